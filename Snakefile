@@ -1,0 +1,40 @@
+# RGMP, reproduced: from data to report, one rule a step.
+#
+#   snakemake --cores 4 all                                              the embedded benchmark
+#   snakemake --cores 4 all --configfile workflow/config/davis.yaml      the paper's study
+#
+# render or read data -> check it -> pretrain on synthetic pairs -> finetune on videos with BPTT
+# -> masks -> J&F of every frame, seconds a frame -> tables -> figures -> report.html, MLflow.
+# Every rule is one `rgmp` command that can be run by hand. What there is to do follows from the
+# study (workflow/config/*.yaml) and the variants (ablations/*.yaml).
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "workflow/rules/common.smk"
+
+
+wildcard_constraints:
+    study=plan.study,
+    stage="pretrain|finetune",
+    training="[a-z0-9_]+-seed[0-9]+-[0-9a-f]+",
+    benchmark="|".join(plan.benchmarks),
+    variant="|".join(v.name for v in plan.variants),
+    seed="|".join(str(seed) for seed in plan.seeds),
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/infer.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/speed.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"results/{plan.study}/report.html",
+        f"results/{plan.study}/records/track.json",

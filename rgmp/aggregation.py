@@ -1,0 +1,50 @@
+"""How several objects' probabilities become one soft result and one label a pixel.
+
+Source: facts/rgmp.md, "Inference" (paper section 3.4): softmax aggregation and the two alternatives
+that it is compared with.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Aggregation = Literal["softmax", "winner_take_all", "independent"]
+
+_EPSILON = 1e-7
+
+
+def needs_union(aggregation: Aggregation, objects: int) -> bool:
+    """Whether one more pass, that of the objects' union, gives the background's probability."""
+    return aggregation == "softmax" and objects > 1
+
+
+def aggregate(
+    probabilities: Tensor, union: Tensor | None, aggregation: Aggregation
+) -> tuple[Tensor, Tensor]:
+    """Join what the network gave for each object on its own.
+
+    One object is itself, and the foreground where its probability is above 0.5. Of several,
+    `softmax` weighs the odds of every object against those of the background (1 - union);
+    `winner_take_all` sets to zero whatever is not the largest at a pixel; `independent` changes
+    nothing. The label of the last two is the most probable object where that is above 0.5.
+
+    Args:
+        probabilities: float (M, H, W) in [0, 1], the foreground of each object, M >= 1.
+        union: float (H, W) in [0, 1], the foreground of all, where `needs_union`; else None.
+        aggregation: one of the three.
+
+    Returns:
+        The soft result, float (M, H, W), that the next frame sees; and labels, uint8 (H, W), 0 the
+        background, i + 1 the object i.
+    """
+    if union is not None:
+        together = torch.cat([(1 - union)[None], probabilities])
+        soft = torch.softmax(torch.logit(together, eps=_EPSILON), dim=0)
+        return soft[1:], soft.argmax(dim=0).to(torch.uint8)
+    largest, winner = probabilities.max(dim=0)
+    labels = torch.where(largest > 0.5, winner + 1, 0).to(torch.uint8)
+    if aggregation == "winner_take_all":
+        is_winner = torch.arange(len(probabilities), device=winner.device)[:, None, None] == winner
+        probabilities = torch.where(is_winner, probabilities, 0.0)
+    return probabilities, labels

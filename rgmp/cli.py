@@ -1,0 +1,464 @@
+"""The `rgmp` command: parse, call, and turn a user's mistake into one line and status 2.
+
+Each command imports what it needs itself: a job that needs no torch does not wait for it.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
+
+from rgmp import __version__, davis, files, plan, records
+from rgmp.config import Inference, validated
+from rgmp.errors import UserError
+
+if TYPE_CHECKING:
+    from rgmp.propagation import Propagator
+
+_AGGREGATIONS = get_args(Inference.model_fields["aggregation"].annotation)
+_PRECISIONS = get_args(Inference.model_fields["precision"].annotation)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the status is 0, or 2 where the user made a mistake."""
+    try:
+        options = _parser().parse_args(arguments)
+        options.run(options)
+    except UserError as error:
+        print(f"rgmp: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        sys.stderr.close()
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see `{self.prog} --help`")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="rgmp", description="RGMP, reproduced: benchmark and ablation harness.")
+    parser.add_argument("--version", action="version", version=f"rgmp {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, run, options, purpose, example in _COMMANDS:
+        command = commands.add_parser(
+            name, help=purpose, description=purpose, epilog=f"Example: rgmp {name} {example}"
+        )
+        command.set_defaults(run=run)
+        options(command)
+    return parser
+
+
+def _plan_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("study", type=Path, help="study file, such as workflow/config/mini.yaml")
+
+
+def _plan(options: argparse.Namespace) -> None:
+    resolved = plan.resolve(options.study)
+    folder = Path("results") / resolved.study
+    plan.save(resolved, folder)
+    for training in resolved.trainings:
+        print(f"{training.folder}  for {', '.join(training.variants)}")
+    print(
+        f"{len(resolved.trainings)} trainings, {len(resolved.variants)} variants: "
+        f"{folder / 'plan.json'}"
+    )
+
+
+def _mini_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("out", type=Path, help="folder to make: OUT/davis and OUT/stills")
+    command.add_argument("--seed", type=int, default=0, help="of the rendering (default: 0)")
+    _add_record(command)
+
+
+def _mini(options: argparse.Namespace) -> None:
+    from rgmp import mini
+
+    with _recording(options, "mini", config={"seed": options.seed}):
+        mini.render(options.out, options.seed)
+
+
+def _check_options(command: argparse.ArgumentParser) -> None:
+    _add_davis(command, several=True)
+    command.add_argument(
+        "--stills",
+        type=Path,
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("IMAGES", "MASKS"),
+        help="folders of stills and their masks; may be repeated",
+    )
+    command.add_argument("--weights", type=Path, nargs="*", default=[], help="ImageNet weights")
+    _add_record(command)
+
+
+def _check(options: argparse.Namespace) -> None:
+    with _recording(options, "check") as record:
+        problems: list[str] = []
+        paths: list[Path] = []
+        for benchmark in options.benchmark:
+            for split in options.split:
+                problems += davis.problems(options.davis, benchmark, split, options.resolution)
+        problems += _stills_problems(options.stills)
+        problems += _weights_problems(options.weights)
+        for problem in problems[:-1]:
+            print(f"rgmp: {problem}", file=sys.stderr)
+        if problems:
+            more = f" ({len(problems)} problems in all)" if len(problems) > 1 else ""
+            raise UserError(f"{problems[-1]}{more}")
+        for benchmark in options.benchmark:
+            for split in options.split:
+                names = davis.read_split(options.davis, benchmark, split)
+                paths += davis.sequence_paths(options.davis, names, options.resolution)
+                record.results[f"{benchmark}_{split}_sequences"] = len(names)
+        stills = [p for pair in options.stills for folder in pair for p in sorted(folder.iterdir())]
+        record.results["stills"] = len(stills) // 2
+        everything = sorted({*paths, *stills, *options.weights})
+        record.inputs["data"] = files.digest_of_all(everything)
+        print(f"{len(everything)} files, nothing wrong")
+
+
+def _stills_problems(sets: list[list[Path]]) -> list[str]:
+    if not sets:
+        return []
+    from rgmp.config import Stills
+    from rgmp.synthesis import find_stills
+
+    problems = []
+    try:
+        stills = find_stills([Stills(images=images, masks=masks) for images, masks in sets])
+    except UserError as error:
+        return [str(error)]
+    for still in stills:
+        try:
+            still.load()
+        except UserError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _weights_problems(paths: list[Path]) -> list[str]:
+    if not paths:
+        return []
+    from rgmp.checkpoint import read_state_dict
+
+    problems = []
+    for path in paths:
+        try:
+            read_state_dict(path)
+        except UserError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _train_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("results", type=Path, help="folder of a study, such as results/mini")
+    command.add_argument("training", help="STAGE/SLUG-IDENTITY, as `rgmp plan` prints it")
+    _add_record(command)
+
+
+def _train(options: argparse.Namespace) -> None:
+    study = plan.load_plan(options.results)
+    folder = f"weights/{options.training}"
+    wanted = [t for t in study.trainings if t.folder == folder]
+    if not wanted:
+        raise UserError(f"{options.training}: no such training in {options.results}/plan.json")
+    training = wanted[0]
+    files.require_writable(options.results / folder)
+    from rgmp import device
+    from rgmp.training import train
+
+    threads, machine = training.settings["compute"]["threads"], study.machine
+    chosen = device.choose(machine.device, threads, machine.jobs_per_gpu)
+    with _recording(
+        options,
+        "train",
+        study=study.study,
+        variant=training.variants[0],
+        seed=training.seed,
+        stage=training.stage,
+        identity=training.identity,
+        config=training.settings,
+        inputs={"data": training.data, "parent": training.parent or ""},
+    ) as record:
+        record.results.update(train(study, training, options.results, chosen))
+        weights = options.results / folder / "weights.safetensors"
+        record.outputs[f"{folder}/weights.safetensors"] = files.digest_of_file(weights)
+
+
+def _infer_options(command: argparse.ArgumentParser) -> None:
+    _add_network(command)
+    command.add_argument("--masks", type=Path, required=True, metavar="OUT", help="folder to write")
+    _add_job(command)
+
+
+def _infer(options: argparse.Namespace) -> None:
+    sequences = _sequences(options)
+    files.require_writable(options.masks)
+    propagator, record_fields = _propagator(options)
+    from rgmp.progress import Progress
+    from rgmp.propagation import segment_split
+
+    read = [path for s in sequences for path in (*s.frames, s.annotations[0])]
+    data = files.digest_of_all(read)
+    total = sum(len(s.frames) for s in sequences)
+    progress = Progress(f"infer {options.benchmark}", "frames", total)
+    with _recording(options, "infer", **record_fields) as record:
+        record.inputs["data"] = data
+        maker = {"settings": files.digest_of(record_fields["config"]), **record.inputs}
+        segment_split(propagator, sequences, options.benchmark, options.masks, maker, progress.at)
+        record.results["frames"] = total
+        masks = [p for s in sequences for p in sorted((options.masks / s.name).iterdir())]
+        record.outputs["masks"] = files.digest_of_all(masks)
+
+
+def _speed_options(command: argparse.ArgumentParser) -> None:
+    _add_network(command)
+    command.add_argument("--out", type=Path, required=True, metavar="FILE.json")
+    command.add_argument("--limit", type=int, default=3, help="sequences timed (default: 3)")
+    command.add_argument("--frames", type=int, default=20, help="frames of each (default: 20)")
+    command.add_argument("--repeats", type=int, default=5, help="times each (default: 5)")
+    _add_job(command)
+
+
+def _speed(options: argparse.Namespace) -> None:
+    sequences = _sequences(options)[: options.limit]
+    files.require_writable(options.out.parent)
+    propagator, record_fields = _propagator(options)
+    from rgmp import speed
+
+    clips = [
+        (
+            s.name,
+            [davis.read_frame(path) for path in s.frames[: options.frames]],
+            davis.read_annotation(s.annotations[0], options.benchmark),
+        )
+        for s in sequences
+    ]
+    with _recording(options, "speed", **record_fields) as record:
+        measured = speed.measure(propagator, clips, options.repeats, propagator.device)
+        record.results.update(measured["summary"])
+    header = {
+        "benchmark": options.benchmark,
+        "variant": options.variant,
+        "seed": options.seed,
+        "device": records.device_name(),
+        **record_fields["config"],
+    }
+    files.write_json(options.out, header | measured)
+
+
+def _score_options(command: argparse.ArgumentParser) -> None:
+    _add_davis(command)
+    command.add_argument("--sequences", nargs="+", help="some of the split's (default: all)")
+    command.add_argument("--masks", type=Path, required=True, help="DIR/<sequence>/00000.png ...")
+    command.add_argument("--out", type=Path, required=True, metavar="SCORES.csv")
+    command.add_argument("--engine", choices=["builtin", "official"], default="builtin")
+    _add_job(command)
+
+
+def _score(options: argparse.Namespace) -> None:
+    from rgmp import scoring, statistics
+
+    files.require_writable(options.out.parent)
+    with _recording(
+        options, "score", benchmark=options.benchmark, config={"engine": options.engine}
+    ) as record:
+        rows = scoring.score(
+            options.davis,
+            options.benchmark,
+            options.split,
+            options.masks,
+            sequences=options.sequences,
+            variant=options.variant or options.masks.name,
+            seed=options.seed,
+            engine=options.engine,
+            resolution=options.resolution,
+        )
+        scoring.write_scores(options.out, rows)
+        summary = statistics.summarise(statistics.per_object(rows))
+        record.results.update({name: value.mean for name, value in summary.items()})
+        record.outputs["scores"] = files.digest_of_file(options.out)
+    for name, value in summary.items():
+        print(f"{name:9} {100 * value.mean:6.2f}")
+
+
+def _results_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("results", type=Path, help="folder of a study, such as results/mini")
+    _add_record(command)
+
+
+def _tables(options: argparse.Namespace) -> None:
+    from rgmp import tables
+
+    with _recording(options, "tables"):
+        tables.write(options.results)
+
+
+def _figures(options: argparse.Namespace) -> None:
+    from rgmp import figures
+
+    with _recording(options, "figures"):
+        figures.write(options.results)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from rgmp import report
+
+    report.write(options.results)
+
+
+def _track(options: argparse.Namespace) -> None:
+    from rgmp import tracking
+
+    with _recording(options, "track"):
+        tracking.track(options.results)
+
+
+def _add_davis(command: argparse.ArgumentParser, several: bool = False) -> None:
+    """Which frames of which tree."""
+    if several:
+        command.add_argument("davis", type=Path, help="root of a DAVIS tree")
+        command.add_argument(
+            "--benchmark", choices=davis.BENCHMARKS, nargs="+", default=["davis2017"]
+        )
+        command.add_argument("--split", nargs="+", default=["val"], help="such as train val")
+    else:
+        command.add_argument("--davis", type=Path, required=True, help="root of a DAVIS tree")
+        command.add_argument("--benchmark", choices=davis.BENCHMARKS, required=True)
+        command.add_argument("--split", default="val", help="such as val (default)")
+    command.add_argument(
+        "--resolution", default=davis.RESOLUTION, help=f"default: {davis.RESOLUTION}"
+    )
+
+
+def _add_network(command: argparse.ArgumentParser) -> None:
+    """Which network, on what, how."""
+    command.add_argument(
+        "--weights", type=Path, required=True, help="ours, or the authors' released file"
+    )
+    _add_davis(command)
+    command.add_argument("--sequences", nargs="+", help="some of the split's (default: all)")
+    default = Inference()
+    command.add_argument("--scales", type=float, nargs="+", default=list(default.scales))
+    command.add_argument("--aggregation", choices=_AGGREGATIONS, default=default.aggregation)
+    command.add_argument("--precision", choices=_PRECISIONS, default=default.precision)
+    command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    command.add_argument("--threads", type=int, help="of the CPU (default: PyTorch's choice)")
+    command.add_argument("--jobs-per-gpu", type=int, default=1, help="that may share one")
+
+
+def _add_job(command: argparse.ArgumentParser) -> None:
+    """Which row of a study this is."""
+    command.add_argument("--variant", help="named in the rows and in the record")
+    command.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
+    _add_record(command)
+
+
+def _add_record(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--record", type=Path, metavar="FILE.json", help="write provenance there")
+
+
+def _sequences(options: argparse.Namespace) -> list[davis.Sequence]:
+    """The sequences that are asked for.
+
+    Raises:
+        UserError: one is not of the split, or its files are not there.
+    """
+    split = davis.read_split(options.davis, options.benchmark, options.split)
+    for name in options.sequences or []:
+        if name not in split:
+            raise UserError(
+                f"--sequences {name}: not in {options.split} of {options.benchmark}; "
+                f"allowed: {', '.join(split)}"
+            )
+    wanted = [name for name in split if options.sequences is None or name in options.sequences]
+    return [davis.open_sequence(options.davis, name, options.resolution) for name in wanted]
+
+
+def _propagator(options: argparse.Namespace) -> "tuple[Propagator, dict[str, Any]]":
+    """The network ready to run, and what a record says of it."""
+    settings = validated(
+        Inference,
+        {key: getattr(options, key) for key in Inference.model_fields},
+        Path("command line"),
+    )
+    from rgmp import checkpoint, device
+    from rgmp.propagation import Propagator
+
+    network, metadata = checkpoint.load(options.weights)
+    chosen = device.choose(options.device, options.threads, options.jobs_per_gpu)
+    fields = {
+        "benchmark": options.benchmark,
+        "identity": metadata.get("identity"),
+        "config": settings.model_dump(mode="json"),
+        "inputs": {"weights": files.digest_of_file(options.weights)},
+    }
+    return Propagator(network, settings, chosen), fields
+
+
+def _recording(
+    options: argparse.Namespace, kind: str, **fields: Any
+) -> AbstractContextManager[records.Draft]:
+    """Record a command; where `--record` is, STUDY/records/NAME.json, says its study and name."""
+    path: Path | None = options.record
+    study, name = None, kind
+    if path is not None:
+        parts = path.with_suffix("").parts
+        name = parts[-1]
+        if "records" in parts[1:]:
+            at = len(parts) - 1 - parts[::-1].index("records")
+            study, name = parts[at - 1], "/".join(parts[at + 1 :])
+    own = {key: getattr(options, key) for key in ("variant", "seed") if hasattr(options, key)}
+    return records.recording(path, kind=kind, name=name, **{"study": study, **own, **fields})
+
+
+_COMMANDS = [
+    ("plan", _plan, _plan_options, "List a study's trainings.", "workflow/config/mini.yaml"),
+    ("mini", _mini, _mini_options, "Render the embedded benchmark.", "data/mini --seed 0"),
+    (
+        "check",
+        _check,
+        _check_options,
+        "Decode every file that a study reads, and name what is wrong.",
+        "data/DAVIS --benchmark davis2017 --split train val",
+    ),
+    (
+        "train",
+        _train,
+        _train_options,
+        "Run one training of a study, or go on with it.",
+        "results/mini pretrain/full-seed0-1a2b3c4d5e6f",
+    ),
+    (
+        "infer",
+        _infer,
+        _infer_options,
+        "Segment the videos of a split.",
+        "--weights weights.pth --davis data/DAVIS --benchmark davis2016 --masks masks/rgmp",
+    ),
+    (
+        "speed",
+        _speed,
+        _speed_options,
+        "Measure seconds a frame.",
+        "--weights weights.pth --davis data/DAVIS --benchmark davis2016 --out speed.json",
+    ),
+    (
+        "score",
+        _score,
+        _score_options,
+        "Score a folder of masks, anyone's: J and F of every frame.",
+        "--davis data/DAVIS --benchmark davis2016 --masks masks/rgmp --out scores.csv",
+    ),
+    ("tables", _tables, _results_options, "Make a study's tables again.", "results/mini"),
+    ("figures", _figures, _results_options, "Make a study's figures again.", "results/mini"),
+    ("report", _report, _results_options, "Make a study's report.html again.", "results/mini"),
+    ("track", _track, _results_options, "Mirror a study's records in MLflow.", "results/mini"),
+]

@@ -1,0 +1,332 @@
+"""A study and its variants: what a researcher writes, read and checked.
+
+A study is one YAML file; a variant is one YAML file whose overrides are laid over the study. Both
+are closed: an unknown key is refused, in one line that says what is allowed. `rgmp.plan` resolves
+them.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rgmp.davis import RESOLUTION, Benchmark
+from rgmp.errors import UserError
+
+Stage = Literal["pretrain", "finetune"]
+Range = tuple[float, float]
+Positive = Annotated[int, Field(gt=0)]
+Chance = Annotated[float, Field(ge=0, le=1)]
+Size = tuple[
+    Annotated[int, Field(gt=0, multiple_of=32)], Annotated[int, Field(gt=0, multiple_of=32)]
+]
+M = TypeVar("M", bound=BaseModel)
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class Closed(BaseModel):
+    """A set of keys; any other is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Stills(Closed):
+    """A set of photographs with masks, for stage 1."""
+
+    images: Path = Field(description="folder of images (.jpg or .png)")
+    masks: Path = Field(
+        description="folder of masks named as the images (.png): 0 background, 255 foreground, "
+        "anything between is uncertain and left out of the loss"
+    )
+
+
+class Mini(Closed):
+    """The embedded benchmark, rendered into the study's own folder."""
+
+    seed: int = Field(ge=0, description="seed of the rendering")
+
+
+class Data(Closed):
+    """What the study reads: either `mini`, or `davis` and `stills`."""
+
+    mini: Mini | None = Field(None, description="render the embedded benchmark")
+    davis: Path | None = Field(None, description="root of a DAVIS tree, whole or in part")
+    stills: tuple[Stills, ...] = Field((), description="sets of stills for stage 1")
+    resolution: str = Field(RESOLUTION, description="folder under JPEGImages and Annotations")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Data":
+        if (self.mini is None) == (self.davis is None):
+            raise ValueError("give either mini, or davis (with stills), not both and not neither")
+        return self
+
+
+class Network(Closed):
+    """The network (paper section 3.1) and where its encoder starts from."""
+
+    backbone: Literal["resnet10", "resnet18", "resnet34", "resnet50"] = Field(
+        "resnet50", description="encoder; resnet50 in the paper"
+    )
+    width: Positive = Field(64, description="channels of conv1; 64 in every published ResNet")
+    decoder_width: Positive = Field(256, description="channels of the decoder; 256 in the paper")
+    reference: Literal["first", "none"] = Field(
+        "first", description="the reference stream sees frame 0, or there is none"
+    )
+    initial_weights: Path | None = Field(
+        None, description="ImageNet weights of the encoder (torchvision state_dict); none: random"
+    )
+
+
+class Optimisation(Closed):
+    """What both stages set."""
+
+    steps: Positive = Field(description="optimiser steps")
+    batch: Positive = Field(description="samples a step")
+    learning_rate: float = Field(gt=0, description="Adam's, at the first step")
+    final_learning_rate: float = Field(
+        ge=0, description="Adam's, at the last step (cosine between)"
+    )
+    crop: Size = Field(description="height and width of a training sample, pixels")
+    clip_gradient: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    rotation: Range = Field((-20, 20), description="degrees, a view")
+    scale: Range = Field((0.9, 1.1), description="factor, a view")
+    shear: Range = Field((-10, 10), description="degrees, a view")
+    brightness: float = Field(0.1, ge=0, description="largest relative change, a view")
+    contrast: float = Field(0.1, ge=0, description="largest relative change, a view")
+    saturation: float = Field(0.1, ge=0, description="largest relative change, a view")
+    flip: Chance = Field(0.5, description="chance that a sample is mirrored, as a whole")
+    zoom: Range = Field((0.8, 1.5), description="factor, a sample as a whole")
+
+
+class Pretrain(Optimisation):
+    """Stage 1: pairs synthesised from stills (paper section 3.2)."""
+
+    paste: Chance = Field(
+        0.5, description="chance of strategy 2: the foreground pasted on another still's background"
+    )
+    occlude: Chance = Field(0.2, description="chance, where pasted, of another foreground in front")
+    warp: float = Field(
+        0.05, ge=0, description="elastic warp of a view, share of the crop's height"
+    )
+    guidance_shift: float = Field(
+        0.1, ge=0, description="largest shift of the guidance mask, share of the object's size"
+    )
+    guidance_warp: float = Field(
+        0.05, ge=0, description="elastic warp of the guidance mask, share of the crop's height"
+    )
+    guidance_empty: Chance = Field(0.02, description="chance of an empty guidance mask")
+
+
+class Finetune(Optimisation):
+    """Stage 2: clips of videos with back-propagation through time (paper section 3.3)."""
+
+    benchmark: Benchmark = Field("davis2017", description="whose train split is trained on")
+    frames: tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]] = Field(
+        description="frames a clip, the reference among them, at the first and the last step"
+    )
+    skip: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = Field(
+        (0, 3), description="frames left out between two of a clip, at most, first and last step"
+    )
+    bptt: Literal["full", "none"] = Field(
+        "full",
+        description="full: the soft prediction is the next previous mask, with its gradient; "
+        "none: the true mask is fed in, so no frame depends on another",
+    )
+
+
+class Inference(Closed):
+    """How a video is segmented (paper section 3.4; facts: the authors' released code)."""
+
+    scales: tuple[Annotated[float, Field(gt=0, le=2)], ...] = Field(
+        (0.5, 0.75, 1.0), min_length=1, description="scales whose probabilities are averaged"
+    )
+    aggregation: Literal["softmax", "winner_take_all", "independent"] = Field(
+        "softmax", description="how several objects' probabilities are joined"
+    )
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the network")
+
+
+class Compute(Closed):
+    """What changes the last bits of a training, and so belongs to its identity."""
+
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the network in training")
+    threads: Positive = Field(1, description="CPU threads of one training")
+
+
+class Machine(Closed):
+    """Where and how to run: no part of any identity."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int = Field(0, ge=0, description="processes that prepare samples for one training")
+    jobs_per_gpu: Positive = Field(
+        1, description="jobs that share a GPU; more than one pays only where one cannot fill it"
+    )
+    checkpoint_seconds: float = Field(
+        60, ge=0, description="seconds between two states from which a killed training resumes"
+    )
+
+
+class Speed(Closed):
+    """How seconds a frame are measured (`rgmp.speed`)."""
+
+    sequences: Positive = Field(3, description="sequences timed, the first of the split")
+    frames: Annotated[int, Field(ge=2)] = Field(20, description="frames of each, at most")
+    repeats: Positive = 5
+
+
+class Method(Closed):
+    """What a variant may override."""
+
+    network: Network
+    stages: tuple[Stage, ...] = Field(
+        ("pretrain", "finetune"), description="the trainings, in order", min_length=1
+    )
+    pretrain: Pretrain
+    finetune: Finetune
+    inference: Inference = Inference()
+    compute: Compute = Compute()
+
+    @model_validator(mode="after")
+    def _stages_in_order(self) -> "Method":
+        if list(self.stages) != [s for s in ("pretrain", "finetune") if s in self.stages]:
+            raise ValueError("stages: each once, pretrain before finetune")
+        return self
+
+
+class Study(Method):
+    """A study file: what to train, on what, and what to score."""
+
+    study: str = Field(pattern=NAME.pattern, description="name of the folder under results/")
+    title: str = Field(min_length=1, description="printed on every table and figure")
+    data: Data
+    benchmarks: tuple[Benchmark, ...] = Field(min_length=1)
+    split: str = "val"
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    variants: tuple[str, ...] | None = Field(
+        None, description="names of files in ablations/; all of them where this is left out"
+    )
+    machine: Machine = Machine()
+    speed: Speed = Speed()
+
+
+class Variant(Closed):
+    """A variant file: one claim of the paper as a few overrides on the study."""
+
+    label: str = Field(min_length=1, description="printed in tables and figures")
+    claim: str = Field(min_length=1, description="what the paper says, and this variant tests")
+    overrides: dict[str, Any] = Field(default_factory=dict, description="keys of a study's method")
+
+
+def load_study(path: Path) -> Study:
+    """Read and check a study file.
+
+    Raises:
+        UserError: it is missing, no YAML, or has a key or value that is not allowed.
+    """
+    return validated(Study, read_yaml(path), path)
+
+
+def load_variants(study: Study, path: Path, ablations: Path) -> dict[str, tuple[Variant, Method]]:
+    """Every variant of the study with the method it gives; `full` first, the rest by name."""
+    present = sorted(p.stem for p in ablations.glob("*.yaml"))
+    wanted = present if study.variants is None else sorted(set(study.variants))
+    for name in ["full", *wanted]:
+        if name not in present:
+            known = ", ".join(present) or "none"
+            raise UserError(f"{path}: no variant {name} in {ablations}; there are: {known}")
+        if not NAME.fullmatch(name):
+            raise UserError(f"{ablations / name}.yaml: a variant's name is lower case, a-z 0-9 _")
+    raw = read_yaml(path)
+    names = ["full", *(n for n in wanted if n != "full")]
+    return {name: _lay_over(raw, ablations / f"{name}.yaml") for name in names}
+
+
+def _lay_over(study: Mapping[str, Any], path: Path) -> tuple[Variant, Method]:
+    variant = validated(Variant, read_yaml(path), path)
+    for key in variant.overrides:
+        if key not in Method.model_fields:
+            allowed = ", ".join(Method.model_fields)
+            raise UserError(f"{path}: unknown key overrides.{key}; allowed there: {allowed}")
+    base = {key: value for key, value in study.items() if key in Method.model_fields}
+    return variant, validated(Method, _merged(base, variant.overrides), path, "overrides.")
+
+
+def _merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in overrides.items():
+        inner = merged.get(key)
+        both = isinstance(inner, dict) and isinstance(value, dict)
+        merged[key] = _merged(inner, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error, not a silent overwrite."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = [key for key in keys if keys.count(key) > 1]
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"key {twice[0]} stands twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping.
+
+    Raises:
+        UserError: it is missing, no YAML or no mapping, or a key stands twice.
+    """
+    try:
+        value = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506 - a SafeLoader
+    except (FileNotFoundError, IsADirectoryError):
+        raise UserError(f"{path}: no such file; name a YAML file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: is no YAML: {error}") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: is no mapping of keys to values; see workflow/config/mini.yaml")
+    return value
+
+
+def validated(model: type[M], value: Any, path: Path, prefix: str = "") -> M:
+    """Check a value against a model; `prefix` is where in the file at `path` it stands.
+
+    Raises:
+        UserError: the first of its faults, and how many more there are.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first, *rest = error.errors(include_url=False)
+        more = f" (and {len(rest)} more)" if rest else ""
+        raise UserError(f"{path}: {_complaint(model, first, prefix)}{more}") from error
+
+
+def _complaint(model: type[BaseModel], error: Mapping[str, Any], prefix: str) -> str:
+    """One line for one of pydantic's errors: the key, what it holds, what is allowed."""
+    location = [str(part) for part in error["loc"]]
+    key = prefix + ".".join(location)
+    if error["type"] == "extra_forbidden":
+        allowed = ", ".join(_fields_at(model, location[:-1]))
+        return f"unknown key {key}; allowed there: {allowed}"
+    if error["type"] == "missing":
+        return f"key {key} is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    held = "" if isinstance(error["input"], dict) else f" (={error['input']!r})"
+    return f"{key}{held}: {message}" if key else message
+
+
+def _fields_at(model: type[BaseModel], location: list[str]) -> list[str]:
+    """The keys of the model that `location` leads to, through optional and repeated fields."""
+    for part in location:
+        if part.isdigit():
+            continue
+        annotation = model.model_fields[part].annotation
+        nested = re.findall(r"rgmp\.config\.(\w+)", repr(annotation))
+        model = globals()[nested[0]]
+    return list(model.model_fields)

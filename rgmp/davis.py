@@ -1,0 +1,246 @@
+"""A DAVIS tree: read it, check it, and write masks that its tools open.
+
+The layout is that of DAVIS-2017 (Pont-Tuset et al., arXiv:1704.00675); both years share frames:
+`JPEGImages/<resolution>/<sequence>/00000.jpg`, `Annotations/<resolution>/<sequence>/00000.png`,
+`ImageSets/2016/<split>.txt` and `ImageSets/2017/<split>.txt`, one sequence a line.
+
+Two benchmarks are read from it. `davis2016` is one object, the foreground: whatever is not
+background, be it DAVIS-2016's own 0/255 masks or DAVIS-2017's indexed ones made binary. `davis2017`
+has the objects 1, 2, ... of frame 0, and 255 is void.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from rgmp.errors import UserError
+from rgmp.files import appearing
+
+Benchmark = Literal["davis2016", "davis2017"]
+BENCHMARKS: tuple[Benchmark, ...] = get_args(Benchmark)
+RESOLUTION = "480p"
+VOID = 255
+
+Labels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """The files of one video, in order.
+
+    Attributes:
+        name: as in the split, such as `blackswan`.
+        frames: the JPEGs, at least one.
+        annotations: the annotated frames' PNGs; `annotations[0]` belongs to `frames[0]`. As many as
+            there are frames, or one alone where the truth of the later frames is withheld.
+    """
+
+    name: str
+    frames: tuple[Path, ...]
+    annotations: tuple[Path, ...]
+
+    def frame_names(self) -> list[str]:
+        """The frames' numbers as the files have them: `00000`, `00001`, ..."""
+        return [frame.stem for frame in self.frames]
+
+
+def read_split(root: Path, benchmark: Benchmark, split: str) -> list[str]:
+    """The names of a split's sequences, in the file's order.
+
+    Raises:
+        UserError: no such tree or split, or an entry that is no plain name or stands twice.
+    """
+    path = root / "ImageSets" / benchmark.removeprefix("davis") / f"{split}.txt"
+    if not path.is_file():
+        allowed = ", ".join(sorted(p.stem for p in path.parent.glob("*.txt"))) or "none there"
+        raise UserError(
+            f"{path}: no such split; splits of {benchmark} in {root}: {allowed}; "
+            "name the root of a DAVIS tree, with ImageSets, JPEGImages and Annotations under it"
+        )
+    names = path.read_text(encoding="utf-8").split()
+    for name in names:
+        if Path(name).name != name or name in {".", ".."}:
+            raise UserError(f"{path}: {name!r} is no sequence name; one name a line")
+    if len(set(names)) != len(names) or not names:
+        raise UserError(f"{path}: is empty or names a sequence twice; one name a line")
+    return names
+
+
+def open_sequence(root: Path, name: str, resolution: str = RESOLUTION) -> Sequence:
+    """List the files of one sequence, and that they belong together; none is opened.
+
+    Raises:
+        UserError: a folder, a frame or an annotation is missing.
+    """
+    frame_folder = root / "JPEGImages" / resolution / name
+    annotation_folder = root / "Annotations" / resolution / name
+    frames = tuple(sorted(frame_folder.glob("*.jpg")))
+    annotations = tuple(sorted(annotation_folder.glob("*.png")))
+    if not frames:
+        raise UserError(f"{frame_folder}: no frames (00000.jpg, ...) for sequence {name}")
+    expected = (
+        [f"{i:05d}" for i in range(int(frames[-1].stem) + 1)] if frames[-1].stem.isdigit() else []
+    )
+    stems = [frame.stem for frame in frames]
+    if stems != expected:
+        missing = sorted(set(expected) - set(stems))
+        wrong = (
+            f"{missing[0]}.jpg is missing" if missing else f"{frames[-1].name} is no frame number"
+        )
+        raise UserError(f"{frame_folder}: {wrong}; frames are numbered from 00000 without a gap")
+    annotated = [annotation.stem for annotation in annotations]
+    if annotated not in (stems, stems[:1]):
+        wanted = sorted(set(stems) ^ set(annotated))
+        raise UserError(
+            f"{annotation_folder}: {wanted[0]}.png is missing or has no frame; "
+            "every frame has an annotation, or frame 0 alone"
+        )
+    return Sequence(name, frames, annotations)
+
+
+def sequence_paths(root: Path, names: Iterable[str], resolution: str = RESOLUTION) -> list[Path]:
+    """Every file of the named sequences.
+
+    Raises:
+        UserError: as `open_sequence`.
+    """
+    sequences = [open_sequence(root, name, resolution) for name in names]
+    return [path for s in sequences for path in (*s.frames, *s.annotations)]
+
+
+def read_frame(path: Path) -> npt.NDArray[np.uint8]:
+    """Read one frame or still: uint8 (H, W, 3), RGB.
+
+    Raises:
+        UserError: the file is missing, truncated or no image.
+    """
+    return np.asarray(_load(path).convert("RGB"))
+
+
+def read_labels(path: Path) -> Labels:
+    """Read a mask's values as they are in the file: uint8 (H, W).
+
+    A palette's indices, a grey image's values; a 1-bit image gives 0 and 1.
+
+    Raises:
+        UserError: the file is missing, truncated, no image, or neither palette, grey nor 1-bit.
+    """
+    image = _load(path)
+    if image.mode not in {"P", "L", "1"}:
+        raise UserError(
+            f"{path}: a mask of mode {image.mode}; allowed: palette, grey or 1-bit PNG; convert it"
+        )
+    return np.asarray(image).astype(np.uint8)
+
+
+def read_annotation(path: Path, benchmark: Benchmark) -> Labels:
+    """Read an annotation as its benchmark means it: uint8 (H, W).
+
+    `davis2016`: 1 on the foreground (any value but 0), else 0. `davis2017`: 0 background, 1, 2, ...
+    objects, 255 void.
+
+    Raises:
+        UserError: as `read_labels`.
+    """
+    labels = read_labels(path)
+    return (labels > 0).astype(np.uint8) if benchmark == "davis2016" else labels
+
+
+def object_ids(first: Labels) -> list[int]:
+    """The objects of a sequence from its first annotation: 1 to the largest label that is not void.
+
+    As davis2017-evaluation counts them (ac7c43f): an id that frame 0 skips still counts.
+    """
+    labels = first[first != VOID]
+    return list(range(1, int(labels.max(initial=0)) + 1))
+
+
+def write_mask(path: Path, labels: Labels) -> None:
+    """Write labels, uint8 (H, W), as a PNG with DAVIS's palette, whole or not at all."""
+    image = Image.fromarray(labels, mode="P")
+    image.putpalette(PALETTE)
+    with appearing(path) as temporary:
+        image.save(temporary, format="PNG")
+
+
+def _palette() -> bytes:
+    """DAVIS's palette, which is Pascal VOC's: an index's bits spread over the three channels."""
+    index = np.arange(256)
+    colours = np.zeros((256, 3), dtype=np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            colours[:, channel] |= (((index >> (3 * bit + channel)) & 1) << (7 - bit)).astype(
+                np.uint8
+            )
+    return colours.tobytes()
+
+
+PALETTE = _palette()
+
+
+def problems(
+    root: Path, benchmark: Benchmark, split: str, resolution: str = RESOLUTION
+) -> Iterator[str]:
+    """Decode every file of a split and yield what is wrong with it, a line each."""
+    try:
+        names = read_split(root, benchmark, split)
+    except UserError as error:
+        yield str(error)
+        return
+    for name in names:
+        try:
+            sequence = open_sequence(root, name, resolution)
+        except UserError as error:
+            yield str(error)
+            continue
+        yield from _problems_of(sequence, benchmark)
+
+
+def _problems_of(sequence: Sequence, benchmark: Benchmark) -> Iterator[str]:
+    size: tuple[int, ...] = ()
+    allowed: list[int] = []
+    for number, frame in enumerate(sequence.frames):
+        try:
+            own = read_frame(frame).shape[:2]
+            size = size or own
+            if own != size:
+                yield f"{frame}: is {_by(own)}, frame 0 is {_by(size)}; one size a sequence"
+            if number >= len(sequence.annotations):
+                continue
+            annotation = sequence.annotations[number]
+            labels = read_annotation(annotation, benchmark)
+        except UserError as error:
+            yield str(error)
+            continue
+        if labels.shape != own:
+            yield f"{annotation}: is {_by(labels.shape)}, its frame {_by(own)}; make them one size"
+        if number == 0:
+            allowed = object_ids(labels)
+            if not allowed:
+                yield f"{annotation}: has no object; frame 0 shows every object of {benchmark}"
+        surplus = sorted(set(np.unique(labels).tolist()) - {0, VOID, *allowed})
+        if surplus and allowed:
+            yield f"{annotation}: has object {surplus[0]}; those of frame 0 are 1 to {allowed[-1]}"
+
+
+def _by(shape: Iterable[int]) -> str:
+    height, width = shape
+    return f"{width}x{height}"
+
+
+def _load(path: Path) -> Image.Image:
+    """Decode an image, turning every way in which it can be none into a `UserError`."""
+    broken = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except broken as error:
+        raise UserError(f"{path}: is no whole image ({error}); fetch it again") from error

@@ -1,0 +1,161 @@
+"""Files that appear whole or not at all, and digests of what is in them."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rgmp.errors import UserError
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; rename it to `path` when the block ends well.
+
+    The block may create a file or a folder under the yielded name. A block that raises, or a
+    process that is killed, leaves `path` as it was. An existing folder at `path` is replaced.
+
+    Raises:
+        UserError: the parent folder cannot be made or written to, or the disk is full.
+    """
+    with refusing_unwritable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        hidden = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    temporary = hidden / path.name
+    try:
+        with refusing_unwritable(path):
+            yield temporary
+            _sync(temporary)
+            if path.is_dir() and not path.is_symlink():
+                path.replace(hidden / "replaced")
+            temporary.replace(path)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+@contextmanager
+def refusing_unwritable(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to write `path` into a `UserError` naming it."""
+    refusals = (PermissionError, NotADirectoryError, FileExistsError)
+    try:
+        yield
+    except refusals as error:
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror}: {error.filename}); "
+            "name a folder that you may write to"
+        ) from error
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise UserError(f"{path}: cannot be written ({error.strerror}); free some room") from error
+
+
+_NO_ROOM = {28, 30, 122}  # ENOSPC, EROFS, EDQUOT
+
+
+def _sync(path: Path) -> None:
+    """Flush a file to the disk: a rename must not overtake the bytes it names."""
+    if path.is_file():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def require_writable(folder: Path) -> None:
+    """Make `folder` and prove that a file can be put there, before any work is done.
+
+    Raises:
+        UserError: it cannot.
+    """
+    with refusing_unwritable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` (UTF-8) to `path`, whole or not at all."""
+    with appearing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` to `path` as indented JSON with sorted keys, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        UserError: it is missing or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run the job that makes it") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: is no JSON ({error}); remove it and run the job again") from error
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256, in hexadecimal, of a JSON value in its canonical form."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """SHA-256, in hexadecimal, of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of_all(paths: Iterable[Path], digest: Callable[[Path], str] = digest_of_file) -> str:
+    """One SHA-256 for a set of files: their bytes and last three names, wherever they lie."""
+    return digest_of(sorted(["/".join(path.parts[-3:]), digest(path)] for path in paths))
+
+
+class Digests:
+    """Digests of files' bytes, remembered as long as size and modification time stay the same.
+
+    A study's data are read whole once; after that, a look at their sizes and times suffices.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Start from what `path` remembers, if it is there and whole."""
+        self._path = path
+        try:
+            self._known: dict[str, list[Any]] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            self._known = {}
+        self._used: dict[str, list[Any]] = {}
+
+    def of(self, path: Path) -> str:
+        """SHA-256 of a file's bytes.
+
+        Raises:
+            UserError: there is no such file.
+        """
+        try:
+            status = path.stat()
+            key = str(path.absolute())
+            stamp = [status.st_size, status.st_mtime_ns]
+            known = self._known.get(key)
+            digest = known[-1] if known and known[:-1] == stamp else digest_of_file(path)
+        except (FileNotFoundError, IsADirectoryError):
+            raise UserError(f"{path}: no such file; see the paths in the study") from None
+        self._used[key] = [*stamp, digest]
+        return digest
+
+    def of_all(self, paths: Iterable[Path]) -> str:
+        """As `digest_of_all`."""
+        return digest_of_all(paths, self.of)
+
+    def save(self) -> None:
+        """Remember, for the next time, the files that were asked for."""
+        if self._used != self._known:
+            write_json(self._path, self._used)

@@ -1,0 +1,271 @@
+"""A study resolved: which trainings there are, who shares them, and where their files lie.
+
+The identity of a training is what can change its weights: its resolved settings, its data, the
+training before it, its seed. Variants that train alike share one training.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from rgmp.config import (
+    Closed,
+    Inference,
+    Machine,
+    Method,
+    Network,
+    Speed,
+    Stage,
+    Stills,
+    Study,
+    Variant,
+    load_study,
+    load_variants,
+    validated,
+)
+from rgmp.davis import Benchmark, read_split, sequence_paths
+from rgmp.errors import UserError
+from rgmp.files import Digests, digest_of, digest_of_file, read_json, require_writable, write_json
+
+
+class Training(Closed):
+    """One stage to train once, whoever shares it."""
+
+    identity: str
+    stage: Stage
+    slug: str
+    seed: int
+    parent: str | None
+    data: str
+    folder: str
+    variants: tuple[str, ...]
+    settings: dict[str, Any]
+
+
+class Run(Closed):
+    """One variant with one seed: its trainings in order, the last of which gives the weights."""
+
+    seed: int
+    trainings: tuple[str, ...]
+    weights: str
+
+
+class PlannedVariant(Variant):
+    """A variant with what it needs."""
+
+    name: str
+    inference: Inference
+    runs: tuple[Run, ...]
+
+
+class DataPaths(Closed):
+    """Where the study's data lie, and the digests that stand for them."""
+
+    davis: Path
+    stills: tuple[Stills, ...]
+    resolution: str
+    digests: dict[str, str]
+    mini_seed: int | None
+
+
+class Plan(Closed):
+    """A study resolved: everything the workflow and the report need, as `plan.json` has it."""
+
+    study: str
+    title: str
+    file: str
+    embedded: bool
+    complete: bool
+    data: DataPaths
+    initial_weights: tuple[Path, ...]
+    benchmarks: tuple[Benchmark, ...]
+    split: str
+    seeds: tuple[int, ...]
+    machine: Machine
+    speed: Speed
+    variants: tuple[PlannedVariant, ...]
+    trainings: tuple[Training, ...]
+
+    def variant(self, name: str) -> PlannedVariant:
+        """The variant of that name."""
+        return next(v for v in self.variants if v.name == name)
+
+    def training(self, identity: str) -> Training:
+        """The training of that identity."""
+        return next(t for t in self.trainings if t.identity == identity)
+
+
+def resolve(
+    path: Path, ablations: Path = Path("ablations"), results: Path = Path("results")
+) -> Plan:
+    """Lay every variant over the study at `path` and find the trainings, each once.
+
+    The digests of data outside `results` are those of their bytes, remembered by size and time in
+    `results/<study>/digests.json`. The embedded benchmark is not there yet: its seed and the source
+    that renders it stand for its bytes.
+
+    Raises:
+        UserError: the study, a variant or the data cannot be used.
+    """
+    study = load_study(path)
+    folder = results / study.study
+    require_writable(folder)
+    digests = Digests(folder / "digests.json")
+    data = _find_data(study, folder, digests)
+    trainings: dict[str, Training] = {}
+    variants = []
+    methods = load_variants(study, path, ablations)
+    for name, (variant, method) in methods.items():
+        runs = tuple(
+            _run(name, seed, method, data, digests, trainings, folder) for seed in study.seeds
+        )
+        variants.append(
+            PlannedVariant(**variant.model_dump(), name=name, inference=method.inference, runs=runs)
+        )
+    initial = {m.network.initial_weights for _, m in methods.values() if m.network.initial_weights}
+    digests.save()
+    return Plan(
+        file=str(path),
+        embedded=study.data.mini is not None,
+        complete=_is_complete(study, data.davis),
+        data=data,
+        initial_weights=tuple(sorted(initial)),
+        variants=tuple(variants),
+        trainings=tuple(trainings.values()),
+        **{key: getattr(study, key) for key in _COPIED},
+    )
+
+
+_COPIED = ("study", "title", "benchmarks", "split", "seeds", "machine", "speed")
+_VAL_SEQUENCES = {"davis2016": 20, "davis2017": 30}  # facts: davis_sequences.csv
+
+
+def save(plan: Plan, folder: Path) -> None:
+    """Write `plan.json` into the study's folder, unless it says the same already."""
+    path = folder / "plan.json"
+    value = plan.model_dump(mode="json")
+    if not path.is_file() or read_json(path) != value:
+        write_json(path, value)
+
+
+def load_plan(folder: Path) -> Plan:
+    """Read `plan.json` of a study's folder.
+
+    Raises:
+        UserError: the folder is none of a study.
+    """
+    path = folder / "plan.json"
+    if not path.is_file():
+        raise UserError(
+            f"{folder}: is no study's folder (no plan.json); run `rgmp plan STUDY.yaml`"
+        )
+    return validated(Plan, read_json(path), path)
+
+
+def _run(
+    variant: str,
+    seed: int,
+    method: Method,
+    data: DataPaths,
+    digests: Digests,
+    trainings: dict[str, Training],
+    folder: Path,
+) -> Run:
+    """Find or add the trainings of one variant and seed.
+
+    A training is called after the first variant that needs it, and keeps that name: where a folder
+    of its identity is there already, a variant that comes to stand before it changes nothing.
+    """
+    parent: str | None = None
+    identities = []
+    for stage in method.stages:
+        settings = {
+            "network": method.network.model_dump(mode="json"),
+            stage: getattr(method, stage).model_dump(mode="json"),
+            "compute": method.compute.model_dump(mode="json"),
+        }
+        digest = data.digests["stills" if stage == "pretrain" else method.finetune.benchmark]
+        identity = _identity(settings, method.network, digest, parent, seed, digests)
+        shared = trainings.get(identity)
+        there = sorted((folder / "weights" / stage).glob(f"*-{identity}"))
+        named = there[0].name.removesuffix(f"-{identity}") if there else f"{variant}-seed{seed}"
+        slug = shared.slug if shared else named
+        trainings[identity] = Training(
+            identity=identity,
+            stage=stage,
+            slug=slug,
+            seed=seed,
+            parent=parent,
+            data=digest,
+            folder=f"weights/{stage}/{slug}-{identity}",
+            variants=(*(shared.variants if shared else ()), variant),
+            settings=settings,
+        )
+        identities.append(identity)
+        parent = identity
+    weights = f"{trainings[identities[-1]].folder}/weights.safetensors"
+    return Run(seed=seed, trainings=tuple(identities), weights=weights)
+
+
+def _identity(
+    settings: dict[str, Any],
+    network: Network,
+    data: str,
+    parent: str | None,
+    seed: int,
+    digests: Digests,
+) -> str:
+    """Twelve hexadecimal digits that stand for all that can change a training's weights.
+
+    Not the path of the initial weights but their bytes; and those only where nothing comes before.
+    """
+    start = network.initial_weights
+    initial = digests.of(start) if start and parent is None else None
+    architecture = {k: v for k, v in settings["network"].items() if k != "initial_weights"}
+    resolved = {**settings, "network": architecture}
+    return digest_of([resolved, initial, data, parent, seed])[:12]
+
+
+def _find_data(study: Study, folder: Path, digests: Digests) -> DataPaths:
+    """Where the data lie and the digest of what each stage trains on."""
+    data = study.data
+    if data.mini:
+        sources = [Path(__file__).with_name(name) for name in ("mini.py", "bestiary.py")]
+        rendered = digest_of([data.mini.seed, *map(digest_of_file, sources)])
+        return DataPaths(
+            davis=folder / "data" / "davis",
+            stills=(
+                Stills(images=folder / "data/stills/images", masks=folder / "data/stills/masks"),
+            ),
+            resolution=data.resolution,
+            mini_seed=data.mini.seed,
+            digests=dict.fromkeys(("stills", "davis2016", "davis2017"), rendered),
+        )
+    if data.davis is None:
+        raise AssertionError("Data._one_source lets no study through that has neither")
+    stills = [p for still in data.stills for p in (*_files(still.images), *_files(still.masks))]
+    if "pretrain" in study.stages and not stills:
+        raise UserError(f"{study.study}: data.stills is empty; stage 1 needs a folder of stills")
+    found = {"stills": digests.of_all(stills)}
+    for benchmark in sorted({study.finetune.benchmark, *study.benchmarks}):
+        names = read_split(data.davis, benchmark, "train")
+        found[benchmark] = digests.of_all(sequence_paths(data.davis, names, data.resolution))
+    return DataPaths(
+        davis=data.davis,
+        stills=data.stills,
+        resolution=data.resolution,
+        digests=found,
+        mini_seed=None,
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder of stills; see data.stills of the study")
+    return sorted(p for p in folder.iterdir() if p.suffix in {".jpg", ".png"})
+
+
+def _is_complete(study: Study, davis: Path) -> bool:
+    """Whether every benchmark is scored on the whole of the official val split."""
+    if study.data.mini or study.split != "val":
+        return False
+    return all(len(read_split(davis, b, "val")) == _VAL_SEQUENCES[b] for b in study.benchmarks)

@@ -1,0 +1,241 @@
+"""A study's folder, read: the plan, the rows, the speed files and the records.
+
+Tables, figures and the report are made from this value alone.
+"""
+
+import csv
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from rgmp.davis import Benchmark
+from rgmp.files import read_json
+from rgmp.plan import Plan, load_plan
+from rgmp.records import Record, read_all
+from rgmp.scoring import Score, read_scores
+from rgmp.statistics import Difference, ObjectScores, compare, per_object
+
+MEASURED = ("train", "infer", "score", "speed")  # kinds of records that a figure rests on
+TITLES: dict[Benchmark, str] = {"davis2016": "DAVIS-2016", "davis2017": "DAVIS-2017"}
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Mixed provenance: some records unlike the others of their sort.
+
+    Attributes:
+        sentence: in what they differ.
+        records: names of the fewer ones.
+        variants: those that rest on them.
+    """
+
+    sentence: str
+    records: tuple[str, ...]
+    variants: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Results:
+    """A study as its folder has it.
+
+    Attributes:
+        folder: `results/<study>`.
+        plan: the study resolved.
+        rows: the scored frames of each benchmark and variant, all seeds; absent where not scored.
+        speed: the speed file of each benchmark and variant; absent where not timed.
+        records: what every job wrote about itself, sorted by name.
+    """
+
+    folder: Path
+    plan: Plan
+    rows: dict[tuple[Benchmark, str], list[Score]]
+    speed: dict[tuple[Benchmark, str], dict[str, Any]]
+    records: list[Record]
+
+    @property
+    def variants(self) -> list[str]:
+        """Names of the variants, `full` first."""
+        return [variant.name for variant in self.plan.variants]
+
+    @property
+    def others(self) -> list[str]:
+        """Names of the variants beside `full`."""
+        return self.variants[1:]
+
+    def label(self, variant: str) -> str:
+        """How a variant is called in print."""
+        return self.plan.variant(variant).label
+
+    @property
+    def davis(self) -> Path:
+        """The root of the DAVIS tree; the embedded benchmark moves with its study's folder."""
+        return self.folder / "data" / "davis" if self.plan.embedded else self.plan.data.davis
+
+    @property
+    def comparable(self) -> bool:
+        """Whether published figures may stand beside these: real frames, the whole split."""
+        return self.plan.complete and not self.plan.embedded
+
+    @cached_property
+    def scores(self) -> dict[tuple[Benchmark, str], ObjectScores]:
+        """What each scored variant reached on every object."""
+        return {key: per_object(rows) for key, rows in self.rows.items()}
+
+    @cached_property
+    def differences(self) -> dict[tuple[Benchmark, str], Difference]:
+        """J&F of each variant minus that of `full`; the words of a benchmark hold at once."""
+        pairs = [key for key in self.scores if key[1] != "full" and (key[0], "full") in self.scores]
+        compared = Counter(benchmark for benchmark, _ in pairs)
+        return {
+            (benchmark, variant): compare(
+                self.scores[benchmark, variant],
+                self.scores[benchmark, "full"],
+                comparisons=compared[benchmark],
+            )
+            for benchmark, variant in pairs
+        }
+
+    @property
+    def measured(self) -> list[Record]:
+        """The records that figures rest on: training, inference, scores, speed."""
+        return [record for record in self.records if record["kind"] in MEASURED]
+
+    @property
+    def commit(self) -> str:
+        """The commit that the figures come from, in words: `1a2b3c4d5e (dirty)`."""
+        commits = sorted({_commit(record) for record in self.measured})
+        return " and ".join(commits) or "unknown"
+
+    @property
+    def engine(self) -> str:
+        """The implementation of J and F that scored."""
+        named = {str(r["config"].get("engine", "builtin")) for r in self.of_kind("score")}
+        return " and ".join(sorted(named)) or "none"
+
+    @property
+    def seeds(self) -> str:
+        """The seeds, as `0, 1, 2`."""
+        return ", ".join(map(str, self.plan.seeds))
+
+    @property
+    def nature(self) -> str:
+        """What the study is scored on, as said on every face."""
+        if self.plan.embedded:
+            return "rendered toy data, not DAVIS; figures are not comparable with the paper's"
+        if not self.plan.complete:
+            sequences = {row.sequence for rows in self.rows.values() for row in rows}
+            return (
+                f"a part of DAVIS ({len(sequences)} sequences scored); "
+                "figures are not comparable with the paper's"
+            )
+        return f"the whole of DAVIS {self.plan.split}"
+
+    def of_kind(self, *kinds: str) -> list[Record]:
+        """The records of some kinds."""
+        return [record for record in self.records if record["kind"] in kinds]
+
+    def variants_of(self, record: Record) -> tuple[str, ...]:
+        """The variants that rest on a record: several for a shared training."""
+        for training in self.plan.trainings:
+            if record["kind"] == "train" and training.identity == record["identity"]:
+                return training.variants
+        return (record["variant"],) if record["variant"] else ()
+
+    @cached_property
+    def disagreements(self) -> list[Disagreement]:
+        """Where the provenance is mixed.
+
+        Records of training, inference, scores and speed should share the package's sources; those
+        of one kind, stage and benchmark their data; those of speed their machine.
+        """
+        found = [self._odd(self.measured, "sources of the package", _sources)]
+        groups: dict[str, list[Record]] = defaultdict(list)
+        for record in self.measured:
+            if "data" in record["inputs"]:
+                where = record["stage"] or record["benchmark"]
+                groups[f"data ({record['kind']}, {where})"].append(record)
+        found += [self._odd(records, what, _data) for what, records in groups.items()]
+        found.append(self._odd(self.of_kind("speed"), "machine for the FPS", _machine))
+        return [disagreement for disagreement in found if disagreement]
+
+    def mixed(self, variant: str) -> bool:
+        """Whether a variant rests on records unlike the others'."""
+        return any(variant in disagreement.variants for disagreement in self.disagreements)
+
+    def _odd(
+        self, records: list[Record], what: str, of: Callable[[Record], str]
+    ) -> Disagreement | None:
+        """The records that differ from most in one thing, if there are any."""
+        most, count = Counter(map(of, records)).most_common(1)[0] if records else ("", 0)
+        odd = [record for record in records if of(record) != most]
+        if not odd:
+            return None
+        return Disagreement(
+            sentence=f"{len(odd)} of {len(odd) + count} records have another {what}",
+            records=tuple(record["name"] for record in odd),
+            variants=frozenset(v for record in odd for v in self.variants_of(record)),
+        )
+
+
+def load(folder: Path) -> Results:
+    """Read a study's folder.
+
+    Raises:
+        UserError: it is none, or one of its files is broken.
+    """
+    plan = load_plan(folder)
+    keys = [(benchmark, v.name) for benchmark in plan.benchmarks for v in plan.variants]
+    scored = {
+        key: [folder / "scores" / key[0] / key[1] / f"seed{seed}.csv" for seed in plan.seeds]
+        for key in keys
+    }
+    rows = {
+        key: [row for path in paths if path.is_file() for row in read_scores(path)]
+        for key, paths in scored.items()
+    }
+    timed = {key: folder / "speed" / key[0] / f"{key[1]}.json" for key in keys}
+    return Results(
+        folder=folder,
+        plan=plan,
+        rows={key: found for key, found in rows.items() if found},
+        speed={key: read_json(path) for key, path in timed.items() if path.is_file()},
+        records=read_all(folder),
+    )
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """Read a training's curve: one JSON object a line; none where there is no file."""
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def read_facts(name: str) -> list[dict[str, str]]:
+    """Read a file of published figures; what is unknown there is empty."""
+    text = (files("rgmp") / "facts" / name).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def _commit(record: Record) -> str:
+    code = record["code"]
+    if code["commit"] is None:
+        return "unknown"
+    return code["commit"][:10] + (" (dirty)" if code["dirty"] else "")
+
+
+def _sources(record: Record) -> str:
+    return record["code"]["sources"]
+
+
+def _data(record: Record) -> str:
+    return record["inputs"]["data"]
+
+
+def _machine(record: Record) -> str:
+    machine = record["machine"]
+    return f"{machine['cpu']}, {machine['cores']} cores, {machine['gpu']}, {machine['driver']}"

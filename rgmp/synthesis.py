@@ -1,0 +1,147 @@
+"""Stage 1: a pair of frames synthesised from still images (paper section 3.2).
+
+Source: facts/rgmp.md, "Training". Two strategies: two views of one image; or a foreground pasted on
+another image, seen differently in each frame, at times with something in front of it. The guidance
+mask, which stands for the frame before, is the target's true mask deformed further.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - its name everywhere
+from torch import Tensor
+
+from rgmp import davis
+from rgmp.config import Pretrain, Stills
+from rgmp.errors import UserError
+from rgmp.views import IGNORE, View, deform, look
+
+
+class Sample(NamedTuple):
+    """What the network is trained on, of either stage; stacked, with a batch axis in front.
+
+    Attributes:
+        frames: float (T, 3, h, w) in [0, 1]; the first is the reference.
+        masks: uint8 (T, h, w): 0, 1, or IGNORE where the truth is not known.
+        guidance: float (h, w) in [0, 1], the previous mask of `frames[1]`.
+    """
+
+    frames: Tensor
+    masks: Tensor
+    guidance: Tensor
+
+
+@dataclass(frozen=True)
+class Still:
+    """A photograph and its mask."""
+
+    image: Path
+    mask: Path
+
+    def load(self) -> tuple[Tensor, Tensor]:
+        """The image, float (3, H, W) in [0, 1], and its mask, uint8 (H, W) of 0, 1 and IGNORE.
+
+        Raises:
+            UserError: a file cannot be read, or they differ in size.
+        """
+        image = torch.from_numpy(davis.read_frame(self.image).copy()).permute(2, 0, 1).float() / 255
+        values = davis.read_labels(self.mask)
+        if values.shape != image.shape[1:]:
+            raise UserError(
+                f"{self.mask}: is {values.shape[1]}x{values.shape[0]}, its image is "
+                f"{image.shape[2]}x{image.shape[1]}; they must be of one size"
+            )
+        mask = np.select([values == 0, values == 255], [0, 1], IGNORE).astype(np.uint8)
+        return image, torch.from_numpy(mask)
+
+
+def find_stills(sets: Sequence[Stills]) -> list[Still]:
+    """Every image of the folders that has a mask, in order.
+
+    Raises:
+        UserError: a folder is not there, an image has no mask or a mask no image.
+    """
+    stills = []
+    for folders in sets:
+        for folder in (folders.images, folders.masks):
+            if not folder.is_dir():
+                raise UserError(f"{folder}: no such folder of stills; see data.stills of the study")
+        images = {p.stem: p for p in folders.images.iterdir() if p.suffix in {".jpg", ".png"}}
+        masks = {p.stem: p for p in folders.masks.iterdir() if p.suffix == ".png"}
+        for stem in sorted(images.keys() ^ masks.keys()):
+            if stem in images:
+                raise UserError(f"{images[stem]}: has no mask {folders.masks / stem}.png")
+            raise UserError(f"{masks[stem]}: has no image in {folders.images}")
+        stills += [Still(images[stem], masks[stem]) for stem in sorted(images)]
+    if not stills:
+        raise UserError("data.stills: no image in any folder; stage 1 needs some")
+    return stills
+
+
+class Pairs:
+    """Synthesises the samples of stage 1, each from its own random state."""
+
+    def __init__(self, stills: Sequence[Still], settings: Pretrain) -> None:
+        """Draw from `stills` as `settings` say."""
+        self._stills = stills
+        self._settings = settings
+
+    def draw(self, rng: np.random.Generator, step: int) -> Sample:  # noqa: ARG002 - no schedule here
+        """One sample; `frames` is (2, 3, h, w): the reference and the target."""
+        settings = self._settings
+        image, mask = self._pick(rng)
+        sampler = look(rng, mask, settings, settings.warp)
+        views = [sampler.view(rng) for _ in range(2)]
+        pairs = [(view.of_image(image), view.of_mask(mask)) for view in views]
+        if rng.random() < settings.paste:
+            pairs = self._paste(rng, pairs)
+        frames, masks = (torch.stack(t) for t in zip(*pairs, strict=True))
+        return Sample(frames, masks, self._guidance(rng, masks[1]))
+
+    def _pick(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        return self._stills[int(rng.integers(len(self._stills)))].load()
+
+    def _paste(
+        self, rng: np.random.Generator, pairs: list[tuple[Tensor, Tensor]]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Strategy 2: put the foregrounds on another still, and at times a third in front."""
+        settings = self._settings
+        image, mask = self._pick(rng)
+        behind = look(rng, mask, settings, settings.warp)
+        pasted = [
+            (_over(front, shape, behind.view(rng).of_image(image)), shape) for front, shape in pairs
+        ]
+        if rng.random() < settings.occlude:
+            image, mask = self._pick(rng)
+            pasted[1] = _occlude(pasted[1], image, mask, look(rng, mask, settings, 0.0).view(rng))
+        return pasted
+
+    def _guidance(self, rng: np.random.Generator, truth: Tensor) -> Tensor:
+        settings = self._settings
+        if rng.random() < settings.guidance_empty:
+            return torch.zeros_like(truth, dtype=torch.float32)
+        guess = deform(rng, truth, settings.guidance_shift, settings.scale, settings.guidance_warp)
+        return (guess == 1).float()
+
+
+def _over(front: Tensor, shape: Tensor, back: Tensor) -> Tensor:
+    """Paste `front` (3, h, w) on `back` where `shape` (h, w) is not background, edges softened."""
+    alpha = (shape == 1).float() + 0.5 * (shape == IGNORE).float()
+    alpha = F.avg_pool2d(alpha[None, None], 3, stride=1, padding=1, count_include_pad=False)[0]
+    return alpha * front + (1 - alpha) * back
+
+
+def _occlude(
+    pair: tuple[Tensor, Tensor], image: Tensor, mask: Tensor, view: View
+) -> tuple[Tensor, Tensor]:
+    """Put another still's foreground in front; what it hides is no longer the object."""
+    frame, truth = pair
+    shape = view.of_mask(mask)
+    hidden = torch.where(shape == 1, 0, truth)
+    if not (hidden == 1).any():  # an object wholly hidden teaches nothing
+        return pair
+    return _over(view.of_image(image), shape, frame), hidden

@@ -1,0 +1,342 @@
+"""The tables of a study: CSV at full precision, Markdown, and LaTeX with booktabs.
+
+Accuracies are fractions in the CSV and per cent, with one decimal, in print.
+"""
+
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+
+from rgmp.davis import Benchmark
+from rgmp.files import write_text
+from rgmp.results import TITLES, Results, load, read_facts
+from rgmp.statistics import Measure, Summary, summarise
+from rgmp.typesetting import (
+    UNKNOWN,
+    Cell,
+    Row,
+    Table,
+    as_csv,
+    as_latex,
+    as_markdown,
+    duration,
+    number,
+    percent,
+    points,
+)
+
+NAMES = ("ablation", "benchmarks", "speed", "sequences", "cost")
+
+MEASURES: dict[Measure, str] = {
+    "J_mean": "J",
+    "J_recall": "J recall",
+    "J_decay": "J decay",
+    "F_mean": "F",
+    "F_recall": "F recall",
+    "F_decay": "F decay",
+    "J&F": "J&F",
+}
+STAGES = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
+_PROTOCOL_ACCURACY = (
+    "Per cent, mean over objects, then over seeds. Seconds a frame as the authors count: wall "
+    "time of whole clips, with frame 0, resizing and transfers."
+)
+_PROTOCOL_SPEED = (
+    "FPS: network and aggregation, from a frame on the device to its labels there, frame 0 "
+    "apart; median over frames and repeats. As the authors: frames of whole clips over wall "
+    "time, with frame 0, resizing and transfers."
+)
+
+
+def write(results: Path) -> None:
+    """Write every table of `NAMES` into `results/tables/` as .csv, .md and .tex.
+
+    Raises:
+        UserError: the folder is none of a study, or one of its files is broken.
+    """
+    for table in build(load(results)):
+        path = results / "tables" / table.name
+        write_text(path.with_suffix(".csv"), as_csv(table))
+        write_text(path.with_suffix(".md"), as_markdown(table))
+        write_text(path.with_suffix(".tex"), as_latex(table))
+
+
+def build(results: Results) -> list[Table]:
+    """Every table of the study, in the order of `NAMES`; one without data has no rows."""
+    tables = [make(results) for make in (_ablation, _benchmarks, _speed, _sequences, _cost)]
+    for table in tables:
+        table.notes.extend([*_marks(results, table), provenance(results)])
+    return tables
+
+
+def provenance(results: Results) -> str:
+    """The sentence under every table: which study, engine, seeds and commit."""
+    plan = results.plan
+    return (
+        f"Study {plan.study} ({plan.title}): {results.nature}. Scored by the {results.engine} "
+        f"engine; seeds {results.seeds}; commit {results.commit}."
+    )
+
+
+def _ablation(results: Results) -> Table:
+    """What each variant changes, against `full`."""
+    facts = read_facts("published_ablation.csv") if results.comparable else []
+    published = {(fact["benchmark"], fact["variant"]): _published_jf(fact) for fact in facts}
+    rows: list[Row] = []
+    for (benchmark, variant), scores in results.scores.items():
+        row = _identify(results, benchmark, variant)
+        row |= _figures(summarise(scores), ("J_mean", "F_mean", "J&F"))
+        difference = results.differences.get((benchmark, variant))
+        for key in ("mean", "low", "high", "level", "verdict"):
+            row[f"difference_{key}"] = getattr(difference, key, None)
+        row["published_J&F"] = published.get((benchmark, variant))
+        rows.append(row)
+    columns: dict[str, Cell] = {
+        "Variant": _name,
+        **{MEASURES[m]: _with_spread(m) for m in ("J_mean", "F_mean", "J&F")},
+        "Difference [interval]": _difference,
+        "Verdict": lambda row: row["difference_verdict"] or UNKNOWN,
+    }
+    if published:
+        columns["J&F in the paper"] = percent("published_J&F")
+    notes = ["Per cent: mean over objects, then over seeds, ± standard deviation over seeds."]
+    if results.differences:
+        level = next(iter(results.differences.values())).level
+        notes.append(
+            f"Difference to {results.label('full')} in points of J&F with its {100 * level:.3g}% "
+            "interval over seeds and sequences; the verdicts of a benchmark hold together with 95%. "
+            "Inconclusive: it includes zero, or there is one seed."
+        )
+    return Table(
+        "ablation", "What each part of the method is worth", rows, columns, _benchmark, notes
+    )
+
+
+def _benchmarks(results: Results) -> Table:
+    """Every measure of every variant, and the published methods where they may stand beside."""
+    rows: list[Row] = []
+    for benchmark in results.plan.benchmarks:
+        for variant in results.variants:
+            if (benchmark, variant) in results.scores:
+                row = _identify(results, benchmark, variant) | {"source": "this study", "note": ""}
+                row |= _figures(summarise(results.scores[benchmark, variant]), MEASURES)
+                timed = results.speed.get((benchmark, variant), {"summary": {}})["summary"]
+                row["seconds_per_frame"] = timed.get("authors_seconds_per_frame")
+                rows.append(row)
+        if results.comparable:
+            rows += published_methods(benchmark)
+    columns: dict[str, Cell] = {
+        "Method": _name,
+        **{title: percent(measure) for measure, title in MEASURES.items()},
+        "s/frame": number("seconds_per_frame", "{:.3g}"),
+    }
+    notes = [_PROTOCOL_ACCURACY]
+    if results.comparable:
+        notes.append(
+            f"Published figures as reported, on other machines; {UNKNOWN}: unknown. "
+            "The CSV names their sources."
+        )
+    return Table(
+        "benchmarks",
+        "Accuracy and speed",
+        rows,
+        columns,
+        lambda row: _benchmark(row) + (", published" if row["variant"] is None else ""),
+        notes,
+    )
+
+
+def published_methods(benchmark: str) -> list[Row]:
+    """The published methods of a benchmark: RGMP first, the others by J&F."""
+    rows: list[Row] = [
+        {
+            "benchmark": benchmark,
+            "variant": None,
+            "label": fact["method"],
+            "source": "; ".join(filter(None, (fact["accuracy_source"], fact["speed_source"]))),
+            "note": fact["note"],
+            "J_mean": _fraction(fact["J_mean"]),
+            "F_mean": _fraction(fact["F_mean"]),
+            "J&F": _published_jf(fact),
+            "seconds_per_frame": _known(fact["seconds_per_frame"]),
+        }
+        for fact in read_facts("published.csv")
+        if fact["benchmark"] == benchmark
+    ]
+    return sorted(rows, key=lambda row: (row["label"] != "RGMP", -(row["J&F"] or 0)))
+
+
+def _speed(results: Results) -> Table:
+    """Frames a second by both protocols, and by the number of objects."""
+    rows: list[Row] = []
+    for (benchmark, variant), timed in results.speed.items():
+        row = _identify(results, benchmark, variant)
+        row |= {key: timed[key] for key in ("device", "precision", "aggregation")}
+        row["scales"] = " ".join(map(str, timed["scales"]))
+        row |= timed["summary"]
+        for count in sorted({clip["objects"] for clip in timed["clips"]}):
+            clips = [clip for clip in timed["clips"] if clip["objects"] == count]
+            seconds = [second for clip in clips for run in clip["network"] for second in run]
+            row[f"fps_{count}_objects"] = 1 / statistics.median(seconds)
+        rows.append(row)
+    counts = sorted({int(key[4:-8]) for row in rows for key in row if key.endswith("_objects")})
+    columns: dict[str, Cell] = {
+        "Variant": _name,
+        "FPS": number("fps", "{:.1f}"),
+        "quartiles": lambda row: f"{row['fps_q1']:.1f}{UNKNOWN}{row['fps_q3']:.1f}",
+        **{
+            f"{count} object{'s' * (count > 1)}": number(f"fps_{count}_objects", "{:.1f}")
+            for count in counts
+        },
+        "as the authors": number("authors_fps", "{:.1f}"),
+        "frame 0, s": number("first_frame_seconds", "{:.3f}"),
+        "peak, MB": _megabytes,
+        "scales": lambda row: row["scales"],
+        "aggregation": lambda row: row["aggregation"].replace("_", " "),
+    }
+    return Table(
+        "speed",
+        "Frames a second",
+        rows,
+        columns,
+        lambda row: f"{_benchmark(row)} on {row['device']}, {row['precision']}",
+        [_PROTOCOL_SPEED],
+    )
+
+
+def _sequences(results: Results) -> Table:
+    """Every object of every sequence: `full` alone in print, every variant in the CSV."""
+    facts = read_facts("official_rgmp_scores.csv") if results.comparable else []
+    official = {(f["benchmark"], f["sequence"], int(f["object"])): f for f in facts}
+    rows: list[Row] = []
+    for benchmark in results.plan.benchmarks:
+        ours = {v: scores for (b, v), scores in results.scores.items() if b == benchmark}
+        objects = next(iter(ours.values())).objects if ours else ()
+        for index, (sequence, object_id) in enumerate(objects):
+            row: Row = {"benchmark": benchmark, "sequence": sequence, "object": object_id}
+            for variant, scores in ours.items():
+                for measure in MEASURES:
+                    mean = float(scores.values[measure][:, index].mean())
+                    row[f"{variant}_{measure}"] = mean
+            fact = official.get((benchmark, sequence, object_id), {})
+            for measure in ("J_mean", "F_mean"):
+                row[f"authors_{measure}"] = _known(fact.get(measure, ""))
+            rows.append(row)
+    columns: dict[str, Cell] = {
+        "Sequence": lambda row: row["sequence"],
+        "object": lambda row: str(row["object"]),
+        **{title: percent(f"full_{measure}") for measure, title in MEASURES.items()},
+    }
+    if official:
+        columns["J, authors"] = percent("authors_J_mean")
+        columns["F, authors"] = percent("authors_F_mean")
+    notes = [f"{results.label('full')} alone, per cent, mean over seeds; every variant in the CSV."]
+    return Table("sequences", "Sequence by sequence", rows, columns, _benchmark, notes)
+
+
+def _cost(results: Results) -> Table:
+    """What every training took, and who shares it."""
+    records = {record["identity"]: record for record in results.of_kind("train")}
+    odd = {name for disagreement in results.disagreements for name in disagreement.records}
+    rows: list[Row] = [
+        {
+            "stage": training.stage,
+            "label": training.slug,
+            "seed": training.seed,
+            "identity": training.identity,
+            "variants": " ".join(training.variants),
+            "shared_by": len(training.variants),
+            "steps": record["results"].get("steps"),
+            "samples": record["results"].get("samples"),
+            "hours": record["wall_seconds"] / 3600,
+            "device": record["machine"]["gpu"] or record["machine"]["cpu"],
+            "peak_memory_bytes": record["peak_gpu_memory_bytes"] or record["peak_memory_bytes"],
+            "mixed": record["name"] in odd,
+        }
+        for training in sorted(results.plan.trainings, key=lambda t: t.stage != "pretrain")
+        if (record := records.get(training.identity))
+    ]
+    columns: dict[str, Cell] = {
+        "Training": _name,
+        "samples": number("samples", "{:,}"),
+        "steps": number("steps", "{:,}"),
+        "time": lambda row: duration(3600 * row["hours"]),
+        "peak, MB": _megabytes,
+        "variants": lambda row: str(row["shared_by"]),
+        "used by": lambda row: row["variants"].replace(" ", ", "),
+    }
+    notes = [f"{duration(3600 * sum(row['hours'] for row in rows))} in all."]
+    return Table(
+        "cost",
+        "What the trainings took",
+        rows,
+        columns,
+        lambda row: f"{STAGES[row['stage']]}, on {row['device']}",
+        notes,
+    )
+
+
+def _identify(results: Results, benchmark: str, variant: str) -> Row:
+    return {
+        "benchmark": benchmark,
+        "variant": variant,
+        "label": results.label(variant),
+        "mixed": results.mixed(variant),
+    }
+
+
+def _figures(summary: dict[Measure, Summary], measures: Iterable[Measure]) -> Row:
+    figures: Row = {"seeds": summary["J&F"].seeds}
+    for measure in measures:
+        figures[measure] = summary[measure].mean
+        figures[f"{measure}_spread"] = summary[measure].spread
+    return figures
+
+
+def _marks(results: Results, table: Table) -> list[str]:
+    if not any(row.get("mixed") for row in table.rows):
+        return []
+    sentences = "; ".join(disagreement.sentence for disagreement in results.disagreements)
+    return [f"† Mixed provenance: {sentences}; the report names them."]
+
+
+def _known(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def _fraction(percent: str) -> float | None:
+    return float(percent) / 100 if percent else None
+
+
+def _published_jf(fact: dict[str, str]) -> float | None:
+    known = [float(fact[measure]) for measure in ("J_mean", "F_mean") if fact[measure]]
+    return sum(known) / 200 if len(known) == 2 else None
+
+
+def _benchmark(row: Row) -> str:
+    benchmark: Benchmark = row["benchmark"]
+    return TITLES[benchmark]
+
+
+def _name(row: Row) -> str:
+    return str(row["label"]) + ("†" if row.get("mixed") else "")
+
+
+def _with_spread(measure: str) -> Cell:
+    def cell(row: Row) -> str:
+        spread = row[f"{measure}_spread"]
+        return points(row[measure]) + (f" ± {points(spread)}" if spread is not None else "")
+
+    return cell
+
+
+def _difference(row: Row) -> str:
+    if row["difference_mean"] is None:
+        return UNKNOWN
+    mean, low, high = (points(row[f"difference_{key}"], "+") for key in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
+
+
+def _megabytes(row: Row) -> str:
+    peak: float | None = row["peak_memory_bytes"]
+    return UNKNOWN if peak is None else f"{peak / 1e6:,.0f}"

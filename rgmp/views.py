@@ -1,0 +1,174 @@
+"""A view: one random look at a picture and its mask, moved, warped and tinted.
+
+Geometry is composed into one sampling grid, so every pixel is interpolated once.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - its name everywhere
+from torch import Tensor
+from torchvision.transforms.v2 import functional as colour
+
+from rgmp.config import Optimisation
+
+IGNORE = 255
+"""In a mask: the truth is not known, and the loss leaves the pixel out."""
+
+_WARP_KNOTS = 4
+"""Knots of an elastic warp along each side of a view: bends, not ripples."""
+
+Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class View:
+    """How a view's pixels are found in a picture, and its colours.
+
+    Attributes:
+        matrix: (3, 3), from a pixel (x, y, 1) of the view to one of the picture; pixels' centres
+            are at integers.
+        warp: (2, k, k), displacements in the view's pixels at the knots of a grid laid over it, or
+            none of them.
+        size: height and width of the view, pixels.
+        tint: factors of brightness, contrast and saturation.
+    """
+
+    matrix: Matrix
+    warp: Tensor | None
+    size: tuple[int, int]
+    tint: tuple[float, float, float]
+
+    def grid(self, picture: tuple[int, int]) -> Tensor:
+        """Where to sample a picture of that height and width: (1, h, w, 2) for `grid_sample`."""
+        height, width = self.size
+        y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+        points = torch.stack([x, y, torch.ones_like(x)]).float()
+        if self.warp is not None:
+            points[:2] += F.interpolate(
+                self.warp[None], self.size, mode="bicubic", align_corners=True
+            )[0]
+        matrix = torch.from_numpy(self.matrix).float()
+        found = (matrix @ points.flatten(1))[:2].T.reshape(1, height, width, 2)
+        extent = torch.tensor([picture[1], picture[0]])
+        return (2 * found + 1) / extent - 1
+
+    def of_image(self, image: Tensor) -> Tensor:
+        """The view of an image: float (3, H, W) in [0, 1] to (3, h, w); black outside of it."""
+        seen = F.grid_sample(image[None], self.grid(_size(image)), align_corners=False)[0]
+        brightness, contrast, saturation = self.tint
+        seen = colour.adjust_brightness(seen, brightness)
+        seen = colour.adjust_contrast(seen, contrast)
+        tinted: Tensor = colour.adjust_saturation(seen, saturation)
+        return tinted
+
+    def of_mask(self, mask: Tensor) -> Tensor:
+        """The view of a mask: uint8 (H, W) of 0, 1 and IGNORE to (h, w); 0 outside of it."""
+        grid = self.grid(_size(mask))
+        values = mask[None, None].float()
+        return F.grid_sample(values, grid, mode="nearest", align_corners=False)[0, 0].byte()
+
+
+def _size(image: Tensor) -> tuple[int, int]:
+    return int(image.shape[-2]), int(image.shape[-1])
+
+
+def look(rng: np.random.Generator, mask: Tensor, settings: Optimisation, warp: float) -> "Sampler":
+    """Choose what a sample shows of a picture: what part of it, how large, mirrored or not.
+
+    Args:
+        rng: of the sample.
+        mask: uint8 (H, W), 1 on the object.
+        settings: of the stage.
+        warp: largest elastic displacement of each view, share of the view's height.
+    """
+    height, width = _size(mask)
+    size = settings.crop
+    # the whole picture fills the crop at zoom 1
+    zoom = rng.uniform(*settings.zoom) * max(size[0] / height, size[1] / width)
+    window = np.array([size[1], size[0]]) / zoom  # of the picture that the crop shows: x, y
+    anchor = _anchor(rng, mask)
+    corner = anchor - rng.uniform(0.2, 0.8, 2) * window
+    room = np.array([width, height]) - window
+    # inside the picture where it is large enough, else with equal margins
+    corner = np.where(room > 0, np.clip(corner, 0, np.maximum(room, 0)), room / 2)
+    place = (anchor - corner) * zoom
+    mirror = -1.0 if rng.random() < settings.flip else 1.0
+    if mirror < 0:
+        place[0] = size[1] - place[0]
+    return Sampler(settings, warp, anchor, place, mirror, zoom)
+
+
+def _anchor(rng: np.random.Generator, mask: Tensor) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """A pixel (x, y) of the object, or of the picture's middle half where there is none."""
+    pixels = torch.nonzero(mask == 1)
+    if len(pixels) == 0:
+        height, width = _size(mask)
+        return np.array([rng.uniform(0.25, 0.75) * width, rng.uniform(0.25, 0.75) * height])
+    y, x = pixels[int(rng.integers(len(pixels)))].tolist()
+    return np.array([float(x), float(y)])
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Draws the views of one sample: each moved a little from the look they share."""
+
+    settings: Optimisation
+    warp: float
+    anchor: np.ndarray[tuple[int], np.dtype[np.float64]]
+    place: np.ndarray[tuple[int], np.dtype[np.float64]]
+    mirror: float
+    zoom: float
+
+    def view(self, rng: np.random.Generator) -> View:
+        """One more view."""
+        settings = self.settings
+        angle, shear = (np.deg2rad(rng.uniform(*r)) for r in (settings.rotation, settings.shear))
+        factor = self.zoom * rng.uniform(*settings.scale)
+        cos, sin = np.cos(angle), np.sin(angle)
+        turn = np.array([[cos, -sin], [sin, cos]]) @ np.array([[1, np.tan(shear)], [0, 1]])
+        linear = np.linalg.inv(factor * turn @ np.diag([self.mirror, 1.0]))
+        matrix = np.eye(3)
+        matrix[:2, :2] = linear
+        matrix[:2, 2] = self.anchor - linear @ self.place
+        return View(
+            matrix, elastic(rng, self.warp * settings.crop[0]), settings.crop, self._tint(rng)
+        )
+
+    def _tint(self, rng: np.random.Generator) -> tuple[float, float, float]:
+        reach = self.settings.brightness, self.settings.contrast, self.settings.saturation
+        brightness, contrast, saturation = (1 + rng.uniform(-r, r) for r in reach)
+        return brightness, contrast, saturation
+
+
+def elastic(rng: np.random.Generator, reach: float) -> Tensor | None:
+    """Displacements (2, k, k) of a warp's knots, each at most `reach` pixels along either axis."""
+    if reach == 0:
+        return None
+    knots = rng.uniform(-reach, reach, (2, _WARP_KNOTS, _WARP_KNOTS))
+    return torch.from_numpy(knots).float()
+
+
+def deform(
+    rng: np.random.Generator, mask: Tensor, shift: float, scale: tuple[float, float], warp: float
+) -> Tensor:
+    """Move, resize and bend a mask, as a network's guess of the frame before would be off.
+
+    Args:
+        rng: of the sample.
+        mask: uint8 (H, W) of 0, 1 and IGNORE.
+        shift: largest shift along either axis, share of the object's own extent.
+        scale: smallest and largest factor.
+        warp: largest elastic displacement, share of the mask's height.
+    """
+    pixels = torch.nonzero(mask == 1).float()
+    if len(pixels) == 0:
+        return mask
+    middle = pixels.mean(dim=0).flip(0).double().numpy()
+    extent = (pixels.amax(dim=0) - pixels.amin(dim=0) + 1).flip(0).double().numpy()
+    matrix = np.eye(3)
+    matrix[:2, :2] /= rng.uniform(*scale)
+    matrix[:2, 2] = middle - matrix[:2, :2] @ (middle + rng.uniform(-shift, shift, 2) * extent)
+    bend = elastic(rng, warp * mask.shape[0])
+    return View(matrix, bend, _size(mask), (1.0, 1.0, 1.0)).of_mask(mask)

@@ -1,0 +1,337 @@
+"""A results tree as a finished study leaves it, drawn from a seed: no training, no network.
+
+The figures are plausible, not real: each variant has a level and a drift over the course of a
+sequence, each object a difficulty, each seed a little luck.
+"""
+
+import json
+from collections.abc import Iterable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from rgmp.config import Inference, Machine, Speed
+from rgmp.davis import RESOLUTION, Benchmark, write_mask
+from rgmp.files import digest_of, write_json, write_text
+from rgmp.plan import DataPaths, Plan, PlannedVariant, Run, Training, save
+from rgmp.results import read_facts
+from rgmp.scoring import Score, write_scores
+
+VARIANTS = {  # name: (label, claim, level of J, drift of J over a sequence)
+    "full": ("RGMP", "The whole method.", 0.78, 0.05),
+    "no_bptt": ("without BPTT", "Training over several frames stops errors adding up.", 0.75, 0.22),
+    "no_reference": ("without reference", "The reference finds the object again.", 0.62, 0.30),
+    "no_synthetic": ("without stage 1", "Synthetic pairs make up for few videos.", 0.66, 0.10),
+    "winner_take_all": ("winner takes all", "Soft aggregation keeps the doubt.", 0.775, 0.07),
+    "independent": ("independent objects", "Objects should compete for a pixel.", 0.76, 0.08),
+    "one_scale": ("one scale", "Averaging three scales helps a little.", 0.77, 0.06),
+    "no_guidance": ("without previous mask", "The previous mask says where to look.", 0.55, 0.15),
+    "small_kernel_3x3": ("3x3 instead of global convolution", "A wide view matters.", 0.74, 0.07),
+    "frozen_encoder": ("encoder of 100% ImageNet & frozen", "Fine-tuning helps.", 0.70, 0.08),
+}
+SEQUENCES = ("occlusion", "fast-motion", "scale-change", "look-alikes", "crossing", "appearance")
+SIZE = (96, 160)
+SOURCES, COMMIT = "5" * 64, "c0ffee1234567890c0ffee1234567890c0ffee12"
+
+
+def build(
+    folder: Path,
+    *,
+    variants: int = 5,
+    benchmarks: tuple[Benchmark, ...] = ("davis2016", "davis2017"),
+    seeds: tuple[int, ...] = (0, 1),
+    complete: bool = False,
+    frames: int = 20,
+) -> Path:
+    """Make a study's folder with `variants` variants and return it.
+
+    `complete` makes it look like a study of the whole of DAVIS val, without frames and masks; else
+    it is one of the embedded benchmark, with them.
+    """
+    names = list(VARIANTS)[:variants]
+    plan = _plan(folder, names, benchmarks, seeds, complete)
+    save(plan, folder)
+    for training in plan.trainings:
+        _write_training(folder, training)
+    for benchmark, (index, name) in product(benchmarks, enumerate(names)):
+        objects = _objects(benchmark, complete)
+        for seed in seeds:
+            scores = _scores(benchmark, name, seed, objects, frames)
+            write_scores(folder / f"scores/{benchmark}/{name}/seed{seed}.csv", scores)
+            for kind in ("infer", "score"):
+                path = f"{'masks' if kind == 'infer' else 'scores'}/{benchmark}/{name}/seed{seed}"
+                config = {"engine": "builtin"} if kind == "score" else {}
+                _write_record(folder, kind, path, name, seed, benchmark=benchmark, config=config)
+            if not complete:
+                _write_masks(folder, plan.data.davis, benchmark, name, seed, scores)
+        _write_speed(folder, benchmark, name, 1 + 0.15 * index, objects)
+    return folder
+
+
+def _objects(benchmark: str, complete: bool) -> list[tuple[str, int]]:
+    """The objects of a benchmark: those of DAVIS val, or one to three in each toy sequence."""
+    if complete:
+        facts = read_facts("official_rgmp_scores.csv")
+        return [(f["sequence"], int(f["object"])) for f in facts if f["benchmark"] == benchmark]
+    counts = [1 if benchmark == "davis2016" else 1 + i % 3 for i in range(len(SEQUENCES))]
+    return [(s, n) for s, count in zip(SEQUENCES, counts, strict=True) for n in range(1, count + 1)]
+
+
+def _plan(
+    folder: Path,
+    names: list[str],
+    benchmarks: tuple[Benchmark, ...],
+    seeds: tuple[int, ...],
+    complete: bool,
+) -> Plan:
+    trainings: dict[str, Training] = {}
+    planned = []
+    for name in names:
+        runs = tuple(_run(name, seed, trainings) for seed in seeds)
+        label, claim, *_ = VARIANTS[name]
+        planned.append(
+            PlannedVariant(name=name, label=label, claim=claim, inference=Inference(), runs=runs)
+        )
+    return Plan(
+        study="davis" if complete else "mini",
+        title="RGMP on DAVIS" if complete else "RGMP on the embedded benchmark",
+        file="workflow/config/mini.yaml",
+        embedded=not complete,
+        complete=complete,
+        data=DataPaths(
+            davis=folder / "data" / "davis", stills=(), resolution=RESOLUTION, digests={}
+        ),
+        initial_weights=(),
+        benchmarks=benchmarks,
+        split="val",
+        seeds=seeds,
+        machine=Machine(),
+        speed=Speed(),
+        variants=tuple(planned),
+        trainings=tuple(trainings.values()),
+    )
+
+
+def _run(variant: str, seed: int, trainings: dict[str, Training]) -> Run:
+    """Stage 1 is shared by all that keep the reference; winner_take_all trains nothing itself."""
+    trained = "full" if variant in {"winner_take_all", "independent", "one_scale"} else variant
+    first = "no_reference" if variant == "no_reference" else "full"
+    stages = [("pretrain", first), ("finetune", trained)]
+    identities: list[str] = []
+    for stage, owner in stages[1:] if variant == "no_synthetic" else stages:
+        identity = digest_of([stage, owner, seed])[:12]
+        slug = f"{owner}-seed{seed}"
+        earlier = trainings[identity].variants if identity in trainings else ()
+        trainings[identity] = Training.model_validate(
+            {
+                "identity": identity,
+                "stage": stage,
+                "slug": slug,
+                "seed": seed,
+                "parent": identities[-1] if identities else None,
+                "data": "d" * 64,
+                "folder": f"weights/{stage}/{slug}-{identity}",
+                "variants": (*earlier, variant),
+                "settings": {},
+            }
+        )
+        identities.append(identity)
+    weights = f"{trainings[identities[-1]].folder}/weights.safetensors"
+    return Run(seed=seed, trainings=tuple(identities), weights=weights)
+
+
+def _write_training(folder: Path, training: Training) -> None:
+    random = _random(training.identity)
+    level = VARIANTS[training.variants[0]][2]
+    lines = []
+    for step in range(0, 401, 20):
+        progress = 1 - np.exp(-step / 120)
+        loss = 0.7 - 0.55 * progress * level + random.normal(0, 0.015)
+        lines.append(
+            {
+                "step": step,
+                "loss": loss,
+                "J": level * progress + random.normal(0, 0.015),
+                "learning_rate": 1e-4,
+                "samples_per_second": 31.2,
+                "seconds": step * 0.3,
+            }
+        )
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    write_text(folder / training.folder / "metrics.jsonl", text)
+    _write_record(
+        folder,
+        "train",
+        training.folder,
+        training.variants[0],
+        training.seed,
+        stage=training.stage,
+        identity=training.identity,
+        results={"steps": 400, "samples": 3200, "final_loss": lines[-1]["loss"]},
+    )
+
+
+def _scores(
+    benchmark: str, variant: str, seed: int, objects: Iterable[tuple[str, int]], frames: int
+) -> list[Score]:
+    """J and F of frames 1 to `frames` - 2 of every object."""
+    _, _, level, drift = VARIANTS[variant]
+    time = np.linspace(0, 1, frames - 2)
+    rows = []
+    for sequence, number in objects:
+        difficulty = _random(benchmark, sequence, number).normal(0, 0.12)
+        random = _random(benchmark, variant, seed, sequence, number)
+        noise = np.cumsum(random.normal(0, 0.015, len(time)))
+        mean = level + 0.08 - difficulty + random.normal(0, 0.015)
+        j = np.clip(mean - drift * time + noise, 0, 1)
+        f = np.clip(j + random.normal(0.02, 0.02, len(time)), 0, 1)
+        rows += [
+            Score(benchmark, variant, seed, sequence, number, f"{frame:05d}", *map(float, values))
+            for frame, values in enumerate(zip(j, f, strict=True), start=1)
+        ]
+    return rows
+
+
+def _write_speed(
+    folder: Path, benchmark: str, variant: str, slowness: float, objects: list[tuple[str, int]]
+) -> None:
+    random = _random("speed", benchmark, variant)
+    counts = dict(objects)
+    clips: list[dict[str, Any]] = []
+    for sequence, count in list(counts.items())[:3]:
+        seconds = slowness * 0.02 * (1 + count) * random.lognormal(0, 0.05, (3, 10))
+        clips.append(
+            {
+                "sequence": sequence,
+                "objects": count,
+                "frames": 10,
+                "height": SIZE[0],
+                "width": SIZE[1],
+                "network": seconds.tolist(),
+                "first_frame": [0.03] * 3,
+                "clip": (seconds.sum(axis=1) * 1.3).tolist(),
+            }
+        )
+    frame = np.concatenate([np.ravel(clip["network"]) for clip in clips])
+    wall = sum(sum(clip["clip"]) for clip in clips) / (len(clips) * 3 * 10)
+    summary = {
+        "fps": 1 / float(np.median(frame)),
+        "fps_q1": 1 / float(np.quantile(frame, 0.75)),
+        "fps_q3": 1 / float(np.quantile(frame, 0.25)),
+        "seconds_per_frame_median": float(np.median(frame)),
+        "seconds_per_frame_p95": float(np.quantile(frame, 0.95)),
+        "first_frame_seconds": 0.03,
+        "authors_fps": 1 / wall,
+        "authors_seconds_per_frame": wall,
+        "peak_memory_bytes": 812_000_000,
+    }
+    value = {
+        "benchmark": benchmark,
+        "variant": variant,
+        "seed": 0,
+        "device": "Xeon",
+        "precision": "fp32",
+        "scales": [0.5, 0.75, 1.0],
+        "aggregation": "winner_take_all" if variant == "winner_take_all" else "softmax",
+        "clips": clips,
+        "summary": summary,
+    }
+    write_json(folder / f"speed/{benchmark}/{variant}.json", value)
+    _write_record(folder, "speed", f"speed/{benchmark}/{variant}", variant, 0, benchmark=benchmark)
+
+
+def _write_record(
+    folder: Path,
+    kind: str,
+    name: str,
+    variant: str,
+    seed: int,
+    *,
+    stage: str | None = None,
+    benchmark: str | None = None,
+    identity: str = "0" * 12,
+    config: dict[str, Any] | None = None,
+    results: dict[str, Any] | None = None,
+) -> None:
+    record = {
+        "kind": kind,
+        "name": name,
+        "study": folder.name,
+        "variant": variant,
+        "seed": seed,
+        "stage": stage,
+        "benchmark": benchmark,
+        "identity": identity,
+        "config": config or {},
+        "inputs": {"data": digest_of([stage, benchmark])},
+        "results": results or {},
+        "outputs": {},
+        "command": ["rgmp", kind],
+        "code": {"commit": COMMIT, "dirty": False, "sources": SOURCES},
+        "versions": {"rgmp": "0.1.0", "python": "3.11.2", "torch": "2.6.0"},
+        "machine": {
+            "system": "Linux",
+            "cpu": "Xeon",
+            "cores": 2,
+            "memory_bytes": 8_000_000_000,
+            "gpu": None,
+            "driver": None,
+        },
+        "determinism": {"deterministic_algorithms": True},
+        "started": "2026-05-04T03:02:01Z",
+        "wall_seconds": 123.4 if kind == "train" else 2.5,
+        "peak_memory_bytes": 512_000_000,
+        "peak_gpu_memory_bytes": None,
+    }
+    write_json(folder / "records" / f"{name}.json", record)
+
+
+def _write_masks(
+    folder: Path, davis: Path, benchmark: str, variant: str, seed: int, scores: list[Score]
+) -> None:
+    """Frames and truth once, and masks that miss the truth by as much as their J says."""
+    quality: dict[tuple[str, str], dict[int, float]] = {}
+    for row in scores:
+        quality.setdefault((row.sequence, row.frame), {})[row.object] = row.J
+    for (sequence, frame), figures in quality.items():
+        for number in {0, int(frame)}:
+            _write_truth(davis, sequence, number)
+        misses = {o: round(30 * (1 - j)) for o, j in figures.items()}
+        labels = _labels(sequence, int(frame), misses)
+        mask = folder / "masks" / benchmark / variant / f"seed{seed}" / sequence / f"{frame}.png"
+        if benchmark == "davis2016":
+            labels = (labels > 0).astype(np.uint8)
+        write_mask(mask, labels)
+
+
+def _write_truth(davis: Path, sequence: str, frame: int) -> None:
+    path = davis / "JPEGImages" / RESOLUTION / sequence / f"{frame:05d}.jpg"
+    if path.is_file():
+        return
+    objects = 1 + SEQUENCES.index(sequence) % 3
+    labels = _labels(sequence, frame, dict.fromkeys(range(1, objects + 1), 0))
+    y, x = np.indices(SIZE)
+    ground = 110 + 40 * np.sin(x / 9) + 30 * np.cos(y / 7 + frame / 5)
+    image = np.stack([ground, ground * 0.9, ground * 0.7], axis=-1)
+    image[labels > 0] = image[labels > 0] * 0.4 + np.array([90, 60, 150])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image.astype(np.uint8)).save(path)
+    write_mask(davis / "Annotations" / RESOLUTION / sequence / f"{frame:05d}.png", labels)
+
+
+def _labels(sequence: str, frame: int, misses: dict[int, int]) -> np.ndarray[Any, Any]:
+    """Discs, one an object, that drift to the right; each displaced by some pixels."""
+    y, x = np.indices(SIZE)
+    labels = np.zeros(SIZE, dtype=np.uint8)
+    for number, miss in misses.items():
+        centre_y = 20 + 25 * (number - 1) + SEQUENCES.index(sequence)
+        centre_x = 30 * number + 2 * frame + miss
+        labels[(y - centre_y) ** 2 + ((x - centre_x) / 1.5) ** 2 < 15**2] = number
+    return labels
+
+
+def _random(*key: object) -> np.random.Generator:
+    return np.random.default_rng(int(digest_of([str(part) for part in key])[:15], 16))

@@ -1,0 +1,342 @@
+"""From folders of masks to rows: known figures, anyone's encodings, and every way to be wrong."""
+
+import csv
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from rgmp import davis
+from rgmp.errors import UserError
+from rgmp.measures import measure
+from rgmp.scoring import Score, read_scores, score, write_scores
+
+FRAMES = 5
+SHAPE = (36, 48)
+
+Labels = npt.NDArray[np.uint8]
+
+
+def labels(number: int, shift: int = 0) -> Labels:
+    """Two boxes that move with the frame's number; `shift` moves the first one further."""
+    image = np.zeros(SHAPE, dtype=np.uint8)
+    image[4:16, 4 + number + shift : 16 + number + shift] = 1
+    image[20:30, 30 - number : 40 - number] = 2
+    return image
+
+
+def save(path: Path, image: Labels, mode: str = "P") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if mode == "P":
+        davis.write_mask(path, image)
+    else:
+        Image.fromarray(image).convert(mode).save(path)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A DAVIS tree with two sequences of two objects, `ant` and `bee`."""
+    tree = tmp_path / "davis"
+    for year in ("2016", "2017"):
+        (tree / "ImageSets" / year).mkdir(parents=True)
+        (tree / "ImageSets" / year / "val.txt").write_text("bee\nant\n")
+    for name in ("ant", "bee"):
+        (tree / "JPEGImages" / "480p" / name).mkdir(parents=True)
+        for number in range(FRAMES):
+            (tree / "JPEGImages" / "480p" / name / f"{number:05d}.jpg").touch()
+            save(tree / "Annotations" / "480p" / name / f"{number:05d}.png", labels(number))
+    return tree
+
+
+@pytest.fixture
+def masks(tmp_path: Path) -> Path:
+    """Masks for that tree whose first object is two pixels off."""
+    folder = tmp_path / "masks"
+    for name in ("ant", "bee"):
+        for number in range(FRAMES):
+            save(folder / name / f"{number:05d}.png", labels(number, shift=2))
+    return folder
+
+
+def test_scores_every_object_of_every_frame_but_the_first_and_last(root: Path, masks: Path) -> None:
+    rows = score(root, "davis2017", "val", masks, variant="full", seed=3)
+    assert [(row.sequence, row.frame, row.object) for row in rows] == [
+        (name, f"{number:05d}", i)
+        for name in ("bee", "ant")
+        for number in (1, 2, 3)
+        for i in (1, 2)
+    ]
+    for row in rows:
+        truth, found = labels(int(row.frame)), labels(int(row.frame), shift=2)
+        expected = measure(truth == row.object, found == row.object)
+        assert row == Score("davis2017", "full", 3, row.sequence, row.object, row.frame, *expected)
+    assert {row.J for row in rows if row.object == 2} == {1.0}
+
+
+def test_scores_the_union_of_the_objects_on_davis2016(root: Path, masks: Path) -> None:
+    rows = score(root, "davis2016", "val", masks, variant="full", seed=0)
+    assert len(rows) == 2 * (FRAMES - 2)
+    for row in rows:
+        truth, found = labels(int(row.frame)), labels(int(row.frame), shift=2)
+        assert measure(truth > 0, found > 0) == (row.J, row.F)
+
+
+def encoded_as_1_bit(image: Labels) -> Image.Image:
+    return Image.fromarray(image > 0)
+
+
+def encoded_as_grey(image: Labels) -> Image.Image:
+    return Image.fromarray((image > 0).astype(np.uint8) * 255)
+
+
+@pytest.mark.parametrize("encoded", [encoded_as_1_bit, encoded_as_grey])
+def test_takes_anyones_encoding_of_the_foreground(
+    root: Path, masks: Path, encoded: Callable[[Labels], Image.Image]
+) -> None:
+    expected = score(root, "davis2016", "val", masks, variant="full", seed=0)
+    for tree in (masks, root / "Annotations" / "480p"):
+        for path in tree.glob("*/*.png"):
+            encoded(davis.read_labels(path)).save(path)
+    assert score(root, "davis2016", "val", masks, variant="full", seed=0) == expected
+
+
+def test_void_is_background_in_the_truth(root: Path, masks: Path) -> None:
+    for name in ("ant", "bee"):
+        path = root / "Annotations" / "480p" / name / "00002.png"
+        save(path, np.where(labels(2) == 2, np.uint8(255), labels(2)))
+    rows = score(root, "davis2017", "val", masks, variant="full", seed=0)
+    assert {(row.J, row.F) for row in rows if (row.frame, row.object) == ("00002", 2)} == {(0, 0)}
+
+
+def test_an_object_that_comes_later(root: Path, masks: Path) -> None:
+    """On davis2016 it is the foreground; on davis2017 the objects are those of frame 0."""
+    for name in ("ant", "bee"):
+        save(root / "Annotations" / "480p" / name / "00000.png", labels(0) * (labels(0) == 1))
+        save(root / "Annotations" / "480p" / name / "00001.png", np.zeros(SHAPE, dtype=np.uint8))
+    rows = score(root, "davis2016", "val", masks, variant="full", seed=0)
+    assert [row.J for row in rows if row.frame == "00001"] == [0, 0]
+    for path in masks.glob("*/*.png"):
+        image = davis.read_labels(path)
+        save(path, image * (image == 1))
+    rows = score(root, "davis2017", "val", masks, variant="full", seed=0)
+    assert {row.object for row in rows} == {1}
+
+
+def test_some_sequences(root: Path, masks: Path) -> None:
+    (masks / "bee" / "00002.png").unlink()
+    rows = score(root, "davis2017", "val", masks, sequences=["ant"], variant="full", seed=0)
+    assert {row.sequence for row in rows} == {"ant"}
+
+
+def test_the_masks_that_are_not_scored_may_be_absent(root: Path, masks: Path) -> None:
+    expected = score(root, "davis2017", "val", masks, variant="full", seed=0)
+    (masks / "ant" / "00000.png").unlink()
+    (masks / "bee" / f"{FRAMES - 1:05d}.png").unlink()
+    (masks / "results.csv").touch()
+    (masks / "bee" / "._00001.png").touch()
+    assert score(root, "davis2017", "val", masks, variant="full", seed=0) == expected
+
+
+def test_lists_everything_that_is_wrong(root: Path, masks: Path) -> None:
+    (root / "ImageSets" / "2017" / "val.txt").write_text("bee ant cat dog")
+    for name in ("cat", "dog"):
+        for kind in ("JPEGImages", "Annotations"):
+            folder = root / kind / "480p"
+            (folder / name).symlink_to(folder / "ant")
+    (masks / "ant" / "00001.png").unlink()
+    (masks / "ant" / "00003.png").unlink()
+    save(masks / "ant" / "00007.png", labels(0))
+    save(masks / "cat" / "00000.png", labels(0)[:-1])
+    save(masks / "cat" / "00001.png", labels(1)[:-1])
+    save(masks / "cat" / "00002.png", labels(2), mode="RGB")
+    save(masks / "cat" / "00003.png", labels(3) * 2)
+    save(masks / "bat" / "00000.png", labels(0))
+    whole = (masks / "bee" / "00002.png").read_bytes()
+    (masks / "bee" / "00002.png").write_bytes(whole[: len(whole) // 2])
+    (masks / "bee" / "00003.png").write_bytes(b"")
+    with pytest.raises(UserError) as raised:
+        score(root, "davis2017", "val", masks, variant="full", seed=0)
+    message = str(raised.value)
+    assert f"{masks}: nothing scored, 10 wrong: " in message
+    for fault in [
+        f"{masks}/ant: missing 00001.png, 00003.png",
+        f"{masks}/ant: has no frame for 00007.png",
+        f"{masks}/bat: no sequence of {root}",
+        f"{masks}/dog: no such folder",
+        f"{masks}/cat/00000.png: is 35x48, its annotation is 36x48",
+        f"{masks}/cat/00001.png: is 35x48",
+        f"{masks}/cat/00002.png: a mask of mode RGB",
+        f"{masks}/cat/00003.png: has object 4, allowed: 0 to 2",
+        f"{masks}/bee/00002.png: is no whole image",
+        f"{masks}/bee/00003.png: is no whole image",
+    ]:
+        assert fault in message
+
+
+def test_names_every_unknown_sequence(root: Path, masks: Path) -> None:
+    with pytest.raises(UserError, match=r"2 wrong: cat: .* bee, ant; dog: "):
+        score(root, "davis2017", "val", masks, sequences=["cat", "ant", "dog"], variant="x", seed=0)
+
+
+def test_masks_of_the_trees_other_sequences_are_left_alone(root: Path, masks: Path) -> None:
+    (root / "ImageSets" / "2017" / "val.txt").write_text("ant\n")
+    rows = score(root, "davis2017", "val", masks, variant="full", seed=0)
+    assert {row.sequence for row in rows} == {"ant"}
+
+
+def test_a_folder_of_masks_that_is_not_there(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nowhere/bee: no such folder"):
+        score(root, "davis2017", "val", tmp_path / "nowhere", variant="full", seed=0)
+
+
+def test_truth_that_is_withheld_short_or_empty(root: Path, masks: Path) -> None:
+    truth = root / "Annotations" / "480p" / "bee"
+    for number in range(FRAMES):
+        save(truth / f"{number:05d}.png", np.zeros(SHAPE, dtype=np.uint8))
+    with pytest.raises(UserError, match=r"bee/00000.png: has no object"):
+        score(root, "davis2017", "val", masks, variant="full", seed=0)
+    for number in range(1, FRAMES):
+        (truth / f"{number:05d}.png").unlink()
+    with pytest.raises(UserError, match="bee: has the truth of frame 0 alone"):
+        score(root, "davis2017", "val", masks, variant="full", seed=0)
+    for number in range(1, FRAMES):
+        (root / "JPEGImages" / "480p" / "bee" / f"{number:05d}.jpg").unlink()
+    with pytest.raises(UserError, match="bee: has no frame between the first and the last"):
+        score(root, "davis2017", "val", masks, variant="full", seed=0)
+
+
+def test_a_table_is_read_as_it_was_written(root: Path, masks: Path, tmp_path: Path) -> None:
+    rows = score(root, "davis2017", "val", masks, variant="full", seed=0)
+    assert any(len(repr(row.F)) > 10 for row in rows)
+    write_scores(tmp_path / "scores" / "seed0.csv", rows)
+    text = (tmp_path / "scores" / "seed0.csv").read_text()
+    assert text.startswith(
+        "benchmark,variant,seed,sequence,object,frame,J,F\ndavis2017,full,0,bee,1"
+    )
+    assert read_scores(tmp_path / "scores" / "seed0.csv") == rows
+
+
+HEADER = "benchmark,variant,seed,sequence,object,frame,J,F\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        HEADER,
+        "sequence,object\nant,1\n",
+        HEADER + "davis2016,full,0,ant,1,00001,0.5\n",
+        HEADER + "davis2016,full,0,ant,1,00001,0.5,most\n",
+        HEADER + "davis2016,full,0,ant,1,00001,0.5,81.5\n",
+        HEADER + "davis2016,full,0,ant,1,00001,nan,0.5\n",
+        HEADER + "davis2016,full,zero,ant,1,00001,0.5,0.5\n",
+        "\x00",
+    ],
+)
+def test_no_table_of_scores(tmp_path: Path, text: str) -> None:
+    (tmp_path / "scores.csv").write_text(text)
+    with pytest.raises(UserError, match=r"scores.csv: is no table of scores .* score again"):
+        read_scores(tmp_path / "scores.csv")
+
+
+def test_a_table_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        read_scores(tmp_path / "scores.csv")
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def tree_of(root: Path, annotations: Path, year: str, names: list[str]) -> Path:
+    """A DAVIS tree around given annotations; its frames are named but not there."""
+    (root / "ImageSets" / year).mkdir(parents=True)
+    (root / "ImageSets" / year / "val.txt").write_text("\n".join(names))
+    (root / "Annotations").mkdir()
+    (root / "Annotations" / "480p").symlink_to(annotations)
+    for name in names:
+        (root / "JPEGImages" / "480p" / name).mkdir(parents=True)
+        for path in (annotations / name).glob("*.png"):
+            (root / "JPEGImages" / "480p" / name / f"{path.stem}.jpg").touch()
+    return root
+
+
+def assert_equal_to_golden(rows: list[Score], golden: list[dict[str, str]]) -> None:
+    found = {(row.sequence, str(row.object), row.frame): (row.J, row.F) for row in rows}
+    assert len(found) == len(rows) == len(golden)
+    for row in golden:
+        expected = (float(row["J"]), float(row["F"]))
+        key = (row["sequence"], row["object"], row["frame"])
+        assert found[key] == pytest.approx(expected, abs=1e-9), key
+
+
+@pytest.mark.slow
+def test_equals_the_official_figures_of_one_object(shared: Path, tmp_path: Path) -> None:
+    golden = table(shared / "golden" / "measures" / "binary.csv")
+    names = list(dict.fromkeys(row["sequence"] for row in golden))
+    tree = tree_of(tmp_path, shared / "davis2016" / "Annotations" / "480p", "2016", names)
+    masks = shared / "golden" / "measures" / "osvos"
+    rows = score(tree, "davis2016", "val", masks, sequences=names, variant="osvos", seed=0)
+    assert_equal_to_golden(rows, golden)
+
+
+@pytest.mark.slow
+def test_equals_the_official_figures_of_several_objects(shared: Path, tmp_path: Path) -> None:
+    golden = table(shared / "golden" / "measures" / "multi.csv")
+    names = list(dict.fromkeys(row["sequence"] for row in golden))
+    measures = shared / "golden" / "measures"
+    tree = tree_of(tmp_path / "davis", measures / "osvos", "2017", names)
+    for name in names:
+        objects = davis.read_labels(measures / "osvos" / name / "00000.png").max()
+        for path in (measures / "rvos" / name).glob("*.png"):
+            image = davis.read_labels(path)
+            save(tmp_path / "masks" / name / path.name, image * (image <= objects))
+    rows = score(tree, "davis2017", "val", tmp_path / "masks", variant="rvos", seed=0)
+    assert_equal_to_golden(rows, golden)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["rgmp", "osvos", "favos"])
+def test_equals_the_official_figures_of_published_masks(
+    shared: Path, tmp_path: Path, method: str
+) -> None:
+    published = shared / "golden" / "published_masks"
+    golden = [row for row in table(published / "scores.csv") if row["method"] == method]
+    names = [row["sequence"] for row in golden]
+    tree = tree_of(tmp_path, shared / "davis2016" / "Annotations" / "480p", "2016", names)
+    rows = score(tree, "davis2016", "val", published / method, variant=method, seed=0)
+    for row in golden:
+        frames = [found for found in rows if found.sequence == row["sequence"]]
+        assert len(frames) == int(row["frames_scored"])
+        for name in "JF":
+            mean = np.mean([getattr(frame, name) for frame in frames])
+            assert mean == pytest.approx(float(row[f"{name}_mean"]), abs=1e-9)
+
+
+HAS_OFFICIAL = importlib.util.find_spec("davis2017") is not None
+
+
+@pytest.mark.skipif(not HAS_OFFICIAL, reason="davis2017-evaluation is absent: `make evaluator`")
+@pytest.mark.parametrize("benchmark", davis.BENCHMARKS)
+def test_official_engine_gives_the_same_rows(
+    root: Path, masks: Path, benchmark: davis.Benchmark
+) -> None:
+    save(masks / "ant" / "00002.png", np.zeros(SHAPE, dtype=np.uint8))
+    builtin, official = (
+        score(root, benchmark, "val", masks, variant="full", seed=0, engine=engine)
+        for engine in ("builtin", "official")
+    )
+    for ours, theirs in zip(builtin, official, strict=True):
+        assert theirs[:-2] == ours[:-2]
+        assert theirs[-2:] == pytest.approx(ours[-2:], abs=1e-12)
+
+
+@pytest.mark.skipif(HAS_OFFICIAL, reason="davis2017-evaluation is here")
+def test_official_engine_where_it_is_not_installed(root: Path, masks: Path) -> None:
+    with pytest.raises(UserError, match="make evaluator"):
+        score(root, "davis2017", "val", masks, variant="full", seed=0, engine="official")

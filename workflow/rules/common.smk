@@ -1,0 +1,72 @@
+# The study that this run is about, and what the rules ask of its plan. No rule stands here.
+
+import sys
+from pathlib import Path
+
+import rgmp
+from rgmp import figures, plan as planning, tables
+from rgmp.errors import UserError
+
+ENGINE_SOURCES = ("measures.py", "scoring.py")
+REPORT_SOURCES = ("results.py", "statistics.py", "tables.py", "typesetting.py", "figures.py")
+
+
+def resolve_study():
+    """The plan of the one study file given with --configfile; of the mini study without it."""
+    given = [Path(path) for path in workflow.configfiles]
+    if len(given) > 1 or (config and not given):
+        raise UserError(
+            "a study is one file, given with --configfile; settings of two are not mixed and "
+            "--config is not read: copy the study file and edit it"
+        )
+    study = given[0] if given else Path("workflow/config/mini.yaml")
+    resolved = planning.resolve(study)
+    planning.save(resolved, Path("results") / resolved.study)
+    return resolved
+
+
+def sources(*names):
+    """Files of the package on which a cheap rule depends: edited, the rule runs again."""
+    return [Path(rgmp.__file__).with_name(name) for name in names]
+
+
+def training_of(wildcards):
+    """The planned training that a rule's wildcards name."""
+    folder = f"weights/{wildcards.stage}/{wildcards.training}"
+    return next(t for t in plan.trainings if t.folder == folder)
+
+
+def weights_before(wildcards):
+    """What a training starts from, where it starts from another."""
+    parent = training_of(wildcards).parent
+    folder = f"results/{plan.study}"
+    return [f"{folder}/{plan.training(parent).folder}/weights.safetensors"] if parent else []
+
+
+def weights_of(wildcards):
+    """The weights of a variant and seed."""
+    seed = int(getattr(wildcards, "seed", plan.seeds[0]))
+    run = next(r for r in plan.variant(wildcards.variant).runs if r.seed == seed)
+    return f"results/{plan.study}/{run.weights}"
+
+
+def data_options():
+    """Which tree, as the commands take it."""
+    return f"--davis {plan.data.davis} --split {plan.split} --resolution {plan.data.resolution}"
+
+
+def inference_options(wildcards):
+    """How a variant segments, as the commands take it."""
+    settings = plan.variant(wildcards.variant).inference
+    scales = " ".join(str(scale) for scale in settings.scales)
+    return (
+        f"--scales {scales} --aggregation {settings.aggregation} --precision {settings.precision} "
+        f"--device {plan.machine.device}"
+    )
+
+
+try:
+    plan = resolve_study()
+except UserError as error:
+    print(f"rgmp: {error}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,36 @@
+# The data: rendered where the study says so, and checked before anything is trained.
+
+
+rule render_mini:
+    output:
+        tree=directory("results/{study}/data"),
+        record="results/{study}/records/mini.json",
+    log:
+        "results/{study}/logs/mini.log",
+    params:
+        seed=lambda wildcards: plan.data.mini_seed,
+        digest=lambda wildcards: plan.data.digests["stills"],
+    conda:
+        "../../environment.yml"
+    message:
+        "render the embedded benchmark"
+    shell:
+        "rgmp mini {output.tree} --seed {params.seed} --record {output.record} > {log} 2>&1"
+
+
+rule check_data:
+    input:
+        lambda wildcards: [f"results/{plan.study}/records/mini.json"] if plan.embedded else [],
+    output:
+        "results/{study}/records/data.json",
+    log:
+        "results/{study}/logs/check.log",
+    params:
+        options=check_options,
+        digests=lambda wildcards: plan.data.digests,
+    conda:
+        "../../environment.yml"
+    message:
+        "check every file that the study reads"
+    shell:
+        "rgmp check {params.options} --record {output} 2>&1 | tee {log}"

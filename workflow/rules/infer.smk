@@ -1,0 +1,24 @@
+# Masks of every frame of the split. The record stands for the folder of masks: a killed job keeps
+# the sequences that it finished.
+
+
+rule infer:
+    input:
+        weights=weights_of,
+        data="results/{study}/records/data.json",
+    output:
+        "results/{study}/records/masks/{benchmark}/{variant}/seed{seed}.json",
+    log:
+        "results/{study}/logs/infer/{benchmark}/{variant}/seed{seed}.log",
+    params:
+        data=data_options(),
+        inference=inference_options,
+        masks="results/{study}/masks/{benchmark}/{variant}/seed{seed}",
+    conda:
+        "../../environment.yml"
+    message:
+        "segment {wildcards.benchmark} with {wildcards.variant}, seed {wildcards.seed}"
+    shell:
+        "rgmp infer --weights {input.weights} {params.data} --benchmark {wildcards.benchmark} "
+        "{params.inference} --threads {threads} --masks {params.masks} "
+        "--variant {wildcards.variant} --seed {wildcards.seed} --record {output} > {log} 2>&1"

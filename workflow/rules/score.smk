@@ -1,0 +1,23 @@
+# J and F of every frame and object, one table a variant, seed and benchmark.
+
+
+rule score:
+    input:
+        masks="results/{study}/records/masks/{benchmark}/{variant}/seed{seed}.json",
+        sources=sources(*ENGINE_SOURCES),
+    output:
+        scores="results/{study}/scores/{benchmark}/{variant}/seed{seed}.csv",
+        record="results/{study}/records/scores/{benchmark}/{variant}/seed{seed}.json",
+    log:
+        "results/{study}/logs/score/{benchmark}/{variant}/seed{seed}.log",
+    params:
+        data=data_options(),
+        masks="results/{study}/masks/{benchmark}/{variant}/seed{seed}",
+    conda:
+        "../../environment.yml"
+    message:
+        "score {wildcards.benchmark} of {wildcards.variant}, seed {wildcards.seed}"
+    shell:
+        "rgmp score {params.data} --benchmark {wildcards.benchmark} --masks {params.masks} "
+        "--variant {wildcards.variant} --seed {wildcards.seed} --out {output.scores} "
+        "--record {output.record} > {log} 2>&1"

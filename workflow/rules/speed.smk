@@ -1,0 +1,30 @@
+# Seconds a frame. Beside another job they would be worthless: the rule takes every core.
+
+
+rule time_frames:
+    input:
+        weights=weights_of,
+        data="results/{study}/records/data.json",
+        sources=sources("speed.py", "propagation.py", "aggregation.py", "network.py"),
+    output:
+        speed="results/{study}/speed/{benchmark}/{variant}.json",
+        record="results/{study}/records/speed/{benchmark}/{variant}.json",
+    log:
+        "results/{study}/logs/speed/{benchmark}/{variant}.log",
+    params:
+        data=data_options(),
+        inference=inference_options,
+        limits=lambda wildcards: (
+            f"--limit {plan.speed.sequences} --frames {plan.speed.frames} "
+            f"--repeats {plan.speed.repeats}"
+        ),
+        seed=plan.seeds[0],
+    threads: workflow.cores
+    conda:
+        "../../environment.yml"
+    message:
+        "time {wildcards.benchmark} with {wildcards.variant}, alone on the machine"
+    shell:
+        "rgmp speed --weights {input.weights} {params.data} --benchmark {wildcards.benchmark} "
+        "{params.inference} {params.limits} --variant {wildcards.variant} --seed {params.seed} "
+        "--out {output.speed} --record {output.record} > {log} 2>&1"
