@@ -302,7 +302,9 @@ def validated(model: type[M], value: Any, path: Path, prefix: str = "") -> M:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        first, *rest = error.errors(include_url=False)
+        # an unknown key first: the key that is missing beside it is often the one that was meant
+        faults = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        first, *rest = faults
         more = f" (and {len(rest)} more)" if rest else ""
         raise UserError(f"{path}: {_complaint(model, first, prefix)}{more}") from error
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,14 +17,13 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox, offset_copy
-from PIL import Image
-from scipy.ndimage import maximum_filter, minimum_filter
 
-from rgmp import davis
-from rgmp.davis import Benchmark, Labels
+from rgmp.davis import Benchmark
 from rgmp.files import appearing
+from rgmp.pictures import Shot, hardest, paint, parting, within_reach
 from rgmp.results import TITLES, Results, load, read_facts, read_metrics
 from rgmp.scoring import Score
 from rgmp.statistics import ObjectScores, summarise
@@ -37,7 +36,7 @@ COLOURS = sns.color_palette("colorblind", 10)
 MARKERS = "osDv^P<X>p"
 LINES: list[Any] = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))]
 GREY = "0.55"
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.titleweight": "bold",
@@ -56,7 +55,6 @@ STYLE: dict[str, Any] = {
 }
 J, JF = r"$\mathcal{J}$", r"$\mathcal{J}$&$\mathcal{F}$"
 Values = npt.NDArray[np.float64]
-Picture = npt.NDArray[np.uint8]
 Point = tuple[float, float]
 
 
@@ -171,7 +169,7 @@ def _accuracy_speed(results: Results) -> Figure | str:
     panels[0][1].set_ylabel(f"{JF}, %")
     figure.draw_without_rendering()  # the layout decides where a point is
     for ax, published, others in labels:
-        _name_points(ax, published, others)
+        _name_points(figure, ax, published, others)
     return figure
 
 
@@ -187,7 +185,8 @@ def _log_seconds(ax: Axes, seconds: Sequence[float]) -> None:
 
 
 # offsets in points from a marker to its name: right, left, above, below, then further away
-_PLACES = [
+_Place = tuple[float, float, str]
+_PLACES: list[_Place] = [
     (radius * right, radius * up, side)
     for radius in (5, 9, 14)
     for right, up, side in (
@@ -203,21 +202,21 @@ _PLACES = [
 ]
 
 
-def _name_points(ax: Axes, points: dict[str, Point], others: list[Point]) -> None:
+def _name_points(figure: Figure, ax: Axes, points: dict[str, Point], others: list[Point]) -> None:
     """Write each name at the first place beside its point that covers no point and no name."""
     centres = [ax.transData.transform(point) for point in (*points.values(), *others)]
     taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in centres]
     for name, point in sorted(points.items()):
         label = ax.text(*point, name, fontsize=6.5, color="0.25", va="center_baseline")
-        boxes: list[tuple[int, int]] = []
-        for index in [*range(len(_PLACES)), None]:
-            best = min(boxes)[1] if index is None else index
-            right, up, side = _PLACES[best]
-            label.set_ha(side)
-            label.set_transform(offset_copy(ax.transData, ax.figure, right, up, units="points"))
-            box = label.get_window_extent()
-            boxes.append((sum(map(box.overlaps, taken)), best))
-        taken.append(box)
+
+        def put(place: _Place, label: Text = label) -> Bbox:
+            right, up, side = place
+            label.set(ha=side)
+            label.set_transform(offset_copy(ax.transData, figure, right, up, units="points"))
+            return label.get_window_extent()
+
+        best = min(_PLACES, key=lambda place: sum(map(put(place).overlaps, taken)))
+        taken.append(put(best))
 
 
 # Differences to full
@@ -409,18 +408,18 @@ def _authors(benchmark: Benchmark) -> dict[str, float]:
 
 def _training(results: Results) -> Figure | str:
     """Loss and J of every training, a row for each stage; a line for each seed."""
-    curves = {
-        training: metrics
+    curves = [
+        (training, metrics)
         for training in results.plan.trainings
         if (metrics := read_metrics(results.folder / training.folder / "metrics.jsonl"))
-    }
+    ]
     if not curves:
         return "The curves of the trainings (metrics.jsonl) are not in this folder."
-    stages = [s for s in STAGES if s in {training.stage for training in curves}]
+    stages = [s for s in STAGES if s in {training.stage for training, _ in curves}]
     figure = _figure(results, 0.7 + 1.9 * len(stages))
     axes = figure.subplots(len(stages), 2, squeeze=False)
-    owners = dict.fromkeys(v for v in results.variants for t in curves if t.variants[0] == v)
-    for training, metrics in curves.items():
+    owners = dict.fromkeys(v for v in results.variants for t, _ in curves if t.variants[0] == v)
+    for training, metrics in curves:
         owner = training.variants[0]
         for ax, key, factor in zip(
             axes[stages.index(training.stage)], ("loss", "J"), (1, 100), strict=True
@@ -466,145 +465,60 @@ _AWAY = "The frames and masks that the study was scored on are not within reach:
 
 def _strips(results: Results) -> Figure | str:
     """The frames at which the variants part most: the truth, then each variant."""
-    shots = [shot for b in results.plan.benchmarks for shot in _parting(results, b)]
-    if not _within_reach(results, shots):
+    shots = [shot for b in results.plan.benchmarks for shot in parting(results, b, _count(results))]
+    if not (shots and within_reach(results)):
         return _AWAY
-    cells = [[_Cell(shot, None) for shot in shots]]
-    cells += [[_Cell(shot, variant) for shot in shots] for variant in results.variants]
+    variants = [None, *results.variants]
+    names = ["truth", *map(results.label, results.variants)]
     heads = [f"{TITLES[s.benchmark]}\n{s.sequence}, frame {int(s.frame)}" for s in shots]
-    return _grid(results, cells, ["truth", *map(results.label, results.variants)], heads)
+    return _grid(results, [[(shot, v) for shot in shots] for v in variants], names, heads)
 
 
 def _worst(results: Results) -> Figure | str:
     """The sequences on which full does worst: what it is given, then three frames."""
-    rows = [row for b in results.plan.benchmarks for row in _hardest(results, b)]
-    if not _within_reach(results, [shot for row in rows for shot in row]):
+    rows = [row for b in results.plan.benchmarks for row in hardest(results, b, _count(results))]
+    if not (rows and within_reach(results)):
         return _AWAY
-    cells = [[_Cell(row[0], None), *(_Cell(shot, "full") for shot in row[1:])] for row in rows]
-    names = [f"{TITLES[row[0].benchmark]} {row[0].sequence}" for row in rows]
+    names = [f"{TITLES[given.benchmark]} {given.sequence}" for given, *_ in rows]
     heads = ["given", "a third on", "two thirds on", "last scored"]
+    cells = [[(given, None), *((shot, "full") for shot in later)] for given, *later in rows]
     return _grid(results, cells, names, heads)
 
 
-class _Shot(NamedTuple):
-    """A frame of a benchmark, and J of each variant there, mean over objects, first seed."""
-
-    benchmark: Benchmark
-    sequence: str
-    frame: str
-    region: dict[str, float]
+def _count(results: Results) -> int:
+    return 4 // len(results.plan.benchmarks)
 
 
-class _Cell(NamedTuple):
-    """A picture of a grid: a variant's mask, or the truth."""
-
-    shot: _Shot
-    variant: str | None
-
-
-def _shots(results: Results, benchmark: Benchmark) -> dict[str, list[_Shot]]:
-    """Every scored frame of a benchmark, by sequence, in order."""
-    found: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for variant in results.variants:
-        for row in results.rows.get((benchmark, variant), []):
-            if row.seed == results.plan.seeds[0]:
-                found[row.sequence, row.frame][variant].append(row.J)
-    shots: dict[str, list[_Shot]] = defaultdict(list)
-    for (sequence, frame), regions in sorted(found.items()):
-        means = {variant: sum(js) / len(js) for variant, js in regions.items()}
-        shots[sequence].append(_Shot(benchmark, sequence, frame, means))
-    return shots
-
-
-def _parting(results: Results, benchmark: Benchmark) -> list[_Shot]:
-    """The frames with the widest range of J, one a sequence, two or four in all."""
-    best = [max(shots, key=_range) for shots in _shots(results, benchmark).values()]
-    return sorted(best, key=_range, reverse=True)[: 4 // len(results.plan.benchmarks)]
-
-
-def _range(shot: _Shot) -> float:
-    return max(shot.region.values()) - min(shot.region.values())
-
-
-def _hardest(results: Results, benchmark: Benchmark) -> list[list[_Shot]]:
-    """Of the sequences with the lowest J of full: frame 0, and three scored frames."""
-    scored = [s for s in _shots(results, benchmark).values() if "full" in s[0].region]
-    scored.sort(key=lambda shots: sum(shot.region["full"] for shot in shots) / len(shots))
-    return [
-        [
-            _Shot(benchmark, shots[0].sequence, f"{0:0{len(shots[0].frame)}d}", {}),
-            *(shots[round(part * (len(shots) - 1))] for part in (1 / 3, 2 / 3, 1)),
-        ]
-        for shots in scored[: 4 // len(results.plan.benchmarks)]
-    ]
-
-
-def _within_reach(results: Results, shots: list[_Shot]) -> bool:
-    """Whether there are pictures to show, here: tables may travel without masks and frames."""
-    return bool(shots) and all(
-        path.is_dir() for path in (results.davis / "JPEGImages", results.folder / "masks")
-    )
-
-
-def _grid(results: Results, cells: list[list[_Cell]], names: list[str], heads: list[str]) -> Figure:
-    """Pictures in rows with a name each and columns with a head each."""
-    pictures = [[_picture(results, cell) for cell in row] for row in cells]
+def _grid(
+    results: Results,
+    cells: Sequence[Sequence[tuple[Shot, str | None]]],
+    names: list[str],
+    heads: list[str],
+) -> Figure:
+    """Pictures in rows and columns: a shot with a variant's mask, or with the truth."""
+    pictures = [[paint(results, shot, variant) for shot, variant in row] for row in cells]
     tallest = max(picture.shape[0] / picture.shape[1] for row in pictures for picture in row)
     width = (WIDTH - 1) / max(3, len(heads))
     figure = _figure(results, 0.7 + len(cells) * (width * tallest + 0.04))
     axes = figure.subplots(len(cells), len(heads), squeeze=False, gridspec_kw={"hspace": 0.02})
     for y, x in product(range(len(cells)), range(len(heads))):
-        ax, cell = axes[y, x], cells[y][x]
+        ax, (shot, variant) = axes[y, x], cells[y][x]
         ax.imshow(pictures[y][x])
         ax.set(xticks=[], yticks=[])
         ax.grid(visible=False)
         ax.spines[:].set_visible(False)
-        if cell.variant:
-            text = f"{J} {100 * cell.shot.region[cell.variant]:.0f}"
-            box = {"facecolor": "black", "alpha": 0.6, "pad": 1, "lw": 0}
-            ax.text(0.02, 0.05, text, color="white", fontsize=6.5, transform=ax.transAxes, bbox=box)
+        if variant:
+            text, box = (
+                f"{J} {100 * shot.regions[variant]:.0f}",
+                {"fc": "k", "alpha": 0.6, "pad": 1},
+            )
+            place = {"transform": ax.transAxes, "bbox": box}
+            ax.text(0.02, 0.06, text, color="white", fontsize=6.5, **place)
     for ax, name in zip(axes[:, 0], names, strict=True):
         ax.set_ylabel(textwrap.fill(name, 14), rotation=0, ha="right", va="center")
     for ax, head in zip(axes[0], heads, strict=True):
         ax.set_title(head, weight="normal", fontsize=7)
     return figure
-
-
-def _picture(results: Results, cell: _Cell) -> Picture:
-    """A frame under its mask in colour, the truth's outline in white: uint8 (h, w, 3)."""
-    benchmark, sequence, frame, _ = cell.shot
-    resolution = results.plan.data.resolution
-    name = f"{sequence}/{frame}"
-    picture = davis.read_frame(results.davis / "JPEGImages" / resolution / f"{name}.jpg")
-    annotation = results.davis / "Annotations" / resolution / f"{name}.png"
-    truth = davis.read_annotation(annotation, benchmark)
-    mask = truth
-    if cell.variant:
-        folder = results.folder / "masks" / benchmark / cell.variant
-        mask = davis.read_labels(folder / f"seed{results.plan.seeds[0]}" / f"{name}.png")
-    height, width = picture.shape[:2]
-    size = (_PIXELS, round(_PIXELS * height / width))
-    shown = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS)) * 1.0
-    mask, truth = (_resized(labels, size) for labels in (mask, truth))
-    for number in set(np.unique(mask).tolist()) - {0, davis.VOID}:
-        colour = 255 * np.array(COLOURS[(number - 1) % len(COLOURS)])
-        shown[mask == number] = 0.45 * shown[mask == number] + 0.55 * colour
-    shown[_outline(truth)] = 255
-    return shown.astype(np.uint8)
-
-
-_PIXELS = 400  # width of a picture: 1.5 inches at 266 dots an inch
-
-
-def _resized(labels: Labels, size: tuple[int, int]) -> Labels:
-    return np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))
-
-
-def _outline(labels: Labels) -> npt.NDArray[np.bool_]:
-    """The pixels of objects that have another label within two pixels."""
-    window = (5, 5)
-    edge = maximum_filter(labels, window) != minimum_filter(labels, window)
-    return edge & (labels > 0) & (labels != davis.VOID)
 
 
 _DRAWINGS = (

@@ -85,6 +85,12 @@ class Plan(Closed):
     variants: tuple[PlannedVariant, ...]
     trainings: tuple[Training, ...]
 
+    @property
+    def trained_on(self) -> set[Benchmark]:
+        """The benchmarks whose train split is read."""
+        stages = [t.settings[t.stage] for t in self.trainings if t.stage == "finetune"]
+        return {settings["benchmark"] for settings in stages}
+
     def variant(self, name: str) -> PlannedVariant:
         """The variant of that name."""
         return next(v for v in self.variants if v.name == name)
@@ -135,6 +141,7 @@ def resolve(
     )
 
 
+_RENDERER = ("mini.py", "bestiary.py", "painting.py")
 _COPIED = ("study", "title", "benchmarks", "split", "seeds", "machine", "speed")
 _VAL_SEQUENCES = {"davis2016": 20, "davis2017": 30}  # facts: davis_sequences.csv
 
@@ -229,7 +236,7 @@ def _find_data(study: Study, folder: Path, digests: Digests) -> DataPaths:
     """Where the data lie and the digest of what each stage trains on."""
     data = study.data
     if data.mini:
-        sources = [Path(__file__).with_name(name) for name in ("mini.py", "bestiary.py")]
+        sources = [Path(__file__).with_name(name) for name in _RENDERER]
         rendered = digest_of([data.mini.seed, *map(digest_of_file, sources)])
         return DataPaths(
             davis=folder / "data" / "davis",

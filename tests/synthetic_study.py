@@ -102,7 +102,7 @@ def _plan(
         embedded=not complete,
         complete=complete,
         data=DataPaths(
-            davis=folder / "data" / "davis", stills=(), resolution=RESOLUTION, digests={}
+            davis=folder / "data" / "davis", stills=(), resolution=RESOLUTION, digests={}, mini_seed=None
         ),
         initial_weights=(),
         benchmarks=benchmarks,

@@ -14,6 +14,7 @@ from rgmp import davis
 from rgmp.errors import UserError
 from rgmp.measures import measure
 from rgmp.scoring import Score, read_scores, score, write_scores
+from rgmp.statistics import MEASURES, per_object, summarise
 
 FRAMES = 5
 SHAPE = (36, 48)
@@ -334,6 +335,19 @@ def test_official_engine_gives_the_same_rows(
     for ours, theirs in zip(builtin, official, strict=True):
         assert theirs[:-2] == ours[:-2]
         assert theirs[-2:] == pytest.approx(ours[-2:], abs=1e-12)
+
+
+@pytest.mark.skipif(not HAS_OFFICIAL, reason="davis2017-evaluation is absent: `make evaluator`")
+def test_figures_are_those_of_a_whole_run_of_the_official_evaluator(
+    root: Path, masks: Path
+) -> None:
+    from davis2017.evaluation import DAVISEvaluation
+
+    evaluation = DAVISEvaluation(str(root), "semi-supervised", "val")
+    theirs = evaluation.evaluate(str(masks))
+    ours = summarise(per_object(score(root, "davis2017", "val", masks, variant="full", seed=0)))
+    figures = [np.mean(theirs[name][figure]) for name in "JF" for figure in "MRD"]
+    assert [ours[measure].mean for measure in MEASURES[1:]] == pytest.approx(figures, abs=1e-12)
 
 
 @pytest.mark.skipif(HAS_OFFICIAL, reason="davis2017-evaluation is here")

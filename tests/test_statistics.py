@@ -11,7 +11,7 @@ import pytest
 
 from rgmp.errors import UserError
 from rgmp.scoring import Score
-from rgmp.statistics import MEASURES, ObjectScores, Summary, compare, per_object, summarise
+from rgmp.statistics import MEASURES, ObjectScores, compare, per_object, summarise
 
 Values = npt.NDArray[np.float64]
 
@@ -30,7 +30,8 @@ def rows_of(
 def test_mean_is_over_objects_not_frames_or_sequences() -> None:
     rows = rows_of({("ant", 1): [0.8] * 10, ("ant", 2): [0.6] * 10, ("bee", 1): [0.1]})
     summaries = summarise(per_object(rows))
-    assert summaries["J_mean"] == Summary(pytest.approx(0.5), None, 1)
+    assert (summaries["J_mean"].spread, summaries["J_mean"].seeds) == (None, 1)
+    assert summaries["J_mean"].mean == pytest.approx(0.5)
     assert summaries["F_mean"].mean == pytest.approx(0.4)
     assert summaries["J&F"].mean == pytest.approx(0.45)
     assert summaries["J_recall"].mean == pytest.approx(2 / 3)
@@ -56,7 +57,8 @@ def test_spread_is_the_sample_standard_deviation_over_seeds() -> None:
     scores = per_object(rows)
     assert scores.seeds == (3, 7)
     summary = summarise(scores)["J_mean"]
-    assert (summary.mean, summary.seeds) == (pytest.approx(0.65), 2)
+    assert summary.seeds == 2
+    assert summary.mean == pytest.approx(0.65)
     assert summary.spread == pytest.approx(0.2 / np.sqrt(2))
 
 
@@ -64,7 +66,7 @@ def test_spread_is_the_sample_standard_deviation_over_seeds() -> None:
     ("rows", "fault"),
     [
         ([], "one variant"),
-        (rows_of({("ant", 1): [0.5]}) + rows_of({("ant", 1): [0.5]}, variant="b"), "one variant"),
+        (rows_of({("ant", 1): [0.5]}) + rows_of({("bee", 1): [0.5]}, variant="b"), "one variant"),
         (rows_of({("ant", 1): [0.5]}) * 2, "ant, object 1, frame 00001 is scored twice"),
         (
             rows_of({("ant", 1): [0.5]}) + rows_of({("ant", 1): [0.5, 0.5]}, seed=1),
@@ -81,9 +83,9 @@ def test_rows_that_do_not_belong_together(rows: list[Score], fault: str) -> None
         per_object(rows)
 
 
-PUBLISHED = {  # davischallenge.org, in per cent
-    "davis2016": {"J": (81.5, 91.7, 10.9), "F": (82.0, 90.8, 10.1), "J&F": 81.8},
-    "davis2017": {"J": (64.8, 74.1, 18.9), "F": (68.6, 77.7, 19.6), "J&F": 66.7},
+PUBLISHED: dict[str, tuple[float, ...]] = {  # davischallenge.org, in per cent, as in MEASURES
+    "davis2016": (81.8, 81.5, 91.7, 10.9, 82.0, 90.8, 10.1),
+    "davis2017": (66.7, 64.8, 74.1, 18.9, 68.6, 77.7, 19.6),
 }
 
 
@@ -105,16 +107,12 @@ def test_frames_of_the_authors_give_their_published_row(shared: Path, benchmark:
         for row in table
     ]
     summaries = summarise(per_object(rows))
-    for name in ("J", "F"):
-        for figure, expected in zip(
-            ("mean", "recall", "decay"), PUBLISHED[benchmark][name], strict=True
-        ):
-            assert 100 * summaries[f"{name}_{figure}"].mean == pytest.approx(expected, abs=0.051)
-    assert 100 * summaries["J&F"].mean == pytest.approx(PUBLISHED[benchmark]["J&F"], abs=0.051)
+    figures = [100 * summaries[measure].mean for measure in MEASURES]
+    assert figures == pytest.approx(PUBLISHED[benchmark], abs=0.051)  # they are rounded to 0.1
 
 
 def scores_of(values: Values, variant: str = "full", per_sequence: int = 1) -> ObjectScores:
-    """What a variant reached, (S, O), with so many objects a sequence; the same in every measure."""
+    """What a variant reached, (S, O), the same in every measure; so many objects a sequence."""
     seeds, objects = values.shape
     keys = [(f"{i // per_sequence:03d}", i % per_sequence + 1) for i in range(objects)]
     columns = dict.fromkeys(MEASURES, values)
@@ -125,9 +123,11 @@ def test_difference_that_every_seed_and_object_shows() -> None:
     full = np.random.default_rng(0).uniform(0.3, 0.7, (3, 12))
     better = compare(scores_of(full + 0.1, "more"), scores_of(full), comparisons=4)
     assert (better.mean, better.low, better.high) == pytest.approx((0.1, 0.1, 0.1))
-    assert (better.verdict, better.level, better.seeds) == ("better", pytest.approx(0.9875), 3)
+    assert (better.verdict, better.seeds) == ("better", 3)
+    assert better.level == pytest.approx(0.9875)
     worse = compare(scores_of(full), scores_of(full + 0.1, "more"), comparisons=4)
-    assert (worse.verdict, worse.mean) == ("worse", pytest.approx(-0.1))
+    assert worse.verdict == "worse"
+    assert worse.mean == pytest.approx(-0.1)
 
 
 def test_less_decay_is_better() -> None:
@@ -183,14 +183,15 @@ def test_seeds_in_common_are_compared() -> None:
     full = np.random.default_rng(0).uniform(0.3, 0.7, (3, 12))
     fewer = replace(scores_of(full[[2, 0]] + 0.1, "more"), seeds=(2, 0))
     difference = compare(fewer, scores_of(full), comparisons=1)
-    assert (difference.mean, difference.seeds) == (pytest.approx(0.1), 2)
+    assert difference.seeds == 2
+    assert difference.mean == pytest.approx(0.1)
     with pytest.raises(UserError, match=r"more has seeds \(7, 8\), full \(0, 1, 2\)"):
         compare(replace(fewer, seeds=(7, 8)), scores_of(full), comparisons=1)
 
 
 def test_other_objects_are_refused() -> None:
     full = np.full((2, 6), 0.5)
-    with pytest.raises(UserError, match="more and full: 002, object 1, is scored in one"):
+    with pytest.raises(UserError, match="more and full: 000, object 2, is scored in one"):
         compare(scores_of(full, "more"), scores_of(full, per_sequence=2), comparisons=1)
 
 
@@ -244,7 +245,7 @@ def studies(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "noise", [(0.0, 0.05, 0.05), (0.02, 0.05, 0.02), (0.05, 0.02, 0.02)], ids=str
+    "noise", [(0.0, 0.05, 0.05), (0.02, 0.05, 0.02), (0.03, 0.03, 0.03)], ids=str
 )
 @pytest.mark.parametrize(("seeds", "sequences"), [(2, 6), (2, 20), (3, 20), (5, 30)])
 def test_no_difference_is_taken_for_one_in_at_most_5_per_cent(

@@ -4,8 +4,8 @@ The stores are real SQLite files; the study is synthetic, but for its plan.
 """
 
 import json
-import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
 
-from rgmp import tracking
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # the tests stay off the network, too
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
 from rgmp.config import Stage
-from rgmp.plan import Plan, Training, load_plan, resolve, save
+from rgmp.errors import UserError
+from rgmp.plan import Training, load_plan, resolve, save
 from rgmp.records import record_path, recording
 from rgmp.tracking import Tracked, track
 
@@ -43,19 +46,21 @@ ABLATIONS = {
 }
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A study's folder as it is when every job has ended."""
-    (tmp_path / "study.yaml").write_text(STUDY)
-    (tmp_path / "ablations").mkdir()
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with a store without runs, and a study in which every job has ended."""
+    root = tmp_path_factory.mktemp("made")
+    (root / "study.yaml").write_text(STUDY)
+    (root / "ablations").mkdir()
     for name, text in ABLATIONS.items():
-        (tmp_path / "ablations" / f"{name}.yaml").write_text(text)
-    plan = resolve(tmp_path / "study.yaml", tmp_path / "ablations", tmp_path / "results")
-    folder = tmp_path / "results" / "tiny"
+        (root / "ablations" / f"{name}.yaml").write_text(text)
+    results = root / "results"
+    plan = resolve(root / "study.yaml", root / "ablations", results)
+    folder = results / "tiny"
     save(plan, folder)
     for training in plan.trainings:
         write_curve(folder, training, 3)
-        write_training(folder, plan, training)
+        write_training(folder, training)
     for variant in plan.variants:
         write_score(folder, variant.name, J=0.5)
         write_speed(folder, variant.name)
@@ -64,17 +69,28 @@ def folder(tmp_path: Path) -> Path:
     for name in ("tables/ablation.csv", "figures/.hidden.png", "logs/train/a.log", "report.html"):
         (folder / name).parent.mkdir(exist_ok=True, parents=True)
         (folder / name).write_text(name)
-    return folder
+    MlflowClient(f"sqlite:///{results}/mlflow.db").search_experiments()
+    return results
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study's folder, beside a store of its own; to copy a store is quick, to make one is not."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    shutil.copytree(made, tmp_path / "results")
+    return tmp_path / "results" / "tiny"
 
 
 def write_curve(folder: Path, training: Training, points: int) -> None:
     path = folder / training.folder / "metrics.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [{"step": i, "loss": 1 / i, "J": i / 10, "seconds": i * 0.5} for i in range(1, points + 1)]
+    lines = [
+        {"step": i, "loss": 1 / i, "J": i / 10, "seconds": i * 0.5} for i in range(1, points + 1)
+    ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def write_training(folder: Path, plan: Plan, training: Training, **results: float) -> None:
+def write_training(folder: Path, training: Training, **results: float) -> None:
     write_record(
         folder,
         "train",
@@ -159,7 +175,7 @@ class Store:
 
     def _content(self, run: Run) -> dict[str, Any]:
         tags = {k: v for k, v in run.data.tags.items() if k != "mlflow.parentRunId"}
-        data_sets = self.client.get_run(run.info.run_id).inputs.dataset_inputs
+        inputs = self.client.get_run(run.info.run_id).inputs
         return {
             "parent": self.parent(run),
             "status": run.info.status,
@@ -168,7 +184,10 @@ class Store:
             "metrics": {key: self.curve(run, key) for key in run.data.metrics},
             "tags": tags,
             "artifacts": self.artifacts(run),
-            "data": [(d.dataset.name, d.dataset.digest) for d in data_sets],
+            "data": [
+                (data.dataset.name, data.dataset.digest)
+                for data in (inputs.dataset_inputs if inputs else [])
+            ],
         }
 
 
@@ -177,8 +196,310 @@ def training_of(folder: Path, stage: Stage, variant: str = "full") -> Training:
     return next(t for t in trainings if t.stage == stage and variant in t.variants)
 
 
-def test_scratch(folder: Path) -> None:
-    t=time.time()
-    print(tracked(folder)); print(time.time()-t); t=time.time()
-    print(tracked(folder)); print(time.time()-t)
-    import pprint; pprint.pprint(Store(folder).content(), width=150)
+def retrack(folder: Path) -> Store:
+    tracked(folder)
+    return Store(folder)
+
+
+def test_every_job_is_one_run_below_its_variant_and_seed(folder: Path) -> None:
+    store = retrack(folder)
+    plan = load_plan(folder)
+    assert len(store.all) == len(store.runs)
+    parents = {name: store.parent(run) for name, run in store.runs.items()}
+    expected: dict[str, str | None] = {"study": None, "check": "study", "tables": "study"}
+    for variant in ABLATIONS:
+        expected[f"{variant}/seed0"] = None
+        expected[f"scores/davis2016/{variant}/seed0"] = f"{variant}/seed0"
+        expected[f"speed/davis2016/{variant}"] = f"{variant}/seed0"
+    for training in plan.trainings:
+        expected[training.folder] = f"{training.variants[0]}/seed0"
+    assert parents == expected
+    assert {run.info.status for run in store.all} == {"FINISHED"}
+
+
+def test_shared_training_is_one_run_that_all_who_share_it_name(folder: Path) -> None:
+    store = retrack(folder)
+    shared = training_of(folder, "pretrain")
+    assert store.runs[shared.folder].data.tags["variants"] == "full, no_bptt, winner_take_all"
+    for variant in ABLATIONS:
+        tags = store.runs[f"{variant}/seed0"].data.tags
+        assert tags["training.pretrain"] == shared.folder
+        assert tags["training.finetune"] == training_of(folder, "finetune", variant).folder
+
+
+def test_run_of_a_training_has_its_settings_curve_weights_and_data(folder: Path) -> None:
+    store = retrack(folder)
+    training = training_of(folder, "finetune")
+    run = store.runs[training.folder]
+    assert run.data.params["finetune.bptt"] == "full"
+    assert run.data.params["network.backbone"] == "resnet10"
+    assert store.curve(run, "loss") == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
+    assert store.curve(run, "final_loss") == [(0, 0.25)]
+    assert run.data.tags["weights"] == "ab" * 32
+    assert run.data.tags["identity"] == training.identity
+    content = store.content()[training.folder]
+    assert content["data"] == [("tiny/finetune", training.data[:36])]
+    assert run.data.tags["input.data"] == training.data
+
+
+def test_run_of_a_variant_has_its_final_scores_and_what_it_changes(folder: Path) -> None:
+    run = retrack(folder).runs["winner_take_all/seed0"]
+    assert run.data.metrics == {
+        "davis2016/J": 0.5,
+        "davis2016/J_and_F": 0.5,
+        "davis2016/fps": 8.0,
+    }
+    assert run.data.params == {
+        "variant": "winner_take_all",
+        "seed": "0",
+        "finetune.bptt": "full",
+        "inference.aggregation": "winner_take_all",
+    }
+
+
+def test_artifacts_are_what_was_rendered_and_the_records(folder: Path) -> None:
+    store = retrack(folder)
+    assert store.artifacts(store.runs["study"]) == [
+        "logs/train/a.log",
+        "plan.json",
+        "report.html",
+        "tables/ablation.csv",
+    ]
+    score = store.runs["scores/davis2016/full/seed0"]
+    assert store.artifacts(score) == ["record.json", "seed0.csv"]
+    location = folder.parent / "mlflow-artifacts"
+    assert store.experiment.artifact_location == location.as_uri()
+
+
+def test_second_call_writes_nothing(folder: Path) -> None:
+    before = retrack(folder)
+    assert tracked(folder).written == 0
+    after = Store(folder)
+    assert after.names == before.names
+    assert after.content() == before.content()
+
+
+def test_new_log_alone_is_no_news(folder: Path) -> None:
+    tracked(folder)
+    (folder / "logs" / "track.log").write_text("tracking")
+    assert tracked(folder).written == 0
+
+
+def test_changed_record_takes_the_place_of_the_old(folder: Path) -> None:
+    before = retrack(folder)
+    write_score(folder, "full", J=0.75)
+    after = retrack(folder)
+    assert set(after.content()) == set(before.content())
+    name = "scores/davis2016/full/seed0"
+    assert after.runs[name].info.run_id != before.runs[name].info.run_id
+    assert after.curve(after.runs[name], "J") == [(0, 0.75)]
+    parent = after.runs["full/seed0"]
+    assert parent.info.run_id == before.runs["full/seed0"].info.run_id
+    assert parent.data.metrics["davis2016/J"] == 0.75
+
+
+def test_changed_label_reaches_the_run_that_is_there(folder: Path) -> None:
+    before = retrack(folder)
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["variants"][0]["label"] = "Ours"
+    (folder / "plan.json").write_text(json.dumps(plan))
+    after = retrack(folder)
+    assert after.names == before.names
+    assert after.runs["full/seed0"].data.tags["label"] == "Ours"
+
+
+def test_changed_variant_gets_a_new_run_and_its_children_move_below_it(folder: Path) -> None:
+    before = retrack(folder)
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["variants"][0]["inference"]["aggregation"] = "independent"
+    (folder / "plan.json").write_text(json.dumps(plan))
+    after = retrack(folder)
+    assert after.runs["full/seed0"].info.run_id != before.runs["full/seed0"].info.run_id
+    assert after.runs["full/seed0"].data.params["inference.aggregation"] == "independent"
+    score = after.runs["scores/davis2016/full/seed0"]
+    assert score.info.run_id == before.runs["scores/davis2016/full/seed0"].info.run_id
+    assert after.parent(score) == "full/seed0"
+
+
+def test_training_is_followed_while_it_runs(folder: Path) -> None:
+    training = training_of(folder, "finetune")
+    record = record_path(folder, training.folder)
+    record.rename(folder / "kept")
+    write_curve(folder, training, 2)
+    early = retrack(folder)
+    run = early.runs[training.folder]
+    assert run.info.status == "RUNNING"
+    assert early.curve(run, "loss") == [(1, 1.0), (2, 0.5)]
+    assert run.data.params["finetune.bptt"] == "full"
+
+    write_curve(folder, training, 3)
+    (folder / "kept").rename(record)
+    late = retrack(folder)
+    assert late.names == early.names
+    assert late.runs[training.folder].info.status == "FINISHED"
+    assert late.curve(run, "loss") == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
+    assert late.curve(run, "J") == [(1, 0.1), (2, 0.2), (3, 0.3)]
+
+
+def test_training_that_has_ceased_to_log_is_killed_until_it_logs_again(folder: Path) -> None:
+    training = training_of(folder, "finetune")
+    record_path(folder, training.folder).unlink()
+    past = time.time() - 3600
+    os.utime(folder / training.folder / "metrics.jsonl", (past, past))
+    assert retrack(folder).runs[training.folder].info.status == "KILLED"
+    write_curve(folder, training, 3)
+    assert retrack(folder).runs[training.folder].info.status == "RUNNING"
+
+
+def test_training_that_starts_anew_differently_leaves_no_point_of_the_old(folder: Path) -> None:
+    training = training_of(folder, "finetune")
+    record_path(folder, training.folder).unlink()
+    tracked(folder)
+    path = folder / training.folder / "metrics.jsonl"
+    path.write_text('{"step": 1, "loss": 7.0, "J": 0.0, "seconds": 1.0}\n')
+    store = retrack(folder)
+    assert store.curve(store.runs[training.folder], "loss") == [(1, 7.0)]
+
+
+def test_finished_training_stays_while_it_is_made_again(folder: Path) -> None:
+    training = training_of(folder, "finetune")
+    before = retrack(folder)
+    record_path(folder, training.folder).unlink()
+    write_curve(folder, training, 1)
+    during = retrack(folder)
+    assert during.content()[training.folder] == before.content()[training.folder]
+    write_training(folder, training, final_loss=0.125)
+    after = retrack(folder)
+    assert after.curve(after.runs[training.folder], "loss") == [(1, 1.0)]
+    assert after.curve(after.runs[training.folder], "final_loss") == [(0, 0.125)]
+
+
+def test_training_that_the_study_has_dropped_does_not_run_for_ever(folder: Path) -> None:
+    training = training_of(folder, "finetune")
+    record_path(folder, training.folder).unlink()
+    assert retrack(folder).runs[training.folder].info.status == "RUNNING"
+    (folder / training.folder / "metrics.jsonl").unlink()
+    assert retrack(folder).runs[training.folder].info.status == "KILLED"
+
+
+def test_variant_that_is_not_scored_is_not_finished(folder: Path) -> None:
+    record_path(folder, "scores/davis2016/full/seed0").unlink()
+    store = retrack(folder)
+    unfinished = {n for n, run in store.runs.items() if run.info.status != "FINISHED"}
+    assert unfinished == {"study", "full/seed0"}
+
+
+_WRITES = (
+    "create_experiment",
+    "create_run",
+    "log_batch",
+    "log_artifact",
+    "log_dict",
+    "log_inputs",
+    "set_terminated",
+)
+
+
+@pytest.mark.slow
+def test_call_that_was_killed_is_completed_by_the_next(
+    folder: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = retrack(folder).content()
+    for fatal in (1, 2, 3, 4, 5, 6, 7, 8, 20, 40, 60, 61, 62, 63, 64, 65, 66, 67, 80):
+        database = shutil.copy(made / "mlflow.db", folder.parent / f"{fatal}.db")
+        uri = f"sqlite:///{database}"
+        with monkeypatch.context() as patch:
+            die_at_write(patch, fatal)
+            with pytest.raises(KeyboardInterrupt):
+                track(folder, uri)
+        tracked(folder, uri)
+        assert Store(folder, uri).content() == undisturbed, f"after write {fatal}"
+
+
+def die_at_write(patch: pytest.MonkeyPatch, fatal: int) -> None:
+    """Kill the process, as far as it can tell, when it writes to MLflow for the n-th time."""
+    writes = 0
+
+    def dying(write: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            nonlocal writes
+            writes += 1
+            if writes == fatal:
+                raise KeyboardInterrupt
+            return write(*arguments, **keywords)
+
+        return call
+
+    for name in _WRITES:
+        patch.setattr(MlflowClient, name, dying(getattr(MlflowClient, name)))
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://someone:secret@127.0.0.1:9", "sqlite:////proc/nowhere/mlflow.db", "/nowhere"]
+)
+def test_store_that_is_away_costs_one_line(
+    folder: Path, uri: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert track(folder, uri) is None
+    said = capfd.readouterr().err
+    assert said.startswith("rgmp: warning: MLflow at ")
+    assert said.count("\n") == 1
+    assert f"`rgmp track {folder}` completes it later" in said
+    assert "secret" not in said
+    assert tracked(folder).written == tracked(folder).runs
+
+
+def test_store_of_the_environment_is_used(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    database = (folder.parent / "mlflow.db").rename(tmp_path / "mine.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+    done = tracked(folder)
+    assert done.uri == f"sqlite:///{database}"
+    assert len(Store(folder, done.uri).runs) == done.runs
+    assert not (folder.parent / "mlflow.db").exists()
+
+
+def test_run_of_the_environment_is_left_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "another")
+    assert len(retrack(folder).all) == tracked(folder).runs
+
+
+def test_experiment_that_was_deleted_comes_back(folder: Path) -> None:
+    store = retrack(folder)
+    store.client.delete_experiment(store.experiment.experiment_id)
+    assert len(retrack(folder).all) == len(store.all)
+
+
+def test_two_folders_of_one_study_share_a_store_without_touching_each_other(
+    folder: Path, tmp_path: Path
+) -> None:
+    uri = f"sqlite:///{(folder.parent / 'mlflow.db').rename(tmp_path / 'shared.db')}"
+    mine = tracked(folder, uri)
+    theirs = folder.rename(tmp_path / "elsewhere")
+    assert tracked(theirs, uri).written == mine.runs
+    assert len(Store(theirs, uri).all) == 2 * mine.runs
+
+
+def test_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"plan\.json"):
+        track(tmp_path)
+
+
+@pytest.mark.slow
+def test_eight_writers_on_a_fresh_store_lose_none_and_double_none(folder: Path) -> None:
+    (folder.parent / "mlflow.db").rename(empty := folder.parent / "alone.db")
+    script = "import sys, pathlib, rgmp.tracking as t; print(t.track(pathlib.Path(sys.argv[1])))"
+    command = [sys.executable, "-W", "error", "-c", script, str(folder)]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    writers = [subprocess.Popen(command, **pipes) for _ in range(8)]
+    said = [writer.communicate(timeout=300) for writer in writers]
+    assert [writer.returncode for writer in writers] == [0] * 8
+    assert [error for _, error in said] == [""] * 8
+    assert sum("written=0" in output for output, _ in said) == 7
+    tracked(folder, alone := f"sqlite:///{empty}")
+    assert Store(folder).content() == Store(folder, alone).content()

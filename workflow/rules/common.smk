@@ -7,8 +7,14 @@ import rgmp
 from rgmp import figures, plan as planning, tables
 from rgmp.errors import UserError
 
-ENGINE_SOURCES = ("measures.py", "scoring.py")
-REPORT_SOURCES = ("results.py", "statistics.py", "tables.py", "typesetting.py", "figures.py")
+ENGINE_SOURCES = ("davis.py", "measures.py", "scoring.py")
+REPORT_SOURCES = (
+    "results.py",
+    "statistics.py",
+    "tables.py",
+    "typesetting.py",
+    "figures.py",
+)
 
 
 def resolve_study():
@@ -40,7 +46,11 @@ def weights_before(wildcards):
     """What a training starts from, where it starts from another."""
     parent = training_of(wildcards).parent
     folder = f"results/{plan.study}"
-    return [f"{folder}/{plan.training(parent).folder}/weights.safetensors"] if parent else []
+    return (
+        [f"{folder}/{plan.training(parent).folder}/weights.safetensors"]
+        if parent
+        else []
+    )
 
 
 def weights_of(wildcards):
@@ -48,6 +58,12 @@ def weights_of(wildcards):
     seed = int(getattr(wildcards, "seed", plan.seeds[0]))
     run = next(r for r in plan.variant(wildcards.variant).runs if r.seed == seed)
     return f"results/{plan.study}/{run.weights}"
+
+
+def threads_of(wildcards):
+    """CPU threads of an inference: those of the variant's training, for the same bits anywhere."""
+    run = plan.variant(wildcards.variant).runs[0]
+    return plan.training(run.trainings[-1]).settings["compute"]["threads"]
 
 
 def data_options():
@@ -62,6 +78,36 @@ def inference_options(wildcards):
     return (
         f"--scales {scales} --aggregation {settings.aggregation} --precision {settings.precision} "
         f"--device {plan.machine.device}"
+    )
+
+
+def check_options(wildcards):
+    """Everything that the study reads, as `rgmp check` takes it."""
+    benchmarks = sorted({*plan.benchmarks, *plan.trained_on})
+    stills = " ".join(f"--stills {s.images} {s.masks}" for s in plan.data.stills)
+    weights = " ".join(f"--weights {path}" for path in plan.initial_weights)
+    return (
+        f"{plan.data.davis} --benchmark {' '.join(benchmarks)} --split train {plan.split} "
+        f"--resolution {plan.data.resolution} {stills} {weights}"
+    )
+
+
+def measured_files(wildcards):
+    """Every row, speed file and record that the report rests on."""
+    folder = f"results/{plan.study}"
+    runs = [(v.name, run.seed) for v in plan.variants for run in v.runs]
+    return (
+        [f"{folder}/records/{t.folder}.json" for t in plan.trainings]
+        + [
+            f"{folder}/scores/{b}/{variant}/seed{seed}.csv"
+            for b in plan.benchmarks
+            for variant, seed in runs
+        ]
+        + [
+            f"{folder}/speed/{b}/{v.name}.json"
+            for b in plan.benchmarks
+            for v in plan.variants
+        ]
     )
 
 

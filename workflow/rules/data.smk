@@ -7,11 +7,11 @@ rule render_mini:
         record="results/{study}/records/mini.json",
     log:
         "results/{study}/logs/mini.log",
+    conda:
+        "../../environment.yml"
     params:
         seed=lambda wildcards: plan.data.mini_seed,
         digest=lambda wildcards: plan.data.digests["stills"],
-    conda:
-        "../../environment.yml"
     message:
         "render the embedded benchmark"
     shell:
@@ -20,16 +20,18 @@ rule render_mini:
 
 rule check_data:
     input:
-        lambda wildcards: [f"results/{plan.study}/records/mini.json"] if plan.embedded else [],
+        rendered=lambda wildcards: (
+            [f"results/{plan.study}/records/mini.json"] if plan.embedded else []
+        ),
     output:
         "results/{study}/records/data.json",
     log:
         "results/{study}/logs/check.log",
+    conda:
+        "../../environment.yml"
     params:
         options=check_options,
         digests=lambda wildcards: plan.data.digests,
-    conda:
-        "../../environment.yml"
     message:
         "check every file that the study reads"
     shell:

@@ -10,12 +10,13 @@ rule infer:
         "results/{study}/records/masks/{benchmark}/{variant}/seed{seed}.json",
     log:
         "results/{study}/logs/infer/{benchmark}/{variant}/seed{seed}.log",
+    conda:
+        "../../environment.yml"
+    threads: threads_of
     params:
         data=data_options(),
         inference=inference_options,
         masks="results/{study}/masks/{benchmark}/{variant}/seed{seed}",
-    conda:
-        "../../environment.yml"
     message:
         "segment {wildcards.benchmark} with {wildcards.variant}, seed {wildcards.seed}"
     shell:

@@ -10,11 +10,11 @@ rule score:
         record="results/{study}/records/scores/{benchmark}/{variant}/seed{seed}.json",
     log:
         "results/{study}/logs/score/{benchmark}/{variant}/seed{seed}.log",
+    conda:
+        "../../environment.yml"
     params:
         data=data_options(),
         masks="results/{study}/masks/{benchmark}/{variant}/seed{seed}",
-    conda:
-        "../../environment.yml"
     message:
         "score {wildcards.benchmark} of {wildcards.variant}, seed {wildcards.seed}"
     shell:

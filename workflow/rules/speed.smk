@@ -11,6 +11,9 @@ rule time_frames:
         record="results/{study}/records/speed/{benchmark}/{variant}.json",
     log:
         "results/{study}/logs/speed/{benchmark}/{variant}.log",
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
     params:
         data=data_options(),
         inference=inference_options,
@@ -19,9 +22,6 @@ rule time_frames:
             f"--repeats {plan.speed.repeats}"
         ),
         seed=plan.seeds[0],
-    threads: workflow.cores
-    conda:
-        "../../environment.yml"
     message:
         "time {wildcards.benchmark} with {wildcards.variant}, alone on the machine"
     shell:

@@ -12,9 +12,9 @@ rule train:
         record="results/{study}/records/weights/{stage}/{training}.json",
     log:
         "results/{study}/logs/train/{stage}/{training}.log",
-    threads: lambda wildcards: training_of(wildcards).settings["compute"]["threads"]
     conda:
         "../../environment.yml"
+    threads: lambda wildcards: training_of(wildcards).settings["compute"]["threads"]
     message:
         "{wildcards.stage} {wildcards.training}"
     shell:

@@ -1,0 +1,108 @@
+"""Frames under their masks: which are worth showing, and how they are painted."""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import seaborn as sns
+from PIL import Image
+from scipy.ndimage import maximum_filter, minimum_filter
+
+from rgmp import davis
+from rgmp.davis import Benchmark, Labels
+from rgmp.results import Results
+
+COLOURS = sns.color_palette("colorblind", 10)  # of objects 1, 2, ...
+PIXELS = 400  # width of a picture: 1.5 inches at 266 dots an inch
+
+
+class Shot(NamedTuple):
+    """A frame of a benchmark; J of each variant there, mean over objects, first seed."""
+
+    benchmark: Benchmark
+    sequence: str
+    frame: str
+    regions: dict[str, float]
+
+
+def within_reach(results: Results) -> bool:
+    """Whether there are pictures to show, here: tables may travel without frames and masks."""
+    return (results.davis / "JPEGImages").is_dir() and (results.folder / "masks").is_dir()
+
+
+def parting(results: Results, benchmark: Benchmark, count: int) -> list[Shot]:
+    """The `count` frames, one a sequence, at which J of the variants is furthest apart."""
+    furthest = [max(shots, key=_range) for shots in _shots(results, benchmark).values()]
+    return sorted(furthest, key=_range, reverse=True)[:count]
+
+
+def hardest(results: Results, benchmark: Benchmark, count: int) -> list[list[Shot]]:
+    """Of the `count` sequences with the lowest J of full: frame 0, then three scored frames."""
+    scored = [shots for shots in _shots(results, benchmark).values() if "full" in shots[0].regions]
+    scored.sort(key=lambda shots: sum(shot.regions["full"] for shot in shots) / len(shots))
+    return [
+        [
+            Shot(benchmark, shots[0].sequence, f"{0:0{len(shots[0].frame)}}", {}),
+            *(shots[round(part * (len(shots) - 1))] for part in (1 / 3, 2 / 3, 1)),
+        ]
+        for shots in scored[:count]
+    ]
+
+
+def paint(results: Results, shot: Shot, variant: str | None) -> npt.NDArray[np.uint8]:
+    """A frame under a variant's mask (None: the truth) in colour, the truth's outline in white.
+
+    Returns:
+        uint8 (h, w, 3), w = `PIXELS`.
+
+    Raises:
+        UserError: the frame, its annotation or the mask is missing or broken.
+    """
+    resolution = results.plan.data.resolution
+    name = f"{shot.sequence}/{shot.frame}"
+    frame = davis.read_frame(results.davis / "JPEGImages" / resolution / f"{name}.jpg")
+    annotation = results.davis / "Annotations" / resolution / f"{name}.png"
+    truth = davis.read_annotation(annotation, shot.benchmark)
+    mask = truth
+    if variant:
+        seed = f"seed{results.plan.seeds[0]}"
+        folder = results.folder / "masks" / shot.benchmark / variant / seed
+        mask = davis.read_labels(folder / f"{name}.png")
+    size = (PIXELS, round(PIXELS * frame.shape[0] / frame.shape[1]))
+    painted = np.array(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS), float)
+    mask, truth = (_resized(labels, size) for labels in (mask, truth))
+    for number in set(np.unique(mask).tolist()) - {0, davis.VOID}:
+        colour = 255 * np.array(COLOURS[(number - 1) % len(COLOURS)])
+        painted[mask == number] = 0.45 * painted[mask == number] + 0.55 * colour
+    painted[_outline(truth)] = 255
+    return painted.astype(np.uint8)
+
+
+def _shots(results: Results, benchmark: Benchmark) -> dict[str, list[Shot]]:
+    """Every scored frame of a benchmark, by sequence, in order."""
+    found: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for variant in results.variants:
+        for row in results.rows.get((benchmark, variant), []):
+            if row.seed == results.plan.seeds[0]:
+                found[row.sequence, row.frame][variant].append(row.J)
+    shots: dict[str, list[Shot]] = defaultdict(list)
+    for (sequence, frame), regions in sorted(found.items()):
+        means = {variant: sum(values) / len(values) for variant, values in regions.items()}
+        shots[sequence].append(Shot(benchmark, sequence, frame, means))
+    return shots
+
+
+def _range(shot: Shot) -> float:
+    return max(shot.regions.values()) - min(shot.regions.values())
+
+
+def _resized(labels: Labels, size: tuple[int, int]) -> Labels:
+    return np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))
+
+
+def _outline(labels: Labels) -> npt.NDArray[np.bool_]:
+    """The pixels of objects that have another label within a pixel: bool (h, w)."""
+    window = (3, 3)
+    edge = maximum_filter(labels, window) != minimum_filter(labels, window)
+    return np.asarray(edge & (labels > 0) & (labels != davis.VOID))

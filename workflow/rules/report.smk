@@ -1,0 +1,85 @@
+# From rows, speed files and records to tables, figures, report and MLflow: seconds, no GPU, no torch.
+
+
+rule make_tables:
+    input:
+        plan="results/{study}/plan.json",
+        measured=measured_files,
+        sources=sources(*REPORT_SOURCES),
+    output:
+        tables=expand(
+            "results/{{study}}/tables/{name}.{suffix}",
+            name=tables.NAMES,
+            suffix=["csv", "md", "tex"],
+        ),
+        record="results/{study}/records/tables.json",
+    log:
+        "results/{study}/logs/tables.log",
+    conda:
+        "../../environment.yml"
+    message:
+        "tables"
+    shell:
+        "rgmp tables results/{wildcards.study} --record {output.record} > {log} 2>&1"
+
+
+rule make_figures:
+    input:
+        plan="results/{study}/plan.json",
+        measured=measured_files,
+        sources=sources(*REPORT_SOURCES),
+    output:
+        figures=report(
+            expand("results/{{study}}/figures/{name}.png", name=figures.NAMES),
+            caption="../report/figures.rst",
+            category="Figures",
+        ),
+        print=expand("results/{{study}}/figures/{name}.pdf", name=figures.NAMES),
+        record="results/{study}/records/figures.json",
+    log:
+        "results/{study}/logs/figures.log",
+    conda:
+        "../../environment.yml"
+    message:
+        "figures"
+    shell:
+        "rgmp figures results/{wildcards.study} --record {output.record} > {log} 2>&1"
+
+
+rule make_report:
+    input:
+        plan="results/{study}/plan.json",
+        tables="results/{study}/records/tables.json",
+        figures="results/{study}/records/figures.json",
+        sources=sources("report.py", "report.html.j2"),
+    output:
+        report(
+            "results/{study}/report.html",
+            caption="../report/report.rst",
+            category="Report",
+        ),
+    log:
+        "results/{study}/logs/report.log",
+    conda:
+        "../../environment.yml"
+    message:
+        "report: {output}"
+    shell:
+        "rgmp report results/{wildcards.study} > {log} 2>&1"
+
+
+rule track:
+    input:
+        plan="results/{study}/plan.json",
+        measured=measured_files,
+        report="results/{study}/report.html",
+    output:
+        "results/{study}/records/track.json",
+    log:
+        "results/{study}/logs/track.log",
+    conda:
+        "../../environment.yml"
+    message:
+        "mirror the records in MLflow"
+    shell:
+        "rgmp track results/{wildcards.study} --record {output} > {log} 2>&1"
