@@ -14,9 +14,11 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox, offset_copy
@@ -32,7 +34,12 @@ from rgmp.tables import STAGES, published_methods
 NAMES = ("accuracy_speed", "differences", "course", "sequences", "training", "strips", "worst")
 
 WIDTH = 7.0  # inches: two columns of a journal
-COLOURS = sns.color_palette("colorblind", 10)
+PALETTE = sns.color_palette("colorblind", 10)
+COLOURS: list[Any] = [
+    *(PALETTE[index] for index in (0, 1, 2, 3, 4, 5, 9)),
+    "0.1",  # not the palette's grey, which stands for what is not ours
+    *([0.7 * part for part in PALETTE[index]] for index in (6, 8)),  # darker, to be seen as lines
+]
 MARKERS = "osDv^P<X>p"
 LINES: list[Any] = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))]
 GREY = "0.55"
@@ -118,7 +125,10 @@ def _line(results: Results, variant: str) -> Any:
     return LINES[results.variants.index(variant) % len(LINES)]
 
 
-def _legend(figure: Figure, handles: list[Line2D], columns: int = 4) -> None:
+def _legend(figure: Figure, handles: Sequence[Artist]) -> None:
+    """A legend above the panels, in as many columns as its longest label leaves room for."""
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    columns = int(WIDTH / (0.06 * longest + 0.6))  # inches: a letter; a handle with its gaps
     figure.legend(
         handles=handles,
         loc="outside upper center",
@@ -206,6 +216,7 @@ def _name_points(figure: Figure, ax: Axes, points: dict[str, Point], others: lis
     """Write each name at the first place beside its point that covers no point and no name."""
     centres = [ax.transData.transform(point) for point in (*points.values(), *others)]
     taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in centres]
+    frame = ax.get_window_extent()
     for name, point in sorted(points.items()):
         label = ax.text(*point, name, fontsize=6.5, color="0.25", va="center_baseline")
 
@@ -215,8 +226,12 @@ def _name_points(figure: Figure, ax: Axes, points: dict[str, Point], others: lis
             label.set_transform(offset_copy(ax.transData, figure, right, up, units="points"))
             return label.get_window_extent()
 
-        best = min(_PLACES, key=lambda place: sum(map(put(place).overlaps, taken)))
-        taken.append(put(best))
+        def cost(place: _Place) -> int:
+            box = put(place)
+            covered = sum(1 for other in taken if box.overlaps(other))
+            return covered + int(box.x0 < frame.x0 or box.x1 > frame.x1)
+
+        taken.append(put(min(_PLACES, key=cost)))
 
 
 # Differences to full
@@ -310,13 +325,10 @@ def _course(results: Results) -> Figure | str:
     for ax in axes.flat[max(0, len(panels) - 2) : len(panels)]:
         ax.set_xlabel("position in the sequence, %")
         ax.tick_params(labelbottom=True)
-    _legend(
-        figure,
-        [
-            Line2D([], [], label=results.label(v), color=_colour(results, v), ls=_line(results, v))
-            for v in dict.fromkeys(("full", *shown))
-        ],
-    )
+    full = Line2D([], [], color=_colour(results, "full"), label=results.label("full"))
+    other = Line2D([], [], color=GREY, ls="--", label="the variant above the panel")
+    band = Patch(color=GREY, alpha=0.3, lw=0, label="95% interval of the mean over objects")
+    _legend(figure, [full, *([other] if results.others else []), band])
     return figure
 
 
@@ -372,7 +384,13 @@ def _sequences(results: Results) -> Figure | str:
         ax.set_ylim(-0.7, len(order) - 0.3)
         ax.set_xlabel(f"{J}, %")
     handles = [
-        Line2D([], [], marker="o", color=COLOURS[0], label=f"{results.label('full')}, seeds")
+        Line2D(
+            [],
+            [],
+            marker="o",
+            color=COLOURS[0],
+            label=f"{results.label('full')}: mean, range of seeds",
+        )
     ]
     if results.others:
         handles.append(Line2D([], [], ls="", marker="|", color="0.7", label="other variants"))

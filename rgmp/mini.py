@@ -264,7 +264,7 @@ def _occlusion(studio: Studio, kind: str) -> Scene:
     y, front = (studio.between(36, 42), 6) if studio.view == "side" else (studio.between(-8, 8), 0)
     hero = studio.actor(kind, 1, Track(x, (y,), (34,), stride=(0, 6)))
     left, top, right, bottom = (hero.track.size[0] * edge for edge in hero.figure.box)
-    width, height = 1.3 * (right - left) + 8, 1.4 * (bottom - top) + 8
+    width, height = 2.4 * max(-left, right) + 8, 1.4 * (bottom - top) + 8
     screen = studio.prop(studio.pool.screens[studio.view], width, height, 0, y + front)
     return replace(studio.scene([hero, screen], studio.camera(pan)), frames=24)
 
@@ -382,7 +382,7 @@ def render(out: Path, seed: int) -> None:
     """Render the benchmark to `out`, the whole of it or nothing.
 
     `davis` is a DAVIS tree with the splits `train` and `val`; `stills` has `images/*.jpg` and
-    `masks/*.png`, one object each, which is 255; `contact_sheet.png` shows every video. The same
+    `masks/*.png`, one object each, which is 255; `contact_sheet.jpg` shows every video. The same
     seed gives the same pixels.
 
     Raises:
@@ -404,7 +404,7 @@ def render(out: Path, seed: int) -> None:
             mask = folder / "stills" / "masks" / f"{index:05d}.png"
             mask.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(255 * labels).save(mask)
-        contact_sheet(folder / "davis", folder / "contact_sheet.png")
+        contact_sheet(folder / "davis", folder / "contact_sheet.jpg")
 
 
 def _film(root: Path, name: str, scene: Scene, rng: Generator) -> None:
@@ -439,4 +439,4 @@ def contact_sheet(root: Path, path: Path, columns: int = 6) -> None:
             caption.text((4, 2), name, fill="white", stroke_width=1, stroke_fill="black")
             rows.append(np.asarray(row))
     with files.appearing(path) as temporary:
-        Image.fromarray(np.vstack(rows)).save(temporary, format="PNG")
+        Image.fromarray(np.vstack(rows)).save(temporary, format="JPEG", quality=85)

@@ -354,7 +354,7 @@ def paint_actor(canvas: Canvas, actor: Actor, camera: Floats, when: float, frame
     else:
         heading = math.degrees(math.atan2(speed_y, speed_x)) + pose.angle
         place = placed(pose.x, pose.y, scale, scale * pose.turn, heading)
-        length, width = (min(0.65 * pose.size, 0.45 * n) for n in (right - left, bottom - top))
+        length, width = (min(0.5 * pose.size, 0.4 * n) for n in (right - left, bottom - top))
         shadow = placed(pose.x + 3, pose.y + 4, length, width, heading)
     if actor.shadow:
         _paint_shadow(canvas, camera @ shadow, actor.shadow)

@@ -206,7 +206,7 @@ def _measure_of(engine: Engine) -> Callable[[Mask, Mask], Measured]:
     if engine == "builtin":
         return measure
     try:
-        from davis2017.metrics import db_eval_boundary, db_eval_iou
+        from davis2017.metrics import db_eval_boundary, db_eval_iou  # noqa: PLC0415 - optional
     except ImportError as error:
         raise UserError(
             f"engine official: {error}; `make evaluator` installs it, or score with builtin"

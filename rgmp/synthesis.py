@@ -20,6 +20,8 @@ from rgmp.config import Pretrain, Stills
 from rgmp.errors import UserError
 from rgmp.views import IGNORE, View, deform, look
 
+_SOFTEN = torch.full((1, 1, 3, 3), 1 / 9)
+
 
 class Sample(NamedTuple):
     """What the network is trained on, of either stage; stacked, with a batch axis in front.
@@ -131,7 +133,7 @@ class Pairs:
 def _over(front: Tensor, shape: Tensor, back: Tensor) -> Tensor:
     """Paste `front` (3, h, w) on `back` where `shape` (h, w) is not background, edges softened."""
     alpha = (shape == 1).float() + 0.5 * (shape == IGNORE).float()
-    alpha = F.avg_pool2d(alpha[None, None], 3, stride=1, padding=1, count_include_pad=False)[0]
+    alpha = F.conv2d(F.pad(alpha[None, None], (1, 1, 1, 1), mode="replicate"), _SOFTEN)[0]
     return alpha * front + (1 - alpha) * back
 
 

@@ -20,6 +20,7 @@ from rgmp.typesetting import (
     as_latex,
     as_markdown,
     duration,
+    interval,
     number,
     percent,
     points,
@@ -333,8 +334,7 @@ def _with_spread(measure: str) -> Cell:
 def _difference(row: Row) -> str:
     if row["difference_mean"] is None:
         return UNKNOWN
-    mean, low, high = (points(row[f"difference_{key}"], "+") for key in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]"
+    return interval(*(row[f"difference_{key}"] for key in ("mean", "low", "high")))
 
 
 def _megabytes(row: Row) -> str:

@@ -67,6 +67,11 @@ def points(fraction: float, sign: str = "-") -> str:
     return f"{100 * fraction:{sign}z.1f}".replace("-", MINUS)
 
 
+def interval(mean: float, low: float, high: float) -> str:
+    """A difference of fractions with its interval, in points: +1.2 [-0.3, +2.7]."""
+    return f"{points(mean, '+')} [{points(low, '+')}, {points(high, '+')}]"
+
+
 def duration(seconds: float) -> str:
     """A time for people: `12 s`, `3.4 min`, `2.1 h`."""
     if seconds < 60:

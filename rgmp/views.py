@@ -4,6 +4,7 @@ Geometry is composed into one sampling grid, so every pixel is interpolated once
 """
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -27,36 +28,37 @@ class View:
     """How a view's pixels are found in a picture, and its colours.
 
     Attributes:
-        matrix: (3, 3), from a pixel (x, y, 1) of the view to one of the picture; pixels' centres
-            are at integers.
+        matrix: (3, 3), from a point (x, y, 1) of the view to one of the picture, in pixels whose
+            centres are at halves: both span from 0 to their width and height.
         warp: (2, k, k), displacements in the view's pixels at the knots of a grid laid over it, or
             none of them.
+        picture: height and width of the picture, pixels.
         size: height and width of the view, pixels.
         tint: factors of brightness, contrast and saturation.
     """
 
     matrix: Matrix
     warp: Tensor | None
+    picture: tuple[int, int]
     size: tuple[int, int]
-    tint: tuple[float, float, float]
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
-    def grid(self, picture: tuple[int, int]) -> Tensor:
-        """Where to sample a picture of that height and width: (1, h, w, 2) for `grid_sample`."""
-        height, width = self.size
-        y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-        points = torch.stack([x, y, torch.ones_like(x)]).float()
+    @cached_property
+    def grid(self) -> Tensor:
+        """Where to sample the picture: (1, h, w, 2) for `grid_sample`."""
+        (height, width), (rows, columns) = self.picture, self.size
+        unit = np.array([[2 / width, 0, -1], [0, 2 / height, -1]])  # the picture in [-1, 1]
+        to_x, to_y, shift = torch.from_numpy(unit @ self.matrix).float().T[..., None, None]
+        y, x = torch.arange(rows)[:, None] + 0.5, torch.arange(columns) + 0.5
+        grid: Tensor = to_x * x + (to_y * y + shift)
         if self.warp is not None:
-            points[:2] += F.interpolate(
-                self.warp[None], self.size, mode="bicubic", align_corners=True
-            )[0]
-        matrix = torch.from_numpy(self.matrix).float()
-        found = (matrix @ points.flatten(1))[:2].T.reshape(1, height, width, 2)
-        extent = torch.tensor([picture[1], picture[0]])
-        return (2 * found + 1) / extent - 1
+            bend = to_x * self.warp[0] + to_y * self.warp[1]
+            grid += _between_knots(rows) @ bend @ _between_knots(columns).T
+        return grid.permute(1, 2, 0)[None]
 
     def of_image(self, image: Tensor) -> Tensor:
-        """The view of an image: float (3, H, W) in [0, 1] to (3, h, w); black outside of it."""
-        seen = F.grid_sample(image[None], self.grid(_size(image)), align_corners=False)[0]
+        """The view of an image: float (3, H, W) in [0, 1] to (3, h, w); outside of it black."""
+        seen = F.grid_sample(image[None], self.grid, align_corners=False)[0]
         brightness, contrast, saturation = self.tint
         seen = colour.adjust_brightness(seen, brightness)
         seen = colour.adjust_contrast(seen, contrast)
@@ -65,9 +67,16 @@ class View:
 
     def of_mask(self, mask: Tensor) -> Tensor:
         """The view of a mask: uint8 (H, W) of 0, 1 and IGNORE to (h, w); 0 outside of it."""
-        grid = self.grid(_size(mask))
         values = mask[None, None].float()
-        return F.grid_sample(values, grid, mode="nearest", align_corners=False)[0, 0].byte()
+        return F.grid_sample(values, self.grid, mode="nearest", align_corners=False)[0, 0].byte()
+
+
+@lru_cache(maxsize=8)
+def _between_knots(n: int) -> Tensor:
+    """The share (n, k) of each knot in each of n pixels: no pixel moves further than the knots."""
+    position = np.linspace(0, _WARP_KNOTS - 1, n)
+    distance = np.abs(position[:, None] - np.arange(_WARP_KNOTS)).clip(max=1)
+    return torch.from_numpy(1 - distance**2 * (3 - 2 * distance)).float()
 
 
 def _size(image: Tensor) -> tuple[int, int]:
@@ -97,17 +106,17 @@ def look(rng: np.random.Generator, mask: Tensor, settings: Optimisation, warp: f
     mirror = -1.0 if rng.random() < settings.flip else 1.0
     if mirror < 0:
         place[0] = size[1] - place[0]
-    return Sampler(settings, warp, anchor, place, mirror, zoom)
+    return Sampler(settings, warp, (height, width), anchor, place, mirror, zoom)
 
 
 def _anchor(rng: np.random.Generator, mask: Tensor) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """A pixel (x, y) of the object, or of the picture's middle half where there is none."""
+    """A point (x, y) of the object, or of the picture's middle half where there is none."""
     pixels = torch.nonzero(mask == 1)
     if len(pixels) == 0:
         height, width = _size(mask)
         return np.array([rng.uniform(0.25, 0.75) * width, rng.uniform(0.25, 0.75) * height])
     y, x = pixels[int(rng.integers(len(pixels)))].tolist()
-    return np.array([float(x), float(y)])
+    return np.array([x + 0.5, y + 0.5])
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,7 @@ class Sampler:
 
     settings: Optimisation
     warp: float
+    picture: tuple[int, int]
     anchor: np.ndarray[tuple[int], np.dtype[np.float64]]
     place: np.ndarray[tuple[int], np.dtype[np.float64]]
     mirror: float
@@ -132,9 +142,8 @@ class Sampler:
         matrix = np.eye(3)
         matrix[:2, :2] = linear
         matrix[:2, 2] = self.anchor - linear @ self.place
-        return View(
-            matrix, elastic(rng, self.warp * settings.crop[0]), settings.crop, self._tint(rng)
-        )
+        bend = elastic(rng, self.warp * settings.crop[0])
+        return View(matrix, bend, self.picture, settings.crop, self._tint(rng))
 
     def _tint(self, rng: np.random.Generator) -> tuple[float, float, float]:
         reach = self.settings.brightness, self.settings.contrast, self.settings.saturation
@@ -165,10 +174,10 @@ def deform(
     pixels = torch.nonzero(mask == 1).float()
     if len(pixels) == 0:
         return mask
-    middle = pixels.mean(dim=0).flip(0).double().numpy()
+    middle = (pixels.mean(dim=0) + 0.5).flip(0).double().numpy()
     extent = (pixels.amax(dim=0) - pixels.amin(dim=0) + 1).flip(0).double().numpy()
     matrix = np.eye(3)
     matrix[:2, :2] /= rng.uniform(*scale)
     matrix[:2, 2] = middle - matrix[:2, :2] @ (middle + rng.uniform(-shift, shift, 2) * extent)
     bend = elastic(rng, warp * mask.shape[0])
-    return View(matrix, bend, _size(mask), (1.0, 1.0, 1.0)).of_mask(mask)
+    return View(matrix, bend, _size(mask), _size(mask)).of_mask(mask)

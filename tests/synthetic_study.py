@@ -76,8 +76,12 @@ def _objects(benchmark: str, complete: bool) -> list[tuple[str, int]]:
     if complete:
         facts = read_facts("official_rgmp_scores.csv")
         return [(f["sequence"], int(f["object"])) for f in facts if f["benchmark"] == benchmark]
-    counts = [1 if benchmark == "davis2016" else 1 + i % 3 for i in range(len(SEQUENCES))]
-    return [(s, n) for s, count in zip(SEQUENCES, counts, strict=True) for n in range(1, count + 1)]
+    counts = {s: 1 if benchmark == "davis2016" else _count(s) for s in SEQUENCES}
+    return [(sequence, n) for sequence, count in counts.items() for n in range(1, count + 1)]
+
+
+def _count(sequence: str) -> int:
+    return 1 + SEQUENCES.index(sequence) % 3
 
 
 def _plan(
@@ -102,7 +106,11 @@ def _plan(
         embedded=not complete,
         complete=complete,
         data=DataPaths(
-            davis=folder / "data" / "davis", stills=(), resolution=RESOLUTION, digests={}, mini_seed=None
+            davis=folder / "data" / "davis",
+            stills=(),
+            resolution=RESOLUTION,
+            digests={},
+            mini_seed=None,
         ),
         initial_weights=(),
         benchmarks=benchmarks,
@@ -303,16 +311,16 @@ def _write_masks(
         labels = _labels(sequence, int(frame), misses)
         mask = folder / "masks" / benchmark / variant / f"seed{seed}" / sequence / f"{frame}.png"
         if benchmark == "davis2016":
-            labels = (labels > 0).astype(np.uint8)
-        write_mask(mask, labels)
+            objects = range(1, _count(sequence) + 1)
+            labels = _labels(sequence, int(frame), dict.fromkeys(objects, misses[1])) > 0
+        write_mask(mask, labels.astype(np.uint8))
 
 
 def _write_truth(davis: Path, sequence: str, frame: int) -> None:
     path = davis / "JPEGImages" / RESOLUTION / sequence / f"{frame:05d}.jpg"
     if path.is_file():
         return
-    objects = 1 + SEQUENCES.index(sequence) % 3
-    labels = _labels(sequence, frame, dict.fromkeys(range(1, objects + 1), 0))
+    labels = _labels(sequence, frame, dict.fromkeys(range(1, _count(sequence) + 1), 0))
     y, x = np.indices(SIZE)
     ground = 110 + 40 * np.sin(x / 9) + 30 * np.cos(y / 7 + frame / 5)
     image = np.stack([ground, ground * 0.9, ground * 0.7], axis=-1)

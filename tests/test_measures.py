@@ -64,23 +64,33 @@ def test_equals_the_plain_version(pair: tuple[Mask, Mask]) -> None:
     assert measure(truth, prediction) == pytest.approx(plain_measure(truth, prediction), abs=1e-12)
 
 
-@pytest.mark.parametrize(
-    "shape", [(97, 251), (251, 97), (480, 854), (700, 901), (1, 999), (999, 1)]
+WIDER_DISKS = pytest.mark.parametrize(
+    "shape", [(97, 251), (251, 97), (240, 427), (480, 854), (700, 901), (1, 999), (999, 1)]
 )
-def test_equals_the_plain_version_with_wider_disks(shape: tuple[int, int]) -> None:
+
+
+@WIDER_DISKS
+def test_equals_the_plain_version_on_round_objects(shape: tuple[int, int]) -> None:
     random = np.random.default_rng(0)
     ys, xs = np.indices(shape)
-    for corner in (0, 1):  # within the frame, and cut by its edges
-        centre = np.array([corner, corner]) * shape if corner else np.array(shape) / 2
-        masks = [
-            np.hypot(ys - y, xs - x) < reach
-            for y, x, reach in zip(
-                *(centre[:, None] + random.normal(0, 5, (2, 2))),
+    for place in (0.5, 1):  # within the frame, and cut by its edges
+        ellipses = []
+        for _ in range(2):
+            (y, x), (a, b) = (
+                np.multiply(shape, place) + random.normal(0, 5, 2),
                 random.uniform(20, 40, 2),
-                strict=True,
             )
-        ]
-        assert measure(*masks) == pytest.approx(plain_measure(*masks), abs=1e-12)
+            ellipses.append(np.hypot((ys - y) / a, (xs - x) / b) < 1)
+        assert measure(*ellipses) == pytest.approx(plain_measure(*ellipses), abs=1e-12)
+
+
+@WIDER_DISKS
+def test_equals_the_plain_version_on_scattered_pixels(shape: tuple[int, int]) -> None:
+    random = np.random.default_rng(0)
+    for _ in range(5):
+        truth, prediction = random.random((2, *shape)) < 200 / (shape[0] * shape[1])
+        expected = plain_measure(truth, prediction)
+        assert measure(truth, prediction) == pytest.approx(expected, abs=1e-12)
 
 
 @given(pairs_of_masks())

@@ -1,0 +1,56 @@
+# An environment of this project's own, in .venv, and what one does in it.
+#
+#   make all          the study on the embedded benchmark, from nothing to results/mini/report.html
+#   make test         style, types, workflow and tests
+#   make evaluator    add the official evaluator of DAVIS, which `rgmp score --engine official` uses
+#   make lock         bring requirements.lock up to date
+#   make clean        remove the environment and caches; results/ stays
+#
+# Another interpreter: make PYTHON=python3.12 all
+
+PYTHON ?= python3
+EVALUATOR := git+https://github.com/davisvideochallenge/davis2017-evaluation@ac7c43fca936f9722837b7fbd337d284ba37004b
+
+pip := .venv/bin/python -m pip --disable-pip-version-check
+environment := .venv/installed
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: all test evaluator lock clean
+.DELETE_ON_ERROR:
+
+all: $(environment)
+	snakemake --cores 4 all
+
+test: $(environment)
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+	pytest
+
+# Not with its own requirements: they would move the lock's versions, and ask for an OpenCV with
+# windows, which a server lacks the libraries for.
+evaluator: $(environment)
+	$(pip) install --constraint requirements.lock opencv-python-headless scikit-image tqdm
+	$(pip) install --no-deps "davis2017 @ $(EVALUATOR)"
+
+# torch and torchvision are built for each other, so this pair moves by hand.
+lock: | .venv/bin/python
+	$(pip) install --quiet uv
+	printf 'torch==2.14.0\ntorchvision==0.29.0\n' | \
+	uv pip compile pyproject.toml --quiet --output-file requirements.lock --upgrade \
+		--constraint - --universal --python-version 3.11 --all-extras --no-annotate --no-header
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(environment): requirements.lock pyproject.toml | .venv/bin/python
+	$(pip) install --requirement requirements.lock
+	$(pip) install --no-deps --editable .
+	touch $@
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("rgmp needs Python 3.11 \
+	or later, and $(PYTHON) is %d.%d: make PYTHON=python3.11" % sys.version_info[:2])'
+	$(PYTHON) -m venv .venv

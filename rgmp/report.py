@@ -1,0 +1,150 @@
+"""The report of a study: one HTML file that needs nothing else, made from rows and records."""
+
+import base64
+from collections import defaultdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from rgmp import figures, tables
+from rgmp.davis import Benchmark
+from rgmp.errors import UserError
+from rgmp.files import write_text
+from rgmp.records import Record
+from rgmp.results import TITLES, Results, load
+from rgmp.statistics import Verdict, summarise
+from rgmp.typesetting import NOTHING, duration, interval, points
+
+CAPTIONS = {
+    "accuracy_speed": "Accuracy over seconds per frame, counted as the authors count them: whole "
+    "clips, with frame 0, resizing and transfers.",
+    "differences": "Each variant minus the whole method: mean, interval and single seeds. An arrow: "
+    "the interval goes on.",
+    "course": "J over the course of a sequence: where errors add up, a line falls. Each variant "
+    "beside the whole method.",
+    "sequences": "J of every sequence, hardest at the bottom.",
+    "training": "Training curves, a line for each seed; a training that variants share is drawn "
+    "once, under the first of them.",
+    "strips": "The frames at which the variants part most: masks in colour, the truth outlined in "
+    "white, first seed.",
+    "worst": "Where the whole method does worst: masks in colour, the truth outlined in white.",
+}
+
+
+def write(results: Path) -> None:
+    """Write `results/report.html` from the study's rows, records and figures.
+
+    Raises:
+        UserError: the folder is none of a study, one of its files is broken, or a figure is not
+            there yet.
+    """
+    study = load(results)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = (files("rgmp") / "report.html.j2").read_text(encoding="utf-8")
+    html = environment.from_string(template).render(
+        plan=study.plan,
+        nature=study.nature,
+        verdicts=[_verdict(study, benchmark) for benchmark in study.plan.benchmarks],
+        claims=[
+            (study.label(v), study.plan.variant(v).claim, _found(study, v)) for v in study.others
+        ],
+        tables={table.name: table for table in tables.build(study)},
+        nothing=NOTHING,
+        figures={name: _embedded(results / "figures" / f"{name}.png") for name in figures.NAMES},
+        captions=CAPTIONS,
+        facts=_facts(study),
+        disagreements=study.disagreements,
+        records=[
+            _provenance(study, record) for record in study.records if not _is_rendering(record)
+        ],
+    )
+    write_text(results / "report.html", html)
+
+
+def _verdict(study: Results, benchmark: Benchmark) -> str:
+    """What came out on a benchmark, in words."""
+    if (benchmark, "full") not in study.scores:
+        return f"{TITLES[benchmark]}: {study.label('full')} has not been scored yet."
+    reached = summarise(study.scores[benchmark, "full"])["J&F"]
+    spread = "" if reached.spread is None else f" ± {points(reached.spread)}"
+    seeds = f"{reached.seeds} seed{'s' * (reached.seeds > 1)}"
+    told = f"{study.label('full')} reaches {points(reached.mean)}{spread}% J&F with {seeds}."
+    groups: dict[Verdict, list[str]] = {"worse": [], "better": [], "inconclusive": []}
+    for (b, variant), difference in study.differences.items():
+        if b == benchmark:
+            groups[difference.verdict].append(study.label(variant))
+    for word, labels in groups.items():
+        if labels:
+            told += f" {word.capitalize()}: {', '.join(labels)}."
+    return f"{TITLES[benchmark]}: {told}"
+
+
+def _found(study: Results, variant: str) -> str:
+    """What the study says to a variant's claim."""
+    differences = {b: study.differences.get((b, variant)) for b in study.plan.benchmarks}
+    return "; ".join(
+        f"{d.verdict} on {TITLES[b]}, {interval(d.mean, d.low, d.high)} points of J&F"
+        for b, d in differences.items()
+        if d
+    )
+
+
+def _embedded(path: Path) -> str:
+    """An image as a data URI."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such figure; run `rgmp figures` first")
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _facts(study: Results) -> dict[str, str]:
+    """What the figures rest on, for the head of the report."""
+    records = study.measured
+    versions: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        for package, version in record["versions"].items():
+            versions[package].add(version)
+    days = sorted(record["started"][:10] for record in records) or ["none"]
+    trained = study.of_kind("train")
+    hours = duration(sum(record["wall_seconds"] for record in trained))
+    return {
+        "study": f"{study.plan.study}, {study.plan.file}",
+        "data": study.nature,
+        "commit": study.commit,
+        "machine": "; ".join(sorted({_machine(record) for record in records})) or "unknown",
+        "run": days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}",
+        "seeds": study.seeds,
+        "trainings": f"{len(trained)}, {hours} in all",
+        "scored by": f"the {study.engine} engine",
+        "packages": ", ".join(f"{name} {' / '.join(sorted(v))}" for name, v in versions.items()),
+    }
+
+
+def _is_rendering(record: Record) -> bool:
+    """Whether a record is of tables, figures or the report itself, whose rows do not rest on it."""
+    return record["kind"] in {"tables", "figures", "report"}
+
+
+def _provenance(study: Results, record: Record) -> dict[str, Any]:
+    """A record as a row of the last table."""
+    code = record["code"]
+    return {
+        "kind": record["kind"],
+        "name": record["name"],
+        "commit": (code["commit"] or "unknown")[:10] + (" (dirty)" if code["dirty"] else ""),
+        "sources": code["sources"][:10],
+        "identity": (record["identity"] or "")[:12],
+        "data": record["inputs"].get("data", "")[:10],
+        "machine": _machine(record),
+        "started": record["started"],
+        "took": duration(record["wall_seconds"]),
+        "odd": any(record["name"] in d.records for d in study.disagreements),
+    }
+
+
+def _machine(record: Record) -> str:
+    machine = record["machine"]
+    return machine["gpu"] or f"{machine['cpu']}, {machine['cores']} cores"

@@ -1,0 +1,357 @@
+"""The embedded benchmark is a valid DAVIS tree, is the same for the same seed, and is as hard as it says."""
+
+import hashlib
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from rgmp import davis, mini, painting
+from rgmp.bestiary import POOLS, Pattern
+from rgmp.errors import UserError
+from rgmp.painting import Scene
+
+Labels = npt.NDArray[np.uint8]
+Frames = npt.NDArray[np.uint8]
+
+SPLITS = {"train": mini.TRAIN, "val": mini.VAL}
+VIDEOS = [(split, name) for split, names in SPLITS.items() for name in names]
+FRAME_AREA = mini.WIDTH * mini.HEIGHT
+
+
+def videos(difficulty: str) -> list[tuple[str, str]]:
+    return [(split, name) for split, name in VIDEOS if name.startswith(f"{difficulty}-")]
+
+
+def scene(split: str, name: str, seed: int = 0) -> tuple[Scene, np.random.Generator]:
+    rng = np.random.default_rng([seed, POOLS[split].number, SPLITS[split].index(name)])
+    return mini.video(name, POOLS[split], rng), rng
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("mini") / "data"
+    mini.render(out, seed=0)
+    return out
+
+
+@pytest.fixture(scope="session")
+def films(rendered: Path) -> dict[str, tuple[Frames, Labels]]:
+    """Every video's frames, (T, H, W, 3), and labels, (T, H, W)."""
+    read = {}
+    for _, name in VIDEOS:
+        sequence = davis.open_sequence(rendered / "davis", name)
+        frames = np.stack([davis.read_frame(path) for path in sequence.frames])
+        labels = np.stack([davis.read_labels(path) for path in sequence.annotations])
+        read[name] = frames, labels
+    return read
+
+
+def digest(folder: Path) -> str:
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        total.update(str(path.relative_to(folder)).encode())
+        if path.is_file():
+            total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+def centroids(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """(T, 2), NaN where the object is not seen."""
+    nowhere = np.full(2, np.nan)
+    return np.stack([np.argwhere(frame).mean(0) if frame.any() else nowhere for frame in mask])
+
+
+def areas(labels: Labels, label: int) -> npt.NDArray[np.float64]:
+    """Share of each frame."""
+    share: npt.NDArray[np.float64] = (labels == label).mean(axis=(1, 2))
+    return share
+
+
+class TestTree:
+    @pytest.mark.slow
+    @pytest.mark.parametrize("benchmark", davis.BENCHMARKS)
+    @pytest.mark.parametrize("split", SPLITS)
+    def test_is_a_valid_davis_tree(
+        self, rendered: Path, benchmark: davis.Benchmark, split: str
+    ) -> None:
+        root = rendered / "davis"
+        assert davis.read_split(root, benchmark, split) == list(SPLITS[split])
+        assert list(davis.problems(root, benchmark, split)) == []
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("split", "name"), VIDEOS)
+    def test_frame_0_shows_every_object_and_all_are_of_one_size(
+        self, films: dict[str, tuple[Frames, Labels]], split: str, name: str
+    ) -> None:
+        frames, labels = films[name]
+        assert frames.shape == (*labels.shape, 3)
+        assert labels.shape[1:] == (mini.HEIGHT, mini.WIDTH)
+        assert 20 <= len(labels) <= 24
+        ids = sorted(np.unique(labels[0]).tolist())
+        assert ids == list(range(len(ids)))
+        assert len(ids) in {2, 3, 4}
+        assert set(np.unique(labels).tolist()) <= set(ids)
+        assert min(areas(labels, label)[0] for label in ids[1:]) >= 0.02
+
+    @pytest.mark.slow
+    def test_stills_have_a_mask_each_with_one_object(self, rendered: Path) -> None:
+        images = sorted((rendered / "stills" / "images").iterdir())
+        masks = sorted((rendered / "stills" / "masks").iterdir())
+        assert [path.stem for path in images] == [path.stem for path in masks]
+        assert len(images) == mini.STILLS
+        sizes = set()
+        for image, mask in zip(images, masks, strict=True):
+            with Image.open(mask) as opened:
+                assert opened.mode == "L"
+                size, labels = opened.size, np.asarray(opened)
+            assert davis.read_frame(image).shape[:2] == labels.shape
+            assert np.unique(labels).tolist() == [0, 255]
+            assert 0.02 < (labels == 255).mean() < 0.5
+            sizes.add(size)
+        assert len(sizes) > 10
+
+    @pytest.mark.slow
+    def test_the_contact_sheet_has_a_row_a_video(self, rendered: Path) -> None:
+        with Image.open(rendered / "contact_sheet.jpg") as sheet:
+            assert sheet.size == (6 * mini.WIDTH, len(VIDEOS) * mini.HEIGHT)
+
+    def test_every_difficulty_is_in_both_splits(self) -> None:
+        for names in SPLITS.values():
+            assert {name.split("-")[0] for name in names} == set(mini.SCRIPTS)
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A benchmark of two videos and two stills."""
+    monkeypatch.setattr(mini, "TRAIN", ("scale-fox",))
+    monkeypatch.setattr(mini, "VAL", ("occlusion-crab",))
+    monkeypatch.setattr(mini, "STILLS", 2)
+
+
+class TestRender:
+    @pytest.mark.usefixtures("few")
+    def test_the_seed_and_nothing_else_decides_every_byte(self, tmp_path: Path) -> None:
+        np.random.seed(1)  # noqa: NPY002 - the global state must not matter
+        mini.render(tmp_path / "a", seed=3)
+        mini.render(tmp_path / "other", seed=4)
+        script = (
+            "import sys; from pathlib import Path; from rgmp import mini; "
+            "mini.TRAIN, mini.VAL, mini.STILLS = ('scale-fox',), ('occlusion-crab',), 2; "
+            "mini.render(Path(sys.argv[1]), seed=3)"
+        )
+        environment = os.environ | {"PYTHONHASHSEED": "12345"}
+        subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / "b")], check=True, env=environment
+        )
+        assert digest(tmp_path / "a") == digest(tmp_path / "b")
+        assert digest(tmp_path / "a") != digest(tmp_path / "other")
+
+    @pytest.mark.usefixtures("few")
+    def test_a_render_that_fails_leaves_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        taken = itertools.count()
+
+        def failing(*_: object) -> None:
+            if next(taken) == 3:
+                raise RuntimeError("the fourth frame")
+            return painting.photograph(*_)  # type: ignore[arg-type,return-value]
+
+        monkeypatch.setattr(mini, "photograph", failing)
+        with pytest.raises(RuntimeError, match="the fourth frame"):
+            mini.render(tmp_path / "data", seed=0)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_refuses_a_place_that_cannot_be_written(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(UserError, match="file"):
+            mini.render(tmp_path / "file" / "data", seed=0)
+
+
+class TestPools:
+    def test_share_no_kind_no_outline_and_no_pattern(self) -> None:
+        for one, other in itertools.combinations(POOLS.values(), 2):
+            assert not set(one.kinds) & set(other.kinds)
+            assert not set(one.outlines) & set(other.outlines)
+            assert not set(one.coats + one.grounds) & set(other.coats + other.grounds)
+            assert one.number != other.number
+
+    @pytest.mark.parametrize("pool", POOLS.values(), ids=POOLS)
+    def test_a_figure_is_made_of_its_own_pool_s_outlines(self, pool: painting.Pool) -> None:
+        used = {part.outline for kind in pool.kinds.values() for part in kind.parts.values()}
+        used |= {*pool.standing, *pool.lying, *pool.screens.values()}
+        assert used == set(pool.outlines)
+
+    def test_no_outline_of_one_looks_like_one_of_another(self) -> None:
+        """However it is flipped or turned a quarter, stretched to its box."""
+
+        def shapes(pool: str) -> Iterator[npt.NDArray[np.bool_]]:
+            return (painting.silhouette(p, 48, 48) for p in POOLS[pool].outlines.values())
+
+        for one, other in itertools.combinations(POOLS, 2):
+            for a, b in itertools.product(list(shapes(one)), list(shapes(other))):
+                for flat in (b, b.T):
+                    for c in (flat, flat[::-1], flat[:, ::-1], flat[::-1, ::-1]):
+                        assert (a & c).sum() / (a | c).sum() < 0.95
+
+    def test_no_texture_of_one_looks_like_one_of_another(self) -> None:
+        """Wherever they are laid over each other: the peak of their correlation is far from 1."""
+        y, x = np.mgrid[0:48, 0:48] / 12.0
+
+        def spectrum(pattern: Pattern, seed: int) -> npt.NDArray[np.complex128]:
+            values = pattern(x, y, np.random.default_rng(seed))
+            assert values.shape == x.shape
+            assert values.min() >= 0
+            assert values.max() <= 1
+            values = values - values.mean()
+            return np.fft.fft2(values / np.linalg.norm(values))
+
+        spectra = {
+            name: [spectrum(p, seed) for p in pool.coats + pool.grounds for seed in range(3)]
+            for name, pool in POOLS.items()
+        }
+        for one, other in itertools.combinations(POOLS, 2):
+            for a, b in itertools.product(spectra[one], spectra[other]):
+                assert np.abs(np.fft.ifft2(a * b.conj())).max() < 0.75
+
+
+@pytest.mark.slow
+class TestDifficulties:
+    """Measured on what was written."""
+
+    @pytest.mark.parametrize(("split", "name"), videos("occlusion"))
+    def test_occlusion_hides_the_object_and_brings_it_back(
+        self, films: dict[str, tuple[Frames, Labels]], split: str, name: str
+    ) -> None:
+        area = areas(films[name][1], 1)
+        hidden = np.flatnonzero(area == 0)
+        assert len(hidden) >= 2
+        assert np.array_equal(hidden, np.arange(hidden[0], hidden[-1] + 1))
+        assert hidden[0] >= 4
+        assert np.all(area[-3:] > 0.02)
+
+    @pytest.mark.parametrize(("split", "name"), videos("fast"))
+    def test_fast_objects_outrun_all_others(
+        self, films: dict[str, tuple[Frames, Labels]], split: str, name: str
+    ) -> None:
+        def speed(name: str) -> float:
+            steps = np.diff(centroids(films[name][1] == 1), axis=0)
+            return float(np.nanmedian(np.linalg.norm(steps, axis=1)))
+
+        assert speed(name) > 0.1 * mini.HEIGHT
+        others = [other for _, other in VIDEOS if not other.startswith("fast-")]
+        assert speed(name) > 1.5 * max(map(speed, others))
+
+    @pytest.mark.parametrize(("split", "name"), videos("scale"))
+    def test_scale_grows_one_object_and_shrinks_the_other(
+        self, films: dict[str, tuple[Frames, Labels]], split: str, name: str
+    ) -> None:
+        near, far = (areas(films[name][1], label) for label in (1, 2))
+        assert near.max() > 4 * near[0]
+        assert far[-1] < 0.6 * far[0]
+
+    @pytest.mark.parametrize(("split", "name"), videos("appearance"))
+    def test_appearance_changes_colour_and_light(
+        self, films: dict[str, tuple[Frames, Labels]], split: str, name: str
+    ) -> None:
+        frames, labels = films[name]
+        colour = [frames[i][labels[i] == 1].mean(axis=0) for i in range(len(frames))]
+        behind = [frames[i][labels[i] == 0].mean() for i in range(len(frames))]
+        assert np.linalg.norm(colour[-1] - colour[0]) > 40
+        assert min(behind) < 0.75 * behind[0]
+        assert np.abs(np.diff(behind)).max() < 0.15 * behind[0]
+
+    @pytest.mark.parametrize(("split", "name"), videos("lookalike"))
+    def test_lookalike_shows_others_of_the_kind_that_are_not_annotated(
+        self, films: dict[str, tuple[Frames, Labels]], split: str, name: str
+    ) -> None:
+        whole, rng = scene(split, name)
+        hero = next(actor for actor in whole.actors if actor.label == 1)
+        others = [actor for actor in whole.actors if actor.label == 0]
+        assert all(actor.figure.parts == hero.figure.parts for actor in others)
+        told = replace(whole, actors=[replace(a, label=a.label or 3) for a in whole.actors])
+        middle = whole.frames // 2
+        image, labels = painting.photograph(told, middle, rng)
+        assert np.array_equal(np.where(labels == 3, 0, labels), films[name][1][middle])
+        assert (labels == 3).mean() > 0.02
+        look, alike = image[labels == 1].mean(axis=0), image[labels == 3].mean(axis=0)
+        ground = image[labels == 0].mean(axis=0)
+        assert np.linalg.norm(look - alike) < 0.5 * np.linalg.norm(look - ground)
+
+    @pytest.mark.parametrize(("split", "name"), videos("crossing"))
+    def test_crossing_objects_swap_sides_and_hide_each_other(
+        self, films: dict[str, tuple[Frames, Labels]], split: str, name: str
+    ) -> None:
+        labels = films[name][1]
+        x = [centroids(labels == label)[:, 1] for label in (1, 2)]
+        assert np.sign(x[0][0] - x[1][0]) == -np.sign(x[0][-1] - x[1][-1])
+        touching = [ndimage.binary_dilation(frame == 1) & (frame == 2) for frame in labels]
+        assert max(map(np.count_nonzero, touching)) > 10
+        assert areas(labels, 1).min() < 0.6 * areas(labels, 1)[0]
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_every_seed_shows_every_object_in_frame_0(seed: int) -> None:
+    for split, name in VIDEOS:
+        whole, rng = scene(split, name, seed)
+        labels = painting.photograph(replace(whole, backdrop=[]), 0, rng)[1]
+        objects = max(actor.label for actor in whole.actors)
+        for label in range(1, objects + 1):
+            assert (labels == label).mean() >= 0.02, name
+
+
+def test_a_still_s_mask_is_where_its_object_was_painted() -> None:
+    for index in range(6):
+        rng = np.random.default_rng([0, POOLS["stills"].number, index])
+        whole = mini.still(POOLS["stills"], rng)
+        hero = whole.actors[-1]
+        assert hero.label == 1
+        absent = replace(hero, track=replace(hero.track, x=(9999.0,)))
+        image, labels = painting.photograph(whole, 0, np.random.default_rng(0))
+        without, nothing = painting.photograph(
+            replace(whole, actors=[*whole.actors[:-1], absent]), 0, np.random.default_rng(0)
+        )
+        assert not nothing.any()
+        change = image.astype(int) - without
+        outside = ~ndimage.binary_dilation(labels == 1)
+        assert change[outside].max() <= 1  # a shadow at most
+        assert (np.abs(change).max(axis=-1) > 8)[labels == 1].mean() > 0.9
+
+
+class TestPainting:
+    def test_a_track_passes_through_its_key_frames_and_goes_on(self) -> None:
+        keys = (3.0, -1.0, 4.0, 1.5)
+        assert [painting.along(keys, i / 3) for i in range(4)] == pytest.approx(keys)
+        straight = (0.0, 1.0, 2.0)
+        assert painting.along(straight, 0.3) == pytest.approx(0.6)
+        assert painting.along(straight, 1.1) == pytest.approx(2.2)
+        assert painting.along((7.0,), 0.3) == 7
+
+    @pytest.mark.parametrize("kind", ["fox", "koi"])
+    @pytest.mark.parametrize("size", [25.0, 50.0])
+    def test_size_is_the_root_of_the_area(self, kind: str, size: float) -> None:
+        pool = POOLS["train"]
+        studio = mini.Studio(pool, np.random.default_rng(0), pool.kinds[kind].view, (400, 400))
+        actor = studio.actor(kind, 1, painting.Track(size=(size,)))
+        whole = Scene((400, 400), [], [actor], painting.Track(size=(1,)), frames=1)
+        labels = painting.photograph(whole, 0, np.random.default_rng(0))[1]
+        assert np.count_nonzero(labels) == pytest.approx(size**2, rel=0.06)
+
+    def test_edges_are_smooth_and_masks_are_not(self) -> None:
+        whole, rng = scene("train", "crossing-truck")
+        image, labels = painting.photograph(replace(whole, backdrop=[]), 0, rng)
+        assert labels.dtype == np.uint8
+        assert sorted(np.unique(labels).tolist()) == [0, 1, 2]
+        rim = ndimage.binary_dilation(labels == 2) & (labels == 0)
+        lit = image[rim].max(axis=-1)
+        assert np.mean((lit > 10) & (lit < 120)) > 0.1
