@@ -4,13 +4,12 @@ Ours is one safetensors file whose metadata carry the network's settings, so tha
 Nothing here unpickles code: `torch.load` is called with `weights_only=True`.
 """
 
-import pickle
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -21,20 +20,19 @@ from rgmp.files import appearing
 from rgmp.network import RGMP
 
 _RELEASED_NAMES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
-    (r"^module\.", ""),
-    (r"^Encoder\.conv1_p\.", "encoder.conv1_mask."),
-    (r"^Encoder\.res(\d)\.", lambda m: f"encoder.layer{int(m[1]) - 1}."),
-    (r"^Encoder\.", "encoder."),
-    (r"^Decoder\.GC\.conv_l(\d)\.", r"decoder.global_convolution.column\1."),
-    (r"^Decoder\.GC\.conv_r(\d)\.", r"decoder.global_convolution.row\1."),
-    (r"^Decoder\.convG(\d)\.", r"decoder.global_convolution.residual.conv\1."),
-    (r"^Decoder\.RF(\d)\.convFS1\.", r"decoder.refine\1.skip."),
-    (r"^Decoder\.RF(\d)\.convFS2\.", r"decoder.refine\1.skip_residual.conv1."),
-    (r"^Decoder\.RF(\d)\.convFS3\.", r"decoder.refine\1.skip_residual.conv2."),
-    (r"^Decoder\.RF(\d)\.convMM(\d)\.", r"decoder.refine\1.residual.conv\2."),
-    (r"^Decoder\.pred(\d)\.", r"decoder.head\1."),
+    (r"^encoder\.conv1_mask\.", "Encoder.conv1_p."),
+    (r"^encoder\.layer(\d)\.", lambda m: f"Encoder.res{int(m[1]) + 1}."),
+    (r"^encoder\.", "Encoder."),
+    (r"^decoder\.global_convolution\.column(\d)\.", r"Decoder.GC.conv_l\1."),
+    (r"^decoder\.global_convolution\.row(\d)\.", r"Decoder.GC.conv_r\1."),
+    (r"^decoder\.global_convolution\.residual\.conv(\d)\.", r"Decoder.convG\1."),
+    (r"^decoder\.refine(\d)\.skip\.", r"Decoder.RF\1.convFS1."),
+    (r"^decoder\.refine(\d)\.skip_residual\.conv1\.", r"Decoder.RF\1.convFS2."),
+    (r"^decoder\.refine(\d)\.skip_residual\.conv2\.", r"Decoder.RF\1.convFS3."),
+    (r"^decoder\.refine(\d)\.residual\.conv(\d)\.", r"Decoder.RF\1.convMM\2."),
+    (r"^decoder\.head(\d)\.", r"Decoder.pred\1."),
 ]
-"""The authors' names (facts/rgmp.md, "Released checkpoint") and ours, tried in order."""
+"""Our names and the authors' (facts/rgmp.md, "Released checkpoint"); the first that fits counts."""
 
 
 def save(path: Path, network: RGMP, metadata: Mapping[str, str]) -> None:
@@ -58,13 +56,13 @@ def load(path: Path) -> tuple[RGMP, dict[str, str]]:
         raise UserError(f"{path}: no such weights file; train first, or name another")
     ours = _read_ours(path)
     if ours is None:
-        metadata: dict[str, str] = {}
-        settings, tensors = Network(), _from_released(path, read_state_dict(path))
+        network, metadata = RGMP(Network()), {}
+        released = {k.removeprefix("module."): v for k, v in read_state_dict(path).items()}
+        _fill(network, released, path, _released_name)
     else:
         metadata, tensors = ours
-        settings = Network.model_validate_json(metadata.pop("network"))
-    network = RGMP(settings)
-    _fill(network, tensors, path)
+        network = RGMP(_settings(metadata.pop("network"), path))
+        _fill(network, tensors, path)
     return network.eval(), metadata
 
 
@@ -96,7 +94,8 @@ def load_imagenet(network: RGMP, path: Path) -> tuple[list[nn.BatchNorm2d], list
         for name, module in encoder.named_modules()
         if isinstance(module, nn.BatchNorm2d) and f"{name}.running_mean" not in found
     ]
-    absent = sorted({key.rpartition(".")[0] for key in set(own) - set(found)} - {""})
+    lacking = [key for key in set(own) - set(found) if not _is_count(key)]
+    absent = sorted({key.rpartition(".")[0] for key in lacking} - {""})
     return norms, absent
 
 
@@ -113,51 +112,71 @@ def _read_ours(path: Path) -> tuple[dict[str, str], dict[str, Tensor]] | None:
     return metadata, tensors
 
 
+def _settings(text: str, path: Path) -> Network:
+    try:
+        return Network.model_validate_json(text)
+    except ValidationError as error:
+        raise UserError(
+            f"{path}: the network's settings in it are not those of this version; train again"
+        ) from error
+
+
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read a `state_dict` as PyTorch pickles it, nothing but tensors in it.
 
     Raises:
         UserError: the file is missing or is none.
     """
-    broken = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, BadZipFile)
     try:
         value = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such weights file") from None
-    except broken as error:
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise UserError(f"{path}: no weights file to be read ({error.strerror})") from error
+    except Exception as error:  # broken bytes lead an unpickler to raise nearly anything
         raise UserError(
             f"{path}: is no weights file; allowed: our .safetensors or a PyTorch state_dict"
         ) from error
-    if not isinstance(value, dict) or not all(isinstance(v, Tensor) for v in value.values()):
+    if not isinstance(value, dict) or not all(
+        isinstance(k, str) and isinstance(v, Tensor) for k, v in value.items()
+    ):
         raise UserError(f"{path}: is no state_dict (names to tensors)")
     return value
 
 
-def _from_released(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the authors' keys to ours."""
-    renamed = {}
-    for key, value in tensors.items():
-        name = key
-        for pattern, replacement in _RELEASED_NAMES:
-            name = re.sub(pattern, replacement, name)
-        if name in renamed:
-            raise UserError(f"{path}: {key} stands twice under its two names")
-        renamed[name] = value
-    return renamed
+def _released_name(key: str) -> str:
+    """What the authors call one of our tensors."""
+    for pattern, replacement in _RELEASED_NAMES:
+        key, found = re.subn(pattern, replacement, key)
+        if found:
+            return key
+    raise KeyError(key)
 
 
-def _fill(network: RGMP, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Load every tensor, refusing a key that is missing, surplus or misshapen."""
-    own = network.state_dict()
+def _fill(
+    network: RGMP, tensors: Mapping[str, Tensor], path: Path, name: Callable[[str], str] = str
+) -> None:
+    """Copy every tensor into the network, refusing a key that is missing, surplus or misshapen.
+
+    Args:
+        network: filled in place.
+        tensors: of the file.
+        path: of the file, for the refusal.
+        name: what the file calls one of the network's tensors.
+    """
+    own = {name(key): value for key, value in network.state_dict().items()}
     # PyTorch counted no batches before 0.4.1, and a frozen norm has no use for the count
-    missing = [k for k in own if k not in tensors and not k.endswith("num_batches_tracked")]
+    missing = [k for k in own if k not in tensors and not _is_count(k)]
     surplus = [k for k in tensors if k not in own]
     misshapen = [k for k in own if k in tensors and tensors[k].shape != own[k].shape]
     for what, keys in (("missing", missing), ("surplus", surplus), ("misshapen", misshapen)):
         if keys:
             more = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
             raise UserError(f"{path}: is no RGMP: {what} key {keys[0]}{more}")
-    network.load_state_dict(dict(tensors), strict=False)
+    for key, value in tensors.items():
+        own[key].copy_(value)
+
+
+def _is_count(key: str) -> bool:
+    return key.endswith("num_batches_tracked")
 
 
 def _shape(tensor: Tensor) -> str:

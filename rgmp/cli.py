@@ -84,7 +84,12 @@ def _mini(options: argparse.Namespace) -> None:
 
 
 def _check_options(command: argparse.ArgumentParser) -> None:
-    _add_davis(command, several=True)
+    command.add_argument("davis", type=Path, help="root of a DAVIS tree")
+    command.add_argument("--benchmark", choices=davis.BENCHMARKS, default="davis2017")
+    command.add_argument(
+        "--split", nargs="+", default=["val"], help="of --benchmark, or such as davis2016/val"
+    )
+    _add_resolution(command)
     command.add_argument(
         "--stills",
         type=Path,
@@ -99,12 +104,11 @@ def _check_options(command: argparse.ArgumentParser) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
+    splits = [_split_of(text, options.benchmark) for text in options.split]
     with _recording(options, "check") as record:
         problems: list[str] = []
-        paths: list[Path] = []
-        for benchmark in options.benchmark:
-            for split in options.split:
-                problems += davis.problems(options.davis, benchmark, split, options.resolution)
+        for benchmark, split in splits:
+            problems += davis.problems(options.davis, benchmark, split, options.resolution)
         problems += _stills_problems(options.stills)
         problems += _weights_problems(options.weights)
         for problem in problems[:-1]:
@@ -112,16 +116,25 @@ def _check(options: argparse.Namespace) -> None:
         if problems:
             more = f" ({len(problems)} problems in all)" if len(problems) > 1 else ""
             raise UserError(f"{problems[-1]}{more}")
-        for benchmark in options.benchmark:
-            for split in options.split:
-                names = davis.read_split(options.davis, benchmark, split)
-                paths += davis.sequence_paths(options.davis, names, options.resolution)
-                record.results[f"{benchmark}_{split}_sequences"] = len(names)
         stills = [p for pair in options.stills for folder in pair for p in sorted(folder.iterdir())]
+        paths = {*stills, *options.weights}
+        for benchmark, split in splits:
+            names = davis.read_split(options.davis, benchmark, split)
+            paths.update(davis.sequence_paths(options.davis, names, options.resolution))
+            record.results[f"{benchmark}/{split}"] = len(names)
         record.results["stills"] = len(stills) // 2
-        everything = sorted({*paths, *stills, *options.weights})
-        record.inputs["data"] = files.digest_of_all(everything)
-        print(f"{len(everything)} files, nothing wrong")
+        record.inputs["data"] = files.digest_of_all(sorted(paths))
+        print(f"{len(paths)} files, nothing wrong")
+
+
+def _split_of(text: str, benchmark: davis.Benchmark) -> tuple[davis.Benchmark, str]:
+    """`val` of the given benchmark, or `davis2017/val` of the one that it names."""
+    named, _, split = text.rpartition("/")
+    chosen = next((b for b in davis.BENCHMARKS if b == (named or benchmark)), None)
+    if chosen is None:
+        allowed = ", ".join(davis.BENCHMARKS)
+        raise UserError(f"--split {text}: no benchmark {named}; allowed: {allowed}")
+    return chosen, split
 
 
 def _stills_problems(sets: list[list[Path]]) -> list[str]:
@@ -321,18 +334,15 @@ def _track(options: argparse.Namespace) -> None:
         tracking.track(options.results)
 
 
-def _add_davis(command: argparse.ArgumentParser, several: bool = False) -> None:
+def _add_davis(command: argparse.ArgumentParser) -> None:
     """Which frames of which tree."""
-    if several:
-        command.add_argument("davis", type=Path, help="root of a DAVIS tree")
-        command.add_argument(
-            "--benchmark", choices=davis.BENCHMARKS, nargs="+", default=["davis2017"]
-        )
-        command.add_argument("--split", nargs="+", default=["val"], help="such as train val")
-    else:
-        command.add_argument("--davis", type=Path, required=True, help="root of a DAVIS tree")
-        command.add_argument("--benchmark", choices=davis.BENCHMARKS, required=True)
-        command.add_argument("--split", default="val", help="such as val (default)")
+    command.add_argument("--davis", type=Path, required=True, help="root of a DAVIS tree")
+    command.add_argument("--benchmark", choices=davis.BENCHMARKS, required=True)
+    command.add_argument("--split", default="val", help="such as val (default)")
+    _add_resolution(command)
+
+
+def _add_resolution(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--resolution", default=davis.RESOLUTION, help=f"default: {davis.RESOLUTION}"
     )

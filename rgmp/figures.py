@@ -75,7 +75,7 @@ def write(results: Path) -> None:
     """
     study = load(results)
     with mpl.rc_context(STYLE):
-        for name, draw in zip(NAMES, _DRAWINGS, strict=True):
+        for name, draw in zip(NAMES, DRAWINGS, strict=True):
             drawn = draw(study)
             figure = _in_words(study, drawn) if isinstance(drawn, str) else drawn
             path = results / "figures" / name
@@ -539,7 +539,7 @@ def _grid(
     return figure
 
 
-_DRAWINGS = (
+DRAWINGS = (
     _accuracy_speed,
     _differences,
     _course,

@@ -284,7 +284,7 @@ def _scale(studio: Studio, kind: str) -> Scene:
     near_y: Keys = (18, 50) if studio.view == "side" else (-30, 0, 14)
     far_y: Keys = (50, 16) if studio.view == "side" else (26, 8, -22)
     far = studio.actor(kind, 2, Track(far_x, far_y, (46, 34, 24), stride=(0, 4)))
-    near = studio.actor(kind, 1, Track(near_x, near_y, (26, 32, 50, 62), stride=(0, 4)))
+    near = studio.actor(kind, 1, Track(near_x, near_y, (29, 34, 50, 62), stride=(0, 4)))
     return studio.scene([far, near], studio.camera((0, 6), zoom=(0.92, 1, 1.12)))
 
 

@@ -14,7 +14,7 @@ from rgmp.davis import Benchmark, Labels
 from rgmp.results import Results
 
 COLOURS = sns.color_palette("colorblind", 10)  # of objects 1, 2, ...
-PIXELS = 400  # width of a picture: 1.5 inches at 266 dots an inch
+PIXELS = 300  # width of a picture: 1.5 inches at 200 dots an inch
 
 
 class Shot(NamedTuple):

@@ -85,12 +85,6 @@ class Plan(Closed):
     variants: tuple[PlannedVariant, ...]
     trainings: tuple[Training, ...]
 
-    @property
-    def trained_on(self) -> set[Benchmark]:
-        """The benchmarks whose train split is read."""
-        stages = [t.settings[t.stage] for t in self.trainings if t.stage == "finetune"]
-        return {settings["benchmark"] for settings in stages}
-
     def variant(self, name: str) -> PlannedVariant:
         """The variant of that name."""
         return next(v for v in self.variants if v.name == name)
@@ -116,10 +110,10 @@ def resolve(
     folder = results / study.study
     require_writable(folder)
     digests = Digests(folder / "digests.json")
-    data = _find_data(study, folder, digests)
+    methods = load_variants(study, path, ablations)
+    data = _find_data(study, [method for _, method in methods.values()], folder, digests)
     trainings: dict[str, Training] = {}
     variants = []
-    methods = load_variants(study, path, ablations)
     for name, (variant, method) in methods.items():
         runs = tuple(
             _run(name, seed, method, data, digests, trainings, folder) for seed in study.seeds
@@ -190,7 +184,9 @@ def _run(
             stage: getattr(method, stage).model_dump(mode="json"),
             "compute": method.compute.model_dump(mode="json"),
         }
-        digest = data.digests["stills" if stage == "pretrain" else method.finetune.benchmark]
+        digest = data.digests[
+            "stills" if stage == "pretrain" else f"{method.finetune.benchmark}/train"
+        ]
         identity = _identity(settings, method.network, digest, parent, seed, digests)
         shared = trainings.get(identity)
         there = sorted((folder / "weights" / stage).glob(f"*-{identity}"))
@@ -232,36 +228,41 @@ def _identity(
     return digest_of([resolved, initial, data, parent, seed])[:12]
 
 
-def _find_data(study: Study, folder: Path, digests: Digests) -> DataPaths:
-    """Where the data lie and the digest of what each stage trains on."""
+def _find_data(study: Study, methods: list[Method], folder: Path, digests: Digests) -> DataPaths:
+    """Where the data lie; and the digests of the stills and of every split that is read."""
     data = study.data
+    pretrained = any("pretrain" in method.stages for method in methods)
+    trained = {m.finetune.benchmark for m in methods if "finetune" in m.stages}
+    splits = {(b, "train") for b in trained} | {(b, study.split) for b in study.benchmarks}
     if data.mini:
         sources = [Path(__file__).with_name(name) for name in _RENDERER]
         rendered = digest_of([data.mini.seed, *map(digest_of_file, sources)])
+        stills = folder / "data" / "stills"
         return DataPaths(
             davis=folder / "data" / "davis",
-            stills=(
-                Stills(images=folder / "data/stills/images", masks=folder / "data/stills/masks"),
-            ),
+            stills=(Stills(images=stills / "images", masks=stills / "masks"),),
             resolution=data.resolution,
             mini_seed=data.mini.seed,
-            digests=dict.fromkeys(("stills", "davis2016", "davis2017"), rendered),
+            digests=dict.fromkeys(("stills", *(f"{b}/{s}" for b, s in sorted(splits))), rendered),
         )
     if data.davis is None:
         raise AssertionError("Data._one_source lets no study through that has neither")
-    stills = [p for still in data.stills for p in (*_files(still.images), *_files(still.masks))]
-    if "pretrain" in study.stages and not stills:
-        raise UserError(f"{study.study}: data.stills is empty; stage 1 needs a folder of stills")
-    found = {"stills": digests.of_all(stills)}
-    for benchmark in sorted({study.finetune.benchmark, *study.benchmarks}):
-        names = read_split(data.davis, benchmark, "train")
-        found[benchmark] = digests.of_all(sequence_paths(data.davis, names, data.resolution))
+    found = {}
+    if pretrained:
+        pictures = [p for s in data.stills for f in (s.images, s.masks) for p in _files(f)]
+        if not pictures:
+            raise UserError(f"{study.study}: data.stills is empty; stage 1 needs stills and masks")
+        found["stills"] = digests.of_all(pictures)
+    for benchmark, split in sorted(splits):
+        names = read_split(data.davis, benchmark, split)
+        paths = sequence_paths(data.davis, names, data.resolution)
+        found[f"{benchmark}/{split}"] = digests.of_all(paths)
     return DataPaths(
         davis=data.davis,
-        stills=data.stills,
+        stills=data.stills if pretrained else (),
         resolution=data.resolution,
-        digests=found,
         mini_seed=None,
+        digests=found,
     )
 
 

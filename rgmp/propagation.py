@@ -63,12 +63,13 @@ class Propagator:
             UserError: there is no object, or the sizes differ.
         """
         self.objects = davis.object_ids(labels)
-        if not self.objects or labels.shape != frame.shape[:2]:
-            raise UserError("frame 0 needs a mask of its own size with at least one object in it")
+        if not self.objects:
+            raise UserError("the mask of frame 0 has no object; it shows all that are followed")
+        self._shape = labels.shape
         (top, bottom), (left, right) = (padding(n) for n in labels.shape)
         self._margin = (left, right, top, bottom)
         self._crop = (slice(top, top + labels.shape[0]), slice(left, left + labels.shape[1]))
-        truth = torch.from_numpy(labels).to(self.device)
+        truth = torch.tensor(labels, device=self.device)
         masks = torch.stack([(truth == i).float() for i in self.objects])
         self._soft = F.pad(masks, self._margin)
         self._union = needs_union(self._settings.aggregation, len(self.objects))
@@ -81,7 +82,11 @@ class Propagator:
 
     @torch.inference_mode()
     def step(self, frame: davis.Labels) -> Tensor:
-        """Segment the next frame, uint8 (H, W, 3): labels, uint8 (H, W), on the device."""
+        """Segment the next frame, uint8 (H, W, 3): labels, uint8 (H, W), on the device.
+
+        Raises:
+            UserError: the frame is not of frame 0's size.
+        """
         return self.segment(self.upload(frame))
 
     @torch.inference_mode()
@@ -109,7 +114,12 @@ class Propagator:
 
     def upload(self, frame: davis.Labels) -> Tensor:
         """A frame, uint8 (H, W, 3), padded on the device: float (1, 3, H', W') in [0, 1]."""
-        pixels = torch.from_numpy(np.ascontiguousarray(frame)).to(self.device)
+        if frame.shape[:2] != self._shape:
+            raise UserError(
+                f"a frame is {_by(frame.shape)}, the mask of frame 0 {_by(self._shape)}; "
+                "a video has one size"
+            )
+        pixels = torch.tensor(frame, device=self.device)
         return F.pad(pixels.permute(2, 0, 1)[None].float() / 255, self._margin)
 
     def _at(self, scale: float, frame: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
@@ -125,6 +135,10 @@ class Propagator:
 
 def _size(image: Tensor) -> Size:
     return int(image.shape[-2]), int(image.shape[-1])
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"
 
 
 def _resize(image: Tensor, size: Size) -> Tensor:
@@ -149,11 +163,14 @@ def segment_sequence(
         folder.mkdir()
         for number, path in enumerate(sequence.frames):
             frame = davis.read_frame(path)
-            if number == 0:
-                propagator.start(frame, first)
-                labels = np.where(first == davis.VOID, 0, first)
-            else:
-                labels = propagator.step(frame).cpu().numpy()
+            try:
+                if number == 0:
+                    propagator.start(frame, first)
+                    labels = np.where(first == davis.VOID, 0, first)
+                else:
+                    labels = propagator.step(frame).cpu().numpy()
+            except UserError as error:
+                raise UserError(f"{path}: {error}") from error
             davis.write_mask(folder / f"{path.stem}.png", labels)
 
 
@@ -186,7 +203,8 @@ def segment_split(
                 f"{out}: holds other files; name an empty folder or a new one for masks"
             )
         if read_json(mark) != maker:
-            shutil.rmtree(out)
+            for old in set(out.iterdir()) - {mark}:
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
     write_json(mark, maker)
     done = 0
     for sequence in sequences:

@@ -20,8 +20,8 @@ from rgmp.typesetting import NOTHING, duration, interval, points
 CAPTIONS = {
     "accuracy_speed": "Accuracy over seconds per frame, counted as the authors count them: whole "
     "clips, with frame 0, resizing and transfers.",
-    "differences": "Each variant minus the whole method: mean, interval and single seeds. An arrow: "
-    "the interval goes on.",
+    "differences": "Each variant minus the whole method: mean, interval and single seeds. Where an "
+    "arrow ends a line, the interval goes on.",
     "course": "J over the course of a sequence: where errors add up, a line falls. Each variant "
     "beside the whole method.",
     "sequences": "J of every sequence, hardest at the bottom.",
@@ -85,11 +85,10 @@ def _verdict(study: Results, benchmark: Benchmark) -> str:
 
 def _found(study: Results, variant: str) -> str:
     """What the study says to a variant's claim."""
-    differences = {b: study.differences.get((b, variant)) for b in study.plan.benchmarks}
-    return "; ".join(
-        f"{d.verdict} on {TITLES[b]}, {interval(d.mean, d.low, d.high)} points of J&F"
-        for b, d in differences.items()
-        if d
+    found = [(b, d) for (b, v), d in study.differences.items() if v == variant]
+    return " ".join(
+        f"{d.verdict.capitalize()} on {TITLES[b]}: {interval(d.mean, d.low, d.high)} points."
+        for b, d in found
     )
 
 

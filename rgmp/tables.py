@@ -104,9 +104,9 @@ def _ablation(results: Results) -> Table:
     if results.differences:
         level = next(iter(results.differences.values())).level
         notes.append(
-            f"Difference to {results.label('full')} in points of J&F with its {100 * level:.3g}% "
-            "interval over seeds and sequences; the verdicts of a benchmark hold together with 95%. "
-            "Inconclusive: it includes zero, or there is one seed."
+            f"Difference to {results.label('full')} in points of J&F with its "
+            f"{100 * level:.3g}% interval over seeds and sequences: the verdicts of a benchmark hold together with 95%. "
+            "Inconclusive: it holds zero, or there is one seed."
         )
     return Table(
         "ablation", "What each part of the method is worth", rows, columns, _benchmark, notes

@@ -1,4 +1,4 @@
-"""The embedded benchmark is a valid DAVIS tree, is the same for the same seed, and is as hard as it says."""
+"""The embedded benchmark: a valid DAVIS tree, the same for the same seed, as hard as it says."""
 
 import hashlib
 import itertools
@@ -16,7 +16,7 @@ from PIL import Image
 from scipy import ndimage
 
 from rgmp import davis, mini, painting
-from rgmp.bestiary import POOLS, Pattern
+from rgmp.bestiary import POOLS, Pattern, Pool
 from rgmp.errors import UserError
 from rgmp.painting import Scene
 
@@ -28,8 +28,11 @@ VIDEOS = [(split, name) for split, names in SPLITS.items() for name in names]
 FRAME_AREA = mini.WIDTH * mini.HEIGHT
 
 
-def videos(difficulty: str) -> list[tuple[str, str]]:
-    return [(split, name) for split, name in VIDEOS if name.startswith(f"{difficulty}-")]
+Films = dict[str, tuple[Frames, Labels]]
+
+
+def videos(difficulty: str) -> list[str]:
+    return [name for _, name in VIDEOS if name.startswith(f"{difficulty}-")]
 
 
 def scene(split: str, name: str, seed: int = 0) -> tuple[Scene, np.random.Generator]:
@@ -45,7 +48,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def films(rendered: Path) -> dict[str, tuple[Frames, Labels]]:
+def films(rendered: Path) -> Films:
     """Every video's frames, (T, H, W, 3), and labels, (T, H, W)."""
     read = {}
     for _, name in VIDEOS:
@@ -89,9 +92,9 @@ class TestTree:
         assert list(davis.problems(root, benchmark, split)) == []
 
     @pytest.mark.slow
-    @pytest.mark.parametrize(("split", "name"), VIDEOS)
+    @pytest.mark.parametrize("name", mini.TRAIN + mini.VAL)
     def test_frame_0_shows_every_object_and_all_are_of_one_size(
-        self, films: dict[str, tuple[Frames, Labels]], split: str, name: str
+        self, films: Films, name: str
     ) -> None:
         frames, labels = films[name]
         assert frames.shape == (*labels.shape, 3)
@@ -187,7 +190,7 @@ class TestPools:
             assert one.number != other.number
 
     @pytest.mark.parametrize("pool", POOLS.values(), ids=POOLS)
-    def test_a_figure_is_made_of_its_own_pool_s_outlines(self, pool: painting.Pool) -> None:
+    def test_a_figure_is_made_of_its_own_pool_s_outlines(self, pool: Pool) -> None:
         used = {part.outline for kind in pool.kinds.values() for part in kind.parts.values()}
         used |= {*pool.standing, *pool.lying, *pool.screens.values()}
         assert used == set(pool.outlines)
@@ -229,10 +232,8 @@ class TestPools:
 class TestDifficulties:
     """Measured on what was written."""
 
-    @pytest.mark.parametrize(("split", "name"), videos("occlusion"))
-    def test_occlusion_hides_the_object_and_brings_it_back(
-        self, films: dict[str, tuple[Frames, Labels]], split: str, name: str
-    ) -> None:
+    @pytest.mark.parametrize("name", videos("occlusion"))
+    def test_occlusion_hides_the_object_and_brings_it_back(self, films: Films, name: str) -> None:
         area = areas(films[name][1], 1)
         hidden = np.flatnonzero(area == 0)
         assert len(hidden) >= 2
@@ -240,10 +241,8 @@ class TestDifficulties:
         assert hidden[0] >= 4
         assert np.all(area[-3:] > 0.02)
 
-    @pytest.mark.parametrize(("split", "name"), videos("fast"))
-    def test_fast_objects_outrun_all_others(
-        self, films: dict[str, tuple[Frames, Labels]], split: str, name: str
-    ) -> None:
+    @pytest.mark.parametrize("name", videos("fast"))
+    def test_fast_objects_outrun_all_others(self, films: Films, name: str) -> None:
         def speed(name: str) -> float:
             steps = np.diff(centroids(films[name][1] == 1), axis=0)
             return float(np.nanmedian(np.linalg.norm(steps, axis=1)))
@@ -252,18 +251,14 @@ class TestDifficulties:
         others = [other for _, other in VIDEOS if not other.startswith("fast-")]
         assert speed(name) > 1.5 * max(map(speed, others))
 
-    @pytest.mark.parametrize(("split", "name"), videos("scale"))
-    def test_scale_grows_one_object_and_shrinks_the_other(
-        self, films: dict[str, tuple[Frames, Labels]], split: str, name: str
-    ) -> None:
+    @pytest.mark.parametrize("name", videos("scale"))
+    def test_scale_grows_one_object_and_shrinks_the_other(self, films: Films, name: str) -> None:
         near, far = (areas(films[name][1], label) for label in (1, 2))
         assert near.max() > 4 * near[0]
         assert far[-1] < 0.6 * far[0]
 
-    @pytest.mark.parametrize(("split", "name"), videos("appearance"))
-    def test_appearance_changes_colour_and_light(
-        self, films: dict[str, tuple[Frames, Labels]], split: str, name: str
-    ) -> None:
+    @pytest.mark.parametrize("name", videos("appearance"))
+    def test_appearance_changes_colour_and_light(self, films: Films, name: str) -> None:
         frames, labels = films[name]
         colour = [frames[i][labels[i] == 1].mean(axis=0) for i in range(len(frames))]
         behind = [frames[i][labels[i] == 0].mean() for i in range(len(frames))]
@@ -271,27 +266,26 @@ class TestDifficulties:
         assert min(behind) < 0.75 * behind[0]
         assert np.abs(np.diff(behind)).max() < 0.15 * behind[0]
 
-    @pytest.mark.parametrize(("split", "name"), videos("lookalike"))
+    @pytest.mark.parametrize("name", videos("lookalike"))
     def test_lookalike_shows_others_of_the_kind_that_are_not_annotated(
-        self, films: dict[str, tuple[Frames, Labels]], split: str, name: str
+        self, films: Films, name: str
     ) -> None:
-        whole, rng = scene(split, name)
+        whole, rng = scene("train" if name in mini.TRAIN else "val", name)
         hero = next(actor for actor in whole.actors if actor.label == 1)
         others = [actor for actor in whole.actors if actor.label == 0]
         assert all(actor.figure.parts == hero.figure.parts for actor in others)
         told = replace(whole, actors=[replace(a, label=a.label or 3) for a in whole.actors])
         middle = whole.frames // 2
         image, labels = painting.photograph(told, middle, rng)
-        assert np.array_equal(np.where(labels == 3, 0, labels), films[name][1][middle])
+        # nearly: where two of them meet, those that are not annotated now have a vote
+        assert np.mean(np.where(labels == 3, 0, labels) != films[name][1][middle]) < 0.01
         assert (labels == 3).mean() > 0.02
         look, alike = image[labels == 1].mean(axis=0), image[labels == 3].mean(axis=0)
         ground = image[labels == 0].mean(axis=0)
         assert np.linalg.norm(look - alike) < 0.5 * np.linalg.norm(look - ground)
 
-    @pytest.mark.parametrize(("split", "name"), videos("crossing"))
-    def test_crossing_objects_swap_sides_and_hide_each_other(
-        self, films: dict[str, tuple[Frames, Labels]], split: str, name: str
-    ) -> None:
+    @pytest.mark.parametrize("name", videos("crossing"))
+    def test_crossing_objects_swap_sides_and_hide_each_other(self, films: Films, name: str) -> None:
         labels = films[name][1]
         x = [centroids(labels == label)[:, 1] for label in (1, 2)]
         assert np.sign(x[0][0] - x[1][0]) == -np.sign(x[0][-1] - x[1][-1])
@@ -307,7 +301,7 @@ def test_every_seed_shows_every_object_in_frame_0(seed: int) -> None:
         labels = painting.photograph(replace(whole, backdrop=[]), 0, rng)[1]
         objects = max(actor.label for actor in whole.actors)
         for label in range(1, objects + 1):
-            assert (labels == label).mean() >= 0.02, name
+            assert (labels == label).mean() >= 0.02, (name, label)
 
 
 def test_a_still_s_mask_is_where_its_object_was_painted() -> None:
@@ -324,7 +318,8 @@ def test_a_still_s_mask_is_where_its_object_was_painted() -> None:
         assert not nothing.any()
         change = image.astype(int) - without
         outside = ~ndimage.binary_dilation(labels == 1)
-        assert change[outside].max() <= 1  # a shadow at most
+        brightened = change[outside].max(axis=-1) > 8  # a shadow is darker
+        assert brightened.mean() < 0.002  # slivers that one exposure in four sees
         assert (np.abs(change).max(axis=-1) > 8)[labels == 1].mean() > 0.9
 
 

@@ -83,12 +83,12 @@ def inference_options(wildcards):
 
 def check_options(wildcards):
     """Everything that the study reads, as `rgmp check` takes it."""
-    benchmarks = sorted({*plan.benchmarks, *plan.trained_on})
+    splits = " ".join(split for split in plan.data.digests if split != "stills")
     stills = " ".join(f"--stills {s.images} {s.masks}" for s in plan.data.stills)
     weights = " ".join(f"--weights {path}" for path in plan.initial_weights)
     return (
-        f"{plan.data.davis} --benchmark {' '.join(benchmarks)} --split train {plan.split} "
-        f"--resolution {plan.data.resolution} {stills} {weights}"
+        f"{plan.data.davis} --split {splits} --resolution {plan.data.resolution} "
+        f"{stills} {weights}"
     )
 
 

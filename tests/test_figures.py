@@ -1,0 +1,130 @@
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib import rc_context
+from PIL import Image
+from synthetic_study import build
+
+from rgmp import figures
+from rgmp.pictures import hardest, paint, parting
+from rgmp.results import load
+
+FILES = {f"{name}.{kind}" for name in figures.NAMES for kind in ("png", "pdf")}
+
+
+def drawn(folder: Path) -> dict[str, bytes]:
+    figures.write(folder)
+    return {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
+
+
+@pytest.mark.slow
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
+    build(tmp_path, variants=3, seeds=(0,))
+    first = drawn(tmp_path)
+    assert first.keys() == FILES
+    assert drawn(tmp_path) == first
+    assert all(b"/Type3" not in data for name, data in first.items() if name.endswith(".pdf"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("variants", "complete"), [(1, False), (10, True)])
+def test_every_size_of_study_is_drawn(tmp_path: Path, variants: int, complete: bool) -> None:
+    build(tmp_path, variants=variants, complete=complete, benchmarks=("davis2016",), frames=8)
+    assert drawn(tmp_path).keys() == FILES
+
+
+@pytest.mark.slow
+def test_a_study_without_data_has_every_figure(tmp_path: Path) -> None:
+    build(tmp_path, variants=2, frames=6)
+    for name in ("scores", "speed", "weights", "masks"):
+        shutil.rmtree(tmp_path / name)
+    assert drawn(tmp_path).keys() == FILES
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("four"), variants=4)
+
+
+@pytest.mark.parametrize("draw", figures.DRAWINGS)
+def test_no_panel_is_empty_and_every_figure_says_its_study(four: Path, draw: Any) -> None:
+    with rc_context(figures.STYLE):
+        figure = draw(load(four))
+    assert all(ax.has_data() for ax in figure.axes)
+    footer = figure.get_supxlabel()
+    assert "embedded benchmark: rendered toy data, not DAVIS" in footer
+    assert "commit c0ffee1234" in footer
+
+
+@pytest.mark.parametrize("variants", [2, 10])
+def test_names_of_published_methods_cover_nothing(tmp_path: Path, variants: int) -> None:
+    build(tmp_path, variants=variants, complete=True, seeds=(0,), frames=6)
+    with rc_context(figures.STYLE):
+        figure = figures.DRAWINGS[0](load(tmp_path))
+        assert not isinstance(figure, str)
+        figure.draw_without_rendering()
+    for ax in figure.axes:
+        boxes = [text.get_window_extent() for text in ax.texts]
+        assert len(boxes) > 8
+        for i, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[:i])
+
+
+def test_legends_fit_the_page(tmp_path: Path) -> None:
+    build(tmp_path, variants=10, seeds=(0,), frames=6)
+    study = load(tmp_path)
+    for draw in figures.DRAWINGS[:5]:
+        with rc_context(figures.STYLE):
+            figure = draw(study)
+            assert not isinstance(figure, str)
+            figure.draw_without_rendering()
+            (legend,) = figure.legends
+            box = legend.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1
+
+
+def test_strips_show_the_frames_where_the_variants_part_most(four: Path) -> None:
+    study = load(four)
+    shots = parting(study, "davis2017", 3)
+    assert len({shot.sequence for shot in shots}) == 3
+    ranges = {
+        frame: np.ptp(
+            [
+                np.mean([r.J for r in rows if (r.seed, r.sequence, r.frame) == (0, *frame)])
+                for (b, _), rows in study.rows.items()
+                if b == "davis2017"
+            ]
+        )
+        for frame in {(r.sequence, r.frame) for r in study.rows["davis2017", "full"]}
+    }
+    assert (shots[0].sequence, shots[0].frame) == max(ranges, key=lambda frame: ranges[frame])
+
+
+def test_the_hardest_sequences_start_from_what_is_given(four: Path) -> None:
+    rows = hardest(load(four), "davis2016", 2)
+    assert [len(row) for row in rows] == [4, 4]
+    assert [row[0].frame for row in rows] == ["00000", "00000"]
+    assert rows[0][-1].frame == "00018"
+
+
+def test_a_painted_frame_shows_mask_and_outline(four: Path) -> None:
+    study = load(four)
+    shot = parting(study, "davis2016", 1)[0]
+    truth, masked = paint(study, shot, None), paint(study, shot, "no_reference")
+    assert truth.shape == masked.shape
+    white = (truth == 255).all(axis=2)
+    assert white.any()
+    np.testing.assert_array_equal(white, (masked == 255).all(axis=2))
+    assert (truth != masked).any()
+
+
+def test_pictures_are_at_most_as_large_as_print_needs(four: Path) -> None:
+    with rc_context(figures.STYLE):
+        figure = figures.DRAWINGS[figures.NAMES.index("strips")](load(four))
+    assert not isinstance(figure, str)
+    assert figure.get_size_inches()[0] == figures.WIDTH
+    assert Image.fromarray(np.asarray(figure.axes[0].images[0].get_array())).width == 300

@@ -1,0 +1,232 @@
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from synthetic_study import build
+
+from rgmp import tables
+from rgmp.results import load
+from rgmp.scoring import read_scores
+from rgmp.typesetting import Table, as_csv, as_latex, as_markdown, duration, points
+
+
+@pytest.fixture(scope="module")
+def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = build(tmp_path_factory.mktemp("five"), variants=5)
+    tables.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = build(tmp_path_factory.mktemp("real"), variants=4, complete=True, seeds=(0, 1, 2))
+    tables.write(folder)
+    return folder
+
+
+def rows_of(folder: Path, name: str) -> list[dict[str, str]]:
+    with (folder / "tables" / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def text_of(folder: Path, name: str) -> str:
+    return (folder / "tables" / name).read_text(encoding="utf-8")
+
+
+def plain_mean(folder: Path, benchmark: str, variant: str, measure: str) -> float:
+    """Mean over frames, then objects, then seeds, by hand."""
+    seeds = []
+    for path in sorted((folder / "scores" / benchmark / variant).glob("*.csv")):
+        objects: dict[tuple[str, int], list[float]] = {}
+        for row in read_scores(path):
+            objects.setdefault((row.sequence, row.object), []).append(getattr(row, measure))
+        seeds.append(np.mean([np.mean(frames) for frames in objects.values()]))
+    return float(np.mean(seeds))
+
+
+def test_the_ablation_in_csv_is_the_plain_mean_at_full_precision(five: Path) -> None:
+    rows = rows_of(five, "ablation")
+    assert len(rows) == 2 * 5
+    full = {}
+    for row in rows:
+        j, f = (plain_mean(five, row["benchmark"], row["variant"], m) for m in "JF")
+        assert float(row["J_mean"]) == pytest.approx(j, rel=1e-13)
+        assert float(row["F_mean"]) == pytest.approx(f, rel=1e-13)
+        assert float(row["J&F"]) == pytest.approx((j + f) / 2, rel=1e-13)
+        full.setdefault(row["benchmark"], (j + f) / 2)
+        if row["variant"] != "full":
+            difference = (j + f) / 2 - full[row["benchmark"]]
+            assert float(row["difference_mean"]) == pytest.approx(difference, abs=1e-13)
+
+
+def test_a_csv_keeps_every_digit_of_a_float() -> None:
+    values = [0.1 + 0.2, 1 / 3, float(np.float64(2) / 7), 1e-17]
+    table = Table("t", "t", [{"v": v} for v in values], {"v": str}, str, [])
+    assert [float(line) for line in as_csv(table).split()[1:]] == values
+
+
+def test_the_words_follow_the_intervals(real: Path) -> None:
+    words = set()
+    for row in rows_of(real, "ablation"):
+        if row["variant"] == "full":
+            assert row["difference_verdict"] == ""
+            continue
+        low, high = float(row["difference_low"]), float(row["difference_high"])
+        expected = "worse" if high < 0 else "better" if low > 0 else "inconclusive"
+        assert row["difference_verdict"] == expected
+        words.add(expected)
+        label = row["label"].replace("_", r"\_")
+        assert re.search(rf"\| {label} \|.*\| {expected} \|", text_of(real, "ablation.md"))
+    assert "worse" in words
+
+
+def test_underscores_and_percent_are_escaped() -> None:
+    row = {"name": "a_b & 5% {c} $ # ~ ^ \\ |*|"}
+    table = Table(
+        "t", "100%_sure", [row], {"na_me": lambda r: r["name"]}, lambda _: "s_1", ["50%_"]
+    )
+    latex, markdown = as_latex(table), as_markdown(table)
+    escaped = r"a\_b \& 5\% \{c\} \$ \# \textasciitilde{} \textasciicircum{} \textbackslash{} |*|"
+    assert escaped in latex
+    assert r"100\%\_sure" in latex
+    assert r"50\%\_" in latex
+    assert r"a\_b & 5% {c} $ # ~ ^ \\ \|\*\|" in markdown
+    assert r"na\_me" in markdown
+
+
+@pytest.mark.parametrize("variants", [1, 2, 10])
+@pytest.mark.parametrize("benchmarks", [("davis2016",), ("davis2016", "davis2017")])
+def test_the_names_of_the_files_are_fixed(tmp_path: Path, variants: int, benchmarks: Any) -> None:
+    tables.write(build(tmp_path, variants=variants, benchmarks=benchmarks, seeds=(0,), frames=6))
+    expected = {f"{name}.{kind}" for name in tables.NAMES for kind in ("csv", "md", "tex")}
+    assert {path.name for path in (tmp_path / "tables").iterdir()} == expected
+
+
+def test_a_study_without_data_says_so_in_every_table(tmp_path: Path) -> None:
+    build(tmp_path, variants=2, frames=6)
+    for name in ("scores", "speed", "records"):
+        shutil.rmtree(tmp_path / name)
+    tables.write(tmp_path)
+    for name in tables.NAMES:
+        for kind in ("csv", "md", "tex"):
+            assert "nothing to show here yet" in text_of(tmp_path, f"{name}.{kind}")
+
+
+def test_a_toy_study_shows_no_published_row_and_says_what_it_is(five: Path) -> None:
+    for name in tables.NAMES:
+        for kind in ("csv", "md", "tex"):
+            text = text_of(five, f"{name}.{kind}")
+            assert "OSVOS" not in text
+            assert "STM" not in text
+            if kind != "csv":
+                assert "rendered toy data, not DAVIS" in text
+                assert "seeds 0, 1; commit c0ffee1234" in text
+                assert "builtin engine" in text
+    assert all(row["published_J&F"] == "" for row in rows_of(five, "ablation"))
+    assert all(row["authors_J_mean"] == "" for row in rows_of(five, "sequences"))
+
+
+def test_published_rows_stand_beside_the_whole_of_davis(real: Path) -> None:
+    rows = rows_of(real, "benchmarks")
+    assert {row["benchmark"] for row in rows if row["label"] == "OSVOS"} == {
+        "davis2016",
+        "davis2017",
+    }
+    rgmp = next(row for row in rows if row["label"] == "RGMP" and row["variant"] == "")
+    assert (float(rgmp["J_mean"]), float(rgmp["F_mean"])) == (0.815, 0.82)
+    assert "leaderboard" in rgmp["source"]
+    match = next(row for row in rows if row["label"] == "VideoMatch")
+    assert match["F_mean"] == match["J&F"] == ""
+    known = {(r["benchmark"], r["variant"]): r["published_J&F"] for r in rows_of(real, "ablation")}
+    assert float(known["davis2016", "no_synthetic"]) == pytest.approx(0.6875)
+    assert known["davis2016", "no_bptt"] == ""
+    libby = next(row for row in rows_of(real, "sequences") if row["sequence"] == "libby")
+    assert float(libby["authors_J_mean"]) == 0.723291
+    assert "| 81.8 |" in text_of(real, "benchmarks.md")
+
+
+def test_a_part_of_davis_shows_its_own_rows_only(tmp_path: Path) -> None:
+    build(tmp_path, variants=2, complete=True, seeds=(0,), frames=6)
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    (tmp_path / "plan.json").write_text(json.dumps(plan | {"complete": False}))
+    tables.write(tmp_path)
+    assert "a part of DAVIS (30 sequences scored)" in text_of(tmp_path, "benchmarks.md")
+    assert "OSVOS" not in text_of(tmp_path, "benchmarks.md")
+
+
+def test_speed_by_objects_is_the_median_over_frames_and_repeats(five: Path) -> None:
+    timed = json.loads((five / "speed/davis2017/no_bptt.json").read_text())
+    (two,) = (clip for clip in timed["clips"] if clip["objects"] == 2)
+    row = next(
+        row
+        for row in rows_of(five, "speed")
+        if (row["benchmark"], row["variant"]) == ("davis2017", "no_bptt")
+    )
+    assert float(row["fps_2_objects"]) == pytest.approx(1 / np.median(np.ravel(two["network"])))
+    assert float(row["authors_fps"]) == timed["summary"]["authors_fps"]
+
+
+def test_the_cost_counts_every_training_once(five: Path) -> None:
+    rows = rows_of(five, "cost")
+    assert len(rows) == len({row["identity"] for row in rows}) == len(load(five).plan.trainings)
+    shared = next(r for r in rows if (r["stage"], r["label"]) == ("finetune", "full-seed0"))
+    assert shared["variants"].split() == ["full", "winner_take_all"]
+    assert float(shared["hours"]) == pytest.approx(123.4 / 3600)
+
+
+def test_a_row_whose_records_disagree_is_marked(tmp_path: Path) -> None:
+    build(tmp_path, variants=3, frames=6)
+    path = tmp_path / "records/speed/davis2016/no_bptt.json"
+    record = json.loads(path.read_text())
+    record["machine"]["cpu"] = "another"
+    path.write_text(json.dumps(record))
+    tables.write(tmp_path)
+    assert {r["variant"] for r in rows_of(tmp_path, "ablation") if r["mixed"] == "True"} == {
+        "no_bptt"
+    }
+    assert "without BPTT†" in text_of(tmp_path, "speed.md")
+    assert "another machine for the FPS" in text_of(tmp_path, "speed.md")
+    assert r"without BPTT$^\dagger$" in text_of(tmp_path, "speed.tex")
+
+
+def test_a_shared_training_by_other_code_marks_all_who_share_it(tmp_path: Path) -> None:
+    build(tmp_path, variants=5, frames=6)
+    training = next(t for t in load(tmp_path).plan.trainings if t.slug == "full-seed0")
+    path = tmp_path / "records" / f"{training.folder}.json"
+    record = json.loads(path.read_text())
+    record["code"]["sources"] = "6" * 64
+    path.write_text(json.dumps(record))
+    (disagreement,) = load(tmp_path).disagreements
+    assert disagreement.records == (training.folder,)
+    assert disagreement.variants == set(training.variants)
+
+
+def test_latex_rows_have_as_many_cells_as_columns(real: Path) -> None:
+    for name in tables.NAMES:
+        text = text_of(real, f"{name}.tex")
+        found = re.search(r"\\begin\{(?:tabular|longtable)\}\{([lr]+)\}", text)
+        assert found
+        for line in text.splitlines():
+            if line.endswith(r"\\") and "multicolumn" not in line and "caption" not in line:
+                assert len(re.findall(r"(?<!\\)&", line)) == len(found[1]) - 1
+        assert text.count(r"\begin{") == text.count(r"\end{")
+        assert text.isascii()
+
+
+def test_the_same_rows_give_the_same_bytes(five: Path) -> None:
+    before = {path.name: path.read_bytes() for path in (five / "tables").iterdir()}
+    tables.write(five)
+    assert {path.name: path.read_bytes() for path in (five / "tables").iterdir()} == before
+
+
+def test_numbers_for_people() -> None:
+    assert points(0.8175) == "81.8"
+    assert points(-0.00001) == "0.0"
+    assert points(-0.0123, "+") == "\N{MINUS SIGN}1.2"
+    assert points(0.0123, "+") == "+1.2"
+    assert [duration(s) for s in (0.25, 12.4, 90, 7200)] == ["0.25 s", "12 s", "1.5 min", "2.0 h"]
