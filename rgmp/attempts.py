@@ -1,12 +1,15 @@
 """What a training leaves on the disk while it runs: its curve, and states from which it resumes."""
 
 import hashlib
+import io
 import json
 import math
 import pickle
+import shutil
 import sys
 import time
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple, cast
 from zipfile import BadZipFile
 
@@ -46,7 +49,7 @@ class Journal:
         self._path, self._settings = path, settings
         self._every = max(settings.steps // _LOGGED_POINTS, 1)
         self._points: list[Point] = []
-        self._pending: list[tuple[Tensor, Tensor]] = []
+        self._pending: list[tuple[Tensor | float, Tensor | float]] = []
         self._clock, self._spent = time.monotonic(), 0.0
         self.loss = math.nan
 
@@ -56,7 +59,7 @@ class Journal:
         last = step + 1 == self._settings.steps
         if (step + 1) % self._every and not last:
             return
-        losses, qualities = (torch.stack(t).mean().item() for t in zip(*self._pending, strict=True))
+        losses, qualities = (fmean(map(float, t)) for t in zip(*self._pending, strict=True))
         self._spent += time.monotonic() - self._clock
         self._clock = time.monotonic()
         before = self._points[-1].seconds if self._points else 0.0
@@ -83,7 +86,7 @@ class Journal:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a `state`."""
         self._points = [Point(*p) for p in state["points"]]
-        self._pending = [(torch.tensor(a), torch.tensor(b)) for a, b in state["pending"]]
+        self._pending = list(state["pending"])
         self._spent, self._clock = state["s"], time.monotonic()
 
     def summary(self) -> dict[str, float]:
@@ -120,19 +123,22 @@ class Attempts:
             "optimiser": optimiser.state_dict(),
             "journal": journal.state(),
         }
-        with appearing(self._folder / "state.pt") as temporary:
-            torch.save(state, temporary)
-        digest = _digest(self._folder / "state.pt")
-        (self._folder / "state.pt").replace(self._folder / f"{step:08d}-{digest}.pt")
+        buffer = io.BytesIO()  # written to a full disk, torch.save would raise no OSError
+        torch.save(state, buffer)
+        with appearing(self._folder / f"{step:08d}-{_digest(buffer.getbuffer())}.pt") as temporary:
+            temporary.write_bytes(buffer.getbuffer())
         for old in self._states()[:-2]:
             old.unlink()
 
     def resume(self, network: RGMP, optimiser: torch.optim.Optimizer, journal: Journal) -> int:
         """Load the latest whole state, if there is one; the number of steps it has behind it."""
+        for unfinished in self._folder.glob(".*"):
+            shutil.rmtree(unfinished)
         for path in reversed(self._states()):
             state = self._read(path)
             if state is None:
                 print(f"{path}: is damaged; trying the one before", file=sys.stderr)
+                path.unlink()
                 continue
             network.load_state_dict(state["network"])
             optimiser.load_state_dict(state["optimiser"])
@@ -143,17 +149,15 @@ class Attempts:
 
     def clear(self) -> None:
         """Remove all states: the training has ended."""
-        for path in self._states():
-            path.unlink()
         if self._folder.is_dir():
-            self._folder.rmdir()
+            shutil.rmtree(self._folder)
 
     def _states(self) -> list[Path]:
         return sorted(self._folder.glob("[0-9]*-*.pt"))
 
     def _read(self, path: Path) -> dict[str, Any] | None:
         broken = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, BadZipFile)
-        if path.stem.partition("-")[2] != _digest(path):
+        if path.stem.partition("-")[2] != _digest(path.read_bytes()):
             return None
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -162,6 +166,5 @@ class Attempts:
         return cast("dict[str, Any]", state) if state["identity"] == self._identity else None
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+def _digest(state: bytes | memoryview) -> str:
+    return hashlib.sha256(state).hexdigest()[:16]

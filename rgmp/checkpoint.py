@@ -56,8 +56,8 @@ def load(path: Path) -> tuple[RGMP, dict[str, str]]:
         raise UserError(f"{path}: no such weights file; train first, or name another")
     ours = _read_ours(path)
     if ours is None:
-        network, metadata = RGMP(Network()), {}
         released = {k.removeprefix("module."): v for k, v in read_state_dict(path).items()}
+        network, metadata = RGMP(Network()), {}
         _fill(network, released, path, _released_name)
     else:
         metadata, tensors = ours

@@ -5,13 +5,14 @@ Each command imports what it needs itself: a job that needs no torch does not wa
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from rgmp import __version__, davis, files, plan, records
-from rgmp.config import Inference, validated
+from rgmp.config import Inference, Stills, validated
 from rgmp.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"rgmp: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
-        sys.stderr.close()
     return 0
 
 
@@ -54,6 +53,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _at_least(least: int) -> Callable[[str], int]:
+    """The type of an option that is a whole number and not less than `least`."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
+        return value
+
+    return number
+
+
 def _plan_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("study", type=Path, help="study file, such as workflow/config/mini.yaml")
 
@@ -72,13 +83,17 @@ def _plan(options: argparse.Namespace) -> None:
 
 def _mini_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("out", type=Path, help="folder to make: OUT/davis and OUT/stills")
-    command.add_argument("--seed", type=int, default=0, help="of the rendering (default: 0)")
+    command.add_argument(
+        "--seed", type=_at_least(0), default=0, help="of the rendering (default: 0)"
+    )
     _add_record(command)
 
 
 def _mini(options: argparse.Namespace) -> None:
     from rgmp import mini
 
+    if options.out.exists() and not (options.out.is_dir() and not any(options.out.iterdir())):
+        raise UserError(f"{options.out}: is there already; remove it, or name a new folder")
     with _recording(options, "mini", config={"seed": options.seed}):
         mini.render(options.out, options.seed)
 
@@ -99,7 +114,9 @@ def _check_options(command: argparse.ArgumentParser) -> None:
         metavar=("IMAGES", "MASKS"),
         help="folders of stills and their masks; may be repeated",
     )
-    command.add_argument("--weights", type=Path, nargs="*", default=[], help="ImageNet weights")
+    command.add_argument(
+        "--weights", type=Path, action="append", default=[], help="ImageNet weights; repeatable"
+    )
     _add_record(command)
 
 
@@ -109,14 +126,8 @@ def _check(options: argparse.Namespace) -> None:
         problems: list[str] = []
         for benchmark, split in splits:
             problems += davis.problems(options.davis, benchmark, split, options.resolution)
-        problems += _stills_problems(options.stills)
-        problems += _weights_problems(options.weights)
-        for problem in problems[:-1]:
-            print(f"rgmp: {problem}", file=sys.stderr)
-        if problems:
-            more = f" ({len(problems)} problems in all)" if len(problems) > 1 else ""
-            raise UserError(f"{problems[-1]}{more}")
-        stills = [p for pair in options.stills for folder in pair for p in sorted(folder.iterdir())]
+        stills, wrong = _stills(options.stills)
+        _refuse([*problems, *wrong, *_weights_problems(options.weights)])
         paths = {*stills, *options.weights}
         for benchmark, split in splits:
             names = davis.read_split(options.davis, benchmark, split)
@@ -137,23 +148,37 @@ def _split_of(text: str, benchmark: davis.Benchmark) -> tuple[davis.Benchmark, s
     return chosen, split
 
 
-def _stills_problems(sets: list[list[Path]]) -> list[str]:
+def _refuse(problems: list[str]) -> None:
+    """Stop where something is wrong, naming each of the files once.
+
+    Raises:
+        UserError: the last of the problems; those before are printed.
+    """
+    *others, last = dict.fromkeys(problems) or [""]
+    for problem in others:
+        print(f"rgmp: {problem}", file=sys.stderr)
+    if last:
+        raise UserError(f"{last} ({len(others) + 1} problems in all)" if others else last)
+
+
+def _stills(sets: list[list[Path]]) -> tuple[list[Path], list[str]]:
+    """The files of all stills and their masks, and what is wrong with them."""
     if not sets:
-        return []
-    from rgmp.config import Stills
-    from rgmp.synthesis import find_stills
+        return [], []
+    from rgmp.synthesis import Decoded, find_stills
 
     problems = []
     try:
-        stills = find_stills([Stills(images=images, masks=masks) for images, masks in sets])
+        folders = [{"images": images, "masks": masks} for images, masks in sets]
+        stills = find_stills([validated(Stills, pair, Path("--stills")) for pair in folders])
     except UserError as error:
-        return [str(error)]
+        return [], [str(error)]
     for still in stills:
         try:
-            still.load()
+            still.load(Decoded(room=0))
         except UserError as error:
             problems.append(str(error))
-    return problems
+    return [path for still in stills for path in (still.image, still.mask)], problems
 
 
 def _weights_problems(paths: list[Path]) -> list[str]:
@@ -212,13 +237,14 @@ def _infer_options(command: argparse.ArgumentParser) -> None:
 
 
 def _infer(options: argparse.Namespace) -> None:
-    sequences = _sequences(options)
+    sequences = [replace(s, annotations=s.annotations[:1]) for s in _sequences(options)]
+    _refuse([line for s in sequences for line in davis.problems_of(s, options.benchmark)])
     files.require_writable(options.masks)
     propagator, record_fields = _propagator(options)
     from rgmp.progress import Progress
     from rgmp.propagation import segment_split
 
-    read = [path for s in sequences for path in (*s.frames, s.annotations[0])]
+    read = [path for s in sequences for path in (*s.frames, *s.annotations)]
     data = files.digest_of_all(read)
     total = sum(len(s.frames) for s in sequences)
     progress = Progress(f"infer {options.benchmark}", "frames", total)
@@ -234,14 +260,22 @@ def _infer(options: argparse.Namespace) -> None:
 def _speed_options(command: argparse.ArgumentParser) -> None:
     _add_network(command)
     command.add_argument("--out", type=Path, required=True, metavar="FILE.json")
-    command.add_argument("--limit", type=int, default=3, help="sequences timed (default: 3)")
-    command.add_argument("--frames", type=int, default=20, help="frames of each (default: 20)")
-    command.add_argument("--repeats", type=int, default=5, help="times each (default: 5)")
+    command.add_argument(
+        "--limit", type=_at_least(1), default=3, help="sequences timed (default: 3)"
+    )
+    command.add_argument(
+        "--frames", type=_at_least(2), default=20, help="frames of each (default: 20)"
+    )
+    command.add_argument("--repeats", type=_at_least(1), default=5, help="times each (default: 5)")
     _add_job(command)
 
 
 def _speed(options: argparse.Namespace) -> None:
-    sequences = _sequences(options)[: options.limit]
+    sequences = [
+        replace(s, frames=s.frames[: options.frames], annotations=s.annotations[:1])
+        for s in _sequences(options)[: options.limit]
+    ]
+    _refuse([line for s in sequences for line in davis.problems_of(s, options.benchmark)])
     files.require_writable(options.out.parent)
     propagator, record_fields = _propagator(options)
     from rgmp import speed
@@ -249,22 +283,23 @@ def _speed(options: argparse.Namespace) -> None:
     clips = [
         (
             s.name,
-            [davis.read_frame(path) for path in s.frames[: options.frames]],
+            [davis.read_frame(path) for path in s.frames],
             davis.read_annotation(s.annotations[0], options.benchmark),
         )
         for s in sequences
     ]
     with _recording(options, "speed", **record_fields) as record:
         measured = speed.measure(propagator, clips, options.repeats, propagator.device)
+        header = {
+            "benchmark": options.benchmark,
+            "variant": options.variant,
+            "seed": options.seed,
+            "device": records.device_name(),
+            **record_fields["config"],
+        }
+        files.write_json(options.out, header | measured)
         record.results.update(measured["summary"])
-    header = {
-        "benchmark": options.benchmark,
-        "variant": options.variant,
-        "seed": options.seed,
-        "device": records.device_name(),
-        **record_fields["config"],
-    }
-    files.write_json(options.out, header | measured)
+        record.outputs["speed"] = files.digest_of_file(options.out)
 
 
 def _score_options(command: argparse.ArgumentParser) -> None:
@@ -324,7 +359,8 @@ def _figures(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     from rgmp import report
 
-    report.write(options.results)
+    with _recording(options, "report"):
+        report.write(options.results)
 
 
 def _track(options: argparse.Namespace) -> None:
@@ -360,14 +396,18 @@ def _add_network(command: argparse.ArgumentParser) -> None:
     command.add_argument("--aggregation", choices=_AGGREGATIONS, default=default.aggregation)
     command.add_argument("--precision", choices=_PRECISIONS, default=default.precision)
     command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    command.add_argument("--threads", type=int, help="of the CPU (default: PyTorch's choice)")
-    command.add_argument("--jobs-per-gpu", type=int, default=1, help="that may share one")
+    command.add_argument(
+        "--threads", type=_at_least(1), help="of the CPU (default: PyTorch's choice)"
+    )
+    command.add_argument("--jobs-per-gpu", type=_at_least(1), default=1, help="that may share one")
 
 
 def _add_job(command: argparse.ArgumentParser) -> None:
     """Which row of a study this is."""
     command.add_argument("--variant", help="named in the rows and in the record")
-    command.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
+    command.add_argument(
+        "--seed", type=_at_least(0), default=0, help="of the training (default: 0)"
+    )
     _add_record(command)
 
 
@@ -416,10 +456,15 @@ def _propagator(options: argparse.Namespace) -> "tuple[Propagator, dict[str, Any
 def _recording(
     options: argparse.Namespace, kind: str, **fields: Any
 ) -> AbstractContextManager[records.Draft]:
-    """Record a command; where `--record` is, STUDY/records/NAME.json, says its study and name."""
+    """Record a command; where `--record` is, STUDY/records/NAME.json, says its study and name.
+
+    Raises:
+        UserError: the record could not be written, however well the command went.
+    """
     path: Path | None = options.record
     study, name = None, kind
     if path is not None:
+        files.require_writable(path.parent)
         parts = path.with_suffix("").parts
         name = parts[-1]
         if "records" in parts[1:]:

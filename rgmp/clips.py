@@ -5,6 +5,7 @@ frame of the same video with its true mask; one object, or the union of them, is
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from rgmp import davis
 from rgmp.config import Finetune
-from rgmp.synthesis import Sample
+from rgmp.synthesis import Decoded, Sample
 from rgmp.views import IGNORE, deform, look
 
 
@@ -23,6 +24,7 @@ class Clips:
         """Draw from `sequences`, all of whose frames are annotated, as `settings` say."""
         self._sequences = sequences
         self._settings = settings
+        self._decoded = Decoded()
 
     def length(self, step: int) -> int:
         """Frames of a clip at a step, the reference among them: grows linearly, in whole frames."""
@@ -45,26 +47,32 @@ class Clips:
         frames, masks = [], []
         for t in (reference, *targets):
             view = sampler.view(rng)
-            pixels = torch.from_numpy(davis.read_frame(sequence.frames[t]).copy())
-            frames.append(view.of_image(pixels.permute(2, 0, 1).float() / 255))
+            frames.append(view.of_image(self._decoded.image(sequence.frames[t])))
             masks.append(view.of_mask(annotations[t]))
         guidance = sampler.view(rng).of_mask(annotations[previous])
         guidance = deform(rng, guidance, 0.0, settings.scale, 0.0)
         return Sample(torch.stack(frames), torch.stack(masks), (guidance == 1).float())
 
     def _pick_object(self, rng: np.random.Generator, sequence: davis.Sequence) -> int | None:
-        """One of frame 0's objects; none for the union of them."""
-        benchmark = self._settings.benchmark
-        objects = davis.object_ids(davis.read_annotation(sequence.annotations[0], benchmark))
+        """One of the objects that frame 0 shows; none for the union of them."""
+        first = self._labels(sequence, 0).numpy()
+        objects = [k for k in davis.object_ids(first) if (first == k).any()]
         choice = int(rng.integers(len(objects) + (len(objects) > 1)))
         return objects[choice] if choice < len(objects) else None
 
     def _truth(self, sequence: davis.Sequence, t: int, which: int | None) -> Tensor:
-        labels = davis.read_annotation(sequence.annotations[t], self._settings.benchmark)
-        is_object = (labels > 0) if which is None else (labels == which)
-        is_void = (labels == davis.VOID) & (self._settings.benchmark == "davis2017")
-        mask = np.select([is_void, is_object], [IGNORE, 1], 0).astype(np.uint8)
-        return torch.from_numpy(mask)
+        """The object, or the union of them, in frame t: uint8 (H, W), IGNORE where void."""
+        labels = self._labels(sequence, t)
+        truth = (labels > 0 if which is None else labels == which).byte()
+        if self._settings.benchmark == "davis2017":
+            truth[labels == davis.VOID] = IGNORE
+        return truth
+
+    def _labels(self, sequence: davis.Sequence, t: int) -> Tensor:
+        def decode(path: Path) -> Tensor:
+            return torch.from_numpy(davis.read_annotation(path, self._settings.benchmark))
+
+        return self._decoded.get(sequence.annotations[t], decode)
 
 
 def positions(

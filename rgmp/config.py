@@ -6,18 +6,37 @@ them.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from rgmp.davis import RESOLUTION, Benchmark
 from rgmp.errors import UserError
 
 Stage = Literal["pretrain", "finetune"]
-Range = tuple[float, float]
+
+
+def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] > limits[1]:
+        raise ValueError("the smaller limit comes first")
+    return limits
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+Factor = Annotated[
+    tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]], AfterValidator(_ordered)
+]
 Positive = Annotated[int, Field(gt=0)]
 Chance = Annotated[float, Field(ge=0, le=1)]
 Size = tuple[
@@ -30,7 +49,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 class Closed(BaseModel):
     """A set of keys; any other is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Stills(Closed):
@@ -41,6 +60,12 @@ class Stills(Closed):
         description="folder of masks named as the images (.png): 0 background, 255 foreground, "
         "anything between is uncertain and left out of the loss"
     )
+
+    @model_validator(mode="after")
+    def _two_folders(self) -> "Stills":
+        if self.images == self.masks:
+            raise ValueError("images and masks are one folder; put them in two")
+        return self
 
 
 class Mini(Closed):
@@ -59,7 +84,7 @@ class Data(Closed):
 
     @model_validator(mode="after")
     def _one_source(self) -> "Data":
-        if (self.mini is None) == (self.davis is None):
+        if (self.mini is None) == (self.davis is None) or (self.mini and self.stills):
             raise ValueError("give either mini, or davis (with stills), not both and not neither")
         return self
 
@@ -92,13 +117,13 @@ class Optimisation(Closed):
     crop: Size = Field(description="height and width of a training sample, pixels")
     clip_gradient: float = Field(1.0, gt=0, description="largest norm of the gradient")
     rotation: Range = Field((-20, 20), description="degrees, a view")
-    scale: Range = Field((0.9, 1.1), description="factor, a view")
+    scale: Factor = Field((0.9, 1.1), description="factor, a view")
     shear: Range = Field((-10, 10), description="degrees, a view")
     brightness: float = Field(0.1, ge=0, description="largest relative change, a view")
     contrast: float = Field(0.1, ge=0, description="largest relative change, a view")
     saturation: float = Field(0.1, ge=0, description="largest relative change, a view")
     flip: Chance = Field(0.5, description="chance that a sample is mirrored, as a whole")
-    zoom: Range = Field((0.8, 1.5), description="factor, a sample as a whole")
+    zoom: Factor = Field((0.8, 1.5), description="factor, a sample as a whole")
 
 
 class Pretrain(Optimisation):
@@ -159,7 +184,9 @@ class Compute(Closed):
 class Machine(Closed):
     """Where and how to run: no part of any identity."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where to compute; auto: a GPU where there is one"
+    )
     workers: int = Field(0, ge=0, description="processes that prepare samples for one training")
     jobs_per_gpu: Positive = Field(
         1, description="jobs that share a GPU; more than one pays only where one cannot fill it"
@@ -174,42 +201,54 @@ class Speed(Closed):
 
     sequences: Positive = Field(3, description="sequences timed, the first of the split")
     frames: Annotated[int, Field(ge=2)] = Field(20, description="frames of each, at most")
-    repeats: Positive = 5
+    repeats: Positive = Field(5, description="times that each is timed")
 
 
 class Method(Closed):
     """What a variant may override."""
 
-    network: Network
+    network: Network = Field(description="its backbone and its size")
     stages: tuple[Stage, ...] = Field(
         ("pretrain", "finetune"), description="the trainings, in order", min_length=1
     )
-    pretrain: Pretrain
-    finetune: Finetune
-    inference: Inference = Inference()
-    compute: Compute = Compute()
+    pretrain: Pretrain = Field(description="stage 1")
+    finetune: Finetune = Field(description="stage 2")
+    inference: Inference = Field(Inference(), description="from weights to masks")
+    compute: Compute = Field(Compute(), description="precision and threads of a training")
 
-    @model_validator(mode="after")
-    def _stages_in_order(self) -> "Method":
-        if list(self.stages) != [s for s in ("pretrain", "finetune") if s in self.stages]:
-            raise ValueError("stages: each once, pretrain before finetune")
-        return self
+    @field_validator("stages")
+    @classmethod
+    def _in_order(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        if list(stages) != [stage for stage in get_args(Stage) if stage in stages]:
+            raise ValueError("each once, pretrain before finetune")
+        return stages
 
 
 class Study(Method):
     """A study file: what to train, on what, and what to score."""
 
-    study: str = Field(pattern=NAME.pattern, description="name of the folder under results/")
+    study: str = Field(pattern=f"^{NAME.pattern}$", description="name of the folder under results/")
     title: str = Field(min_length=1, description="printed on every table and figure")
-    data: Data
-    benchmarks: tuple[Benchmark, ...] = Field(min_length=1)
-    split: str = "val"
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    data: Data = Field(description="what it trains and is scored on")
+    benchmarks: tuple[Benchmark, ...] = Field(
+        min_length=1, description="what is scored: davis2016, the foreground; davis2017, objects"
+    )
+    split: str = Field("val", description="whose sequences are scored, as in ImageSets")
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        min_length=1, description="one training of every variant for each"
+    )
     variants: tuple[str, ...] | None = Field(
         None, description="names of files in ablations/; all of them where this is left out"
     )
-    machine: Machine = Machine()
-    speed: Speed = Speed()
+    machine: Machine = Field(Machine(), description="where and how to run; changes no weights")
+    speed: Speed = Field(Speed(), description="how seconds a frame are measured")
+
+    @field_validator("benchmarks", "seeds")
+    @classmethod
+    def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(set(values)) < len(values):
+            raise ValueError("each once")
+        return values
 
 
 class Variant(Closed):
@@ -230,8 +269,12 @@ def load_study(path: Path) -> Study:
 
 
 def load_variants(study: Study, path: Path, ablations: Path) -> dict[str, tuple[Variant, Method]]:
-    """Every variant of the study with the method it gives; `full` first, the rest by name."""
-    present = sorted(p.stem for p in ablations.glob("*.yaml"))
+    """Every variant of the study with the method it gives; `full` first, the rest by name.
+
+    Raises:
+        UserError: one is not there, has a key or value that is not allowed, or a name that is none.
+    """
+    present = sorted(p.stem for p in ablations.glob("*.yaml") if not p.name.startswith("."))
     wanted = present if study.variants is None else sorted(set(study.variants))
     for name in ["full", *wanted]:
         if name not in present:
@@ -284,9 +327,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         value = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506 - a SafeLoader
-    except (FileNotFoundError, IsADirectoryError):
-        raise UserError(f"{path}: no such file; name a YAML file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); name a YAML file") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise UserError(f"{path}: is no YAML: {where}{error.problem}") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date with a 13th month
         raise UserError(f"{path}: is no YAML: {error}") from error
     if not isinstance(value, dict):
         raise UserError(f"{path}: is no mapping of keys to values; see workflow/config/mini.yaml")
@@ -311,10 +358,10 @@ def validated(model: type[M], value: Any, path: Path, prefix: str = "") -> M:
 
 def _complaint(model: type[BaseModel], error: Mapping[str, Any], prefix: str) -> str:
     """One line for one of pydantic's errors: the key, what it holds, what is allowed."""
-    location = [str(part) for part in error["loc"]]
-    key = prefix + ".".join(location)
+    location = error["loc"]
+    key = prefix + ".".join(str(part) for part in location)
     if error["type"] == "extra_forbidden":
-        allowed = ", ".join(_fields_at(model, location[:-1]))
+        allowed = ", ".join(_keys_at(model, location[:-1]))
         return f"unknown key {key}; allowed there: {allowed}"
     if error["type"] == "missing":
         return f"key {key} is missing"
@@ -323,12 +370,17 @@ def _complaint(model: type[BaseModel], error: Mapping[str, Any], prefix: str) ->
     return f"{key}{held}: {message}" if key else message
 
 
-def _fields_at(model: type[BaseModel], location: list[str]) -> list[str]:
+def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
     """The keys of the model that `location` leads to, through optional and repeated fields."""
     for part in location:
-        if part.isdigit():
-            continue
-        annotation = model.model_fields[part].annotation
-        nested = re.findall(r"rgmp\.config\.(\w+)", repr(annotation))
-        model = globals()[nested[0]]
+        if isinstance(part, str):
+            model = next(_models_in(model.model_fields[part].annotation))
     return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a type is made of, such as the one of `tuple[Stills, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

@@ -62,7 +62,7 @@ def read_split(root: Path, benchmark: Benchmark, split: str) -> list[str]:
             f"{path}: no such split; splits of {benchmark} in {root}: {allowed}; "
             "name the root of a DAVIS tree, with ImageSets, JPEGImages and Annotations under it"
         )
-    names = path.read_text(encoding="utf-8").split()
+    names = path.read_text(encoding="utf-8-sig", errors="replace").split()
     for name in names:
         if Path(name).name != name or name in {".", ".."}:
             raise UserError(f"{path}: {name!r} is no sequence name; one name a line")
@@ -79,20 +79,17 @@ def open_sequence(root: Path, name: str, resolution: str = RESOLUTION) -> Sequen
     """
     frame_folder = root / "JPEGImages" / resolution / name
     annotation_folder = root / "Annotations" / resolution / name
-    frames = tuple(sorted(frame_folder.glob("*.jpg")))
-    annotations = tuple(sorted(annotation_folder.glob("*.png")))
+    frames = _visible(frame_folder, "*.jpg")
+    annotations = _visible(annotation_folder, "*.png")
     if not frames:
         raise UserError(f"{frame_folder}: no frames (00000.jpg, ...) for sequence {name}")
-    expected = (
-        [f"{i:05d}" for i in range(int(frames[-1].stem) + 1)] if frames[-1].stem.isdigit() else []
-    )
+    for number, frame in enumerate(frames):
+        if frame.stem != f"{number:05d}":
+            raise UserError(
+                f"{frame_folder}: {number:05d}.jpg is missing, {frame.name} stands in its place; "
+                "frames are numbered from 00000 without a gap"
+            )
     stems = [frame.stem for frame in frames]
-    if stems != expected:
-        missing = sorted(set(expected) - set(stems))
-        wrong = (
-            f"{missing[0]}.jpg is missing" if missing else f"{frames[-1].name} is no frame number"
-        )
-        raise UserError(f"{frame_folder}: {wrong}; frames are numbered from 00000 without a gap")
     annotated = [annotation.stem for annotation in annotations]
     if annotated not in (stems, stems[:1]):
         wanted = sorted(set(stems) ^ set(annotated))
@@ -101,6 +98,11 @@ def open_sequence(root: Path, name: str, resolution: str = RESOLUTION) -> Sequen
             "every frame has an annotation, or frame 0 alone"
         )
     return Sequence(name, frames, annotations)
+
+
+def _visible(folder: Path, pattern: str) -> tuple[Path, ...]:
+    """A folder's files in order, without the hidden ones that an archiver may leave."""
+    return tuple(sorted(p for p in folder.glob(pattern) if not p.name.startswith(".")))
 
 
 def sequence_paths(root: Path, names: Iterable[str], resolution: str = RESOLUTION) -> list[Path]:
@@ -186,7 +188,11 @@ PALETTE = _palette()
 def problems(
     root: Path, benchmark: Benchmark, split: str, resolution: str = RESOLUTION
 ) -> Iterator[str]:
-    """Decode every file of a split and yield what is wrong with it, a line each."""
+    """Decode every file of a split and yield what is wrong with it, a line each.
+
+    The truth of later frames may be withheld in DAVIS's test splits alone: any other is trained on
+    or scored.
+    """
     try:
         names = read_split(root, benchmark, split)
     except UserError as error:
@@ -198,10 +204,14 @@ def problems(
         except UserError as error:
             yield str(error)
             continue
-        yield from _problems_of(sequence, benchmark)
+        if len(sequence.annotations) < len(sequence.frames) and not split.startswith("test"):
+            folder = sequence.annotations[0].parent
+            yield f"{folder}: has the truth of frame 0 alone; {split} needs that of every frame"
+        yield from problems_of(sequence, benchmark)
 
 
-def _problems_of(sequence: Sequence, benchmark: Benchmark) -> Iterator[str]:
+def problems_of(sequence: Sequence, benchmark: Benchmark) -> Iterator[str]:
+    """Decode every file of a sequence and yield what is wrong with it, a line each."""
     size: tuple[int, ...] = ()
     allowed: list[int] = []
     for number, frame in enumerate(sequence.frames):

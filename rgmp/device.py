@@ -49,7 +49,9 @@ def _take_gpu(count: int, places: int) -> int:
     said = False
     while True:
         for place, index in itertools.product(range(places), range(count)):
-            name = f"rgmp-gpu-{torch.cuda.get_device_properties(index).uuid}-{place}.lock"
+            uuid = torch.cuda.get_device_properties(index).uuid
+            # one name a user: the file of another's could not be opened
+            name = f"rgmp-{os.getuid()}-gpu-{uuid}-{place}.lock"
             lock = FileLock(Path(tempfile.gettempdir()) / name, timeout=0)
             try:
                 lock.acquire()

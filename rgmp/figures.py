@@ -253,9 +253,11 @@ def _differences(results: Results) -> Figure | str:
             Line2D([], [], ls="", marker="|", color=GREY, label="a single seed"),
         ],
     )
-    largest = max(abs(d.mean) for d in results.differences.values())
-    widest = max(max(-d.low, d.high) for d in results.differences.values())
-    limit = 100 * min(1.1 * widest, 3 * largest + 0.02)  # two seeds give intervals of any width
+    found = results.differences.values()
+    reach = 3 * max(abs(d.mean) for d in found) + 0.02  # two seeds give intervals of any width
+    left = 100 * max(-reach, min(0, *(d.low for d in found)))
+    right = 100 * min(reach, max(0, *(d.high for d in found)))
+    room = 0.05 * (right - left)
     for benchmark, ax in panels:
         ax.axvline(0, color="k", lw=0.8)
         for height, variant in enumerate(results.others):
@@ -264,17 +266,17 @@ def _differences(results: Results) -> Figure | str:
             difference = results.differences[benchmark, variant]
             colour = _colour(results, variant)
             low, high = 100 * difference.low, 100 * difference.high
-            ax.plot([max(low, -limit), min(high, limit)], [height] * 2, color=colour)
+            ax.plot(np.clip([low, high], left, right), [height] * 2, color=colour)
             for end, arrow in ((low, "<"), (high, ">")):
-                if abs(end) > limit:
-                    ax.plot(np.clip(end, -limit, limit), height, arrow, color=colour, ms=4)
+                if not left <= end <= right:
+                    ax.plot(np.clip(end, left, right), height, arrow, color=colour, ms=4)
             seeds = _seed_differences(
                 results.scores[benchmark, variant], results.scores[benchmark, "full"]
             )
             ax.plot(seeds, np.full(len(seeds), height), "|", color=GREY, ms=9)
             marker, word = words[difference.verdict], difference.verdict
             ax.plot(100 * difference.mean, height, marker, color=colour, ms=6, **_hollow(word))
-        ax.set_xlim(-1.05 * limit, 1.05 * limit)
+        ax.set_xlim(left - room, right + room)
         ax.set_ylim(len(results.others) - 0.5, -0.5)
         ax.set_yticks(range(len(results.others)), [""] * len(results.others))
         ax.tick_params(left=False)

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and digests of what is in them."""
 
+import errno
 import hashlib
 import json
 import os
@@ -18,63 +19,70 @@ def appearing(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; rename it to `path` when the block ends well.
 
     The block may create a file or a folder under the yielded name. A block that raises, or a
-    process that is killed, leaves `path` as it was. An existing folder at `path` is replaced.
+    process that is killed, leaves `path` as it was. An existing folder at `path` is replaced; in
+    the instant between the two renames of that, it is absent.
 
     Raises:
         UserError: the parent folder cannot be made or written to, or the disk is full.
     """
-    with refusing_unwritable(path):
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         hidden = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise _refusal(path, error) from error
     temporary = hidden / path.name
     try:
-        with refusing_unwritable(path):
-            yield temporary
-            _sync(temporary)
-            if path.is_dir() and not path.is_symlink():
-                path.replace(hidden / "replaced")
-            temporary.replace(path)
+        yield temporary
+        _sync(temporary)
+        if path.is_dir() and not path.is_symlink():
+            path.replace(hidden / "replaced")
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno not in _FORBIDDEN | _NO_ROOM:
+            raise
+        raise _refusal(path, error) from error
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
 
 
-@contextmanager
-def refusing_unwritable(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusal to write `path` into a `UserError` naming it."""
-    refusals = (PermissionError, NotADirectoryError, FileExistsError)
-    try:
-        yield
-    except refusals as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror}: {error.filename}); "
-            "name a folder that you may write to"
-        ) from error
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        raise UserError(f"{path}: cannot be written ({error.strerror}); free some room") from error
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-_NO_ROOM = {28, 30, 122}  # ENOSPC, EROFS, EDQUOT
+def _refusal(path: Path, error: OSError) -> UserError:
+    """What the operating system says against writing `path`, and where it says so."""
+    where = f": {error.filename}" if error.filename else ""
+    what_to_do = (
+        "free some room" if error.errno in _NO_ROOM else "name a folder that you may write to"
+    )
+    return UserError(f"{path}: cannot be written ({error.strerror}{where}); {what_to_do}")
 
 
 def _sync(path: Path) -> None:
-    """Flush a file to the disk: a rename must not overtake the bytes it names."""
-    if path.is_file():
+    """Flush a file to the disk: a rename must not overtake the bytes it names.
+
+    Raises:
+        FileNotFoundError: there is nothing at `path`, and nothing must be replaced by it.
+    """
+    if not path.is_dir():
         with path.open("rb") as file:
             os.fsync(file.fileno())
 
 
 def require_writable(folder: Path) -> None:
-    """Make `folder` and prove that a file can be put there, before any work is done.
+    """Prove that a file can be put into `folder`, before any work is done; nothing is left there.
+
+    Where `folder` is still to be made, that is proved of the nearest folder above it.
 
     Raises:
         UserError: it cannot.
     """
-    with refusing_unwritable(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+    try:
+        nearest = next(path for path in (folder, *folder.parents) if path.exists())
+        with tempfile.TemporaryFile(dir=nearest):
             pass
+    except OSError as error:
+        raise _refusal(folder, error) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -92,13 +100,15 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        UserError: it is missing or is no JSON.
+        UserError: it is missing, cannot be read or is no JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run the job that makes it") from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror}); run the job that makes it"
+        ) from error
+    except ValueError as error:
         raise UserError(f"{path}: is no JSON ({error}); remove it and run the job again") from error
 
 
@@ -120,7 +130,7 @@ def digest_of_all(paths: Iterable[Path], digest: Callable[[Path], str] = digest_
 
 
 class Digests:
-    """Digests of files' bytes, remembered as long as size and modification time stay the same.
+    """Digests of files' bytes, remembered as long as their sizes and times stay the same.
 
     A study's data are read whole once; after that, a look at their sizes and times suffices.
     """
@@ -138,16 +148,18 @@ class Digests:
         """SHA-256 of a file's bytes.
 
         Raises:
-            UserError: there is no such file.
+            UserError: there is no such file, or it cannot be read.
         """
         try:
             status = path.stat()
             key = str(path.absolute())
-            stamp = [status.st_size, status.st_mtime_ns]
+            stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
             known = self._known.get(key)
             digest = known[-1] if known and known[:-1] == stamp else digest_of_file(path)
-        except (FileNotFoundError, IsADirectoryError):
-            raise UserError(f"{path}: no such file; see the paths in the study") from None
+        except OSError as error:
+            raise UserError(
+                f"{path}: cannot be read ({error.strerror}); see the paths in the study"
+            ) from error
         self._used[key] = [*stamp, digest]
         return digest
 

@@ -171,9 +171,12 @@ def make_figure(
     parts: Parts, pool: Pool, skin: Skin, rng: Generator, later: Skin | None = None
 ) -> Figure:
     """Paint every part in its skin, and in the one it changes into; measure the whole at rest."""
-    texels = {name: _texels(part, pool, skin, rng) for name, part in parts.items()}
-    changed = {name: _texels(part, pool, later or skin, rng) for name, part in parts.items()}
-    figure = Figure(parts, texels, changed if later else texels)
+
+    def painted(skin: Skin) -> dict[str, Pixels]:
+        return {name: _texels(part, pool, skin, rng) for name, part in parts.items()}
+
+    texels = painted(skin)
+    figure = Figure(parts, texels, painted(later) if later else texels)
     paper, scale = Canvas.blank(400, 400), DENSITY
     _paint_figure(paper, figure, placed(200, 200, scale), Pose(), label=1)
     area = np.count_nonzero(paper.labels) / scale**2

@@ -13,7 +13,10 @@ from rgmp import davis
 from rgmp.davis import Benchmark, Labels
 from rgmp.results import Results
 
-COLOURS = sns.color_palette("colorblind", 10)  # of objects 1, 2, ...
+PALETTE = sns.color_palette("colorblind", 10)
+COLOURS = [
+    PALETTE[i] for i in (3, 9, 8, 2, 6, 0, 1, 4, 5, 7)
+]  # objects 1, 2, ...: vivid ones first
 PIXELS = 300  # width of a picture: 1.5 inches at 200 dots an inch
 
 
@@ -68,7 +71,7 @@ def paint(results: Results, shot: Shot, variant: str | None) -> npt.NDArray[np.u
     if variant:
         seed = f"seed{results.plan.seeds[0]}"
         folder = results.folder / "masks" / shot.benchmark / variant / seed
-        mask = davis.read_labels(folder / f"{name}.png")
+        mask = davis.read_annotation(folder / f"{name}.png", shot.benchmark)
     size = (PIXELS, round(PIXELS * frame.shape[0] / frame.shape[1]))
     painted = np.array(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS), float)
     mask, truth = (_resized(labels, size) for labels in (mask, truth))

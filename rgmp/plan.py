@@ -229,7 +229,10 @@ def _identity(
 
 
 def _find_data(study: Study, methods: list[Method], folder: Path, digests: Digests) -> DataPaths:
-    """Where the data lie; and the digests of the stills and of every split that is read."""
+    """Where the data lie; and the digests of the stills and of every split that is read.
+
+    The order of sets and of sequences is part of a digest: by it samples are drawn.
+    """
     data = study.data
     pretrained = any("pretrain" in method.stages for method in methods)
     trained = {m.finetune.benchmark for m in methods if "finetune" in m.stages}
@@ -249,14 +252,14 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
         raise AssertionError("Data._one_source lets no study through that has neither")
     found = {}
     if pretrained:
-        pictures = [p for s in data.stills for f in (s.images, s.masks) for p in _files(f)]
-        if not pictures:
+        sets = [[_files(folder) for folder in (s.images, s.masks)] for s in data.stills]
+        if not any(images for images, _ in sets):
             raise UserError(f"{study.study}: data.stills is empty; stage 1 needs stills and masks")
-        found["stills"] = digests.of_all(pictures)
+        found["stills"] = digest_of([[digests.of_all(paths) for paths in pair] for pair in sets])
     for benchmark, split in sorted(splits):
         names = read_split(data.davis, benchmark, split)
         paths = sequence_paths(data.davis, names, data.resolution)
-        found[f"{benchmark}/{split}"] = digests.of_all(paths)
+        found[f"{benchmark}/{split}"] = digest_of([names, digests.of_all(paths)])
     return DataPaths(
         davis=data.davis,
         stills=data.stills if pretrained else (),

@@ -6,6 +6,7 @@ Source: facts/rgmp.md, "Inference" (paper section 3.4; geometry as in the author
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from glob import escape
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +210,8 @@ def segment_split(
     done = 0
     for sequence in sequences:
         if not (out / sequence.name).is_dir():
+            for half in out.glob(f".{escape(sequence.name)}.*"):  # of a run that was killed
+                shutil.rmtree(half)
             segment_sequence(propagator, sequence, benchmark, out / sequence.name)
         done += len(sequence.frames)
         report(done)

@@ -5,7 +5,7 @@ another image, seen differently in each frame, at times with something in front 
 mask, which stands for the frame before, is the target's true mask deformed further.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +35,38 @@ class Sample(NamedTuple):
     guidance: Tensor
 
 
+class Decoded:
+    """Files decoded once and kept, as long as all of them together are small.
+
+    Each is drawn as often as any other, so the first that fit do as well as the latest.
+    """
+
+    def __init__(self, room: int = 128 * 2**20) -> None:
+        """Keep at most `room` bytes."""
+        self._kept: dict[Path, Tensor] = {}
+        self._room = room
+
+    def get(self, path: Path, decode: Callable[[Path], Tensor]) -> Tensor:
+        """What `decode` gives for the file: not to be changed in place."""
+        known = self._kept.get(path)
+        if known is not None:
+            return known
+        pixels = decode(path)
+        if pixels.nbytes <= self._room:
+            self._room -= pixels.nbytes
+            self._kept[path] = pixels
+        return pixels
+
+    def image(self, path: Path) -> Tensor:
+        """An image, float (3, H, W) in [0, 1].
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        pixels = self.get(path, lambda p: torch.from_numpy(davis.read_frame(p).copy()))
+        return pixels.permute(2, 0, 1).float() / 255
+
+
 @dataclass(frozen=True)
 class Still:
     """A photograph and its mask."""
@@ -42,21 +74,25 @@ class Still:
     image: Path
     mask: Path
 
-    def load(self) -> tuple[Tensor, Tensor]:
+    def load(self, decoded: Decoded) -> tuple[Tensor, Tensor]:
         """The image, float (3, H, W) in [0, 1], and its mask, uint8 (H, W) of 0, 1 and IGNORE.
 
         Raises:
             UserError: a file cannot be read, or they differ in size.
         """
-        image = torch.from_numpy(davis.read_frame(self.image).copy()).permute(2, 0, 1).float() / 255
-        values = davis.read_labels(self.mask)
-        if values.shape != image.shape[1:]:
+        image, mask = decoded.image(self.image), decoded.get(self.mask, _read_mask)
+        if mask.shape != image.shape[1:]:
             raise UserError(
-                f"{self.mask}: is {values.shape[1]}x{values.shape[0]}, its image is "
+                f"{self.mask}: is {mask.shape[1]}x{mask.shape[0]}, its image is "
                 f"{image.shape[2]}x{image.shape[1]}; they must be of one size"
             )
-        mask = np.select([values == 0, values == 255], [0, 1], IGNORE).astype(np.uint8)
-        return image, torch.from_numpy(mask)
+        return image, mask
+
+
+def _read_mask(path: Path) -> Tensor:
+    values = davis.read_labels(path)
+    mask = np.select([values == 0, values == 255], [0, 1], IGNORE).astype(np.uint8)
+    return torch.from_numpy(mask)
 
 
 def find_stills(sets: Sequence[Stills]) -> list[Still]:
@@ -89,6 +125,7 @@ class Pairs:
         """Draw from `stills` as `settings` say."""
         self._stills = stills
         self._settings = settings
+        self._decoded = Decoded()
 
     def draw(self, rng: np.random.Generator, step: int) -> Sample:  # noqa: ARG002 - no schedule here
         """One sample; `frames` is (2, 3, h, w): the reference and the target."""
@@ -103,7 +140,7 @@ class Pairs:
         return Sample(frames, masks, self._guidance(rng, masks[1]))
 
     def _pick(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        return self._stills[int(rng.integers(len(self._stills)))].load()
+        return self._stills[int(rng.integers(len(self._stills)))].load(self._decoded)
 
     def _paste(
         self, rng: np.random.Generator, pairs: list[tuple[Tensor, Tensor]]
@@ -144,6 +181,7 @@ def _occlude(
     frame, truth = pair
     shape = view.of_mask(mask)
     hidden = torch.where(shape == 1, 0, truth)
+    hidden[(shape == IGNORE) & (truth == 1)] = IGNORE
     if not (hidden == 1).any():  # an object wholly hidden teaches nothing
         return pair
     return _over(view.of_image(image), shape, frame), hidden

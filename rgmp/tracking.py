@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from filelock import FileLock
@@ -30,7 +31,8 @@ from rgmp.results import read_metrics
 
 # Read by MLflow when it is imported or called; what the user has set for the store stays.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # no network access but to the store
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # not forty lines of migrations
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # what goes wrong, `track` says
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines a run
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a store that is away: seconds,
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # not minutes
 
@@ -123,9 +125,9 @@ def track(folder: Path, uri: str | None = None) -> Tracked | None:
     plan = load_plan(folder)
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_store(folder)}/mlflow.db"
     try:
-        # One at a time: a fresh SQLite store breaks when several create it, and two that look
-        # for a run before they add it would add it twice.
+        # One at a time: two that look for a run before they add it would add it twice.
         with _lock(uri, folder):
+            _make_database(uri)
             client = MlflowClient(tracking_uri=uri)
             mirrors = _mirrors(plan, folder)
             experiment = _experiment(client, plan, None if _has_server(uri) else _store(folder))
@@ -157,10 +159,25 @@ def _without_password(text: str) -> str:
 
 
 def _lock(uri: str, folder: Path) -> FileLock:
-    database = Path(uri.removeprefix("sqlite:///").partition("?")[0])
-    guarded = database if uri.startswith("sqlite:///") else folder / "tracking"
+    guarded = _database(uri) or folder / "tracking"
     guarded.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(guarded.with_name(f".{guarded.name}.lock"), timeout=_SECONDS_TO_WAIT)
+
+
+def _database(uri: str) -> Path | None:
+    """The file of a SQLite store."""
+    is_file = uri.startswith("sqlite:///")
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0]) if is_file else None
+
+
+def _make_database(uri: str) -> None:
+    """Make the file of a SQLite store, whole or not at all: MLflow cannot repair one in part."""
+    path = _database(uri)
+    if path is None or path.exists():
+        return
+    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as hidden:
+        MlflowClient(f"sqlite:///{hidden}/{path.name}").search_experiments()
+        Path(hidden, path.name).rename(path)
 
 
 def _experiment(client: MlflowClient, plan: Plan, artifacts: Path | None) -> Experiment:

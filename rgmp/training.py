@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Literal
@@ -164,7 +165,8 @@ class _Samples(Dataset[Sample]):
     def __getitem__(self, i: int) -> Sample:
         step, index = divmod(i, self._settings.batch)
         rng = np.random.default_rng([self._seed, _STAGES.index(self._stage), step, index])
-        return self._source.draw(rng, step)
+        with _one_thread():
+            return self._source.draw(rng, step)
 
     def batches(
         self, first: int, workers: int, device: torch.device
@@ -178,6 +180,7 @@ class _Samples(Dataset[Sample]):
             num_workers=workers,
             pin_memory=device.type == "cuda",
             prefetch_factor=4 if workers else None,
+            worker_init_fn=_leave_signals_to_the_training,
         )
         for step, batch in zip(steps, loader, strict=True):
             yield step, Sample(*(t.to(device, non_blocking=True) for t in batch))
@@ -187,6 +190,23 @@ class _Samples(Dataset[Sample]):
         return (
             f"seed {self._seed}, {self._stage}, step {step}, samples 0-{self._settings.batch - 1}"
         )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As in a worker of the loader: sums over several threads would have other last bits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _leave_signals_to_the_training(_: int) -> None:
+    """A signal sent to the whole job must not take the workers from a step that is to be saved."""
+    for number in _Stop.SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _start(plan: Plan, training: Training, folder: Path, samples: _Samples) -> RGMP:
@@ -231,11 +251,13 @@ def _require_finite(loss: Tensor, norm: Tensor, step: int, samples: _Samples) ->
 class _Stop:
     """Notes SIGTERM and SIGINT instead of dying, so that a step can end and be saved."""
 
+    SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
     def __init__(self) -> None:
         self.asked = 0
 
     def __enter__(self) -> "_Stop":
-        self._before = {s: signal.signal(s, self._note) for s in (signal.SIGTERM, signal.SIGINT)}
+        self._before = {s: signal.signal(s, self._note) for s in self.SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:

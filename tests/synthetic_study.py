@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from rgmp.config import Inference, Machine, Speed
-from rgmp.davis import RESOLUTION, Benchmark, write_mask
-from rgmp.files import digest_of, write_json, write_text
+from rgmp.davis import PALETTE, RESOLUTION, Benchmark, Labels
+from rgmp.files import digest_of
 from rgmp.plan import DataPaths, Plan, PlannedVariant, Run, Training, save
 from rgmp.results import read_facts
 from rgmp.scoring import Score, write_scores
@@ -65,7 +65,7 @@ def build(
                 path = f"{'masks' if kind == 'infer' else 'scores'}/{benchmark}/{name}/seed{seed}"
                 config = {"engine": "builtin"} if kind == "score" else {}
                 _write_record(folder, kind, path, name, seed, benchmark=benchmark, config=config)
-            if not complete:
+            if not complete and seed == seeds[0]:  # pictures are of the first seed
                 _write_masks(folder, plan.data.davis, benchmark, name, seed, scores)
         _write_speed(folder, benchmark, name, 1 + 0.15 * index, objects)
     return folder
@@ -169,7 +169,7 @@ def _write_training(folder: Path, training: Training) -> None:
             }
         )
     text = "".join(json.dumps(line) + "\n" for line in lines)
-    write_text(folder / training.folder / "metrics.jsonl", text)
+    _write(folder / training.folder / "metrics.jsonl", text)
     _write_record(
         folder,
         "train",
@@ -247,7 +247,7 @@ def _write_speed(
         "clips": clips,
         "summary": summary,
     }
-    write_json(folder / f"speed/{benchmark}/{variant}.json", value)
+    _write(folder / f"speed/{benchmark}/{variant}.json", json.dumps(value))
     _write_record(folder, "speed", f"speed/{benchmark}/{variant}", variant, 0, benchmark=benchmark)
 
 
@@ -294,7 +294,7 @@ def _write_record(
         "peak_memory_bytes": 512_000_000,
         "peak_gpu_memory_bytes": None,
     }
-    write_json(folder / "records" / f"{name}.json", record)
+    _write(folder / "records" / f"{name}.json", json.dumps(record))
 
 
 def _write_masks(
@@ -312,8 +312,8 @@ def _write_masks(
         mask = folder / "masks" / benchmark / variant / f"seed{seed}" / sequence / f"{frame}.png"
         if benchmark == "davis2016":
             objects = range(1, _count(sequence) + 1)
-            labels = _labels(sequence, int(frame), dict.fromkeys(objects, misses[1])) > 0
-        write_mask(mask, labels.astype(np.uint8))
+            labels = _labels(sequence, int(frame), dict.fromkeys(objects, misses[1])).clip(max=1)
+        _write_mask(mask, labels)
 
 
 def _write_truth(davis: Path, sequence: str, frame: int) -> None:
@@ -327,10 +327,23 @@ def _write_truth(davis: Path, sequence: str, frame: int) -> None:
     image[labels > 0] = image[labels > 0] * 0.4 + np.array([90, 60, 150])
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image.astype(np.uint8)).save(path)
-    write_mask(davis / "Annotations" / RESOLUTION / sequence / f"{frame:05d}.png", labels)
+    _write_mask(davis / "Annotations" / RESOLUTION / sequence / f"{frame:05d}.png", labels)
 
 
-def _labels(sequence: str, frame: int, misses: dict[int, int]) -> np.ndarray[Any, Any]:
+def _write_mask(path: Path, labels: Labels) -> None:
+    image = Image.fromarray(labels)
+    image.putpalette(PALETTE)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, compress_level=1)
+
+
+def _write(path: Path, text: str) -> None:
+    """Not `rgmp.files.write_text`: to flush thousands of small files takes many seconds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _labels(sequence: str, frame: int, misses: dict[int, int]) -> Labels:
     """Discs, one an object, that drift to the right; each displaced by some pixels."""
     y, x = np.indices(SIZE)
     labels = np.zeros(SIZE, dtype=np.uint8)

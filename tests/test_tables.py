@@ -52,7 +52,7 @@ def plain_mean(folder: Path, benchmark: str, variant: str, measure: str) -> floa
 def test_the_ablation_in_csv_is_the_plain_mean_at_full_precision(five: Path) -> None:
     rows = rows_of(five, "ablation")
     assert len(rows) == 2 * 5
-    full = {}
+    full: dict[str, float] = {}
     for row in rows:
         j, f = (plain_mean(five, row["benchmark"], row["variant"], m) for m in "JF")
         assert float(row["J_mean"]) == pytest.approx(j, rel=1e-13)
@@ -139,6 +139,8 @@ def test_published_rows_stand_beside_the_whole_of_davis(real: Path) -> None:
     }
     rgmp = next(row for row in rows if row["label"] == "RGMP" and row["variant"] == "")
     assert (float(rgmp["J_mean"]), float(rgmp["F_mean"])) == (0.815, 0.82)
+    assert round(100 * float(rgmp["J_recall"]), 1) == 91.7  # the leaderboard's
+    assert round(100 * float(rgmp["F_decay"]), 1) == 10.1
     assert "leaderboard" in rgmp["source"]
     match = next(row for row in rows if row["label"] == "VideoMatch")
     assert match["F_mean"] == match["J&F"] == ""

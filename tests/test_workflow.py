@@ -149,17 +149,19 @@ def test_two_studies_are_not_mixed(tmp_path: Path) -> None:
     assert "a study is one file" in both.stderr
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study of seconds after one run of everything."""
+    workspace = make_workspace(tmp_path_factory.mktemp("study"))
+    done = snakemake(workspace, "all")
+    logs = "\n".join(p.read_text() for p in workspace.glob("results/seconds/logs/**/*.log"))
+    assert done.returncode == 0, done.stderr + logs
+    return workspace
+
+
 @pytest.mark.slow
 class TestStudyOfSeconds:
-    """One run of everything, and what is done again after a change."""
-
-    @pytest.fixture(scope="class")
-    def finished(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        workspace = make_workspace(tmp_path_factory.mktemp("study"))
-        done = snakemake(workspace, "all")
-        logs = "\n".join(p.read_text() for p in workspace.glob("results/seconds/logs/**/*.log"))
-        assert done.returncode == 0, done.stderr + logs
-        return workspace
+    """What one run makes, and what is done again after a change."""
 
     def test_makes_every_row(self, finished: Path) -> None:
         folder = finished / "results/seconds"

@@ -1,0 +1,349 @@
+"""A DAVIS tree is read as its own tools read it, and whatever is wrong with one is named."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_tree import FRAMES, HEIGHT, WIDTH, write_tree
+
+from rgmp import davis
+from rgmp.errors import UserError
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    write_tree(tmp_path)
+    return tmp_path / "davis"
+
+
+def problems(tree: Path, benchmark: davis.Benchmark = "davis2017", split: str = "val") -> list[str]:
+    return list(davis.problems(tree, benchmark, split))
+
+
+def frame(tree: Path, number: int, name: str = "val_a") -> Path:
+    return tree / f"JPEGImages/480p/{name}/{number:05d}.jpg"
+
+
+def annotation(tree: Path, number: int, name: str = "val_a") -> Path:
+    return tree / f"Annotations/480p/{name}/{number:05d}.png"
+
+
+# ---- masks ----
+
+
+def test_palette_is_that_of_davis() -> None:
+    palette = np.frombuffer(davis.PALETTE, np.uint8).reshape(256, 3)
+    known = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128), (128, 0, 128)]
+    known += [(0, 128, 128), (128, 128, 128), (64, 0, 0), (192, 0, 0), (64, 128, 0)]
+    assert palette[: len(known)].tolist() == [list(colour) for colour in known]
+    assert palette[255].tolist() == [224, 224, 192]
+    assert len(np.unique(palette, axis=0)) == 256
+
+
+def test_mask_written_is_read_again_and_has_the_palette(tmp_path: Path) -> None:
+    labels = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    davis.write_mask(tmp_path / "deep" / "00000.png", labels)
+    assert (davis.read_labels(tmp_path / "deep" / "00000.png") == labels).all()
+    with Image.open(tmp_path / "deep" / "00000.png") as image:
+        assert image.mode == "P"
+        assert image.getpalette() == list(davis.PALETTE)
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["00000.png"]
+
+
+def test_davis_own_masks_have_this_palette(shared: Path) -> None:
+    path = next((shared / "davis2017_first_frames").rglob("*.png"))
+    with Image.open(path) as image:
+        palette = bytes(image.getpalette() or [])
+    assert palette == davis.PALETTE[: len(palette)]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_palette_of_any_depth_gives_its_indices(tmp_path: Path, bits: int) -> None:
+    labels = (np.arange(12, dtype=np.uint8) % 2**bits).reshape(3, 4)
+    image = Image.fromarray(labels, "P") if False else Image.new("P", (4, 3))
+    image.putdata(labels.ravel().tolist())
+    image.putpalette(davis.PALETTE)
+    image.save(tmp_path / "a.png", bits=bits)
+    assert (davis.read_labels(tmp_path / "a.png") == labels).all()
+
+
+def test_masks_are_read_as_the_benchmark_means_them(tmp_path: Path) -> None:
+    def saved(name: str, pixels: np.ndarray) -> Path:
+        Image.fromarray(pixels).save(tmp_path / name)
+        return tmp_path / name
+
+    half = np.array([[0, 1]], np.uint8)
+    one_bit = saved("one_bit.png", half == 1)
+    assert Image.open(one_bit).mode == "1"
+    assert davis.read_labels(one_bit).tolist() == [[0, 1]]
+    assert davis.read_labels(one_bit).dtype == np.uint8
+    grey = saved("grey.png", np.array([[0, 2, 255]], np.uint8))
+    assert davis.read_annotation(grey, "davis2017").tolist() == [[0, 2, 255]]
+    assert davis.read_annotation(grey, "davis2016").tolist() == [[0, 1, 1]]
+    assert davis.read_annotation(saved("2016.png", 255 * half), "davis2016").tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "I;16"])
+def test_mask_of_colours_is_refused(tmp_path: Path, mode: str) -> None:
+    Image.new(mode, (4, 3)).save(tmp_path / "a.png")
+    with pytest.raises(UserError, match=r"a\.png: a mask of mode .*; allowed: palette, grey"):
+        davis.read_labels(tmp_path / "a.png")
+
+
+def test_objects_are_those_up_to_the_largest_id() -> None:
+    def ids(*values: int) -> list[int]:
+        return davis.object_ids(np.array([values], np.uint8))
+
+    assert ids(0, 1, 2) == [1, 2]
+    assert ids(0, 3) == [1, 2, 3]
+    assert ids(0, 1, 255) == [1]
+    assert ids(0, 255) == ids(0) == []
+
+
+def test_frame_is_rgb_whatever_the_file_is(tmp_path: Path) -> None:
+    for mode in ("L", "RGB", "CMYK"):
+        Image.new(mode, (6, 4)).save(tmp_path / "a.jpg")
+        assert davis.read_frame(tmp_path / "a.jpg").shape == (4, 6, 3)
+
+
+@pytest.mark.parametrize("kind", ["frame", "mask"])
+def test_file_cut_anywhere_is_refused_or_whole(tree: Path, tmp_path: Path, kind: str) -> None:
+    path, read = {
+        "frame": (frame(tree, 0), davis.read_frame),
+        "mask": (annotation(tree, 0), davis.read_labels),
+    }[kind]
+    whole, content = read(path), path.read_bytes()
+    cut = tmp_path / f"cut{path.suffix}"
+    refused = 0
+    for length in range(len(content)):
+        cut.write_bytes(content[:length])
+        try:
+            assert (read(cut) == whole).all()  # the last bytes of a PNG are no pixels
+        except UserError as error:
+            assert str(error).startswith(f"{cut}: is no whole image")
+            refused += 1
+    assert refused > len(content) - 32
+
+
+@pytest.mark.parametrize("kind", ["frame", "mask"])
+def test_file_with_a_broken_byte_never_breaks_the_reader(
+    tree: Path, tmp_path: Path, kind: str
+) -> None:
+    path, read = {
+        "frame": (frame(tree, 0), davis.read_frame),
+        "mask": (annotation(tree, 0), davis.read_labels),
+    }[kind]
+    content = path.read_bytes()
+    for place in range(0, len(content), 3):
+        broken = bytearray(content)
+        broken[place] ^= 0xFF
+        (tmp_path / "broken").write_bytes(broken)
+        try:
+            read(tmp_path / "broken")
+        except UserError as error:
+            assert "broken: " in str(error)
+
+
+@pytest.mark.parametrize("read", [davis.read_frame, davis.read_labels])
+def test_file_that_is_none_is_named(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    (tmp_path / "text.png").write_text("<html>404</html>")
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "folder.png").mkdir()
+    for name in ("text.png", "empty.png", "folder.png", "absent.png", "text.png/deeper.png"):
+        with pytest.raises(UserError, match=rf"^{tmp_path / name}: "):
+            read(tmp_path / name)
+
+
+# ---- splits and sequences ----
+
+
+def test_split_keeps_the_order_of_its_file(tree: Path) -> None:
+    (tree / "ImageSets/2017/val.txt").write_text("val_b\r\n\nval_a")
+    assert davis.read_split(tree, "davis2017", "val") == ["val_b", "val_a"]
+    (tree / "ImageSets/2017/val.txt").write_bytes("\ufeffval_a\n".encode())  # as some editors do
+    assert davis.read_split(tree, "davis2017", "val") == ["val_a"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["../train_a", "val_a/..", "/etc", "..", ".", "val_a/", "/JPEGImages/480p/val_a/00000.jpg"],
+)
+def test_split_leads_nowhere_else(tree: Path, line: str) -> None:
+    path = tree / "ImageSets/2017/val.txt"
+    path.write_text(f"val_b\n{line}\n")
+    with pytest.raises(UserError, match=rf"^{path}: {re.escape(repr(line))} is no sequence name"):
+        davis.read_split(tree, "davis2017", "val")
+
+
+@pytest.mark.parametrize("text", ["", "\n", "val_a\nval_b\nval_a\n"])
+def test_split_that_is_empty_or_names_a_sequence_twice_is_refused(tree: Path, text: str) -> None:
+    path = tree / "ImageSets/2016/val.txt"
+    path.write_text(text)
+    with pytest.raises(UserError, match=rf"^{path}: is empty or names a sequence twice"):
+        davis.read_split(tree, "davis2016", "val")
+
+
+def test_split_that_is_not_there_is_named_with_those_that_are(tree: Path) -> None:
+    with pytest.raises(UserError, match=r"2017/vall\.txt: no such split; .*: train, val;"):
+        davis.read_split(tree, "davis2017", "vall")
+    with pytest.raises(UserError, match=r"none there; name the root of a DAVIS tree"):
+        davis.read_split(tree / "JPEGImages", "davis2017", "val")
+    (tree / "ImageSets/2017/val.txt").write_bytes(b"\xff\xfe\x00")
+    assert len(problems(tree)) == 1
+
+
+def test_sequence_has_its_files_in_order(tree: Path) -> None:
+    sequence = davis.open_sequence(tree, "val_a")
+    assert sequence.frame_names() == ["00000", "00001", "00002", "00003"]
+    assert [path.stem for path in sequence.annotations] == sequence.frame_names()
+    assert len(davis.sequence_paths(tree, ["val_a", "train_b"])) == 4 * FRAMES
+
+
+def test_truth_of_later_frames_may_be_withheld_in_a_test_split_alone(tree: Path) -> None:
+    for number in range(1, FRAMES):
+        annotation(tree, number).unlink()
+    assert davis.open_sequence(tree, "val_a").annotations == (annotation(tree, 0),)
+    (tree / "ImageSets/2017/test-dev.txt").write_text("val_a\n")
+    assert problems(tree, split="test-dev") == []
+    (line,) = problems(tree)
+    assert line.startswith(f"{annotation(tree, 0).parent}: has the truth of frame 0 alone")
+
+
+def test_files_that_an_archiver_left_are_no_frames(tree: Path) -> None:
+    frame(tree, 0).with_name("._00000.jpg").write_bytes(b"\0")
+    annotation(tree, 0).with_name("._00000.png").write_bytes(b"\0")
+    assert problems(tree) == []
+
+
+# ---- everything that can be wrong is found and named ----
+
+
+@pytest.mark.parametrize("benchmark", davis.BENCHMARKS)
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_whole_tree_has_no_problem(tree: Path, benchmark: davis.Benchmark, split: str) -> None:
+    assert problems(tree, benchmark, split) == []
+
+
+def test_real_tree_has_no_problem(shared: Path) -> None:
+    assert problems(shared / "davis2016", "davis2016", "val") == []
+
+
+def shrink(path: Path) -> None:
+    with Image.open(path) as image:
+        image.resize((WIDTH - 1, HEIGHT)).save(path)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def relabel(path: Path, old: int, new: int) -> None:
+    labels = davis.read_labels(path)
+    davis.write_mask(path, np.where(labels == old, new, labels).astype(np.uint8))
+
+
+Fault = Callable[[Path], object]
+FAULTS: dict[str, tuple[Fault, str]] = {
+    "missing frame": (
+        lambda tree: frame(tree, 2).unlink(),
+        r"JPEGImages/480p/val_a: 00002.jpg is missing, 00003.jpg stands in its place",
+    ),
+    "missing first frame": (
+        lambda tree: frame(tree, 0).unlink(),
+        r"JPEGImages/480p/val_a: 00000.jpg is missing, 00001.jpg",
+    ),
+    "stray frame": (
+        lambda tree: frame(tree, 0).copy_to(frame(tree, 0).with_name("cover.jpg"))
+        if hasattr(Path, "copy_to")
+        else frame(tree, 0).with_name("cover.jpg").write_bytes(frame(tree, 0).read_bytes()),
+        r"JPEGImages/480p/val_a: 00004.jpg is missing, cover.jpg stands in its place",
+    ),
+    "frame with a huge number": (
+        lambda tree: frame(tree, 0).with_name("20240101120000.jpg").touch(),
+        r"JPEGImages/480p/val_a: 00004.jpg is missing, 20240101120000.jpg",
+    ),
+    "no frames": (
+        lambda tree: [path.unlink() for path in frame(tree, 0).parent.iterdir()],
+        r"JPEGImages/480p/val_a: no frames",
+    ),
+    "missing annotation": (
+        lambda tree: annotation(tree, 2).unlink(),
+        r"Annotations/480p/val_a: 00002.png is missing",
+    ),
+    "missing first annotation": (
+        lambda tree: annotation(tree, 0).unlink(),
+        r"Annotations/480p/val_a: 00000.png is missing",
+    ),
+    "surplus annotation": (
+        lambda tree: annotation(tree, 9).touch(),
+        r"Annotations/480p/val_a: 00009.png .*has no frame",
+    ),
+    "mask of another size": (
+        lambda tree: shrink(annotation(tree, 1)),
+        r"Annotations/480p/val_a/00001.png: is 71x40, its frame 72x40",
+    ),
+    "frame of another size": (
+        lambda tree: [shrink(frame(tree, 1)), shrink(annotation(tree, 1))],
+        r"JPEGImages/480p/val_a/00001.jpg: is 71x40, frame 0 is 72x40",
+    ),
+    "truncated JPEG": (
+        lambda tree: truncate(frame(tree, 3)),
+        r"JPEGImages/480p/val_a/00003.jpg: is no whole image",
+    ),
+    "truncated PNG": (
+        lambda tree: truncate(annotation(tree, 3)),
+        r"Annotations/480p/val_a/00003.png: is no whole image",
+    ),
+    "object that frame 0 lacks": (
+        lambda tree: relabel(annotation(tree, 3), 2, 5),
+        r"Annotations/480p/val_a/00003.png: has object 5; those of frame 0 are 1 to 2",
+    ),
+    "empty frame 0": (
+        lambda tree: davis.write_mask(annotation(tree, 0), np.zeros((HEIGHT, WIDTH), np.uint8)),
+        r"Annotations/480p/val_a/00000.png: has no object",
+    ),
+    "mask of colours": (
+        lambda tree: Image.new("RGB", (WIDTH, HEIGHT)).save(annotation(tree, 1)),
+        r"Annotations/480p/val_a/00001.png: a mask of mode RGB",
+    ),
+    "sequence that is not there": (
+        lambda tree: (tree / "ImageSets/2017/val.txt").write_text("val_b\nval_c\n"),
+        r"JPEGImages/480p/val_c: no frames .* for sequence val_c",
+    ),
+    "no split": (
+        lambda tree: (tree / "ImageSets/2017/val.txt").unlink(),
+        r"ImageSets/2017/val.txt: no such split; splits of davis2017 in .*: train;",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_named_once(tree: Path, fault: str) -> None:
+    break_it, expected = FAULTS[fault]
+    break_it(tree)
+    (line,) = problems(tree)
+    assert re.match(rf"{tree}/{expected}", line)
+    assert "\n" not in line
+
+
+def test_every_fault_is_named_not_the_first_alone(tree: Path) -> None:
+    truncate(frame(tree, 1))
+    truncate(annotation(tree, 2))
+    frame(tree, 1, "val_b").unlink()
+    named = problems(tree)
+    assert [line.split(": ")[0] for line in named] == [
+        str(path)
+        for path in (frame(tree, 1), annotation(tree, 2), frame(tree, 1, "val_b").parent)
+    ]
+
+
+def test_masks_of_davis_2016_have_no_objects_for_davis_2017(tree: Path) -> None:
+    for number in range(FRAMES):
+        labels = davis.read_annotation(annotation(tree, number), "davis2016")
+        Image.fromarray(255 * labels).save(annotation(tree, number))
+    assert problems(tree, "davis2016") == []
+    (line,) = problems(tree, "davis2017")
+    assert line.startswith(f"{annotation(tree, 0)}: has no object")

@@ -1,0 +1,288 @@
+"""A file is there whole or not at all, and a digest is that of the bytes that are there now."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rgmp import files
+from rgmp.errors import UserError
+from rgmp.files import Digests, appearing, digest_of_all, require_writable, write_json, write_text
+
+
+def everything(folder: Path) -> dict[str, str | None]:
+    """Every path under a folder, hidden ones too, with the text of those that are files."""
+    return {
+        str(path.relative_to(folder)): path.read_text() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+def write_folder(path: Path, text: str) -> None:
+    path.mkdir()
+    (path / "a.txt").write_text(text)
+
+
+@pytest.mark.parametrize(("write", "name"), [(Path.write_text, "a.txt"), (write_folder, "a")])
+def test_appearing_makes_its_parents_and_leaves_nothing_else(
+    tmp_path: Path, write: Callable[[Path, str], None], name: str
+) -> None:
+    path = tmp_path / "new" / "newer" / name
+    with appearing(path) as temporary:
+        write(temporary, "1")
+        assert not path.exists()
+    with appearing(path) as temporary:
+        write(temporary, "2")
+        before = path if path.is_file() else path / "a.txt"
+        assert before.read_text() == "1"
+    assert [p.name for p in path.parent.iterdir()] == [name]
+    assert "2" in everything(tmp_path).values()
+
+
+def test_file_has_the_rights_that_any_new_file_has(tmp_path: Path) -> None:
+    write_text(tmp_path / "ours", "")
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("write", [Path.write_text, write_folder])
+def test_block_that_raises_leaves_what_was_there(
+    tmp_path: Path, write: Callable[[Path, str], None]
+) -> None:
+    write(tmp_path / "a", "before")
+    there = everything(tmp_path)
+    with pytest.raises(RuntimeError), appearing(tmp_path / "a") as temporary:
+        write(temporary, "half")
+        raise RuntimeError
+    assert everything(tmp_path) == there
+
+
+@pytest.mark.parametrize("write", [Path.write_text, write_folder])
+def test_block_that_makes_nothing_costs_nothing_and_is_our_fault(
+    tmp_path: Path, write: Callable[[Path, str], None]
+) -> None:
+    write(tmp_path / "a", "before")
+    there = everything(tmp_path)
+    with pytest.raises(FileNotFoundError), appearing(tmp_path / "a"):
+        pass
+    assert everything(tmp_path) == there
+
+
+def test_folder_replaced_keeps_nothing_of_the_old_one(tmp_path: Path) -> None:
+    write_folder(tmp_path / "a", "1")
+    (tmp_path / "a" / "old.txt").touch()
+    with appearing(tmp_path / "a") as temporary:
+        write_folder(temporary, "2")
+    assert everything(tmp_path) == {"a": None, "a/a.txt": "2"}
+
+
+def test_link_to_a_folder_is_replaced_and_the_folder_is_not(tmp_path: Path) -> None:
+    write_folder(tmp_path / "a", "1")
+    (tmp_path / "link").symlink_to("a")
+    write_text(tmp_path / "link", "2")
+    assert everything(tmp_path) == {"a": None, "a/a.txt": "1", "link": "2"}
+
+
+def test_nested_blocks_appear_with_the_outer_one(tmp_path: Path) -> None:
+    with appearing(tmp_path / "folder") as outer:
+        write_text(outer / "deep" / "a.txt", "a")
+        assert (outer / "deep" / "a.txt").is_file()
+        with pytest.raises(RuntimeError), appearing(outer / "b.txt") as inner:
+            inner.write_text("half")
+            raise RuntimeError
+        assert not (tmp_path / "folder").exists()
+    assert everything(tmp_path) == {"folder": None, "folder/deep": None, "folder/deep/a.txt": "a"}
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_killed_process_leaves_what_was_there(tmp_path: Path, there: bool) -> None:
+    path = tmp_path / "a.txt"
+    if there:
+        path.write_text("before")
+    killed = (
+        "import os, signal, sys; from pathlib import Path; from rgmp.files import appearing\n"
+        "with appearing(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", killed, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    visible = {name: text for name, text in everything(tmp_path).items() if name[0] != "."}
+    assert visible == ({"a.txt": "before"} if there else {})
+    write_text(path, "after")
+    assert path.read_text() == "after"
+
+
+@pytest.mark.parametrize("deep", ["", "b", "b/c"])
+def test_place_that_no_file_can_have_is_named_in_one_line(tmp_path: Path, deep: str) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / deep / "a.txt"
+    for refused in (lambda: write_text(path, ""), lambda: require_writable(path.parent)):
+        with pytest.raises(UserError, match=r"cannot be written.*may write to") as error:
+            refused()
+        assert str(tmp_path / "file") in str(error.value)
+        assert "\n" not in str(error.value)
+    assert everything(tmp_path) == {"file": ""}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_that_is_read_only_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o500)
+    for refused in (
+        lambda: require_writable(folder),
+        lambda: require_writable(folder / "new"),
+        lambda: write_text(folder / "a.txt", ""),
+    ):
+        with pytest.raises(UserError, match=str(folder)):
+            refused()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
+def test_folder_where_the_system_lets_nobody_write_is_refused() -> None:
+    for refused in (
+        lambda: require_writable(Path("/proc/new")),
+        lambda: write_text(Path("/proc/new/a.txt"), ""),
+    ):
+        with pytest.raises(UserError, match="^/proc/new"):
+            refused()
+
+
+def test_proof_that_a_folder_can_be_written_leaves_nothing(tmp_path: Path) -> None:
+    require_writable(tmp_path)
+    require_writable(tmp_path / "new" / "newer")
+    assert everything(tmp_path) == {}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_full_disk_is_named_and_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+    with (
+        pytest.raises(UserError, match=r"a\.txt: cannot be written.*free some room"),
+        appearing(path) as temporary,
+    ):
+        temporary.symlink_to("/dev/full")
+        temporary.write_text("half")
+    assert everything(tmp_path) == {"a.txt": "before"}
+
+
+def test_disk_that_fails_is_no_mistake_of_the_user(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="Input/output"), appearing(tmp_path / "a.txt"):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_json_is_written_in_one_form_and_read_again(tmp_path: Path) -> None:
+    value = {"b": [1, 2.5, None], "a": {"é": "\n"}}
+    write_json(tmp_path / "a.json", value)
+    write_json(tmp_path / "b.json", dict(reversed(value.items())))
+    assert files.read_json(tmp_path / "a.json") == value
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", float("nan"))
+    assert files.read_json(tmp_path / "a.json") == value
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": 1', b"\xff\xfe", None])
+def test_json_that_is_none_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "a.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"^{path}: .*run the job"):
+        files.read_json(path)
+    with pytest.raises(UserError, match=str(tmp_path)):
+        files.read_json(tmp_path)
+
+
+def test_digest_of_a_value_is_that_of_what_it_says() -> None:
+    assert files.digest_of({"a": 1, "b": [2]}) == files.digest_of({"b": (2,), "a": 1})
+    assert len({files.digest_of(value) for value in ([1, 2], [2, 1], "[1,2]", [[1], 2])}) == 4
+
+
+def test_digest_of_files_does_not_depend_on_where_they_lie(tmp_path: Path) -> None:
+    for place in ("here", "there"):
+        for name, text in (("a", "1"), ("b", "2")):
+            path = tmp_path / place / "480p" / "bear" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    here, there = (sorted((tmp_path / p).rglob("?")) for p in ("here", "there"))
+    assert digest_of_all(here) == digest_of_all(reversed(there))
+    assert digest_of_all(here) != digest_of_all(here[:1])
+    there[0].rename(there[0].with_name("c"))
+    assert digest_of_all(here) != digest_of_all(sorted((tmp_path / "there").rglob("?")))
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files whose bytes are read from now on."""
+    read: list[Path] = []
+    digest = files.digest_of_file
+
+    def counting(path: Path) -> str:
+        read.append(path)
+        return digest(path)
+
+    monkeypatch.setattr(files, "digest_of_file", counting)
+    return read
+
+
+def test_unchanged_file_is_read_once(tmp_path: Path, counted: list[Path]) -> None:
+    path, memory = tmp_path / "frame.jpg", tmp_path / "digests.json"
+    path.write_text("1")
+    first = Digests(memory)
+    digest = first.of(path)
+    first.save()
+    second = Digests(memory)
+    assert second.of(path) == digest
+    assert counted == [path]
+    stamp = memory.stat().st_mtime_ns
+    second.save()
+    assert memory.stat().st_mtime_ns == stamp
+
+
+def test_changed_file_is_noticed(tmp_path: Path) -> None:
+    path, memory = tmp_path / "frame.jpg", tmp_path / "digests.json"
+    digests = []
+    for text in ("one", "other", "short"):
+        path.write_text(text)
+        known = Digests(memory)
+        digests.append(known.of(path))
+        known.save()
+    assert len(set(digests)) == 3
+    assert digests[-1] == files.digest_of_file(path)
+
+
+def test_file_changed_behind_its_own_time_is_noticed(tmp_path: Path) -> None:
+    path, memory = tmp_path / "frame.jpg", tmp_path / "digests.json"
+    path.write_text("one")
+    known = Digests(memory)
+    before, times = known.of(path), path.stat()
+    known.save()
+    while path.stat().st_ctime_ns == times.st_ctime_ns:  # the clock of some file systems is coarse
+        path.write_text("two")
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert path.stat().st_mtime_ns == times.st_mtime_ns
+    assert Digests(memory).of(path) != before
+
+
+def test_memory_that_is_damaged_is_made_again(tmp_path: Path) -> None:
+    path, memory = tmp_path / "frame.jpg", tmp_path / "digests.json"
+    path.write_text("1")
+    memory.write_text("{")
+    known = Digests(memory)
+    assert known.of(path) == files.digest_of_file(path)
+    known.save()
+    assert list(json.loads(memory.read_text())) == [str(path)]
+
+
+def test_file_to_digest_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "absent", tmp_path, tmp_path / "file" / "deeper"):
+        with pytest.raises(UserError, match=rf"^{path}: cannot be read"):
+            Digests(tmp_path / "digests.json").of(path)

@@ -1,0 +1,142 @@
+"""Data and a plan so small that a training of a few steps takes a second."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from rgmp import config, plan
+from rgmp.config import Finetune, Machine, Pretrain, Stage, Stills
+from rgmp.davis import write_mask
+from rgmp.files import digest_of
+
+HEIGHT, WIDTH = 64, 96
+STILL = dict.fromkeys(("brightness", "contrast", "saturation", "flip"), 0.0) | dict.fromkeys(
+    ("rotation", "shear"), (0.0, 0.0)
+)
+"""Settings of views that do not move, mirror or tint; with scale and zoom (1, 1)."""
+
+
+def pretrain(**changes: object) -> Pretrain:
+    """Settings of stage 1."""
+    values = {"steps": 12, "batch": 2, "learning_rate": 2e-3, "final_learning_rate": 1e-4}
+    return Pretrain.model_validate({**values, "crop": (HEIGHT, WIDTH), **changes})
+
+
+def finetune(**changes: object) -> Finetune:
+    """Settings of stage 2."""
+    values = {"steps": 12, "batch": 2, "learning_rate": 2e-3, "final_learning_rate": 1e-4}
+    return Finetune.model_validate(
+        {**values, "crop": (HEIGHT, WIDTH), "frames": (2, 4), "skip": (0, 2), **changes}
+    )
+
+
+def picture(seed: int, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray[np.uint8]:
+    """A smooth random texture: uint8 (height, width, 3)."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def box(
+    top: int, left: int, tall: int, wide: int, value: int = 1, size: tuple[int, int] = (HEIGHT, WIDTH)
+) -> npt.NDArray[np.uint8]:
+    """A mask with one rectangle."""
+    labels = np.zeros(size, dtype=np.uint8)
+    labels[top : top + tall, left : left + wide] = value
+    return labels
+
+
+def write_stills(root: Path, count: int = 3) -> Stills:
+    """Photographs of a brighter box; its lowest row is uncertain (128)."""
+    folders = Stills(images=root / "images", masks=root / "masks")
+    folders.images.mkdir(parents=True)
+    folders.masks.mkdir()
+    for i in range(count):
+        mask = box(16 + 4 * i, 20 + 8 * i, 24, 30, 255)
+        mask[16 + 4 * i + 23] = np.where(mask[16 + 4 * i + 23] > 0, 128, 0)
+        pixels = np.where(mask[..., None] > 0, 255 - picture(i) // 4, picture(i) // 2)
+        Image.fromarray(pixels.astype(np.uint8)).save(folders.images / f"{i}.png")
+        Image.fromarray(mask).save(folders.masks / f"{i}.png")
+    return folders
+
+
+def write_davis(root: Path, frames: tuple[int, ...] = (6, 5)) -> Path:
+    """Sequences a, b, ... of two objects (1 and 3) that move apart, and a stripe of void."""
+    names = [chr(ord("a") + i) for i in range(len(frames))]
+    for year in ("2016", "2017"):
+        folder = root / "ImageSets" / year
+        folder.mkdir(parents=True)
+        (folder / "train.txt").write_text("\n".join(names) + "\n")
+    for number, (name, count) in enumerate(zip(names, frames, strict=True)):
+        images = root / "JPEGImages" / "480p" / name
+        images.mkdir(parents=True)
+        for t in range(count):
+            labels = box(10, 10 + 2 * t, 20, 20, 1) + box(36, 50 + 3 * t, 20, 24, 3)
+            labels[0] = 255
+            pixels = picture(100 + number) // 2
+            pixels = np.where(labels[..., None] > 0, 255 - picture(200 + number) // 4, pixels)
+            Image.fromarray(pixels.astype(np.uint8)).save(images / f"{t:05d}.jpg", quality=95)
+            write_mask(root / "Annotations" / "480p" / name / f"{t:05d}.png", labels)
+    return root
+
+
+def write_plan(
+    root: Path,
+    stages: tuple[Pretrain | Finetune, ...],
+    reference: str = "first",
+    threads: int = 1,
+    **machine: object,
+) -> plan.Plan:
+    """A study of one variant and one seed on tiny data in `root`, its plan.json in root/study."""
+    network = {"backbone": "resnet10", "width": 4, "decoder_width": 4, "reference": reference}
+    trainings: list[plan.Training] = []
+    for stage_settings in stages:
+        stage: Stage = "pretrain" if isinstance(stage_settings, Pretrain) else "finetune"
+        settings = {
+            "network": config.Network.model_validate(network).model_dump(mode="json"),
+            stage: stage_settings.model_dump(mode="json"),
+            "compute": {"precision": "fp32", "threads": threads},
+        }
+        parent = trainings[-1].identity if trainings else None
+        identity = digest_of([settings, parent])[:12]
+        trainings.append(
+            plan.Training(
+                identity=identity,
+                stage=stage,
+                slug="full-seed0",
+                seed=0,
+                parent=parent,
+                data="data",
+                folder=f"weights/{stage}/full-seed0-{identity}",
+                variants=("full",),
+                settings=settings,
+            )
+        )
+    if not (root / "davis").exists():
+        write_davis(root / "davis")
+        write_stills(root / "stills")
+    made = plan.Plan(
+        study="tiny",
+        title="Tiny",
+        file="tiny.yaml",
+        embedded=False,
+        complete=False,
+        data=plan.DataPaths(
+            davis=root / "davis",
+            stills=(Stills(images=root / "stills/images", masks=root / "stills/masks"),),
+            resolution="480p",
+            digests={},
+            mini_seed=None,
+        ),
+        initial_weights=(),
+        benchmarks=("davis2017",),
+        split="val",
+        seeds=(0,),
+        machine=Machine.model_validate({"device": "cpu", "checkpoint_seconds": 0, **machine}),
+        speed=config.Speed(),
+        variants=(),
+        trainings=tuple(trainings),
+    )
+    plan.save(made, root / "study")
+    return made

@@ -1,0 +1,71 @@
+"""A DAVIS tree, stills and a study so small that a whole study of them takes seconds."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from rgmp import davis
+
+HEIGHT, WIDTH, FRAMES = 40, 72, 4
+SEQUENCES = ("train_a", "train_b", "val_a", "val_b")
+STUDY: dict[str, Any] = {
+    "study": "tiny",
+    "title": "A study of seconds",
+    "data": {"davis": "davis", "stills": [{"images": "stills/images", "masks": "stills/masks"}]},
+    "benchmarks": ["davis2016", "davis2017"],
+    "seeds": [0, 1],
+    "network": {"backbone": "resnet10", "width": 4, "decoder_width": 4},
+    "pretrain": {
+        "steps": 2,
+        "batch": 2,
+        "learning_rate": 1e-3,
+        "final_learning_rate": 1e-4,
+        "crop": [32, 64],
+    },
+    "finetune": {
+        "steps": 2,
+        "batch": 2,
+        "learning_rate": 1e-3,
+        "final_learning_rate": 1e-4,
+        "crop": [32, 64],
+        "frames": [2, 3],
+    },
+    "inference": {"scales": [1.0]},
+    "machine": {"device": "cpu"},
+    "speed": {"sequences": 1, "frames": 3, "repeats": 2},
+}
+
+
+def draw(rng: np.random.Generator, shift: int) -> tuple[davis.Labels, davis.Labels]:
+    """A frame with two rectangles of noise, `shift` pixels along, and its labels."""
+    labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    labels[5:20, 4 + shift : 24 + shift] = 1
+    labels[22:36, 40 - shift : 60 - shift] = 2
+    frame = rng.integers(0, 80, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+    frame[labels == 1] += 100
+    frame[labels == 2] += 170
+    return frame, labels
+
+
+def write_tree(root: Path) -> None:
+    """Write `root/davis`, two sequences a split, and `root/stills`."""
+    rng = np.random.default_rng(0)
+    for year in ("2016", "2017"):
+        (root / "davis/ImageSets" / year).mkdir(parents=True)
+        for split in ("train", "val"):
+            (root / f"davis/ImageSets/{year}/{split}.txt").write_text(f"{split}_a\n{split}_b\n")
+    for name in SEQUENCES:
+        folder = root / "davis/JPEGImages/480p" / name
+        folder.mkdir(parents=True)
+        for t in range(FRAMES):
+            frame, labels = draw(rng, 2 * t)
+            Image.fromarray(frame).save(folder / f"{t:05d}.jpg")
+            davis.write_mask(root / f"davis/Annotations/480p/{name}/{t:05d}.png", labels)
+    for kind in ("images", "masks"):
+        (root / "stills" / kind).mkdir(parents=True)
+    for i in range(3):
+        frame, labels = draw(rng, i)
+        Image.fromarray(frame).save(root / f"stills/images/{i}.jpg")
+        Image.fromarray((labels == 1).astype(np.uint8) * 255).save(root / f"stills/masks/{i}.png")
