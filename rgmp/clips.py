@@ -20,11 +20,13 @@ from rgmp.views import IGNORE, deform, look
 class Clips:
     """Cuts the samples of stage 2 out of videos, each from its own random state."""
 
-    def __init__(self, sequences: Sequence[davis.Sequence], settings: Finetune) -> None:
+    def __init__(
+        self, sequences: Sequence[davis.Sequence], settings: Finetune, decoded: Decoded
+    ) -> None:
         """Draw from `sequences`, all of whose frames are annotated, as `settings` say."""
         self._sequences = sequences
         self._settings = settings
-        self._decoded = Decoded()
+        self._decoded = decoded
 
     def length(self, step: int) -> int:
         """Frames of a clip at a step, the reference among them: grows linearly, in whole frames."""

@@ -191,6 +191,9 @@ class Machine(Closed):
     jobs_per_gpu: Positive = Field(
         1, description="jobs that share a GPU; more than one pays only where one cannot fill it"
     )
+    decoded_megabytes: int = Field(
+        128, ge=0, description="decoded files kept in memory by each process that draws samples"
+    )
     checkpoint_seconds: float = Field(
         60, ge=0, description="seconds between two states from which a killed training resumes"
     )

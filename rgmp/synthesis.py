@@ -41,10 +41,10 @@ class Decoded:
     Each is drawn as often as any other, so the first that fit do as well as the latest.
     """
 
-    def __init__(self, room: int = 128 * 2**20) -> None:
-        """Keep at most `room` bytes."""
+    def __init__(self, megabytes: int) -> None:
+        """Keep at most so many megabytes (MiB)."""
         self._kept: dict[Path, Tensor] = {}
-        self._room = room
+        self._room = megabytes * 2**20
 
     def get(self, path: Path, decode: Callable[[Path], Tensor]) -> Tensor:
         """What `decode` gives for the file: not to be changed in place."""
@@ -121,11 +121,11 @@ def find_stills(sets: Sequence[Stills]) -> list[Still]:
 class Pairs:
     """Synthesises the samples of stage 1, each from its own random state."""
 
-    def __init__(self, stills: Sequence[Still], settings: Pretrain) -> None:
+    def __init__(self, stills: Sequence[Still], settings: Pretrain, decoded: Decoded) -> None:
         """Draw from `stills` as `settings` say."""
         self._stills = stills
         self._settings = settings
-        self._decoded = Decoded()
+        self._decoded = decoded
 
     def draw(self, rng: np.random.Generator, step: int) -> Sample:  # noqa: ARG002 - no schedule here
         """One sample; `frames` is (2, 3, h, w): the reference and the target."""

@@ -29,7 +29,7 @@ from rgmp.files import digest_of
 from rgmp.network import RGMP, calibrate
 from rgmp.plan import Plan, Training
 from rgmp.progress import Progress
-from rgmp.synthesis import Pairs, Sample, find_stills
+from rgmp.synthesis import Decoded, Pairs, Sample, find_stills
 from rgmp.views import IGNORE
 
 _STAGES = ("pretrain", "finetune")
@@ -136,9 +136,9 @@ def _settings(training: Training) -> Pretrain | Finetune:
 
 def _source(plan: Plan, settings: Pretrain | Finetune) -> Pairs | Clips:
     """What draws the samples of a stage."""
-    data = plan.data
+    data, decoded = plan.data, Decoded(plan.machine.decoded_megabytes)
     if isinstance(settings, Pretrain):
-        return Pairs(find_stills(data.stills), settings)
+        return Pairs(find_stills(data.stills), settings, decoded)
     names = davis.read_split(data.davis, settings.benchmark, "train")
     sequences = [davis.open_sequence(data.davis, name, data.resolution) for name in names]
     for sequence in sequences:
@@ -147,7 +147,7 @@ def _source(plan: Plan, settings: Pretrain | Finetune) -> Pairs | Clips:
                 f"{sequence.name}: has {len(sequence.annotations)} annotations for "
                 f"{len(sequence.frames)} frames; stage 2 needs all of them and at least 2 frames"
             )
-    return Clips(sequences, settings)
+    return Clips(sequences, settings, decoded)
 
 
 class _Samples(Dataset[Sample]):

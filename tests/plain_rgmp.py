@@ -5,6 +5,7 @@ the reference is joined by concatenation, images are resized by explicit bilinea
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +63,7 @@ def doubles(network: nn.Module) -> Weights:
     return {key: value.double() for key, value in released(network).items()}
 
 
+@cache
 def bilinear(source: int, target: int, corners: bool) -> Tensor:
     """The matrix (target, source) that resizes a line of pixels."""
     matrix = torch.zeros(target, source, dtype=torch.float64)
@@ -249,6 +251,6 @@ def lively(network: nn.Module, seed: int) -> None:
     frame = resize(frame, 64, 96)
     out = logits(w, frame, mask, encode(w, frame, mask)[3])
     out = out[:, 1] - out[:, 0]
-    state["decoder.head2.weight"].mul_(3 / float(out.std()))
-    state["decoder.head2.bias"].mul_(3 / float(out.std()))
-    state["decoder.head2.bias"][1] -= 3 * float(out.mean() / out.std())
+    state["decoder.head2.weight"].div_(float(out.std()))
+    state["decoder.head2.bias"].div_(float(out.std()))
+    state["decoder.head2.bias"][1] -= float(out.mean() / out.std())

@@ -73,7 +73,7 @@ def test_softmax_clamps_at_a_ten_millionth() -> None:
 
 def test_softmax_can_label_below_a_half() -> None:
     assert pixel([0.4, 0.3], 0.8, "softmax")[1] == 1
-    assert pixel([0.4, 0.3], 0.8, "independent")[1] == 0
+    assert pixel([0.4, 0.3], None, "independent")[1] == 0
 
 
 def test_independent_changes_nothing_and_labels_the_most_probable() -> None:

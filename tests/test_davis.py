@@ -1,6 +1,7 @@
 """A DAVIS tree is read as its own tools read it, and whatever is wrong with one is named."""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +13,19 @@ from tiny_tree import FRAMES, HEIGHT, WIDTH, write_tree
 from rgmp import davis
 from rgmp.errors import UserError
 
+STRIDE = 7  # bytes between the places at which a file is cut or broken
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pristine")
+    write_tree(root)
+    return root / "davis"
+
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    write_tree(tmp_path)
-    return tmp_path / "davis"
+def tree(pristine: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(pristine, tmp_path / "davis")
 
 
 def problems(tree: Path, benchmark: davis.Benchmark = "davis2017", split: str = "val") -> list[str]:
@@ -63,8 +72,7 @@ def test_davis_own_masks_have_this_palette(shared: Path) -> None:
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_palette_of_any_depth_gives_its_indices(tmp_path: Path, bits: int) -> None:
     labels = (np.arange(12, dtype=np.uint8) % 2**bits).reshape(3, 4)
-    image = Image.fromarray(labels, "P") if False else Image.new("P", (4, 3))
-    image.putdata(labels.ravel().tolist())
+    image = Image.fromarray(labels).convert("P")
     image.putpalette(davis.PALETTE)
     image.save(tmp_path / "a.png", bits=bits)
     assert (davis.read_labels(tmp_path / "a.png") == labels).all()
@@ -77,7 +85,6 @@ def test_masks_are_read_as_the_benchmark_means_them(tmp_path: Path) -> None:
 
     half = np.array([[0, 1]], np.uint8)
     one_bit = saved("one_bit.png", half == 1)
-    assert Image.open(one_bit).mode == "1"
     assert davis.read_labels(one_bit).tolist() == [[0, 1]]
     assert davis.read_labels(one_bit).dtype == np.uint8
     grey = saved("grey.png", np.array([[0, 2, 255]], np.uint8))
@@ -118,14 +125,14 @@ def test_file_cut_anywhere_is_refused_or_whole(tree: Path, tmp_path: Path, kind:
     whole, content = read(path), path.read_bytes()
     cut = tmp_path / f"cut{path.suffix}"
     refused = 0
-    for length in range(len(content)):
+    for length in range(0, len(content), STRIDE):
         cut.write_bytes(content[:length])
         try:
             assert (read(cut) == whole).all()  # the last bytes of a PNG are no pixels
         except UserError as error:
             assert str(error).startswith(f"{cut}: is no whole image")
             refused += 1
-    assert refused > len(content) - 32
+    assert refused > (len(content) - 32) / STRIDE - 1
 
 
 @pytest.mark.parametrize("kind", ["frame", "mask"])
@@ -137,7 +144,7 @@ def test_file_with_a_broken_byte_never_breaks_the_reader(
         "mask": (annotation(tree, 0), davis.read_labels),
     }[kind]
     content = path.read_bytes()
-    for place in range(0, len(content), 3):
+    for place in range(0, len(content), STRIDE):
         broken = bytearray(content)
         broken[place] ^= 0xFF
         (tmp_path / "broken").write_bytes(broken)
@@ -256,9 +263,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         r"JPEGImages/480p/val_a: 00000.jpg is missing, 00001.jpg",
     ),
     "stray frame": (
-        lambda tree: frame(tree, 0).copy_to(frame(tree, 0).with_name("cover.jpg"))
-        if hasattr(Path, "copy_to")
-        else frame(tree, 0).with_name("cover.jpg").write_bytes(frame(tree, 0).read_bytes()),
+        lambda tree: frame(tree, 0).with_name("cover.jpg").touch(),
         r"JPEGImages/480p/val_a: 00004.jpg is missing, cover.jpg stands in its place",
     ),
     "frame with a huge number": (

@@ -106,7 +106,7 @@ SIZES = {"neither": (45, 70), "height": (64, 70), "width": (45, 96), "both": (64
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 def test_one_object_equals_the_facts(network: RGMP, size: tuple[int, int]) -> None:
-    answers = compare(network, video(4, *size), boxes(*size, (10, 20, 40, 60)))
+    answers = compare(network, video(3, *size), boxes(*size, (10, 20, 40, 60)))
     assert all(set(np.unique(a)) == {0, 1} for a in answers)
 
 
@@ -116,7 +116,7 @@ def test_two_objects_equal_the_facts(
     network: RGMP, size: tuple[int, int], aggregation: Aggregation
 ) -> None:
     labels = boxes(*size, (5, 10, 30, 35), (20, 30, 44, 66))
-    answers = compare(network, video(4, *size), labels, aggregation)
+    answers = compare(network, video(3, *size), labels, aggregation)
     assert set(np.unique(answers)) == {0, 1, 2}
 
 

@@ -39,7 +39,12 @@ def picture(seed: int, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray[
 
 
 def box(
-    top: int, left: int, tall: int, wide: int, value: int = 1, size: tuple[int, int] = (HEIGHT, WIDTH)
+    top: int,
+    left: int,
+    tall: int,
+    wide: int,
+    value: int = 1,
+    size: tuple[int, int] = (HEIGHT, WIDTH),
 ) -> npt.NDArray[np.uint8]:
     """A mask with one rectangle."""
     labels = np.zeros(size, dtype=np.uint8)

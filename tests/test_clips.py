@@ -1,0 +1,141 @@
+"""Stage 2's samples: which frames, which object, and the schedule of both."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import HEIGHT, STILL, WIDTH, box, finetune, write_davis
+
+from rgmp import davis
+from rgmp.clips import Clips, positions
+from rgmp.davis import write_mask
+from rgmp.synthesis import Sample
+from rgmp.views import IGNORE
+
+FIXED = {**STILL, "scale": (1, 1), "zoom": (1, 1), "skip": (0, 0)}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_davis(tmp_path / "davis")
+
+
+def open_all(root: Path, names: str = "ab") -> list[davis.Sequence]:
+    return [davis.open_sequence(root, name) for name in names]
+
+
+def draw(root: Path, seed: int = 0, step: int = 0, names: str = "a", **changes: object) -> Sample:
+    clips = Clips(open_all(root, names), finetune(**changes))
+    return clips.draw(np.random.default_rng(seed), step)
+
+
+@given(st.integers(0, 2**32), st.integers(2, 40), st.integers(1, 9), st.integers(0, 6))
+def test_frames_are_in_order_and_skips_bounded(
+    seed: int, frames: int, targets: int, skip: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    reference, previous, chosen = positions(rng, frames, targets, skip)
+    assert 0 <= reference <= previous < chosen[0]
+    assert len(chosen) == targets
+    assert chosen[-1] < frames
+    gaps = np.diff([previous, *chosen])
+    assert (gaps <= skip + 1).all()
+    if frames > targets:  # else the last one is repeated
+        assert (gaps >= 1).all()
+
+
+def test_a_video_that_is_too_short_repeats_its_last_frame() -> None:
+    assert positions(np.random.default_rng(0), 3, 4, 5) == (0, 0, [1, 2, 2, 2])
+    assert positions(np.random.default_rng(0), 2, 1, 5) == (0, 0, [1])
+
+
+def test_every_frame_and_every_skip_is_reached() -> None:
+    drawn = [positions(np.random.default_rng(seed), 8, 2, 2) for seed in range(400)]
+    assert {reference for reference, _, _ in drawn} == set(range(6))
+    assert {targets[-1] for _, _, targets in drawn} == set(range(2, 8))
+    assert {targets[0] - previous for _, previous, targets in drawn} == {1, 2, 3}
+
+
+def test_length_grows_from_the_first_value_to_the_last_in_equal_shares() -> None:
+    clips = Clips([], finetune(steps=12, frames=(4, 7)))
+    assert [clips.length(step) for step in range(12)] == [4] * 3 + [5] * 3 + [6] * 3 + [7] * 3
+    shrinking = Clips([], finetune(steps=5, frames=(3, 3)))
+    assert {shrinking.length(step) for step in range(5)} == {3}
+
+
+def test_skips_grow_with_the_steps(root: Path) -> None:
+    """Frames are told apart by their object's place: it moves 2 pixels a frame."""
+
+    def gaps(step: int) -> set[int]:
+        found = set()
+        for seed in range(40):
+            settings = {**FIXED, "skip": (0, 2), "frames": (3, 3), "flip": 0}
+            masks = draw(root, seed, step, steps=9, **settings).masks[1:]
+            left = [int((mask == 1).nonzero()[:, 1].min()) for mask in masks]
+            found.add((left[1] - left[0]) % 6 if left[0] >= 50 else (left[1] - left[0]) // 2 * 3)
+        return found
+
+    assert len(gaps(0)) == 1
+    assert len(gaps(8)) > 1
+
+
+def test_a_clip_has_its_length_and_its_guidance_is_the_frame_before(root: Path) -> None:
+    sample = draw(root, benchmark="davis2016", frames=(4, 4), **FIXED)
+    assert sample.frames.shape == (4, 3, HEIGHT, WIDTH)
+    assert sample.masks.shape == (4, HEIGHT, WIDTH)
+    # the left object moves 2 pixels a frame, so the guidance is the first target moved back
+    moved = torch.zeros_like(sample.masks[1][:, :40])
+    moved[1:] = sample.masks[1][1:, 2:42]
+    assert torch.equal(sample.guidance[1:, :40], (moved[1:] == 1).float())
+    later = sample.masks[2][1:, 2:42]
+    assert torch.equal(later, sample.masks[1][1:, :40])
+
+
+def test_a_sample_depends_on_its_own_random_state_alone(root: Path) -> None:
+    clips = Clips(open_all(root), finetune())
+    fresh = {seed: draw(root, seed, 5, "ab") for seed in range(5)}
+    for seed in (4, 0, 0, 3, 2, 1):
+        again = clips.draw(np.random.default_rng(seed), 5)
+        assert all(torch.equal(a, b) for a, b in zip(fresh[seed], again, strict=True))
+
+
+def test_one_object_or_the_union_is_followed_and_void_is_left_out(root: Path) -> None:
+    """Ids 1 and 3: the 2 between them is no object of frame 0, and is never drawn."""
+    seen = set()
+    for seed in range(40):
+        masks = draw(root, seed, **FIXED).masks
+        assert (masks[:, 0] == IGNORE).all()
+        left, right = (bool((part == 1).any()) for part in masks[:, 1:].split(48, dim=2))
+        assert left or right
+        seen.add((left, right))
+    assert seen == {(True, False), (False, True), (True, True)}
+
+
+def test_in_davis2016_every_label_is_the_one_foreground(root: Path) -> None:
+    for seed in range(5):
+        masks = draw(root, seed, benchmark="davis2016", **FIXED).masks
+        assert (masks[:, 0] == 1).all()
+        assert all((part == 1).any() for part in masks.split(48, dim=2))
+        assert set(masks.unique().tolist()) == {0, 1}
+
+
+def test_a_reference_without_the_object_gives_way_to_frame_0(tmp_path: Path) -> None:
+    root = write_davis(tmp_path / "davis", frames=(6,))
+    for t in range(1, 6):  # the object is there in frame 0 and never again
+        write_mask(root / f"Annotations/480p/a/{t:05d}.png", box(0, 0, 0, 0))
+    for seed in range(12):
+        masks = draw(root, seed, benchmark="davis2016", **FIXED).masks
+        assert (masks[0] == 1).any()
+        assert not masks[1:].any()
+
+
+def test_frames_and_masks_are_seen_alike(root: Path) -> None:
+    """The object is bright and the rest dark, wherever the view takes them."""
+    for seed in range(6):
+        sample = draw(root, seed, benchmark="davis2016", brightness=0, contrast=0, saturation=0)
+        bright = sample.frames.mean(dim=1)
+        for frame, mask in zip(bright, sample.masks, strict=True):
+            assert frame[mask == 1].mean() > frame[mask == 0].mean() + 0.2

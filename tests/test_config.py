@@ -1,0 +1,429 @@
+"""A study and its variants are closed: what is not allowed is refused, in one line that says so.
+
+`RGMP_WRITE_SCHEMAS=1 pytest tests/test_config.py` writes workflow/schemas/ anew.
+"""
+
+import copy
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tiny_tree import STUDY
+
+from rgmp.config import Closed, Method, Study, Variant, load_study, load_variants, read_yaml
+from rgmp.errors import UserError
+
+PROJECT = Path(__file__).parents[1]
+STUDIES = sorted((PROJECT / "workflow/config").glob("*.yaml"))
+ABLATIONS = PROJECT / "ablations"
+
+
+def changed(key: str, value: Any) -> dict[str, Any]:
+    """The tiny study with one key, such as `network.width`, set."""
+    study = copy.deepcopy(STUDY)
+    *outer, last = key.split(".")
+    inner = study
+    for part in outer:
+        inner = inner[part]
+    inner[last] = value
+    return study
+
+
+def loaded(tmp_path: Path, study: dict[str, Any]) -> Study:
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(study))
+    return load_study(path)
+
+
+def refusal(tmp_path: Path, study: dict[str, Any]) -> str:
+    """What is said against a study, after its file's name."""
+    with pytest.raises(UserError) as error:
+        loaded(tmp_path, study)
+    line = str(error.value)
+    assert "\n" not in line
+    assert line.startswith(f"{tmp_path / 'study.yaml'}: ")
+    return line.partition(": ")[2]
+
+
+# ---- the studies and variants of the project ----
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_study_of_the_project_loads_with_every_variant(path: Path) -> None:
+    study = load_study(path)
+    assert study.study == path.stem
+    variants = load_variants(study, path, ABLATIONS)
+    assert next(iter(variants)) == "full"
+    assert study.variants is not None or set(variants) == {p.stem for p in ABLATIONS.glob("*.yaml")}
+    labels = [variant.label for variant, _ in variants.values()]
+    assert len(set(labels)) == len(labels)
+
+
+def test_every_variant_changes_the_method_and_full_is_the_study() -> None:
+    path = PROJECT / "workflow/config/mini.yaml"
+    variants = load_variants(load_study(path), path, ABLATIONS)
+    methods = {name: method for name, (_, method) in variants.items()}
+    assert methods.pop("full").model_dump() == load_study(path).model_dump(
+        include=set(Method.model_fields)
+    )
+    dumps = [method.model_dump_json() for method in methods.values()]
+    assert len({variants["full"][1].model_dump_json(), *dumps}) == len(variants)
+
+
+# ---- unknown keys ----
+
+
+@pytest.mark.parametrize(
+    ("key", "allowed"),
+    [
+        ("titel", "title, data, benchmarks"),
+        ("network.widht", "backbone, width, decoder_width"),
+        ("pretrain.bptt", "steps, batch"),
+        ("finetune.paste", "benchmark, frames, skip, bptt"),
+        ("inference.scale", "scales, aggregation, precision"),
+        ("compute.thread", "precision, threads"),
+        ("machine.gpu", "device, workers"),
+        ("speed.repeat", "sequences, frames, repeats"),
+        ("data.root", "mini, davis, stills, resolution"),
+    ],
+)
+def test_unknown_key_is_named_with_those_that_are_allowed(
+    tmp_path: Path, key: str, allowed: str
+) -> None:
+    study = changed("compute", {})
+    *outer, last = key.split(".")
+    (study[outer[0]] if outer else study)[last] = 1
+    line = refusal(tmp_path, study)
+    assert line.startswith(f"unknown key {key}; allowed there: ")
+    assert allowed in line
+
+
+def test_unknown_key_is_named_deep_inside(tmp_path: Path) -> None:
+    stills = [STUDY["data"]["stills"][0], {"images": "a", "masks": "b", "mask": "c"}]
+    line = refusal(tmp_path, changed("data.stills", stills))
+    assert line == "unknown key data.stills.1.mask; allowed there: images, masks"
+    line = refusal(tmp_path, changed("data", {"mini": {"seed": 0, "sede": 1}}))
+    assert line == "unknown key data.mini.sede; allowed there: seed"
+
+
+def test_misspelt_key_is_named_before_the_one_that_is_missing(tmp_path: Path) -> None:
+    study = copy.deepcopy(STUDY)
+    study["network2"] = study.pop("network")
+    line = refusal(tmp_path, study)
+    assert line.startswith("unknown key network2; allowed there: network, stages")
+    assert line.endswith("(and 1 more)")
+
+
+def test_key_that_is_no_word_is_refused(tmp_path: Path) -> None:
+    assert "1" in refusal(tmp_path, {**STUDY, 1: 2})
+
+
+# ---- values ----
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("study", "../elsewhere"),
+        ("study", "Upper"),
+        ("study", "a b"),
+        ("study", ""),
+        ("title", ""),
+        ("title", ["a"]),
+        ("seeds", []),
+        ("seeds", 0),
+        ("seeds", [-1]),
+        ("seeds", [0.5]),
+        ("seeds", [0, 0]),
+        ("benchmarks", []),
+        ("benchmarks", ["davis2018"]),
+        ("benchmarks", ["davis2017", "davis2017"]),
+        ("stages", []),
+        ("stages", ["finetune", "pretrain"]),
+        ("stages", ["finetune", "finetune"]),
+        ("stages", ["train"]),
+        ("variants", "full"),
+        ("network", []),
+        ("network", None),
+        ("network.backbone", "resnet51"),
+        ("network.width", 0),
+        ("network.width", "wide"),
+        ("network.width", 1.5),
+        ("network.reference", False),
+        ("pretrain.steps", 0),
+        ("pretrain.steps", None),
+        ("pretrain.learning_rate", 0),
+        ("pretrain.learning_rate", "fast"),
+        ("pretrain.learning_rate", float("inf")),
+        ("pretrain.learning_rate", float("nan")),
+        ("pretrain.final_learning_rate", -1e-5),
+        ("pretrain.crop", 128),
+        ("pretrain.crop", [128]),
+        ("pretrain.crop", [100, 128]),
+        ("pretrain.paste", 1.1),
+        ("pretrain.rotation", [20, -20]),
+        ("pretrain.scale", [0, 1]),
+        ("finetune.zoom", [-1, 1]),
+        ("finetune.frames", [1, 3]),
+        ("finetune.skip", [-1, 0]),
+        ("finetune.bptt", "half"),
+        ("inference.scales", []),
+        ("inference.scales", [0]),
+        ("inference.scales", [3]),
+        ("machine.device", "gpu"),
+        ("speed.frames", 1),
+    ],
+)
+def test_value_that_is_not_allowed_is_named_with_its_key(
+    tmp_path: Path, key: str, value: Any
+) -> None:
+    line = refusal(tmp_path, changed(key, value))
+    assert line.startswith(key)
+    if not isinstance(value, list):
+        assert f"(={value!r})" in line
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"davis": "a", "mini": {"seed": 0}},
+        {"stills": STUDY["data"]["stills"]},
+        {"mini": {"seed": 0}, "stills": STUDY["data"]["stills"]},
+    ],
+)
+def test_data_have_one_source(tmp_path: Path, data: dict[str, Any]) -> None:
+    assert refusal(tmp_path, changed("data", data)).startswith("data: give either mini, or davis")
+
+
+def test_stills_and_masks_in_one_folder_are_refused(tmp_path: Path) -> None:
+    line = refusal(tmp_path, changed("data.stills", [{"images": "a", "masks": "a"}]))
+    assert line.startswith("data.stills.0: images and masks are one folder")
+
+
+@pytest.mark.parametrize("key", ["study", "title", "data", "benchmarks", "seeds", "network"])
+def test_missing_key_is_named(tmp_path: Path, key: str) -> None:
+    study = {k: v for k, v in STUDY.items() if k != key}
+    assert refusal(tmp_path, study) == f"key {key} is missing"
+
+
+def test_missing_key_is_named_deep_inside(tmp_path: Path) -> None:
+    study = copy.deepcopy(STUDY)
+    del study["finetune"]["frames"]
+    assert refusal(tmp_path, study) == "key finetune.frames is missing"
+
+
+@pytest.mark.parametrize("number", ["1e-4", "1.0e-4", "0.0001", "1E-4", "+1e-4"])
+def test_number_may_be_written_in_any_way(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "study.yaml"
+    text = yaml.safe_dump(STUDY).replace("learning_rate: 0.001", f"learning_rate: {number}")
+    path.write_text(text)
+    assert load_study(path).pretrain.learning_rate == 1e-4
+
+
+# ---- files ----
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is no mapping"),
+        ("# nothing\n", "is no mapping"),
+        ("- a\n- b\n", "is no mapping"),
+        ("mini", "is no mapping"),
+        ("seeds: [0, 1\ntitle: a\n", "is no YAML: line 2, column 6: "),
+        ("title: a\n\ttitle: b\n", "is no YAML: line 2"),
+        ("title: a: b\n", "is no YAML: line 1, column 9: "),
+        ("title: a\nstudy: b\ntitle: c\n", "is no YAML: line 1, column 1: key title stands twice"),
+        ("data:\n  mini: {seed: 0, seed: 1}\n", "is no YAML: line 2, column 9: key seed stands"),
+        ("title: 2026-13-45\n", "is no YAML: month must be in 1..12"),
+        ("title: !!python/object/apply:os.getcwd []\n", "is no YAML: line 1, column 8: "),
+        ("? [a]\n: 1\n", "is no YAML: line 1"),
+        ("title: \x07\n", "is no YAML: unacceptable character"),
+        ("{: \xff", "is no YAML: "),
+    ],
+)
+def test_file_that_is_no_study_is_named(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(UserError) as error:
+        load_study(path)
+    assert str(error.value).startswith(f"{path}: {said}")
+    assert "\n" not in str(error.value)
+
+
+def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "absent.yaml", tmp_path, tmp_path / "file" / "study.yaml"):
+        with pytest.raises(UserError, match=rf"^{path}: cannot be read"):
+            read_yaml(path)
+
+
+# ---- variants ----
+
+
+@pytest.fixture
+def ablations(tmp_path: Path) -> Path:
+    (tmp_path / "ablations").mkdir()
+    write_variant(tmp_path / "ablations", "full")
+    return tmp_path / "ablations"
+
+
+def write_variant(ablations: Path, name: str, **overrides: Any) -> Path:
+    path = ablations / f"{name}.yaml"
+    path.write_text(yaml.safe_dump({"label": name, "claim": "none", "overrides": overrides}))
+    return path
+
+
+def methods(ablations: Path, **study: Any) -> dict[str, Method]:
+    path = ablations.with_name("study.yaml")
+    path.write_text(yaml.safe_dump({**STUDY, **study}))
+    variants = load_variants(load_study(path), path, ablations)
+    return {name: method for name, (_, method) in variants.items()}
+
+
+def test_overrides_are_laid_over_the_study_key_by_key(ablations: Path) -> None:
+    write_variant(ablations, "other", network={"width": 8}, stages=["finetune"])
+    full, other = methods(ablations).values()
+    assert other.network.model_dump() == {**full.network.model_dump(), "width": 8}
+    assert (full.stages, other.stages) == (("pretrain", "finetune"), ("finetune",))
+    assert other.finetune == full.finetune
+
+
+def test_override_may_set_what_the_study_leaves_out(ablations: Path) -> None:
+    write_variant(ablations, "other", compute={"threads": 3})
+    assert [m.compute.threads for m in methods(ablations).values()] == [1, 3]
+
+
+def test_full_stands_first_and_the_rest_by_name(ablations: Path) -> None:
+    for name in ("zeta", "alpha"):
+        write_variant(ablations, name)
+    assert list(methods(ablations)) == ["full", "alpha", "zeta"]
+    assert list(methods(ablations, variants=["zeta"])) == ["full", "zeta"]
+    assert list(methods(ablations, variants=["zeta", "full"])) == ["full", "zeta"]
+
+
+def test_files_that_an_editor_left_are_no_variants(ablations: Path) -> None:
+    (ablations / ".#full.yaml").write_text("{")
+    (ablations / "README.md").touch()
+    assert list(methods(ablations)) == ["full"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"netwrok": {}}, "unknown key overrides.netwrok; allowed there: network, stages, pretrain"),
+        ({"seeds": [1]}, "unknown key overrides.seeds; allowed there: network"),
+        ({"machine": {}}, "unknown key overrides.machine; allowed there: network"),
+        ({"network": {"widht": 1}}, "unknown key overrides.network.widht; allowed there: backbone"),
+        ({"network": {"width": "x"}}, "overrides.network.width (='x'): "),
+        ({"network": 3}, "overrides.network (=3): "),
+        ({"finetune": {"bptt": False}}, "overrides.finetune.bptt (=False): Input should be 'full'"),
+        ({"stages": ["finetune", "pretrain"]}, "overrides.stages (=['finetune', 'pretrain']): each"),
+    ],
+)
+def test_override_that_is_not_allowed_is_named(
+    ablations: Path, overrides: dict[str, Any], said: str
+) -> None:
+    path = write_variant(ablations, "other", **overrides)
+    with pytest.raises(UserError) as error:
+        methods(ablations)
+    assert str(error.value).startswith(f"{path}: {said}")
+
+
+def test_unknown_key_of_a_variant_is_named(ablations: Path) -> None:
+    path = ablations / "other.yaml"
+    path.write_text("label: a\nclaim: b\noverride: {}\n")
+    with pytest.raises(UserError, match=r"other.yaml: unknown key override; .* label, claim, over"):
+        methods(ablations)
+    path.write_text("label: a\n")
+    with pytest.raises(UserError, match=r"other.yaml: key claim is missing"):
+        methods(ablations)
+
+
+def test_variant_that_is_not_there_is_named_with_those_that_are(ablations: Path) -> None:
+    write_variant(ablations, "other")
+    with pytest.raises(UserError, match=r"no variant othr in .*; there are: full, other"):
+        methods(ablations, variants=["othr"])
+    (ablations / "full.yaml").unlink()
+    with pytest.raises(UserError, match=r"no variant full in .*; there are: other"):
+        methods(ablations)
+
+
+def test_variant_with_a_name_that_is_no_folder_is_refused(ablations: Path) -> None:
+    write_variant(ablations, "No BPTT")
+    with pytest.raises(UserError, match=r"No BPTT.yaml: a variant's name is lower case"):
+        methods(ablations)
+
+
+# ---- schemas ----
+
+
+def partial(schema: Any) -> Any:
+    """A schema of which nothing is required: overrides name only what they change."""
+    if isinstance(schema, dict):
+        return {key: partial(value) for key, value in schema.items() if key != "required"}
+    return [partial(value) for value in schema] if isinstance(schema, list) else schema
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """What an editor needs to complete and check a study and a variant, by file name."""
+    variant, method = Variant.model_json_schema(), partial(Method.model_json_schema())
+    variant["$defs"] = method.pop("$defs")
+    described = {"description": variant["properties"]["overrides"]["description"]}
+    variant["properties"]["overrides"] = method | described
+    return {"study": Study.model_json_schema(), "variant": variant}
+
+
+@pytest.mark.parametrize("name", ["study", "variant"])
+def test_schema_says_what_the_models_say(name: str) -> None:
+    path = PROJECT / "workflow/schemas" / f"{name}.json"
+    wanted = json.dumps(schemas()[name], indent=2) + "\n"
+    if os.environ.get("RGMP_WRITE_SCHEMAS"):
+        path.write_text(wanted)
+    assert path.read_text() == wanted, "RGMP_WRITE_SCHEMAS=1 pytest tests/test_config.py renews it"
+
+
+def models(model: type[Closed]) -> Iterator[type[Closed]]:
+    return iter([model, *(m for m in Closed.__subclasses__() if m.__module__ == "rgmp.config")])
+
+
+def test_every_key_is_described() -> None:
+    for schema in schemas().values():
+        for model in (schema, *schema["$defs"].values()):
+            for key, value in model.get("properties", {}).items():
+                assert value.get("description"), f"{model['title']}.{key}"
+
+
+def test_files_of_the_project_fit_their_schemas() -> None:
+    validate = pytest.importorskip("jsonschema").validate
+    for path in STUDIES:
+        validate(read_yaml(path), schemas()["study"])
+    for path in sorted(ABLATIONS.glob("*.yaml")):
+        validate(read_yaml(path), schemas()["variant"])
+
+
+@pytest.mark.parametrize(
+    ("name", "break_it"),
+    [
+        ("study", lambda value: value.update(titel="a")),
+        ("study", lambda value: value["network"].update(widht=1)),
+        ("study", lambda value: value.pop("data")),
+        ("variant", lambda value: value["overrides"].update(seeds=[1])),
+        ("variant", lambda value: value["overrides"].update(network={"widht": 1})),
+    ],
+)
+def test_schema_refuses_what_is_not_allowed(name: str, break_it: Callable[[Any], Any]) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    value: dict[str, Any] = {
+        "study": copy.deepcopy(STUDY),
+        "variant": {"label": "a", "claim": "b", "overrides": {"network": {"width": 8}}},
+    }[name]
+    jsonschema.validate(value, schemas()[name])
+    break_it(value)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(value, schemas()[name])

@@ -1,0 +1,203 @@
+"""Stage 1's samples: reproducible one by one, and what the paper's two strategies say they are."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny import HEIGHT, STILL, WIDTH, box, pretrain, write_stills
+
+from rgmp.config import Stills
+from rgmp.errors import UserError
+from rgmp.synthesis import Decoded, Pairs, Sample, Still, find_stills
+from rgmp.views import IGNORE
+
+FIXED = {**STILL, "scale": (1, 1), "zoom": (1, 1), "warp": 0}
+
+
+@pytest.fixture
+def stills(tmp_path: Path) -> Stills:
+    return write_stills(tmp_path / "stills", count=4)
+
+
+def draw(stills: Stills, seed: int = 0, **changes: object) -> Sample:
+    pairs = Pairs(find_stills([stills]), pretrain(**changes))
+    return pairs.draw(np.random.default_rng(seed), 0)
+
+
+def same(a: Sample, b: Sample) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_a_sample_has_two_frames_their_masks_and_a_guidance(stills: Stills) -> None:
+    sample = draw(stills)
+    assert sample.frames.shape == (2, 3, HEIGHT, WIDTH)
+    assert sample.frames.dtype == torch.float32
+    assert 0 <= sample.frames.min() < sample.frames.max() <= 1
+    assert sample.masks.shape == (2, HEIGHT, WIDTH)
+    assert set(sample.masks.unique().tolist()) == {0, 1, IGNORE}
+    assert sample.guidance.shape == (HEIGHT, WIDTH)
+    assert set(sample.guidance.unique().tolist()) <= {0.0, 1.0}
+
+
+def test_a_sample_depends_on_its_own_random_state_alone(stills: Stills) -> None:
+    fresh = [draw(stills, seed, occlude=1) for seed in range(6)]
+    pairs = Pairs(find_stills([stills]), pretrain(occlude=1))
+    again = {seed: pairs.draw(np.random.default_rng(seed), 0) for seed in (5, 3, 3, 0, 4, 1, 2)}
+    assert all(same(fresh[seed], again[seed]) for seed in range(6))
+    assert not same(fresh[0], fresh[1])
+
+
+def test_strategy_1_shows_one_still_twice(stills: Stills) -> None:
+    sample = draw(stills, paste=0, **FIXED)
+    assert torch.equal(sample.frames[0], sample.frames[1])
+    moving = draw(stills, paste=0)
+    assert not torch.equal(moving.frames[0], moving.frames[1])
+    assert not torch.equal(moving.masks[0], moving.masks[1])
+
+
+def test_strategy_2_changes_the_background_and_keeps_the_object(stills: Stills) -> None:
+    """Of four stills the pasted background is now and then the object's own."""
+    changed = 0
+    for seed in range(8):
+        plain = draw(stills, seed, paste=0, **FIXED)
+        pasted = draw(stills, seed, paste=1, occlude=0, **FIXED)
+        assert torch.equal(plain.masks, pasted.masks)
+        near = torch.nn.functional.max_pool2d(
+            (plain.masks > 0).float(), kernel_size=3, stride=1, padding=1
+        )
+        deep = torch.nn.functional.max_pool2d(
+            (plain.masks != 1).float(), kernel_size=3, stride=1, padding=1
+        )
+        difference = (plain.frames - pasted.frames).abs().amax(dim=1)
+        assert difference[deep == 0].max() < 1e-6
+        changed += bool(difference[near == 0].mean() > 0.02)
+    assert changed >= 4
+
+
+def test_an_occluder_hides_some_of_the_target_and_none_of_the_reference(stills: Stills) -> None:
+    fewer = 0
+    for seed in range(12):
+        free = draw(stills, seed, paste=1, occlude=0)
+        hidden = draw(stills, seed, paste=1, occlude=1)
+        assert torch.equal(free.masks[0], hidden.masks[0])
+        assert torch.equal(free.frames[0], hidden.frames[0])
+        before, after = free.masks[1] == 1, hidden.masks[1] == 1
+        assert not (after & ~before).any()
+        assert after.any()  # an object wholly hidden teaches nothing
+        fewer += int(after.sum() < before.sum())
+    assert fewer >= 4
+
+
+def test_under_an_occluders_uncertain_edge_the_truth_is_not_known(tmp_path: Path) -> None:
+    """The occluder covers the left half of the picture; its last column is uncertain."""
+    stills = write_stills(tmp_path / "stills", count=1)
+    mask = box(0, 0, HEIGHT, WIDTH // 2, 255)
+    mask[:, WIDTH // 2 - 1] = 128
+    Image.fromarray(mask).save(stills.masks / "0.png")
+    image, shape = find_stills([stills])[0].load(Decoded(64))
+    from rgmp import synthesis
+    from rgmp.views import View
+
+    view = View(np.eye(3), None, (HEIGHT, WIDTH), (HEIGHT, WIDTH))
+    truth = torch.ones((HEIGHT, WIDTH), dtype=torch.uint8)
+    _, left = synthesis._occlude((image, truth), image, shape, view)
+    assert (left[:, : WIDTH // 2 - 1] == 0).all()
+    assert (left[:, WIDTH // 2 - 1] == IGNORE).all()
+    assert (left[:, WIDTH // 2 :] == 1).all()
+    assert (truth == 1).all()  # nothing is changed in place: pictures are kept
+
+
+def test_the_guidance_is_off_but_overlaps(stills: Stills) -> None:
+    for seed in range(10):
+        sample = draw(stills, seed, guidance_empty=0)
+        guess, truth = sample.guidance == 1, sample.masks[1] == 1
+        overlap = (guess & truth).sum() / (guess | truth).sum()
+        assert 0.3 < overlap < 1, seed
+
+
+def test_the_guidance_is_empty_at_times(stills: Stills) -> None:
+    empty = [not draw(stills, seed, guidance_empty=0.5).guidance.any() for seed in range(30)]
+    assert 5 < sum(empty) < 25
+    assert draw(stills, guidance_empty=1).guidance.sum() == 0
+
+
+def test_the_guidance_of_settings_that_move_nothing_is_the_truth(stills: Stills) -> None:
+    sample = draw(stills, guidance_empty=0, guidance_shift=0, guidance_warp=0, paste=0, **FIXED)
+    assert torch.equal(sample.guidance, (sample.masks[1] == 1).float())
+
+
+def test_masks_of_0_and_255_and_what_lies_between(tmp_path: Path) -> None:
+    still = Still(tmp_path / "a.png", tmp_path / "b.png")
+    Image.fromarray(np.full((1, 5, 3), (255, 0, 51), dtype=np.uint8)).save(still.image)
+    Image.fromarray(np.array([[0, 1, 128, 254, 255]], dtype=np.uint8)).save(still.mask)
+    image, mask = still.load(Decoded(64))
+    assert mask.tolist() == [[0, IGNORE, IGNORE, IGNORE, 1]]
+    torch.testing.assert_close(image[:, 0, 0], torch.tensor([1, 0, 0.2]))
+
+
+def test_decoded_pictures_are_kept_only_while_there_is_room(tmp_path: Path) -> None:
+    opened: list[str] = []
+
+    def decode(path: Path) -> torch.Tensor:
+        opened.append(path.name)
+        return torch.zeros(100, dtype=torch.uint8)
+
+    decoded = Decoded(room=250)
+    for name in ("a", "b", "c", "a", "b", "c", "c"):
+        assert decoded.get(tmp_path / name, decode).numel() == 100
+    assert opened == ["a", "b", "c", "c", "c"]
+
+
+def _no_mask(stills: Stills) -> Path:
+    (stills.masks / "2.png").unlink()
+    return stills.images / "2.png"
+
+
+def _no_image(stills: Stills) -> Path:
+    (stills.images / "2.png").unlink()
+    return stills.masks / "2.png"
+
+
+def _empty(stills: Stills) -> str:
+    for path in (*stills.images.iterdir(), *stills.masks.iterdir()):
+        path.unlink()
+    return "no image in any folder"
+
+
+def _no_folder(stills: Stills) -> Path:
+    _empty(stills)
+    stills.masks.rmdir()
+    return stills.masks
+
+
+@pytest.mark.parametrize("spoil", [_no_mask, _no_image, _empty, _no_folder])
+def test_stills_that_do_not_match_are_named(
+    stills: Stills, spoil: Callable[[Stills], object]
+) -> None:
+    culprit = spoil(stills)
+    with pytest.raises(UserError) as caught:
+        find_stills([stills])
+    assert str(culprit) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mask_of_another_size_is_named_with_both_sizes(stills: Stills) -> None:
+    Image.fromarray(box(0, 0, 4, 4, 255)[:60]).save(stills.masks / "1.png")
+    with pytest.raises(UserError, match=r"masks/1.png: is 96x60, its image is 96x64"):
+        find_stills([stills])[1].load(Decoded(64))
+
+
+def test_a_truncated_image_is_named(stills: Stills) -> None:
+    path = stills.images / "1.png"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(UserError, match=r"images/1\.png"):
+        find_stills([stills])[1].load(Decoded(64))
+
+
+def test_sets_of_stills_are_taken_in_order(tmp_path: Path) -> None:
+    first, second = (write_stills(tmp_path / name, count=2) for name in "zy")
+    images = [still.image for still in find_stills([first, second])]
+    assert images == [s.images / f"{i}.png" for s in (first, second) for i in range(2)]
