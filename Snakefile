@@ -16,6 +16,9 @@ min_version("9.0")
 include: "workflow/rules/common.smk"
 
 
+report: "workflow/report/workflow.rst"
+
+
 wildcard_constraints:
     study=plan.study,
     stage="pretrain|finetune",

@@ -5,7 +5,7 @@ A variant keeps its colour, marker and line in every figure. The same rows give 
 
 import textwrap
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -102,9 +102,11 @@ def _in_words(results: Results, sentence: str) -> Figure:
     return figure
 
 
-def _panels(results: Results, height: float) -> tuple[Figure, list[tuple[Benchmark, Axes]]]:
-    """A panel for each benchmark, side by side."""
-    benchmarks = results.plan.benchmarks
+def _panels(
+    results: Results, height: float, keys: Iterable[tuple[Benchmark, str]]
+) -> tuple[Figure, list[tuple[Benchmark, Axes]]]:
+    """A panel for each benchmark that has data, side by side."""
+    benchmarks = list(dict.fromkeys(benchmark for benchmark, _ in keys))
     figure = _figure(results, height)
     axes = figure.subplots(1, len(benchmarks), squeeze=False)[0]
     for ax, benchmark in zip(axes, benchmarks, strict=True):
@@ -128,13 +130,18 @@ def _line(results: Results, variant: str) -> Any:
 def _legend(figure: Figure, handles: Sequence[Artist]) -> None:
     """A legend above the panels, in as many columns as its longest label leaves room for."""
     longest = max(len(str(handle.get_label())) for handle in handles)
-    columns = int(WIDTH / (0.06 * longest + 0.6))  # inches: a letter; a handle with its gaps
+    columns = max(1, int(WIDTH / (0.06 * longest + 0.6)))  # inches: a letter; a handle
     figure.legend(
         handles=handles,
         loc="outside upper center",
         ncols=min(columns, len(handles)),
         handlelength=3,
     )
+
+
+def _handle(label: str, **style: Any) -> Line2D:
+    """An entry of a legend."""
+    return Line2D([], [], label=label, **style)
 
 
 # Accuracy against speed
@@ -145,13 +152,13 @@ def _accuracy_speed(results: Results) -> Figure | str:
     timed = [key for key in results.scores if key in results.speed]
     if not timed:
         return "Nothing has been both scored and timed yet."
-    figure, panels = _panels(results, 3.4)
+    figure, panels = _panels(results, 3.4, timed)
     handles = [
-        Line2D([], [], ls="", label=results.label(variant), **_mark(results, variant))
+        _handle(results.label(variant), ls="", **_mark(results, variant))
         for variant in results.variants
     ]
     if results.comparable:
-        handles.append(Line2D([], [], ls="", marker=".", color=GREY, label="published"))
+        handles.append(_handle("published", ls="", marker=".", color=GREY))
     _legend(figure, handles)
     labels: list[tuple[Axes, dict[str, Point], list[Point]]] = []
     for benchmark, ax in panels:
@@ -241,18 +248,13 @@ def _differences(results: Results) -> Figure | str:
     """Each variant minus full, in points of J&F, with intervals and single seeds."""
     if not results.differences:
         return "There is no variant to compare with full yet."
-    figure, panels = _panels(results, 1.1 + 0.28 * len(results.others))
+    figure, panels = _panels(results, 1.1 + 0.28 * len(results.others), results.differences)
     words = {"better": "^", "worse": "v", "inconclusive": "o"}
-    _legend(
-        figure,
-        [
-            *(
-                Line2D([], [], ls="", marker=marker, color="k", label=word, **_hollow(word))
-                for word, marker in words.items()
-            ),
-            Line2D([], [], ls="", marker="|", color=GREY, label="a single seed"),
-        ],
-    )
+    handles = [
+        _handle(word, ls="", marker=marker, color="k", **_hollow(word))
+        for word, marker in words.items()
+    ]
+    _legend(figure, [*handles, _handle("a single seed", ls="", marker="|", color=GREY)])
     found = results.differences.values()
     reach = 3 * max(abs(d.mean) for d in found) + 0.02  # two seeds give intervals of any width
     left = 100 * max(-reach, min(0, *(d.low for d in found)))
@@ -308,7 +310,7 @@ def _course(results: Results) -> Figure | str:
     panels = [(b, v) for v, b in product(shown, results.plan.benchmarks)]
     panels = [key for key in panels if key in results.rows]
     rows = -(-len(panels) // 2)
-    figure = _figure(results, 0.6 + 1.35 * rows)
+    figure = _figure(results, 0.7 + 1.45 * rows)
     axes = figure.subplots(rows, min(2, len(panels)), sharex=True, sharey=True, squeeze=False)
     for ax in axes.flat[len(panels) :]:
         ax.remove()
@@ -327,9 +329,9 @@ def _course(results: Results) -> Figure | str:
     for ax in axes.flat[max(0, len(panels) - 2) : len(panels)]:
         ax.set_xlabel("position in the sequence, %")
         ax.tick_params(labelbottom=True)
-    full = Line2D([], [], color=_colour(results, "full"), label=results.label("full"))
-    other = Line2D([], [], color=GREY, ls="--", label="the variant above the panel")
-    band = Patch(color=GREY, alpha=0.3, lw=0, label="95% interval of the mean over objects")
+    full = _handle(results.label("full"), color=_colour(results, "full"))
+    other = _handle("the panel's variant", color=GREY, ls="--")
+    band = Patch(color=GREY, alpha=0.3, lw=0, label="95% interval of the mean")
     _legend(figure, [full, *([other] if results.others else []), band])
     return figure
 
@@ -359,11 +361,11 @@ def _course_of(rows: list[Score]) -> tuple[Values, Values, Values]:
 
 def _sequences(results: Results) -> Figure | str:
     """J of each sequence: full, the other variants, and the authors' where comparable."""
-    scored = [b for b in results.plan.benchmarks if (b, "full") in results.scores]
+    scored = [key for key in results.scores if key[1] == "full"]
     if not scored:
         return "full has not been scored yet."
-    longest = max(len({s for s, _ in results.scores[b, "full"].objects}) for b in scored)
-    figure, panels = _panels(results, 1.2 + 0.15 * longest)
+    longest = max(len({s for s, _ in results.scores[key].objects}) for key in scored)
+    figure, panels = _panels(results, 1.2 + 0.15 * longest, scored)
     for benchmark, ax in panels:
         full = _by_sequence(results.scores[benchmark, "full"])
         order = sorted(full, key=lambda sequence: full[sequence].mean())
@@ -386,21 +388,12 @@ def _sequences(results: Results) -> Figure | str:
         ax.set_ylim(-0.7, len(order) - 0.3)
         ax.set_xlabel(f"{J}, %")
     handles = [
-        Line2D(
-            [],
-            [],
-            marker="o",
-            color=COLOURS[0],
-            label=f"{results.label('full')}: mean, range of seeds",
-        )
+        _handle(f"{results.label('full')}: mean, range of seeds", marker="o", color=COLOURS[0])
     ]
     if results.others:
-        handles.append(Line2D([], [], ls="", marker="|", color="0.7", label="other variants"))
+        handles.append(_handle("other variants", ls="", marker="|", color="0.7"))
     if results.comparable:
-        hollow = Line2D(
-            [], [], ls="", marker="D", color=COLOURS[3], mfc="none", label="the authors'"
-        )
-        handles.append(hollow)
+        handles.append(_handle("the authors'", ls="", marker="D", color=COLOURS[3], mfc="none"))
     _legend(figure, handles)
     return figure
 
@@ -463,7 +456,7 @@ def _training(results: Results) -> Figure | str:
     _legend(
         figure,
         [
-            Line2D([], [], label=results.label(v), color=_colour(results, v), ls=_line(results, v))
+            _handle(results.label(v), color=_colour(results, v), ls=_line(results, v))
             for v in owners
         ],
     )

@@ -23,7 +23,7 @@ CAPTIONS = {
     "differences": "Each variant minus the whole method: mean, interval and single seeds. Where an "
     "arrow ends a line, the interval goes on.",
     "course": "J over the course of a sequence: where errors add up, a line falls. Each variant "
-    "beside the whole method.",
+    "beside the whole method; bands: 95% bootstrap intervals of the mean over objects.",
     "sequences": "J of every sequence, hardest at the bottom.",
     "training": "Training curves, a line for each seed; a training that variants share is drawn "
     "once, under the first of them.",

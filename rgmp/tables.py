@@ -44,7 +44,7 @@ _PROTOCOL_ACCURACY = (
 )
 _PROTOCOL_SPEED = (
     "FPS: network and aggregation, from a frame on the device to its labels there, frame 0 "
-    "apart; median over frames and repeats. As the authors: frames of whole clips over wall "
+    "apart; median over frames and repeats. As the authors: frames of a clip over its wall "
     "time, with frame 0, resizing and transfers."
 )
 

@@ -6,7 +6,7 @@
 import copy
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 import yaml
 from tiny_tree import STUDY
 
-from rgmp.config import Closed, Method, Study, Variant, load_study, load_variants, read_yaml
+from rgmp.config import Method, Study, Variant, load_study, load_variants, read_yaml
 from rgmp.errors import UserError
 
 PROJECT = Path(__file__).parents[1]
@@ -182,7 +182,7 @@ def test_value_that_is_not_allowed_is_named_with_its_key(
     tmp_path: Path, key: str, value: Any
 ) -> None:
     line = refusal(tmp_path, changed(key, value))
-    assert line.startswith(key)
+    assert key in line
     if not isinstance(value, list):
         assert f"(={value!r})" in line
 
@@ -316,14 +316,20 @@ def test_files_that_an_editor_left_are_no_variants(ablations: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        ({"netwrok": {}}, "unknown key overrides.netwrok; allowed there: network, stages, pretrain"),
+        (
+            {"netwrok": {}},
+            "unknown key overrides.netwrok; allowed there: network, stages, pretrain",
+        ),
         ({"seeds": [1]}, "unknown key overrides.seeds; allowed there: network"),
         ({"machine": {}}, "unknown key overrides.machine; allowed there: network"),
         ({"network": {"widht": 1}}, "unknown key overrides.network.widht; allowed there: backbone"),
         ({"network": {"width": "x"}}, "overrides.network.width (='x'): "),
         ({"network": 3}, "overrides.network (=3): "),
         ({"finetune": {"bptt": False}}, "overrides.finetune.bptt (=False): Input should be 'full'"),
-        ({"stages": ["finetune", "pretrain"]}, "overrides.stages (=['finetune', 'pretrain']): each"),
+        (
+            {"stages": ["finetune", "pretrain"]},
+            "overrides.stages (=['finetune', 'pretrain']): each",
+        ),
     ],
 )
 def test_override_that_is_not_allowed_is_named(
@@ -386,10 +392,6 @@ def test_schema_says_what_the_models_say(name: str) -> None:
     if os.environ.get("RGMP_WRITE_SCHEMAS"):
         path.write_text(wanted)
     assert path.read_text() == wanted, "RGMP_WRITE_SCHEMAS=1 pytest tests/test_config.py renews it"
-
-
-def models(model: type[Closed]) -> Iterator[type[Closed]]:
-    return iter([model, *(m for m in Closed.__subclasses__() if m.__module__ == "rgmp.config")])
 
 
 def test_every_key_is_described() -> None:

@@ -71,7 +71,7 @@ def test_davis_own_masks_have_this_palette(shared: Path) -> None:
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_palette_of_any_depth_gives_its_indices(tmp_path: Path, bits: int) -> None:
-    labels = (np.arange(12, dtype=np.uint8) % 2**bits).reshape(3, 4)
+    labels = (np.arange(12) % 2**bits).astype(np.uint8).reshape(3, 4)
     image = Image.fromarray(labels).convert("P")
     image.putpalette(davis.PALETTE)
     image.save(tmp_path / "a.png", bits=bits)
@@ -340,8 +340,7 @@ def test_every_fault_is_named_not_the_first_alone(tree: Path) -> None:
     frame(tree, 1, "val_b").unlink()
     named = problems(tree)
     assert [line.split(": ")[0] for line in named] == [
-        str(path)
-        for path in (frame(tree, 1), annotation(tree, 2), frame(tree, 1, "val_b").parent)
+        str(path) for path in (frame(tree, 1), annotation(tree, 2), frame(tree, 1, "val_b").parent)
     ]
 
 

@@ -59,6 +59,16 @@ def test_no_panel_is_empty_and_every_figure_says_its_study(four: Path, draw: Any
     assert "commit c0ffee1234" in footer
 
 
+def test_a_benchmark_not_yet_scored_has_no_panel(tmp_path: Path) -> None:
+    build(tmp_path, variants=2, frames=6)
+    shutil.rmtree(tmp_path / "scores" / "davis2017")
+    with rc_context(figures.STYLE):
+        for draw in figures.DRAWINGS[:4]:
+            figure = draw(load(tmp_path))
+            assert not isinstance(figure, str)
+            assert [ax.get_title()[:10] for ax in figure.axes] == ["DAVIS-2016"]
+
+
 @pytest.mark.parametrize("variants", [2, 10])
 def test_names_of_published_methods_cover_nothing(tmp_path: Path, variants: int) -> None:
     build(tmp_path, variants=variants, complete=True, seeds=(0,), frames=6)

@@ -1,10 +1,12 @@
 """Inference is that of the facts, to the pixel; what it keeps does not grow; masks come whole."""
 
+import copy
 import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -68,6 +70,14 @@ def ten(height: int, width: int) -> Labels:
     return (1 + 5 * (rows * 2 // height) + columns * 5 // width).astype(np.uint8)
 
 
+@contextmanager
+def in_float64(network: RGMP) -> Iterator[RGMP]:
+    """Let the package compute in float64: what can differ then is the method, not the rounding."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tensor, "float", Tensor.double)
+        yield copy.deepcopy(network).double()
+
+
 def compare(
     network: RGMP,
     frames: list[Labels],
@@ -75,30 +85,29 @@ def compare(
     aggregation: Aggregation = "softmax",
     scales: tuple[float, ...] = (0.5, 0.75, 1.0),
 ) -> list[Labels]:
-    """Assert that every frame's soft result and labels are the plain ones; return those labels."""
+    """Assert that every frame's soft result and labels are the plain ones; return the labels."""
     settings = Inference(scales=scales, aggregation=aggregation)
-    propagator = Propagator(network, settings, CPU)
-    propagator.start(frames[0], labels)
-    answers = []
     plain = propagate(doubles(network), frames, labels, scales, aggregation)
-    for frame, (wanted, soft) in zip(frames[1:], plain, strict=True):
-        got = propagator.step(frame).numpy()
-        assert got.dtype == np.uint8
-        assert got.shape == labels.shape
-        inside = propagator._soft.numpy()[:, *propagator._crop]
-        np.testing.assert_allclose(inside, soft, atol=2e-3)
-        sure = np.sort(_with_background(soft, aggregation), axis=0)
-        clear = sure[-1] - sure[-2] > 5e-3
-        np.testing.assert_array_equal(got[clear], wanted[clear])
-        assert np.mean(got == wanted) >= 0.999
-        answers.append(wanted)
-    return answers
+    with in_float64(network) as exact:
+        propagator = Propagator(exact, settings, CPU)
+        propagator.start(frames[0], labels)
+        for frame, (wanted, soft) in zip(frames[1:], plain, strict=True):
+            got = propagator.step(frame).numpy()
+            inside = propagator._soft.numpy()[:, *propagator._crop]
+            np.testing.assert_allclose(inside, soft, atol=1e-6)
+            np.testing.assert_array_equal(got, wanted)
+            assert got.dtype == np.uint8
+    return [wanted for wanted, _ in plain]
 
 
-def _with_background(soft: NDArray[np.float64], aggregation: Aggregation) -> NDArray[np.float64]:
-    shares = aggregation == "softmax" and len(soft) > 1
-    background = 1 - soft.sum(0) if shares else np.full(soft.shape[1:], 0.5)
-    return np.concatenate([background[None], soft])
+def compare_in_fp32(network: RGMP, frames: list[Labels], labels: Labels) -> list[Labels]:
+    """Assert that the labels are the plain ones on 99.9 % of pixels; return the plain ones."""
+    propagator = Propagator(network, Inference(), CPU)
+    propagator.start(frames[0], labels)
+    plain = [answer for answer, _ in propagate(doubles(network), frames, labels)]
+    for frame, wanted in zip(frames[1:], plain, strict=True):
+        assert np.mean(propagator.step(frame).numpy() == wanted) >= 0.999
+    return plain
 
 
 SIZES = {"neither": (45, 70), "height": (64, 70), "width": (45, 96), "both": (64, 96)}
@@ -122,7 +131,7 @@ def test_two_objects_equal_the_facts(
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
 def test_ten_objects_equal_the_facts(network: RGMP, aggregation: Aggregation) -> None:
-    answers = compare(network, video(3, 45, 70), ten(45, 70), aggregation)
+    answers = compare(network, video(3, 33, 40), ten(33, 40), aggregation)
     assert len(np.unique(answers)) > 5
 
 
@@ -163,7 +172,7 @@ def test_objects_that_vanish_and_come_back_equal_the_facts(
     objects: int, aggregation: Aggregation
 ) -> None:
     network = random_network(seed=3)
-    labels = boxes(45, 70, (5, 10, 30, 35), (20, 30, 44, 66)[:4])
+    labels = boxes(45, 70, (5, 10, 30, 35), (20, 30, 44, 66))
     labels[labels > objects] = 0
     frames = video(5, 45, 70)
     bias = cast(nn.Parameter, network.decoder.head2.bias)
@@ -184,12 +193,19 @@ def test_objects_that_vanish_and_come_back_equal_the_facts(
     assert not np.any(answers)
 
 
+@pytest.mark.parametrize("objects", [1, 2])
+def test_fp32_equals_the_facts(network: RGMP, objects: int) -> None:
+    labels = boxes(45, 70, (5, 10, 30, 35), (20, 30, 44, 66))
+    labels[labels > objects] = 0
+    compare_in_fp32(network, video(3, 45, 70), labels)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("objects", [1, 2])
 def test_the_papers_network_equals_the_facts(objects: int) -> None:
     labels = boxes(80, 100, (10, 20, 60, 60), (40, 50, 79, 99))
     labels[labels > objects] = 0
-    answers = compare(random_network(Network()), video(3, 80, 100), labels)
+    answers = compare_in_fp32(random_network(Network()), video(3, 80, 100), labels)
     assert set(np.unique(answers)) == set(range(objects + 1))
 
 
@@ -560,4 +576,4 @@ def test_real_frames_equal_the_facts(network: RGMP, shared: Path) -> None:
     name = sorted(p.name for p in (root / "JPEGImages/480p").iterdir())[0]
     sequence = davis.open_sequence(root, name)
     truth = davis.read_annotation(sequence.annotations[0], "davis2016")
-    compare(network, [davis.read_frame(path) for path in sequence.frames[:3]], truth)
+    compare_in_fp32(network, [davis.read_frame(path) for path in sequence.frames[:3]], truth)

@@ -12,7 +12,7 @@ from rgmp.config import Pretrain
 from rgmp.views import IGNORE, View, deform, elastic, look
 
 SIZE = HEIGHT, WIDTH
-FIXED = pretrain(**STILL, scale=(1, 1), zoom=(1, 1))
+FIXED = pretrain(**STILL)
 
 
 def image_of(seed: int = 0) -> Tensor:

@@ -1,6 +1,7 @@
 """Data and a plan so small that a training of a few steps takes a second."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,19 +13,21 @@ from rgmp.davis import write_mask
 from rgmp.files import digest_of
 
 HEIGHT, WIDTH = 64, 96
-STILL = dict.fromkeys(("brightness", "contrast", "saturation", "flip"), 0.0) | dict.fromkeys(
-    ("rotation", "shear"), (0.0, 0.0)
-)
-"""Settings of views that do not move, mirror or tint; with scale and zoom (1, 1)."""
+STILL: dict[str, Any] = {
+    **dict.fromkeys(("brightness", "contrast", "saturation", "flip"), 0),
+    **dict.fromkeys(("rotation", "shear"), (0, 0)),
+    **dict.fromkeys(("scale", "zoom"), (1, 1)),
+}
+"""Settings of views that show a picture as it is."""
 
 
-def pretrain(**changes: object) -> Pretrain:
+def pretrain(**changes: Any) -> Pretrain:
     """Settings of stage 1."""
     values = {"steps": 12, "batch": 2, "learning_rate": 2e-3, "final_learning_rate": 1e-4}
     return Pretrain.model_validate({**values, "crop": (HEIGHT, WIDTH), **changes})
 
 
-def finetune(**changes: object) -> Finetune:
+def finetune(**changes: Any) -> Finetune:
     """Settings of stage 2."""
     values = {"steps": 12, "batch": 2, "learning_rate": 2e-3, "final_learning_rate": 1e-4}
     return Finetune.model_validate(
@@ -91,7 +94,7 @@ def write_plan(
     stages: tuple[Pretrain | Finetune, ...],
     reference: str = "first",
     threads: int = 1,
-    **machine: object,
+    **machine: Any,
 ) -> plan.Plan:
     """A study of one variant and one seed on tiny data in `root`, its plan.json in root/study."""
     network = {"backbone": "resnet10", "width": 4, "decoder_width": 4, "reference": reference}

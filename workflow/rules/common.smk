@@ -1,4 +1,4 @@
-# The study that this run is about, and what the rules ask of its plan. No rule stands here.
+# The study that this run is about, and what the rules ask of its plan.
 
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ REPORT_SOURCES = (
 def resolve_study():
     """The plan of the one study file given with --configfile; of the mini study without it."""
     given = [Path(path) for path in workflow.configfiles]
-    if len(given) > 1 or (config and not given):
+    if len(given) > 1 or workflow.config_settings.config:
         raise UserError(
             "a study is one file, given with --configfile; settings of two are not mixed and "
             "--config is not read: copy the study file and edit it"
@@ -32,12 +32,12 @@ def resolve_study():
 
 
 def sources(*names):
-    """Files of the package on which a cheap rule depends: edited, the rule runs again."""
+    """Files of the package that a cheap job rests on; an edit makes it run again."""
     return [Path(rgmp.__file__).with_name(name) for name in names]
 
 
 def training_of(wildcards):
-    """The planned training that a rule's wildcards name."""
+    """The planned training that the wildcards name."""
     folder = f"weights/{wildcards.stage}/{wildcards.training}"
     return next(t for t in plan.trainings if t.folder == folder)
 
@@ -116,3 +116,8 @@ try:
 except UserError as error:
     print(f"rgmp: {error}", file=sys.stderr)
     sys.exit(2)
+
+config |= {
+    "title": plan.title,
+    "seeds": list(plan.seeds),
+}  # for the captions of --report

@@ -7,10 +7,18 @@ rule make_tables:
         measured=measured_files,
         sources=sources(*REPORT_SOURCES),
     output:
-        tables=expand(
+        csv=[
+            report(
+                f"results/{{study}}/tables/{name}.csv",
+                caption=f"../report/table_{name}.rst",
+                category="Tables",
+            )
+            for name in tables.NAMES
+        ],
+        text=expand(
             "results/{{study}}/tables/{name}.{suffix}",
             name=tables.NAMES,
-            suffix=["csv", "md", "tex"],
+            suffix=["md", "tex"],
         ),
         record="results/{study}/records/tables.json",
     log:
@@ -29,12 +37,15 @@ rule make_figures:
         measured=measured_files,
         sources=sources(*REPORT_SOURCES),
     output:
-        figures=report(
-            expand("results/{{study}}/figures/{name}.png", name=figures.NAMES),
-            caption="../report/figures.rst",
-            category="Figures",
-        ),
-        print=expand("results/{{study}}/figures/{name}.pdf", name=figures.NAMES),
+        png=[
+            report(
+                f"results/{{study}}/figures/{name}.png",
+                caption=f"../report/figure_{name}.rst",
+                category="Figures",
+            )
+            for name in figures.NAMES
+        ],
+        pdf=expand("results/{{study}}/figures/{name}.pdf", name=figures.NAMES),
         record="results/{study}/records/figures.json",
     log:
         "results/{study}/logs/figures.log",

@@ -1,0 +1,421 @@
+"""Every command by hand: what it makes, what it records, and what it says to a mistake."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from tiny_tree import FRAMES, HEIGHT, STUDY, WIDTH, write_tree
+
+import rgmp
+from rgmp import cli, davis, files
+from rgmp.records import Record, read_all
+
+ABLATIONS = Path(__file__).parents[1] / "ablations"
+COMMANDS = (
+    "plan", "mini", "check", "train", "infer", "speed", "score", "tables", "figures", "report",
+    "track",
+)  # fmt: skip
+VAL = ["--davis", "davis", "--benchmark", "davis2017", "--split", "val"]
+INFER = ["infer", "--weights", "tiny.safetensors", *VAL, "--scales", "1", "--device", "cpu"]
+SCORE = ["score", *VAL, "--masks", "truth", "--out", "scores.csv"]
+SPEED = ["speed", *INFER[1:], "--out", "speed.json"]
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree, stills, a study, its truth as masks, and weights of a tiny network."""
+    from rgmp import checkpoint
+    from rgmp.config import Network
+    from rgmp.network import RGMP
+
+    root = tmp_path_factory.mktemp("pristine")
+    write_tree(root)
+    shutil.copytree(root / "davis/Annotations/480p", root / "truth")
+    for split in ("train_a", "train_b"):
+        shutil.rmtree(root / "truth" / split)
+    (root / "ablations").mkdir()
+    shutil.copy(ABLATIONS / "full.yaml", root / "ablations")
+    (root / "study.yaml").write_text(yaml.safe_dump({**STUDY, "seeds": [3]}))
+    (root / "text.pth").write_text("<html>404</html>")
+    (root / "file").touch()
+    network = RGMP(Network(backbone="resnet10", width=4, decoder_width=4))
+    checkpoint.save(root / "tiny.safetensors", network, {"identity": "1a2b3c4d5e6f"})
+    return root
+
+
+@pytest.fixture
+def here(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "here"
+    shutil.copytree(pristine, root)
+    monkeypatch.chdir(root)
+    return root
+
+
+def everything(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
+
+
+def the_record(path: str) -> Record:
+    record: Record = json.loads(Path(path).read_text())
+    return record
+
+
+# ---- help ----
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_that_parses(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "--help"])
+    assert stop.value.code == 0
+    help_text = " ".join(capsys.readouterr().out.split())
+    example = help_text.partition(f"Example: rgmp {command} ")[2]
+    assert cli._parser().parse_args([command, *example.split()]).run
+
+
+def test_help_names_every_command_and_version_is_the_packages(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    listed = capsys.readouterr().out
+    assert all(f"\n    {command} " in listed for command in COMMANDS)
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"rgmp {rgmp.__version__}\n"
+
+
+def test_command_line_waits_for_no_heavy_package() -> None:
+    look = "import sys, rgmp.cli; print(*sorted({'torch', 'pandas', 'mlflow', 'matplotlib'}" + (
+        " & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+# ---- mistakes ----
+
+
+def unlink(path: str) -> Callable[[], object]:
+    return lambda: Path(path).unlink()
+
+
+def truncate(path: str) -> Callable[[], object]:
+    return lambda: Path(path).write_bytes(Path(path).read_bytes()[:-200])
+
+
+def shrink(path: str) -> Callable[[], object]:
+    return lambda: Image.new("P", (WIDTH - 1, HEIGHT), 1).save(path)
+
+
+def edit_study(old: str, new: str) -> Callable[[], object]:
+    path = Path("study.yaml")
+    return lambda: path.write_text(path.read_text().replace(old, new))
+
+
+def nothing() -> None: ...
+
+
+FRAME, MASK = "davis/JPEGImages/480p/val_b/00002.jpg", "davis/Annotations/480p/val_b/00000.png"
+CHECK = ["check", "davis", "--split", "davis2016/val", "davis2017/val", "davis2017/train"]
+MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
+    "no command": ([], nothing, "COMMAND"),
+    "unknown command": (["segment"], nothing, "segment"),
+    "unknown option": ([*SCORE, "--engin2", "x"], nothing, "--engin2"),
+    "missing option": (["score", *VAL], nothing, "--masks"),
+    "unknown benchmark": (["infer", "--benchmark", "davis2018"], nothing, "davis2018"),
+    "number that is none": ([*SPEED, "--limit", "many"], nothing, "many"),
+    "no repeats": ([*SPEED, "--repeats", "0"], nothing, "--repeats"),
+    "one frame": ([*SPEED, "--frames", "1"], nothing, "--frames"),
+    "no threads": ([*INFER, "--masks", "out", "--threads", "0"], nothing, "--threads"),
+    "negative seed": (["mini", "new", "--seed", "-1"], nothing, "--seed"),
+    "scale out of range": ([*INFER, "--masks", "out", "--scales", "9"], nothing, "scales.0 (=9.0)"),
+    "scale that is none": ([*INFER, "--masks", "out", "--scales", "nan"], nothing, "scales.0"),
+    "no study": (["plan", "absent.yaml"], nothing, "absent.yaml"),
+    "unknown key in a study": (
+        ["plan", "study.yaml"],
+        edit_study("batch:", "bacth:"),
+        "unknown key finetune.bacth; allowed there: steps, batch",
+    ),
+    "unknown key in a variant": (
+        ["plan", "study.yaml"],
+        lambda: Path("ablations/other.yaml").write_text(
+            "label: a\nclaim: b\noverrides: {network: {widht: 1}}"
+        ),
+        "ablations/other.yaml: unknown key overrides.network.widht; allowed there: backbone, width",
+    ),
+    "results that are a file": (["plan", "study.yaml"], Path("results").touch, "results/tiny"),
+    "plan: missing frame": (
+        ["plan", "study.yaml"], unlink(FRAME), "val_b: 00002.jpg is missing"
+    ),
+    "check: no tree": (["check", "nowhere"], nothing, "nowhere/ImageSets/2017/val.txt"),
+    "check: no benchmark": (["check", "davis", "--split", "davis2018/val"], nothing, "davis2018"),
+    "check: missing frame": (CHECK, unlink(FRAME), "val_b: 00002.jpg is missing"),
+    "check: mask of another size": (CHECK, shrink(MASK), f"{MASK}: is 71x40, its frame 72x40"),
+    "check: truncated JPEG": (CHECK, truncate(FRAME), f"{FRAME}: is no whole image"),
+    "check: truncated still": (
+        [*CHECK, "--stills", "stills/images", "stills/masks"],
+        truncate("stills/images/1.jpg"),
+        "stills/images/1.jpg: is no whole image",
+    ),
+    "check: still without a mask": (
+        [*CHECK, "--stills", "stills/images", "stills/masks"],
+        unlink("stills/masks/1.png"),
+        "stills/images/1.jpg: has no mask",
+    ),
+    "check: stills in one folder": (
+        [*CHECK, "--stills", "stills", "stills"], nothing, "images and masks are one folder"
+    ),
+    "check: first weights are none": (
+        [*CHECK, "--weights", "text.pth", "--weights", "fine.pth"],
+        lambda: __import__("torch").save({}, "fine.pth"),
+        "text.pth: is no weights file",
+    ),
+    "infer: unknown sequence": (
+        [*INFER, "--masks", "out", "--sequences", "val_a", "val_c"], nothing, "val_c"
+    ),
+    "infer: missing frame": ([*INFER, "--masks", "out"], unlink(FRAME), "00002.jpg is missing"),
+    "infer: truncated JPEG": ([*INFER, "--masks", "out"], truncate(FRAME), FRAME),
+    "infer: mask of another size": ([*INFER, "--masks", "out"], shrink(MASK), f"{MASK}: is 71x40"),
+    "infer: no weights": (
+        [*INFER, "--masks", "out", "--weights", "absent.pth"], nothing, "absent.pth"
+    ),
+    "infer: weights that are none": (
+        [*INFER, "--masks", "out", "--weights", "text.pth"], nothing, "text.pth: is no weights file"
+    ),
+    "infer: weights that are a folder": (
+        [*INFER, "--masks", "out", "--weights", "davis"], nothing, "davis: no such weights file"
+    ),
+    "infer: unwritable masks": ([*INFER, "--masks", "file/out"], nothing, "file/out"),
+    "infer: masks among other files": ([*INFER, "--masks", "stills"], nothing, "stills: holds"),
+    "infer: unwritable record": (
+        [*INFER, "--masks", "out", "--record", "file/record.json"], nothing, "file"
+    ),
+    "speed: truncated JPEG": (SPEED, truncate(FRAME), FRAME),
+    "speed: weights that are none": ([*SPEED, "--weights", "text.pth"], nothing, "text.pth"),
+    "speed: unwritable": ([*SPEED, "--out", "file/speed.json"], nothing, "file"),
+    "score: missing masks": ([*SCORE, "--masks", "nowhere"], nothing, "nowhere"),
+    "score: missing mask": (SCORE, unlink("truth/val_a/00001.png"), "val_a: missing 00001.png"),
+    "score: mask of another size": (SCORE, shrink("truth/val_a/00001.png"), "val_a/00001.png"),
+    "score: unwritable": ([*SCORE, "--out", "file/scores.csv"], nothing, "file"),
+    "score: unwritable record": ([*SCORE, "--record", "file/record.json"], nothing, "file"),
+    "mini: folder with other files": (["mini", "stills"], nothing, "stills: is there already"),
+    "mini: unwritable": (["mini", "file/mini"], nothing, "file/mini: cannot be written"),
+    "train: no study": (["train", "davis", "pretrain/full"], nothing, "davis: is no study's"),
+    "tables: no study": (["tables", "davis"], nothing, "davis"),
+    "figures: no study": (["figures", "davis"], nothing, "davis"),
+    "report: no study": (["report", "davis"], nothing, "davis"),
+    "track: no study": (["track", "davis"], nothing, "davis"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistake_ends_in_one_line_and_status_2_and_changes_nothing(
+    here: Path, mistake: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, make_it, named = MISTAKES[mistake]
+    make_it()
+    before = everything(here)
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr()
+    (line,) = said.err.splitlines()
+    assert line.startswith("rgmp: ")
+    assert named in line
+    assert said.out == ""
+    assert everything(here) == before
+
+
+@pytest.mark.usefixtures("here")
+def test_every_problem_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    truncate(FRAME)()
+    truncate("stills/images/1.jpg")()
+    arguments = [*CHECK, "--stills", "stills/images", "stills/masks", "--weights", "text.pth"]
+    assert cli.main(arguments) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [FRAME in lines[0], "1.jpg" in lines[1], "text.pth" in lines[2]] == [True] * 3
+    assert lines[2].endswith("(3 problems in all)")
+
+
+@pytest.mark.usefixtures("here")
+def test_mistake_in_a_real_process() -> None:
+    command = [sys.executable, "-c", "import sys; from rgmp.cli import main; sys.exit(main())"]
+    done = subprocess.run(
+        [*command, *SCORE, "--masks", "nowhere"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("here")
+def test_fault_of_ours_keeps_its_traceback() -> None:
+    broken = (
+        "import sys; from rgmp import cli, scoring\n"
+        "def score(*_, **__): raise ZeroDivisionError\n"
+        "scoring.score = score\n"
+        "sys.exit(cli.main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", broken, *SCORE, "--record", "record.json"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "ZeroDivisionError" in done.stderr
+    assert not Path("record.json").exists()
+
+
+# ---- the commands, end to end ----
+
+
+@pytest.mark.usefixtures("here")
+def test_check_names_what_it_read(capsys: pytest.CaptureFixture[str]) -> None:
+    record = "results/tiny/records/data.json"
+    Path("stills/images/notes").mkdir()  # what else lies there is no still
+    stills = ["--stills", "stills/images", "stills/masks"]
+    assert cli.main([*CHECK, *stills, "--record", record]) == 0
+    assert capsys.readouterr().out == f"{2 * 4 * FRAMES + 6} files, nothing wrong\n"
+    found = the_record(record)
+    assert (found["kind"], found["study"], found["name"]) == ("check", "tiny", "data")
+    assert found["results"] == {"davis2016/val": 2, "davis2017/val": 2, "davis2017/train": 2} | {
+        "stills": 3
+    }
+    before = found["inputs"]["data"]
+    Path("stills/images/1.jpg").write_bytes(Path("stills/images/0.jpg").read_bytes())
+    assert cli.main([*CHECK, *stills, "--record", record]) == 0
+    assert the_record(record)["inputs"]["data"] != before
+
+
+@pytest.mark.usefixtures("here")
+def test_infer_then_score() -> None:
+    records = "results/tiny/records"
+    name = "davis2017/full/seed3"
+    who = ["--variant", "full", "--seed", "3"]
+    masks, scores = f"results/tiny/masks/{name}", f"results/tiny/scores/{name}.csv"
+    made = f"{records}/masks/{name}.json"
+    assert cli.main([*INFER, "--masks", masks, *who, "--record", made]) == 0
+    for sequence in ("val_a", "val_b"):
+        written = sorted(Path(masks, sequence).iterdir())
+        assert [path.name for path in written] == [f"{t:05d}.png" for t in range(FRAMES)]
+        first = davis.read_labels(Path("davis/Annotations/480p", sequence, "00000.png"))
+        assert (davis.read_labels(written[0]) == first).all()
+        assert all(davis.read_labels(path).shape == (HEIGHT, WIDTH) for path in written)
+    found = the_record(made)
+    assert (found["kind"], found["name"]) == ("infer", f"masks/{name}")
+    assert (found["study"], found["variant"], found["seed"]) == ("tiny", "full", 3)
+    assert (found["benchmark"], found["identity"]) == ("davis2017", "1a2b3c4d5e6f")
+    weights = files.digest_of_file(Path("tiny.safetensors"))
+    assert found["inputs"]["weights"] == weights
+    assert found["config"]["scales"] == [1.0]
+    assert found["results"] == {"frames": 2 * FRAMES}
+
+    made = f"{records}/scores/{name}.json"
+    assert cli.main(["score", *VAL, "--masks", masks, "--out", scores, *who, "--record", made]) == 0
+    with Path(scores).open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * 2 * (FRAMES - 2)  # sequences, objects, frames
+    assert {(r["benchmark"], r["variant"], r["seed"]) for r in rows} == {("davis2017", "full", "3")}
+    found = the_record(made)
+    assert (found["kind"], found["name"]) == ("score", f"scores/{name}")
+    assert (found["study"], found["variant"], found["seed"]) == ("tiny", "full", 3)
+    assert found["results"]["J_mean"] == pytest.approx(np.mean([float(r["J"]) for r in rows]))
+    assert found["outputs"] == {"scores": files.digest_of_file(Path(scores))}
+    assert [r["name"] for r in read_all(Path("results/tiny"))] == [
+        f"masks/{name}",
+        f"scores/{name}",
+    ]
+
+
+@pytest.mark.usefixtures("here")
+def test_infer_some_sequences_of_the_foreground() -> None:
+    arguments = [*INFER, "--benchmark", "davis2016", "--sequences", "val_b", "--masks", "out"]
+    assert cli.main(arguments) == 0
+    assert [p.name for p in Path("out").iterdir() if p.is_dir()] == ["val_b"]
+    assert set(np.unique(davis.read_labels(Path("out/val_b/00000.png")))) == {0, 1}
+
+
+@pytest.mark.usefixtures("here")
+def test_anyones_masks_are_scored(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(SCORE) == 0
+    assert capsys.readouterr().out.splitlines()[0].split()[-1] == "100.00"
+    with Path("scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["variant"], row["J"], row["F"]) for row in rows} == {("truth", "1.0", "1.0")}
+    assert not list(Path().rglob("*.json"))
+
+
+@pytest.mark.usefixtures("here")
+def test_speed_says_what_was_timed() -> None:
+    out, record = "results/tiny/speed/davis2017/full.json", "results/tiny/records/speed/full.json"
+    limits = ["--limit", "1", "--frames", "3", "--repeats", "2"]
+    who = ["--variant", "full", "--seed", "3"]
+    assert cli.main([*SPEED, "--out", out, *limits, *who, "--record", record]) == 0
+    measured = files.read_json(Path(out))
+    (clip,) = measured["clips"]
+    assert (clip["sequence"], clip["objects"], clip["frames"]) == ("val_a", 2, 3)
+    assert np.shape(clip["network"]) == (2, 2)  # repeats, frames without the first
+    assert len(clip["first_frame"]) == len(clip["clip"]) == 2
+    assert measured["summary"]["fps"] > 0
+    assert (measured["variant"], measured["seed"]) == ("full", 3)
+    found = the_record(record)
+    assert (found["kind"], found["study"], found["name"]) == ("speed", "tiny", "speed/full")
+    assert found["outputs"] == {"speed": files.digest_of_file(Path(out))}
+    assert found["results"] == measured["summary"]
+
+
+@pytest.mark.usefixtures("here")
+def test_plan_then_train_then_infer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["plan", "study.yaml"]) == 0
+    *listed, total = capsys.readouterr().out.splitlines()
+    assert total == "2 trainings, 1 variants: results/tiny/plan.json"
+    folders = [line.split("  for ")[0] for line in listed]
+    assert [folder.split("/")[1] for folder in folders] == ["pretrain", "finetune"]
+    assert cli.main(["train", "results/tiny", "pretrain/none-seed3-000000000000"]) == 2
+    for folder in folders:
+        record = f"results/tiny/records/{folder}.json"
+        training = folder.removeprefix("weights/")
+        assert cli.main(["train", "results/tiny", training, "--record", record]) == 0
+        found = the_record(record)
+        assert (found["kind"], found["name"], found["study"]) == ("train", folder, "tiny")
+        assert (found["variant"], found["seed"]) == ("full", 3)
+        assert found["stage"] == folder.split("/")[1]
+        assert folder.endswith(found["identity"] or "none")
+        weights = Path("results/tiny", folder, "weights.safetensors")
+        assert list(found["outputs"].values()) == [files.digest_of_file(weights)]
+        assert found["results"]["steps"] == 2
+        lines = Path("results/tiny", folder, "metrics.jsonl").read_text().splitlines()
+        assert [json.loads(line)["step"] for line in lines] == [1, 2]
+    arguments = [*INFER, "--weights", str(weights), "--masks", "out", "--record", "record.json"]
+    assert cli.main(arguments) == 0
+    assert the_record("record.json")["identity"] == found["identity"]
+    assert the_record("record.json")["study"] is None
+
+
+@pytest.mark.usefixtures("here")
+def test_training_that_is_not_planned_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["plan", "study.yaml"]) == 0
+    capsys.readouterr()
+    assert cli.main(["train", "results/tiny", "pretrain/full"]) == 2
+    assert "pretrain/full: no such training in results/tiny/plan.json" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("here")
+def test_mini_renders_a_tree_that_check_accepts() -> None:
+    Path("new").mkdir()  # an empty folder may be there: a workflow makes it
+    record = "results/mini/records/mini.json"
+    assert cli.main(["mini", "new", "--seed", "5", "--record", record]) == 0
+    found = the_record(record)
+    assert (found["kind"], found["study"], found["name"]) == ("mini", "mini", "mini")
+    assert found["seed"] == 5
+    stills = ["--stills", "new/stills/images", "new/stills/masks"]
+    splits = ["--split", "davis2016/train", "davis2016/val", "davis2017/train", "davis2017/val"]
+    assert cli.main(["check", "new/davis", *splits, *stills]) == 0

@@ -1,0 +1,415 @@
+"""A training's identity is what can change its weights: all of that, and nothing else."""
+
+import copy
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tiny_tree import STUDY, write_tree
+
+from rgmp import plan
+from rgmp.errors import UserError
+from rgmp.plan import Plan, Training
+
+ABLATIONS = Path(__file__).parents[1] / "ablations"
+USER_VARIANTS = ("full", "no_bptt", "no_reference", "no_synthetic", "winner_take_all")
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pristine")
+    write_tree(root)
+    return root
+
+
+@pytest.fixture
+def here(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder to work in: a tree, stills and the variants that the user named."""
+    root = tmp_path / "here"
+    shutil.copytree(pristine, root)
+    (root / "ablations").mkdir()
+    for name in USER_VARIANTS:
+        shutil.copy(ABLATIONS / f"{name}.yaml", root / "ablations")
+    monkeypatch.chdir(root)
+    return root
+
+
+def resolved(change: Callable[[dict[str, Any]], object] = lambda study: None) -> Plan:
+    """The tiny study's plan, after a change to the study."""
+    study = copy.deepcopy(STUDY)
+    change(study)
+    Path("study.yaml").write_text(yaml.safe_dump(study))
+    return plan.resolve(Path("study.yaml"))
+
+
+def write_variant(name: str, **overrides: Any) -> None:
+    text = yaml.safe_dump({"label": name, "claim": "none", "overrides": overrides})
+    Path(f"ablations/{name}.yaml").write_text(text)
+
+
+def identities(of: Plan, variant: str = "full", seed: int = 0) -> tuple[str, ...]:
+    """Those of a variant's trainings, pretrain first."""
+    return next(run.trainings for run in of.variant(variant).runs if run.seed == seed)
+
+
+def folders(of: Plan) -> set[str]:
+    return {training.folder for training in of.trainings}
+
+
+# ---- who shares what ----
+
+
+@pytest.mark.usefixtures("here")
+def test_user_variants_share_all_that_they_can() -> None:
+    found = resolved()
+    assert len(found.trainings) == 12  # 2 full, 1 no_bptt, 2 no_reference, 1 no_synthetic; 2 seeds
+    assert len({training.identity for training in found.trainings}) == 12
+    assert len(folders(found)) == 12
+    for seed in (0, 1):
+        of = {name: identities(found, name, seed) for name in USER_VARIANTS}
+        assert of["winner_take_all"] == of["full"]
+        assert of["no_bptt"][0] == of["full"][0]
+        assert of["no_bptt"][1] != of["full"][1]
+        assert not set(of["no_reference"]) & set(of["full"])
+        assert len(of["no_synthetic"]) == 1
+        assert of["no_synthetic"][0] not in of["full"]
+
+
+@pytest.mark.usefixtures("here")
+def test_plan_says_what_each_training_is_for_and_where() -> None:
+    found = resolved()
+    for variant in found.variants:
+        for run in variant.runs:
+            trainings = [found.training(identity) for identity in run.trainings]
+            assert all(variant.name in t.variants for t in trainings)
+            assert all(t.seed == run.seed for t in trainings)
+            assert [t.parent for t in trainings] == [None, *run.trainings[:-1]]
+            assert run.weights == f"{trainings[-1].folder}/weights.safetensors"
+    for training in found.trainings:
+        name = f"{training.slug}-{training.identity}"
+        assert training.folder == f"weights/{training.stage}/{name}"
+        assert training.slug == f"{training.variants[0]}-seed{training.seed}"
+        assert training.stage in training.settings
+
+
+@pytest.mark.usefixtures("here")
+def test_two_variants_alike_train_once() -> None:
+    before = resolved()
+    write_variant("one_scale", inference={"scales": [0.5]})
+    write_variant("same", pretrain=STUDY["pretrain"], network={"reference": "first"})
+    after = resolved()
+    assert identities(after, "one_scale") == identities(after, "same") == identities(before)
+    assert len(after.trainings) == len(before.trainings)
+
+
+# ---- what changes an identity ----
+
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def put(key: str, value: Any) -> Change:
+    *outer, last = key.split(".")
+
+    def change(study: dict[str, Any]) -> None:
+        for part in outer:
+            study = study.setdefault(part, {})
+        study[last] = value
+
+    return change
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    "change",
+    [
+        put("title", "Another"),
+        put("benchmarks", ["davis2016"]),
+        put("inference", {"scales": [0.5], "aggregation": "independent", "precision": "bf16"}),
+        put("machine", {"device": "cuda", "workers": 4, "checkpoint_seconds": 1}),
+        put("speed", {"repeats": 9}),
+        put("variants", ["full"]),
+        put("seeds", [7, 0]),
+        put("pretrain.rotation", [-20, 20]),  # its default, written out
+        put("pretrain.learning_rate", "1e-3"),  # the same number
+        put("network.width", 4.0),
+    ],
+)
+def test_what_cannot_change_the_weights_changes_no_identity(change: Change) -> None:
+    assert identities(resolved(change)) == identities(resolved())
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("change", "stages"),
+    [
+        (put("network.width", 8), "both"),
+        (put("network.decoder_width", 8), "both"),
+        (put("network.reference", "none"), "both"),
+        (put("network.backbone", "resnet18"), "both"),
+        (put("compute.threads", 2), "both"),
+        (put("compute.precision", "bf16"), "both"),
+        (put("pretrain.steps", 3), "both"),  # the second stage starts from the first
+        (put("pretrain.paste", 0.6), "both"),
+        (put("finetune.steps", 3), "second"),
+        (put("finetune.bptt", "none"), "second"),
+        (put("finetune.benchmark", "davis2016"), "second"),
+    ],
+)
+def test_what_can_change_the_weights_changes_the_identity(change: Change, stages: str) -> None:
+    before, after = identities(resolved()), identities(resolved(change))
+    assert before[1] != after[1]
+    assert (before[0] != after[0]) == (stages == "both")
+
+
+@pytest.mark.usefixtures("here")
+def test_seeds_and_stages_are_told_apart() -> None:
+    found = resolved()
+    assert not set(identities(found, seed=0)) & set(identities(found, seed=1))
+    assert identities(found, "no_synthetic")[0] != identities(found)[1]
+
+
+@pytest.mark.usefixtures("here")
+def test_label_and_claim_change_the_plan_and_no_identity() -> None:
+    before = resolved()
+    path = Path("ablations/no_bptt.yaml")
+    variant = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**variant, "label": "new", "claim": "newer"}))
+    after = resolved()
+    assert after.trainings == before.trainings
+    assert after.variant("no_bptt").label == "new"
+    assert after != before
+
+
+# ---- data ----
+
+
+def flip_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("path", "changed"),
+    [
+        ("stills/images/1.jpg", (True, True)),
+        ("stills/masks/1.png", (True, True)),
+        ("davis/JPEGImages/480p/train_b/00001.jpg", (False, True)),
+        ("davis/Annotations/480p/train_b/00001.png", (False, True)),
+        ("davis/JPEGImages/480p/val_a/00001.jpg", (False, False)),
+        ("davis/Annotations/480p/val_a/00001.png", (False, False)),
+    ],
+)
+def test_changed_byte_trains_the_stages_that_read_it(path: str, changed: tuple[bool, bool]) -> None:
+    before = resolved()
+    flip_a_byte(Path(path))
+    after = resolved()
+    both = zip(identities(before), identities(after), strict=True)
+    assert tuple(a != b for a, b in both) == changed
+    alone = identities(before, "no_synthetic") != identities(after, "no_synthetic")
+    assert alone == ("train_b" in path)
+    assert after.data.digests != before.data.digests  # and what is scored is checked anew
+
+
+@pytest.mark.usefixtures("here")
+def test_touched_file_trains_nothing() -> None:
+    before = resolved()
+    for path in Path("davis").rglob("*.jpg"):
+        path.touch()
+    assert resolved() == before
+
+
+@pytest.mark.usefixtures("here")
+def test_data_that_moved_train_nothing() -> None:
+    before = resolved()
+    Path("elsewhere").mkdir()
+    shutil.move("davis", "elsewhere/davis")
+    after = resolved(put("data.davis", "elsewhere/davis"))
+    assert [t.identity for t in after.trainings] == [t.identity for t in before.trainings]
+
+
+@pytest.mark.usefixtures("here")
+def test_order_by_which_samples_are_drawn_is_part_of_the_data() -> None:
+    shutil.copytree("stills", "more")
+    shutil.copy("stills/images/0.jpg", "more/images/1.jpg")
+    sets = [{"images": f"{s}/images", "masks": f"{s}/masks"} for s in ("stills", "more")]
+    one, other = (identities(resolved(put("data.stills", s))) for s in (sets, sets[::-1]))
+    assert one != other
+    before = identities(resolved())
+    Path("davis/ImageSets/2017/train.txt").write_text("train_b\ntrain_a\n")
+    after = identities(resolved())
+    assert (before[0] == after[0], before[1] == after[1]) == (True, False)
+
+
+@pytest.mark.usefixtures("here")
+def test_initial_weights_count_by_their_bytes_where_they_are_read() -> None:
+    Path("a.pth").write_bytes(b"1")
+    Path("b.pth").write_bytes(b"1")
+    Path("c.pth").write_bytes(b"2")
+    none, a, b, c = (
+        resolved(put("network.initial_weights", path)) for path in (None, "a.pth", "b.pth", "c.pth")
+    )
+    assert identities(a) == identities(b)
+    assert not set(identities(a)) & set(identities(c))
+    assert not set(identities(a)) & set(identities(none))
+    assert identities(a, "no_synthetic") != identities(c, "no_synthetic")
+    assert (none.initial_weights, a.initial_weights) == ((), (Path("a.pth"),))
+    with pytest.raises(UserError, match=r"^absent\.pth: cannot be read"):
+        resolved(put("network.initial_weights", "absent.pth"))
+
+
+@pytest.mark.usefixtures("here")
+def test_embedded_benchmark_is_known_by_its_seed_before_it_is_rendered() -> None:
+    one, other = (resolved(put("data", {"mini": {"seed": seed}})) for seed in (0, 1))
+    assert one.embedded
+    assert one.data.mini_seed == 0
+    assert one.data.davis == Path("results/tiny/data/davis")
+    assert not {t.identity for t in one.trainings} & {t.identity for t in other.trainings}
+    assert identities(one) == identities(resolved(put("data", {"mini": {"seed": 0}})))
+    assert not resolved().embedded
+
+
+@pytest.mark.usefixtures("here")
+def test_only_data_that_are_read_are_asked_for() -> None:
+    for name in USER_VARIANTS[1:]:
+        Path(f"ablations/{name}.yaml").unlink()
+    Path("davis/ImageSets/2016/train.txt").unlink()
+    assert set(resolved().data.digests) == {
+        "stills",
+        "davis2017/train",
+        "davis2016/val",
+        "davis2017/val",
+    }
+
+    def without_stage_1(study: dict[str, Any]) -> None:
+        study.update(stages=["finetune"], data={"davis": "davis"})
+
+    assert "stills" not in resolved(without_stage_1).data.digests
+    write_variant("on_2016", finetune={"benchmark": "davis2016"})
+    with pytest.raises(UserError, match=r"2016/train\.txt: no such split"):
+        resolved()
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (lambda: shutil.rmtree("stills/masks"), r"stills/masks: no such folder of stills"),
+        (lambda: shutil.rmtree("davis"), r"val\.txt: no such split"),
+        (
+            lambda: Path("davis/JPEGImages/480p/train_a/00001.jpg").unlink(),
+            r"train_a: 00001\.jpg is missing",
+        ),
+        (
+            lambda: Path("davis/Annotations/480p/val_b/00001.png").unlink(),
+            r"val_b: 00001\.png is missing",
+        ),
+    ],
+)
+def test_data_that_are_not_there_are_named(break_it: Callable[[], object], said: str) -> None:
+    break_it()
+    with pytest.raises(UserError, match=said):
+        resolved()
+    assert not Path("results").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_first_stage_without_stills_is_refused_whoever_asks_for_it() -> None:
+    with pytest.raises(UserError, match=r"tiny: data\.stills is empty"):
+        resolved(put("data", {"davis": "davis"}))
+    write_variant("both", stages=["pretrain", "finetune"])
+    with pytest.raises(UserError, match=r"tiny: data\.stills is empty"):
+        resolved(lambda study: study.update(stages=["finetune"], data={"davis": "davis"}))
+
+
+# ---- names that last ----
+
+
+@pytest.mark.usefixtures("here")
+def test_variant_that_comes_to_stand_before_others_renames_no_training_that_is_there() -> None:
+    def trained(training: Training) -> None:
+        (Path("results/tiny") / training.folder).mkdir(parents=True)
+
+    write_variant("zeta", network={"decoder_width": 8})
+    before = resolved()
+    for training in before.trainings:
+        trained(training)
+    write_variant("alpha", network={"decoder_width": 8}, inference={"scales": [0.5]})
+    after = resolved()
+    assert folders(after) == folders(before)
+    assert identities(after, "alpha") == identities(before, "zeta")
+    assert "zeta-seed0" in {t.slug for t in after.trainings if "alpha" in t.variants}
+    Path("ablations/zeta.yaml").unlink()
+    assert folders(resolved()) == folders(before)
+
+
+@pytest.mark.usefixtures("here")
+def test_new_variant_adds_its_own_trainings_only() -> None:
+    before = resolved()
+    write_variant("alpha", finetune={"skip": [0, 0]})
+    after = resolved()
+    assert folders(before) < folders(after)
+    assert len(after.trainings) == len(before.trainings) + 2
+
+
+# ---- plan.json ----
+
+
+@pytest.mark.usefixtures("here")
+def test_plan_is_written_and_read_again() -> None:
+    found, folder = resolved(), Path("results/tiny")
+    plan.save(found, folder)
+    assert plan.load_plan(folder) == found
+    stamp = (folder / "plan.json").stat()
+    plan.save(resolved(), folder)
+    assert (folder / "plan.json").stat() == stamp
+    plan.save(resolved(put("title", "Another")), folder)
+    assert plan.load_plan(folder).title == "Another"
+
+
+def test_folder_that_is_no_study_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"^{tmp_path}: is no study's folder"):
+        plan.load_plan(tmp_path)
+
+
+@pytest.mark.usefixtures("here")
+def test_plan_of_another_version_is_named() -> None:
+    folder = Path("results/tiny")
+    plan.save(resolved(), folder)
+    value = json.loads((folder / "plan.json").read_text())
+    for broken in (
+        {**value, "new": 1},
+        {**value, "trainings": [{**value["trainings"][0], "new": 1}]},
+        [],
+    ):
+        (folder / "plan.json").write_text(json.dumps(broken))
+        with pytest.raises(UserError, match=rf"^{folder}/plan\.json: "):
+            plan.load_plan(folder)
+
+
+@pytest.mark.usefixtures("here")
+def test_study_is_complete_on_the_whole_of_the_official_split_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not resolved().complete
+    monkeypatch.setattr(plan, "_VAL_SEQUENCES", {"davis2016": 2, "davis2017": 2})
+    assert resolved().complete
+    assert not resolved(put("split", "train")).complete
+    assert not resolved(put("data", {"mini": {"seed": 0}})).complete
+    Path("davis/ImageSets/2016/val.txt").write_text("val_a\n")
+    assert not resolved().complete
+    assert resolved(put("benchmarks", ["davis2017"])).complete
+
+
+@pytest.mark.usefixtures("here")
+def test_results_that_cannot_be_written_are_named_before_data_are_read() -> None:
+    Path("results").write_text("a file")
+    shutil.rmtree("davis")
+    with pytest.raises(UserError, match=r"^results/tiny: cannot be written"):
+        resolved()

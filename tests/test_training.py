@@ -1,0 +1,488 @@
+"""The loop: what its switches do, that it learns, and that nothing can change its bits."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from tiny import HEIGHT, WIDTH, finetune, pretrain, write_plan
+from torch import Tensor
+
+from rgmp import config, training
+from rgmp.attempts import Journal, Point
+from rgmp.errors import UserError
+from rgmp.network import RGMP
+from rgmp.plan import Plan
+from rgmp.synthesis import Sample
+from rgmp.training import clip_loss, overlap, train
+from rgmp.views import IGNORE
+
+CPU = torch.device("cpu")
+
+
+# ---- the loss and its switches ----
+
+
+def network(reference: str = "first") -> RGMP:
+    torch.manual_seed(0)
+    settings = {"backbone": "resnet10", "width": 4, "decoder_width": 4, "reference": reference}
+    return RGMP(config.Network.model_validate(settings)).train()
+
+
+def clip(frames: int = 4, batch: int = 2) -> Sample:
+    """Noise in which a box moves."""
+    generator = torch.Generator().manual_seed(1)
+    pixels = torch.rand((batch, frames, 3, HEIGHT, WIDTH), generator=generator) / 2
+    masks = torch.zeros((batch, frames, HEIGHT, WIDTH), dtype=torch.uint8)
+    for t in range(frames):
+        masks[:, t, 20:44, 20 + 4 * t : 60 + 4 * t] = 1
+    return Sample(pixels + masks[:, :, None] / 2, masks, masks[:, 0].float())
+
+
+def gradients(bptt: Any) -> tuple[Tensor, list[Tensor | None]]:
+    """The loss of the last frame alone, and its gradient in each frame's logits."""
+    net, seen, sample = network(), [], clip()
+    sample.masks[:, 1:-1] = IGNORE
+
+    def note(_: object, __: object, logits: Tensor) -> None:
+        logits.retain_grad()
+        seen.append(logits)
+
+    net.register_forward_hook(note)
+    loss, _ = clip_loss(net, sample, bptt)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss, [logits.grad for logits in seen]
+
+
+def test_back_propagation_through_time_reaches_the_first_prediction() -> None:
+    loss, (first, second, last) = gradients("full")
+    assert loss > 0
+    for gradient in (first, second, last):
+        assert gradient is not None
+        assert gradient.abs().max() > 0
+
+
+def test_without_it_no_frame_depends_on_another() -> None:
+    loss, (first, second, last) = gradients("none")
+    assert loss > 0
+    for gradient in (first, second):
+        assert gradient is None or not gradient.any()
+    assert last is not None
+    assert last.abs().max() > 0
+
+
+def test_without_it_the_true_mask_is_the_previous_one() -> None:
+    fed: list[Tensor] = []
+    net, sample = network(), clip()
+    sample.masks[:, 1, 0] = IGNORE
+    net.register_forward_pre_hook(lambda _, inputs: fed.append(inputs[1]))
+    clip_loss(net, sample, "none")
+    assert torch.equal(fed[0][:, 0], sample.guidance)
+    assert torch.equal(fed[1][:, 0], (sample.masks[:, 1] == 1).float())
+    assert torch.equal(fed[2][:, 0], sample.masks[:, 2].float())
+
+
+def test_with_it_the_soft_prediction_is_the_previous_one() -> None:
+    fed: list[Tensor] = []
+    made: list[Tensor] = []
+    net = network()
+    net.register_forward_pre_hook(lambda _, inputs: fed.append(inputs[1]))
+    net.register_forward_hook(lambda _, __, logits: made.append(logits))
+    clip_loss(net, clip(), "full")
+    for logits, previous in zip(made[:-1], fed[1:], strict=True):
+        assert torch.equal(logits.softmax(dim=1)[:, 1:], previous)
+
+
+@pytest.mark.parametrize(("reference", "matters"), [("first", True), ("none", False)])
+def test_the_reference_matters_only_where_there_is_one(reference: str, matters: bool) -> None:
+    net, sample = network(reference), clip()
+    other = sample._replace(frames=sample.frames.clone(), masks=sample.masks.clone())
+    other.frames[:, 0] = 1 - other.frames[:, 0]
+    other.masks[:, 0] = 1 - other.masks[:, 0]
+    losses = [clip_loss(net, s, "full")[0] for s in (sample, other)]
+    assert torch.equal(*losses) is not matters
+
+
+class Fixed:
+    """Stands for a network whose logits of every pixel are 0 and log 3: foreground at 3/4."""
+
+    def reference(self, frame: Tensor, mask: Tensor) -> None:
+        """There is none."""
+
+    def __call__(self, frame: Tensor, previous: Tensor, reference: None) -> Tensor:
+        odds = torch.tensor([1.0, 3.0]).log()[:, None, None]
+        return odds.expand(len(frame), 2, *frame.shape[2:])
+
+
+def test_the_loss_is_the_mean_over_frames_and_known_pixels() -> None:
+    masks = torch.tensor([[[0, 0, 0, 0]], [[1, 1, 0, IGNORE]], [[IGNORE, 0, IGNORE, IGNORE]]])
+    sample = Sample(torch.zeros(1, 3, 3, 1, 4), masks[None].byte(), torch.zeros(1, 1, 4))
+    loss, quality = clip_loss(cast("RGMP", Fixed()), sample, "full")
+    first = (2 * np.log(4 / 3) + np.log(4)) / 3
+    assert loss.item() == pytest.approx((first + np.log(4)) / 2)
+    assert quality.item() == pytest.approx((2 / 3 + 0) / 2)
+
+
+def test_a_frame_without_a_known_pixel_costs_nothing() -> None:
+    sample = clip(frames=2)
+    sample.masks[:, 1] = IGNORE
+    loss, _ = clip_loss(network(), sample, "full")
+    assert loss == 0
+
+
+@pytest.mark.parametrize(
+    ("predicted", "truth", "expected"),
+    [
+        ([1, 1, 0, 0], [1, 1, 0, 0], 1),
+        ([1, 1, 0, 0], [0, 0, 1, 1], 0),
+        ([1, 1, 0, 0], [0, 1, 1, 0], 1 / 3),
+        ([0, 0, 0, 0], [0, 0, 0, 0], 1),
+        ([1, 0, 0, 0], [0, 0, 0, 0], 0),
+        ([1, 1, 1, 0], [1, IGNORE, IGNORE, 0], 1),
+        ([1, 1, 0, 0], [IGNORE, IGNORE, IGNORE, IGNORE], 1),
+    ],
+)
+def test_overlap_is_intersection_over_union_of_what_is_known(
+    predicted: list[int], truth: list[int], expected: float
+) -> None:
+    found = overlap(torch.tensor([[predicted]]).bool(), torch.tensor([[truth]]).byte())
+    assert found.item() == pytest.approx(expected)
+
+
+def test_overlap_is_the_mean_over_the_batch() -> None:
+    predicted = torch.tensor([[[1, 0]], [[1, 1]]]).bool()
+    assert overlap(predicted, torch.tensor([[[1, 0]], [[1, 0]]]).byte()).item() == 0.75
+
+
+def test_a_few_dozen_steps_learn_one_clip() -> None:
+    net, sample = network(), clip(frames=3, batch=1)
+    optimiser = torch.optim.Adam(net.parameters(), lr=1e-2)
+    losses, qualities = [], []
+    for _ in range(60):
+        loss, quality = clip_loss(net, sample, "full")
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        losses.append(loss.item())
+        qualities.append(quality.item())
+    assert losses[-1] < losses[0] / 5
+    assert qualities[-1] > 0.8
+
+
+# ---- whole trainings ----
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def run(root: Path, plan: Plan, which: int = -1) -> Path:
+    """Run one training of a plan; its folder."""
+    chosen = plan.trainings[which]
+    train(plan, chosen, root / "study", CPU)
+    return root / "study" / chosen.folder
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "weights.safetensors").read_bytes()
+
+
+def curve(folder: Path) -> list[tuple[float, ...]]:
+    """What of metrics.jsonl does not depend on the clock: step, loss, J and learning rate."""
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [Point(**json.loads(line))[:4] for line in lines]
+
+
+def fresh(root: Path, *stages: Any, **options: Any) -> Path:
+    """Run the last training of a new study, and those before it."""
+    plan = write_plan(root, stages, **options)
+    for which in range(len(stages)):
+        folder = run(root, plan, which)
+    return folder
+
+
+def test_a_training_leaves_weights_and_a_curve_and_nothing_else(tmp_path: Path) -> None:
+    plan = write_plan(tmp_path, (pretrain(steps=5),))
+    summary = train(plan, plan.trainings[0], tmp_path / "study", CPU)
+    folder = tmp_path / "study" / plan.trainings[0].folder
+    assert {p.name for p in folder.iterdir()} == {"weights.safetensors", "metrics.jsonl"}
+    steps, losses, qualities, rates = zip(*curve(folder), strict=True)
+    assert steps == (1, 2, 3, 4, 5)
+    assert (summary["steps"], summary["samples"]) == (5, 10)
+    assert (summary["final_loss"], summary["final_J"]) == (losses[-1], qualities[-1])
+    assert (rates[0], rates[-1]) == pytest.approx((2e-3, 1e-4))
+
+
+@pytest.mark.parametrize("settings", [pretrain(steps=4), finetune(steps=4)])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_same_study_gives_the_same_bits_whoever_draws_its_samples(
+    tmp_path: Path, settings: Any, workers: int
+) -> None:
+    first = fresh(tmp_path / "a", settings)
+    second = fresh(tmp_path / "b", settings, workers=workers)
+    assert weights(first) == weights(second)
+    assert curve(first) == curve(second)
+
+
+def test_with_several_threads_too(tmp_path: Path) -> None:
+    """PyTorch splits a sum over threads from 32,768 values on: samples are drawn with one."""
+    torch.set_num_threads(2)
+    settings = pretrain(steps=6, crop=(224, 256))
+    first = fresh(tmp_path / "a", settings, threads=2)
+    second = fresh(tmp_path / "b", settings, threads=2, workers=1)
+    assert weights(first) == weights(second)
+    assert torch.get_num_threads() == 2
+
+
+def test_stage_2_starts_from_the_weights_of_stage_1(tmp_path: Path) -> None:
+    stage1, stage2 = pretrain(steps=2), finetune(steps=2, learning_rate=1e-9)
+    folder = fresh(tmp_path, stage1, stage2 := stage2.model_copy(update={"final_learning_rate": 0}))
+    from safetensors.torch import load_file
+
+    before = next((tmp_path / "study/weights/pretrain").iterdir()) / "weights.safetensors"
+    after = load_file(folder / "weights.safetensors")
+    for key, value in load_file(before).items():
+        torch.testing.assert_close(after[key], value, atol=1e-7, rtol=0)
+
+
+def test_what_is_frozen_does_not_learn(tmp_path: Path) -> None:
+    """Batch norm keeps its affine parameters; its statistics are those of the first batches."""
+    from safetensors.torch import load_file
+
+    short, long = (
+        load_file(
+            fresh(tmp_path / str(steps), pretrain(steps=20).model_copy(update={"steps": steps}))
+            / "weights.safetensors"
+        )
+        for steps in (8, 12)
+    )
+    for key in short:
+        kept = "bn" in key or "downsample.1" in key or key in {"encoder.mean", "encoder.std"}
+        if kept:
+            assert torch.equal(short[key], long[key]), key
+    assert not torch.equal(short["encoder.conv1.weight"], long["encoder.conv1.weight"])
+    assert short["encoder.bn1.running_var"].ne(1).any()
+
+
+class Crash(Exception):
+    """Stands for whatever ends a process."""
+
+
+def crash_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    add = Journal.add
+
+    def add_or_crash(self: Journal, now: int, loss: Tensor, quality: Tensor) -> None:
+        if now == step:
+            raise Crash
+        add(self, now, loss, quality)
+
+    monkeypatch.setattr(Journal, "add", add_or_crash)
+
+
+def interrupted(root: Path, plan: Plan, step: int) -> Path:
+    """Run the plan's training until it crashes at a step; the folder of its states."""
+    with pytest.MonkeyPatch.context() as patch:
+        crash_at(patch, step)
+        with pytest.raises(Crash):
+            run(root, plan)
+    return root / "study" / plan.trainings[-1].folder / "checkpoints"
+
+
+def _cut(state: Path) -> None:
+    state.write_bytes(state.read_bytes()[:-100])
+
+
+def _flip(state: Path) -> None:
+    content = bytearray(state.read_bytes())
+    content[len(content) // 2] ^= 1
+    state.write_bytes(content)
+
+
+def _empty(state: Path) -> None:
+    state.write_bytes(b"")
+
+
+@pytest.mark.parametrize("settings", [pretrain(steps=9), finetune(steps=9)])
+def test_a_crashed_training_resumes_to_the_same_bits(tmp_path: Path, settings: Any) -> None:
+    alone = fresh(tmp_path / "alone", settings)
+    plan = write_plan(tmp_path / "crashed", (settings,))
+    for step in (0, 1, 4, 4, 8):
+        interrupted(tmp_path / "crashed", plan, step)
+    again = run(tmp_path / "crashed", plan)
+    assert weights(again) == weights(alone)
+    assert curve(again) == curve(alone)
+    assert {p.name for p in again.iterdir()} == {"weights.safetensors", "metrics.jsonl"}
+
+
+@pytest.mark.parametrize("damage", [_cut, _flip, _empty, Path.unlink])
+def test_a_damaged_state_gives_way_to_the_one_before(
+    tmp_path: Path, damage: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = fresh(tmp_path / "alone", pretrain(steps=6))
+    plan = write_plan(tmp_path / "damaged", (pretrain(steps=6),))
+    states = interrupted(tmp_path / "damaged", plan, 4)
+    newest = max(states.iterdir())
+    damage(newest)
+    again = run(tmp_path / "damaged", plan)
+    said = capsys.readouterr().err
+    assert ("is damaged" in said) is (damage is not Path.unlink)
+    assert "resuming after step 3" in said
+    assert weights(again) == weights(alone)
+
+
+def test_a_killed_save_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    plan = write_plan(tmp_path, (pretrain(steps=4),))
+    states = interrupted(tmp_path, plan, 2)
+    unfinished = states / ".00000003-0123.pt.abcd"
+    unfinished.mkdir()
+    (unfinished / "00000003-0123.pt").write_bytes(b"half")
+    assert not (run(tmp_path, plan) / "checkpoints").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_samples(tmp_path: Path) -> None:
+    plan = write_plan(tmp_path, (finetune(steps=6),))
+    out = tmp_path / "study" / plan.trainings[0].folder
+    out.mkdir(parents=True)
+    (out / "weights.safetensors").write_bytes(b"good")
+    steps = iter(range(10))
+
+    def poisoned(*arguments: Any) -> tuple[Tensor, Tensor]:
+        loss, quality = clip_loss(*arguments)
+        return loss * (float("nan") if next(steps) == 3 else 1), quality
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "clip_loss", poisoned)
+        with pytest.raises(UserError, match=r"step 3 \(seed 0, finetune, step 3, samples 0-1\)"):
+            run(tmp_path, plan)
+    assert weights(out) == b"good"
+    assert curve(out)[-1][0] == 3
+    run(tmp_path, plan)
+    assert len(weights(out)) > 100
+
+
+def test_a_full_disk_is_said_and_leaves_the_state_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = fresh(tmp_path / "alone", pretrain(steps=6))
+    plan = write_plan(tmp_path / "full", (pretrain(steps=6),))
+    write = Path.write_bytes
+
+    def write_until_full(path: Path, content: Any) -> int:
+        if path.name.startswith("00000004-"):
+            write(path, bytes(content)[:1000])
+            raise OSError(28, "No space left on device")
+        return write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", write_until_full)
+        with pytest.raises(
+            UserError, match=r"00000004-\w+\.pt: cannot be written .*free some room"
+        ):
+            run(tmp_path / "full", plan)
+    again = run(tmp_path / "full", plan)
+    assert "resuming after step 3" in capsys.readouterr().err
+    assert weights(again) == weights(alone)
+
+
+def test_a_video_that_is_not_annotated_throughout_is_refused(tmp_path: Path) -> None:
+    plan = write_plan(tmp_path, (finetune(),))
+    for annotation in sorted((tmp_path / "davis/Annotations/480p/b").iterdir())[1:]:
+        annotation.unlink()
+    with pytest.raises(UserError, match="b: has 1 annotations for 5 frames"):
+        run(tmp_path, plan)
+
+
+# ---- signals ----
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import torch
+from rgmp.plan import load_plan
+from rgmp.training import train
+
+torch.set_num_threads(1)
+study = Path(sys.argv[1]) / "study"
+plan = load_plan(study)
+train(plan, plan.trainings[-1], study, torch.device("cpu"))
+"""
+
+
+def start(root: Path) -> subprocess.Popen[str]:
+    """Run a study's training as a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(root)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_a_new_state(process: subprocess.Popen[str], states: Path) -> None:
+    before = {p.name for p in states.glob("[0-9]*.pt")}
+    deadline = time.monotonic() + 120
+    while {p.name for p in states.glob("[0-9]*.pt")} <= before:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path: Path) -> None:
+    settings = finetune(steps=150, batch=1)
+    alone = fresh(tmp_path / "alone", settings, checkpoint_seconds=60)
+    plan = write_plan(tmp_path / "killed", (settings,))
+    folder = tmp_path / "killed" / "study" / plan.trainings[0].folder
+    moments = random.Random(0)
+    for workers in (0, 1, 2):
+        write_plan(tmp_path / "killed", (settings,), workers=workers)
+        process = start(tmp_path / "killed")
+        wait_for_a_new_state(process, folder / "checkpoints")
+        time.sleep(moments.uniform(0, 0.3))
+        assert process.poll() is None, "it ended before it was killed"
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert not (folder / "weights.safetensors").exists()
+    run(tmp_path / "killed", plan)
+    assert weights(folder) == weights(alone)
+    assert curve(folder) == curve(alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_signal_to_the_whole_job_saves_and_stops(tmp_path: Path, workers: int) -> None:
+    settings = finetune(steps=1000, batch=1)
+    plan = write_plan(tmp_path, (settings,), workers=workers)
+    folder = tmp_path / "study" / plan.trainings[0].folder
+    process = start(tmp_path)
+    wait_for_a_new_state(process, folder / "checkpoints")
+    os.killpg(process.pid, signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM, said
+    step = int(said.partition("stopped by signal after step ")[2].partition(":")[0])
+    assert max(p.name for p in (folder / "checkpoints").iterdir()).startswith(f"{step:08d}-")
+    assert not (folder / "weights.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_a_fault_in_a_worker_ends_the_training(tmp_path: Path) -> None:
+    plan = write_plan(tmp_path, (pretrain(steps=1000),), workers=2)
+    (tmp_path / "stills/images/1.png").write_bytes(b"no image")
+    process = start(tmp_path)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "1.png" in said
+    assert not (tmp_path / "study" / plan.trainings[0].folder / "weights.safetensors").exists()
