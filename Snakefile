@@ -5,8 +5,9 @@
 #
 # render or read data -> check it -> pretrain on synthetic pairs -> finetune on videos with BPTT
 # -> masks -> J&F of every frame, seconds a frame -> tables -> figures -> report.html, MLflow.
-# Every rule is one `rgmp` command that can be run by hand. What there is to do follows from the
-# study (workflow/config/*.yaml) and the variants (ablations/*.yaml).
+# Every rule is one `rgmp` command that can be run by hand, in the environment that is active
+# (`conda:` names it for the record). What there is to do follows from the study
+# (workflow/config/*.yaml) and the variants (ablations/*.yaml).
 
 from snakemake.utils import min_version
 

@@ -374,7 +374,9 @@ def _track(options: argparse.Namespace) -> None:
     from rgmp import tracking
 
     with _recording(options, "track"):
-        tracking.track(options.results)
+        tracked = tracking.track(options.results)
+    if tracked is not None:
+        print(f"{tracked.uri}: {tracked.runs} runs, {tracked.written} of them written now")
 
 
 def _add_davis(command: argparse.ArgumentParser) -> None:

@@ -159,7 +159,10 @@ def load_plan(folder: Path) -> Plan:
         raise UserError(
             f"{folder}: is no study's folder (no plan.json); run `rgmp plan STUDY.yaml`"
         )
-    return validated(Plan, read_json(path), path)
+    try:
+        return validated(Plan, read_json(path), path)
+    except UserError as error:  # written by another version of this package
+        raise UserError(f"{error}; run `rgmp plan STUDY.yaml` again") from error
 
 
 def _run(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,28 @@ def everything(folder: Path) -> dict[str, str | None]:
     }
 
 
+def write_file(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
 def write_folder(path: Path, text: str) -> None:
     path.mkdir()
     (path / "a.txt").write_text(text)
 
 
-@pytest.mark.parametrize(("write", "name"), [(Path.write_text, "a.txt"), (write_folder, "a")])
+def fail_halfway(path: Path, write: Callable[[Path, str], None] = write_file) -> None:
+    with appearing(path) as temporary:
+        write(temporary, "half")
+        raise RuntimeError
+
+
+def fill_the_disk(path: Path) -> None:
+    with appearing(path) as temporary:
+        temporary.symlink_to("/dev/full")
+        temporary.write_text("half")
+
+
+@pytest.mark.parametrize(("write", "name"), [(write_file, "a.txt"), (write_folder, "a")])
 def test_appearing_makes_its_parents_and_leaves_nothing_else(
     tmp_path: Path, write: Callable[[Path, str], None], name: str
 ) -> None:
@@ -51,19 +68,18 @@ def test_file_has_the_rights_that_any_new_file_has(tmp_path: Path) -> None:
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-@pytest.mark.parametrize("write", [Path.write_text, write_folder])
+@pytest.mark.parametrize("write", [write_file, write_folder])
 def test_block_that_raises_leaves_what_was_there(
     tmp_path: Path, write: Callable[[Path, str], None]
 ) -> None:
     write(tmp_path / "a", "before")
     there = everything(tmp_path)
-    with pytest.raises(RuntimeError), appearing(tmp_path / "a") as temporary:
-        write(temporary, "half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        fail_halfway(tmp_path / "a", write)
     assert everything(tmp_path) == there
 
 
-@pytest.mark.parametrize("write", [Path.write_text, write_folder])
+@pytest.mark.parametrize("write", [write_file, write_folder])
 def test_block_that_makes_nothing_costs_nothing_and_is_our_fault(
     tmp_path: Path, write: Callable[[Path, str], None]
 ) -> None:
@@ -93,9 +109,8 @@ def test_nested_blocks_appear_with_the_outer_one(tmp_path: Path) -> None:
     with appearing(tmp_path / "folder") as outer:
         write_text(outer / "deep" / "a.txt", "a")
         assert (outer / "deep" / "a.txt").is_file()
-        with pytest.raises(RuntimeError), appearing(outer / "b.txt") as inner:
-            inner.write_text("half")
-            raise RuntimeError
+        with pytest.raises(RuntimeError):
+            fail_halfway(outer / "b.txt")
         assert not (tmp_path / "folder").exists()
     assert everything(tmp_path) == {"folder": None, "folder/deep": None, "folder/deep/a.txt": "a"}
 
@@ -123,7 +138,7 @@ def test_killed_process_leaves_what_was_there(tmp_path: Path, there: bool) -> No
 def test_place_that_no_file_can_have_is_named_in_one_line(tmp_path: Path, deep: str) -> None:
     (tmp_path / "file").touch()
     path = tmp_path / "file" / deep / "a.txt"
-    for refused in (lambda: write_text(path, ""), lambda: require_writable(path.parent)):
+    for refused in (partial(write_text, path, ""), partial(require_writable, path.parent)):
         with pytest.raises(UserError, match=r"cannot be written.*may write to") as error:
             refused()
         assert str(tmp_path / "file") in str(error.value)
@@ -136,9 +151,9 @@ def test_folder_that_is_read_only_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "locked"
     folder.mkdir(mode=0o500)
     for refused in (
-        lambda: require_writable(folder),
-        lambda: require_writable(folder / "new"),
-        lambda: write_text(folder / "a.txt", ""),
+        partial(require_writable, folder),
+        partial(require_writable, folder / "new"),
+        partial(write_text, folder / "a.txt", ""),
     ):
         with pytest.raises(UserError, match=str(folder)):
             refused()
@@ -147,10 +162,10 @@ def test_folder_that_is_read_only_is_refused(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
 def test_folder_where_the_system_lets_nobody_write_is_refused() -> None:
     for refused in (
-        lambda: require_writable(Path("/proc/new")),
-        lambda: write_text(Path("/proc/new/a.txt"), ""),
+        partial(require_writable, Path("/proc/new")),
+        partial(write_text, Path("/proc/new/a.txt"), ""),
     ):
-        with pytest.raises(UserError, match="^/proc/new"):
+        with pytest.raises(UserError, match=r"^/proc/new"):
             refused()
 
 
@@ -164,12 +179,8 @@ def test_proof_that_a_folder_can_be_written_leaves_nothing(tmp_path: Path) -> No
 def test_full_disk_is_named_and_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("before")
-    with (
-        pytest.raises(UserError, match=r"a\.txt: cannot be written.*free some room"),
-        appearing(path) as temporary,
-    ):
-        temporary.symlink_to("/dev/full")
-        temporary.write_text("half")
+    with pytest.raises(UserError, match=r"a\.txt: cannot be written.*free some room"):
+        fill_the_disk(path)
     assert everything(tmp_path) == {"a.txt": "before"}
 
 

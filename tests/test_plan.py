@@ -38,7 +38,7 @@ def here(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return root
 
 
-def resolved(change: Callable[[dict[str, Any]], object] = lambda study: None) -> Plan:
+def resolved(change: Callable[[dict[str, Any]], object] = dict) -> Plan:
     """The tiny study's plan, after a change to the study."""
     study = copy.deepcopy(STUDY)
     change(study)
@@ -383,11 +383,12 @@ def test_plan_of_another_version_is_named() -> None:
     folder = Path("results/tiny")
     plan.save(resolved(), folder)
     value = json.loads((folder / "plan.json").read_text())
-    for broken in (
+    others: list[Any] = [
         {**value, "new": 1},
         {**value, "trainings": [{**value["trainings"][0], "new": 1}]},
         [],
-    ):
+    ]
+    for broken in others:
         (folder / "plan.json").write_text(json.dumps(broken))
         with pytest.raises(UserError, match=rf"^{folder}/plan\.json: "):
             plan.load_plan(folder)

@@ -38,6 +38,15 @@ def random_network(settings: Network = SMALL, seed: int = 0) -> RGMP:
     return network
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Maps this small are quicker without threads that wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def network() -> RGMP:
     return random_network()
@@ -110,17 +119,17 @@ def compare_in_fp32(network: RGMP, frames: list[Labels], labels: Labels) -> list
     return plain
 
 
-SIZES = {"neither": (45, 70), "height": (64, 70), "width": (45, 96), "both": (64, 96)}
+SIZES = {"neither": (45, 50), "height": (64, 50), "width": (45, 64), "both": (64, 64)}
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 def test_one_object_equals_the_facts(network: RGMP, size: tuple[int, int]) -> None:
-    answers = compare(network, video(3, *size), boxes(*size, (10, 20, 40, 60)))
+    answers = compare(network, video(3, *size), boxes(*size, (10, 20, 40, 45)))
     assert all(set(np.unique(a)) == {0, 1} for a in answers)
 
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
-@pytest.mark.parametrize("size", [(45, 70), (64, 96)])
+@pytest.mark.parametrize("size", [(45, 70), (64, 64)])
 def test_two_objects_equal_the_facts(
     network: RGMP, size: tuple[int, int], aggregation: Aggregation
 ) -> None:

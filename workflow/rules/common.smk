@@ -75,10 +75,7 @@ def inference_options(wildcards):
     """How a variant segments, as the commands take it."""
     settings = plan.variant(wildcards.variant).inference
     scales = " ".join(str(scale) for scale in settings.scales)
-    return (
-        f"--scales {scales} --aggregation {settings.aggregation} --precision {settings.precision} "
-        f"--device {plan.machine.device}"
-    )
+    return f"--scales {scales} --aggregation {settings.aggregation} --precision {settings.precision}"
 
 
 def check_options(wildcards):

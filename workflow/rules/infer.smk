@@ -13,6 +13,10 @@ rule infer:
     conda:
         "../../environment.yml"
     threads: threads_of
+    # not params: another device is no reason to segment again
+    resources:
+        device=plan.machine.device,
+        jobs_per_gpu=plan.machine.jobs_per_gpu,
     params:
         data=data_options(),
         inference=inference_options,
@@ -21,5 +25,6 @@ rule infer:
         "segment {wildcards.benchmark} with {wildcards.variant}, seed {wildcards.seed}"
     shell:
         "rgmp infer --weights {input.weights} {params.data} --benchmark {wildcards.benchmark} "
-        "{params.inference} --threads {threads} --masks {params.masks} "
+        "{params.inference} --device {resources.device} --jobs-per-gpu {resources.jobs_per_gpu} "
+        "--threads {threads} --masks {params.masks} "
         "--variant {wildcards.variant} --seed {wildcards.seed} --record {output} > {log} 2>&1"

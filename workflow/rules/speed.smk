@@ -14,6 +14,8 @@ rule time_frames:
     conda:
         "../../environment.yml"
     threads: workflow.cores
+    resources:
+        device=plan.machine.device,
     params:
         data=data_options(),
         inference=inference_options,
@@ -26,5 +28,5 @@ rule time_frames:
         "time {wildcards.benchmark} with {wildcards.variant}, alone on the machine"
     shell:
         "rgmp speed --weights {input.weights} {params.data} --benchmark {wildcards.benchmark} "
-        "{params.inference} {params.limits} --variant {wildcards.variant} --seed {params.seed} "
+        "{params.inference} --device {resources.device} {params.limits} --variant {wildcards.variant} --seed {params.seed} "
         "--out {output.speed} --record {output.record} > {log} 2>&1"
