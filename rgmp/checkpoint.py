@@ -55,9 +55,10 @@ def load(path: Path) -> tuple[RGMP, dict[str, str]]:
     if not path.is_file():
         raise UserError(f"{path}: no such weights file; train first, or name another")
     ours = _read_ours(path)
+    metadata: dict[str, str] = {}
     if ours is None:
         released = {k.removeprefix("module."): v for k, v in read_state_dict(path).items()}
-        network, metadata = RGMP(Network()), {}
+        network = RGMP(Network())
         _fill(network, released, path, _released_name)
     else:
         metadata, tensors = ours

@@ -173,7 +173,8 @@ def propagate(
     def at(scale: float, image: Tensor) -> Tensor:
         if scale == 1:
             return image
-        return resize(image, *(grown(int(n * scale)) for n in padded))
+        tall, wide = (grown(int(n * scale)) for n in padded)
+        return resize(image, tall, wide)
 
     def foreground(frame: Tensor, mask: Tensor, references: list[Tensor]) -> Tensor:
         total = torch.zeros(padded, dtype=torch.float64)

@@ -55,8 +55,10 @@ def test_softmax_shares_a_pixel_by_the_odds() -> None:
 
 
 @pytest.mark.parametrize("values", list(product([0.0, 0.5, 1.0], repeat=3)))
-def test_softmax_of_certainties_is_finite_and_sums_to_less_than_one(values: tuple[float]) -> None:
-    *objects, union = values
+def test_softmax_of_certainties_is_finite_and_sums_to_less_than_one(
+    values: tuple[float, ...],
+) -> None:
+    objects, union = list(values[:2]), values[2]
     soft, label = pixel(objects, union, "softmax")
     assert bool(((soft >= 0) & (soft <= 1)).all())
     assert float(soft.sum()) <= 1 + 1e-6

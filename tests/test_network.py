@@ -1,5 +1,7 @@
 """The network is that of the facts: its sizes, its frozen norms, its shared work."""
 
+from typing import cast
+
 import pytest
 import torch
 import torchvision
@@ -72,7 +74,7 @@ def test_without_a_mask_the_encoder_is_torchvisions(backbone: str) -> None:
     missing, surplus = ours.load_state_dict(theirs.state_dict(), strict=False)
     assert set(missing) == {"mean", "std", "conv1_mask.weight", "conv1_mask.bias"}
     assert set(surplus) == {"fc.weight", "fc.bias"}
-    ours.conv1_mask.bias.zero_()
+    nn.init.zeros_(cast(nn.Parameter, ours.conv1_mask.bias))
     frame, _ = inputs(1)
     mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
     std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)

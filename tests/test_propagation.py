@@ -76,7 +76,8 @@ def boxes(height: int, width: int, *corners: tuple[int, int, int, int]) -> Label
 
 def ten(height: int, width: int) -> Labels:
     rows, columns = np.mgrid[:height, :width]
-    return (1 + 5 * (rows * 2 // height) + columns * 5 // width).astype(np.uint8)
+    labels: Labels = (1 + 5 * (rows * 2 // height) + columns * 5 // width).astype(np.uint8)
+    return labels
 
 
 @contextmanager
@@ -565,7 +566,7 @@ def test_killed_sequence_leaves_nothing_to_take_for_whole(
     tree: Path, network: RGMP, tmp_path: Path
 ) -> None:
     out = tmp_path / "masks"
-    command = [sys.executable, "-c", KILLED, tree, out, Path(__file__).parent]
+    command = [sys.executable, "-c", KILLED, *map(str, (tree, out, Path(__file__).parent))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "half\n"

@@ -1,0 +1,70 @@
+"""What a long job says on standard error."""
+
+import sys
+
+import pytest
+
+from rgmp import progress
+from rgmp.progress import Progress
+
+
+class Clock:
+    """Stands for the time module; moved by hand."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(progress, "time", made)
+    return made
+
+
+def test_a_log_gets_a_line_at_intervals_and_one_at_the_end(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = Progress("pretrain full", "steps", 100)
+    for step in range(100):
+        clock.now += 1
+        shown.at(step + 1, "loss 0.5")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "pretrain full: 30/100 steps, 1/s, 70 s left loss 0.5"
+    assert [line.split(",")[0].split()[-2] for line in lines] == [
+        "30/100", "60/100", "90/100", "100/100",
+    ]  # fmt: skip
+    assert lines[-1] == "pretrain full: 100/100 steps, 1/s, took 100 s loss 0.5"
+
+
+def test_a_resumed_job_counts_only_its_own_steps_in_the_rate(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = Progress("infer", "frames", 200, done=100)
+    clock.now += 40
+    shown.at(120)
+    assert capsys.readouterr().err == "infer: 120/200 frames, 0.5/s, 160 s left\n"
+
+
+def test_on_a_terminal_one_line_moves(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    shown = Progress("infer", "frames", 3)
+    for done in (1, 2, 3):
+        clock.now += 0.2
+        shown.at(done)
+    said = capsys.readouterr().err
+    assert said.count("\r") == 2
+    assert said.count("\n") == 1
+    assert said.endswith("took 1 s\n")
+
+
+def test_no_time_at_all_divides_by_nothing(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert clock.now == 100
+    Progress("infer", "frames", 1).at(1)
+    assert capsys.readouterr().err == "infer: 1/1 frames, 0/s, took 0 s\n"
