@@ -165,6 +165,16 @@ def test_another_trainings_state_is_not_taken(tmp_path: Path) -> None:
     assert Attempts(tmp_path / "states", "another").resume(*parts) == 0
 
 
+def test_what_a_killed_save_left_is_removed(tmp_path: Path) -> None:
+    attempts, parts = made(tmp_path)
+    attempts.save(1, *parts)
+    unfinished = tmp_path / "states" / ".00000002-ab.pt.xy"
+    unfinished.mkdir()
+    (unfinished / "00000002-ab.pt").write_bytes(b"half")
+    assert attempts.resume(*parts) == 1
+    assert states(tmp_path) == ["00000001"]
+
+
 def test_an_ended_training_leaves_no_state(tmp_path: Path) -> None:
     attempts, parts = made(tmp_path)
     attempts.save(1, *parts)

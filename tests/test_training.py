@@ -445,7 +445,7 @@ def wait_for_a_new_state(process: subprocess.Popen[str], states: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path: Path) -> None:
-    settings = finetune(steps=150, batch=1)
+    settings = finetune(steps=100, batch=1)
     alone = fresh(tmp_path / "alone", settings, checkpoint_seconds=60)
     plan = write_plan(tmp_path / "killed", (settings,))
     folder = tmp_path / "killed" / "study" / plan.trainings[0].folder
@@ -475,6 +475,7 @@ def test_a_signal_to_the_whole_job_saves_and_stops(tmp_path: Path, workers: int)
     os.killpg(process.pid, signal.SIGTERM)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGTERM, said
+    assert "Traceback" not in said
     step = int(said.partition("stopped by signal after step ")[2].partition(":")[0])
     assert max(p.name for p in (folder / "checkpoints").iterdir()).startswith(f"{step:08d}-")
     assert not (folder / "weights.safetensors").exists()
