@@ -4,20 +4,23 @@ Ours is one safetensors file whose metadata carry the network's settings, so tha
 Nothing here unpickles code: `torch.load` is called with `weights_only=True`.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rgmp.config import Network
 from rgmp.errors import UserError
 from rgmp.files import appearing
 from rgmp.network import RGMP
+
+_METADATA = "rgmp"
 
 _RELEASED_NAMES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"^encoder\.conv1_mask\.", "Encoder.conv1_p."),
@@ -39,8 +42,11 @@ def save(path: Path, network: RGMP, metadata: Mapping[str, str]) -> None:
     """Write the network's weights and settings to `path`, whole or not at all."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     settings = network.settings.model_dump_json(exclude={"initial_weights"})
+    # one key: safetensors writes several in an order that changes from run to run
+    described = json.dumps({**metadata, "network": settings}, sort_keys=True)
+    content = safetensors.torch.save(tensors, metadata={_METADATA: described})
     with appearing(path) as temporary:
-        save_file(tensors, temporary, metadata={**metadata, "network": settings})
+        temporary.write_bytes(content)
 
 
 def load(path: Path) -> tuple[RGMP, dict[str, str]]:
@@ -108,9 +114,13 @@ def _read_ours(path: Path) -> tuple[dict[str, str], dict[str, Tensor]] | None:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError):
         return None
-    if "network" not in metadata:
+    try:
+        described = json.loads(metadata[_METADATA])
+    except (KeyError, ValueError):
+        described = {}
+    if "network" not in described:
         raise UserError(f"{path}: a safetensors file without a network's settings; not one of ours")
-    return metadata, tensors
+    return described, tensors
 
 
 def _settings(text: str, path: Path) -> Network:

@@ -260,8 +260,12 @@ def _infer(options: argparse.Namespace) -> None:
         maker = {"settings": files.digest_of(record_fields["config"]), **record.inputs}
         segment_split(propagator, sequences, options.benchmark, options.masks, maker, progress.at)
         record.results["frames"] = total
-        masks = [p for s in sequences for p in sorted((options.masks / s.name).iterdir())]
-        record.outputs["masks"] = files.digest_of_all(masks)
+        record.outputs["masks"] = _masks_digest(options.masks, sequences)
+
+
+def _masks_digest(folder: Path, sequences: list[davis.Sequence]) -> str:
+    """What stands for the masks of some sequences, where they are made and where scored."""
+    return files.digest_of_all([p for s in sequences for p in (folder / s.name).glob("*.png")])
 
 
 def _speed_options(command: argparse.ArgumentParser) -> None:
@@ -337,6 +341,9 @@ def _score(options: argparse.Namespace) -> None:
             resolution=options.resolution,
         )
         scoring.write_scores(options.out, rows)
+        sequences = _sequences(options)
+        record.inputs["data"] = files.digest_of_all([p for s in sequences for p in s.annotations])
+        record.inputs["masks"] = _masks_digest(options.masks, sequences)
         summary = statistics.summarise(statistics.per_object(rows))
         record.results.update({name: value.mean for name, value in summary.items()})
         record.outputs["scores"] = files.digest_of_file(options.out)

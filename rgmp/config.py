@@ -117,6 +117,9 @@ class Optimisation(Closed):
     crop: Size = Field(description="height and width of a training sample, pixels")
     clip_gradient: float = Field(1.0, gt=0, description="largest norm of the gradient")
     rotation: Range = Field((-20, 20), description="degrees, a view")
+    translation: float = Field(
+        0.1, ge=0, description="largest shift of a view along either axis, share of the crop"
+    )
     scale: Factor = Field((0.9, 1.1), description="factor, a view")
     shear: Range = Field((-10, 10), description="degrees, a view")
     brightness: float = Field(0.1, ge=0, description="largest relative change, a view")

@@ -141,7 +141,10 @@ class Sampler:
         linear = np.linalg.inv(factor * turn @ np.diag([self.mirror, 1.0]))
         matrix = np.eye(3)
         matrix[:2, :2] = linear
-        matrix[:2, 2] = self.anchor - linear @ self.place
+        height, width = settings.crop
+        reach = settings.translation * np.array([width, height])
+        place = self.place + rng.uniform(-1, 1, 2) * reach
+        matrix[:2, 2] = self.anchor - linear @ place
         bend = elastic(rng, self.warp * settings.crop[0])
         return View(matrix, bend, self.picture, settings.crop, self._tint(rng))
 

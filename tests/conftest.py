@@ -9,7 +9,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real frames and known answers that lies beside the project, where there is one."""
+    """The folder of real frames and known answers beside the project, where there is one."""
     if not (SHARED / "golden").is_dir():
         pytest.skip("../shared with real frames and known answers is not here")
     return SHARED

@@ -1,6 +1,7 @@
 """Weights go to a file and come back, ours and the authors'; a file that is none says so."""
 
 import io
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from rgmp.errors import UserError
 from rgmp.network import RGMP
 
 SMALL = Network(backbone="resnet10", width=8, decoder_width=8)
+DESCRIBED = {"rgmp": json.dumps({"network": SMALL.model_dump_json()})}
 
 
 def random_network(settings: Network = SMALL) -> RGMP:
@@ -149,7 +151,7 @@ def test_wrong_key_of_ours_is_named(
 ) -> None:
     file = random_network().state_dict()
     change(file)
-    save_file(file, tmp_path / "w", metadata={"network": SMALL.model_dump_json()})
+    save_file(file, tmp_path / "w", metadata=DESCRIBED)
     with pytest.raises(UserError, match=said):
         checkpoint.load(tmp_path / "w")
 
@@ -184,7 +186,7 @@ def saved(content: object, zipped: bool = True) -> bytes:
 def ours() -> bytes:
     from safetensors.torch import save
 
-    return save(random_network().state_dict(), metadata={"network": SMALL.model_dump_json()})
+    return save(random_network().state_dict(), metadata=DESCRIBED)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.9, 0.99, 0.9999])
@@ -233,7 +235,14 @@ def test_missing_file_and_folder_are_named(tmp_path: Path, load: Callable[[Path]
 
 
 @pytest.mark.parametrize(
-    "metadata", [None, {"by": "another"}, {"network": "{"}, {"network": '{"backbone": "vgg"}'}]
+    "metadata",
+    [
+        None,
+        {"by": "another"},
+        {"rgmp": "{"},
+        {"rgmp": '{"network": "{"}'},
+        {"rgmp": json.dumps({"network": '{"backbone": "vgg"}'})},
+    ],
 )
 def test_safetensors_of_another_program_are_refused(
     tmp_path: Path, metadata: dict[str, str] | None
@@ -324,3 +333,14 @@ def test_weights_of_no_resnet_are_refused(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1)}, tmp_path / "a.pth")
     with pytest.raises(UserError, match=r"a\.pth: has no conv1\.weight"):
         checkpoint.load_imagenet(RGMP(SMALL), tmp_path / "a.pth")
+
+
+def test_the_same_weights_are_the_same_bytes(tmp_path: Path) -> None:
+    """Records name weights by the digest of their file."""
+    network = RGMP(Network(backbone="resnet10", width=4, decoder_width=4))
+    metadata = {"identity": "1a2b3c", "stage": "finetune", "seed": "0"}
+    contents = set()
+    for i in range(8):
+        checkpoint.save(tmp_path / f"{i}.safetensors", network, metadata)
+        contents.add((tmp_path / f"{i}.safetensors").read_bytes())
+    assert len(contents) == 1

@@ -146,13 +146,18 @@ def test_rotations_scales_and_zooms_are_those_of_the_settings() -> None:
     assert np.linalg.det(view.matrix[:2, :2]) == pytest.approx(1 / 1.8**2)
 
 
-def test_the_anchor_of_a_sample_stays_where_it_is_in_every_view() -> None:
+def test_the_anchor_of_a_sample_moves_by_the_translation_and_no_more() -> None:
     rng = np.random.default_rng(3)
-    sampler = look(rng, mask_of(), pretrain(), 0.0)
-    for _ in range(5):
-        matrix = sampler.view(rng).matrix
-        found = matrix @ np.array([*sampler.place, 1])
-        np.testing.assert_allclose(found[:2], sampler.anchor)
+    for reach in (0.0, 0.1):
+        settings = pretrain(translation=reach)
+        sampler = look(rng, mask_of(), settings, 0.0)
+        height, width = settings.crop
+        shifts = []
+        for _ in range(20):
+            seen = np.linalg.inv(sampler.view(rng).matrix) @ np.array([*sampler.anchor, 1])
+            shifts.append((seen[:2] - sampler.place) / np.array([width, height]))
+        assert np.abs(shifts).max() == pytest.approx(reach, rel=0.2, abs=1e-9)
+        assert np.abs(shifts).max() <= reach + 1e-9
 
 
 def test_a_picture_without_the_object_can_be_looked_at() -> None:

@@ -14,7 +14,7 @@ from rgmp.files import digest_of
 
 HEIGHT, WIDTH = 64, 96
 STILL: dict[str, Any] = {
-    **dict.fromkeys(("brightness", "contrast", "saturation", "flip"), 0),
+    **dict.fromkeys(("brightness", "contrast", "saturation", "flip", "translation"), 0),
     **dict.fromkeys(("rotation", "shear"), (0, 0)),
     **dict.fromkeys(("scale", "zoom"), (1, 1)),
 }

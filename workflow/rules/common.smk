@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from shlex import quote
 
 import rgmp
 from rgmp import figures, plan as planning, tables
@@ -68,7 +69,10 @@ def threads_of(wildcards):
 
 def data_options():
     """Which tree, as the commands take it."""
-    return f"--davis {plan.data.davis} --split {plan.split} --resolution {plan.data.resolution}"
+    return (
+        f"--davis {quote(str(plan.data.davis))} --split {plan.split} "
+        f"--resolution {quote(plan.data.resolution)}"
+    )
 
 
 def inference_options(wildcards):
@@ -81,11 +85,12 @@ def inference_options(wildcards):
 def check_options(wildcards):
     """Everything that the study reads, as `rgmp check` takes it."""
     splits = " ".join(split for split in plan.data.digests if split != "stills")
-    stills = " ".join(f"--stills {s.images} {s.masks}" for s in plan.data.stills)
-    weights = " ".join(f"--weights {path}" for path in plan.initial_weights)
+    folders = [(quote(str(s.images)), quote(str(s.masks))) for s in plan.data.stills]
+    stills = " ".join(f"--stills {images} {masks}" for images, masks in folders)
+    weights = " ".join(f"--weights {quote(str(path))}" for path in plan.initial_weights)
     return (
-        f"{plan.data.davis} --split {splits} --resolution {plan.data.resolution} "
-        f"{stills} {weights}"
+        f"{quote(str(plan.data.davis))} --split {splits} "
+        f"--resolution {quote(plan.data.resolution)} {stills} {weights}"
     )
 
 
