@@ -94,15 +94,8 @@ def _mini(options: argparse.Namespace) -> None:
 
     if options.out.exists() and not (options.out.is_dir() and not any(options.out.iterdir())):
         raise UserError(f"{options.out}: is there already; remove it, or name a new folder")
-    if options.out.is_dir() and any(options.out.iterdir()) and not _is_rendered(options.out):
-        raise UserError(f"{options.out}: holds other files; name an empty folder or a new one")
     with _recording(options, "mini", config={"seed": options.seed}):
         mini.render(options.out, options.seed)
-
-
-def _is_rendered(folder: Path) -> bool:
-    """Whether an earlier `rgmp mini` made the folder, so that it may be replaced."""
-    return (folder / "davis" / "ImageSets").is_dir() and (folder / "stills").is_dir()
 
 
 def _check_options(command: argparse.ArgumentParser) -> None:
