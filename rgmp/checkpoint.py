@@ -87,6 +87,12 @@ def load_imagenet(network: RGMP, path: Path) -> tuple[list[nn.BatchNorm2d], list
     encoder = network.encoder
     own = encoder.state_dict()
     found = {key: value for key, value in tensors.items() if key in own}
+    surplus = [key for key in tensors if key not in own and not key.startswith("fc.")]
+    if surplus:
+        raise UserError(
+            f"{path}: has {surplus[0]}, a {network.settings.backbone} has not; name weights of "
+            "that backbone"
+        )
     for key, value in found.items():
         if value.shape != own[key].shape:
             raise UserError(

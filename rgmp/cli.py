@@ -115,7 +115,12 @@ def _check_options(command: argparse.ArgumentParser) -> None:
         help="folders of stills and their masks; may be repeated",
     )
     command.add_argument(
-        "--weights", type=Path, action="append", default=[], help="ImageNet weights; repeatable"
+        "--weights",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("FILE", "BACKBONE"),
+        help="ImageNet weights, such as resnet50.pth resnet50; may be repeated",
     )
     _add_record(command)
 
@@ -128,7 +133,7 @@ def _check(options: argparse.Namespace) -> None:
             problems += davis.problems(options.davis, benchmark, split, options.resolution)
         stills, wrong = _stills(options.stills)
         _refuse([*problems, *wrong, *_weights_problems(options.weights)])
-        paths = {*stills, *options.weights}
+        paths = {*stills, *(Path(path) for path, _ in options.weights)}
         for benchmark, split in splits:
             names = davis.read_split(options.davis, benchmark, split)
             paths.update(davis.sequence_paths(options.davis, names, options.resolution))
@@ -181,15 +186,18 @@ def _stills(sets: list[list[Path]]) -> tuple[list[Path], list[str]]:
     return [path for still in stills for path in (still.image, still.mask)], problems
 
 
-def _weights_problems(paths: list[Path]) -> list[str]:
-    if not paths:
+def _weights_problems(initial: list[list[str]]) -> list[str]:
+    if not initial:
         return []
-    from rgmp.checkpoint import read_state_dict
+    from rgmp.checkpoint import load_imagenet
+    from rgmp.config import Network
+    from rgmp.network import RGMP
 
     problems = []
-    for path in paths:
+    for path, backbone in initial:
         try:
-            read_state_dict(path)
+            settings = validated(Network, {"backbone": backbone}, Path("--weights"))
+            load_imagenet(RGMP(settings), Path(path))
         except UserError as error:
             problems.append(str(error))
     return problems
@@ -250,7 +258,13 @@ def _infer(options: argparse.Namespace) -> None:
     progress = Progress(f"infer {options.benchmark}", "frames", total)
     with _recording(options, "infer", **record_fields) as record:
         record.inputs["data"] = data
-        maker = {"settings": files.digest_of(record_fields["config"]), **record.inputs}
+        maker = {
+            "settings": files.digest_of(record_fields["config"]),
+            "sources": records.package_sources(),
+            "device": str(propagator.device.type),
+            "threads": str(options.threads),
+            **record.inputs,
+        }
         segment_split(propagator, sequences, options.benchmark, options.masks, maker, progress.at)
         record.results["frames"] = total
         record.outputs["masks"] = _masks_digest(options.masks, sequences)
@@ -277,11 +291,13 @@ def _speed_options(command: argparse.ArgumentParser) -> None:
 def _speed(options: argparse.Namespace) -> None:
     sequences = [
         replace(s, frames=s.frames[: options.frames], annotations=s.annotations[:1])
-        for s in _sequences(options)[: options.limit]
+        for s in _spread(_sequences(options), options.limit)
     ]
     _refuse([line for s in sequences for line in davis.problems_of(s, options.benchmark)])
     files.require_writable(options.out.parent)
     propagator, record_fields = _propagator(options)
+    import torch
+
     from rgmp import speed
 
     clips = [
@@ -299,11 +315,18 @@ def _speed(options: argparse.Namespace) -> None:
             "variant": options.variant,
             "seed": options.seed,
             "device": records.device_name(),
+            "threads": torch.get_num_threads(),
             **record_fields["config"],
         }
         files.write_json(options.out, header | measured)
         record.results.update(measured["summary"])
         record.outputs["speed"] = files.digest_of_file(options.out)
+
+
+def _spread(sequences: list[davis.Sequence], limit: int) -> list[davis.Sequence]:
+    """At most `limit` of the sequences, the first and the last among them, evenly apart."""
+    count = min(limit, len(sequences))
+    return [sequences[i * (len(sequences) - 1) // max(count - 1, 1)] for i in range(count)]
 
 
 def _score_options(command: argparse.ArgumentParser) -> None:

@@ -43,6 +43,9 @@ Size = tuple[
     Annotated[int, Field(gt=0, multiple_of=32)], Annotated[int, Field(gt=0, multiple_of=32)]
 ]
 M = TypeVar("M", bound=BaseModel)
+IMAGES = frozenset({".jpg", ".jpeg", ".png"})
+MASKS = frozenset({".png"})
+"""Suffixes of stills and of their masks."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -122,9 +125,9 @@ class Optimisation(Closed):
     )
     scale: Factor = Field((0.9, 1.1), description="factor, a view")
     shear: Range = Field((-10, 10), description="degrees, a view")
-    brightness: float = Field(0.1, ge=0, description="largest relative change, a view")
-    contrast: float = Field(0.1, ge=0, description="largest relative change, a view")
-    saturation: float = Field(0.1, ge=0, description="largest relative change, a view")
+    brightness: float = Field(0.1, ge=0, le=1, description="largest relative change, a view")
+    contrast: float = Field(0.1, ge=0, le=1, description="largest relative change, a view")
+    saturation: float = Field(0.1, ge=0, le=1, description="largest relative change, a view")
     flip: Chance = Field(0.5, description="chance that a sample is mirrored, as a whole")
     zoom: Factor = Field((0.8, 1.5), description="factor, a sample as a whole")
 
@@ -238,6 +241,9 @@ class Study(Method):
     data: Data = Field(description="what it trains and is scored on")
     benchmarks: tuple[Benchmark, ...] = Field(
         min_length=1, description="what is scored: davis2016, the foreground; davis2017, objects"
+    )
+    engine: Literal["builtin", "official"] = Field(
+        "builtin", description="that measures J and F; official: davis2017-evaluation, if installed"
     )
     split: str = Field("val", description="whose sequences are scored, as in ImageSets")
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(

@@ -9,7 +9,7 @@ background, be it DAVIS-2016's own 0/255 masks or DAVIS-2017's indexed ones made
 has the objects 1, 2, ... of frame 0, and 255 is void.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -43,10 +43,6 @@ class Sequence:
     name: str
     frames: tuple[Path, ...]
     annotations: tuple[Path, ...]
-
-    def frame_names(self) -> list[str]:
-        """The frames' numbers as the files have them: `00000`, `00001`, ..."""
-        return [frame.stem for frame in self.frames]
 
 
 def read_split(root: Path, benchmark: Benchmark, split: str) -> list[str]:
@@ -113,6 +109,24 @@ def sequence_paths(root: Path, names: Iterable[str], resolution: str = RESOLUTIO
     """
     sequences = [open_sequence(root, name, resolution) for name in names]
     return [path for s in sequences for path in (*s.frames, *s.annotations)]
+
+
+def list_images(folder: Path, suffixes: Container[str]) -> dict[str, Path]:
+    """The images of a folder by their stems, sorted; hidden files are none.
+
+    Raises:
+        UserError: there is no such folder, or two images share a stem.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder of stills; see data.stills of the study")
+    images: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+            continue
+        if path.stem in images:
+            raise UserError(f"{path}: {images[path.stem].name} has the same stem; keep one of them")
+        images[path.stem] = path
+    return images
 
 
 def read_frame(path: Path) -> npt.NDArray[np.uint8]:

@@ -177,8 +177,9 @@ def _accuracy_speed(results: Results) -> Figure | str:
         }
         for point in published.values():
             ax.plot(*point, ".", color=GREY)
-        for variant, point in reversed(ours.items()):  # full on top
-            ax.plot(*point, ms=6.5, mec="white", mew=0.6, **_mark(results, variant))
+        for variant, point in ours.items():  # full is larger, to be seen under its equal
+            size = 9 if variant == "full" else 6
+            ax.plot(*point, ms=size, mec="white", mew=0.6, **_mark(results, variant))
         ax.margins(y=0.12)
         ax.set_xlabel("seconds per frame")
         _log_seconds(ax, [seconds for seconds, _ in (*published.values(), *ours.values())])
@@ -191,9 +192,10 @@ def _accuracy_speed(results: Results) -> Figure | str:
 
 
 def _log_seconds(ax: Axes, seconds: Sequence[float]) -> None:
-    """A log axis with ticks at 1, 2 and 5, and room at both ends."""
+    """A log axis with room at both ends; ticks at 1, 2 and 5, at every digit where it is short."""
     low, high = min(seconds) / 2, max(seconds) * 2
-    ticks = [digit * 10.0**exponent for exponent, digit in product(range(-6, 5), (1, 2, 5))]
+    digits = (1, 2, 5) if high > 10 * low else range(1, 10)
+    ticks = [digit * 10.0**exponent for exponent, digit in product(range(-6, 5), digits)]
     ax.set_xscale("log")
     ax.set_xlim(low, high)
     ax.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
@@ -272,10 +274,8 @@ def _differences(results: Results) -> Figure | str:
             for end, arrow in ((low, "<"), (high, ">")):
                 if not left <= end <= right:
                     ax.plot(np.clip(end, left, right), height, arrow, color=colour, ms=4)
-            seeds = _seed_differences(
-                results.scores[benchmark, variant], results.scores[benchmark, "full"]
-            )
-            ax.plot(seeds, np.full(len(seeds), height), "|", color=GREY, ms=9)
+            for seed in difference.by_seed:
+                ax.plot(100 * seed, height, "|", color=GREY, ms=9)
             marker, word = words[difference.verdict], difference.verdict
             ax.plot(100 * difference.mean, height, marker, color=colour, ms=6, **_hollow(word))
         ax.set_xlim(left - room, right + room)
@@ -291,12 +291,6 @@ def _differences(results: Results) -> Figure | str:
 
 def _hollow(verdict: str) -> dict[str, Any]:
     return {"mfc": "white"} if verdict == "inconclusive" else {}
-
-
-def _seed_differences(variant: ObjectScores, full: ObjectScores) -> Values:
-    """For each seed the mean over objects, in points."""
-    differences = variant.values["J&F"] - full.values["J&F"]
-    return np.asarray(100 * differences.mean(axis=1))
 
 
 # J over the course of a sequence
@@ -464,8 +458,8 @@ def _training(results: Results) -> Figure | str:
 
 
 def _smooth(metrics: list[dict[str, float]], key: str) -> tuple[Values, Values]:
-    """Steps and values, averaged over blocks so that at most 60 points are left."""
-    blocks = min(60, len(metrics))
+    """Steps and values, averaged over blocks so that at most 30 points are left."""
+    blocks = min(30, len(metrics))
     both = np.array([(line["step"], line[key]) for line in metrics], dtype=np.float64)
     means = np.array([block.mean(axis=0) for block in np.array_split(both, blocks)])
     return means[:, 0], means[:, 1]
@@ -478,11 +472,15 @@ _AWAY = "The frames and masks that the study was scored on are not within reach:
 
 def _strips(results: Results) -> Figure | str:
     """The frames at which the variants part most: the truth, then each variant."""
-    shots = [shot for b in results.plan.benchmarks for shot in parting(results, b, _count(results))]
+    shots: list[Shot] = []
+    for benchmark in results.plan.benchmarks:
+        shown = {shot.sequence for shot in shots}
+        shots += parting(results, benchmark, _count(results), shown)
     if not (shots and within_reach(results)):
         return _AWAY
-    variants = [None, *results.variants]
-    names = ["truth", *map(results.label, results.variants)]
+    scored = [v for v in results.variants if all(v in shot.regions for shot in shots)]
+    variants = [None, *scored]
+    names = ["truth", *map(results.label, scored)]
     heads = [f"{TITLES[s.benchmark]}\n{s.sequence}, frame {int(s.frame)}" for s in shots]
     return _grid(results, [[(shot, v) for shot in shots] for v in variants], names, heads)
 
@@ -528,7 +526,8 @@ def _grid(
             place = {"transform": ax.transAxes, "bbox": box}
             ax.text(0.02, 0.06, text, color="white", fontsize=6.5, **place)
     for ax, name in zip(axes[:, 0], names, strict=True):
-        ax.set_ylabel(textwrap.fill(name, 14), rotation=0, ha="right", va="center")
+        wrapped = textwrap.fill(name, 18, break_on_hyphens=False)
+        ax.set_ylabel(wrapped, rotation=0, ha="right", va="center", fontsize=7)
     for ax, head in zip(axes[0], heads, strict=True):
         ax.set_title(head, weight="normal", fontsize=7)
     return figure

@@ -124,9 +124,11 @@ def digest_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digest_of_all(paths: Iterable[Path], digest: Callable[[Path], str] = digest_of_file) -> str:
-    """One SHA-256 for a set of files: their bytes and last three names, wherever they lie."""
-    return digest_of(sorted(["/".join(path.parts[-3:]), digest(path)] for path in paths))
+def digest_of_all(
+    paths: Iterable[Path], digest: Callable[[Path], str] = digest_of_file, names: int = 3
+) -> str:
+    """One SHA-256 for a set of files: their bytes and last `names` names, wherever they lie."""
+    return digest_of(sorted(["/".join(path.parts[-names:]), digest(path)] for path in paths))
 
 
 class Digests:
@@ -163,9 +165,9 @@ class Digests:
         self._used[key] = [*stamp, digest]
         return digest
 
-    def of_all(self, paths: Iterable[Path]) -> str:
+    def of_all(self, paths: Iterable[Path], names: int = 3) -> str:
         """As `digest_of_all`."""
-        return digest_of_all(paths, self.of)
+        return digest_of_all(paths, self.of, names)
 
     def save(self) -> None:
         """Remember, for the next time, the files that were asked for."""

@@ -1,6 +1,7 @@
 """Frames under their masks: which are worth showing, and how they are painted."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -34,10 +35,17 @@ def within_reach(results: Results) -> bool:
     return (results.davis / "JPEGImages").is_dir() and (results.folder / "masks").is_dir()
 
 
-def parting(results: Results, benchmark: Benchmark, count: int) -> list[Shot]:
-    """The `count` frames, one a sequence, at which J of the variants is furthest apart."""
-    furthest = [max(shots, key=_range) for shots in _shots(results, benchmark).values()]
-    return sorted(furthest, key=_range, reverse=True)[:count]
+def parting(
+    results: Results, benchmark: Benchmark, count: int, shown: Collection[str] = ()
+) -> list[Shot]:
+    """The `count` frames, one a sequence, at which J of the variants is furthest apart.
+
+    Frames in which an object cannot be seen come last, since a single pixel decides J there; so do
+    the sequences `shown` already.
+    """
+    furthest = [max(shots, key=_worth) for shots in _shots(results, benchmark).values()]
+    furthest.sort(key=lambda shot: (shot.sequence not in shown, _worth(shot)), reverse=True)
+    return furthest[:count]
 
 
 def hardest(results: Results, benchmark: Benchmark, count: int) -> list[list[Shot]]:
@@ -96,8 +104,10 @@ def _shots(results: Results, benchmark: Benchmark) -> dict[str, list[Shot]]:
     return shots
 
 
-def _range(shot: Shot) -> float:
-    return max(shot.regions.values()) - min(shot.regions.values())
+def _worth(shot: Shot) -> tuple[bool, float]:
+    """What a frame is worth showing: whether its objects are in sight, how far J is apart."""
+    best, least = max(shot.regions.values()), min(shot.regions.values())
+    return best < 1, best - least  # exactly 1: there is nothing, and nothing was found
 
 
 def _resized(labels: Labels, size: tuple[int, int]) -> Labels:

@@ -4,10 +4,15 @@ The identity of a training is what can change its weights: its resolved settings
 training before it, its seed. Variants that train alike share one training.
 """
 
+import csv
+from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from rgmp.config import (
+    IMAGES,
+    MASKS,
     Closed,
     Inference,
     Machine,
@@ -22,7 +27,7 @@ from rgmp.config import (
     load_variants,
     validated,
 )
-from rgmp.davis import Benchmark, read_split, sequence_paths
+from rgmp.davis import Benchmark, Sequence, list_images, open_sequence, read_split
 from rgmp.errors import UserError
 from rgmp.files import Digests, digest_of, digest_of_file, read_json, require_writable, write_json
 
@@ -76,14 +81,20 @@ class Plan(Closed):
     embedded: bool
     complete: bool
     data: DataPaths
-    initial_weights: tuple[Path, ...]
+    initial_weights: tuple[tuple[Path, str], ...]
     benchmarks: tuple[Benchmark, ...]
     split: str
+    engine: str
     seeds: tuple[int, ...]
     machine: Machine
     speed: Speed
     variants: tuple[PlannedVariant, ...]
     trainings: tuple[Training, ...]
+
+    @property
+    def digest(self) -> str:
+        """What tells this plan from another."""
+        return digest_of(self.model_dump(mode="json"))
 
     def variant(self, name: str) -> PlannedVariant:
         """The variant of that name."""
@@ -121,7 +132,10 @@ def resolve(
         variants.append(
             PlannedVariant(**variant.model_dump(), name=name, inference=method.inference, runs=runs)
         )
-    initial = {m.network.initial_weights for _, m in methods.values() if m.network.initial_weights}
+    networks = [method.network for _, method in methods.values()]
+    initial = {(n.initial_weights, n.backbone) for n in networks if n.initial_weights}
+    if study.engine == "official" and find_spec("davis2017") is None:
+        raise UserError(f"{path}: engine official: davis2017 is not installed; `make evaluator`")
     digests.save()
     return Plan(
         file=str(path),
@@ -136,16 +150,12 @@ def resolve(
 
 
 _RENDERER = ("mini.py", "bestiary.py", "painting.py")
-_COPIED = ("study", "title", "benchmarks", "split", "seeds", "machine", "speed")
-_VAL_SEQUENCES = {"davis2016": 20, "davis2017": 30}  # facts: davis_sequences.csv
+_COPIED = ("study", "title", "benchmarks", "split", "engine", "seeds", "machine", "speed")
 
 
 def save(plan: Plan, folder: Path) -> None:
-    """Write `plan.json` into the study's folder, unless it says the same already."""
-    path = folder / "plan.json"
-    value = plan.model_dump(mode="json")
-    if not path.is_file() or read_json(path) != value:
-        write_json(path, value)
+    """Write `plan.json` into the study's folder."""
+    write_json(folder / "plan.json", plan.model_dump(mode="json"))
 
 
 def load_plan(folder: Path) -> Plan:
@@ -255,13 +265,21 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
         raise AssertionError("Data._one_source lets no study through that has neither")
     found = {}
     if pretrained:
-        sets = [[_files(folder) for folder in (s.images, s.masks)] for s in data.stills]
-        if not any(images for images, _ in sets):
-            raise UserError(f"{study.study}: data.stills is empty; stage 1 needs stills and masks")
-        found["stills"] = digest_of([[digests.of_all(paths) for paths in pair] for pair in sets])
+        found["stills"] = digest_of(
+            [
+                [
+                    digests.of_all(list_images(images, IMAGES).values(), names=1),
+                    digests.of_all(list_images(masks, MASKS).values(), names=1),
+                ]
+                for images, masks in ((s.images, s.masks) for s in data.stills)
+            ]
+        )
     for benchmark, split in sorted(splits):
         names = read_split(data.davis, benchmark, split)
-        paths = sequence_paths(data.davis, names, data.resolution)
+        sequences = [open_sequence(data.davis, name, data.resolution) for name in names]
+        scored = benchmark in study.benchmarks and split == study.split
+        _require_frames(sequences, f"{benchmark}/{split}", 3 if scored else 2)
+        paths = [path for s in sequences for path in (*s.frames, *s.annotations)]
         found[f"{benchmark}/{split}"] = digest_of([names, digests.of_all(paths)])
     return DataPaths(
         davis=data.davis,
@@ -272,14 +290,28 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
     )
 
 
-def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder of stills; see data.stills of the study")
-    return sorted(p for p in folder.iterdir() if p.suffix in {".jpg", ".png"})
+def _require_frames(sequences: list[Sequence], split: str, least: int) -> None:
+    """Refuse a video that cannot be trained on or scored (the first and last frame are not)."""
+    for sequence in sequences:
+        frames, annotated = len(sequence.frames), len(sequence.annotations)
+        if frames < least or annotated < frames:
+            raise UserError(
+                f"{sequence.frames[0].parent}: has {frames} frames, {annotated} of them annotated; "
+                f"{split} needs at least {least} and the truth of all; remove it from the split"
+            )
 
 
 def _is_complete(study: Study, davis: Path) -> bool:
     """Whether every benchmark is scored on the whole of the official val split."""
     if study.data.mini or study.split != "val":
         return False
-    return all(len(read_split(davis, b, "val")) == _VAL_SEQUENCES[b] for b in study.benchmarks)
+    return all(set(read_split(davis, b, "val")) == _official_val(b) for b in study.benchmarks)
+
+
+def _official_val(benchmark: Benchmark) -> set[str]:
+    """The sequences of DAVIS's own val split."""
+    text = files("rgmp.facts").joinpath("davis_sequences.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return {
+        row["sequence"] for row in rows if (row["benchmark"], row["split"]) == (benchmark, "val")
+    }

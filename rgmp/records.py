@@ -22,11 +22,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import psutil
 
 from rgmp import __version__
+from rgmp.errors import UserError
 from rgmp.files import digest_of, digest_of_file, read_json, write_json
 
 Value = float | int | str | None
@@ -160,7 +161,7 @@ def read_all(folder: Path) -> list[Record]:
     """Every record of a study's folder, sorted by name; those being written are left out.
 
     Raises:
-        UserError: one of them is no JSON.
+        UserError: one of them is no JSON, or no record.
     """
     root = folder / "records"
     whole = (
@@ -168,8 +169,18 @@ def read_all(folder: Path) -> list[Record]:
         for path in root.rglob("*.json")
         if not any(part.startswith(".") for part in path.relative_to(root).parts)
     )
-    records: list[Record] = [read_json(path) for path in whole]
-    return sorted(records, key=lambda record: record["name"])
+    return sorted(map(_read, whole), key=lambda record: record["name"])
+
+
+def _read(path: Path) -> Record:
+    value = read_json(path)
+    known = value.keys() if isinstance(value, dict) else set()
+    if lacking := sorted(Record.__annotations__.keys() - known):
+        raise UserError(
+            f"{path}: is no record of a job, it lacks {', '.join(lacking)}; remove it and run the "
+            "job again"
+        )
+    return cast(Record, value)
 
 
 def _finite(value: Value) -> Value:
@@ -178,9 +189,14 @@ def _finite(value: Value) -> Value:
 
 def _code() -> Code:
     package = Path(__file__).parent
-    sources = {path.name: digest_of_file(path) for path in sorted(package.glob("*.py"))}
     commit, dirty = _commit(package)
-    return Code(commit=commit, dirty=dirty, sources=digest_of(sources))
+    return Code(commit=commit, dirty=dirty, sources=package_sources())
+
+
+def package_sources() -> str:
+    """SHA-256 of every .py of the package as it is now."""
+    paths = sorted(Path(__file__).parent.glob("*.py"))
+    return digest_of({path.name: digest_of_file(path) for path in paths})
 
 
 def _commit(package: Path) -> tuple[str | None, bool | None]:

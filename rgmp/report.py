@@ -13,7 +13,7 @@ from rgmp.davis import Benchmark
 from rgmp.errors import UserError
 from rgmp.files import write_text
 from rgmp.records import Record
-from rgmp.results import TITLES, Results, load
+from rgmp.results import TITLES, Results, load, seconds_of
 from rgmp.statistics import Verdict, summarise
 from rgmp.typesetting import NOTHING, duration, interval, points
 
@@ -58,9 +58,7 @@ def write(results: Path) -> None:
         captions=CAPTIONS,
         facts=_facts(study),
         disagreements=study.disagreements,
-        records=[
-            _provenance(study, record) for record in study.records if not _is_rendering(record)
-        ],
+        records=[_provenance(study, record) for record in study.records if not _is_beside(record)],
     )
     write_text(results / "report.html", html)
 
@@ -108,7 +106,7 @@ def _facts(study: Results) -> dict[str, str]:
             versions[package].add(version)
     days = sorted(record["started"][:10] for record in records) or ["none"]
     trained = study.of_kind("train")
-    hours = duration(sum(record["wall_seconds"] for record in trained))
+    hours = duration(sum(map(seconds_of, trained)))
     return {
         "study": f"{study.plan.study}, {study.plan.file}",
         "data": study.nature,
@@ -122,9 +120,9 @@ def _facts(study: Results) -> dict[str, str]:
     }
 
 
-def _is_rendering(record: Record) -> bool:
-    """Whether a record is of tables, figures or the report itself, whose rows do not rest on it."""
-    return record["kind"] in {"tables", "figures", "report"}
+def _is_beside(record: Record) -> bool:
+    """Whether a record is of a job that no figure rests on: it plans, shows or mirrors."""
+    return record["kind"] in {"plan", "tables", "figures", "report", "track"}
 
 
 def _provenance(study: Results, record: Record) -> dict[str, Any]:
@@ -139,7 +137,7 @@ def _provenance(study: Results, record: Record) -> dict[str, Any]:
         "data": record["inputs"].get("data", "")[:10],
         "machine": _machine(record),
         "started": record["started"],
-        "took": duration(record["wall_seconds"]),
+        "took": duration(seconds_of(record)),
         "odd": any(record["name"] in d.records for d in study.disagreements),
     }
 

@@ -48,7 +48,8 @@ class Results:
         plan: the study resolved.
         rows: the scored frames of each benchmark and variant, all seeds; absent where not scored.
         speed: the speed file of each benchmark and variant; absent where not timed.
-        records: what every job wrote about itself, sorted by name.
+        records: what the jobs wrote about themselves, sorted by name; of `MEASURED`, those alone
+            that are in the plan.
     """
 
     folder: Path
@@ -204,8 +205,29 @@ def load(folder: Path) -> Results:
         plan=plan,
         rows={key: found for key, found in rows.items() if found},
         speed={key: read_json(path) for key, path in timed.items() if path.is_file()},
-        records=read_all(folder),
+        records=[record for record in read_all(folder) if _is_planned(plan, record)],
     )
+
+
+def _is_planned(plan: Plan, record: Record) -> bool:
+    """Whether a record is of a job in the plan: jobs of an earlier plan leave theirs behind."""
+    of_variant = record["benchmark"] in plan.benchmarks and record["variant"] in {
+        variant.name for variant in plan.variants
+    }
+    match record["kind"]:
+        case "train":
+            return record["name"] in {training.folder for training in plan.trainings}
+        case "infer" | "score":
+            return of_variant and record["seed"] in plan.seeds
+        case "speed":
+            return of_variant
+    return True
+
+
+def seconds_of(record: Record) -> float:
+    """What a job took: a training all its attempts, any other the one that ended well."""
+    seconds = record["results"].get("seconds") if record["kind"] == "train" else None
+    return seconds if isinstance(seconds, int | float) else record["wall_seconds"]
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:

@@ -78,6 +78,7 @@ class Difference:
             at once with 95 % confidence (Bonferroni).
         seeds: how many the interval rests on. With one it is of sequences alone, says nothing of
             another training, and the verdict is `inconclusive`.
+        by_seed: of each of them, ascending, the mean over objects.
     """
 
     mean: float
@@ -86,6 +87,7 @@ class Difference:
     verdict: Verdict
     level: float
     seeds: int
+    by_seed: tuple[float, ...]
 
 
 def per_object(rows: Iterable[Score]) -> ObjectScores:
@@ -202,9 +204,10 @@ def compare(
     random = np.random.default_rng(seed)
     sizes = list(Counter(sequence for sequence, _ in full.objects).values())
     half = _half_width(differences.mean(axis=0), sizes, level, random, resamples)
-    seeds = len(differences)
+    by_seed = differences.mean(axis=1)
+    seeds = len(by_seed)
     if seeds > 1:
-        of_seeds = _half_width(differences.mean(axis=1), [1] * seeds, level, random, resamples)
+        of_seeds = _half_width(by_seed, [1] * seeds, level, random, resamples)
         half = hypot(half, of_seeds)
     mean = float(differences.mean())
     less_is_better = measure.endswith("decay")
@@ -213,7 +216,7 @@ def compare(
     verdict: Verdict = "inconclusive"
     if seeds > 1 and not low <= 0 <= high:
         verdict = "better" if (mean > 0) != less_is_better else "worse"
-    return Difference(mean, low, high, verdict, level, seeds)
+    return Difference(mean, low, high, verdict, level, seeds, tuple(by_seed.tolist()))
 
 
 def _paired(variant: ObjectScores, full: ObjectScores, measure: Measure) -> Values:

@@ -16,7 +16,7 @@ import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor
 
 from rgmp import davis
-from rgmp.config import Pretrain, Stills
+from rgmp.config import IMAGES, MASKS, Pretrain, Stills
 from rgmp.errors import UserError
 from rgmp.views import IGNORE, View, deform, look
 
@@ -99,20 +99,17 @@ def find_stills(sets: Sequence[Stills]) -> list[Still]:
     """Every image of the folders that has a mask, in order.
 
     Raises:
-        UserError: a folder is not there, an image has no mask or a mask no image.
+        UserError: a folder is not there, an image has no mask, a mask no image, or two one name.
     """
     stills = []
     for folders in sets:
-        for folder in (folders.images, folders.masks):
-            if not folder.is_dir():
-                raise UserError(f"{folder}: no such folder of stills; see data.stills of the study")
-        images = {p.stem: p for p in folders.images.iterdir() if p.suffix in {".jpg", ".png"}}
-        masks = {p.stem: p for p in folders.masks.iterdir() if p.suffix == ".png"}
+        images = davis.list_images(folders.images, IMAGES)
+        masks = davis.list_images(folders.masks, MASKS)
         for stem in sorted(images.keys() ^ masks.keys()):
             if stem in images:
                 raise UserError(f"{images[stem]}: has no mask {folders.masks / stem}.png")
             raise UserError(f"{masks[stem]}: has no image in {folders.images}")
-        stills += [Still(images[stem], masks[stem]) for stem in sorted(images)]
+        stills += [Still(images[stem], masks[stem]) for stem in images]
     if not stills:
         raise UserError("data.stills: no image in any folder; stage 1 needs some")
     return stills

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rgmp.davis import Benchmark
 from rgmp.files import write_text
-from rgmp.results import TITLES, Results, load, read_facts
+from rgmp.results import TITLES, Results, load, read_facts, seconds_of
 from rgmp.statistics import Measure, Summary, summarise
 from rgmp.typesetting import (
     UNKNOWN,
@@ -183,6 +183,7 @@ def _speed(results: Results) -> Table:
     for (benchmark, variant), timed in results.speed.items():
         row = _identify(results, benchmark, variant)
         row |= {key: timed[key] for key in ("device", "precision", "aggregation")}
+        row["threads"] = timed.get("threads")
         row["scales"] = " ".join(map(str, timed["scales"]))
         row |= timed["summary"]
         for count in sorted({clip["objects"] for clip in timed["clips"]}):
@@ -210,7 +211,7 @@ def _speed(results: Results) -> Table:
         "Frames a second",
         rows,
         columns,
-        lambda row: f"{_benchmark(row)} on {row['device']}, {row['precision']}",
+        _timed_on,
         [_PROTOCOL_SPEED],
     )
 
@@ -259,7 +260,7 @@ def _cost(results: Results) -> Table:
             "shared_by": len(training.variants),
             "steps": record["results"].get("steps"),
             "samples": record["results"].get("samples"),
-            "hours": record["wall_seconds"] / 3600,
+            "hours": seconds_of(record) / 3600,
             "device": record["machine"]["gpu"] or record["machine"]["cpu"],
             "peak_memory_bytes": record["peak_gpu_memory_bytes"] or record["peak_memory_bytes"],
             "mixed": record["name"] in odd,
@@ -345,6 +346,13 @@ def _difference(row: Row) -> str:
     if row["difference_mean"] is None:
         return UNKNOWN
     return interval(*(row[f"difference_{key}"] for key in ("mean", "low", "high")))
+
+
+def _timed_on(row: Row) -> str:
+    """`DAVIS-2016 on AMD EPYC, 2 threads, fp32`; a GPU, whose memory alone is counted, has none."""
+    count = row["threads"] if row["peak_memory_bytes"] is None else None
+    threads = f", {count} thread{'s' * (count > 1)}" if count else ""
+    return f"{_benchmark(row)} on {row['device']}{threads}, {row['precision']}"
 
 
 def _megabytes(row: Row) -> str:

@@ -206,8 +206,9 @@ def test_split_that_is_not_there_is_named_with_those_that_are(tree: Path) -> Non
 
 def test_sequence_has_its_files_in_order(tree: Path) -> None:
     sequence = davis.open_sequence(tree, "val_a")
-    assert sequence.frame_names() == ["00000", "00001", "00002", "00003"]
-    assert [path.stem for path in sequence.annotations] == sequence.frame_names()
+    stems = ["00000", "00001", "00002", "00003"]
+    assert [path.stem for path in sequence.frames] == stems
+    assert [path.stem for path in sequence.annotations] == stems
     assert len(davis.sequence_paths(tree, ["val_a", "train_b"])) == 4 * FRAMES
 
 

@@ -9,13 +9,9 @@ from rgmp import figures, plan as planning, tables
 from rgmp.errors import UserError
 
 ENGINE_SOURCES = ("davis.py", "measures.py", "scoring.py")
-REPORT_SOURCES = (
-    "results.py",
-    "statistics.py",
-    "tables.py",
-    "typesetting.py",
-    "figures.py",
-)
+TABLE_SOURCES = ("results.py", "statistics.py", "tables.py", "typesetting.py")
+FIGURE_SOURCES = ("results.py", "statistics.py", "figures.py", "pictures.py")
+FACTS = ("facts/published.csv", "facts/published_ablation.csv", "facts/official_rgmp_scores.csv")
 
 
 def resolve_study():
@@ -26,15 +22,12 @@ def resolve_study():
             "a study is one file, given with --configfile; settings of two are not mixed and "
             "--config is not read: copy the study file and edit it"
         )
-    study = given[0] if given else Path("workflow/config/mini.yaml")
-    resolved = planning.resolve(study)
-    planning.save(resolved, Path("results") / resolved.study)
-    return resolved
+    return planning.resolve(given[0] if given else Path("workflow/config/mini.yaml"))
 
 
 def sources(*names):
     """Files of the package that a cheap job rests on; an edit makes it run again."""
-    return [Path(rgmp.__file__).with_name(name) for name in names]
+    return [Path(rgmp.__file__).parent / name for name in names]
 
 
 def training_of(wildcards):
@@ -47,11 +40,7 @@ def weights_before(wildcards):
     """What a training starts from, where it starts from another."""
     parent = training_of(wildcards).parent
     folder = f"results/{plan.study}"
-    return (
-        [f"{folder}/{plan.training(parent).folder}/weights.safetensors"]
-        if parent
-        else []
-    )
+    return [f"{folder}/{plan.training(parent).folder}/weights.safetensors"] if parent else []
 
 
 def weights_of(wildcards):
@@ -67,6 +56,16 @@ def threads_of(wildcards):
     return plan.training(run.trainings[-1]).settings["compute"]["threads"]
 
 
+def data_tree(wildcards):
+    """The rendered benchmark, where the study reads it."""
+    return [f"results/{plan.study}/data"] if plan.embedded else []
+
+
+def scored_digest(wildcards):
+    """What stands for the frames and the truth of a benchmark's split."""
+    return plan.data.digests[f"{wildcards.benchmark}/{plan.split}"]
+
+
 def data_options():
     """Which tree, as the commands take it."""
     return (
@@ -79,7 +78,9 @@ def inference_options(wildcards):
     """How a variant segments, as the commands take it."""
     settings = plan.variant(wildcards.variant).inference
     scales = " ".join(str(scale) for scale in settings.scales)
-    return f"--scales {scales} --aggregation {settings.aggregation} --precision {settings.precision}"
+    return (
+        f"--scales {scales} --aggregation {settings.aggregation} --precision {settings.precision}"
+    )
 
 
 def check_options(wildcards):
@@ -87,7 +88,7 @@ def check_options(wildcards):
     splits = " ".join(split for split in plan.data.digests if split != "stills")
     folders = [(quote(str(s.images)), quote(str(s.masks))) for s in plan.data.stills]
     stills = " ".join(f"--stills {images} {masks}" for images, masks in folders)
-    weights = " ".join(f"--weights {quote(str(path))}" for path in plan.initial_weights)
+    weights = " ".join(f"--weights {quote(str(p))} {name}" for p, name in plan.initial_weights)
     return (
         f"{quote(str(plan.data.davis))} --split {splits} "
         f"--resolution {quote(plan.data.resolution)} {stills} {weights}"
@@ -105,11 +106,7 @@ def measured_files(wildcards):
             for b in plan.benchmarks
             for variant, seed in runs
         ]
-        + [
-            f"{folder}/speed/{b}/{v.name}.json"
-            for b in plan.benchmarks
-            for v in plan.variants
-        ]
+        + [f"{folder}/speed/{b}/{v.name}.json" for b in plan.benchmarks for v in plan.variants]
     )
 
 

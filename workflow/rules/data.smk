@@ -1,4 +1,21 @@
-# The data: rendered where the study says so, and checked before anything is trained.
+# The study's plan, and its data: rendered where the study says so, and checked before anything is
+# trained.
+
+
+rule write_plan:
+    output:
+        "results/{study}/plan.json",
+    log:
+        "results/{study}/logs/plan.log",
+    conda:
+        "../../environment.yml"
+    params:
+        study=quote(plan.file),
+        digest=plan.digest,
+    message:
+        "plan: {wildcards.study}"
+    shell:
+        "rgmp plan {params.study} > {log} 2>&1"
 
 
 rule render_mini:
@@ -20,9 +37,7 @@ rule render_mini:
 
 rule check_data:
     input:
-        rendered=lambda wildcards: (
-            [f"results/{plan.study}/records/mini.json"] if plan.embedded else []
-        ),
+        tree=data_tree,
     output:
         "results/{study}/records/data.json",
     log:

@@ -5,7 +5,7 @@ rule make_tables:
     input:
         plan="results/{study}/plan.json",
         measured=measured_files,
-        sources=sources(*REPORT_SOURCES),
+        sources=sources(*TABLE_SOURCES, *FACTS),
     output:
         csv=[
             report(
@@ -35,7 +35,7 @@ rule make_figures:
     input:
         plan="results/{study}/plan.json",
         measured=measured_files,
-        sources=sources(*REPORT_SOURCES),
+        sources=sources(*FIGURE_SOURCES, *FACTS),
     output:
         png=[
             report(
@@ -64,19 +64,20 @@ rule make_report:
         figures="results/{study}/records/figures.json",
         sources=sources("report.py", "report.html.j2"),
     output:
-        report(
+        report=report(
             "results/{study}/report.html",
             caption="../report/report.rst",
             category="Report",
         ),
+        record="results/{study}/records/report.json",
     log:
         "results/{study}/logs/report.log",
     conda:
         "../../environment.yml"
     message:
-        "report: {output}"
+        "report: {output.report}"
     shell:
-        "rgmp report results/{wildcards.study} > {log} 2>&1"
+        "rgmp report results/{wildcards.study} --record {output.record} > {log} 2>&1"
 
 
 rule track:
@@ -93,4 +94,4 @@ rule track:
     message:
         "mirror the records in MLflow"
     shell:
-        "rgmp track results/{wildcards.study} --record {output} > {log} 2>&1"
+        "rgmp track results/{wildcards.study} --record {output} 2>&1 | tee {log}"

@@ -4,6 +4,7 @@
 rule score:
     input:
         masks="results/{study}/records/masks/{benchmark}/{variant}/seed{seed}.json",
+        tree=ancient(data_tree),
         sources=sources(*ENGINE_SOURCES),
     output:
         scores="results/{study}/scores/{benchmark}/{variant}/seed{seed}.csv",
@@ -14,10 +15,12 @@ rule score:
         "../../environment.yml"
     params:
         data=data_options(),
+        engine=plan.engine,
         masks="results/{study}/masks/{benchmark}/{variant}/seed{seed}",
     message:
         "score {wildcards.benchmark} of {wildcards.variant}, seed {wildcards.seed}"
     shell:
         "rgmp score {params.data} --benchmark {wildcards.benchmark} --masks {params.masks} "
+        "--engine {params.engine} "
         "--variant {wildcards.variant} --seed {wildcards.seed} --out {output.scores} "
         "--record {output.record} > {log} 2>&1"

@@ -4,7 +4,8 @@
 rule time_frames:
     input:
         weights=weights_of,
-        data="results/{study}/records/data.json",
+        data=ancient("results/{study}/records/data.json"),
+        tree=ancient(data_tree),
         sources=sources("speed.py", "propagation.py", "aggregation.py", "network.py"),
     output:
         speed="results/{study}/speed/{benchmark}/{variant}.json",
@@ -23,6 +24,7 @@ rule time_frames:
             f"--limit {plan.speed.sequences} --frames {plan.speed.frames} "
             f"--repeats {plan.speed.repeats}"
         ),
+        digest=scored_digest,
         seed=plan.seeds[0],
     message:
         "time {wildcards.benchmark} with {wildcards.variant}, alone on the machine"

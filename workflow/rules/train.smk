@@ -4,8 +4,10 @@
 
 rule train:
     input:
+        plan=ancient("results/{study}/plan.json"),
         data=ancient("results/{study}/records/data.json"),
-        before=weights_before,
+        tree=ancient(data_tree),
+        before=ancient(weights_before),
     output:
         weights="results/{study}/weights/{stage}/{training}/weights.safetensors",
         metrics="results/{study}/weights/{stage}/{training}/metrics.jsonl",
