@@ -87,6 +87,8 @@ def load_imagenet(network: RGMP, path: Path) -> tuple[list[nn.BatchNorm2d], list
     encoder = network.encoder
     own = encoder.state_dict()
     found = {key: value for key, value in tensors.items() if key in own}
+    if "conv1.weight" not in found:
+        raise UserError(f"{path}: has no conv1.weight; name a torchvision ResNet's state_dict")
     surplus = [key for key in tensors if key not in own and not key.startswith("fc.")]
     if surplus:
         raise UserError(
@@ -99,8 +101,6 @@ def load_imagenet(network: RGMP, path: Path) -> tuple[list[nn.BatchNorm2d], list
                 f"{path}: {key} is {_shape(value)}, a {network.settings.backbone} of width "
                 f"{network.settings.width} has {_shape(own[key])}; name weights of that backbone"
             )
-    if "conv1.weight" not in found:
-        raise UserError(f"{path}: has no conv1.weight; name a torchvision ResNet's state_dict")
     encoder.load_state_dict(found, strict=False)
     norms = [
         module

@@ -265,6 +265,8 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
         raise AssertionError("Data._one_source lets no study through that has neither")
     found = {}
     if pretrained:
+        if not data.stills:
+            raise UserError(f"{study.study}: data.stills is empty; stage 1 needs stills and masks")
         found["stills"] = digest_of(
             [
                 [
@@ -305,10 +307,10 @@ def _is_complete(study: Study, davis: Path) -> bool:
     """Whether every benchmark is scored on the whole of the official val split."""
     if study.data.mini or study.split != "val":
         return False
-    return all(set(read_split(davis, b, "val")) == _official_val(b) for b in study.benchmarks)
+    return all(set(read_split(davis, b, "val")) == official_val(b) for b in study.benchmarks)
 
 
-def _official_val(benchmark: Benchmark) -> set[str]:
+def official_val(benchmark: Benchmark) -> set[str]:
     """The sequences of DAVIS's own val split."""
     text = files("rgmp.facts").joinpath("davis_sequences.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())

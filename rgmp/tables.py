@@ -201,7 +201,7 @@ def _speed(results: Results) -> Table:
             for count in counts
         },
         "as the authors": number("authors_fps", "{:.1f}"),
-        "frame 0, s": number("first_frame_seconds", "{:.3f}"),
+        "frame 0, s": number("first_frame_seconds", "{:.3g}"),
         "peak, MB": _megabytes,
         "scales": lambda row: row["scales"],
         "aggregation": lambda row: row["aggregation"].replace("_", " "),

@@ -115,6 +115,7 @@ def _plan(
         initial_weights=(),
         benchmarks=benchmarks,
         split="val",
+        engine="builtin",
         seeds=seeds,
         machine=Machine(),
         speed=Speed(),

@@ -335,6 +335,15 @@ def test_weights_of_no_resnet_are_refused(tmp_path: Path) -> None:
         checkpoint.load_imagenet(RGMP(SMALL), tmp_path / "a.pth")
 
 
+def test_weights_of_a_deeper_resnet_are_refused(tmp_path: Path) -> None:
+    deeper = RGMP(SMALL.model_copy(update={"backbone": "resnet18"})).encoder.state_dict()
+    torch.save(
+        {k: v for k, v in deeper.items() if k.startswith(("layer", "conv1."))}, tmp_path / "a"
+    )
+    with pytest.raises(UserError, match=r"has layer1\.1\.conv1\.weight, a resnet10 has not"):
+        checkpoint.load_imagenet(RGMP(SMALL), tmp_path / "a")
+
+
 def test_the_same_weights_are_the_same_bytes(tmp_path: Path) -> None:
     """Records name weights by the digest of their file."""
     network = RGMP(Network(backbone="resnet10", width=4, decoder_width=4))

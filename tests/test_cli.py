@@ -176,9 +176,14 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         [*CHECK, "--stills", "stills", "stills"], nothing, "images and masks are one folder"
     ),
     "check: first weights are none": (
-        [*CHECK, "--weights", "text.pth", "--weights", "fine.pth"],
-        lambda: __import__("torch").save({}, "fine.pth"),
+        [*CHECK, "--weights", "text.pth", "resnet18"],
+        nothing,
         "text.pth: is no weights file",
+    ),
+    "check: first weights are no ResNet's": (
+        [*CHECK, "--weights", "empty.pth", "resnet18"],
+        lambda: __import__("torch").save({}, "empty.pth"),
+        "empty.pth: has no conv1.weight",
     ),
     "infer: unknown sequence": (
         [*INFER, "--masks", "out", "--sequences", "val_a", "val_c"], nothing, "val_c"
@@ -238,7 +243,15 @@ def test_mistake_ends_in_one_line_and_status_2_and_changes_nothing(
 def test_every_problem_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     truncate(FRAME)()
     truncate("stills/images/1.jpg")()
-    arguments = [*CHECK, "--stills", "stills/images", "stills/masks", "--weights", "text.pth"]
+    arguments = [
+        *CHECK,
+        "--stills",
+        "stills/images",
+        "stills/masks",
+        "--weights",
+        "text.pth",
+        "resnet18",
+    ]
     assert cli.main(arguments) == 2
     lines = capsys.readouterr().err.splitlines()
     assert [FRAME in lines[0], "1.jpg" in lines[1], "text.pth" in lines[2]] == [True] * 3

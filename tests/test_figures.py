@@ -1,16 +1,19 @@
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib import rc_context
+from matplotlib.figure import Figure
 from PIL import Image
 from synthetic_study import build
 
 from rgmp import figures
 from rgmp.pictures import hardest, paint, parting
 from rgmp.results import load
+from rgmp.scoring import read_scores, write_scores
 
 FILES = {f"{name}.{kind}" for name in figures.NAMES for kind in ("png", "pdf")}
 
@@ -69,6 +72,35 @@ def test_a_benchmark_not_yet_scored_has_no_panel(tmp_path: Path) -> None:
             assert [ax.get_title()[:10] for ax in figure.axes] == ["DAVIS-2016"]
 
 
+@pytest.mark.parametrize("seed", [0, 2])
+def test_a_seed_not_yet_scored_has_no_mark(tmp_path: Path, seed: int) -> None:
+    build(tmp_path, variants=3, seeds=(0, 1, 2), benchmarks=("davis2016",), frames=6)
+    (tmp_path / f"scores/davis2016/no_bptt/seed{seed}.csv").unlink()
+    study = load(tmp_path)
+    with rc_context(figures.STYLE):
+        drawn: dict[str, Any] = {
+            name: draw(study) for name, draw in zip(figures.NAMES, figures.DRAWINGS, strict=True)
+        }
+    (ax,) = drawn["differences"].axes
+    marks = [line for line in ax.lines if line.get_marker() == "|"]
+    assert [line.get_ydata()[0] for line in marks] == [0, 0, 1, 1, 1]
+    paired = 100 * np.array(study.differences["davis2016", "no_bptt"].by_seed)
+    np.testing.assert_array_equal([line.get_xdata()[0] for line in marks[:2]], paired)
+
+
+@pytest.mark.parametrize("slowness", [1, 1.3, 3, 10, 45, 300])
+def test_ticks_of_seconds_can_be_told_apart(slowness: float) -> None:
+    for least in (0.0011, 0.0042, 0.013, 0.6, 7):
+        with rc_context(figures.STYLE):
+            figure = Figure((figures.WIDTH / 2, 2), layout="constrained")
+            ax = figure.subplots()
+            figures._log_seconds(ax, [least, least * slowness])
+            figure.draw_without_rendering()
+        boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
+        assert len(boxes) >= 2
+        assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
+
+
 @pytest.mark.parametrize("variants", [2, 10])
 def test_names_of_published_methods_cover_nothing(tmp_path: Path, variants: int) -> None:
     build(tmp_path, variants=variants, complete=True, seeds=(0,), frames=6)
@@ -112,6 +144,25 @@ def test_strips_show_the_frames_where_the_variants_part_most(four: Path) -> None
         for frame in {(r.sequence, r.frame) for r in study.rows["davis2017", "full"]}
     }
     assert (shots[0].sequence, shots[0].frame) == max(ranges, key=lambda frame: ranges[frame])
+
+
+def test_strips_prefer_objects_in_sight_and_other_sequences(tmp_path: Path) -> None:
+    build(tmp_path, variants=2, seeds=(0,), frames=6)
+    path = tmp_path / "scores/davis2016/full/seed0.csv"
+    rows = read_scores(path)
+    rows[1] = rows[1]._replace(J=1.0)  # out of sight, and not found
+    write_scores(path, rows)
+    path = tmp_path / "scores/davis2016/no_bptt/seed0.csv"
+    rows = read_scores(path)
+    rows[1] = rows[1]._replace(J=0.0)
+    write_scores(path, rows)
+    study = load(tmp_path)
+    shots = parting(study, "davis2016", 6)
+    assert (rows[1].sequence, rows[1].frame) not in {(s.sequence, s.frame) for s in shots}
+    shown = {shot.sequence for shot in shots[:2]}
+    assert [s.sequence for s in parting(study, "davis2016", 6, shown)[-2:]] == [
+        shot.sequence for shot in shots[:2]
+    ]
 
 
 def test_the_hardest_sequences_start_from_what_is_given(four: Path) -> None:

@@ -100,6 +100,15 @@ def test_record_that_is_no_json_is_named(tmp_path: Path) -> None:
         read_all(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["{}", "[]", "1", '{"kind": "train"}'])
+def test_json_that_is_no_record_is_named(tmp_path: Path, text: str) -> None:
+    path = record_path(tmp_path, "data")
+    path.parent.mkdir()
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"records/data\.json: is no record of a job, it lacks"):
+        read_all(tmp_path)
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A git checkout with one commit that has a package and ignores a folder."""

@@ -110,13 +110,30 @@ def test_mixed_provenance_is_flagged_at_the_top_and_where_it_is(toy: Path) -> No
     assert "c0ffee1234 and c0ffee1234 (dirty)" in html
 
 
-def test_the_report_does_not_list_its_own_rendering(toy: Path) -> None:
+def test_the_same_rows_give_the_same_report_whatever_was_rendered_or_tracked_before(
+    toy: Path,
+) -> None:
     first = render(toy)
     record = json.loads((toy / "records/speed/davis2016/full.json").read_text())
-    for kind in ("tables", "figures", "report"):
-        text = json.dumps(record | {"kind": kind, "name": kind})
+    for kind in ("plan", "tables", "figures", "report", "track"):
+        about = {"kind": kind, "name": kind, "variant": None, "benchmark": None}
+        text = json.dumps(record | about)
         (toy / "records" / f"{kind}.json").write_text(text)
     assert render(toy) == first
+
+
+def test_trainings_are_told_with_all_their_attempts(tmp_path: Path) -> None:
+    build(tmp_path, variants=1, seeds=(0,), frames=6)
+    write_figures(tmp_path)
+    html = render(tmp_path)
+    assert "<dd>2, 4.1 min in all</dd>" in html
+    assert html.count('<td class="n">2.1 min</td>') >= 2
+
+
+def test_what_a_variant_tests_is_not_said_to_be_the_papers(toy: Path) -> None:
+    html = render(toy)
+    assert "What each variant tests" in html
+    assert "Claims" not in html
 
 
 def test_a_label_cannot_break_the_page(tmp_path: Path) -> None:

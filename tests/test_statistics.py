@@ -185,6 +185,7 @@ def test_seeds_in_common_are_compared() -> None:
     difference = compare(fewer, scores_of(full), comparisons=1)
     assert difference.seeds == 2
     assert difference.mean == pytest.approx(0.1)
+    assert difference.by_seed == pytest.approx((0.1, 0.1))
     with pytest.raises(UserError, match=r"more has seeds \(7, 8\), full \(0, 1, 2\)"):
         compare(replace(fewer, seeds=(7, 8)), scores_of(full), comparisons=1)
 

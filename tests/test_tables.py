@@ -173,6 +173,30 @@ def test_speed_by_objects_is_the_median_over_frames_and_repeats(five: Path) -> N
     assert float(row["authors_fps"]) == timed["summary"]["authors_fps"]
 
 
+def test_speed_names_the_threads_of_a_cpu(tmp_path: Path) -> None:
+    build(tmp_path, variants=3, benchmarks=("davis2016",), seeds=(0,), frames=6)
+    changes: dict[str, Any] = {"no_bptt": {"threads": 1}, "no_reference": {"device": "H200"}}
+    for variant, change in changes.items():
+        path = tmp_path / f"speed/davis2016/{variant}.json"
+        timed = json.loads(path.read_text()) | change
+        if variant == "no_reference":
+            timed["summary"]["peak_memory_bytes"] = 812_000_000
+        path.write_text(json.dumps(timed))
+    tables.write(tmp_path)
+    for heading in ("Xeon, 2 threads, fp32", "Xeon, 1 thread, fp32", "H200, fp32"):
+        assert f"**DAVIS-2016 on {heading}**" in text_of(tmp_path, "speed.md")
+
+
+def test_speed_of_unknown_threads_is_printed(tmp_path: Path) -> None:
+    build(tmp_path, variants=1, benchmarks=("davis2016",), seeds=(0,), frames=6)
+    path = tmp_path / "speed/davis2016/full.json"
+    timed = json.loads(path.read_text())
+    del timed["threads"]
+    path.write_text(json.dumps(timed))
+    tables.write(tmp_path)
+    assert "**DAVIS-2016 on Xeon, fp32**" in text_of(tmp_path, "speed.md")
+
+
 def test_the_cost_counts_every_training_once(five: Path) -> None:
     rows = rows_of(five, "cost")
     assert len(rows) == len({row["identity"] for row in rows}) == len(load(five).plan.trainings)

@@ -91,6 +91,18 @@ def test_two_studies_are_not_mixed(tmp_path: Path) -> None:
     assert "a study is one file" in both.stderr
 
 
+def test_a_broken_frame_is_named_before_anything_is_trained(tmp_path: Path) -> None:
+    make_workspace(tmp_path)
+    frame = tmp_path / "davis/JPEGImages/480p/val_b/00002.jpg"
+    frame.write_bytes(frame.read_bytes()[:200])
+    done = snakemake(tmp_path, "all")
+    assert done.returncode != 0
+    complaint = [line for line in done.stdout.splitlines() if line.startswith("rgmp: ")]
+    assert len(complaint) == 1
+    assert "val_b/00002.jpg: is no whole image" in complaint[0]
+    assert not list(tmp_path.glob("results/tiny/weights/*/*/*"))
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a study of seconds after one run of everything."""
@@ -153,22 +165,37 @@ class TestStudyOfSeconds:
             jobs = planned(snakemake(finished, "all", "--dry-run"))
         finally:
             variant.write_text(before)
-            snakemake(finished, "all")
-        assert set(jobs) == {"make_tables", "make_figures", "make_report", "track", "all", "total"}
+        remade = {"write_plan", "make_tables", "make_figures", "make_report", "track"}
+        assert set(jobs) == {*remade, "all", "total"}
 
-    def test_a_new_variant_runs_only_its_own_jobs(self, finished: Path) -> None:
-        """It sorts before the others and differs from `full` in stage 2 alone."""
-        new = finished / "ablations/a_longer_skip.yaml"
-        new.write_text(
-            "label: longer skips\nclaim: a test\noverrides: {finetune: {skip: [0, 1]}}\n"
-        )
+    @pytest.mark.parametrize("override", ["skip: [0, 1]", "benchmark: davis2016"])
+    def test_a_new_variant_runs_only_its_own_jobs(self, finished: Path, override: str) -> None:
+        """It sorts before the others, differs in stage 2, and at times reads another split."""
+        new = finished / "ablations/a_new_one.yaml"
+        new.write_text(f"label: new\nclaim: a test\noverrides: {{finetune: {{{override}}}}}\n")
         try:
             jobs = planned(snakemake(finished, "all", "--dry-run"))
         finally:
             new.unlink()
-            snakemake(finished, "all")
         assert jobs["train"] == 1
         assert jobs["infer"] == jobs["score"] == jobs["time_frames"] == 2
+
+    def test_a_dry_run_changes_no_plan(self, finished: Path) -> None:
+        """Trainings of a study that is running find themselves in it."""
+        study = finished / "seconds.yaml"
+        plan, before = finished / "results/tiny/plan.json", study.read_text()
+        planned_before = plan.read_bytes()
+        study.write_text(before.replace("learning_rate: 0.001", "learning_rate: 0.002"))
+        try:
+            assert planned(snakemake(finished, "all", "--dry-run"))["train"] > 0
+        finally:
+            study.write_text(before)
+        assert plan.read_bytes() == planned_before
+
+    def test_touched_weights_of_stage_1_train_nothing(self, finished: Path) -> None:
+        for weights in finished.glob("results/tiny/weights/pretrain/*/weights.safetensors"):
+            weights.touch()
+        assert "Nothing to be done" in snakemake(finished, "all").stderr
 
     def test_a_touched_file_of_the_same_bytes_runs_nothing(self, finished: Path) -> None:
         (finished / "davis/JPEGImages/480p/val_a/00001.jpg").touch()
@@ -184,4 +211,4 @@ class TestStudyOfSeconds:
             frame.write_bytes(before)
         assert "train" not in jobs
         assert jobs["check_data"] == 1
-        assert jobs["infer"] == jobs["score"] == 10
+        assert jobs["infer"] == jobs["score"] == jobs["time_frames"] == 10
