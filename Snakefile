@@ -20,10 +20,16 @@ include: "workflow/rules/common.smk"
 report: "workflow/report/workflow.rst"
 
 
+# Not while the file is read: a dry run beside a run at work leaves it the plan that it works by.
+onstart:
+    planning.save(plan, Path("results") / plan.study)
+
+
 wildcard_constraints:
     study=plan.study,
     stage="pretrain|finetune",
     training="[a-z0-9_]+-seed[0-9]+-[0-9a-f]+",
+    part="[a-z0-9_-]+",
     benchmark="|".join(plan.benchmarks),
     variant="|".join(v.name for v in plan.variants),
     seed="|".join(str(seed) for seed in plan.seeds),

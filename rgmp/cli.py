@@ -99,7 +99,7 @@ def _mini(options: argparse.Namespace) -> None:
 
 
 def _check_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("davis", type=Path, help="root of a DAVIS tree")
+    command.add_argument("davis", type=Path, nargs="?", help="root of a DAVIS tree")
     command.add_argument("--benchmark", choices=davis.BENCHMARKS, default="davis2017")
     command.add_argument(
         "--split", nargs="+", default=["val"], help="of --benchmark, or such as davis2016/val"
@@ -126,7 +126,10 @@ def _check_options(command: argparse.ArgumentParser) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    splits = [_split_of(text, options.benchmark) for text in options.split]
+    if not (options.davis or options.stills or options.weights):
+        raise UserError("nothing to check: name a DAVIS tree, --stills or --weights")
+    chosen = options.split if options.davis else []
+    splits = [_split_of(text, options.benchmark) for text in chosen]
     with _recording(options, "check") as record:
         problems: list[str] = []
         for benchmark, split in splits:

@@ -264,10 +264,10 @@ class Study(Method):
 
 
 class Variant(Closed):
-    """A variant file: one claim of the paper as a few overrides on the study."""
+    """A variant file: one claim, as a few overrides on the study."""
 
     label: str = Field(min_length=1, description="printed in tables and figures")
-    claim: str = Field(min_length=1, description="what the paper says, and this variant tests")
+    claim: str = Field(min_length=1, description="what the variant tests")
     overrides: dict[str, Any] = Field(default_factory=dict, description="keys of a study's method")
 
 

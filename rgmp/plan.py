@@ -96,6 +96,20 @@ class Plan(Closed):
         """What tells this plan from another."""
         return digest_of(self.model_dump(mode="json"))
 
+    @property
+    def checks(self) -> dict[str, str]:
+        """The check of every part of the data, by its name, which has the part's digest in it.
+
+        Other bytes are another check, so nothing that rests on the same bytes runs again.
+        """
+        parts = self.data.digests
+        return {f"{part.replace('/', '-')}-{parts[part][:12]}": part for part in parts}
+
+    def check_of(self, part: str) -> str:
+        """Where, in the study's folder, the record of the check of a part of the data lies."""
+        name = next(name for name, checked in self.checks.items() if checked == part)
+        return f"records/data/{name}.json"
+
     def variant(self, name: str) -> PlannedVariant:
         """The variant of that name."""
         return next(v for v in self.variants if v.name == name)
@@ -136,6 +150,9 @@ def resolve(
     initial = {(n.initial_weights, n.backbone) for n in networks if n.initial_weights}
     if study.engine == "official" and find_spec("davis2017") is None:
         raise UserError(f"{path}: engine official: davis2017 is not installed; `make evaluator`")
+    if initial:
+        bytes_of = [[digests.of(path), backbone] for path, backbone in sorted(initial)]
+        data.digests["weights"] = digest_of(bytes_of)
     digests.save()
     return Plan(
         file=str(path),
@@ -154,8 +171,10 @@ _COPIED = ("study", "title", "benchmarks", "split", "engine", "seeds", "machine"
 
 
 def save(plan: Plan, folder: Path) -> None:
-    """Write `plan.json` into the study's folder."""
-    write_json(folder / "plan.json", plan.model_dump(mode="json"))
+    """Write `plan.json` into the study's folder, unless it says the same already."""
+    path, value = folder / "plan.json", plan.model_dump(mode="json")
+    if not path.is_file() or read_json(path) != value:
+        write_json(path, value)
 
 
 def load_plan(folder: Path) -> Plan:

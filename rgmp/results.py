@@ -221,6 +221,8 @@ def _is_planned(plan: Plan, record: Record) -> bool:
             return of_variant and record["seed"] in plan.seeds
         case "speed":
             return of_variant
+        case "check":
+            return record["name"].removeprefix("data/") in plan.checks
     return True
 
 

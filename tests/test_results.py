@@ -44,8 +44,8 @@ def test_records_of_an_earlier_plan_count_no_more(three: Path) -> None:
 
 
 def test_records_of_no_variant_stay(three: Path) -> None:
-    superseded(three, "scores/davis2016/full/seed0", kind="check", benchmark=None, variant=None)
-    assert len(load(three).of_kind("check")) == 1
+    superseded(three, "scores/davis2016/full/seed0", kind="mini", benchmark=None, variant=None)
+    assert len(load(three).of_kind("mini")) == 1
 
 
 def test_a_training_took_all_its_attempts_any_other_job_its_own(three: Path) -> None:

@@ -36,34 +36,47 @@ def training_of(wildcards):
     return next(t for t in plan.trainings if t.folder == folder)
 
 
-def weights_before(wildcards):
-    """What a training starts from, where it starts from another."""
-    parent = training_of(wildcards).parent
-    folder = f"results/{plan.study}"
-    return [f"{folder}/{plan.training(parent).folder}/weights.safetensors"] if parent else []
+def inputs_of_training(wildcards):
+    """Records of what a training rests on: the checks of its data, the training before it.
+
+    Records, not the files they speak of: they are small, so Snakemake compares their bytes, and a
+    copied or touched file of gigabytes is no reason to train again.
+    """
+    training = training_of(wildcards)
+    settings = training.settings[training.stage]
+    parts = ["stills" if training.stage == "pretrain" else f"{settings['benchmark']}/train"]
+    if training.parent is None and training.settings["network"]["initial_weights"]:
+        parts.append("weights")
+    before = [f"records/{plan.training(training.parent).folder}.json"] if training.parent else []
+    return [f"results/{plan.study}/{path}" for path in [*map(plan.check_of, parts), *before]]
+
+
+def run_of(wildcards):
+    """A variant with a seed; the first of the study's where the wildcards name none."""
+    seed = int(getattr(wildcards, "seed", plan.seeds[0]))
+    return next(r for r in plan.variant(wildcards.variant).runs if r.seed == seed)
+
+
+def trained(wildcards):
+    """The record of the training that gives a variant's weights."""
+    folder = plan.training(run_of(wildcards).trainings[-1]).folder
+    return f"results/{plan.study}/records/{folder}.json"
 
 
 def weights_of(wildcards):
     """The weights of a variant and seed."""
-    seed = int(getattr(wildcards, "seed", plan.seeds[0]))
-    run = next(r for r in plan.variant(wildcards.variant).runs if r.seed == seed)
-    return f"results/{plan.study}/{run.weights}"
+    return f"results/{plan.study}/{run_of(wildcards).weights}"
+
+
+def checked_split(wildcards):
+    """The check of the split that a benchmark is scored on."""
+    return f"results/{plan.study}/{plan.check_of(f'{wildcards.benchmark}/{plan.split}')}"
 
 
 def threads_of(wildcards):
     """CPU threads of an inference: those of the variant's training, for the same bits anywhere."""
-    run = plan.variant(wildcards.variant).runs[0]
-    return plan.training(run.trainings[-1]).settings["compute"]["threads"]
-
-
-def data_tree(wildcards):
-    """The rendered benchmark, where the study reads it."""
-    return [f"results/{plan.study}/data"] if plan.embedded else []
-
-
-def scored_digest(wildcards):
-    """What stands for the frames and the truth of a benchmark's split."""
-    return plan.data.digests[f"{wildcards.benchmark}/{plan.split}"]
+    training = plan.training(plan.variant(wildcards.variant).runs[0].trainings[-1])
+    return training.settings["compute"]["threads"]
 
 
 def data_options():
@@ -83,16 +96,21 @@ def inference_options(wildcards):
     )
 
 
+def data_tree(wildcards):
+    """The rendered benchmark, where the study reads it."""
+    return [f"results/{plan.study}/data"] if plan.embedded else []
+
+
 def check_options(wildcards):
-    """Everything that the study reads, as `rgmp check` takes it."""
-    splits = " ".join(split for split in plan.data.digests if split != "stills")
-    folders = [(quote(str(s.images)), quote(str(s.masks))) for s in plan.data.stills]
-    stills = " ".join(f"--stills {images} {masks}" for images, masks in folders)
-    weights = " ".join(f"--weights {quote(str(p))} {name}" for p, name in plan.initial_weights)
-    return (
-        f"{quote(str(plan.data.davis))} --split {splits} "
-        f"--resolution {quote(plan.data.resolution)} {stills} {weights}"
-    )
+    """A part of the data, as `rgmp check` takes it."""
+    part = plan.checks[wildcards.part]
+    if part == "stills":
+        folders = [(quote(str(s.images)), quote(str(s.masks))) for s in plan.data.stills]
+        return " ".join(f"--stills {images} {masks}" for images, masks in folders)
+    if part == "weights":
+        return " ".join(f"--weights {quote(str(p))} {name}" for p, name in plan.initial_weights)
+    root, resolution = quote(str(plan.data.davis)), quote(plan.data.resolution)
+    return f"{root} --split {part} --resolution {resolution}"
 
 
 def measured_files(wildcards):

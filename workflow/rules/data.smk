@@ -1,21 +1,4 @@
-# The study's plan, and its data: rendered where the study says so, and checked before anything is
-# trained.
-
-
-rule write_plan:
-    output:
-        "results/{study}/plan.json",
-    log:
-        "results/{study}/logs/plan.log",
-    conda:
-        "../../environment.yml"
-    params:
-        study=quote(plan.file),
-        digest=plan.digest,
-    message:
-        "plan: {wildcards.study}"
-    shell:
-        "rgmp plan {params.study} > {log} 2>&1"
+# The data: rendered where the study says so, and every part checked before anything rests on it.
 
 
 rule render_mini:
@@ -39,15 +22,18 @@ rule check_data:
     input:
         tree=data_tree,
     output:
-        "results/{study}/records/data.json",
+        "results/{study}/records/data/{part}.json",
     log:
-        "results/{study}/logs/check.log",
+        "results/{study}/logs/check/{part}.log",
+    # first and alone: a mistake in the data is said before anything else has begun
+    priority: 1
     conda:
         "../../environment.yml"
-    params:
+    threads: workflow.cores
+    # not params: the same bytes in another folder are no reason to do anything again
+    resources:
         options=check_options,
-        digests=lambda wildcards: plan.data.digests,
     message:
-        "check every file that the study reads"
+        "check {wildcards.part}"
     shell:
-        "rgmp check {params.options} --record {output} 2>&1 | tee {log}"
+        "rgmp check {resources.options} --record {output} 2>&1 | tee {log}"

@@ -4,9 +4,8 @@
 
 rule infer:
     input:
-        weights=weights_of,
-        data=ancient("results/{study}/records/data.json"),
-        tree=ancient(data_tree),
+        trained=trained,
+        checked=checked_split,
     output:
         "results/{study}/records/masks/{benchmark}/{variant}/seed{seed}.json",
     log:
@@ -21,13 +20,13 @@ rule infer:
     params:
         data=data_options(),
         inference=inference_options,
-        digest=scored_digest,
+        weights=weights_of,
         threads=threads_of,
         masks="results/{study}/masks/{benchmark}/{variant}/seed{seed}",
     message:
         "segment {wildcards.benchmark} with {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "rgmp infer --weights {input.weights} {params.data} --benchmark {wildcards.benchmark} "
+        "rgmp infer --weights {params.weights} {params.data} --benchmark {wildcards.benchmark} "
         "{params.inference} --device {resources.device} --jobs-per-gpu {resources.jobs_per_gpu} "
         "--threads {params.threads} --masks {params.masks} "
         "--variant {wildcards.variant} --seed {wildcards.seed} --record {output} > {log} 2>&1"

@@ -3,7 +3,6 @@
 
 rule make_tables:
     input:
-        plan="results/{study}/plan.json",
         measured=measured_files,
         sources=sources(*TABLE_SOURCES, *FACTS),
     output:
@@ -25,6 +24,8 @@ rule make_tables:
         "results/{study}/logs/tables.log",
     conda:
         "../../environment.yml"
+    params:
+        plan=plan.digest,
     message:
         "tables"
     shell:
@@ -33,7 +34,6 @@ rule make_tables:
 
 rule make_figures:
     input:
-        plan="results/{study}/plan.json",
         measured=measured_files,
         sources=sources(*FIGURE_SOURCES, *FACTS),
     output:
@@ -51,6 +51,8 @@ rule make_figures:
         "results/{study}/logs/figures.log",
     conda:
         "../../environment.yml"
+    params:
+        plan=plan.digest,
     message:
         "figures"
     shell:
@@ -59,7 +61,6 @@ rule make_figures:
 
 rule make_report:
     input:
-        plan="results/{study}/plan.json",
         tables="results/{study}/records/tables.json",
         figures="results/{study}/records/figures.json",
         sources=sources("report.py", "report.html.j2"),
@@ -74,6 +75,8 @@ rule make_report:
         "results/{study}/logs/report.log",
     conda:
         "../../environment.yml"
+    params:
+        plan=plan.digest,
     message:
         "report: {output.report}"
     shell:
@@ -82,7 +85,6 @@ rule make_report:
 
 rule track:
     input:
-        plan="results/{study}/plan.json",
         measured=measured_files,
         report="results/{study}/report.html",
     output:
@@ -91,6 +93,8 @@ rule track:
         "results/{study}/logs/track.log",
     conda:
         "../../environment.yml"
+    params:
+        plan=plan.digest,
     message:
         "mirror the records in MLflow"
     shell:

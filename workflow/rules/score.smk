@@ -4,7 +4,6 @@
 rule score:
     input:
         masks="results/{study}/records/masks/{benchmark}/{variant}/seed{seed}.json",
-        tree=ancient(data_tree),
         sources=sources(*ENGINE_SOURCES),
     output:
         scores="results/{study}/scores/{benchmark}/{variant}/seed{seed}.csv",

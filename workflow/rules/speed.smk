@@ -3,9 +3,8 @@
 
 rule time_frames:
     input:
-        weights=weights_of,
-        data=ancient("results/{study}/records/data.json"),
-        tree=ancient(data_tree),
+        trained=trained,
+        checked=checked_split,
         sources=sources("speed.py", "propagation.py", "aggregation.py", "network.py"),
     output:
         speed="results/{study}/speed/{benchmark}/{variant}.json",
@@ -24,11 +23,11 @@ rule time_frames:
             f"--limit {plan.speed.sequences} --frames {plan.speed.frames} "
             f"--repeats {plan.speed.repeats}"
         ),
-        digest=scored_digest,
+        weights=weights_of,
         seed=plan.seeds[0],
     message:
         "time {wildcards.benchmark} with {wildcards.variant}, alone on the machine"
     shell:
-        "rgmp speed --weights {input.weights} {params.data} --benchmark {wildcards.benchmark} "
+        "rgmp speed --weights {params.weights} {params.data} --benchmark {wildcards.benchmark} "
         "{params.inference} --device {resources.device} {params.limits} --variant {wildcards.variant} --seed {params.seed} "
         "--out {output.speed} --record {output.record} > {log} 2>&1"

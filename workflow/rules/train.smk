@@ -1,13 +1,10 @@
-# Trainings: each once, whoever shares it. Their identity is part of the path, so nothing but a new
-# identity trains anew; the check of the data only has to have happened.
+# Trainings: each once, whoever shares it. Their identity is part of the path: what can change the
+# weights makes another path, and nothing else trains anew.
 
 
 rule train:
     input:
-        plan=ancient("results/{study}/plan.json"),
-        data=ancient("results/{study}/records/data.json"),
-        tree=ancient(data_tree),
-        before=ancient(weights_before),
+        inputs_of_training,
     output:
         weights="results/{study}/weights/{stage}/{training}/weights.safetensors",
         metrics="results/{study}/weights/{stage}/{training}/metrics.jsonl",
