@@ -137,6 +137,7 @@ def write_plan(
             digests={},
             mini_seed=None,
         ),
+        engine="builtin",
         initial_weights=(),
         benchmarks=("davis2017",),
         split="val",
