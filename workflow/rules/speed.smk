@@ -29,5 +29,6 @@ rule time_frames:
         "time {wildcards.benchmark} with {wildcards.variant}, alone on the machine"
     shell:
         "rgmp speed --weights {params.weights} {params.data} --benchmark {wildcards.benchmark} "
-        "{params.inference} --device {resources.device} {params.limits} --variant {wildcards.variant} --seed {params.seed} "
-        "--out {output.speed} --record {output.record} > {log} 2>&1"
+        "{params.inference} --device {resources.device} {params.limits} "
+        "--variant {wildcards.variant} --seed {params.seed} --out {output.speed} "
+        "--record {output.record} > {log} 2>&1"
