@@ -29,7 +29,7 @@ rule check_data:
     priority: 1
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: lambda wildcards: workflow.cores
     # not params: the same bytes in another folder are no reason to do anything again
     resources:
         options=check_options,

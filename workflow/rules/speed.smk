@@ -13,7 +13,7 @@ rule time_frames:
         "results/{study}/logs/speed/{benchmark}/{variant}.log",
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: lambda wildcards: workflow.cores
     resources:
         device=plan.machine.device,
     params:

@@ -1,5 +1,6 @@
 # Trainings: each once, whoever shares it. Their identity is part of the path: what can change the
-# weights makes another path, and nothing else trains anew.
+# weights makes another path, and nothing else trains anew. What a killed training resumes from, and
+# its curve, lie beside the weights and are no output: Snakemake would remove them.
 
 
 rule train:
@@ -7,7 +8,6 @@ rule train:
         inputs_of_training,
     output:
         weights="results/{study}/weights/{stage}/{training}/weights.safetensors",
-        metrics="results/{study}/weights/{stage}/{training}/metrics.jsonl",
         record="results/{study}/records/weights/{stage}/{training}.json",
     log:
         "results/{study}/logs/train/{stage}/{training}.log",
