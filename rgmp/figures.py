@@ -25,10 +25,11 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox, offset_copy
 from PIL import Image
 
+from rgmp import facts
 from rgmp.davis import Benchmark
 from rgmp.files import appearing
 from rgmp.pictures import Shot, hardest, paint, parting, within_reach
-from rgmp.results import TITLES, Results, load, read_facts, read_metrics
+from rgmp.results import TITLES, Results, load, read_metrics
 from rgmp.scoring import Score
 from rgmp.statistics import ObjectScores, summarise
 from rgmp.tables import STAGES, published_methods
@@ -417,7 +418,7 @@ def _by_sequence(scores: ObjectScores) -> dict[str, Values]:
 def _authors(benchmark: Benchmark) -> dict[str, float]:
     """J of the authors' own results by sequence, per cent."""
     found: dict[str, list[float]] = defaultdict(list)
-    for fact in read_facts("official_rgmp_scores.csv"):
+    for fact in facts.read("official_rgmp_scores.csv"):
         if fact["benchmark"] == benchmark:
             found[fact["sequence"]].append(100 * float(fact["J_mean"]))
     return {sequence: sum(values) / len(values) for sequence, values in found.items()}

@@ -3,13 +3,11 @@
 Tables, figures and the report are made from this value alone.
 """
 
-import csv
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -237,12 +235,6 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     if not path.is_file():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def read_facts(name: str) -> list[dict[str, str]]:
-    """Read a file of published figures; what is unknown there is empty."""
-    text = (files("rgmp") / "facts" / name).read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
 
 
 def _commit(record: Record) -> str:

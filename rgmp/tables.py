@@ -7,9 +7,10 @@ import statistics
 from collections.abc import Iterable
 from pathlib import Path
 
+from rgmp import facts
 from rgmp.davis import Benchmark
 from rgmp.files import write_text
-from rgmp.results import TITLES, Results, load, read_facts, seconds_of
+from rgmp.results import TITLES, Results, load, seconds_of
 from rgmp.statistics import Measure, Summary, summarise
 from rgmp.typesetting import (
     UNKNOWN,
@@ -81,8 +82,8 @@ def provenance(results: Results) -> str:
 
 def _ablation(results: Results) -> Table:
     """What each variant changes, against `full`."""
-    facts = read_facts("published_ablation.csv") if results.comparable else []
-    published = {(fact["benchmark"], fact["variant"]): _published_jf(fact) for fact in facts}
+    known = facts.read("published_ablation.csv") if results.comparable else []
+    published = {(fact["benchmark"], fact["variant"]): _published_jf(fact) for fact in known}
     rows: list[Row] = []
     for (benchmark, variant), scores in results.scores.items():
         row = _identify(results, benchmark, variant)
@@ -164,7 +165,7 @@ def published_methods(benchmark: str) -> list[Row]:
             "J&F": _published_jf(fact),
             "seconds_per_frame": _known(fact["seconds_per_frame"]),
         }
-        for fact in read_facts("published.csv")
+        for fact in facts.read("published.csv")
         if fact["benchmark"] == benchmark
     ]
     return sorted(rows, key=lambda row: (row["label"] != "RGMP", -(row["J&F"] or 0)))
@@ -172,9 +173,10 @@ def published_methods(benchmark: str) -> list[Row]:
 
 def _authors_own(benchmark: str) -> Row:
     """Recall and decay of the masks that the authors of RGMP published, mean over objects."""
-    facts = [f for f in read_facts("official_rgmp_scores.csv") if f["benchmark"] == benchmark]
+    scores = facts.read("official_rgmp_scores.csv")
+    rows = [row for row in scores if row["benchmark"] == benchmark]
     measures = ("J_recall", "J_decay", "F_recall", "F_decay")
-    return {m: statistics.fmean(float(fact[m]) for fact in facts) for m in measures}
+    return {m: statistics.fmean(float(row[m]) for row in rows) for m in measures}
 
 
 def _speed(results: Results) -> Table:
@@ -218,8 +220,8 @@ def _speed(results: Results) -> Table:
 
 def _sequences(results: Results) -> Table:
     """Every object of every sequence: `full` alone in print, every variant in the CSV."""
-    facts = read_facts("official_rgmp_scores.csv") if results.comparable else []
-    official = {(f["benchmark"], f["sequence"], int(f["object"])): f for f in facts}
+    known = facts.read("official_rgmp_scores.csv") if results.comparable else []
+    official = {(f["benchmark"], f["sequence"], int(f["object"])): f for f in known}
     rows: list[Row] = []
     for benchmark in results.plan.benchmarks:
         ours = {v: scores for (b, v), scores in results.scores.items() if b == benchmark}

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from rgmp import facts
 from rgmp.config import Inference, Machine, Speed
 from rgmp.davis import PALETTE, RESOLUTION, Benchmark, Labels
 from rgmp.files import digest_of
 from rgmp.plan import DataPaths, Plan, PlannedVariant, Run, Training, save
-from rgmp.results import read_facts
 from rgmp.scoring import Score, write_scores
 
 VARIANTS = {  # name: (label, claim, level of J, drift of J over a sequence)
@@ -74,8 +74,8 @@ def build(
 def _objects(benchmark: str, complete: bool) -> list[tuple[str, int]]:
     """The objects of a benchmark: those of DAVIS val, or one to three in each toy sequence."""
     if complete:
-        facts = read_facts("official_rgmp_scores.csv")
-        return [(f["sequence"], int(f["object"])) for f in facts if f["benchmark"] == benchmark]
+        known = facts.read("official_rgmp_scores.csv")
+        return [(f["sequence"], int(f["object"])) for f in known if f["benchmark"] == benchmark]
     counts = {s: 1 if benchmark == "davis2016" else _count(s) for s in SEQUENCES}
     return [(sequence, n) for sequence, count in counts.items() for n in range(1, count + 1)]
 
