@@ -112,6 +112,15 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: is no JSON ({error}); remove it and run the job again") from error
 
 
+def files_below(folder: Path, pattern: str = "*") -> list[Path]:
+    """Files below a folder, sorted, without those that are being written (`appearing`)."""
+    return sorted(
+        path
+        for path in folder.rglob(pattern)
+        if path.is_file() and not any(x.startswith(".") for x in path.relative_to(folder).parts)
+    )
+
+
 def digest_of(value: Any) -> str:
     """SHA-256, in hexadecimal, of a JSON value in its canonical form."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from rgmp.files import digest_of, digest_of_file
+from rgmp.files import digest_of, digest_of_file, files_below
 from rgmp.plan import Plan, PlannedVariant, Run, Training
 from rgmp.records import Record, read_all
 from rgmp.results import read_metrics
@@ -99,8 +99,8 @@ def _parent(variant: str | None, seed: int | None) -> str:
 
 def _of_study(plan: Plan, folder: Path, runs: Sequence[Mirror], jobs: int, now: int) -> Mirror:
     """The run of the study as a whole, with what is made from all of it."""
-    rendered = [path for name in ("tables", "figures") for path in _visible(folder / name)]
-    logs = _visible(folder / "logs")
+    rendered = [path for name in ("tables", "figures") for path in files_below(folder / name)]
+    logs = files_below(folder / "logs")
     report = [folder / "report.html", folder / "plan.json"]
     return Mirror(
         name=_STUDY,
@@ -117,15 +117,6 @@ def _of_study(plan: Plan, folder: Path, runs: Sequence[Mirror], jobs: int, now: 
             for path in (*rendered, *logs, *report)
             if path.is_file()
         ],
-    )
-
-
-def _visible(folder: Path) -> list[Path]:
-    """Files below a folder, without those that are being written."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not any(x.startswith(".") for x in path.relative_to(folder).parts)
     )
 
 

@@ -28,7 +28,7 @@ import psutil
 
 from rgmp import __version__
 from rgmp.errors import UserError
-from rgmp.files import digest_of, digest_of_file, read_json, write_json
+from rgmp.files import digest_of, digest_of_file, files_below, read_json, write_json
 
 Value = float | int | str | None
 
@@ -163,12 +163,7 @@ def read_all(folder: Path) -> list[Record]:
     Raises:
         UserError: one of them is no JSON, or no record.
     """
-    root = folder / "records"
-    whole = (
-        path
-        for path in root.rglob("*.json")
-        if not any(part.startswith(".") for part in path.relative_to(root).parts)
-    )
+    whole = files_below(folder / "records", "*.json")
     return sorted(map(_read, whole), key=lambda record: record["name"])
 
 

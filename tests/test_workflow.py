@@ -45,6 +45,17 @@ def planned(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
     return {rule: int(count) for rule, count in found}
 
 
+def planned_with_other_bytes(workspace: Path, sequence: str) -> dict[str, int]:
+    """What a dry run announces where a frame of the sequence has changed."""
+    frame = workspace / "davis/JPEGImages/480p" / sequence / "00001.jpg"
+    before = frame.read_bytes()
+    Image.open(frame).rotate(180).save(frame)
+    try:
+        return planned(snakemake(workspace, "all", "--dry-run"))
+    finally:
+        frame.write_bytes(before)
+
+
 def test_the_mini_study_trains_the_smallest_number_of_times(tmp_path: Path) -> None:
     """With each of two seeds: two stage 1 (with and without reference) and four stage 2."""
     study = yaml.safe_load((PROJECT / "workflow/config/mini.yaml").read_text())
@@ -202,24 +213,12 @@ class TestStudyOfSeconds:
         assert "Nothing to be done" in snakemake(finished, "all").stderr
 
     def test_other_bytes_in_the_val_split_train_nothing(self, finished: Path) -> None:
-        frame = finished / "davis/JPEGImages/480p/val_a/00001.jpg"
-        before = frame.read_bytes()
-        Image.open(frame).rotate(180).save(frame)
-        try:
-            jobs = planned(snakemake(finished, "all", "--dry-run"))
-        finally:
-            frame.write_bytes(before)
+        jobs = planned_with_other_bytes(finished, "val_a")
         assert "train" not in jobs
         assert jobs["check_data"] == 2  # as davis2016 and as davis2017
         assert jobs["infer"] == jobs["score"] == jobs["time_frames"] == 10
 
     def test_other_bytes_in_the_train_split_train_stage_2_again(self, finished: Path) -> None:
-        frame = finished / "davis/JPEGImages/480p/train_a/00001.jpg"
-        before = frame.read_bytes()
-        Image.open(frame).rotate(180).save(frame)
-        try:
-            jobs = planned(snakemake(finished, "all", "--dry-run"))
-        finally:
-            frame.write_bytes(before)
+        jobs = planned_with_other_bytes(finished, "train_a")
         assert jobs["train"] == 4
         assert jobs["infer"] == jobs["score"] == 10
