@@ -100,8 +100,13 @@ class Network(Closed):
     )
     width: Positive = Field(64, description="channels of conv1; 64 in every published ResNet")
     decoder_width: Positive = Field(256, description="channels of the decoder; 256 in the paper")
-    reference: Literal["first", "none"] = Field(
-        "first", description="the reference stream sees frame 0, or there is none"
+    reference: Literal["first", "rolling", "none"] = Field(
+        "first",
+        description="what a frame is matched with: frame 0 and its mask; the frame before it, as "
+        "the encoder saw it; nothing",
+    )
+    previous_mask: bool = Field(
+        True, description="whether the target stream sees the previous mask, or an empty one"
     )
     initial_weights: Path | None = Field(
         None, description="ImageNet weights of the encoder (torchvision state_dict); none: random"

@@ -27,6 +27,13 @@ _BACKBONES: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int,
 }
 
 
+Reference = tuple[Tensor, Tensor] | None
+"""What is kept of a reference: its share (B, C, h, w) of the global convolution's two branches.
+
+None where the network has no reference stream.
+"""
+
+
 class Pyramid(NamedTuple):
     """What the encoder gives: maps (B, C, H/s, W/s) at strides s = 4, 8, 16, 32."""
 
@@ -155,7 +162,7 @@ class GlobalConvolution(nn.Module):
         )
         return column, row
 
-    def forward(self, target: Tensor, reference: tuple[Tensor, Tensor] | None) -> Tensor:
+    def forward(self, target: Tensor, reference: Reference) -> Tensor:
         """Join target features (B, inputs, h, w) with the reference's share, if there is one."""
         column, row = (
             F.conv2d(target, conv.weight[:, : self.inputs], conv.bias, padding=conv.padding)
@@ -197,7 +204,7 @@ class Decoder(nn.Module):
         self.refine2 = Refine(channels[0], width)
         self.head5, self.head4, self.head3, self.head2 = (_conv3(width, 2) for _ in range(4))
 
-    def forward(self, target: Pyramid, reference: tuple[Tensor, Tensor] | None) -> Tensor:
+    def forward(self, target: Pyramid, reference: Reference) -> Tensor:
         """Logits (B, 2, H, W) of background and foreground."""
         m5 = self.global_convolution(target.r5, reference)
         m4 = self.refine4(target.r4, m5)
@@ -220,27 +227,33 @@ class RGMP(nn.Module):
         self.encoder = Encoder(settings.backbone, settings.width)
         self.decoder = Decoder(self.encoder.channels, settings.decoder_width)
 
-    def reference(self, frame: Tensor, mask: Tensor) -> tuple[Tensor, Tensor] | None:
-        """What the network keeps of the reference frame (B, 3, H, W) and its mask (B, 1, H, W).
-
-        None where the variant has no reference stream.
-        """
+    def reference(self, frame: Tensor, mask: Tensor) -> Reference:
+        """What the network keeps of the reference frame (B, 3, H, W) and its mask (B, 1, H, W)."""
         if self.settings.reference == "none":
             return None
         return self.decoder.global_convolution.reference(self.encoder(frame, mask).r5)
 
     def forward(
-        self, frame: Tensor, previous_mask: Tensor, reference: tuple[Tensor, Tensor] | None
-    ) -> Tensor:
-        """Logits (B, 2, H, W) of background and foreground in a frame.
+        self, frame: Tensor, previous_mask: Tensor, reference: Reference
+    ) -> tuple[Tensor, Reference]:
+        """Logits (B, 2, H, W) of background and foreground, and the next frame's reference.
+
+        That is the one given, unless the reference is `rolling`: then it is this frame as the
+        encoder saw it, with its previous mask (facts/rgmp.md, "Training": the loop the notes
+        quote).
 
         Args:
             frame: float (B, 3, H, W), RGB in [0, 1], H and W multiples of 32; or B = 1.
             previous_mask: float (B, 1, H, W), the soft mask of the frame before, in [0, 1].
-            reference: of `self.reference`, with the same B.
+            reference: of `self.reference` or of the frame before, with the same B.
         """
-        logits: Tensor = self.decoder(self.encoder(frame, previous_mask), reference)
-        return logits
+        if not self.settings.previous_mask:
+            previous_mask = torch.zeros_like(previous_mask)
+        target = self.encoder(frame, previous_mask)
+        logits: Tensor = self.decoder(target, reference)
+        if self.settings.reference == "rolling":
+            reference = self.decoder.global_convolution.reference(target.r5)
+        return logits, reference
 
 
 @contextmanager

@@ -95,9 +95,11 @@ class Propagator:
         """As `step`, from the padded frame on the device: float (1, 3, H', W') in [0, 1]."""
         masks = self._masks()
         total = torch.zeros_like(masks[:, 0])
-        for scale, reference in zip(self._settings.scales, self._references, strict=True):
+        for i, scale in enumerate(self._settings.scales):
             with self._autocast():
-                logits = self._network(*self._at(scale, whole, masks), reference)
+                logits, self._references[i] = self._network(
+                    *self._at(scale, whole, masks), self._references[i]
+                )
             foreground = torch.softmax(logits.float(), dim=1)[:, 1:]
             total += _resize(foreground, _size(whole))[:, 0]
         mean = total / len(self._settings.scales)

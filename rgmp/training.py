@@ -111,7 +111,8 @@ def clip_loss(network: RGMP, batch: Sample, bptt: Literal["full", "none"]) -> tu
     losses, overlaps = [], []
     for t in range(1, batch.frames.shape[1]):
         truth = batch.masks[:, t]
-        logits = network(batch.frames[:, t], previous, reference).float()
+        logits, reference = network(batch.frames[:, t], previous, reference)
+        logits = logits.float()
         known = (truth != IGNORE).sum().clamp(min=1)
         summed = F.cross_entropy(logits, truth.long(), ignore_index=IGNORE, reduction="sum")
         losses.append(summed / known)

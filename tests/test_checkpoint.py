@@ -75,7 +75,7 @@ def test_the_authors_file_computes_what_the_facts_say(
     assert not network.training
     first, second = torch.rand(2, 1, 3, 32, 64)
     mask, previous = torch.rand(2, 1, 1, 32, 64)
-    got = network(second, previous, network.reference(first, mask))
+    got = network(second, previous, network.reference(first, mask))[0]
     w = {k.removeprefix("module."): v.double() for k, v in authors.items()}
     r5 = encode(w, first.double(), mask.double())[3]
     wanted = logits(w, second.double(), previous.double(), r5)

@@ -60,7 +60,7 @@ def test_maps_are_of_strides_4_to_32(backbone: str, channels: list[int]) -> None
 @torch.no_grad()
 def test_logits_are_of_the_frames_size(network: RGMP) -> None:
     frame, masks = inputs(3)
-    out = network(frame, masks, network.reference(frame, masks))
+    out = network(frame, masks, network.reference(frame, masks))[0]
     assert out.shape == (3, 2, 64, 96)
     assert out.dtype == torch.float32
 
@@ -96,7 +96,7 @@ def test_network_equals_the_facts_written_out(backbone: str) -> None:
     lively(network, 2)
     first, masks = inputs(2, seed=3)
     second, previous = inputs(2, seed=4)
-    got = network(second, previous, network.reference(first, masks))
+    got = network(second, previous, network.reference(first, masks))[0]
     w = doubles(network)
     for i in range(2):
         r5 = encode(w, first.double(), masks[i : i + 1].double())[3]
@@ -108,8 +108,8 @@ def test_network_equals_the_facts_written_out(backbone: str) -> None:
 def test_one_frame_over_many_masks_is_the_batch_written_out(network: RGMP) -> None:
     frame, masks = inputs(3)
     batch = frame.expand(3, -1, -1, -1).contiguous()
-    shared = network(frame, masks, network.reference(frame, masks))
-    explicit = network(batch, masks, network.reference(batch, masks))
+    shared = network(frame, masks, network.reference(frame, masks))[0]
+    explicit = network(batch, masks, network.reference(batch, masks))[0]
     torch.testing.assert_close(shared, explicit)
     assert not torch.allclose(shared[0], shared[1])
 
@@ -135,12 +135,12 @@ def test_the_reference_matters_unless_the_variant_has_none(network: RGMP) -> Non
     other, another = inputs(1, seed=2)
     frame, previous = inputs(1, seed=3)
     outs = [
-        network(frame, previous, network.reference(*r)) for r in ((first, one), (other, another))
+        network(frame, previous, network.reference(*r))[0] for r in ((first, one), (other, another))
     ]
     assert not torch.allclose(*outs)
     alone = RGMP(Network.model_validate({**SMALL.model_dump(), "reference": "none"})).eval()
     assert alone.reference(first, one) is None
-    assert alone(frame, previous, None).shape == (1, 2, 64, 96)
+    assert alone(frame, previous, None)[0].shape == (1, 2, 64, 96)
     assert count(alone) == count(network)
 
 
@@ -148,18 +148,41 @@ def test_the_reference_matters_unless_the_variant_has_none(network: RGMP) -> Non
 def test_both_the_mask_and_the_frame_matter(network: RGMP) -> None:
     frame, mask = inputs(1)
     reference = network.reference(frame, mask)
-    out = network(frame, mask, reference)
-    assert not torch.allclose(out, network(frame, 1 - mask, reference))
-    assert not torch.allclose(out, network(1 - frame, mask, reference))
+    out = network(frame, mask, reference)[0]
+    assert not torch.allclose(out, network(frame, 1 - mask, reference)[0])
+    assert not torch.allclose(out, network(1 - frame, mask, reference)[0])
+
+
+@torch.no_grad()
+def test_a_rolling_reference_is_the_frame_before_as_the_encoder_saw_it() -> None:
+    torch.manual_seed(0)
+    network = RGMP(Network.model_validate({**SMALL.model_dump(), "reference": "rolling"})).eval()
+    lively(network, 2)
+    first, mask = inputs(1)
+    second, previous = inputs(1, seed=2)
+    _, rolled = network(second, previous, network.reference(first, mask))
+    torch.testing.assert_close(rolled, network.reference(second, previous))
+
+
+@torch.no_grad()
+def test_without_the_previous_mask_only_the_reference_stream_sees_a_mask() -> None:
+    torch.manual_seed(0)
+    network = RGMP(Network.model_validate({**SMALL.model_dump(), "previous_mask": False})).eval()
+    lively(network, 2)
+    frame, mask = inputs(1)
+    reference = network.reference(frame, mask)
+    assert torch.equal(network(frame, mask, reference)[0], network(frame, 1 - mask, reference)[0])
+    other = network.reference(frame, 1 - mask)
+    assert not torch.allclose(network(frame, mask, reference)[0], network(frame, mask, other)[0])
 
 
 def test_batch_norm_stays_frozen_in_training(network: RGMP) -> None:
     frame, mask = inputs(2)
-    calm = network(frame, mask, network.reference(frame, mask))
+    calm = network(frame, mask, network.reference(frame, mask))[0]
     network.train()
     norms = {n: m for n, m in network.named_modules() if isinstance(m, nn.BatchNorm2d)}
     before = {k: v.clone() for k, v in network.state_dict().items()}
-    out = network(frame, mask, network.reference(frame, mask))
+    out = network(frame, mask, network.reference(frame, mask))[0]
     torch.testing.assert_close(out, calm)
     out.square().sum().backward()
     assert network.training
