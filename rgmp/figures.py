@@ -349,7 +349,7 @@ _TIME = np.linspace(0, 100, 41)
 
 def _course_of(rows: list[Score]) -> tuple[Values, Values, Values]:
     """Mean J over objects, per cent, at 41 positions, and the 95 % bootstrap interval of it."""
-    curves: dict[tuple[int, str, int], list[Score]] = defaultdict(list)
+    curves: dict[tuple[int | None, str, int], list[Score]] = defaultdict(list)
     for row in rows:
         curves[row.seed, row.sequence, row.object].append(row)
     objects: dict[tuple[str, int], list[Values]] = defaultdict(list)

@@ -75,8 +75,8 @@ def provenance(results: Results) -> str:
     """The sentence under every table: which study, engine, seeds and commit."""
     plan = results.plan
     return (
-        f"Study {plan.study} ({plan.title}): {results.nature}. Scored by the {results.engine} "
-        f"engine; seeds {results.seeds}; commit {results.commit}."
+        f"Study {plan.study} ({plan.title}): {results.nature}. Scored by {results.scored_by}; "
+        f"seeds {results.seeds}; commit {results.commit}."
     )
 
 

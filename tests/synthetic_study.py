@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from rgmp import facts
-from rgmp.config import Inference, Machine, Speed
+from rgmp.config import Evaluation, Inference, Machine, Speed
 from rgmp.davis import PALETTE, RESOLUTION, Benchmark, Labels
 from rgmp.files import digest_of
 from rgmp.plan import DataPaths, Plan, PlannedVariant, Run, Training, save
@@ -115,7 +115,8 @@ def _plan(
         initial_weights=(),
         benchmarks=benchmarks,
         split="val",
-        engine="builtin",
+        evaluation=Evaluation(),
+        external=(),
         seeds=seeds,
         machine=Machine(),
         speed=Speed(),
