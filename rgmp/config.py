@@ -182,7 +182,9 @@ class Inference(Closed):
     aggregation: Literal["softmax", "winner_take_all", "independent"] = Field(
         "softmax", description="how several objects' probabilities are joined"
     )
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the network")
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32", description="of the network; tf32: fp32 whose products a GPU rounds to 10 bits"
+    )
 
 
 class Compute(Closed):

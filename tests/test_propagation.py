@@ -18,12 +18,13 @@ from PIL import Image
 from plain_rgmp import doubles, lively, propagate
 from torch import Tensor, nn
 
-from rgmp import davis, propagation
+from rgmp import davis, passes, propagation
 from rgmp.aggregation import Aggregation
 from rgmp.config import Inference, Network
 from rgmp.errors import UserError
 from rgmp.network import RGMP
-from rgmp.propagation import Propagator, padding, scaled_size, segment_sequence, segment_split
+from rgmp.passes import padding, scaled_size
+from rgmp.propagation import Propagator, segment_sequence, segment_split
 
 Labels = NDArray[np.uint8]
 CPU = torch.device("cpu")
@@ -185,8 +186,8 @@ def test_objects_that_vanish_and_come_back_equal_the_facts(
     labels = boxes(45, 70, (5, 10, 30, 35), (20, 30, 44, 66))
     labels[labels > objects] = 0
     frames = video(5, 45, 70)
-    bias = cast(nn.Parameter, network.decoder.head2.bias)
     propagator = Propagator(network, Inference(aggregation=aggregation), CPU)
+    bias = cast(nn.Parameter, propagator._passes._network.decoder.head2.bias)
     propagator.start(frames[0], labels)
     propagator.step(frames[1])
     with torch.no_grad():
@@ -198,7 +199,7 @@ def test_objects_that_vanish_and_come_back_equal_the_facts(
         bias[0] -= 60
     assert propagator.step(frames[4]).max() > 0
     with torch.no_grad():
-        bias[0] += 60
+        cast(nn.Parameter, network.decoder.head2.bias)[0] += 60
     answers = compare(network, frames[:3], labels, aggregation)
     assert not np.any(answers)
 
@@ -231,18 +232,20 @@ class Watch(nn.Module):
     def reference(self, frame: Tensor, mask: Tensor) -> None:
         self.seen.append(("reference", tuple(frame.shape), tuple(mask.shape)))
 
-    def forward(self, frame: Tensor, mask: Tensor, reference: None) -> Tensor:
+    def forward(self, frame: Tensor, mask: Tensor, reference: None) -> tuple[Tensor, None]:
         assert reference is None
         self.seen.append(("target", tuple(frame.shape), tuple(mask.shape)))
         self.masks.append(mask.clone())
         p = torch.tensor(self.p, dtype=torch.float64)
         logits = torch.stack([torch.log(1 - p), torch.log(p)]).view(1, 2, 1, 1).float()
-        return logits.expand(len(mask), 2, *mask.shape[-2:])
+        return logits.expand(len(mask), 2, *mask.shape[-2:]), None
 
 
 def watched(settings: Inference, p: float = 0.5) -> tuple[Watch, Propagator]:
     watch = Watch(p)
-    return watch, Propagator(cast(RGMP, watch), settings, CPU)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passes, "folded", lambda network: network)
+        return watch, Propagator(cast(RGMP, watch), settings, CPU)
 
 
 def test_geometry_of_480p() -> None:
