@@ -215,9 +215,11 @@ class Machine(Closed):
 class Speed(Closed):
     """How seconds a frame are measured (`rgmp.speed`)."""
 
-    sequences: Positive = Field(3, description="sequences timed, the first of the split")
+    sequences: Positive = Field(
+        3, description="sequences timed, spread from the fewest objects to the most"
+    )
     frames: Annotated[int, Field(ge=2)] = Field(20, description="frames of each, at most")
-    repeats: Positive = Field(5, description="times that each is timed")
+    repeats: Annotated[int, Field(ge=5)] = Field(5, description="times that each is timed")
 
 
 class Method(Closed):

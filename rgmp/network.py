@@ -213,7 +213,7 @@ class Decoder(nn.Module):
         m4 = self.refine4(target.r4, m5)
         m3 = self.refine3(target.r3, m4)
         m2 = self.refine2(target.r2, m3)
-        return upsample(self.head2(F.relu(m2)), 4)
+        return upsample(self.head2(F.relu(m2).to(self.head2.weight.dtype)), 4)
 
 
 def upsample(x: Tensor, factor: int) -> Tensor:
