@@ -290,14 +290,14 @@ def _speed_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--frames", type=_at_least(2), default=20, help="frames of each (default: 20)"
     )
-    command.add_argument("--repeats", type=_at_least(1), default=5, help="times each (default: 5)")
+    command.add_argument("--repeats", type=_at_least(5), default=5, help="times each (default: 5)")
     _add_job(command)
 
 
 def _speed(options: argparse.Namespace) -> None:
     sequences = [
         replace(s, frames=s.frames[: options.frames], annotations=s.annotations[:1])
-        for s in _spread(_sequences(options), options.limit)
+        for s in _spread(_sequences(options), options.benchmark, options.limit)
     ]
     _refuse([line for s in sequences for line in davis.problems_of(s, options.benchmark)])
     files.require_writable(options.out.parent)
@@ -307,15 +307,17 @@ def _speed(options: argparse.Namespace) -> None:
     from rgmp import speed
 
     clips = [
-        (
-            s.name,
+        speed.Clip(
+            s,
             [davis.read_frame(path) for path in s.frames],
             davis.read_annotation(s.annotations[0], options.benchmark),
         )
         for s in sequences
     ]
     with _recording(options, "speed", **record_fields) as record:
-        measured = speed.measure(propagator, clips, options.repeats, propagator.device)
+        measured = speed.measure(
+            propagator, clips, options.benchmark, options.repeats, options.precision
+        )
         header = {
             "benchmark": options.benchmark,
             "variant": options.variant,
@@ -329,10 +331,17 @@ def _speed(options: argparse.Namespace) -> None:
         record.outputs["speed"] = files.digest_of_file(options.out)
 
 
-def _spread(sequences: list[davis.Sequence], limit: int) -> list[davis.Sequence]:
-    """At most `limit` of the sequences, the first and the last among them, evenly apart."""
-    count = min(limit, len(sequences))
-    return [sequences[i * (len(sequences) - 1) // max(count - 1, 1)] for i in range(count)]
+def _spread(
+    sequences: list[davis.Sequence], benchmark: davis.Benchmark, limit: int
+) -> list[davis.Sequence]:
+    """At most `limit` of the sequences, evenly apart from the fewest objects to the most."""
+
+    def objects(sequence: davis.Sequence) -> int:
+        return len(davis.object_ids(davis.read_annotation(sequence.annotations[0], benchmark)))
+
+    ordered = sorted(sequences, key=objects)
+    count = min(limit, len(ordered))
+    return [ordered[i * (len(ordered) - 1) // max(count - 1, 1)] for i in range(count)]
 
 
 def _score_options(command: argparse.ArgumentParser) -> None:

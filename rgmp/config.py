@@ -182,7 +182,9 @@ class Inference(Closed):
     aggregation: Literal["softmax", "winner_take_all", "independent"] = Field(
         "softmax", description="how several objects' probabilities are joined"
     )
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the network")
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32", description="of the network; tf32: fp32 whose products a GPU rounds to 10 bits"
+    )
 
 
 class Compute(Closed):
@@ -213,9 +215,11 @@ class Machine(Closed):
 class Speed(Closed):
     """How seconds a frame are measured (`rgmp.speed`)."""
 
-    sequences: Positive = Field(3, description="sequences timed, the first of the split")
+    sequences: Positive = Field(
+        3, description="sequences timed, spread from the fewest objects to the most"
+    )
     frames: Annotated[int, Field(ge=2)] = Field(20, description="frames of each, at most")
-    repeats: Positive = Field(5, description="times that each is timed")
+    repeats: Annotated[int, Field(ge=5)] = Field(5, description="times that each is timed")
 
 
 class Evaluation(Closed):
