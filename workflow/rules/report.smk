@@ -12,11 +12,11 @@ rule make_tables:
                 caption=f"../report/table_{name}.rst",
                 category="Tables",
             )
-            for name in tables.NAMES
+            for name in tables.names(plan)
         ],
         text=expand(
             "results/{{study}}/tables/{name}.{suffix}",
-            name=tables.NAMES,
+            name=tables.names(plan),
             suffix=["md", "tex"],
         ),
         record="results/{study}/records/tables.json",
