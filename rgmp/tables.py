@@ -207,7 +207,6 @@ def _speed(results: Results) -> Table:
         "Variant": _name,
         "scales": lambda row: row["scales"],
         "FPS": number("fps", "{:.1f}"),
-        "quartiles": lambda row: f"{row['fps_q1']:.1f}{UNKNOWN}{row['fps_q3']:.1f}",
         **{
             f"{count} object{'s' * (count > 1)}": number(f"fps_{count}_objects", "{:.1f}")
             for count in counts
@@ -242,12 +241,16 @@ def _sequences(results: Results) -> Table:
     columns: dict[str, Cell] = {
         "Sequence": lambda row: row["sequence"],
         "object": lambda row: str(row["object"]),
-        **{title: percent(f"full_{measure}") for measure, title in MEASURES.items()},
+        **{
+            title: percent(f"full_{measure}")
+            for measure, title in MEASURES.items()
+            if not measure.endswith("recall")
+        },
     }
     if official:
         columns["J, authors"] = percent("authors_J_mean")
         columns["F, authors"] = percent("authors_F_mean")
-    notes = [f"{results.label('full')} alone, per cent, mean over seeds; every variant in the CSV."]
+    notes = [f"{results.label('full')} alone, per cent, mean over seeds; all in the CSV."]
     return Table("sequences", "Sequence by sequence", rows, columns, _title, notes)
 
 
@@ -280,7 +283,7 @@ def _cost(results: Results) -> Table:
         "time": lambda row: duration(3600 * row["hours"]),
         "peak, MB": _megabytes,
         "variants": lambda row: str(row["shared_by"]),
-        "used by": lambda row: row["variants"].replace(" ", ", "),
+        "used by": lambda row: _some(row["variants"].split()),
     }
     notes = [f"{duration(3600 * sum(row['hours'] for row in rows))} in all."]
     return Table(
@@ -291,6 +294,12 @@ def _cost(results: Results) -> Table:
         lambda row: f"{STAGES[row['stage']]}, on {row['device']}",
         notes,
     )
+
+
+def _some(names: list[str]) -> str:
+    """At most three names, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def _identify(results: Results, benchmark: str, variant: str) -> Row:

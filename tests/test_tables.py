@@ -2,6 +2,7 @@ import csv
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,28 @@ def test_latex_rows_have_as_many_cells_as_columns(real: Path) -> None:
                 assert len(re.findall(r"(?<!\\)&", line)) == len(found[1]) - 1
         assert text.count(r"\begin{") == text.count(r"\end{")
         assert text.isascii()
+
+
+@pytest.mark.parametrize("study", ["five", "real"])
+def test_latex_compiles_and_fits_the_page(
+    study: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    latex = shutil.which("pdflatex") or shutil.which("tectonic")
+    if latex is None:
+        pytest.skip("neither pdflatex nor tectonic is installed")
+    folder: Path = request.getfixturevalue(study)
+    inputs = "\n".join(rf"\input{{{folder}/tables/{name}.tex}}" for name in names_of(folder))
+    (tmp_path / "all.tex").write_text(
+        "\\documentclass{article}\n\\usepackage{booktabs,graphicx,longtable}\n"
+        f"\\begin{{document}}\n{inputs}\n\\end{{document}}\n"
+    )
+    options = ["-halt-on-error", "-interaction=nonstopmode"] if "pdflatex" in latex else []
+    command = [latex, *options, "all.tex"]
+    for _ in range(2):  # a longtable knows its widths by the second time
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "all.pdf").stat().st_size > 0
+    assert "Overfull" not in done.stdout + done.stderr
 
 
 def test_the_same_rows_give_the_same_bytes(five: Path) -> None:
