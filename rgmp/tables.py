@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rgmp import facts
+from rgmp.config import Stage
 from rgmp.davis import Benchmark
 from rgmp.files import write_text
 from rgmp.plan import Plan
@@ -43,7 +44,7 @@ MEASURES: dict[Measure, str] = {
     "F_decay": "F decay",
     "J&F": "J&F",
 }
-STAGES = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
+STAGES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
 _PROTOCOL_ACCURACY = (
     "Per cent, mean over objects, then over seeds. Seconds a frame as the authors count: wall "
     "time of whole clips, with frame 0, resizing and transfers."

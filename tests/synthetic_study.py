@@ -109,7 +109,10 @@ def _plan(
             davis=folder / "data" / "davis",
             stills=(),
             resolution=RESOLUTION,
-            digests={},
+            digests={
+                part: digest_of(part)
+                for part in ("stills", "davis2017/train", *(f"{b}/val" for b in benchmarks))
+            },
             mini_seed=None,
         ),
         initial_weights=(),
