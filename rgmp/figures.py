@@ -119,7 +119,7 @@ def _save_png(figure: Figure, path: Path) -> None:
         coarse = image.convert("RGB").point(
             [round(v * 31 / 255) * 255 // 31 for v in range(256)] * 3
         )
-        coarse.save(path, "PNG", optimize=True, dpi=image.info["dpi"])
+        coarse.save(path, "PNG", dpi=image.info["dpi"])
 
 
 def _figure(results: Results, height: float) -> Figure:

@@ -19,7 +19,7 @@ from rgmp.typesetting import NOTHING, duration, interval, points
 
 CAPTIONS = {
     "accuracy_speed": "Accuracy over seconds per frame, counted as the authors count them: whole "
-    "clips, with frame 0, resizing and transfers.",
+    "clips, with frame 0, reading, resizing and transfers.",
     "differences": "Each variant minus the whole method: mean, interval and single seeds. Where an "
     "arrow ends a line, the interval goes on.",
     "course": "J over the course of a sequence: where errors add up, a line falls. Each variant "

@@ -47,6 +47,35 @@ MEASURES: dict[Measure, str] = {
 STAGES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
 _PROTOCOL_ACCURACY = (
     "Per cent, mean over objects, then over seeds. Seconds a frame as the authors count: wall "
+    "time of whole clips over their frames, with frame 0, reading, resizing and transfers."
+)
+_PROTOCOL_SPEED = (
+    "FPS: network and aggregation, from a frame on the device to its labels there, frame 0 "
+    "apart; median over frames and repeats. End to end: from a decoded frame in memory to its "
+    "labels there. As the authors: frames of a clip over its wall time, with frame 0, reading, "
+    "resizing, transfers and writing. Of the limit: operations of the network a second, in per "
+    "cent of the machine's own product of matrices. Peak: memory of the GPU; on a CPU, of the "
+    "whole process."
+)
+
+
+def names(plan: Plan) -> tuple[str, ...]:
+    """The tables of a study: one for each of its benchmarks, and those that have both."""
+    return ("ablation", *plan.benchmarks, "speed", "sequences", "cost")
+
+
+MEASURES: dict[Measure, str] = {
+    "J_mean": "J",
+    "J_recall": "J recall",
+    "J_decay": "J decay",
+    "F_mean": "F",
+    "F_recall": "F recall",
+    "F_decay": "F decay",
+    "J&F": "J&F",
+}
+STAGES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
+_PROTOCOL_ACCURACY = (
+    "Per cent, mean over objects, then over seeds. Seconds a frame as the authors count: wall "
     "time of whole clips, with frame 0, resizing and transfers."
 )
 _PROTOCOL_SPEED = (
@@ -187,17 +216,15 @@ def _authors_own(benchmark: str) -> Row:
 
 def _speed(results: Results) -> Table:
     """Frames a second by every protocol, by scales and by the number of objects."""
-    processes = {record["name"]: record["peak_memory_bytes"] for record in results.of_kind("speed")}
+    on_gpu = {record["name"] for record in results.of_kind("speed") if record["machine"]["gpu"]}
     rows: list[Row] = []
     for (benchmark, variant), timed in results.speed.items():
         row = _identify(results, benchmark, variant)
         row |= {key: timed[key] for key in ("device", "precision", "aggregation")}
         row["scales"] = " ".join(map(str, timed["scales"]))
         row |= timed["summary"]
-        on_cpu = row["peak_memory_bytes"] is None
+        on_cpu = f"speed/{benchmark}/{variant}" not in on_gpu
         row["threads"] = timed.get("threads") if on_cpu else None
-        if on_cpu:
-            row["peak_memory_bytes"] = processes.get(f"speed/{benchmark}/{variant}")
         for count in sorted({clip["objects"] for clip in timed["clips"]}):
             clips = [clip for clip in timed["clips"] if clip["objects"] == count]
             seconds = [second for clip in clips for run in clip["network"] for second in run]
@@ -212,8 +239,8 @@ def _speed(results: Results) -> Table:
             f"{count} object{'s' * (count > 1)}": number(f"fps_{count}_objects", "{:.1f}")
             for count in counts
         },
-        "as the authors": number("authors_fps", "{:.1f}"),
         "end to end": number("end_to_end_fps", "{:.1f}"),
+        "as the authors": number("authors_fps", "{:.1f}"),
         "frame 0, s": number("first_frame_seconds", "{:.3g}"),
         "peak, MB": _megabytes,
         "of the limit": percent("fraction_of_limit"),
