@@ -59,11 +59,6 @@ _PROTOCOL_SPEED = (
 )
 
 
-def names(plan: Plan) -> tuple[str, ...]:
-    """The tables of a study: one for each of its benchmarks, and those that have both."""
-    return ("ablation", *plan.benchmarks, "speed", "sequences", "cost")
-
-
 MEASURES: dict[Measure, str] = {
     "J_mean": "J",
     "J_recall": "J recall",
