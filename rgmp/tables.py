@@ -29,12 +29,6 @@ from rgmp.typesetting import (
     points,
 )
 
-
-def names(plan: Plan) -> tuple[str, ...]:
-    """The tables of a study: one for each of its benchmarks, and those that have both."""
-    return ("ablation", *plan.benchmarks, "speed", "sequences", "cost")
-
-
 MEASURES: dict[Measure, str] = {
     "J_mean": "J",
     "J_recall": "J recall",
@@ -59,27 +53,9 @@ _PROTOCOL_SPEED = (
 )
 
 
-MEASURES: dict[Measure, str] = {
-    "J_mean": "J",
-    "J_recall": "J recall",
-    "J_decay": "J decay",
-    "F_mean": "F",
-    "F_recall": "F recall",
-    "F_decay": "F decay",
-    "J&F": "J&F",
-}
-STAGES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
-_PROTOCOL_ACCURACY = (
-    "Per cent, mean over objects, then over seeds. Seconds a frame as the authors count: wall "
-    "time of whole clips, with frame 0, resizing and transfers."
-)
-_PROTOCOL_SPEED = (
-    "FPS: network and aggregation, from a frame on the device to its labels there, frame 0 "
-    "apart; median over frames and repeats. As the authors: frames of a clip over its wall "
-    "time, with frame 0, resizing and transfers. End to end: from frames decoded on the host to "
-    "labels there. Of the limit: share of what the device's own matrix products reach, in per "
-    "cent. Peak: memory of the GPU; on a CPU, of the whole process."
-)
+def names(plan: Plan) -> tuple[str, ...]:
+    """The tables of a study: one for each of its benchmarks, and those that have both."""
+    return ("ablation", *plan.benchmarks, "speed", "sequences", "cost")
 
 
 def write(results: Path) -> None:
