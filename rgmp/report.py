@@ -19,17 +19,19 @@ from rgmp.typesetting import NOTHING, duration, interval, points
 
 CAPTIONS = {
     "accuracy_speed": "Accuracy over seconds per frame, counted as the authors count them: whole "
-    "clips, with frame 0, resizing and transfers.",
+    "clips, with frame 0, reading, resizing and transfers.",
     "differences": "Each variant minus the whole method: mean, interval and single seeds. Where an "
     "arrow ends a line, the interval goes on.",
     "course": "J over the course of a sequence: where errors add up, a line falls. Each variant "
     "beside the whole method; bands: 95% bootstrap intervals of the mean over objects.",
     "sequences": "J of every sequence, hardest at the bottom.",
-    "training": "Training curves, a line for each seed; a training that variants share is drawn "
-    "once, under the first of them.",
+    "training": "Training curves: the mean of the seeds, and thin lines for each; a training that "
+    "variants share is drawn once, under the first of them.",
     "strips": "The frames at which the variants part most: masks in colour, the truth outlined in "
     "white, first seed.",
     "worst": "Where the whole method does worst: masks in colour, the truth outlined in white.",
+    "dag": "Which command waits for which, and how often each runs; below, the trainings of one "
+    "seed and the variants that rest on them.",
 }
 
 

@@ -18,6 +18,7 @@ from rgmp.records import Record, read_all
 from rgmp.scoring import AGREEMENT, Score, read_scores
 from rgmp.statistics import Difference, ObjectScores, compare, per_object
 
+RUNS = "mlflow.json"  # in the folder: the runs of MLflow that mirror the study
 MEASURED = ("train", "infer", "score", "speed")  # kinds of records that a figure rests on
 TITLES: dict[Benchmark, str] = {"davis2016": "DAVIS-2016", "davis2017": "DAVIS-2017"}
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 from PIL import Image
 from synthetic_study import build
 
@@ -50,6 +52,11 @@ def test_a_study_without_data_has_every_figure(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("four"), variants=4)
+
+
+@pytest.fixture(scope="module")
+def sizes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    return {n: build(tmp_path_factory.mktemp(f"n{n}"), variants=n, frames=8) for n in (2, 10)}
 
 
 @pytest.mark.parametrize("draw", figures.DRAWINGS)
@@ -127,6 +134,37 @@ def test_legends_fit_the_page(tmp_path: Path) -> None:
             box = legend.get_window_extent()
         assert box.x0 >= 0
         assert box.x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("variants", [2, 10])
+@pytest.mark.parametrize("draw", figures.DRAWINGS)
+def test_no_two_labels_overlap_and_none_leaves_the_page(
+    sizes: dict[int, Path], variants: int, draw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: dict[Text, Bbox] = {}
+    undisturbed = Text.draw
+
+    def note(text: Text, renderer: Any) -> None:  # labels of ticks beyond an axis are not drawn
+        undisturbed(text, renderer)
+        if text.get_text().strip() and text.get_visible():
+            written[text] = text.get_window_extent(renderer)
+
+    with rc_context(figures.STYLE):
+        figure = draw(load(sizes[variants]))
+        monkeypatch.setattr(Text, "draw", note)
+        figure.draw_without_rendering()
+    assert len(written) > 5
+    assert figure.get_size_inches()[1] <= figures.PAGE
+    boxes = [(text.get_text(), box.padded(-1)) for text, box in written.items()]
+    for i, (text, box) in enumerate(boxes):
+        assert figure.bbox.x0 - 1 <= box.x0 < box.x1 <= figure.bbox.x1 + 1, text
+        for other, beside in boxes[:i]:
+            assert not box.overlaps(beside), f"{text!r} is on {other!r}"
+
+
+def test_lines_of_ten_variants_can_be_told_apart_in_grey() -> None:
+    assert len({str(line) for line in figures.LINES}) == len(figures.COLOURS) == 10
+    assert len(set(figures.MARKERS)) == 10
 
 
 def test_strips_show_the_frames_where_the_variants_part_most(four: Path) -> None:

@@ -22,8 +22,9 @@ from mlflow.entities import Run
 
 from rgmp.config import Stage
 from rgmp.errors import UserError
+from rgmp.files import digest_of_file
 from rgmp.plan import Training, load_plan, resolve, save
-from rgmp.records import record_path, recording
+from rgmp.records import package_sources, record_path, recording
 from rgmp.tracking import Tracked, track
 
 STUDY = """
@@ -90,7 +91,9 @@ def write_curve(folder: Path, training: Training, points: int) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def write_training(folder: Path, training: Training, **results: float) -> None:
+def write_training(
+    folder: Path, training: Training, outputs: dict[str, str] | None = None, **results: float
+) -> None:
     write_record(
         folder,
         "train",
@@ -102,7 +105,7 @@ def write_training(folder: Path, training: Training, **results: float) -> None:
         config=training.settings,
         inputs={"data": training.data},
         results={"final_loss": 0.25, "J": 0.3} | results,
-        outputs={f"{training.folder}/weights.safetensors": "ab" * 32},
+        outputs=outputs or {f"{training.folder}/weights.safetensors": "ab" * 32},
     )
 
 
@@ -257,12 +260,81 @@ def test_run_of_a_variant_has_its_final_scores_and_what_it_changes(folder: Path)
     }
 
 
+def test_every_run_says_by_which_code_environment_and_machine(folder: Path) -> None:
+    store = retrack(folder)
+    for name in (
+        "full/seed0",
+        "scores/davis2016/full/seed0",
+        training_of(folder, "finetune").folder,
+    ):
+        tags, code = store.runs[name].data.tags, package_code()
+        assert (tags["commit"], tags["sources"], tags["lock"]) == code
+        assert tags["machine"]
+        assert (
+            name.startswith("scores")
+            or tags["identity"] == training_of(folder, "finetune").identity
+        )
+
+
+def package_code() -> tuple[str | None, str, str]:
+    """The commit, sources and lock of this checkout."""
+    lock = Path(__file__).parents[1] / "requirements.lock"
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=lock.parent, capture_output=True, text=True, check=False
+    )
+    return commit.stdout.strip() or None, package_sources(), digest_of_file(lock)
+
+
+def test_run_of_a_variant_names_all_its_data_and_links_to_its_trainings(folder: Path) -> None:
+    store = retrack(folder)
+    run = store.runs["no_bptt/seed0"]
+    data = store.content()["no_bptt/seed0"]["data"]
+    trainings = [training_of(folder, stage, "no_bptt") for stage in ("pretrain", "finetune")]
+    assert sorted(data) == sorted((f"tiny/{t.stage}", t.data[:36]) for t in trainings)
+    note = run.data.tags["mlflow.note.content"]
+    assert note.startswith("It matters")
+    for training in trainings:
+        run_id = store.runs[training.folder].info.run_id
+        assert f"[{training.folder}](#/experiments/1/runs/{run_id})" in note
+
+
+def test_ids_of_the_runs_are_left_for_the_report(folder: Path) -> None:
+    store = retrack(folder)
+    left = json.loads((folder / "mlflow.json").read_text())
+    assert left["runs"] == {name: run.info.run_id for name, run in store.runs.items()}
+    assert left["experiment"] == store.experiment.experiment_id
+    assert left["uri"] == f"sqlite:///{folder.parent}/mlflow.db"
+
+
+def test_small_weights_are_artifacts_large_ones_are_named_by_their_hash(folder: Path) -> None:
+    training = training_of(folder, "finetune")
+    weights = folder / training.folder / "weights.safetensors"
+    weights.write_bytes(b"weights" * 1000)
+    outputs = {f"{training.folder}/weights.safetensors": digest_of_file(weights)}
+    write_training(folder, training, outputs=outputs)
+    assert track(folder, weights_megabytes=0.001) is not None
+    store = Store(folder)
+    run = store.runs[training.folder]
+    assert store.artifacts(run) == ["record.json", "weights.json"]
+    assert run.data.tags["weights"] == digest_of_file(weights)
+    assert track(folder, weights_megabytes=1) is not None
+    kept = Store(folder)
+    assert "weights.safetensors" in kept.artifacts(kept.runs[training.folder])
+    assert kept.runs[training.folder].info.run_id == run.info.run_id
+
+
+def test_weights_that_are_not_those_of_the_record_are_not_copied(folder: Path) -> None:
+    training = training_of(folder, "finetune")
+    (folder / training.folder / "weights.safetensors").write_bytes(b"others")
+    store = retrack(folder)
+    assert store.artifacts(store.runs[training.folder]) == ["record.json", "weights.json"]
+
+
 def test_artifacts_are_what_was_rendered_and_the_records(folder: Path) -> None:
     store = retrack(folder)
     assert store.artifacts(store.runs["study"]) == [
         "logs/train/a.log",
         "plan.json",
-        "report.html",
         "tables/ablation.csv",
     ]
     score = store.runs["scores/davis2016/full/seed0"]
@@ -292,7 +364,7 @@ def test_changed_record_takes_the_place_of_the_old(folder: Path) -> None:
     assert set(after.content()) == set(before.content())
     name = "scores/davis2016/full/seed0"
     assert after.runs[name].info.run_id != before.runs[name].info.run_id
-    assert after.curve(after.runs[name], "J") == [(0, 0.75)]
+    assert after.curve(after.runs[name], "davis2016/J") == [(0, 0.75)]
     parent = after.runs["full/seed0"]
     assert parent.info.run_id == before.runs["full/seed0"].info.run_id
     assert parent.data.metrics["davis2016/J"] == 0.75

@@ -10,7 +10,7 @@ from rgmp.errors import UserError
 
 ENGINE_SOURCES = ("davis.py", "measures.py", "scoring.py")
 TABLE_SOURCES = ("results.py", "statistics.py", "tables.py", "typesetting.py")
-FIGURE_SOURCES = ("results.py", "statistics.py", "figures.py", "pictures.py")
+FIGURE_SOURCES = ("results.py", "statistics.py", "figures.py", "pictures.py", "dag.py")
 FACTS = ("facts/published.csv", "facts/published_ablation.csv", "facts/official_rgmp_scores.csv")
 
 
