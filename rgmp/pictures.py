@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ PIXELS = 300  # width of a picture: 1.5 inches at 200 dots an inch
 
 
 class Shot(NamedTuple):
-    """A frame of a benchmark; J of each variant there, mean over objects, first seed."""
+    """A frame of a benchmark; J of each method there, mean over objects, first seed."""
 
     benchmark: Benchmark
     sequence: str
@@ -38,7 +39,7 @@ def within_reach(results: Results) -> bool:
 def parting(
     results: Results, benchmark: Benchmark, count: int, shown: Collection[str] = ()
 ) -> list[Shot]:
-    """The `count` frames, one a sequence, at which J of the variants is furthest apart.
+    """The `count` frames, one a sequence, at which J of the methods is furthest apart.
 
     Frames in which an object cannot be seen come last, since a single pixel decides J there; so do
     the sequences `shown` already.
@@ -61,8 +62,21 @@ def hardest(results: Results, benchmark: Benchmark, count: int) -> list[list[Sho
     ]
 
 
-def paint(results: Results, shot: Shot, variant: str | None) -> npt.NDArray[np.uint8]:
-    """A frame under a variant's mask (None: the truth) in colour, the truth's outline in white.
+def mask_of(results: Results, shot: Shot, method: str) -> Path | None:
+    """The file of a method's mask; None where it has none: not scored there, or by scores alone."""
+    if method not in shot.regions:
+        return None
+    folder = results.folder / "masks" / shot.benchmark / method / f"seed{results.plan.seeds[0]}"
+    if method in results.external:
+        given = results.external[method].masks.get(shot.benchmark)
+        if given is None or not given.is_dir():
+            return None
+        folder = given
+    return folder / shot.sequence / f"{shot.frame}.png"
+
+
+def paint(results: Results, shot: Shot, mask: Path | None) -> npt.NDArray[np.uint8]:
+    """A frame under a mask (None: the truth) in colour, the truth's outline in white.
 
     Returns:
         uint8 (h, w, 3), w = `PIXELS`.
@@ -75,17 +89,13 @@ def paint(results: Results, shot: Shot, variant: str | None) -> npt.NDArray[np.u
     frame = davis.read_frame(results.davis / "JPEGImages" / resolution / f"{name}.jpg")
     annotation = results.davis / "Annotations" / resolution / f"{name}.png"
     truth = davis.read_annotation(annotation, shot.benchmark)
-    mask = truth
-    if variant:
-        seed = f"seed{results.plan.seeds[0]}"
-        folder = results.folder / "masks" / shot.benchmark / variant / seed
-        mask = davis.read_annotation(folder / f"{name}.png", shot.benchmark)
+    labels = davis.read_annotation(mask, shot.benchmark) if mask else truth
     size = (PIXELS, round(PIXELS * frame.shape[0] / frame.shape[1]))
     painted = np.array(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS), float)
-    mask, truth = (_resized(labels, size) for labels in (mask, truth))
-    for number in set(np.unique(mask).tolist()) - {0, davis.VOID}:
+    labels, truth = _resized(labels, size), _resized(truth, size)
+    for number in set(np.unique(labels).tolist()) - {0, davis.VOID}:
         colour = 255 * np.array(COLOURS[(number - 1) % len(COLOURS)])
-        painted[mask == number] = 0.45 * painted[mask == number] + 0.55 * colour
+        painted[labels == number] = 0.45 * painted[labels == number] + 0.55 * colour
     painted[_outline(truth)] = 255
     return painted.astype(np.uint8)
 
@@ -93,13 +103,13 @@ def paint(results: Results, shot: Shot, variant: str | None) -> npt.NDArray[np.u
 def _shots(results: Results, benchmark: Benchmark) -> dict[str, list[Shot]]:
     """Every scored frame of a benchmark, by sequence, in order."""
     found: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for variant in results.variants:
-        for row in results.rows.get((benchmark, variant), []):
-            if row.seed == results.plan.seeds[0]:
-                found[row.sequence, row.frame][variant].append(row.J)
+    for method in results.methods:
+        for row in results.rows.get((benchmark, method), []):
+            if row.seed in {results.plan.seeds[0], None}:
+                found[row.sequence, row.frame][method].append(row.J)
     shots: dict[str, list[Shot]] = defaultdict(list)
     for (sequence, frame), regions in sorted(found.items()):
-        means = {variant: sum(values) / len(values) for variant, values in regions.items()}
+        means = {method: sum(values) / len(values) for method, values in regions.items()}
         shots[sequence].append(Shot(benchmark, sequence, frame, means))
     return shots
 

@@ -13,7 +13,7 @@ from PIL import Image
 from synthetic_study import build
 
 from rgmp import figures
-from rgmp.pictures import hardest, paint, parting
+from rgmp.pictures import hardest, mask_of, paint, parting
 from rgmp.results import load
 from rgmp.scoring import read_scores, write_scores
 
@@ -213,7 +213,8 @@ def test_the_hardest_sequences_start_from_what_is_given(four: Path) -> None:
 def test_a_painted_frame_shows_mask_and_outline(four: Path) -> None:
     study = load(four)
     shot = parting(study, "davis2016", 1)[0]
-    truth, masked = paint(study, shot, None), paint(study, shot, "no_reference")
+    mask = mask_of(study, shot, "no_reference")
+    truth, masked = paint(study, shot, None), paint(study, shot, mask)
     assert truth.shape == masked.shape
     white = (truth == 255).all(axis=2)
     assert white.any()
