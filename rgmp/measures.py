@@ -168,9 +168,7 @@ def _dilated(pixels: int, window: _Window) -> int:
             step = min(2 * half - reach, reach + 1)  # a longer one would leave a gap in the run
             run |= run << step
             reach += step
-        aside = (
-            radius - half
-        )  # the disk grows `radius` pixels too far left, and is moved at the end
+        aside = radius - half  # the disk lies `radius` pixels too far left until the end
         disk |= run << y * pitch + aside | run >> y * pitch - aside
     return disk >> radius
 
