@@ -107,12 +107,11 @@ def _check_options(command: argparse.ArgumentParser) -> None:
     _add_resolution(command)
     command.add_argument(
         "--stills",
-        type=Path,
-        nargs=2,
+        nargs="+",
         action="append",
         default=[],
-        metavar=("IMAGES", "MASKS"),
-        help="folders of stills and their masks; may be repeated",
+        metavar="IMAGES MASKS [LABELS [NAMES]]",
+        help="folders of stills and their masks, as in data.stills; may be repeated",
     )
     command.add_argument(
         "--weights",
@@ -169,16 +168,20 @@ def _refuse(problems: list[str]) -> None:
         raise UserError(f"{last} ({len(others) + 1} problems in all)" if others else last)
 
 
-def _stills(sets: list[list[Path]]) -> tuple[list[Path], list[str]]:
+def _stills(sets: list[list[str]]) -> tuple[list[Path], list[str]]:
     """The files of all stills and their masks, and what is wrong with them."""
     if not sets:
         return [], []
     from rgmp.synthesis import Decoded, find_stills
 
     problems = []
+    keys = list(Stills.model_fields)
     try:
-        folders = [{"images": images, "masks": masks} for images, masks in sets]
-        stills = find_stills([validated(Stills, pair, Path("--stills")) for pair in folders])
+        for values in sets:
+            if not 2 <= len(values) <= len(keys):
+                raise UserError(f"--stills {' '.join(values)}: two to four of {', '.join(keys)}")
+        given = [dict(zip(keys, values, strict=False)) for values in sets]
+        stills = find_stills([validated(Stills, values, Path("--stills")) for values in given])
     except UserError as error:
         return [], [str(error)]
     for still in stills:
@@ -220,25 +223,30 @@ def _train(options: argparse.Namespace) -> None:
         raise UserError(f"{options.training}: no such training in {options.results}/plan.json")
     training = wanted[0]
     files.require_writable(options.results / folder)
-    from rgmp import device
+    from rgmp import device, team
     from rgmp.training import train
 
     threads, machine = training.settings["compute"]["threads"], study.machine
-    chosen = device.choose(machine.device, threads, machine.jobs_per_gpu)
-    with _recording(
-        options,
-        "train",
-        study=study.study,
-        variant=training.variants[0],
-        seed=training.seed,
-        stage=training.stage,
-        identity=training.identity,
-        config=training.settings,
-        inputs={"data": training.data, "parent": training.parent or ""},
-    ) as record:
-        record.results.update(train(study, training, options.results, chosen))
-        weights = options.results / folder / "weights.safetensors"
-        record.outputs[f"{folder}/weights.safetensors"] = files.digest_of_file(weights)
+    with team.joined() as processes:
+        chosen = device.choose(machine.device, threads, machine.jobs_per_gpu, processes)
+        if not processes.leads:
+            train(study, training, options.results, chosen, processes)
+            return
+        with _recording(
+            options,
+            "train",
+            study=study.study,
+            variant=training.variants[0],
+            seed=training.seed,
+            stage=training.stage,
+            identity=training.identity,
+            config=training.settings,
+            inputs={"data": training.data, "parent": training.parent or ""},
+        ) as record:
+            record.results["processes"] = processes.size
+            record.results.update(train(study, training, options.results, chosen, processes))
+            weights = options.results / folder / "weights.safetensors"
+            record.outputs[f"{folder}/weights.safetensors"] = files.digest_of_file(weights)
 
 
 def _infer_options(command: argparse.ArgumentParser) -> None:

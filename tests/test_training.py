@@ -24,8 +24,9 @@ from rgmp.attempts import Journal, Point
 from rgmp.errors import UserError
 from rgmp.network import RGMP
 from rgmp.plan import Plan
+from rgmp.samples import Samples
 from rgmp.synthesis import Sample
-from rgmp.training import clip_loss, overlap, train
+from rgmp.training import Unrolling, overlap, train, unroll
 from rgmp.views import IGNORE
 
 CPU = torch.device("cpu")
@@ -50,16 +51,22 @@ def clip(frames: int = 4, batch: int = 2) -> Sample:
     return Sample(pixels + masks[:, :, None] / 2, masks, masks[:, 0].float())
 
 
-def gradients(bptt: Any) -> tuple[Tensor, list[Tensor | None]]:
+def clip_loss(net: RGMP, sample: Sample, bptt: Any = "full") -> tuple[Tensor, Tensor]:
+    """Loss and overlap of whole clips."""
+    ((loss, quality),) = unroll(net, sample, Unrolling(bptt))
+    return loss, quality
+
+
+def gradients(bptt: Any, net: RGMP | None = None) -> tuple[Tensor, list[Tensor | None]]:
     """The loss of the last frame alone, and its gradient in each frame's logits."""
-    net, seen, sample = network(), [], clip()
+    net, seen, sample = net or network(), [], clip()
     sample.masks[:, 1:-1] = IGNORE
 
-    def note(_: object, __: object, logits: Tensor) -> None:
-        logits.retain_grad()
-        seen.append(logits)
+    def note(_: object, __: object, heads: list[Tensor]) -> None:
+        heads[0].retain_grad()
+        seen.append(heads[0])
 
-    net.register_forward_hook(note)
+    net.decoder.register_forward_hook(note)
     loss, _ = clip_loss(net, sample, bptt)
     loss.backward()  # type: ignore[no-untyped-call]
     return loss, [logits.grad for logits in seen]
@@ -73,8 +80,10 @@ def test_back_propagation_through_time_reaches_the_first_prediction() -> None:
         assert gradient.abs().max() > 0
 
 
-def test_without_it_no_frame_depends_on_another() -> None:
-    loss, (first, second, last) = gradients("none")
+@pytest.mark.parametrize("bptt", ["none", "detached"])
+@pytest.mark.parametrize("reference", ["first", "rolling"])
+def test_without_it_no_prediction_learns_from_a_later_frame(bptt: str, reference: str) -> None:
+    loss, (first, second, last) = gradients(bptt, network(reference))
     assert loss > 0
     for gradient in (first, second):
         assert gradient is None or not gradient.any()
@@ -86,21 +95,23 @@ def test_without_it_the_true_mask_is_the_previous_one() -> None:
     fed: list[Tensor] = []
     net, sample = network(), clip()
     sample.masks[:, 1, 0] = IGNORE
-    net.register_forward_pre_hook(lambda _, inputs: fed.append(inputs[1]))
+    net.encoder.register_forward_pre_hook(lambda _, inputs: fed.append(inputs[1]))
     clip_loss(net, sample, "none")
+    del fed[0]  # the reference's
     assert torch.equal(fed[0][:, 0], sample.guidance)
     assert torch.equal(fed[1][:, 0], (sample.masks[:, 1] == 1).float())
     assert torch.equal(fed[2][:, 0], sample.masks[:, 2].float())
 
 
-def test_with_it_the_soft_prediction_is_the_previous_one() -> None:
+@pytest.mark.parametrize("bptt", ["full", "detached"])
+def test_with_it_the_soft_prediction_is_the_previous_one(bptt: str) -> None:
     fed: list[Tensor] = []
     made: list[Tensor] = []
     net = network()
-    net.register_forward_pre_hook(lambda _, inputs: fed.append(inputs[1]))
-    net.register_forward_hook(lambda _, __, logits: made.append(logits))
-    clip_loss(net, clip(), "full")
-    for logits, previous in zip(made[:-1], fed[1:], strict=True):
+    net.encoder.register_forward_pre_hook(lambda _, inputs: fed.append(inputs[1]))
+    net.decoder.register_forward_hook(lambda _, __, heads: made.append(heads[0]))
+    clip_loss(net, clip(), bptt)
+    for logits, previous in zip(made[:-1], fed[2:], strict=True):
         assert torch.equal(logits.softmax(dim=1)[:, 1:], previous)
 
 
@@ -117,12 +128,14 @@ def test_the_reference_matters_only_where_there_is_one(reference: str, matters: 
 class Fixed:
     """Stands for a network whose logits of every pixel are 0 and log 3: foreground at 3/4."""
 
+    settings = config.Network(reference="none")
+
     def reference(self, frame: Tensor, mask: Tensor) -> None:
         """There is none."""
 
-    def __call__(self, frame: Tensor, *_: object) -> Tensor:
+    def heads(self, frame: Tensor, *_: object) -> tuple[list[Tensor], None]:
         odds = torch.tensor([1.0, 3.0]).log()[:, None, None]
-        return odds.expand(len(frame), 2, *frame.shape[2:])
+        return [odds.expand(len(frame), 2, *frame.shape[2:])], None
 
 
 def test_the_loss_is_the_mean_over_frames_and_known_pixels() -> None:
@@ -244,8 +257,7 @@ def test_the_same_study_gives_the_same_bits_whoever_draws_its_samples(
 def test_a_sample_has_the_same_bits_with_any_number_of_threads(tmp_path: Path) -> None:
     """PyTorch splits a sum over threads from 32,768 values on, and a worker has one thread."""
     plan = write_plan(tmp_path, (pretrain(crop=(224, 256)),))
-    settings = training._settings(plan.trainings[0])
-    samples = training._Samples(training._source(plan, settings), settings, 0, "pretrain")
+    samples = Samples(plan, plan.trainings[0])
     for i in range(12):
         torch.set_num_threads(1)
         one = samples[i]
@@ -287,10 +299,10 @@ class CrashError(Exception):
 def crash_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     add = Journal.add
 
-    def add_or_crash(self: Journal, now: int, loss: Tensor, quality: Tensor) -> None:
+    def add_or_crash(self: Journal, now: int, *measured: Any) -> None:
         if now == step:
             raise CrashError
-        add(self, now, loss, quality)
+        add(self, now, *measured)
 
     monkeypatch.setattr(Journal, "add", add_or_crash)
 
@@ -362,12 +374,13 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_samples(tmp_path: Path) -
     (out / "weights.safetensors").write_bytes(b"good")
     steps = iter(range(10))
 
-    def poisoned(*arguments: Any) -> tuple[Tensor, Tensor]:
-        loss, quality = clip_loss(*arguments)
-        return loss * (float("nan") if next(steps) == 3 else 1), quality
+    def poisoned(*arguments: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        factor = float("nan") if next(steps) == 3 else 1
+        for loss, quality in unroll(*arguments):
+            yield loss * factor, quality
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "clip_loss", poisoned)
+        patch.setattr(training, "unroll", poisoned)
         with pytest.raises(UserError, match=r"step 3 \(seed 0, finetune, step 3, samples 0-1\)"):
             run(tmp_path, plan)
     assert (out / "weights.safetensors").read_bytes() == b"good"

@@ -93,7 +93,7 @@ def write_plan(
     root: Path,
     stages: tuple[Pretrain | Finetune, ...],
     reference: str = "first",
-    threads: int = 1,
+    compute: dict[str, Any] | None = None,
     **machine: Any,
 ) -> plan.Plan:
     """A study of one variant and one seed on tiny data in `root`, its plan.json in root/study."""
@@ -104,7 +104,7 @@ def write_plan(
         settings = {
             "network": config.Network.model_validate(network).model_dump(mode="json"),
             stage: stage_settings.model_dump(mode="json"),
-            "compute": {"precision": "fp32", "threads": threads},
+            "compute": config.Compute.model_validate(compute or {}).model_dump(mode="json"),
         }
         parent = trainings[-1].identity if trainings else None
         identity = digest_of([settings, parent])[:12]
