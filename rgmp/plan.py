@@ -194,6 +194,18 @@ def load_plan(folder: Path) -> Plan:
         raise UserError(f"{error}; run `rgmp plan STUDY.yaml` again") from error
 
 
+def find_plan(path: Path) -> tuple[Plan, Path]:
+    """The plan of a study's folder or of a study file, and the folder.
+
+    Raises:
+        UserError: as `load_plan` and `resolve`.
+    """
+    if path.is_dir():
+        return load_plan(path), path
+    found = resolve(path)
+    return found, Path("results") / found.study
+
+
 def _require_whole_parts(path: Path, method: Method, machine: Machine) -> None:
     """Refuse a batch that processes and accumulated parts cannot share evenly."""
     parts = machine.processes * method.compute.accumulate

@@ -62,9 +62,8 @@ class Samples(Dataset[Sample]):
 
     def __getitem__(self, i: int) -> Sample:
         step, index = divmod(i, self._settings.batch)
-        rng = np.random.default_rng([self._seed, _STAGES.index(self._stage), step, index])
         with _one_thread():
-            return self._source.draw(rng, step)
+            return self._source.draw(self._state(step, index), step)
 
     def batches(
         self,
@@ -104,6 +103,14 @@ class Samples(Dataset[Sample]):
             batch = [next(drawn) for _ in range(parts)]
             waited = time.perf_counter() - begun
             yield Batch(step, [_moved(sample, device) for sample in batch], waited)
+
+    def of_step(self, step: int, count: int) -> list[Sample]:
+        """So many samples of a step, drawn beyond its batch where that is smaller."""
+        with _one_thread():
+            return [self._source.draw(self._state(step, index), step) for index in range(count)]
+
+    def _state(self, step: int, index: int) -> np.random.Generator:
+        return np.random.default_rng([self._seed, _STAGES.index(self._stage), step, index])
 
     def identity_of(self, step: int) -> str:
         """What to draw again to see the samples of a step."""

@@ -81,22 +81,23 @@ def train(
             journal.add(step, update(step, parts), waited)
             if team.leads:
                 progress.at(step + 1, f"loss {journal.loss:.4f}")
-            due = time.monotonic() - saved > plan.machine.checkpoint_seconds
-            stopping = team.any(stop.asked) if step + 1 < settings.steps else 0
-            if team.leads and (due or stopping) and step + 1 < settings.steps:
+            if step + 1 == settings.steps:
+                break
+            stopping = team.any(stop.asked)
+            due = stopping or time.monotonic() - saved > plan.machine.checkpoint_seconds
+            if team.leads and due:
                 attempts.save(step + 1, network, update.optimiser, journal)
                 saved = time.monotonic()
+                if stopping:
+                    print(f"stopped by signal after step {step + 1}: saved", file=sys.stderr)
             if stopping:
                 team.any(stopping)  # the leader has saved
-                print(f"stopped by signal after step {step + 1}: saved", file=sys.stderr)
                 sys.exit(128 + stopping)
-    journal.settle()
     if team.leads:
         journal.write()
-        metadata = {"identity": training.identity, "stage": training.stage}
-        checkpoint.save(
-            out / "weights.safetensors", network, metadata | {"seed": str(training.seed)}
-        )
+        seed = str(training.seed)
+        metadata = {"identity": training.identity, "stage": training.stage, "seed": seed}
+        checkpoint.save(out / "weights.safetensors", network, metadata)
         attempts.clear()
     return journal.summary()
 

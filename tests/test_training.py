@@ -23,10 +23,11 @@ from rgmp import config, training
 from rgmp.attempts import Journal, Point
 from rgmp.errors import UserError
 from rgmp.network import RGMP
-from rgmp.plan import Plan
+from rgmp.plan import Plan, Training
 from rgmp.samples import Samples
 from rgmp.synthesis import Sample
-from rgmp.training import Unrolling, overlap, train, unroll
+from rgmp.team import ALONE
+from rgmp.training import Unrolling, Update, frame_loss, overlap, train, unroll, windows
 from rgmp.views import IGNORE
 
 CPU = torch.device("cpu")
@@ -136,6 +137,147 @@ class Fixed:
     def heads(self, frame: Tensor, *_: object) -> tuple[list[Tensor], None]:
         odds = torch.tensor([1.0, 3.0]).log()[:, None, None]
         return [odds.expand(len(frame), 2, *frame.shape[2:])], None
+
+
+def test_a_rolling_reference_learns_at_every_frame_through_the_encoder_alone() -> None:
+    """Fed without gradient, a frame's mask is a constant to the next; its features are not."""
+    net, sample = network("rolling"), clip()
+    sample.frames.requires_grad_()
+    sample.masks[:, 1:-1] = IGNORE
+    clip_loss(net, sample, "detached")[0].backward()  # type: ignore[no-untyped-call]
+    assert sample.frames.grad is not None
+    reached = sample.frames.grad.abs().amax(dim=(0, 2, 3, 4)) > 0
+    assert reached.tolist() == [False, False, True, True]
+
+
+def test_windows_share_the_targets_among_them() -> None:
+    assert windows(9, None) == [range(1, 9)]
+    assert windows(9, 3) == [range(1, 4), range(4, 7), range(7, 9)]
+    assert windows(2, 5) == [range(1, 2)]
+
+
+@pytest.mark.parametrize("reference", ["first", "rolling", "none"])
+def test_a_window_ends_the_gradient_and_changes_no_prediction(reference: str) -> None:
+    whole = [loss for loss, _ in unroll(network(reference), clip(), Unrolling(window=None))]
+    net, sample = network(reference), clip()
+    seen: list[Tensor] = []
+    net.decoder.register_forward_hook(lambda _, __, heads: seen.append(heads[0]))
+    parts = [loss for loss, _ in unroll(net, sample, Unrolling(window=2))]
+    torch.testing.assert_close((2 * parts[0] + parts[1]) / 3, whole[0])
+    first, second, third = seen
+    (before,) = torch.autograd.grad(parts[0], first, retain_graph=True)
+    assert before.abs().max() > 0
+    beyond = torch.autograd.grad(parts[1], second, allow_unused=True)
+    assert [gradient is None for gradient in beyond] == [True]
+    assert torch.autograd.grad(parts[1], third)[0].abs().max() > 0
+
+
+def test_in_every_window_the_optimiser_steps_and_the_reference_is_encoded_anew() -> None:
+    settings = finetune(frames=(4, 4), frames_per_update=1, learning_rate=1e-2)
+    net, sample, encoded = network(), clip(), []
+    net.encoder.register_forward_hook(lambda _, __, pyramid: encoded.append(pyramid.r5.detach()))
+    update, steps = made_update(net, settings), []
+    update.optimiser.register_step_pre_hook(lambda *_: steps.append(1))
+    loss, _, norm = update(0, [sample]).tolist()
+    assert len(steps) == 3
+    assert len(encoded) == 6
+    assert not torch.equal(encoded[0], encoded[2])
+    assert loss > 0
+    assert norm > 0
+
+
+@pytest.mark.parametrize("reference", ["first", "rolling"])
+@pytest.mark.parametrize("how", [Unrolling(), Unrolling("detached", 2, 0.5)])
+def test_activations_computed_again_give_the_same_gradient(reference: str, how: Unrolling) -> None:
+    gradients = []
+    for recompute in (False, True):
+        net = network(reference)
+        for loss, _ in unroll(net, clip(), how._replace(recompute=recompute)):
+            loss.backward()  # type: ignore[no-untyped-call]
+        gradients.append([p.grad for p in net.parameters() if p.grad is not None])
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+def test_the_coarse_heads_learn_where_they_have_a_loss() -> None:
+    def heads_that_learn(how: Unrolling) -> set[str]:
+        net = network()
+        for loss, _ in unroll(net, clip(), how):
+            loss.backward()  # type: ignore[no-untyped-call]
+        learned = {name for name, p in net.decoder.named_parameters() if p.grad is not None}
+        return {name.partition(".")[0] for name in learned if name.startswith("head")}
+
+    assert heads_that_learn(Unrolling()) == {"head2"}
+    assert heads_that_learn(Unrolling(coarse_loss=0.3)) == {"head2", "head3", "head4", "head5"}
+
+
+def test_the_coarse_loss_is_the_weighted_mean_of_three_heads() -> None:
+    sample, net = clip(frames=2), network()
+    truth = sample.masks[:, 1]
+    with torch.no_grad():
+        reference = net.reference(sample.frames[:, 0], (sample.masks[:, :1] == 1).float())
+        heads, _ = net.heads(sample.frames[:, 1], sample.guidance[:, None], reference, 4)
+        costs = [frame_loss(logits, truth) for logits in heads]
+        assert all(logits.shape == heads[0].shape for logits in heads)
+        ((loss, _),) = unroll(net, sample, Unrolling(coarse_loss=0.3))
+    torch.testing.assert_close(loss, costs[0] + 0.3 * torch.stack(costs[1:]).mean())
+
+
+def made_update(net: RGMP, settings: Any, accumulate: int = 1) -> Update:
+    stage = "pretrain" if isinstance(settings, config.Pretrain) else "finetune"
+    values = {
+        "network": net.settings.model_dump(mode="json"),
+        stage: settings.model_dump(mode="json"),
+        "compute": {"precision": "fp32", "threads": 1, "accumulate": accumulate},
+    }
+    names = dict.fromkeys(("identity", "slug", "data", "folder"), "")
+    chosen = Training(**names, stage=stage, seed=0, parent=None, variants=(), settings=values)
+    return Update(net, chosen, False, ALONE)
+
+
+def test_parts_of_a_batch_give_the_gradient_of_the_whole() -> None:
+    """Also where the parts know different shares of their pixels."""
+    sample, gradients = clip(batch=4), []
+    sample.masks[2:, 1:, :30] = IGNORE
+    halves = [Sample(*(t[i::2] for t in sample)) for i in (0, 1)]
+    for parts in ([sample], halves):
+        net = network()
+        outcome = made_update(net, finetune(), accumulate=len(parts))(0, parts)
+        gradients.append([*(p.grad for p in net.parameters() if p.grad is not None), outcome])
+    for whole, summed in zip(*gradients, strict=True):
+        torch.testing.assert_close(whole, summed, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "expected"),
+    [
+        ({"optimiser": "sgd", "weight_decay": 0.1}, torch.optim.SGD, {"momentum": 0.9}),
+        ({"optimiser": "adam", "momentum": 0.8}, torch.optim.Adam, {"betas": (0.8, 0.999)}),
+        ({"optimiser": "adamw", "weight_decay": 0.1}, torch.optim.AdamW, {"weight_decay": 0.1}),
+    ],
+)
+def test_the_optimiser_is_the_one_that_is_named(
+    settings: Any, kind: type, expected: dict[str, Any]
+) -> None:
+    update = made_update(network(), pretrain(**settings))
+    assert type(update.optimiser) is kind
+    (group,) = update.optimiser.param_groups
+    assert group.items() >= expected.items()
+    assert group["weight_decay"] == settings.get("weight_decay", 0)
+    update(11, [clip(frames=2)])
+    assert group["lr"] == pytest.approx(1e-4)  # of the last step
+
+
+def test_a_step_of_sgd_is_the_learning_rate_times_the_clipped_gradient() -> None:
+    net = network()
+    before = [p.detach().clone() for p in net.parameters() if p.requires_grad]
+    settings = pretrain(optimiser="sgd", learning_rate=0.5, clip_gradient=0.01)
+    _, _, norm = made_update(net, settings)(0, [clip(frames=2)]).tolist()
+    moved = [
+        (p.detach() - b).norm()
+        for p, b in zip((p for p in net.parameters() if p.requires_grad), before, strict=True)
+    ]
+    assert norm > 0.01
+    assert torch.stack(moved).norm().item() == pytest.approx(0.5 * 0.01, rel=1e-3)
 
 
 def test_the_loss_is_the_mean_over_frames_and_known_pixels() -> None:

@@ -9,7 +9,7 @@ from tiny import HEIGHT, STILL, WIDTH, box, picture, pretrain
 from torch import Tensor
 
 from rgmp.config import Pretrain
-from rgmp.views import IGNORE, View, deform, elastic, look
+from rgmp.views import IGNORE, View, cut, deform, elastic, look
 
 SIZE = HEIGHT, WIDTH
 FIXED = pretrain(**STILL)
@@ -202,6 +202,26 @@ def test_deform_bends_edges_by_no_more_than_a_share_of_the_height(seed: int, war
     outer = box(16 - reach, 24 - reach, 32 + 2 * reach, 48 + 2 * reach)
     assert not (torch.from_numpy(inner) > guess).any()
     assert not (guess > torch.from_numpy(outer)).any()
+
+
+def test_deform_turns_and_shears_about_the_objects_middle() -> None:
+    mask = torch.from_numpy(box(24, 32, 16, 30))
+    rng = np.random.default_rng(0)
+    turned = extent(deform(rng, mask, scale=(1, 1), rotation=(90, 90)))
+    assert turned == pytest.approx((*extent(mask)[:2], 16, 30), abs=0.51)
+    slanted = extent(deform(rng, mask, scale=(1, 1), shear=(45, 45)))
+    assert slanted == pytest.approx((*extent(mask)[:2], 45, 16), abs=1)
+
+
+def test_cut_leaves_one_side_of_a_line_through_the_object() -> None:
+    mask = torch.from_numpy(box(24, 32, 16, 30))
+    shares = []
+    for seed in range(40):
+        left = cut(np.random.default_rng(seed), mask)
+        assert not (left > mask).any()
+        shares.append(float(left.sum() / mask.sum()))
+    assert 0 < min(shares) < 0.3
+    assert 0.7 < max(shares) <= 1
 
 
 def test_deform_keeps_an_empty_mask_empty() -> None:

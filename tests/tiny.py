@@ -19,6 +19,12 @@ STILL: dict[str, Any] = {
     **dict.fromkeys(("scale", "zoom"), (1, 1)),
 }
 """Settings of views that show a picture as it is."""
+TRUE_GUIDANCE: dict[str, Any] = {
+    **dict.fromkeys(("guidance_shift", "guidance_warp", "guidance_empty", "guidance_cut"), 0),
+    **dict.fromkeys(("guidance_rotation", "guidance_shear"), (0, 0)),
+    "guidance_scale": (1, 1),
+}
+"""Settings of a guidance mask that is the true one."""
 
 
 def pretrain(**changes: Any) -> Pretrain:
