@@ -73,14 +73,15 @@ def train(
     journal = Journal(out / "metrics.jsonl" if team.leads else None, settings, samples.identity_of)
     with team.leader_first():  # it removes what is damaged
         first = attempts.resume(network, update.optimiser, journal)
-    progress = Progress(f"{training.stage} {training.slug}", "steps", settings.steps, first)
+    total, done = (count * settings.batch for count in (settings.steps, first))
+    progress = Progress(f"{training.stage} {training.slug}", "samples", total, done)
     batches = samples.batches(first, device, plan.machine.workers, update.parts, team)
     saved = time.monotonic()
     with _Stop() as stop:
         for step, parts, waited in batches:
             journal.add(step, update(step, parts), waited)
             if team.leads:
-                progress.at(step + 1, f"loss {journal.loss:.4f}")
+                progress.at((step + 1) * settings.batch, f"step {step + 1} loss {journal.loss:.4f}")
             if step + 1 == settings.steps:
                 break
             stopping = team.any(stop.asked)
