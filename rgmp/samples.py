@@ -81,8 +81,16 @@ class Samples(Dataset[Sample]):
             workers: processes that draw samples; 0: this one.
             parts: into which the share is split.
             team: among which a batch is shared, sample by sample in turn.
+
+        Raises:
+            UserError: it cannot be shared evenly.
         """
         size, shares = self._settings.batch, parts * team.size
+        if size % shares:
+            raise UserError(
+                f"{self._stage}.batch (={size}) is no multiple of {team.size} processes times "
+                f"{parts} parts; start as many processes as machine.processes says"
+            )
         steps = range(first, self._settings.steps)
         numbers = (
             list(range(step * size + team.rank + part * team.size, (step + 1) * size, shares))

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 from tiny import finetune, write_plan
 
 from rgmp.attempts import Point
+from rgmp.errors import UserError
 from rgmp.samples import Samples
 from rgmp.team import ALONE, Team
 from rgmp.training import train
@@ -61,6 +62,13 @@ def test_a_batch_is_shared_sample_by_sample_among_processes_and_parts(tmp_path: 
         for number, part in enumerate(parts):
             assert torch.equal(part.frames, whole.frames[number::2])
             assert torch.equal(part.masks, whole.masks[number::2])
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
+    plan = write_plan(tmp_path, (finetune(batch=4),))
+    samples = Samples(plan, plan.trainings[0])
+    with pytest.raises(UserError, match=r"batch \(=4\) is no multiple of 3 processes times 1"):
+        next(samples.batches(0, torch.device("cpu"), team=Team(0, 3)))
 
 
 @pytest.mark.slow
