@@ -6,12 +6,17 @@ The stores are real SQLite files; the study is synthetic, but for its plan.
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from socket import socket
 from typing import Any
+from urllib.parse import quote
+from urllib.request import urlopen
 
 import pytest
 
@@ -178,6 +183,8 @@ class Store:
 
     def _content(self, run: Run) -> dict[str, Any]:
         tags = {k: v for k, v in run.data.tags.items() if k != "mlflow.parentRunId"}
+        for run_id, name in self.names.items():  # in descriptions, which link to other runs
+            tags = {k: v.replace(run_id, f"<{name}>") for k, v in tags.items()}
         inputs = self.client.get_run(run.info.run_id).inputs
         return {
             "parent": self.parent(run),
@@ -593,3 +600,101 @@ def test_eight_writers_on_a_fresh_store_lose_none_and_double_none(folder: Path) 
     assert sum("written=0" in output for output, _ in said) == 7
     tracked(folder, alone := f"sqlite:///{empty}")
     assert Store(folder).content() == Store(folder, alone).content()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of an empty database, SQLite's or PostgreSQL's.
+
+    A server takes long to start, so this is for RGMP_TEST_MLFLOW_SERVER=1, as CI has it.
+    """
+    if "RGMP_TEST_MLFLOW_SERVER" not in os.environ:
+        pytest.skip("RGMP_TEST_MLFLOW_SERVER is not set")
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('database')}/mlflow.db"
+    address = os.environ.get("RGMP_TEST_POSTGRESQL")
+    if address is None:
+        pytest.skip("RGMP_TEST_POSTGRESQL names no PostgreSQL server")
+    driver = pytest.importorskip("psycopg2", reason="psycopg2 is not installed")
+    name = f"rgmp_test_{os.getpid()}"
+    with closing(driver.connect(address)) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(f"CREATE DATABASE {name}")
+    return f"{address.rpartition('/')[0]}/{name}"
+
+
+@pytest.fixture(scope="module")
+def server(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real `mlflow server` before that database."""
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("server")
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", backend]
+    command += ["--artifacts-destination", str(folder / "artifacts"), "--workers", "1"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)],
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            start_new_session=True,
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            wait_for(f"{address}/health", process, folder / "log")
+            yield address
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=30)
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(600):
+        assert process.poll() is None, log.read_text()
+        try:
+            with urlopen(address, timeout=1):  # noqa: S310 - our own server
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(log.read_text())
+
+
+@pytest.mark.slow
+def test_server_holds_what_a_file_holds_and_the_report_links_into_it(
+    folder: Path, server: str, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracked(folder, alone := f"sqlite:///{folder.parent}/mlflow.db")
+    beside = Store(folder, alone).content()
+    with monkeypatch.context() as patch:
+        die_at_write(patch, 30)
+        with pytest.raises(KeyboardInterrupt):
+            track(folder, server)
+    done = tracked(folder, server)
+    assert Store(folder, server).content() == beside
+    assert tracked(folder, server).written == 0
+    left = json.loads((folder / "mlflow.json").read_text())
+    assert left["uri"] == done.uri == server
+    client = MlflowClient(server)
+    for name, run_id in left["runs"].items():
+        assert client.get_run(run_id).data.tags["record"] == name
+    assert len(Store(folder, backend).runs) == done.runs, "the database itself says the same"
+
+
+@pytest.mark.slow
+def test_web_pages_show_the_variants_side_by_side(
+    folder: Path, server: str, browse: Callable[[str, int], tuple[str, str]]
+) -> None:
+    tracked(folder, server)
+    store = Store(folder, server)
+    variants = [run for run in store.all if run.data.tags["kind"] == "variant"]
+    assert len(variants) == len(ABLATIONS)
+    experiment = f"{server}/#/experiments/{store.experiment.experiment_id}"
+    page, _ = browse(f"{experiment}/runs?searchFilter=tags.kind%20%3D%20%27variant%27", 1600)
+    for run in variants:
+        assert run.info.run_name in page
+    ids = quote(json.dumps([run.info.run_id for run in variants]))
+    experiments = quote(json.dumps([store.experiment.experiment_id]))
+    page, _ = browse(f"{server}/#/compare-runs?runs={ids}&experiments={experiments}", 1600)
+    for text in ("Parallel Coordinates Plot", "inference.aggregation", "davis2016/J_and_F"):
+        assert text in page

@@ -195,6 +195,25 @@ class TestStudyOfSeconds:
         assert kinds.count("check") == 4
         assert all(record["study"] == "tiny" for record in records)
 
+    def test_the_report_of_the_workflow_has_captions(self, finished: Path) -> None:
+        done = snakemake(finished, "all", "--report", "workflow.html")
+        assert done.returncode == 0, done.stderr
+        html = (finished / "workflow.html").read_text(encoding="utf-8")
+        folder = finished / "results/tiny"
+        for name in (*tables.names(load_plan(folder)), *figures.NAMES):
+            assert f"tables/{name}.csv" in html or f"figures/{name}.png" in html
+        assert "A study of seconds" in html
+        assert "the range over seeds 0." in html, "captions read the study"
+
+    def test_the_report_links_to_the_runs(self, finished: Path) -> None:
+        folder = finished / "results/tiny"
+        runs = read_json(folder / "mlflow.json")["runs"]
+        html = (folder / "report.html").read_text(encoding="utf-8")
+        names = {record["name"] for record in read_all(folder)} - {"track", "report"}
+        assert {"study", "full/seed0"} | names == runs.keys() & ({"study", "full/seed0"} | names)
+        shown = {name for name, run_id in runs.items() if f"/runs/{run_id}" in html}
+        assert {"study", "full/seed0", "scores/davis2017/full/seed0"} <= shown
+
     def test_winner_take_all_has_the_weights_of_full(self, finished: Path) -> None:
         folder = finished / "results/tiny/records/masks/davis2017"
         full, winner = (read_json(folder / f"{v}/seed0.json") for v in ("full", "winner_take_all"))
