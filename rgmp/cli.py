@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
@@ -122,12 +123,20 @@ def _check_options(command: argparse.ArgumentParser) -> None:
         metavar=("FILE", "BACKBONE"),
         help="ImageNet weights, such as resnet50.pth resnet50; may be repeated",
     )
+    command.add_argument(
+        "--network",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a trained network, ours or the authors' released one; may be repeated",
+    )
     _add_record(command)
 
 
 def _check(options: argparse.Namespace) -> None:
-    if not (options.davis or options.stills or options.weights):
-        raise UserError("nothing to check: name a DAVIS tree, --stills or --weights")
+    if not (options.davis or options.stills or options.weights or options.network):
+        raise UserError("nothing to check: name a DAVIS tree, --stills, --weights or --network")
     chosen = options.split if options.davis else []
     splits = [_split_of(text, options.benchmark) for text in chosen]
     with _recording(options, "check") as record:
@@ -135,8 +144,9 @@ def _check(options: argparse.Namespace) -> None:
         for benchmark, split in splits:
             problems += davis.problems(options.davis, benchmark, split, options.resolution)
         stills, wrong = _stills(options.stills)
-        _refuse([*problems, *wrong, *_weights_problems(options.weights)])
-        paths = {*stills, *(Path(path) for path, _ in options.weights)}
+        weights = _weights_problems(options.weights, options.network)
+        _refuse([*problems, *wrong, *weights])
+        paths = {*stills, *(Path(path) for path, _ in options.weights), *options.network}
         for benchmark, split in splits:
             names = davis.read_split(options.davis, benchmark, split)
             paths.update(davis.sequence_paths(options.davis, names, options.resolution))
@@ -189,18 +199,25 @@ def _stills(sets: list[list[Path]]) -> tuple[list[Path], list[str]]:
     return [path for still in stills for path in (still.image, still.mask)], problems
 
 
-def _weights_problems(initial: list[list[str]]) -> list[str]:
-    if not initial:
+def _weights_problems(initial: list[list[str]], networks: list[Path]) -> list[str]:
+    """What is wrong with ImageNet weights of encoders, and with trained networks."""
+    if not initial and not networks:
         return []
-    from rgmp.checkpoint import load_imagenet
+    from rgmp import checkpoint
     from rgmp.config import Network
     from rgmp.network import RGMP
 
+    def load_encoder(path: str, backbone: str) -> None:
+        settings = validated(Network, {"backbone": backbone}, Path("--weights"))
+        checkpoint.load_imagenet(RGMP(settings), Path(path))
+
+    loads: list[Callable[[], object]] = []
+    loads += [partial(load_encoder, path, backbone) for path, backbone in initial]
+    loads += [partial(checkpoint.load, path) for path in networks]
     problems = []
-    for path, backbone in initial:
+    for load in loads:
         try:
-            settings = validated(Network, {"backbone": backbone}, Path("--weights"))
-            load_imagenet(RGMP(settings), Path(path))
+            load()
         except UserError as error:
             problems.append(str(error))
     return problems

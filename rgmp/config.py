@@ -227,7 +227,12 @@ class Method(Closed):
 
     network: Network = Field(description="its backbone and its size")
     stages: tuple[Stage, ...] = Field(
-        ("pretrain", "finetune"), description="the trainings, in order", min_length=1
+        ("pretrain", "finetune"), description="the trainings, in order; [] with weights"
+    )
+    weights: Path | None = Field(
+        None,
+        description="a whole network that is trained already: one of ours, or the authors' "
+        "released file; stages are [] then",
     )
     pretrain: Pretrain = Field(description="stage 1")
     finetune: Finetune = Field(description="stage 2")
@@ -240,6 +245,12 @@ class Method(Closed):
         if list(stages) != [stage for stage in get_args(Stage) if stage in stages]:
             raise ValueError("each once, pretrain before finetune")
         return stages
+
+    @model_validator(mode="after")
+    def _trained_here_or_there(self) -> "Method":
+        if (self.weights is None) != bool(self.stages):
+            raise ValueError("weights and an empty stages go together: give both, or neither")
+        return self
 
 
 class Study(Method):
