@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
@@ -122,12 +123,20 @@ def _check_options(command: argparse.ArgumentParser) -> None:
         metavar=("FILE", "BACKBONE"),
         help="ImageNet weights, such as resnet50.pth resnet50; may be repeated",
     )
+    command.add_argument(
+        "--network",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a trained network, ours or the authors' released one; may be repeated",
+    )
     _add_record(command)
 
 
 def _check(options: argparse.Namespace) -> None:
-    if not (options.davis or options.stills or options.weights):
-        raise UserError("nothing to check: name a DAVIS tree, --stills or --weights")
+    if not (options.davis or options.stills or options.weights or options.network):
+        raise UserError("nothing to check: name a DAVIS tree, --stills, --weights or --network")
     chosen = options.split if options.davis else []
     splits = [_split_of(text, options.benchmark) for text in chosen]
     with _recording(options, "check") as record:
@@ -135,8 +144,9 @@ def _check(options: argparse.Namespace) -> None:
         for benchmark, split in splits:
             problems += davis.problems(options.davis, benchmark, split, options.resolution)
         stills, wrong = _stills(options.stills)
-        _refuse([*problems, *wrong, *_weights_problems(options.weights)])
-        paths = {*stills, *(Path(path) for path, _ in options.weights)}
+        weights = _weights_problems(options.weights, options.network)
+        _refuse([*problems, *wrong, *weights])
+        paths = {*stills, *(Path(path) for path, _ in options.weights), *options.network}
         for benchmark, split in splits:
             names = davis.read_split(options.davis, benchmark, split)
             paths.update(davis.sequence_paths(options.davis, names, options.resolution))
@@ -189,18 +199,25 @@ def _stills(sets: list[list[Path]]) -> tuple[list[Path], list[str]]:
     return [path for still in stills for path in (still.image, still.mask)], problems
 
 
-def _weights_problems(initial: list[list[str]]) -> list[str]:
-    if not initial:
+def _weights_problems(initial: list[list[str]], networks: list[Path]) -> list[str]:
+    """What is wrong with ImageNet weights of encoders, and with trained networks."""
+    if not initial and not networks:
         return []
-    from rgmp.checkpoint import load_imagenet
+    from rgmp import checkpoint
     from rgmp.config import Network
     from rgmp.network import RGMP
 
+    def load_encoder(path: str, backbone: str) -> None:
+        settings = validated(Network, {"backbone": backbone}, Path("--weights"))
+        checkpoint.load_imagenet(RGMP(settings), Path(path))
+
+    loads: list[Callable[[], object]] = []
+    loads += [partial(load_encoder, path, backbone) for path, backbone in initial]
+    loads += [partial(checkpoint.load, path) for path in networks]
     problems = []
-    for path, backbone in initial:
+    for load in loads:
         try:
-            settings = validated(Network, {"backbone": backbone}, Path("--weights"))
-            load_imagenet(RGMP(settings), Path(path))
+            load()
         except UserError as error:
             problems.append(str(error))
     return problems
@@ -287,14 +304,14 @@ def _speed_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--frames", type=_at_least(2), default=20, help="frames of each (default: 20)"
     )
-    command.add_argument("--repeats", type=_at_least(1), default=5, help="times each (default: 5)")
+    command.add_argument("--repeats", type=_at_least(5), default=5, help="times each (default: 5)")
     _add_job(command)
 
 
 def _speed(options: argparse.Namespace) -> None:
     sequences = [
         replace(s, frames=s.frames[: options.frames], annotations=s.annotations[:1])
-        for s in _spread(_sequences(options), options.limit)
+        for s in _spread(_sequences(options), options.benchmark, options.limit)
     ]
     _refuse([line for s in sequences for line in davis.problems_of(s, options.benchmark)])
     files.require_writable(options.out.parent)
@@ -304,15 +321,17 @@ def _speed(options: argparse.Namespace) -> None:
     from rgmp import speed
 
     clips = [
-        (
-            s.name,
+        speed.Clip(
+            s,
             [davis.read_frame(path) for path in s.frames],
             davis.read_annotation(s.annotations[0], options.benchmark),
         )
         for s in sequences
     ]
     with _recording(options, "speed", **record_fields) as record:
-        measured = speed.measure(propagator, clips, options.repeats, propagator.device)
+        measured = speed.measure(
+            propagator, clips, options.benchmark, options.repeats, options.precision
+        )
         header = {
             "benchmark": options.benchmark,
             "variant": options.variant,
@@ -326,10 +345,17 @@ def _speed(options: argparse.Namespace) -> None:
         record.outputs["speed"] = files.digest_of_file(options.out)
 
 
-def _spread(sequences: list[davis.Sequence], limit: int) -> list[davis.Sequence]:
-    """At most `limit` of the sequences, the first and the last among them, evenly apart."""
-    count = min(limit, len(sequences))
-    return [sequences[i * (len(sequences) - 1) // max(count - 1, 1)] for i in range(count)]
+def _spread(
+    sequences: list[davis.Sequence], benchmark: davis.Benchmark, limit: int
+) -> list[davis.Sequence]:
+    """At most `limit` of the sequences, evenly apart from the fewest objects to the most."""
+
+    def objects(sequence: davis.Sequence) -> int:
+        return len(davis.object_ids(davis.read_annotation(sequence.annotations[0], benchmark)))
+
+    ordered = sorted(sequences, key=objects)
+    count = min(limit, len(ordered))
+    return [ordered[i * (len(ordered) - 1) // max(count - 1, 1)] for i in range(count)]
 
 
 def _score_options(command: argparse.ArgumentParser) -> None:

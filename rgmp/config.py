@@ -182,7 +182,9 @@ class Inference(Closed):
     aggregation: Literal["softmax", "winner_take_all", "independent"] = Field(
         "softmax", description="how several objects' probabilities are joined"
     )
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the network")
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32", description="of the network; tf32: fp32 whose products a GPU rounds to 10 bits"
+    )
 
 
 class Compute(Closed):
@@ -213,9 +215,11 @@ class Machine(Closed):
 class Speed(Closed):
     """How seconds a frame are measured (`rgmp.speed`)."""
 
-    sequences: Positive = Field(3, description="sequences timed, the first of the split")
+    sequences: Positive = Field(
+        3, description="sequences timed, spread from the fewest objects to the most"
+    )
     frames: Annotated[int, Field(ge=2)] = Field(20, description="frames of each, at most")
-    repeats: Positive = Field(5, description="times that each is timed")
+    repeats: Annotated[int, Field(ge=5)] = Field(5, description="times that each is timed")
 
 
 class Method(Closed):
@@ -223,7 +227,12 @@ class Method(Closed):
 
     network: Network = Field(description="its backbone and its size")
     stages: tuple[Stage, ...] = Field(
-        ("pretrain", "finetune"), description="the trainings, in order", min_length=1
+        ("pretrain", "finetune"), description="the trainings, in order; [] with weights"
+    )
+    weights: Path | None = Field(
+        None,
+        description="a whole network that is trained already: one of ours, or the authors' "
+        "released file; stages are [] then",
     )
     pretrain: Pretrain = Field(description="stage 1")
     finetune: Finetune = Field(description="stage 2")
@@ -236,6 +245,12 @@ class Method(Closed):
         if list(stages) != [stage for stage in get_args(Stage) if stage in stages]:
             raise ValueError("each once, pretrain before finetune")
         return stages
+
+    @model_validator(mode="after")
+    def _trained_here_or_there(self) -> "Method":
+        if (self.weights is None) != bool(self.stages):
+            raise ValueError("weights and an empty stages go together: give both, or neither")
+        return self
 
 
 class Study(Method):

@@ -5,13 +5,15 @@ Source: facts/rgmp.md, "Network" (paper section 3.1 and the authors' inference c
 parameters.
 """
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from rgmp import config
@@ -90,8 +92,9 @@ class Encoder(nn.Module):
             frame: float (B, 3, H, W), RGB in [0, 1]; or B = 1, shared by all the masks.
             mask: float (B, 1, H, W), the probability of the object, in [0, 1].
         """
-        normal = (frame - self.mean) / self.std
-        stem = F.relu(self.bn1(self.conv1(normal) + self.conv1_mask(mask)))
+        dtype = self.conv1.weight.dtype
+        normal = ((frame - self.mean) / self.std).to(dtype)
+        stem = F.relu(self.bn1(self.conv1(normal) + self.conv1_mask(mask.to(dtype))))
         r2 = self.layer1(F.max_pool2d(stem, 3, stride=2, padding=1))
         r3 = self.layer2(r2)
         r4 = self.layer3(r3)
@@ -210,7 +213,7 @@ class Decoder(nn.Module):
         m4 = self.refine4(target.r4, m5)
         m3 = self.refine3(target.r3, m4)
         m2 = self.refine2(target.r2, m3)
-        return upsample(self.head2(F.relu(m2)), 4)
+        return upsample(self.head2(F.relu(m2).to(self.head2.weight.dtype)), 4)
 
 
 def upsample(x: Tensor, factor: int) -> Tensor:
@@ -254,6 +257,36 @@ class RGMP(nn.Module):
         if self.settings.reference == "rolling":
             reference = self.decoder.global_convolution.reference(target.r5)
         return logits, reference
+
+
+@torch.no_grad()
+def folded(network: RGMP) -> RGMP:
+    """A copy that computes the same with fewer operations, for inference alone.
+
+    A frozen batch norm is linear, so it goes into the convolution before it. The parameters have
+    other names then: the copy's `state_dict` is no checkpoint.
+    """
+    network = copy.deepcopy(network).eval()
+    encoder, norm = network.encoder, network.encoder.bn1
+    # both are added before the norm: it scales the two, and shifts their sum by the bias of one
+    gain = norm.weight / torch.sqrt(cast(Tensor, norm.running_var) + norm.eps)
+    encoder.conv1.weight *= gain[:, None, None, None]
+    encoder.conv1_mask = fuse_conv_bn_eval(encoder.conv1_mask, norm)
+    encoder.bn1 = nn.Identity()  # type: ignore[assignment]
+    for block in list(encoder.modules()):
+        if isinstance(block, BasicBlock | Bottleneck):
+            _fold_block(block)
+    return network
+
+
+def _fold_block(block: BasicBlock | Bottleneck) -> None:
+    for name, convolution in list(block.named_children()):
+        if name.startswith("conv"):
+            norm = name.replace("conv", "bn")
+            setattr(block, name, fuse_conv_bn_eval(convolution, getattr(block, norm)))
+            setattr(block, norm, nn.Identity())
+    if block.downsample is not None:
+        block.downsample = nn.Sequential(fuse_conv_bn_eval(*block.downsample))
 
 
 @contextmanager

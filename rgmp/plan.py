@@ -47,11 +47,14 @@ class Training(Closed):
 
 
 class Run(Closed):
-    """One variant with one seed: its trainings in order, the last of which gives the weights."""
+    """One variant with one seed: its trainings in order, the last of which gives the weights.
+
+    Without trainings the weights are a file from elsewhere, the same for every seed.
+    """
 
     seed: int
     trainings: tuple[str, ...]
-    weights: str
+    weights: Path
 
 
 class PlannedVariant(Variant):
@@ -59,6 +62,7 @@ class PlannedVariant(Variant):
 
     name: str
     inference: Inference
+    threads: int
     runs: tuple[Run, ...]
 
 
@@ -82,6 +86,7 @@ class Plan(Closed):
     complete: bool
     data: DataPaths
     initial_weights: tuple[tuple[Path, str], ...]
+    networks: tuple[Path, ...]
     benchmarks: tuple[Benchmark, ...]
     split: str
     engine: str
@@ -144,7 +149,13 @@ def resolve(
             _run(name, seed, method, data, digests, trainings, folder) for seed in study.seeds
         )
         variants.append(
-            PlannedVariant(**variant.model_dump(), name=name, inference=method.inference, runs=runs)
+            PlannedVariant(
+                **variant.model_dump(),
+                name=name,
+                inference=method.inference,
+                threads=method.compute.threads,
+                runs=runs,
+            )
         )
     networks = [method.network for _, method in methods.values()]
     initial = {(n.initial_weights, n.backbone) for n in networks if n.initial_weights}
@@ -153,6 +164,9 @@ def resolve(
     if initial:
         bytes_of = [[digests.of(path), backbone] for path, backbone in sorted(initial)]
         data.digests["weights"] = digest_of(bytes_of)
+    given = sorted({method.weights for _, method in methods.values() if method.weights})
+    if given:
+        data.digests["networks"] = digest_of([digests.of(path) for path in given])
     digests.save()
     return Plan(
         file=str(path),
@@ -160,6 +174,7 @@ def resolve(
         complete=_is_complete(study, data.davis),
         data=data,
         initial_weights=tuple(sorted(initial)),
+        networks=tuple(given),
         variants=tuple(variants),
         trainings=tuple(trainings.values()),
         **{key: getattr(study, key) for key in _COPIED},
@@ -237,7 +252,9 @@ def _run(
         )
         identities.append(identity)
         parent = identity
-    weights = f"{trainings[identities[-1]].folder}/weights.safetensors"
+    if method.weights:
+        return Run(seed=seed, trainings=(), weights=method.weights)
+    weights = folder / trainings[identities[-1]].folder / "weights.safetensors"
     return Run(seed=seed, trainings=tuple(identities), weights=weights)
 
 

@@ -4,8 +4,10 @@ Source: facts/rgmp.md, "Inference" (paper section 3.4; geometry as in the author
 """
 
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from glob import escape
 from pathlib import Path
 
@@ -13,29 +15,25 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from rgmp import davis
 from rgmp.aggregation import aggregate, needs_union
 from rgmp.config import Inference
 from rgmp.errors import UserError
 from rgmp.files import appearing, read_json, write_json
-from rgmp.network import RGMP, STRIDE
+from rgmp.graphs import Graph, Step
+from rgmp.network import RGMP, Reference
+from rgmp.passes import Passes, padding
 
-Size = tuple[int, int]
+_GRAPHS = 8
+"""Shapes whose step is kept recorded on a GPU; a data set has few."""
 
+_THREADS = 4
+"""Threads that decode frames ahead, and as many that encode masks behind."""
 
-def padding(size: int) -> tuple[int, int]:
-    """Pixels put before and after `size` of them: a full stride where it divides already."""
-    extra = STRIDE - size % STRIDE
-    return extra // 2, extra - extra // 2
-
-
-def scaled_size(padded: Size, scale: float) -> Size:
-    """Height and width that the padded frame is resized to; itself at scale 1."""
-    if scale == 1:
-        return padded
-    height, width = (int(n * scale) for n in padded)
-    return height + sum(padding(height)), width + sum(padding(width))
+_WAITING = 8
+"""Frames at most that wait to be segmented, and as many masks to be written."""
 
 
 class Propagator:
@@ -47,10 +45,13 @@ class Propagator:
     """
 
     def __init__(self, network: RGMP, settings: Inference, device: torch.device) -> None:
-        """Take a network in eval mode; it is moved to `device`."""
-        self._network = network.to(device).eval()
-        self._settings = settings
+        """Take a network; it is left as it is."""
+        self._passes = Passes(network, settings, device)
+        self._aggregation = settings.aggregation
         self.device = device
+        self._records = device.type == "cuda"
+        self._graphs: dict[tuple[int, ...], Graph] = {}
+        self._pool = torch.cuda.graph_pool_handle() if self._records else None
 
     @torch.inference_mode()
     def start(self, frame: davis.Labels, labels: davis.Labels) -> None:
@@ -61,7 +62,7 @@ class Propagator:
             labels: uint8 (H, W): 0 background, 1, 2, ... objects, 255 void.
 
         Raises:
-            UserError: there is no object, or the sizes differ.
+            UserError: there is no object, the sizes differ, or the memory does not hold one object.
         """
         self.objects = davis.object_ids(labels)
         if not self.objects:
@@ -73,47 +74,26 @@ class Propagator:
         truth = torch.tensor(labels, device=self.device)
         masks = torch.stack([(truth == i).float() for i in self.objects])
         self._soft = F.pad(masks, self._margin)
-        self._union = needs_union(self._settings.aggregation, len(self.objects))
-        whole = self.upload(frame)
-        with self._autocast():
-            self._references = [
-                self._network.reference(*self._at(scale, whole, self._masks()))
-                for scale in self._settings.scales
-            ]
+        self._union = needs_union(self._aggregation, len(self.objects))
+        self._references: Sequence[Reference] = self._passes.references(
+            self.upload(frame), self._masks(self._soft)
+        )
 
     @torch.inference_mode()
     def step(self, frame: davis.Labels) -> Tensor:
         """Segment the next frame, uint8 (H, W, 3): labels, uint8 (H, W), on the device.
 
         Raises:
-            UserError: the frame is not of frame 0's size.
+            UserError: the frame is not of frame 0's size, or the memory does not hold one object.
         """
         return self.segment(self.upload(frame))
 
     @torch.inference_mode()
     def segment(self, whole: Tensor) -> Tensor:
         """As `step`, from the padded frame on the device: float (1, 3, H', W') in [0, 1]."""
-        masks = self._masks()
-        total = torch.zeros_like(masks[:, 0])
-        for i, scale in enumerate(self._settings.scales):
-            with self._autocast():
-                logits, self._references[i] = self._network(
-                    *self._at(scale, whole, masks), self._references[i]
-                )
-            foreground = torch.softmax(logits.float(), dim=1)[:, 1:]
-            total += _resize(foreground, _size(whole))[:, 0]
-        mean = total / len(self._settings.scales)
-        count = len(self.objects)
-        union = mean[count] if self._union else None
-        self._soft, labels = aggregate(mean[:count], union, self._settings.aggregation)
-        return labels[self._crop]
-
-    def _masks(self) -> Tensor:
-        """The soft masks as a batch (M, 1, H', W'), and after them their union where needed."""
-        masks = self._soft
-        if self._union:
-            masks = torch.cat([masks, masks.sum(dim=0, keepdim=True)])
-        return masks[:, None]
+        step = self._recorded(whole) or self._advance
+        self._soft, labels, self._references = step(whole, self._soft, self._references)
+        return labels[self._crop].clone()
 
     def upload(self, frame: davis.Labels) -> Tensor:
         """A frame, uint8 (H, W, 3), padded on the device: float (1, 3, H', W') in [0, 1]."""
@@ -122,33 +102,72 @@ class Propagator:
                 f"a frame is {_by(frame.shape)}, the mask of frame 0 {_by(self._shape)}; "
                 "a video has one size"
             )
-        pixels = torch.tensor(frame, device=self.device)
+        pinned = torch.tensor(frame, pin_memory=self.device.type == "cuda")
+        pixels = pinned.to(self.device, non_blocking=True)
         return F.pad(pixels.permute(2, 0, 1)[None].float() / 255, self._margin)
 
-    def _at(self, scale: float, frame: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        size = scaled_size(_size(frame), scale)
-        return _resize(frame, size), _resize(masks, size)
+    @torch.inference_mode()
+    def operations(self, whole: Tensor) -> int:
+        """Floating-point operations of the next frame's step, counted; nothing moves on."""
+        with FlopCounterMode(display=False) as counter:
+            self._advance(whole, self._soft, self._references)
+        return int(counter.get_total_flops())
 
-    def _autocast(self) -> AbstractContextManager[object]:
-        """The network computes in the precision asked for."""
-        if self._settings.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
+    def _advance(
+        self, whole: Tensor, soft: Tensor, references: Sequence[Reference]
+    ) -> tuple[Tensor, Tensor, Sequence[Reference]]:
+        """The next soft masks, the labels of the padded frame, the next references."""
+        mean, references = self._passes.foreground(whole, self._masks(soft), references)
+        count = len(soft)
+        soft, labels = aggregate(
+            mean[:count], mean[count] if self._union else None, self._aggregation
+        )
+        return soft, labels, references
+
+    def _masks(self, soft: Tensor) -> Tensor:
+        """The soft masks as a batch (M, 1, H', W'), and after them their union where needed."""
+        if self._union:
+            soft = torch.cat([soft, soft.sum(dim=0, keepdim=True)])
+        return soft[:, None]
+
+    def _recorded(self, whole: Tensor) -> Step | None:
+        """The step as a graph of this shape; None where none can be had."""
+        if not self._records:
+            return None
+        shape = (*whole.shape, len(self.objects))
+        if shape not in self._graphs:
+            self._graphs = dict(list(self._graphs.items())[1 - _GRAPHS :])  # the oldest goes
+            try:
+                state = (whole, self._soft, self._references)
+                graph = Graph(self._advance, *state, self._pool)
+            except RuntimeError as error:
+                self._records = False
+                why = str(error).splitlines()[0]
+                print(f"no CUDA graph ({why}); going on without", file=sys.stderr, flush=True)
+                return None
+            self._graphs[shape] = graph
+        return self._graphs[shape]
 
 
-def _size(image: Tensor) -> Size:
-    return int(image.shape[-2]), int(image.shape[-1])
+def download(labels: Tensor) -> Callable[[], davis.Labels]:
+    """Begin to copy labels, uint8 (H, W), from the device; the call that waits for them."""
+    if labels.device.type != "cuda":
+        return labels.numpy
+    host = torch.empty(labels.shape, dtype=labels.dtype, pin_memory=True)
+    host.copy_(labels, non_blocking=True)
+    copied = torch.Event(labels.device)
+    copied.record()
+
+    def wait() -> davis.Labels:
+        copied.synchronize()
+        found: davis.Labels = host.numpy()
+        return found
+
+    return wait
 
 
 def _by(shape: tuple[int, ...]) -> str:
     return f"{shape[1]}x{shape[0]}"
-
-
-def _resize(image: Tensor, size: Size) -> Tensor:
-    """Bilinear, half-pixel centres, no antialiasing; the image itself at its own size."""
-    if _size(image) == size:
-        return image
-    return F.interpolate(image, size, mode="bilinear", align_corners=False)
 
 
 def segment_sequence(
@@ -162,19 +181,49 @@ def segment_sequence(
         UserError: a file cannot be read or `out` cannot be written.
     """
     first = davis.read_annotation(sequence.annotations[0], benchmark)
-    with appearing(out) as folder:
+    with appearing(out) as folder, _Writing() as writing:
         folder.mkdir()
-        for number, path in enumerate(sequence.frames):
-            frame = davis.read_frame(path)
+        for number, (path, frame) in enumerate(_read_ahead(sequence.frames)):
             try:
                 if number == 0:
                     propagator.start(frame, first)
-                    labels = np.where(first == davis.VOID, 0, first)
+                    known = torch.from_numpy(np.where(first == davis.VOID, 0, first))
+                    ready = download(known)
                 else:
-                    labels = propagator.step(frame).cpu().numpy()
+                    ready = download(propagator.step(frame))
             except UserError as error:
                 raise UserError(f"{path}: {error}") from error
-            davis.write_mask(folder / f"{path.stem}.png", labels)
+            writing.submit(folder / f"{path.stem}.png", ready)
+
+
+def _read_ahead(paths: Sequence[Path]) -> Iterator[tuple[Path, davis.Labels]]:
+    """Every path with its frame, decoded by other threads while the caller is at work."""
+    with ThreadPoolExecutor(_THREADS) as readers:
+        reading = deque(readers.submit(davis.read_frame, path) for path in paths[:_WAITING])
+        for number, path in enumerate(paths, start=_WAITING):
+            yield path, reading.popleft().result()
+            if number < len(paths):
+                reading.append(readers.submit(davis.read_frame, paths[number]))
+
+
+class _Writing:
+    """Masks that other threads wait for, encode and write; all are there when it is left."""
+
+    def __enter__(self) -> "_Writing":
+        self._writers = ThreadPoolExecutor(_THREADS)
+        self._pending: deque[Future[None]] = deque()
+        return self
+
+    def submit(self, path: Path, ready: Callable[[], davis.Labels]) -> None:
+        if len(self._pending) == _WAITING:
+            self._pending.popleft().result()
+        self._pending.append(self._writers.submit(lambda: davis.write_mask(path, ready())))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._writers.shutdown()
+        if kind is None:
+            for pending in self._pending:
+                pending.result()
 
 
 def segment_split(

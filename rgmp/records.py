@@ -147,7 +147,7 @@ def recording(
         determinism=_determinism(),
         started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
         wall_seconds=round(time.perf_counter() - clock, 3),
-        peak_memory_bytes=_peak_memory(),
+        peak_memory_bytes=peak_memory(),
         peak_gpu_memory_bytes=_peak_gpu_memory(),
     )
     write_json(path, record)
@@ -312,7 +312,8 @@ def _or_mixed(ask: Callable[[], bool | str]) -> bool | str:
         return "mixed"
 
 
-def _peak_memory() -> int:
+def peak_memory() -> int:
+    """Most bytes that this process has held at once."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB
 

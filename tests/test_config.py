@@ -319,7 +319,7 @@ def test_files_that_an_editor_left_are_no_variants(ablations: Path) -> None:
     [
         (
             {"netwrok": {}},
-            "unknown key overrides.netwrok; allowed there: network, stages, pretrain",
+            "unknown key overrides.netwrok; allowed there: network, stages, weights, pretrain",
         ),
         ({"seeds": [1]}, "unknown key overrides.seeds; allowed there: network"),
         ({"machine": {}}, "unknown key overrides.machine; allowed there: network"),

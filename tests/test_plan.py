@@ -88,7 +88,9 @@ def test_plan_says_what_each_training_is_for_and_where() -> None:
             assert all(variant.name in t.variants for t in trainings)
             assert all(t.seed == run.seed for t in trainings)
             assert [t.parent for t in trainings] == [None, *run.trainings[:-1]]
-            assert run.weights == f"{trainings[-1].folder}/weights.safetensors"
+            assert (
+                run.weights == Path("results/tiny") / trainings[-1].folder / "weights.safetensors"
+            )
     for training in found.trainings:
         name = f"{training.slug}-{training.identity}"
         assert training.folder == f"weights/{training.stage}/{name}"
@@ -412,4 +414,38 @@ def test_results_that_cannot_be_written_are_named_before_data_are_read() -> None
     Path("results").write_text("a file")
     shutil.rmtree("davis")
     with pytest.raises(UserError, match=r"^results/tiny: cannot be written"):
+        resolved()
+
+
+# ---- weights from elsewhere ----
+
+
+@pytest.mark.usefixtures("here")
+def test_weights_from_elsewhere_need_no_training() -> None:
+    Path("released.pth").write_bytes(b"weights")
+    write_variant("released", weights="released.pth", stages=[])
+    before = resolved()
+    assert [run.trainings for run in before.variant("released").runs] == [(), ()]
+    assert {run.weights for run in before.variant("released").runs} == {Path("released.pth")}
+    assert before.networks == (Path("released.pth"),)
+    assert not any("released" in training.variants for training in before.trainings)
+    assert before.check_of("networks").startswith("records/data/networks-")
+    Path("released.pth").write_bytes(b"other weights")
+    assert resolved().check_of("networks") != before.check_of("networks")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    "overrides", [{"weights": "released.pth"}, {"stages": []}], ids=["stages too", "neither"]
+)
+def test_weights_from_elsewhere_and_no_stages_go_together(overrides: dict[str, Any]) -> None:
+    write_variant("released", **overrides)
+    with pytest.raises(UserError, match=r"released\.yaml.*weights and an empty stages go together"):
+        resolved()
+
+
+@pytest.mark.usefixtures("here")
+def test_weights_that_are_not_there_are_named() -> None:
+    write_variant("released", weights="nowhere.pth", stages=[])
+    with pytest.raises(UserError, match=r"nowhere\.pth"):
         resolved()

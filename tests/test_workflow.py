@@ -279,3 +279,28 @@ class TestStudyOfSeconds:
         jobs = planned_with_other_bytes(finished, "train_a")
         assert jobs["train"] == 4
         assert jobs["infer"] == jobs["score"] == 10
+
+    def test_weights_from_elsewhere_are_run_and_scored_without_training(
+        self, finished: Path
+    ) -> None:
+        """As the authors' released file would be."""
+        (trained,) = finished.glob("results/tiny/weights/finetune/full-*/weights.safetensors")
+        given = finished / "given weights.safetensors"
+        shutil.copy(trained, given)
+        new = finished / "ablations/given.yaml"
+        overrides = f"{{weights: {given.name}, stages: []}}"
+        new.write_text(f"label: given\nclaim: a test\noverrides: {overrides}\n")
+        scores = finished / "results/tiny/scores/davis2016"
+        try:
+            done = snakemake(finished, str((scores / "given/seed0.csv").relative_to(finished)))
+            assert done.returncode == 0, done.stderr
+            jobs = planned(snakemake(finished, "all", "--dry-run"))
+        finally:
+            new.unlink()
+        assert "train" not in jobs
+        assert "rule train:" not in done.stderr
+        rows, wanted = (
+            [{**row, "variant": ""} for row in csv.DictReader(path.read_text().splitlines())]
+            for path in (scores / "given/seed0.csv", scores / "full/seed0.csv")
+        )
+        assert rows == wanted

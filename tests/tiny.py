@@ -139,6 +139,7 @@ def write_plan(
         ),
         engine="builtin",
         initial_weights=(),
+        networks=(),
         benchmarks=("davis2017",),
         split="val",
         seeds=(0,),

@@ -58,14 +58,16 @@ def run_of(wildcards):
 
 
 def trained(wildcards):
-    """The record of the training that gives a variant's weights."""
-    folder = plan.training(run_of(wildcards).trainings[-1]).folder
-    return f"results/{plan.study}/records/{folder}.json"
+    """The record of the training that gives a variant's weights; or of the check of given ones."""
+    trainings = run_of(wildcards).trainings
+    if not trainings:
+        return f"results/{plan.study}/{plan.check_of('networks')}"
+    return f"results/{plan.study}/records/{plan.training(trainings[-1]).folder}.json"
 
 
 def weights_of(wildcards):
     """The weights of a variant and seed."""
-    return f"results/{plan.study}/{run_of(wildcards).weights}"
+    return quote(str(run_of(wildcards).weights))
 
 
 def checked_split(wildcards):
@@ -75,8 +77,7 @@ def checked_split(wildcards):
 
 def threads_of(wildcards):
     """CPU threads of an inference: those of the variant's training, for the same bits anywhere."""
-    training = plan.training(plan.variant(wildcards.variant).runs[0].trainings[-1])
-    return training.settings["compute"]["threads"]
+    return plan.variant(wildcards.variant).threads
 
 
 def data_options():
@@ -109,6 +110,8 @@ def check_options(wildcards):
         return " ".join(f"--stills {images} {masks}" for images, masks in folders)
     if part == "weights":
         return " ".join(f"--weights {quote(str(p))} {name}" for p, name in plan.initial_weights)
+    if part == "networks":
+        return " ".join(f"--network {quote(str(path))}" for path in plan.networks)
     root, resolution = quote(str(plan.data.davis)), quote(plan.data.resolution)
     return f"{root} --split {part} --resolution {resolution}"
 
