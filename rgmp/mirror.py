@@ -154,7 +154,7 @@ def _of_run(
             "variant": variant.name,
             "seed": str(run.seed),
             "label": variant.label,
-            "identity": run.trainings[-1],
+            **({"identity": trainings[-1].identity} if trainings else {}),
             **{f"training.{training.stage}": training.folder for training in trainings},
             **_common_tags(records),
         },

@@ -1,3 +1,4 @@
+import json
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,7 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 from synthetic_study import build
 
-from rgmp import figures
+from rgmp import dag, figures
 from rgmp.pictures import hardest, paint, parting
 from rgmp.results import load
 from rgmp.scoring import read_scores, write_scores
@@ -165,6 +166,26 @@ def test_no_two_labels_overlap_and_none_leaves_the_page(
 def test_lines_of_ten_variants_can_be_told_apart_in_grey() -> None:
     assert len({str(line) for line in figures.LINES}) == len(figures.COLOURS) == 10
     assert len(set(figures.MARKERS)) == 10
+
+
+def test_who_shares_a_training_stands_together_and_who_trains_nothing_stands_alone(
+    four: Path, tmp_path: Path
+) -> None:
+    build(tmp_path, variants=6, frames=6)
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    for run in plan["variants"][0]["runs"]:
+        run |= {"trainings": [], "weights": "released.pth"}
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    nodes = dag.sharing(load(tmp_path).plan)
+    variants = [node for node in nodes if node.column == 2]
+    assert (variants[-1].label, variants[-1].parent) == ("RGMP", None)
+    for index, node in enumerate(nodes):
+        below = sorted(other.row for other in nodes if other.parent == index)
+        if below:
+            assert below[0] <= node.row <= below[-1]
+    for column in range(3):
+        rows = sorted(node.row for node in nodes if node.column == column)
+        assert all(b - a >= 1 for a, b in pairwise(rows))
 
 
 def test_strips_show_the_frames_where_the_variants_part_most(four: Path) -> None:
