@@ -169,7 +169,7 @@ def test_lines_of_ten_variants_can_be_told_apart_in_grey() -> None:
 
 
 def test_who_shares_a_training_stands_together_and_who_trains_nothing_stands_alone(
-    four: Path, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     build(tmp_path, variants=6, frames=6)
     plan = json.loads((tmp_path / "plan.json").read_text())
