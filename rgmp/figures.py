@@ -29,7 +29,7 @@ from rgmp import dag, facts
 from rgmp.config import Stage
 from rgmp.davis import Benchmark
 from rgmp.files import appearing
-from rgmp.pictures import Shot, hardest, paint, parting, within_reach
+from rgmp.pictures import Shot, closer, hardest, paint, parting, within_reach
 from rgmp.results import TITLES, Results, load, read_metrics
 from rgmp.scoring import Score
 from rgmp.statistics import ObjectScores, summarise
@@ -516,6 +516,7 @@ def _strips(results: Results) -> Figure | str:
         shots += parting(results, benchmark, _count(results), shown)
     if not (shots and within_reach(results)):
         return _AWAY
+    shots = [closer(results, shot) for shot in shots]
     scored = [v for v in results.variants if all(v in shot.regions for shot in shots)]
     variants = [None, *scored]
     names = ["truth", *map(results.label, scored)]

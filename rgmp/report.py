@@ -30,8 +30,8 @@ CAPTIONS = {
     "sequences": "J of every sequence, hardest at the bottom.",
     "training": "Training curves: the mean of the seeds, and thin lines for each; a training that "
     "variants share is drawn once, under the first of them.",
-    "strips": "The frames at which the variants part most: masks in colour, the truth outlined in "
-    "white, first seed.",
+    "strips": "The frames at which the variants part most, cropped to what is marked there: masks "
+    "in colour, the truth outlined in white, first seed.",
     "worst": "Where the whole method does worst: masks in colour, the truth outlined in white.",
     "dag": "Which command waits for which, and how often each runs; below, the trainings of one "
     "seed and the variants that rest on them.",

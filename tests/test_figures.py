@@ -14,7 +14,7 @@ from PIL import Image
 from synthetic_study import build
 
 from rgmp import dag, figures
-from rgmp.pictures import hardest, paint, parting
+from rgmp.pictures import _labels, closer, hardest, paint, parting
 from rgmp.results import load
 from rgmp.scoring import read_scores, write_scores
 
@@ -240,6 +240,24 @@ def test_a_painted_frame_shows_mask_and_outline(four: Path) -> None:
     assert white.any()
     np.testing.assert_array_equal(white, (masked == 255).all(axis=2))
     assert (truth != masked).any()
+
+
+def test_a_strip_is_cropped_to_what_is_marked_and_keeps_its_shape(four: Path) -> None:
+    study = load(four)
+    for shot in parting(study, "davis2016", 6):
+        near = closer(study, shot)
+        left, top, right, bottom = near.view or (0, 0, 160, 96)
+        assert 0 <= left < right <= 160
+        assert 0 <= top < bottom <= 96
+        assert (right - left) / (bottom - top) == pytest.approx(160 / 96, rel=0.03)
+        assert right - left >= 80
+        for variant in (None, *shot.regions):
+            y, x = np.nonzero(_labels(study, shot, variant))
+            assert left <= x.min() <= x.max() < right
+            assert top <= y.min() <= y.max() < bottom
+    one = next(s for s in parting(study, "davis2016", 6) if s.sequence == "occlusion")
+    assert closer(study, one).view, "a single object does not fill the frame"
+    assert paint(study, closer(study, one), None).shape == paint(study, one, None).shape
 
 
 def test_pictures_are_at_most_as_large_as_print_needs(four: Path) -> None:

@@ -25,6 +25,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # the tests stay off the networ
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from rgmp.cli import main
 from rgmp.config import Stage
 from rgmp.errors import UserError
 from rgmp.files import digest_of_file
@@ -466,6 +467,29 @@ def test_variant_that_is_not_scored_is_not_finished(folder: Path) -> None:
     store = retrack(folder)
     unfinished = {n for n, run in store.runs.items() if run.info.status != "FINISHED"}
     assert unfinished == {"study", "full/seed0"}
+
+
+def test_study_is_followed_until_it_is_whole(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = record_path(folder, "scores/davis2016/full/seed0")
+    record.rename(folder / "kept")
+    waited, sleep = [], time.sleep
+
+    def finish(seconds: float) -> None:
+        if seconds != 30:  # of MLflow's own threads
+            return sleep(seconds)
+        waited.append(seconds)
+        assert Store(folder).runs["study"].info.status == "SCHEDULED"
+        (folder / "kept").rename(record)
+        return None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "sleep", finish)
+        assert main(["track", str(folder), "--every", "30"]) == 0
+    assert waited == [30]
+    assert Store(folder).runs["study"].info.status == "FINISHED"
+    assert capsys.readouterr().out.count("written now") == 2
 
 
 _WRITES = (
