@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
+from pydantic import TypeAdapter, ValidationError
 
 from rgmp import figures, tables
 from rgmp.davis import Benchmark
@@ -100,7 +101,14 @@ class Runs:
 
 def _runs(folder: Path) -> Runs:
     path = folder / RUNS
-    return Runs(**read_json(path)) if path.is_file() else Runs("", None, {})
+    if not path.is_file():
+        return Runs("", None, {})
+    try:
+        return TypeAdapter(Runs).validate_python(read_json(path))
+    except ValidationError as error:
+        raise UserError(
+            f"{path}: does not say where runs are; remove it and run `rgmp track {folder}`"
+        ) from error
 
 
 def write(results: Path) -> None:
@@ -190,6 +198,7 @@ def _made(study: Results, name: str, command: str) -> str:
         if name not in study.plan.benchmarks or record["benchmark"] == name
     ]
     counts = Counter(record["kind"] for record in records)
+    odd = {name for disagreement in study.disagreements for name in disagreement.records}
     rested = ["the plan", *(f"{count} {kind} records" for kind, count in counts.items())]
     data = {(r["stage"] or r["benchmark"], r["inputs"].get("data", "")[:10]) for r in records}
     parts = {
@@ -198,6 +207,7 @@ def _made(study: Results, name: str, command: str) -> str:
         "config": f"{study.plan.file}, plan {study.plan.digest[:10]}",
         "data": ", ".join(sorted(f"{where} {digest}" for where, digest in data if digest)),
         "machine": "; ".join(sorted({_machine(record) for record in records})),
+        "provenance": "mixed" if any(record["name"] in odd for record in records) else "",
     }
     return " · ".join(f"{part}: {value}" for part, value in parts.items() if value)
 

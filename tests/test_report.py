@@ -119,6 +119,8 @@ def test_mixed_provenance_is_flagged_at_the_top_and_where_it_is(toy: Path) -> No
     assert html.index("Mixed provenance") < html.index("<table")
     assert "masks/davis2016/no_bptt/seed1†" in html
     assert "c0ffee1234 and c0ffee1234 (dirty)" in html
+    mixed = [name for name, made in made_of(html).items() if "provenance: mixed" in made]
+    assert mixed == ["strips", "worst"], "what is made from masks"
 
 
 def test_the_same_rows_give_the_same_report_whatever_was_rendered_or_tracked_before(
@@ -141,13 +143,27 @@ def test_trainings_are_told_with_all_their_attempts(tmp_path: Path) -> None:
     assert html.count('<td class="n">2.1 min</td>') >= 2
 
 
+def made_of(html: str) -> dict[str, str]:
+    """What the report says of each table and figure, by its id."""
+    parts = re.split(r'<table id="table-|<figure id="', html)[1:]
+    found = {part.partition('"')[0]: re.search(r"<p>(rule .*?)</p>", part) for part in parts}
+    return {name: match[1] for name, match in found.items() if match}
+
+
+@pytest.mark.parametrize("text", ["[]", '{"uri": 1}', "no JSON"])
+def test_a_broken_list_of_runs_is_named(toy: Path, text: str) -> None:
+    (toy / "mlflow.json").write_text(text)
+    with pytest.raises(UserError, match=r"mlflow\.json"):
+        report.write(toy)
+
+
 def test_every_table_and_figure_says_what_made_it(toy: Path) -> None:
     html = render(toy)
     plan = load_plan(toy)
     names = [*tables.names(plan), *figures.NAMES]
     assert set(names) == set(report.RESTS_ON)
-    told = re.findall(r"<summary>What made it</summary><p>(.*?)</p>", html)
-    assert len(told) == len(names)
+    assert set(names) == set(made_of(html))
+    told = made_of(html).values()
     config = f"config: workflow/config/mini.yaml, plan {plan.digest[:10]}"
     assert all(config in one and one.startswith("rule make_") for one in told)
     assert all("commit: c0ffee1234" in one for one in told if "records" in one)
