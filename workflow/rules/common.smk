@@ -9,6 +9,14 @@ from rgmp import figures, plan as planning, tables
 from rgmp.errors import UserError
 
 ENGINE_SOURCES = ("davis.py", "measures.py", "scoring.py")
+SPEED_SOURCES = (
+    "aggregation.py",
+    "graphs.py",
+    "network.py",
+    "passes.py",
+    "propagation.py",
+    "speed.py",
+)
 TABLE_SOURCES = ("results.py", "statistics.py", "tables.py", "typesetting.py")
 FIGURE_SOURCES = ("results.py", "statistics.py", "figures.py", "pictures.py")
 FACTS = ("facts/published.csv", "facts/published_ablation.csv", "facts/official_rgmp_scores.csv")
