@@ -422,13 +422,35 @@ def _report(options: argparse.Namespace) -> None:
         report.write(options.results)
 
 
+def _track_options(command: argparse.ArgumentParser) -> None:
+    _results_options(command)
+    command.add_argument(
+        "--every",
+        type=_at_least(1),
+        metavar="SECONDS",
+        help="again and again until the study is whole: curves while they grow",
+    )
+    command.add_argument(
+        "--weights-megabytes",
+        type=_at_least(0),
+        default=64,
+        help="larger weights are named in MLflow with their hash, not copied (default: 64)",
+    )
+
+
 def _track(options: argparse.Namespace) -> None:
+    import time
+
     from rgmp import tracking
 
-    with _recording(options, "track"):
-        tracked = tracking.track(options.results)
-    if tracked is not None:
-        print(f"{tracked.uri}: {tracked.runs} runs, {tracked.written} of them written now")
+    while True:
+        with _recording(options, "track"):
+            tracked = tracking.track(options.results, weights_megabytes=options.weights_megabytes)
+        if tracked is not None:
+            print(f"{tracked.uri}: {tracked.runs} runs, {tracked.written} of them written now")
+        if options.every is None or (tracked is not None and tracked.whole):
+            return
+        time.sleep(options.every)
 
 
 def _add_davis(command: argparse.ArgumentParser) -> None:
@@ -576,5 +598,5 @@ _COMMANDS = [
     ("tables", _tables, _results_options, "Make a study's tables again.", "results/mini"),
     ("figures", _figures, _results_options, "Make a study's figures again.", "results/mini"),
     ("report", _report, _results_options, "Make a study's report.html again.", "results/mini"),
-    ("track", _track, _results_options, "Mirror a study's records in MLflow.", "results/mini"),
+    ("track", _track, _track_options, "Mirror a study's records in MLflow.", "results/mini"),
 ]

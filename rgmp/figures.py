@@ -25,18 +25,29 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox, offset_copy
 from PIL import Image
 
-from rgmp import facts
+from rgmp import dag, facts
+from rgmp.config import Stage
 from rgmp.davis import Benchmark
 from rgmp.files import appearing
-from rgmp.pictures import Shot, hardest, paint, parting, within_reach
+from rgmp.pictures import Shot, closer, hardest, paint, parting, within_reach
 from rgmp.results import TITLES, Results, load, read_metrics
 from rgmp.scoring import Score
 from rgmp.statistics import ObjectScores, summarise
 from rgmp.tables import STAGES, published_methods
 
-NAMES = ("accuracy_speed", "differences", "course", "sequences", "training", "strips", "worst")
+NAMES = (
+    "accuracy_speed",
+    "differences",
+    "course",
+    "sequences",
+    "training",
+    "strips",
+    "worst",
+    "dag",
+)
 
 WIDTH = 7.0  # inches: two columns of a journal
+PAGE = 9.2  # inches: the height of its page
 PALETTE = sns.color_palette("colorblind", 10)
 COLOURS: list[Any] = [
     *(PALETTE[index] for index in (0, 1, 2, 3, 4, 5, 9)),
@@ -44,7 +55,18 @@ COLOURS: list[Any] = [
     *([0.7 * part for part in PALETTE[index]] for index in (6, 8)),  # darker, to be seen as lines
 ]
 MARKERS = "osDv^P<X>p"
-LINES: list[Any] = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))]
+LINES: list[Any] = [  # full's, then those of the others
+    "-",
+    "--",
+    "-.",
+    ":",
+    (0, (5, 1, 1, 1, 1, 1)),
+    (0, (1, 1)),
+    (0, (8, 2)),
+    (0, (2, 1)),
+    (0, (6, 1, 2, 1)),
+    (0, (8, 1, 1, 3)),
+]
 GREY = "0.55"
 STYLE: Any = {
     "font.size": 8,
@@ -97,7 +119,7 @@ def _save_png(figure: Figure, path: Path) -> None:
         coarse = image.convert("RGB").point(
             [round(v * 31 / 255) * 255 // 31 for v in range(256)] * 3
         )
-        coarse.save(path, "PNG", optimize=True, dpi=image.info["dpi"])
+        coarse.save(path, "PNG", dpi=image.info["dpi"])
 
 
 def _figure(results: Results, height: float) -> Figure:
@@ -136,7 +158,8 @@ def _mark(results: Results, variant: str) -> dict[str, Any]:
 
 
 def _line(results: Results, variant: str) -> Any:
-    return LINES[results.variants.index(variant) % len(LINES)]
+    index = results.variants.index(variant)
+    return LINES[1 + (index - 1) % (len(LINES) - 1)] if index else LINES[0]
 
 
 def _legend(figure: Figure, handles: Sequence[Artist]) -> None:
@@ -317,9 +340,10 @@ def _course(results: Results) -> Figure | str:
     shown = results.others or ["full"]
     panels = [(b, v) for v, b in product(shown, results.plan.benchmarks)]
     panels = [key for key in panels if key in results.rows]
-    rows = -(-len(panels) // 2)
-    figure = _figure(results, 0.7 + 1.45 * rows)
-    axes = figure.subplots(rows, min(2, len(panels)), sharex=True, sharey=True, squeeze=False)
+    columns = min(len(panels), 2 if len(panels) <= 8 else 4)  # ten variants fit a page
+    rows = -(-len(panels) // columns)
+    figure = _figure(results, 0.7 + 1.5 * rows)
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax in axes.flat[len(panels) :]:
         ax.remove()
     courses = {key: _course_of(rows) for key, rows in results.rows.items()}
@@ -330,12 +354,13 @@ def _course(results: Results) -> Figure | str:
                 colour = _colour(results, name)
                 ax.plot(_TIME, mean, color=colour, ls=_line(results, name))
                 ax.fill_between(_TIME, low, high, color=colour, alpha=0.18, lw=0)
-        ax.set_title(f"{TITLES[benchmark]}: {results.label(variant)}", weight="normal")
+        label = textwrap.fill(results.label(variant), 96 // columns)
+        ax.set_title(f"{TITLES[benchmark]}\n{label}", weight="normal", fontsize=7)
         ax.margins(x=0)
     for ax in axes[:, 0]:
         ax.set_ylabel(f"{J}, %")
-    for ax in axes.flat[max(0, len(panels) - 2) : len(panels)]:
-        ax.set_xlabel("position in the sequence, %")
+    for ax in axes.flat[max(0, len(panels) - columns) : len(panels)]:
+        ax.set_xlabel("position, %" if columns > 2 else "position in the sequence, %")
         ax.tick_params(labelbottom=True)
     full = _handle(results.label("full"), color=_colour(results, "full"))
     other = _handle("the panel's variant", color=GREY, ls="--")
@@ -428,7 +453,7 @@ def _authors(benchmark: Benchmark) -> dict[str, float]:
 
 
 def _training(results: Results) -> Figure | str:
-    """Loss and J of every training, a row for each stage; a line for each seed."""
+    """Loss and J of every training, a row for each stage: the mean of the seeds, and each."""
     curves = [
         (training, metrics)
         for training in results.plan.trainings
@@ -439,20 +464,19 @@ def _training(results: Results) -> Figure | str:
     stages = [s for s in STAGES if s in {training.stage for training, _ in curves}]
     figure = _figure(results, 0.7 + 1.9 * len(stages))
     axes = figure.subplots(len(stages), 2, squeeze=False)
-    owners = dict.fromkeys(v for v in results.variants for t, _ in curves if t.variants[0] == v)
+    groups: dict[tuple[Stage, str], list[list[dict[str, float]]]] = defaultdict(list)
     for training, metrics in curves:
-        owner = training.variants[0]
-        for ax, key, factor in zip(
-            axes[stages.index(training.stage)], ("loss", "J"), (1, 100), strict=True
-        ):
-            steps, values = _smooth(metrics, key)
-            ax.plot(
-                steps,
-                factor * values,
-                color=_colour(results, owner),
-                ls=_line(results, owner),
-                lw=1,
-            )
+        groups[training.stage, training.variants[0]].append(metrics)
+    owners = [v for v in results.variants if any(owner == v for _, owner in groups)]
+    for (stage, owner), seeds in groups.items():
+        style = {"color": _colour(results, owner), "ls": _line(results, owner)}
+        for ax, key, factor in zip(axes[stages.index(stage)], ("loss", "J"), (1, 100), strict=True):
+            lines = [_smooth(metrics, key) for metrics in seeds]
+            for steps, values in lines:
+                ax.plot(steps, factor * values, lw=0.5, alpha=0.35, **style)
+            if len({len(steps) for steps, _ in lines}) == 1:  # else one of them is still growing
+                steps, values = np.mean(lines, axis=0)
+                ax.plot(steps, factor * values, lw=1.3, **style)
     for row, stage in zip(axes, stages, strict=True):
         for ax, quantity in zip(row, ("loss", f"training {J}, %"), strict=True):
             ax.set_title(STAGES[stage])
@@ -492,6 +516,7 @@ def _strips(results: Results) -> Figure | str:
         shots += parting(results, benchmark, _count(results), shown)
     if not (shots and within_reach(results)):
         return _AWAY
+    shots = [closer(results, shot) for shot in shots]
     scored = [v for v in results.variants if all(v in shot.regions for shot in shots)]
     variants = [None, *scored]
     names = ["truth", *map(results.label, scored)]
@@ -523,9 +548,11 @@ def _grid(
     """Pictures in rows and columns: a shot with a variant's mask, or with the truth."""
     pictures = [[paint(results, shot, variant) for shot, variant in row] for row in cells]
     tallest = max(picture.shape[0] / picture.shape[1] for row in pictures for picture in row)
-    width = (WIDTH - 1) / max(3, len(heads))
-    figure = _figure(results, 0.7 + len(cells) * (width * tallest + 0.04))
-    axes = figure.subplots(len(cells), len(heads), squeeze=False, gridspec_kw={"hspace": 0.02})
+    width = (WIDTH - 1.1) / max(3, len(heads))
+    figure = _figure(results, min(0.6 + len(cells) * (width * tallest + 0.04), PAGE))
+    engine = figure.get_layout_engine()
+    engine.set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)  # type: ignore[union-attr, call-arg]
+    axes = figure.subplots(len(cells), len(heads), squeeze=False)
     for y, x in product(range(len(cells)), range(len(heads))):
         ax, (shot, variant) = axes[y, x], cells[y][x]
         ax.imshow(pictures[y][x])
@@ -547,6 +574,22 @@ def _grid(
     return figure
 
 
+# The DAG
+
+
+def _dag(results: Results) -> Figure:
+    """Which command waits for which, how often each runs, and which variants share a training."""
+    plan = results.plan
+    height = 0.36 * (len(plan.variants) + 1)
+    figure = _figure(results, 1.4 + height)
+    above, below = figure.subplots(2, 1, height_ratios=[1, height])
+    dag.draw_jobs(above, plan)
+    above.set_title("The jobs of the study", loc="left")
+    dag.draw_sharing(below, plan, STAGES)
+    below.set_title("Who shares what, with each seed", loc="left")
+    return figure
+
+
 DRAWINGS = (
     _accuracy_speed,
     _differences,
@@ -555,4 +598,5 @@ DRAWINGS = (
     _training,
     _strips,
     _worst,
+    _dag,
 )

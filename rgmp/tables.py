@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rgmp import facts
+from rgmp.config import Stage
 from rgmp.davis import Benchmark
 from rgmp.files import write_text
+from rgmp.plan import Plan
 from rgmp.results import TITLES, Results, load, seconds_of
 from rgmp.statistics import Measure, Summary, summarise
 from rgmp.typesetting import (
@@ -27,8 +29,6 @@ from rgmp.typesetting import (
     points,
 )
 
-NAMES = ("ablation", "benchmarks", "speed", "sequences", "cost")
-
 MEASURES: dict[Measure, str] = {
     "J_mean": "J",
     "J_recall": "J recall",
@@ -38,20 +38,28 @@ MEASURES: dict[Measure, str] = {
     "F_decay": "F decay",
     "J&F": "J&F",
 }
-STAGES = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
+STAGES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
 _PROTOCOL_ACCURACY = (
     "Per cent, mean over objects, then over seeds. Seconds a frame as the authors count: wall "
-    "time of whole clips, with frame 0, resizing and transfers."
+    "time of whole clips over their frames, with frame 0, reading, resizing and transfers."
 )
 _PROTOCOL_SPEED = (
     "FPS: network and aggregation, from a frame on the device to its labels there, frame 0 "
-    "apart; median over frames and repeats. As the authors: frames of a clip over its wall "
-    "time, with frame 0, resizing and transfers."
+    "apart; median over frames and repeats. End to end: from a decoded frame in memory to its "
+    "labels there. As the authors: frames of a clip over its wall time, with frame 0, reading, "
+    "resizing, transfers and writing. Of the limit: operations of the network a second, in per "
+    "cent of the machine's own product of matrices. Peak: memory of the GPU; on a CPU, of the "
+    "whole process."
 )
 
 
+def names(plan: Plan) -> tuple[str, ...]:
+    """The tables of a study: one for each of its benchmarks, and those that have both."""
+    return ("ablation", *plan.benchmarks, "speed", "sequences", "cost")
+
+
 def write(results: Path) -> None:
-    """Write every table of `NAMES` into `results/tables/` as .csv, .md and .tex.
+    """Write every table of `names` into `results/tables/` as .csv, .md and .tex.
 
     Raises:
         UserError: the folder is none of a study, or one of its files is broken.
@@ -64,8 +72,9 @@ def write(results: Path) -> None:
 
 
 def build(results: Results) -> list[Table]:
-    """Every table of the study, in the order of `NAMES`; one without data has no rows."""
-    tables = [make(results) for make in (_ablation, _benchmarks, _speed, _sequences, _cost)]
+    """Every table of the study, in the order of `names`; one without data has no rows."""
+    benchmarks = [_benchmark(results, benchmark) for benchmark in results.plan.benchmarks]
+    tables = [_ablation(results), *benchmarks, _speed(results), _sequences(results), _cost(results)]
     for table in tables:
         table.notes.extend([*_marks(results, table), provenance(results)])
     return tables
@@ -111,48 +120,46 @@ def _ablation(results: Results) -> Table:
         )
     if published:
         notes.append("Paper: J&F there, where known.")
-    return Table(
-        "ablation", "What each part of the method is worth", rows, columns, _benchmark, notes
-    )
+    return Table("ablation", "What each part of the method is worth", rows, columns, _title, notes)
 
 
-def _benchmarks(results: Results) -> Table:
-    """Every measure of every variant, and the published methods where they may stand beside."""
-    rows: list[Row] = []
-    for benchmark in results.plan.benchmarks:
-        for variant in results.variants:
-            if (benchmark, variant) in results.scores:
-                row = _identify(results, benchmark, variant) | {"source": "this study", "note": ""}
-                row |= _figures(summarise(results.scores[benchmark, variant]), MEASURES)
-                timed = results.speed.get((benchmark, variant), {"summary": {}})["summary"]
-                row["seconds_per_frame"] = timed.get("authors_seconds_per_frame")
-                rows.append(row)
-        if results.comparable:
-            rows += published_methods(benchmark)
+def _benchmark(results: Results, benchmark: Benchmark) -> Table:
+    """Every measure: `full` among the published methods, where it may; then the other variants."""
+    ours: list[Row] = []
+    for variant in results.variants:
+        if (benchmark, variant) in results.scores:
+            row = _identify(results, benchmark, variant)
+            row |= {"source": "this study", "note": "", "section": "This study"}
+            row |= _figures(summarise(results.scores[benchmark, variant]), MEASURES)
+            timed = results.speed.get((benchmark, variant), {"summary": {}})["summary"]
+            row["seconds_per_frame"] = timed.get("authors_seconds_per_frame")
+            ours.append(row)
+    rows, notes = ours, [_PROTOCOL_ACCURACY]
+    if results.comparable:
+        full = [
+            row | {"label": f"{row['label']}, this study"}
+            for row in ours
+            if row["variant"] == "full"
+        ]
+        among = sorted([*full, *published_methods(benchmark)], key=lambda row: -(row["J&F"] or 0))
+        rows = [row | {"section": "Among published methods"} for row in among]
+        rows += [row for row in ours if row["variant"] != "full"]
+        notes.append(
+            f"Published figures as reported, on other machines; {UNKNOWN}: unknown. "
+            "The CSV names their sources."
+        )
     columns: dict[str, Cell] = {
         "Method": _name,
         **{title: percent(measure) for measure, title in MEASURES.items()},
         "s/frame": number("seconds_per_frame", "{:.3g}"),
     }
-    notes = [_PROTOCOL_ACCURACY]
-    if results.comparable:
-        notes.append(
-            f"Published figures as reported, on other machines; {UNKNOWN}: unknown. "
-            "The CSV names their sources."
-        )
-    return Table(
-        "benchmarks",
-        "Accuracy and speed",
-        rows,
-        columns,
-        lambda row: _benchmark(row) + (", published" if row["variant"] is None else ""),
-        notes,
-    )
+    title = f"{TITLES[benchmark]}: accuracy and speed"
+    return Table(benchmark, title, rows, columns, lambda row: row["section"], notes)
 
 
 def published_methods(benchmark: str) -> list[Row]:
-    """The published methods of a benchmark: RGMP first, the others by J&F."""
-    rows: list[Row] = [
+    """The published methods of a benchmark."""
+    return [
         {
             "benchmark": benchmark,
             "variant": None,
@@ -168,7 +175,6 @@ def published_methods(benchmark: str) -> list[Row]:
         for fact in facts.read("published.csv")
         if fact["benchmark"] == benchmark
     ]
-    return sorted(rows, key=lambda row: (row["label"] != "RGMP", -(row["J&F"] or 0)))
 
 
 def _authors_own(benchmark: str) -> Row:
@@ -180,14 +186,16 @@ def _authors_own(benchmark: str) -> Row:
 
 
 def _speed(results: Results) -> Table:
-    """Frames a second by both protocols, and by the number of objects."""
+    """Frames a second by every protocol, by scales and by the number of objects."""
+    on_gpu = {record["name"] for record in results.of_kind("speed") if record["machine"]["gpu"]}
     rows: list[Row] = []
     for (benchmark, variant), timed in results.speed.items():
         row = _identify(results, benchmark, variant)
         row |= {key: timed[key] for key in ("device", "precision", "aggregation")}
-        row["threads"] = timed.get("threads")
         row["scales"] = " ".join(map(str, timed["scales"]))
         row |= timed["summary"]
+        on_cpu = f"speed/{benchmark}/{variant}" not in on_gpu
+        row["threads"] = timed.get("threads") if on_cpu else None
         for count in sorted({clip["objects"] for clip in timed["clips"]}):
             clips = [clip for clip in timed["clips"] if clip["objects"] == count]
             seconds = [second for clip in clips for run in clip["network"] for second in run]
@@ -196,26 +204,19 @@ def _speed(results: Results) -> Table:
     counts = sorted({int(key[4:-8]) for row in rows for key in row if key.endswith("_objects")})
     columns: dict[str, Cell] = {
         "Variant": _name,
+        "scales": lambda row: row["scales"],
         "FPS": number("fps", "{:.1f}"),
-        "quartiles": lambda row: f"{row['fps_q1']:.1f}{UNKNOWN}{row['fps_q3']:.1f}",
         **{
             f"{count} object{'s' * (count > 1)}": number(f"fps_{count}_objects", "{:.1f}")
             for count in counts
         },
+        "end to end": number("end_to_end_fps", "{:.1f}"),
         "as the authors": number("authors_fps", "{:.1f}"),
         "frame 0, s": number("first_frame_seconds", "{:.3g}"),
         "peak, MB": _megabytes,
-        "scales": lambda row: row["scales"],
-        "aggregation": lambda row: row["aggregation"].replace("_", " "),
+        "of the limit": percent("fraction_of_limit"),
     }
-    return Table(
-        "speed",
-        "Frames a second",
-        rows,
-        columns,
-        _timed_on,
-        [_PROTOCOL_SPEED],
-    )
+    return Table("speed", "Frames a second", rows, columns, _timed_on, [_PROTOCOL_SPEED])
 
 
 def _sequences(results: Results) -> Table:
@@ -239,13 +240,17 @@ def _sequences(results: Results) -> Table:
     columns: dict[str, Cell] = {
         "Sequence": lambda row: row["sequence"],
         "object": lambda row: str(row["object"]),
-        **{title: percent(f"full_{measure}") for measure, title in MEASURES.items()},
+        **{
+            title: percent(f"full_{measure}")
+            for measure, title in MEASURES.items()
+            if not measure.endswith("recall")
+        },
     }
     if official:
         columns["J, authors"] = percent("authors_J_mean")
         columns["F, authors"] = percent("authors_F_mean")
-    notes = [f"{results.label('full')} alone, per cent, mean over seeds; every variant in the CSV."]
-    return Table("sequences", "Sequence by sequence", rows, columns, _benchmark, notes)
+    notes = [f"{results.label('full')} alone, per cent, mean over seeds; all in the CSV."]
+    return Table("sequences", "Sequence by sequence", rows, columns, _title, notes)
 
 
 def _cost(results: Results) -> Table:
@@ -277,7 +282,7 @@ def _cost(results: Results) -> Table:
         "time": lambda row: duration(3600 * row["hours"]),
         "peak, MB": _megabytes,
         "variants": lambda row: str(row["shared_by"]),
-        "used by": lambda row: row["variants"].replace(" ", ", "),
+        "used by": lambda row: _some(row["variants"].split()),
     }
     notes = [f"{duration(3600 * sum(row['hours'] for row in rows))} in all."]
     return Table(
@@ -288,6 +293,12 @@ def _cost(results: Results) -> Table:
         lambda row: f"{STAGES[row['stage']]}, on {row['device']}",
         notes,
     )
+
+
+def _some(names: list[str]) -> str:
+    """At most three names, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def _identify(results: Results, benchmark: str, variant: str) -> Row:
@@ -327,7 +338,7 @@ def _published_jf(fact: dict[str, str]) -> float | None:
     return sum(known) / 200 if len(known) == 2 else None
 
 
-def _benchmark(row: Row) -> str:
+def _title(row: Row) -> str:
     benchmark: Benchmark = row["benchmark"]
     return TITLES[benchmark]
 
@@ -351,10 +362,10 @@ def _difference(row: Row) -> str:
 
 
 def _timed_on(row: Row) -> str:
-    """`DAVIS-2016 on AMD EPYC, 2 threads, fp32`; a GPU, whose memory alone is counted, has none."""
-    count = row["threads"] if row["peak_memory_bytes"] is None else None
+    """`DAVIS-2016 on AMD EPYC, 2 threads, fp32`; on a GPU its own threads say nothing."""
+    count = row["threads"]
     threads = f", {count} thread{'s' * (count > 1)}" if count else ""
-    return f"{_benchmark(row)} on {row['device']}{threads}, {row['precision']}"
+    return f"{_title(row)} on {row['device']}{threads}, {row['precision']}"
 
 
 def _megabytes(row: Row) -> str:

@@ -1,3 +1,4 @@
+import json
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -7,11 +8,13 @@ import numpy as np
 import pytest
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 from PIL import Image
 from synthetic_study import build
 
-from rgmp import figures
-from rgmp.pictures import hardest, paint, parting
+from rgmp import dag, figures
+from rgmp.pictures import _labels, closer, hardest, paint, parting
 from rgmp.results import load
 from rgmp.scoring import read_scores, write_scores
 
@@ -50,6 +53,11 @@ def test_a_study_without_data_has_every_figure(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("four"), variants=4)
+
+
+@pytest.fixture(scope="module")
+def sizes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    return {n: build(tmp_path_factory.mktemp(f"n{n}"), variants=n, frames=8) for n in (2, 10)}
 
 
 @pytest.mark.parametrize("draw", figures.DRAWINGS)
@@ -129,6 +137,57 @@ def test_legends_fit_the_page(tmp_path: Path) -> None:
         assert box.x1 <= figure.bbox.x1
 
 
+@pytest.mark.parametrize("variants", [2, 10])
+@pytest.mark.parametrize("draw", figures.DRAWINGS)
+def test_no_two_labels_overlap_and_none_leaves_the_page(
+    sizes: dict[int, Path], variants: int, draw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: dict[Text, Bbox] = {}
+    undisturbed = Text.draw
+
+    def note(text: Text, renderer: Any) -> None:  # labels of ticks beyond an axis are not drawn
+        undisturbed(text, renderer)
+        if text.get_text().strip() and text.get_visible():
+            written[text] = text.get_window_extent(renderer)
+
+    with rc_context(figures.STYLE):
+        figure = draw(load(sizes[variants]))
+        monkeypatch.setattr(Text, "draw", note)
+        figure.draw_without_rendering()
+    assert len(written) > 5
+    assert figure.get_size_inches()[1] <= figures.PAGE
+    boxes = [(text.get_text(), box.padded(-1)) for text, box in written.items()]
+    for i, (text, box) in enumerate(boxes):
+        assert figure.bbox.x0 - 1 <= box.x0 < box.x1 <= figure.bbox.x1 + 1, text
+        for other, beside in boxes[:i]:
+            assert not box.overlaps(beside), f"{text!r} is on {other!r}"
+
+
+def test_lines_of_ten_variants_can_be_told_apart_in_grey() -> None:
+    assert len({str(line) for line in figures.LINES}) == len(figures.COLOURS) == 10
+    assert len(set(figures.MARKERS)) == 10
+
+
+def test_who_shares_a_training_stands_together_and_who_trains_nothing_stands_alone(
+    tmp_path: Path,
+) -> None:
+    build(tmp_path, variants=6, frames=6)
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    for run in plan["variants"][0]["runs"]:
+        run |= {"trainings": [], "weights": "released.pth"}
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    nodes = dag.sharing(load(tmp_path).plan)
+    variants = [node for node in nodes if node.column == 2]
+    assert (variants[-1].label, variants[-1].parent) == ("RGMP", None)
+    for index, node in enumerate(nodes):
+        below = sorted(other.row for other in nodes if other.parent == index)
+        if below:
+            assert below[0] <= node.row <= below[-1]
+    for column in range(3):
+        rows = sorted(node.row for node in nodes if node.column == column)
+        assert all(b - a >= 1 for a, b in pairwise(rows))
+
+
 def test_strips_show_the_frames_where_the_variants_part_most(four: Path) -> None:
     study = load(four)
     shots = parting(study, "davis2017", 3)
@@ -181,6 +240,24 @@ def test_a_painted_frame_shows_mask_and_outline(four: Path) -> None:
     assert white.any()
     np.testing.assert_array_equal(white, (masked == 255).all(axis=2))
     assert (truth != masked).any()
+
+
+def test_a_strip_is_cropped_to_what_is_marked_and_keeps_its_shape(four: Path) -> None:
+    study = load(four)
+    for shot in parting(study, "davis2016", 6):
+        near = closer(study, shot)
+        left, top, right, bottom = near.view or (0, 0, 160, 96)
+        assert 0 <= left < right <= 160
+        assert 0 <= top < bottom <= 96
+        assert (right - left) / (bottom - top) == pytest.approx(160 / 96, rel=0.03)
+        assert right - left >= 80
+        for variant in (None, *shot.regions):
+            y, x = np.nonzero(_labels(study, shot, variant))
+            assert left <= x.min() <= x.max() < right
+            assert top <= y.min() <= y.max() < bottom
+    one = next(s for s in parting(study, "davis2016", 6) if s.sequence == "occlusion")
+    assert closer(study, one).view, "a single object does not fill the frame"
+    assert paint(study, closer(study, one), None).shape == paint(study, one, None).shape
 
 
 def test_pictures_are_at_most_as_large_as_print_needs(four: Path) -> None:

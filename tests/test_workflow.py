@@ -12,8 +12,9 @@ import tiny_tree
 import yaml
 from PIL import Image
 
-from rgmp import figures, tables
+from rgmp import dag, figures, tables
 from rgmp.files import read_json
+from rgmp.plan import load_plan, resolve
 from rgmp.records import read_all
 
 PROJECT = Path(__file__).parents[1]
@@ -68,6 +69,43 @@ def test_the_mini_study_trains_the_smallest_number_of_times(tmp_path: Path) -> N
     assert jobs["train"] == 2 * (2 + 4)
     assert jobs["infer"] == jobs["score"] == 5 * 2 * 2
     assert jobs["time_frames"] == 5 * 2
+
+
+RULES = {  # of the commands in the figure of the DAG
+    "mini": "render_mini",
+    "check": "check_data",
+    "speed": "time_frames",
+    "tables": "make_tables",
+    "figures": "make_figures",
+    "report": "make_report",
+}
+
+
+def test_the_figure_of_the_dag_is_the_dag(tmp_path: Path) -> None:
+    study = yaml.safe_load((PROJECT / "workflow/config/mini.yaml").read_text())
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    shutil.copytree(PROJECT / "ablations", tmp_path / "ablations")
+    plan = resolve(tmp_path / "study.yaml", tmp_path / "ablations", tmp_path / "results")
+    counts = {RULES.get(name, name): count for name, count in dag.jobs(plan).items()}
+    drawn = planned(snakemake(tmp_path, "--dry-run", study="study.yaml"))
+    assert counts == {rule: n for rule, n in drawn.items() if rule not in {"all", "total"}}
+    dot = snakemake(tmp_path, "--rulegraph", study="study.yaml").stdout
+    rules = dict(re.findall(r'(\d+)\[label = "(\w+)"', dot))
+    edges = {(rules[a], rules[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)}
+    shown = {
+        (RULES.get(before, before), RULES.get(name, name))
+        for name, befores in dag.RESTS_ON.items()
+        for before in befores
+    }
+    real = {(a, b) for a, b in edges if b not in {"all", a}}
+    assert closure(shown) == closure(real)
+    assert all((a, b) not in closure(shown - {(a, b)}) for a, b in shown), "an arrow too many"
+
+
+def closure(edges: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Every pair of which the second rests on the first, directly or through others."""
+    further = {(a, d) for a, b in edges for c, d in edges if b == c}
+    return edges if further <= edges else closure(edges | further)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +179,7 @@ class TestStudyOfSeconds:
 
     def test_makes_every_table_and_figure(self, finished: Path) -> None:
         folder = finished / "results/tiny"
-        for name in tables.NAMES:
+        for name in tables.names(load_plan(folder)):
             for suffix in ("csv", "md", "tex"):
                 assert (folder / f"tables/{name}.{suffix}").stat().st_size > 0
         for name in figures.NAMES:
@@ -156,6 +194,25 @@ class TestStudyOfSeconds:
         assert kinds.count("speed") == 10
         assert kinds.count("check") == 4
         assert all(record["study"] == "tiny" for record in records)
+
+    def test_the_report_of_the_workflow_has_captions(self, finished: Path) -> None:
+        done = snakemake(finished, "all", "--report", "workflow.html")
+        assert done.returncode == 0, done.stderr
+        html = (finished / "workflow.html").read_text(encoding="utf-8")
+        folder = finished / "results/tiny"
+        for name in (*tables.names(load_plan(folder)), *figures.NAMES):
+            assert f"tables/{name}.csv" in html or f"figures/{name}.png" in html
+        assert "A study of seconds" in html
+        assert "the range over seeds 0." in html, "captions read the study"
+
+    def test_the_report_links_to_the_runs(self, finished: Path) -> None:
+        folder = finished / "results/tiny"
+        runs = read_json(folder / "mlflow.json")["runs"]
+        html = (folder / "report.html").read_text(encoding="utf-8")
+        names = {record["name"] for record in read_all(folder)} - {"track", "report"}
+        assert {"study", "full/seed0"} | names == runs.keys() & ({"study", "full/seed0"} | names)
+        shown = {name for name, run_id in runs.items() if f"/runs/{run_id}" in html}
+        assert {"study", "full/seed0", "scores/davis2017/full/seed0"} <= shown
 
     def test_winner_take_all_has_the_weights_of_full(self, finished: Path) -> None:
         folder = finished / "results/tiny/records/masks/davis2017"

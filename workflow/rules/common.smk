@@ -18,7 +18,7 @@ SPEED_SOURCES = (
     "speed.py",
 )
 TABLE_SOURCES = ("results.py", "statistics.py", "tables.py", "typesetting.py")
-FIGURE_SOURCES = ("results.py", "statistics.py", "figures.py", "pictures.py")
+FIGURE_SOURCES = ("results.py", "statistics.py", "figures.py", "pictures.py", "dag.py")
 FACTS = ("facts/published.csv", "facts/published_ablation.csv", "facts/official_rgmp_scores.csv")
 
 
