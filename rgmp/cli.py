@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from rgmp import __version__, davis, files, plan, records
-from rgmp.config import Inference, Stills, validated
+from rgmp.config import Evaluation, Inference, Stills, validated
 from rgmp.errors import UserError
 
 if TYPE_CHECKING:
     from rgmp.propagation import Propagator
+    from rgmp.scoring import Engine, Score
 
 _AGGREGATIONS = get_args(Inference.model_fields["aggregation"].annotation)
 _PRECISIONS = get_args(Inference.model_fields["precision"].annotation)
+_ENGINES = get_args(Evaluation.model_fields["engine"].annotation)
+_CROSS_CHECKS = get_args(Evaluation.model_fields["cross_check"].annotation)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -361,20 +364,51 @@ def _spread(
 def _score_options(command: argparse.ArgumentParser) -> None:
     _add_davis(command)
     command.add_argument("--sequences", nargs="+", help="some of the split's (default: all)")
-    command.add_argument("--masks", type=Path, required=True, help="DIR/<sequence>/00000.png ...")
+    given = command.add_mutually_exclusive_group(required=True)
+    given.add_argument("--masks", type=Path, help="DIR/<sequence>/00000.png ...")
+    given.add_argument(
+        "--scores",
+        type=Path,
+        metavar="FILE.csv",
+        help="or J and F of every frame, to be taken as they are",
+    )
     command.add_argument("--out", type=Path, required=True, metavar="SCORES.csv")
-    command.add_argument("--engine", choices=["builtin", "official"], default="builtin")
-    _add_job(command)
+    command.add_argument("--engine", choices=_ENGINES, default="builtin")
+    command.add_argument(
+        "--cross-check",
+        choices=_CROSS_CHECKS,
+        default="off",
+        help="score with the other engine too; auto: where it is installed (default: off)",
+    )
+    command.add_argument(
+        "--processes", type=_at_least(1), default=1, help="that share the frames (default: 1)"
+    )
+    _add_job(command, seed=None)
 
 
 def _score(options: argparse.Namespace) -> None:
     from rgmp import scoring, statistics
 
     files.require_writable(options.out.parent)
-    with _recording(
-        options, "score", benchmark=options.benchmark, config={"engine": options.engine}
-    ) as record:
-        rows = scoring.score(
+    config = {"scores": str(options.scores)} if options.scores else {"engine": options.engine}
+    with _recording(options, "score", benchmark=options.benchmark, config=config) as record:
+        rows = _adopted(options, record) if options.scores else _measured(options, record)
+        scoring.write_scores(options.out, rows)
+        sequences = _sequences(options)
+        record.inputs["data"] = files.digest_of_all([p for s in sequences for p in s.annotations])
+        summary = statistics.summarise(statistics.per_object(rows))
+        record.results.update({name: value.mean for name, value in summary.items()})
+        record.outputs["scores"] = files.digest_of_file(options.out)
+    for name, value in summary.items():
+        print(f"{name:9} {100 * value.mean:6.2f}")
+
+
+def _measured(options: argparse.Namespace, record: records.Draft) -> "list[Score]":
+    """Score masks; with the other engine too, where that is asked for and can be."""
+    from rgmp import scoring
+
+    def rows_by(engine: "Engine") -> "list[Score]":
+        return scoring.score(
             options.davis,
             options.benchmark,
             options.split,
@@ -382,18 +416,55 @@ def _score(options: argparse.Namespace) -> None:
             sequences=options.sequences,
             variant=options.variant or options.masks.name,
             seed=options.seed,
-            engine=options.engine,
+            engine=engine,
             resolution=options.resolution,
+            processes=options.processes,
         )
-        scoring.write_scores(options.out, rows)
-        sequences = _sequences(options)
-        record.inputs["data"] = files.digest_of_all([p for s in sequences for p in s.annotations])
-        record.inputs["masks"] = _masks_digest(options.masks, sequences)
-        summary = statistics.summarise(statistics.per_object(rows))
-        record.results.update({name: value.mean for name, value in summary.items()})
-        record.outputs["scores"] = files.digest_of_file(options.out)
-    for name, value in summary.items():
-        print(f"{name:9} {100 * value.mean:6.2f}")
+
+    other = _second_engine(options)
+    rows = rows_by(options.engine)
+    if other:
+        largest = scoring.cross_check(rows, rows_by(other))
+        record.results["cross_check_difference"] = largest
+        print(f"cross-checked with the {other} engine, largest difference {largest:.2g}")
+    record.inputs["masks"] = _masks_digest(options.masks, _sequences(options))
+    return rows
+
+
+def _second_engine(options: argparse.Namespace) -> "Engine | None":
+    """The engine to cross-check with, if there is to be one.
+
+    Raises:
+        UserError: it is required, and not installed.
+    """
+    from rgmp import scoring
+
+    other: Engine = "official" if options.engine == "builtin" else "builtin"
+    if options.cross_check == "off":
+        return None
+    try:
+        scoring.require(other)
+    except UserError:
+        if options.cross_check == "require":
+            raise
+        return None
+    return other
+
+
+def _adopted(options: argparse.Namespace, record: records.Draft) -> "list[Score]":
+    """Take someone's scores as they are."""
+    from rgmp import scoring
+
+    record.inputs["scores"] = files.digest_of_file(options.scores)
+    return scoring.adopt(
+        options.davis,
+        options.benchmark,
+        options.split,
+        options.scores,
+        sequences=options.sequences,
+        variant=options.variant or options.scores.stem,
+        resolution=options.resolution,
+    )
 
 
 def _results_options(command: argparse.ArgumentParser) -> None:
@@ -485,11 +556,14 @@ def _add_network(command: argparse.ArgumentParser) -> None:
     command.add_argument("--jobs-per-gpu", type=_at_least(1), default=1, help="that may share one")
 
 
-def _add_job(command: argparse.ArgumentParser) -> None:
+def _add_job(command: argparse.ArgumentParser, seed: int | None = 0) -> None:
     """Which row of a study this is."""
     command.add_argument("--variant", help="named in the rows and in the record")
     command.add_argument(
-        "--seed", type=_at_least(0), default=0, help="of the training (default: 0)"
+        "--seed",
+        type=_at_least(0),
+        default=seed,
+        help=f"of the training (default: {'none' if seed is None else seed})",
     )
     _add_record(command)
 

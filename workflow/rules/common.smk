@@ -96,6 +96,24 @@ def data_options():
     )
 
 
+def engine_options():
+    """How masks are scored, as the commands take it."""
+    return f"--engine {plan.evaluation.engine} --cross-check {plan.evaluation.cross_check}"
+
+
+def external_of(wildcards):
+    """The method that is not trained here."""
+    return next(e for e in plan.external if e.name == wildcards.external)
+
+
+def external_options(wildcards):
+    """Where its masks or its scores are, as the commands take it."""
+    external, benchmark = external_of(wildcards), wildcards.benchmark
+    if benchmark in external.masks:
+        return f"--masks {quote(str(external.masks[benchmark]))}"
+    return f"--scores {quote(str(external.scores[benchmark]))}"
+
+
 def inference_options(wildcards):
     """How a variant segments, as the commands take it."""
     settings = plan.variant(wildcards.variant).inference
@@ -127,14 +145,9 @@ def check_options(wildcards):
 def measured_files(wildcards):
     """Every row, speed file and record that the report rests on."""
     folder = f"results/{plan.study}"
-    runs = [(v.name, run.seed) for v in plan.variants for run in v.runs]
     return (
         [f"{folder}/records/{t.folder}.json" for t in plan.trainings]
-        + [
-            f"{folder}/scores/{b}/{variant}/seed{seed}.csv"
-            for b in plan.benchmarks
-            for variant, seed in runs
-        ]
+        + [f"{folder}/{path}" for path in plan.scores]
         + [f"{folder}/speed/{b}/{v.name}.json" for b in plan.benchmarks for v in plan.variants]
     )
 
