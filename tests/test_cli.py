@@ -172,8 +172,8 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         unlink("stills/masks/1.png"),
         "stills/images/1.jpg: has no mask",
     ),
-    "check: stills in one folder": (
-        [*CHECK, "--stills", "stills", "stills"], nothing, "images and masks are one folder"
+    "check: stills of five parts": (
+        [*CHECK, "--stills", *"abcde"], nothing, "two to four of images, masks, labels, names"
     ),
     "check: first weights are none": (
         [*CHECK, "--weights", "text.pth", "resnet18"],

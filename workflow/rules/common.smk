@@ -44,6 +44,12 @@ def training_of(wildcards):
     return next(t for t in plan.trainings if t.folder == folder)
 
 
+def launcher_of(wildcards):
+    """What starts a training: torchrun, where several processes share one."""
+    count = plan.machine.processes
+    return f"torchrun --standalone --nproc-per-node {count} --no-python " if count > 1 else ""
+
+
 def inputs_of_training(wildcards):
     """Records of what a training rests on: the checks of its data, the training before it.
 
@@ -132,8 +138,8 @@ def check_options(wildcards):
     """A part of the data, as `rgmp check` takes it."""
     part = plan.checks[wildcards.part]
     if part == "stills":
-        folders = [(quote(str(s.images)), quote(str(s.masks))) for s in plan.data.stills]
-        return " ".join(f"--stills {images} {masks}" for images, masks in folders)
+        sets = [(s.images, s.masks, s.labels, s.names or "") for s in plan.data.stills]
+        return " ".join(f"--stills {' '.join(quote(str(x)) for x in s if x)}" for s in sets)
     if part == "weights":
         return " ".join(f"--weights {quote(str(p))} {name}" for p, name in plan.initial_weights)
     if part == "networks":
