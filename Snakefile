@@ -33,6 +33,7 @@ wildcard_constraints:
     benchmark="|".join(plan.benchmarks),
     variant="|".join(v.name for v in plan.variants),
     seed="|".join(str(seed) for seed in plan.seeds),
+    external="|".join(e.name for e in plan.external) or "(?!)",
 
 
 include: "workflow/rules/data.smk"

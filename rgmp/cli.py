@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from rgmp import __version__, davis, files, plan, records
-from rgmp.config import Inference, Stills, validated
+from rgmp.config import Evaluation, Inference, Stage, Stills, validated
 from rgmp.errors import UserError
 
 if TYPE_CHECKING:
     from rgmp.propagation import Propagator
+    from rgmp.scoring import Engine, Score
 
 _AGGREGATIONS = get_args(Inference.model_fields["aggregation"].annotation)
 _PRECISIONS = get_args(Inference.model_fields["precision"].annotation)
+_ENGINES = get_args(Evaluation.model_fields["engine"].annotation)
+_CROSS_CHECKS = get_args(Evaluation.model_fields["cross_check"].annotation)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,12 +111,11 @@ def _check_options(command: argparse.ArgumentParser) -> None:
     _add_resolution(command)
     command.add_argument(
         "--stills",
-        type=Path,
-        nargs=2,
+        nargs="+",
         action="append",
         default=[],
-        metavar=("IMAGES", "MASKS"),
-        help="folders of stills and their masks; may be repeated",
+        metavar="IMAGES MASKS [LABELS [NAMES]]",
+        help="folders of stills and their masks, as in data.stills; may be repeated",
     )
     command.add_argument(
         "--weights",
@@ -179,16 +181,20 @@ def _refuse(problems: list[str]) -> None:
         raise UserError(f"{last} ({len(others) + 1} problems in all)" if others else last)
 
 
-def _stills(sets: list[list[Path]]) -> tuple[list[Path], list[str]]:
+def _stills(sets: list[list[str]]) -> tuple[list[Path], list[str]]:
     """The files of all stills and their masks, and what is wrong with them."""
     if not sets:
         return [], []
     from rgmp.synthesis import Decoded, find_stills
 
     problems = []
+    keys = list(Stills.model_fields)
     try:
-        folders = [{"images": images, "masks": masks} for images, masks in sets]
-        stills = find_stills([validated(Stills, pair, Path("--stills")) for pair in folders])
+        for values in sets:
+            if not 2 <= len(values) <= len(keys):
+                raise UserError(f"--stills {' '.join(values)}: two to four of {', '.join(keys)}")
+        given = [dict(zip(keys, values, strict=False)) for values in sets]
+        stills = find_stills([validated(Stills, values, Path("--stills")) for values in given])
     except UserError as error:
         return [], [str(error)]
     for still in stills:
@@ -237,25 +243,106 @@ def _train(options: argparse.Namespace) -> None:
         raise UserError(f"{options.training}: no such training in {options.results}/plan.json")
     training = wanted[0]
     files.require_writable(options.results / folder)
-    from rgmp import device
+    from rgmp import device, team
     from rgmp.training import train
 
     threads, machine = training.settings["compute"]["threads"], study.machine
-    chosen = device.choose(machine.device, threads, machine.jobs_per_gpu)
-    with _recording(
-        options,
-        "train",
-        study=study.study,
-        variant=training.variants[0],
-        seed=training.seed,
-        stage=training.stage,
-        identity=training.identity,
-        config=training.settings,
-        inputs={"data": training.data, "parent": training.parent or ""},
-    ) as record:
-        record.results.update(train(study, training, options.results, chosen))
-        weights = options.results / folder / "weights.safetensors"
-        record.outputs[f"{folder}/weights.safetensors"] = files.digest_of_file(weights)
+    with team.joined() as processes:
+        chosen = device.choose(machine.device, threads, machine.jobs_per_gpu, processes)
+        if not processes.leads:
+            train(study, training, options.results, chosen, processes)
+            return
+        with _recording(
+            options,
+            "train",
+            study=study.study,
+            variant=training.variants[0],
+            seed=training.seed,
+            stage=training.stage,
+            identity=training.identity,
+            config=training.settings,
+            inputs={"data": training.data, "parent": training.parent or ""},
+        ) as record:
+            record.results["processes"] = processes.size
+            record.results.update(train(study, training, options.results, chosen, processes))
+            weights = options.results / folder / "weights.safetensors"
+            record.outputs[f"{folder}/weights.safetensors"] = files.digest_of_file(weights)
+
+
+def _add_training(command: argparse.ArgumentParser) -> None:
+    """Which training of which study."""
+    command.add_argument("study", type=Path, help="study file, or folder such as results/mini")
+    command.add_argument("--stage", choices=get_args(Stage), required=True)
+    command.add_argument("--variant", default="full", help="default: full")
+
+
+def _training(options: argparse.Namespace) -> tuple[plan.Plan, plan.Training]:
+    """The training that is asked for, of the study's first seed, and the study's plan.
+
+    Raises:
+        UserError: there is none, or the embedded benchmark is not rendered yet.
+    """
+    study, folder = plan.find_plan(options.study)
+    chosen = [
+        training
+        for training in study.trainings
+        if training.stage == options.stage
+        and training.seed == study.seeds[0]
+        and options.variant in training.variants
+    ]
+    if not chosen:
+        names = ", ".join(variant.name for variant in study.variants)
+        raise UserError(
+            f"--variant {options.variant}: has no {options.stage} in {options.study}; "
+            f"variants: {names}"
+        )
+    if study.embedded and not study.data.davis.is_dir():
+        raise UserError(
+            f"{study.data.davis}: the embedded benchmark is not rendered yet; run "
+            f"`snakemake --cores 1 {folder / 'data'}`"
+        )
+    return study, chosen[0]
+
+
+def _preview_options(command: argparse.ArgumentParser) -> None:
+    _add_training(command)
+    command.add_argument("--out", type=Path, required=True, metavar="FILE.png")
+    command.add_argument("--samples", type=_at_least(1), default=6, help="rows (default: 6)")
+    command.add_argument(
+        "--step", type=_at_least(0), default=0, help="whose samples come first (default: 0)"
+    )
+
+
+def _preview(options: argparse.Namespace) -> None:
+    study, training = _training(options)
+    files.require_writable(options.out.parent)
+    from rgmp import preview
+    from rgmp.samples import Samples
+
+    samples = Samples(study, training)
+    picture = preview.paint(samples.of_step(options.step, options.samples))
+    with files.appearing(options.out) as temporary:
+        picture.save(temporary, format="PNG")
+    print(f"{options.out}: seed {training.seed}, {training.stage}, step {options.step}")
+
+
+def _train_speed_options(command: argparse.ArgumentParser) -> None:
+    _add_training(command)
+    command.add_argument("--steps", type=_at_least(1), default=20, help="timed (default: 20)")
+    _add_record(command)
+
+
+def _train_speed(options: argparse.Namespace) -> None:
+    study, training = _training(options)
+    from rgmp import device, pace
+
+    chosen = device.choose(
+        study.machine.device, training.settings["compute"]["threads"], study.machine.jobs_per_gpu
+    )
+    with _recording(options, "train-speed", config=training.settings) as record:
+        record.results.update(pace.measure(study, training, chosen, options.steps))
+    for name, value in record.results.items():
+        print(f"{name:20} {value:.6g}")
 
 
 def _infer_options(command: argparse.ArgumentParser) -> None:
@@ -361,20 +448,51 @@ def _spread(
 def _score_options(command: argparse.ArgumentParser) -> None:
     _add_davis(command)
     command.add_argument("--sequences", nargs="+", help="some of the split's (default: all)")
-    command.add_argument("--masks", type=Path, required=True, help="DIR/<sequence>/00000.png ...")
+    given = command.add_mutually_exclusive_group(required=True)
+    given.add_argument("--masks", type=Path, help="DIR/<sequence>/00000.png ...")
+    given.add_argument(
+        "--scores",
+        type=Path,
+        metavar="FILE.csv",
+        help="or J and F of every frame, to be taken as they are",
+    )
     command.add_argument("--out", type=Path, required=True, metavar="SCORES.csv")
-    command.add_argument("--engine", choices=["builtin", "official"], default="builtin")
-    _add_job(command)
+    command.add_argument("--engine", choices=_ENGINES, default="builtin")
+    command.add_argument(
+        "--cross-check",
+        choices=_CROSS_CHECKS,
+        default="off",
+        help="score with the other engine too; auto: where it is installed (default: off)",
+    )
+    command.add_argument(
+        "--processes", type=_at_least(1), default=1, help="that share the frames (default: 1)"
+    )
+    _add_job(command, seed=None)
 
 
 def _score(options: argparse.Namespace) -> None:
     from rgmp import scoring, statistics
 
     files.require_writable(options.out.parent)
-    with _recording(
-        options, "score", benchmark=options.benchmark, config={"engine": options.engine}
-    ) as record:
-        rows = scoring.score(
+    config = {"scores": str(options.scores)} if options.scores else {"engine": options.engine}
+    with _recording(options, "score", benchmark=options.benchmark, config=config) as record:
+        rows = _adopted(options, record) if options.scores else _measured(options, record)
+        scoring.write_scores(options.out, rows)
+        sequences = _sequences(options)
+        record.inputs["data"] = files.digest_of_all([p for s in sequences for p in s.annotations])
+        summary = statistics.summarise(statistics.per_object(rows))
+        record.results.update({name: value.mean for name, value in summary.items()})
+        record.outputs["scores"] = files.digest_of_file(options.out)
+    for name, value in summary.items():
+        print(f"{name:9} {100 * value.mean:6.2f}")
+
+
+def _measured(options: argparse.Namespace, record: records.Draft) -> "list[Score]":
+    """Score masks; with the other engine too, where that is asked for and can be."""
+    from rgmp import scoring
+
+    def rows_by(engine: "Engine") -> "list[Score]":
+        return scoring.score(
             options.davis,
             options.benchmark,
             options.split,
@@ -382,18 +500,55 @@ def _score(options: argparse.Namespace) -> None:
             sequences=options.sequences,
             variant=options.variant or options.masks.name,
             seed=options.seed,
-            engine=options.engine,
+            engine=engine,
             resolution=options.resolution,
+            processes=options.processes,
         )
-        scoring.write_scores(options.out, rows)
-        sequences = _sequences(options)
-        record.inputs["data"] = files.digest_of_all([p for s in sequences for p in s.annotations])
-        record.inputs["masks"] = _masks_digest(options.masks, sequences)
-        summary = statistics.summarise(statistics.per_object(rows))
-        record.results.update({name: value.mean for name, value in summary.items()})
-        record.outputs["scores"] = files.digest_of_file(options.out)
-    for name, value in summary.items():
-        print(f"{name:9} {100 * value.mean:6.2f}")
+
+    other = _second_engine(options)
+    rows = rows_by(options.engine)
+    if other:
+        largest = scoring.cross_check(rows, rows_by(other))
+        record.results["cross_check_difference"] = largest
+        print(f"cross-checked with the {other} engine, largest difference {largest:.2g}")
+    record.inputs["masks"] = _masks_digest(options.masks, _sequences(options))
+    return rows
+
+
+def _second_engine(options: argparse.Namespace) -> "Engine | None":
+    """The engine to cross-check with, if there is to be one.
+
+    Raises:
+        UserError: it is required, and not installed.
+    """
+    from rgmp import scoring
+
+    other: Engine = "official" if options.engine == "builtin" else "builtin"
+    if options.cross_check == "off":
+        return None
+    try:
+        scoring.require(other)
+    except UserError:
+        if options.cross_check == "require":
+            raise
+        return None
+    return other
+
+
+def _adopted(options: argparse.Namespace, record: records.Draft) -> "list[Score]":
+    """Take someone's scores as they are."""
+    from rgmp import scoring
+
+    record.inputs["scores"] = files.digest_of_file(options.scores)
+    return scoring.adopt(
+        options.davis,
+        options.benchmark,
+        options.split,
+        options.scores,
+        sequences=options.sequences,
+        variant=options.variant or options.scores.stem,
+        resolution=options.resolution,
+    )
 
 
 def _results_options(command: argparse.ArgumentParser) -> None:
@@ -485,11 +640,14 @@ def _add_network(command: argparse.ArgumentParser) -> None:
     command.add_argument("--jobs-per-gpu", type=_at_least(1), default=1, help="that may share one")
 
 
-def _add_job(command: argparse.ArgumentParser) -> None:
+def _add_job(command: argparse.ArgumentParser, seed: int | None = 0) -> None:
     """Which row of a study this is."""
     command.add_argument("--variant", help="named in the rows and in the record")
     command.add_argument(
-        "--seed", type=_at_least(0), default=0, help="of the training (default: 0)"
+        "--seed",
+        type=_at_least(0),
+        default=seed,
+        help=f"of the training (default: {'none' if seed is None else seed})",
     )
     _add_record(command)
 
@@ -573,6 +731,20 @@ _COMMANDS = [
         _train_options,
         "Run one training of a study, or go on with it.",
         "results/mini pretrain/full-seed0-1a2b3c4d5e6f",
+    ),
+    (
+        "preview",
+        _preview,
+        _preview_options,
+        "Paint what a training is fed.",
+        "workflow/config/mini.yaml --stage pretrain --out preview.png",
+    ),
+    (
+        "train-speed",
+        _train_speed,
+        _train_speed_options,
+        "Measure samples a second, waiting for data, and memory, of a few steps.",
+        "workflow/config/mini.yaml --stage finetune --steps 20",
     ),
     (
         "infer",

@@ -65,7 +65,7 @@ def jobs(plan: Plan) -> dict[str, int]:
         "check": len(plan.checks),
         "train": len(plan.trainings),
         "infer": variants * benchmarks * len(plan.seeds),
-        "score": variants * benchmarks * len(plan.seeds),
+        "score": len(plan.scores),
         "speed": variants * benchmarks,
     }
     return {name: counts.get(name, 1) for name in RESTS_ON if counts.get(name, 1)}

@@ -29,11 +29,12 @@ from rgmp import dag, facts
 from rgmp.config import Stage
 from rgmp.davis import Benchmark
 from rgmp.files import appearing
-from rgmp.pictures import Shot, closer, hardest, paint, parting, within_reach
+from rgmp.pictures import Shot, closer, hardest, mask_of, paint, parting, within_reach
 from rgmp.results import TITLES, Results, load, read_metrics
 from rgmp.scoring import Score
 from rgmp.statistics import ObjectScores, summarise
 from rgmp.tables import STAGES, published_methods
+from rgmp.typesetting import UNKNOWN
 
 NAMES = (
     "accuracy_speed",
@@ -148,17 +149,19 @@ def _panels(
     return figure, list(zip(benchmarks, axes, strict=True))
 
 
-def _colour(results: Results, variant: str) -> Any:
-    return COLOURS[results.variants.index(variant) % len(COLOURS)]
+def _colour(results: Results, method: str) -> Any:
+    return COLOURS[results.methods.index(method) % len(COLOURS)]
 
 
-def _mark(results: Results, variant: str) -> dict[str, Any]:
-    marker = MARKERS[results.variants.index(variant) % len(MARKERS)]
-    return {"marker": marker, "color": _colour(results, variant)}
+def _mark(results: Results, method: str) -> dict[str, Any]:
+    """Filled where the method is trained here, hollow where not."""
+    marker = MARKERS[results.methods.index(method) % len(MARKERS)]
+    hollow = {"mfc": "none"} if method in results.external else {"mec": "white", "mew": 0.6}
+    return {"marker": marker, "color": _colour(results, method), **hollow}
 
 
-def _line(results: Results, variant: str) -> Any:
-    index = results.variants.index(variant)
+def _line(results: Results, method: str) -> Any:
+    index = results.methods.index(method)
     return LINES[1 + (index - 1) % (len(LINES) - 1)] if index else LINES[0]
 
 
@@ -184,7 +187,10 @@ def _handle(label: str, **style: Any) -> Line2D:
 
 
 def _accuracy_speed(results: Results) -> Figure | str:
-    """J&F over seconds a frame, log axis, with the published methods (the paper's figure 1)."""
+    """J&F over seconds a frame, log axis, with the published methods (the paper's figure 1).
+
+    What is not trained here is a line where nobody says how long it takes.
+    """
     timed = [key for key in results.scores if key in results.speed]
     if not timed:
         return "Nothing has been both scored and timed yet."
@@ -193,6 +199,9 @@ def _accuracy_speed(results: Results) -> Figure | str:
         _handle(results.label(variant), ls="", **_mark(results, variant))
         for variant in results.variants
     ]
+    for name, external in results.external.items():
+        line = "" if external.seconds_per_frame.keys() >= set(external.benchmarks) else ":"
+        handles.append(_handle(external.label, ls=line, **_mark(results, name)))
     if results.comparable:
         handles.append(_handle("published", ls="", marker=".", color=GREY))
     _legend(figure, handles)
@@ -206,6 +215,13 @@ def _accuracy_speed(results: Results) -> Figure | str:
             for b, variant in timed
             if b == benchmark
         }
+        for name, external in results.external.items():
+            if (benchmark, name) in results.scores:
+                reached = 100 * summarise(results.scores[benchmark, name])["J&F"].mean
+                if seconds := external.seconds_per_frame.get(benchmark):
+                    ours[name] = (seconds, reached)
+                else:
+                    ax.axhline(reached, color=_colour(results, name), ls=":", lw=1)
         published: dict[str, Point] = {
             row["label"]: (row["seconds_per_frame"], 100 * row["J&F"])
             for row in (published_methods(benchmark) if results.comparable else [])
@@ -215,7 +231,7 @@ def _accuracy_speed(results: Results) -> Figure | str:
             ax.plot(*point, ".", color=GREY)
         for variant, point in ours.items():  # full is larger, to be seen under its equal
             size = 9 if variant == "full" else 6
-            ax.plot(*point, ms=size, mec="white", mew=0.6, **_mark(results, variant))
+            ax.plot(*point, ms=size, **_mark(results, variant))
         ax.margins(y=0.12)
         ax.set_xlabel("seconds per frame")
         _log_seconds(ax, [seconds for seconds, _ in (*published.values(), *ours.values())])
@@ -284,10 +300,11 @@ def _name_points(figure: Figure, ax: Axes, points: dict[str, Point], others: lis
 
 
 def _differences(results: Results) -> Figure | str:
-    """Each variant minus full, in points of J&F, with intervals and single seeds."""
+    """Each method minus full, in points of J&F, with intervals and single seeds."""
     if not results.differences:
         return "There is no variant to compare with full yet."
-    figure, panels = _panels(results, 1.1 + 0.28 * len(results.others), results.differences)
+    others = results.methods[1:]
+    figure, panels = _panels(results, 1.1 + 0.28 * len(others), results.differences)
     words = {"better": "^", "worse": "v", "inconclusive": "o"}
     handles = [
         _handle(word, ls="", marker=marker, color="k", **_hollow(word))
@@ -301,7 +318,7 @@ def _differences(results: Results) -> Figure | str:
     room = 0.05 * (right - left)
     for benchmark, ax in panels:
         ax.axvline(0, color="k", lw=0.8)
-        for height, variant in enumerate(results.others):
+        for height, variant in enumerate(others):
             if (benchmark, variant) not in results.differences:
                 continue
             difference = results.differences[benchmark, variant]
@@ -316,12 +333,12 @@ def _differences(results: Results) -> Figure | str:
             marker, word = words[difference.verdict], difference.verdict
             ax.plot(100 * difference.mean, height, marker, color=colour, ms=6, **_hollow(word))
         ax.set_xlim(left - room, right + room)
-        ax.set_ylim(len(results.others) - 0.5, -0.5)
-        ax.set_yticks(range(len(results.others)), [""] * len(results.others))
+        ax.set_ylim(len(others) - 0.5, -0.5)
+        ax.set_yticks(range(len(others)), [""] * len(others))
         ax.tick_params(left=False)
         ax.grid(axis="y", visible=False)
         ax.set_xlabel(f"{JF} minus that of {results.label('full')}, points")
-    names = [textwrap.fill(results.label(variant), 24) for variant in results.others]
+    names = [textwrap.fill(results.label(variant), 24) for variant in others]
     panels[0][1].set_yticklabels(names)
     return figure
 
@@ -337,7 +354,7 @@ def _course(results: Results) -> Figure | str:
     """How J falls from the first frame to the last: each variant beside full, with bands."""
     if not results.scores:
         return "Nothing has been scored yet."
-    shown = results.others or ["full"]
+    shown = results.methods[1:] or ["full"]
     panels = [(b, v) for v, b in product(shown, results.plan.benchmarks)]
     panels = [key for key in panels if key in results.rows]
     columns = min(len(panels), 2 if len(panels) <= 8 else 4)  # ten variants fit a page
@@ -363,9 +380,9 @@ def _course(results: Results) -> Figure | str:
         ax.set_xlabel("position, %" if columns > 2 else "position in the sequence, %")
         ax.tick_params(labelbottom=True)
     full = _handle(results.label("full"), color=_colour(results, "full"))
-    other = _handle("the panel's variant", color=GREY, ls="--")
+    other = _handle("the panel's method", color=GREY, ls="--")
     band = Patch(color=GREY, alpha=0.3, lw=0, label="95% interval of the mean")
-    _legend(figure, [full, *([other] if results.others else []), band])
+    _legend(figure, [full, *([other] if results.methods[1:] else []), band])
     return figure
 
 
@@ -374,7 +391,7 @@ _TIME = np.linspace(0, 100, 41)
 
 def _course_of(rows: list[Score]) -> tuple[Values, Values, Values]:
     """Mean J over objects, per cent, at 41 positions, and the 95 % bootstrap interval of it."""
-    curves: dict[tuple[int, str, int], list[Score]] = defaultdict(list)
+    curves: dict[tuple[int | None, str, int], list[Score]] = defaultdict(list)
     for row in rows:
         curves[row.seed, row.sequence, row.object].append(row)
     objects: dict[tuple[str, int], list[Values]] = defaultdict(list)
@@ -393,7 +410,7 @@ def _course_of(rows: list[Score]) -> tuple[Values, Values, Values]:
 
 
 def _sequences(results: Results) -> Figure | str:
-    """J of each sequence: full, the other variants, and the authors' where comparable."""
+    """J of each sequence: full, the other methods, and the authors' where comparable."""
     scored = [key for key in results.scores if key[1] == "full"]
     if not scored:
         return "full has not been scored yet."
@@ -414,6 +431,11 @@ def _sequences(results: Results) -> Figure | str:
             color=COLOURS[0],
         )
         ax.plot([full[s].mean() for s in order], heights, "o", color=COLOURS[0], ms=4)
+        for name in results.external:
+            if (benchmark, name) in results.scores:
+                other = _by_sequence(results.scores[benchmark, name])
+                style = _mark(results, name)
+                ax.plot([other[s].mean() for s in order], heights, ls="", ms=4, **style)
         if results.comparable:
             authors = _authors(benchmark)
             ax.plot([authors[s] for s in order], heights, "D", color=COLOURS[3], ms=4, mfc="none")
@@ -425,6 +447,7 @@ def _sequences(results: Results) -> Figure | str:
     ]
     if results.others:
         handles.append(_handle("other variants", ls="", marker="|", color="0.7"))
+    handles += [_handle(e.label, ls="", **_mark(results, n)) for n, e in results.external.items()]
     if results.comparable:
         handles.append(_handle("the authors'", ls="", marker="D", color=COLOURS[3], mfc="none"))
     _legend(figure, handles)
@@ -509,19 +532,19 @@ _AWAY = "The frames and masks that the study was scored on are not within reach:
 
 
 def _strips(results: Results) -> Figure | str:
-    """The frames at which the variants part most: the truth, then each variant."""
+    """The frames at which the methods part most: the truth, then each method that has masks."""
     shots: list[Shot] = []
     for benchmark in results.plan.benchmarks:
-        shown = {shot.sequence for shot in shots}
-        shots += parting(results, benchmark, _count(results), shown)
+        before = {shot.sequence for shot in shots}
+        shots += parting(results, benchmark, _count(results), before)
     if not (shots and within_reach(results)):
         return _AWAY
     shots = [closer(results, shot) for shot in shots]
-    scored = [v for v in results.variants if all(v in shot.regions for shot in shots)]
-    variants = [None, *scored]
-    names = ["truth", *map(results.label, scored)]
+    shown = [m for m in results.methods if any(mask_of(results, shot, m) for shot in shots)]
+    names = ["truth", *map(results.label, shown)]
     heads = [f"{TITLES[s.benchmark]}\n{s.sequence}, frame {int(s.frame)}" for s in shots]
-    return _grid(results, [[(shot, v) for shot in shots] for v in variants], names, heads)
+    cells = [[(shot, method) for shot in shots] for method in (None, *shown)]
+    return _grid(results, cells, names, heads)
 
 
 def _worst(results: Results) -> Figure | str:
@@ -535,6 +558,12 @@ def _worst(results: Results) -> Figure | str:
     return _grid(results, cells, names, heads)
 
 
+def _picture(results: Results, shot: Shot, method: str | None) -> npt.NDArray[np.uint8] | None:
+    """A frame with a method's mask, or with the truth; None where there is no such mask."""
+    mask = mask_of(results, shot, method) if method else None
+    return None if method and not mask else paint(results, shot, mask)
+
+
 def _count(results: Results) -> int:
     return 4 // len(results.plan.benchmarks)
 
@@ -545,23 +574,27 @@ def _grid(
     names: list[str],
     heads: list[str],
 ) -> Figure:
-    """Pictures in rows and columns: a shot with a variant's mask, or with the truth."""
-    pictures = [[paint(results, shot, variant) for shot, variant in row] for row in cells]
-    tallest = max(picture.shape[0] / picture.shape[1] for row in pictures for picture in row)
+    """Pictures in rows and columns: a shot with a method's mask, or with the truth."""
+    pictures = [[_picture(results, shot, method) for shot, method in row] for row in cells]
+    shapes = [picture.shape for row in pictures for picture in row if picture is not None]
+    tallest = max(height / width for height, width, _ in shapes)
     width = (WIDTH - 1.1) / max(3, len(heads))
     figure = _figure(results, min(0.6 + len(cells) * (width * tallest + 0.04), PAGE))
     engine = figure.get_layout_engine()
     engine.set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)  # type: ignore[union-attr, call-arg]
     axes = figure.subplots(len(cells), len(heads), squeeze=False)
     for y, x in product(range(len(cells)), range(len(heads))):
-        ax, (shot, variant) = axes[y, x], cells[y][x]
-        ax.imshow(pictures[y][x])
+        ax, (shot, method), picture = axes[y, x], cells[y][x], pictures[y][x]
         ax.set(xticks=[], yticks=[])
         ax.grid(visible=False)
         ax.spines[:].set_visible(False)
-        if variant:
+        if picture is None:
+            ax.text(0.5, 0.5, UNKNOWN, transform=ax.transAxes)
+            continue
+        ax.imshow(picture)
+        if method:
             text, box = (
-                f"{J} {100 * shot.regions[variant]:.0f}",
+                f"{J} {100 * shot.regions[method]:.0f}",
                 {"fc": "k", "alpha": 0.6, "pad": 1},
             )
             place = {"transform": ax.transAxes, "bbox": box}

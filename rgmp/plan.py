@@ -5,15 +5,15 @@ training before it, its seed. Variants that train alike share one training.
 """
 
 import csv
+from collections.abc import Container
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from rgmp.config import (
-    IMAGES,
-    MASKS,
     Closed,
+    Evaluation,
+    External,
     Inference,
     Machine,
     Method,
@@ -27,9 +27,19 @@ from rgmp.config import (
     load_variants,
     validated,
 )
-from rgmp.davis import Benchmark, Sequence, list_images, open_sequence, read_split
+from rgmp.davis import Benchmark, Sequence, open_sequence, read_split
 from rgmp.errors import UserError
-from rgmp.files import Digests, digest_of, digest_of_file, read_json, require_writable, write_json
+from rgmp.files import (
+    Digests,
+    digest_of,
+    digest_of_file,
+    files_below,
+    read_json,
+    require_writable,
+    write_json,
+)
+from rgmp.scoring import require
+from rgmp.stills import list_pairs
 
 
 class Training(Closed):
@@ -66,6 +76,12 @@ class PlannedVariant(Variant):
     runs: tuple[Run, ...]
 
 
+class PlannedExternal(External):
+    """A method that is not trained here, and digests of what there is of it by benchmark."""
+
+    digests: dict[Benchmark, str]
+
+
 class DataPaths(Closed):
     """Where the study's data lie, and the digests that stand for them."""
 
@@ -89,11 +105,12 @@ class Plan(Closed):
     networks: tuple[Path, ...]
     benchmarks: tuple[Benchmark, ...]
     split: str
-    engine: str
+    evaluation: Evaluation
     seeds: tuple[int, ...]
     machine: Machine
     speed: Speed
     variants: tuple[PlannedVariant, ...]
+    external: tuple[PlannedExternal, ...]
     trainings: tuple[Training, ...]
 
     @property
@@ -114,6 +131,21 @@ class Plan(Closed):
         """Where, in the study's folder, the record of the check of a part of the data lies."""
         name = next(name for name, checked in self.checks.items() if checked == part)
         return f"records/data/{name}.json"
+
+    @property
+    def scores(self) -> dict[str, tuple[Benchmark, str]]:
+        """The tables of scores, by their paths in the study's folder: benchmark and method."""
+        found: dict[str, tuple[Benchmark, str]] = {}
+        for benchmark in self.benchmarks:
+            for variant in self.variants:
+                for seed in self.seeds:
+                    path = f"scores/{benchmark}/{variant.name}/seed{seed}.csv"
+                    found[path] = (benchmark, variant.name)
+            for external in self.external:
+                if benchmark in external.digests:
+                    path = f"scores/{benchmark}/{external.name}/external.csv"
+                    found[path] = (benchmark, external.name)
+        return found
 
     def variant(self, name: str) -> PlannedVariant:
         """The variant of that name."""
@@ -139,12 +171,16 @@ def resolve(
     study = load_study(path)
     folder = results / study.study
     require_writable(folder)
+    if study.evaluation.engine == "official" or study.evaluation.cross_check == "require":
+        require("official")
     digests = Digests(folder / "digests.json")
     methods = load_variants(study, path, ablations)
+    external = tuple(_find_external(external, methods, digests) for external in study.external)
     data = _find_data(study, [method for _, method in methods.values()], folder, digests)
     trainings: dict[str, Training] = {}
     variants = []
     for name, (variant, method) in methods.items():
+        _require_whole_parts(ablations / f"{name}.yaml", method, study.machine)
         runs = tuple(
             _run(name, seed, method, data, digests, trainings, folder) for seed in study.seeds
         )
@@ -159,8 +195,6 @@ def resolve(
         )
     networks = [method.network for _, method in methods.values()]
     initial = {(n.initial_weights, n.backbone) for n in networks if n.initial_weights}
-    if study.engine == "official" and find_spec("davis2017") is None:
-        raise UserError(f"{path}: engine official: davis2017 is not installed; `make evaluator`")
     if initial:
         bytes_of = [[digests.of(path), backbone] for path, backbone in sorted(initial)]
         data.digests["weights"] = digest_of(bytes_of)
@@ -176,13 +210,14 @@ def resolve(
         initial_weights=tuple(sorted(initial)),
         networks=tuple(given),
         variants=tuple(variants),
+        external=external,
         trainings=tuple(trainings.values()),
         **{key: getattr(study, key) for key in _COPIED},
     )
 
 
 _RENDERER = ("mini.py", "bestiary.py", "painting.py")
-_COPIED = ("study", "title", "benchmarks", "split", "engine", "seeds", "machine", "speed")
+_COPIED = ("study", "title", "benchmarks", "split", "evaluation", "seeds", "machine", "speed")
 
 
 def save(plan: Plan, folder: Path) -> None:
@@ -209,6 +244,31 @@ def load_plan(folder: Path) -> Plan:
         raise UserError(f"{error}; run `rgmp plan STUDY.yaml` again") from error
 
 
+def find_plan(path: Path) -> tuple[Plan, Path]:
+    """The plan of a study's folder or of a study file, and the folder.
+
+    Raises:
+        UserError: as `load_plan` and `resolve`.
+    """
+    if path.is_dir():
+        return load_plan(path), path
+    found = resolve(path)
+    return found, Path("results") / found.study
+
+
+def _require_whole_parts(path: Path, method: Method, machine: Machine) -> None:
+    """Refuse a batch that processes and accumulated parts cannot share evenly."""
+    parts = machine.processes * method.compute.accumulate
+    for stage in method.stages:
+        batch = getattr(method, stage).batch
+        if batch % parts:
+            raise UserError(
+                f"{path}: {stage}.batch (={batch}) is no multiple of machine.processes "
+                f"(={machine.processes}) times compute.accumulate (={method.compute.accumulate}); "
+                "change one of them"
+            )
+
+
 def _run(
     variant: str,
     seed: int,
@@ -226,15 +286,19 @@ def _run(
     parent: str | None = None
     identities = []
     for stage in method.stages:
+        network = method.network
+        if stage != method.stages[-1] and network.reference == "rolling":
+            # a pair has one target, before which nothing has rolled: stage 1 is that of `first`
+            network = network.model_copy(update={"reference": "first"})
         settings = {
-            "network": method.network.model_dump(mode="json"),
+            "network": network.model_dump(mode="json"),
             stage: getattr(method, stage).model_dump(mode="json"),
             "compute": method.compute.model_dump(mode="json"),
         }
         digest = data.digests[
             "stills" if stage == "pretrain" else f"{method.finetune.benchmark}/train"
         ]
-        identity = _identity(settings, method.network, digest, parent, seed, digests)
+        identity = _identity(settings, network, digest, parent, seed, digests)
         shared = trainings.get(identity)
         there = sorted((folder / "weights" / stage).glob(f"*-{identity}"))
         named = there[0].name.removesuffix(f"-{identity}") if there else f"{variant}-seed{seed}"
@@ -303,15 +367,7 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
     if pretrained:
         if not data.stills:
             raise UserError(f"{study.study}: data.stills is empty; stage 1 needs stills and masks")
-        found["stills"] = digest_of(
-            [
-                [
-                    digests.of_all(list_images(images, IMAGES).values(), names=1),
-                    digests.of_all(list_images(masks, MASKS).values(), names=1),
-                ]
-                for images, masks in ((s.images, s.masks) for s in data.stills)
-            ]
-        )
+        found["stills"] = digest_of([_digest_of_stills(s, digests) for s in data.stills])
     for benchmark, split in sorted(splits):
         names = read_split(data.davis, benchmark, split)
         sequences = [open_sequence(data.davis, name, data.resolution) for name in names]
@@ -326,6 +382,45 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
         mini_seed=None,
         digests=found,
     )
+
+
+def _find_external(
+    external: External, variants: Container[str], digests: Digests
+) -> PlannedExternal:
+    """Find the masks and tables of a method that is not trained here.
+
+    Raises:
+        UserError: a variant has its name, or there is nothing where they should be.
+    """
+    if external.name in variants:
+        raise UserError(f"external {external.name}: a variant has that name; call it otherwise")
+    found = {benchmark: digests.of(path) for benchmark, path in external.scores.items()}
+    for benchmark, folder in external.masks.items():
+        masks = files_below(folder, "*.png")
+        if not masks:
+            raise UserError(
+                f"{folder}: no masks (<sequence>/00000.png, ...) of external {external.name}"
+            )
+        found[benchmark] = digests.of_all(masks, names=2)
+    return PlannedExternal(**external.model_dump(), digests=found)
+
+
+def _digest_of_stills(stills: Stills, digests: Digests) -> list[Any]:
+    """What stands for a set of stills: its labels, its images and masks in order, by their names.
+
+    Raises:
+        UserError: the set is empty, or as `list_pairs`.
+    """
+    found = list_pairs(stills)
+    if not found:
+        raise UserError(f"{stills.images}: no image there; stage 1 needs some")
+    return [
+        stills.labels,
+        *(
+            [str(image.relative_to(stills.images)), digests.of(image), digests.of(mask)]
+            for image, mask in found
+        ),
+    ]
 
 
 def _require_frames(sequences: list[Sequence], split: str, least: int) -> None:

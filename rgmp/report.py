@@ -237,7 +237,7 @@ def _facts(study: Results) -> dict[str, str]:
         "run": days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}",
         "seeds": study.seeds,
         "trainings": f"{len(trained)}, {hours} in all",
-        "scored by": f"the {study.engine} engine",
+        "scored by": study.scored_by,
         "packages": ", ".join(f"{name} {' / '.join(sorted(v))}" for name, v in versions.items()),
     }
 

@@ -39,6 +39,7 @@ MEASURES: dict[Measure, str] = {
     "J&F": "J&F",
 }
 STAGES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
+NOT_TRAINED = "Not trained here"
 _PROTOCOL_ACCURACY = (
     "Per cent, mean over objects, then over seeds. Seconds a frame as the authors count: wall "
     "time of whole clips over their frames, with frame 0, reading, resizing and transfers."
@@ -84,13 +85,13 @@ def provenance(results: Results) -> str:
     """The sentence under every table: which study, engine, seeds and commit."""
     plan = results.plan
     return (
-        f"Study {plan.study} ({plan.title}): {results.nature}. Scored by the {results.engine} "
-        f"engine; seeds {results.seeds}; commit {results.commit}."
+        f"Study {plan.study} ({plan.title}): {results.nature}. Scored by {results.scored_by}; "
+        f"seeds {results.seeds}; commit {results.commit}."
     )
 
 
 def _ablation(results: Results) -> Table:
-    """What each variant changes, against `full`."""
+    """What each variant changes, against `full`; below them what was not trained here."""
     known = facts.read("published_ablation.csv") if results.comparable else []
     published = {(fact["benchmark"], fact["variant"]): _published_jf(fact) for fact in known}
     rows: list[Row] = []
@@ -112,27 +113,43 @@ def _ablation(results: Results) -> Table:
         columns["Paper"] = percent("published_J&F")
     notes = ["Per cent: mean over objects, then over seeds, ± standard deviation over seeds."]
     if results.differences:
-        level = next(iter(results.differences.values())).level
         notes.append(
-            f"Difference to {results.label('full')} in points of J&F with its "
-            f"{100 * level:.3g}% interval over seeds and sequences: the verdicts of a benchmark "
-            "hold together with 95%. Inconclusive: it includes zero, or there is one seed."
+            f"Difference to {results.label('full')} in points of J&F with its {_level(results)} "
+            "interval over seeds and sequences: the verdicts of a benchmark hold together with "
+            "95%. Inconclusive: it includes zero, or there is one seed."
+        )
+    if results.external:
+        notes.append(
+            "What is not trained here has no seeds: its verdicts are of those very masks, and hold "
+            "together for themselves."
         )
     if published:
         notes.append("Paper: J&F there, where known.")
-    return Table("ablation", "What each part of the method is worth", rows, columns, _title, notes)
+    title = "What each part of the method is worth"
+    return Table("ablation", title, rows, columns, _title_and_kind, notes)
+
+
+def _level(results: Results) -> str:
+    """The confidence of a single interval, of variants where there are any: 98.8%."""
+    found = results.differences
+    ours = [d.level for (_, method), d in found.items() if method not in results.external]
+    levels = sorted(set(ours or [d.level for d in found.values()]))
+    return " or ".join(f"{100 * level:.3g}%" for level in levels)
 
 
 def _benchmark(results: Results, benchmark: Benchmark) -> Table:
-    """Every measure: `full` among the published methods, where it may; then the other variants."""
+    """Every measure: `full` among the published methods, where it may; then the other variants.
+
+    Last what is not trained here.
+    """
     ours: list[Row] = []
-    for variant in results.variants:
-        if (benchmark, variant) in results.scores:
-            row = _identify(results, benchmark, variant)
-            row |= {"source": "this study", "note": "", "section": "This study"}
-            row |= _figures(summarise(results.scores[benchmark, variant]), MEASURES)
-            timed = results.speed.get((benchmark, variant), {"summary": {}})["summary"]
-            row["seconds_per_frame"] = timed.get("authors_seconds_per_frame")
+    for method in results.methods:
+        if (benchmark, method) in results.scores:
+            row = _identify(results, benchmark, method)
+            row |= {"source": _source(results, benchmark, method), "note": ""}
+            row["section"] = NOT_TRAINED if row["external"] else "This study"
+            row |= _figures(summarise(results.scores[benchmark, method]), MEASURES)
+            row["seconds_per_frame"] = _authors_seconds(results, benchmark, method)
             ours.append(row)
     rows, notes = ours, [_PROTOCOL_ACCURACY]
     if results.comparable:
@@ -155,6 +172,23 @@ def _benchmark(results: Results, benchmark: Benchmark) -> Table:
     }
     title = f"{TITLES[benchmark]}: accuracy and speed"
     return Table(benchmark, title, rows, columns, lambda row: row["section"], notes)
+
+
+def _source(results: Results, benchmark: Benchmark, method: str) -> str:
+    """Where a row's figures come from."""
+    if method not in results.external:
+        return "this study"
+    given = results.external[method].scores.get(benchmark)
+    return f"the scores in {given.name}" if given else "its masks, scored here"
+
+
+def _authors_seconds(results: Results, benchmark: Benchmark, method: str) -> float | None:
+    """Seconds a frame as the authors count them: measured, or as those of the method report."""
+    if method in results.external:
+        return results.external[method].seconds_per_frame.get(benchmark)
+    timed = results.speed.get((benchmark, method), {"summary": {}})["summary"]
+    seconds: float | None = timed.get("authors_seconds_per_frame")
+    return seconds
 
 
 def published_methods(benchmark: str) -> list[Row]:
@@ -201,10 +235,14 @@ def _speed(results: Results) -> Table:
             seconds = [second for clip in clips for run in clip["network"] for second in run]
             row[f"fps_{count}_objects"] = 1 / statistics.median(seconds)
         rows.append(row)
+    for benchmark, method in results.scores:
+        reported = _authors_seconds(results, benchmark, method)
+        if method in results.external and reported:
+            rows.append(_identify(results, benchmark, method) | {"authors_fps": 1 / reported})
     counts = sorted({int(key[4:-8]) for row in rows for key in row if key.endswith("_objects")})
     columns: dict[str, Cell] = {
         "Variant": _name,
-        "scales": lambda row: row["scales"],
+        "scales": lambda row: row.get("scales", UNKNOWN),
         "FPS": number("fps", "{:.1f}"),
         **{
             f"{count} object{'s' * (count > 1)}": number(f"fps_{count}_objects", "{:.1f}")
@@ -220,7 +258,7 @@ def _speed(results: Results) -> Table:
 
 
 def _sequences(results: Results) -> Table:
-    """Every object of every sequence: `full` alone in print, every variant in the CSV."""
+    """Every object of every sequence: `full` and what is not trained here; all in the CSV."""
     known = facts.read("official_rgmp_scores.csv") if results.comparable else []
     official = {(f["benchmark"], f["sequence"], int(f["object"])): f for f in known}
     rows: list[Row] = []
@@ -235,7 +273,7 @@ def _sequences(results: Results) -> Table:
                     row[f"{variant}_{measure}"] = mean
             fact = official.get((benchmark, sequence, object_id), {})
             for measure in ("J_mean", "F_mean"):
-                row[f"authors_{measure}"] = _known(fact.get(measure, ""))
+                row[f"RGMP_authors_{measure}"] = _known(fact.get(measure, ""))
             rows.append(row)
     columns: dict[str, Cell] = {
         "Sequence": lambda row: row["sequence"],
@@ -247,9 +285,13 @@ def _sequences(results: Results) -> Table:
         },
     }
     if official:
-        columns["J, authors"] = percent("authors_J_mean")
-        columns["F, authors"] = percent("authors_F_mean")
-    notes = [f"{results.label('full')} alone, per cent, mean over seeds; all in the CSV."]
+        columns["J, authors"] = percent("RGMP_authors_J_mean")
+        columns["F, authors"] = percent("RGMP_authors_F_mean")
+    columns |= {
+        f"J&F, {external.label}": percent(f"{name}_J&F")
+        for name, external in results.external.items()
+    }
+    notes = [f"{results.label('full')}, per cent, mean over seeds; all in the CSV."]
     return Table("sequences", "Sequence by sequence", rows, columns, _title, notes)
 
 
@@ -306,6 +348,7 @@ def _identify(results: Results, benchmark: str, variant: str) -> Row:
         "benchmark": benchmark,
         "variant": variant,
         "label": results.label(variant),
+        "external": variant in results.external,
         "mixed": results.mixed(variant),
     }
 
@@ -343,6 +386,10 @@ def _title(row: Row) -> str:
     return TITLES[benchmark]
 
 
+def _title_and_kind(row: Row) -> str:
+    return _title(row) + (f", {NOT_TRAINED.lower()}" if row["external"] else "")
+
+
 def _name(row: Row) -> str:
     return str(row["label"]) + ("†" if row.get("mixed") else "")
 
@@ -363,11 +410,13 @@ def _difference(row: Row) -> str:
 
 def _timed_on(row: Row) -> str:
     """`DAVIS-2016 on AMD EPYC, 2 threads, fp32`; on a GPU its own threads say nothing."""
+    if row["external"]:
+        return f"{_title(row)}, as others report, on other machines"
     count = row["threads"]
     threads = f", {count} thread{'s' * (count > 1)}" if count else ""
     return f"{_title(row)} on {row['device']}{threads}, {row['precision']}"
 
 
 def _megabytes(row: Row) -> str:
-    peak: float | None = row["peak_memory_bytes"]
+    peak: float | None = row.get("peak_memory_bytes")
     return UNKNOWN if peak is None else f"{peak / 1e6:,.0f}"

@@ -14,10 +14,10 @@ import numpy as np
 from PIL import Image
 
 from rgmp import facts
-from rgmp.config import Inference, Machine, Speed
+from rgmp.config import Evaluation, Inference, Machine, Speed
 from rgmp.davis import PALETTE, RESOLUTION, Benchmark, Labels
 from rgmp.files import digest_of
-from rgmp.plan import DataPaths, Plan, PlannedVariant, Run, Training, save
+from rgmp.plan import DataPaths, Plan, PlannedExternal, PlannedVariant, Run, Training, save
 from rgmp.scoring import Score, write_scores
 
 VARIANTS = {  # name: (label, claim, level of J, drift of J over a sequence)
@@ -32,6 +32,7 @@ VARIANTS = {  # name: (label, claim, level of J, drift of J over a sequence)
     "small_kernel_3x3": ("3x3 instead of global convolution", "A wide view matters.", 0.74, 0.07),
     "frozen_encoder": ("encoder of 100% ImageNet & frozen", "Fine-tuning helps.", 0.70, 0.08),
 }
+EXTERNAL = {"painter": (0.71, 0.09), "reporter": (0.80, 0.04)}  # level, drift
 SEQUENCES = ("occlusion", "fast-motion", "scale-change", "look-alikes", "crossing", "appearance")
 SIZE = (96, 160)
 SOURCES, COMMIT = "5" * 64, "c0ffee1234567890c0ffee1234567890c0ffee12"
@@ -45,14 +46,20 @@ def build(
     seeds: tuple[int, ...] = (0, 1),
     complete: bool = False,
     frames: int = 20,
+    external: bool = False,
 ) -> Path:
     """Make a study's folder with `variants` variants and return it.
+
+    `external` adds what was not trained here: `painter`, by masks for the first benchmark, and
+    `reporter`, by scores for every one, of whose speed something is known.
 
     `complete` makes it look like a study of the whole of DAVIS val, without frames and masks; else
     it is one of the embedded benchmark, with them.
     """
     names = list(VARIANTS)[:variants]
     plan = _plan(folder, names, benchmarks, seeds, complete)
+    if external:
+        plan = plan.model_copy(update={"external": _external(folder, benchmarks)})
     save(plan, folder)
     for training in plan.trainings:
         _write_training(folder, training)
@@ -68,7 +75,40 @@ def build(
             if not complete and seed == seeds[0]:  # pictures are of the first seed
                 _write_masks(folder, plan.data.davis, benchmark, name, seed, scores)
         _write_speed(folder, benchmark, name, 1 + 0.15 * index, objects)
+    for method in plan.external:
+        for benchmark in method.benchmarks:
+            _write_external(folder, plan, method.name, benchmark, frames)
     return folder
+
+
+def _external(folder: Path, benchmarks: tuple[Benchmark, ...]) -> tuple[PlannedExternal, ...]:
+    first = benchmarks[0]
+    return (
+        PlannedExternal(
+            name="painter",
+            label="Painter (masks)",
+            masks={first: folder / "masks" / first / "painter" / "seed0"},
+            digests={first: "e" * 64},
+        ),
+        PlannedExternal(
+            name="reporter",
+            label="Reporter",
+            scores=dict.fromkeys(benchmarks, Path("given/reporter.csv")),
+            seconds_per_frame={first: 0.5},
+            digests=dict.fromkeys(benchmarks, "f" * 64),
+        ),
+    )
+
+
+def _write_external(folder: Path, plan: Plan, name: str, benchmark: Benchmark, frames: int) -> None:
+    """Scores without a seed, a record that says where they come from, and the painter's masks."""
+    rows = _scores(benchmark, name, 0, _objects(benchmark, plan.complete), frames)
+    path = f"scores/{benchmark}/{name}/external"
+    write_scores(folder / f"{path}.csv", [row._replace(seed=None) for row in rows])
+    config = {"engine": "builtin"} if name == "painter" else {"scores": "given/reporter.csv"}
+    _write_record(folder, "score", path, name, None, benchmark=benchmark, config=config)
+    if name == "painter" and not plan.complete:
+        _write_masks(folder, plan.data.davis, benchmark, name, 0, rows)
 
 
 def _objects(benchmark: str, complete: bool) -> list[tuple[str, int]]:
@@ -121,7 +161,8 @@ def _plan(
         networks=(),
         benchmarks=benchmarks,
         split="val",
-        engine="builtin",
+        evaluation=Evaluation(),
+        external=(),
         seeds=seeds,
         machine=Machine(),
         speed=Speed(),
@@ -198,7 +239,7 @@ def _scores(
     benchmark: str, variant: str, seed: int, objects: Iterable[tuple[str, int]], frames: int
 ) -> list[Score]:
     """J and F of frames 1 to `frames` - 2 of every object."""
-    _, _, level, drift = VARIANTS[variant]
+    level, drift = EXTERNAL.get(variant) or VARIANTS[variant][2:]
     time = np.linspace(0, 1, frames - 2)
     rows = []
     for sequence, number in objects:
@@ -275,7 +316,7 @@ def _write_record(
     kind: str,
     name: str,
     variant: str,
-    seed: int,
+    seed: int | None,
     *,
     stage: str | None = None,
     benchmark: str | None = None,

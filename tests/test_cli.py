@@ -131,7 +131,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "no command": ([], nothing, "COMMAND"),
     "unknown command": (["segment"], nothing, "segment"),
     "unknown option": ([*SCORE, "--engin2", "x"], nothing, "--engin2"),
-    "missing option": (["score", *VAL], nothing, "--masks"),
+    "missing option": (["score", *VAL], nothing, "--out"),
     "unknown benchmark": (["infer", "--benchmark", "davis2018"], nothing, "davis2018"),
     "number that is none": ([*SPEED, "--limit", "many"], nothing, "many"),
     "no repeats": ([*SPEED, "--repeats", "0"], nothing, "--repeats"),
@@ -172,8 +172,8 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         unlink("stills/masks/1.png"),
         "stills/images/1.jpg: has no mask",
     ),
-    "check: stills in one folder": (
-        [*CHECK, "--stills", "stills", "stills"], nothing, "images and masks are one folder"
+    "check: stills of five parts": (
+        [*CHECK, "--stills", *"abcde"], nothing, "two to four of images, masks, labels, names"
     ),
     "check: first weights are none": (
         [*CHECK, "--weights", "text.pth", "resnet18"],

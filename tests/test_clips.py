@@ -130,6 +130,18 @@ def test_a_reference_without_the_object_gives_way_to_frame_0(tmp_path: Path) -> 
         assert not masks[1:].any()
 
 
+def test_the_reference_is_frame_0_where_that_is_asked_for(root: Path) -> None:
+    """The left object moves 2 pixels a frame, which tells frames apart."""
+
+    def edges(which: str) -> set[int]:
+        settings = {**FIXED, "benchmark": "davis2016", "reference_frame": which}
+        masks = [draw(root, seed, **settings).masks[0] for seed in range(20)]
+        return {int((mask[20] == 1).nonzero()[0]) for mask in masks}
+
+    assert edges("first") == {10}
+    assert edges("earlier") > {10, 12}
+
+
 def test_frames_and_masks_are_seen_alike(root: Path) -> None:
     """The object is bright and the rest dark, wherever the view takes them."""
     for seed in range(6):

@@ -14,7 +14,7 @@ from PIL import Image
 from synthetic_study import build
 
 from rgmp import dag, figures
-from rgmp.pictures import _labels, closer, hardest, paint, parting
+from rgmp.pictures import _labels, closer, hardest, mask_of, paint, parting
 from rgmp.results import load
 from rgmp.scoring import read_scores, write_scores
 
@@ -234,7 +234,8 @@ def test_the_hardest_sequences_start_from_what_is_given(four: Path) -> None:
 def test_a_painted_frame_shows_mask_and_outline(four: Path) -> None:
     study = load(four)
     shot = parting(study, "davis2016", 1)[0]
-    truth, masked = paint(study, shot, None), paint(study, shot, "no_reference")
+    mask = mask_of(study, shot, "no_reference")
+    truth, masked = paint(study, shot, None), paint(study, shot, mask)
     assert truth.shape == masked.shape
     white = (truth == 255).all(axis=2)
     assert white.any()
@@ -251,8 +252,8 @@ def test_a_strip_is_cropped_to_what_is_marked_and_keeps_its_shape(four: Path) ->
         assert 0 <= top < bottom <= 96
         assert (right - left) / (bottom - top) == pytest.approx(160 / 96, rel=0.03)
         assert right - left >= 80
-        for variant in (None, *shot.regions):
-            y, x = np.nonzero(_labels(study, shot, variant))
+        for mask in (None, *(mask_of(study, shot, method) for method in shot.regions)):
+            y, x = np.nonzero(_labels(study, shot, mask))
             assert left <= x.min() <= x.max() < right
             assert top <= y.min() <= y.max() < bottom
     one = next(s for s in parting(study, "davis2016", 6) if s.sequence == "occlusion")

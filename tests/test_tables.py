@@ -133,7 +133,7 @@ def test_a_toy_study_shows_no_published_row_and_says_what_it_is(five: Path) -> N
                 assert "seeds 0, 1; commit c0ffee1234" in text
                 assert "builtin engine" in text
     assert all(row["published_J&F"] == "" for row in rows_of(five, "ablation"))
-    assert all(row["authors_J_mean"] == "" for row in rows_of(five, "sequences"))
+    assert all(row["RGMP_authors_J_mean"] == "" for row in rows_of(five, "sequences"))
 
 
 def test_full_stands_among_the_published_methods_on_the_whole_of_davis(real: Path) -> None:
@@ -158,7 +158,7 @@ def test_published_figures_are_those_of_their_sources(real: Path) -> None:
     assert float(known["davis2016", "no_synthetic"]) == pytest.approx(0.6875)
     assert known["davis2016", "no_bptt"] == ""
     libby = next(row for row in rows_of(real, "sequences") if row["sequence"] == "libby")
-    assert float(libby["authors_J_mean"]) == 0.723291
+    assert float(libby["RGMP_authors_J_mean"]) == 0.723291
     assert "| 81.8 |" in text_of(real, "davis2016.md")
 
 

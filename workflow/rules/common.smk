@@ -9,6 +9,14 @@ from rgmp import figures, plan as planning, tables
 from rgmp.errors import UserError
 
 ENGINE_SOURCES = ("davis.py", "measures.py", "scoring.py")
+SPEED_SOURCES = (
+    "aggregation.py",
+    "graphs.py",
+    "network.py",
+    "passes.py",
+    "propagation.py",
+    "speed.py",
+)
 TABLE_SOURCES = ("results.py", "statistics.py", "tables.py", "typesetting.py")
 FIGURE_SOURCES = ("results.py", "statistics.py", "figures.py", "pictures.py", "dag.py")
 FACTS = ("facts/published.csv", "facts/published_ablation.csv", "facts/official_rgmp_scores.csv")
@@ -34,6 +42,12 @@ def training_of(wildcards):
     """The planned training that the wildcards name."""
     folder = f"weights/{wildcards.stage}/{wildcards.training}"
     return next(t for t in plan.trainings if t.folder == folder)
+
+
+def launcher_of(wildcards):
+    """What starts a training: torchrun, where several processes share one."""
+    count = plan.machine.processes
+    return f"torchrun --standalone --nproc-per-node {count} --no-python " if count > 1 else ""
 
 
 def inputs_of_training(wildcards):
@@ -88,6 +102,24 @@ def data_options():
     )
 
 
+def engine_options():
+    """How masks are scored, as the commands take it."""
+    return f"--engine {plan.evaluation.engine} --cross-check {plan.evaluation.cross_check}"
+
+
+def external_of(wildcards):
+    """The method that is not trained here."""
+    return next(e for e in plan.external if e.name == wildcards.external)
+
+
+def external_options(wildcards):
+    """Where its masks or its scores are, as the commands take it."""
+    external, benchmark = external_of(wildcards), wildcards.benchmark
+    if benchmark in external.masks:
+        return f"--masks {quote(str(external.masks[benchmark]))}"
+    return f"--scores {quote(str(external.scores[benchmark]))}"
+
+
 def inference_options(wildcards):
     """How a variant segments, as the commands take it."""
     settings = plan.variant(wildcards.variant).inference
@@ -106,8 +138,8 @@ def check_options(wildcards):
     """A part of the data, as `rgmp check` takes it."""
     part = plan.checks[wildcards.part]
     if part == "stills":
-        folders = [(quote(str(s.images)), quote(str(s.masks))) for s in plan.data.stills]
-        return " ".join(f"--stills {images} {masks}" for images, masks in folders)
+        sets = [(s.images, s.masks, s.labels, s.names or "") for s in plan.data.stills]
+        return " ".join(f"--stills {' '.join(quote(str(x)) for x in s if x)}" for s in sets)
     if part == "weights":
         return " ".join(f"--weights {quote(str(p))} {name}" for p, name in plan.initial_weights)
     if part == "networks":
@@ -119,14 +151,9 @@ def check_options(wildcards):
 def measured_files(wildcards):
     """Every row, speed file and record that the report rests on."""
     folder = f"results/{plan.study}"
-    runs = [(v.name, run.seed) for v in plan.variants for run in v.runs]
     return (
         [f"{folder}/records/{t.folder}.json" for t in plan.trainings]
-        + [
-            f"{folder}/scores/{b}/{variant}/seed{seed}.csv"
-            for b in plan.benchmarks
-            for variant, seed in runs
-        ]
+        + [f"{folder}/{path}" for path in plan.scores]
         + [f"{folder}/speed/{b}/{v.name}.json" for b in plan.benchmarks for v in plan.variants]
     )
 
