@@ -149,20 +149,25 @@ def _panels(
     return figure, list(zip(benchmarks, axes, strict=True))
 
 
+def _style(results: Results, method: str, styles: Sequence[Any]) -> Any:
+    """The style of a method: the first is full's alone, however many there are."""
+    index = results.methods.index(method)
+    return styles[1 + (index - 1) % (len(styles) - 1)] if index else styles[0]
+
+
 def _colour(results: Results, method: str) -> Any:
-    return COLOURS[results.methods.index(method) % len(COLOURS)]
+    return _style(results, method, COLOURS)
 
 
 def _mark(results: Results, method: str) -> dict[str, Any]:
     """Filled where the method is trained here, hollow where not."""
-    marker = MARKERS[results.methods.index(method) % len(MARKERS)]
     hollow = {"mfc": "none"} if method in results.external else {"mec": "white", "mew": 0.6}
+    marker = _style(results, method, MARKERS)
     return {"marker": marker, "color": _colour(results, method), **hollow}
 
 
 def _line(results: Results, method: str) -> Any:
-    index = results.methods.index(method)
-    return LINES[1 + (index - 1) % (len(LINES) - 1)] if index else LINES[0]
+    return _style(results, method, LINES)
 
 
 def _legend(figure: Figure, handles: Sequence[Artist]) -> None:
