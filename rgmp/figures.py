@@ -296,7 +296,8 @@ def _name_points(figure: Figure, ax: Axes, points: dict[str, Point], others: lis
         def cost(place: _Place) -> int:
             box = put(place)
             covered = sum(1 for other in taken if box.overlaps(other))
-            return covered + int(box.x0 < frame.x0 or box.x1 > frame.x1)
+            outside = box.x0 < frame.x0 or box.x1 > frame.x1
+            return covered + int(outside or box.y0 < frame.y0 or box.y1 > frame.y1)
 
         taken.append(put(min(_PLACES, key=cost)))
 
@@ -364,7 +365,7 @@ def _course(results: Results) -> Figure | str:
     panels = [key for key in panels if key in results.rows]
     columns = min(len(panels), 2 if len(panels) <= 8 else 4)  # ten variants fit a page
     rows = -(-len(panels) // columns)
-    figure = _figure(results, 0.7 + 1.5 * rows)
+    figure = _figure(results, min(0.7 + 1.5 * rows, PAGE))
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax in axes.flat[len(panels) :]:
         ax.remove()

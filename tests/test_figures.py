@@ -57,7 +57,11 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sizes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    return {n: build(tmp_path_factory.mktemp(f"n{n}"), variants=n, frames=8) for n in (2, 10)}
+    """Studies of two variants, and of ten beside two methods that are not trained here."""
+    return {
+        n: build(tmp_path_factory.mktemp(f"n{n}"), variants=n, external=n == 10, frames=8)
+        for n in (2, 10)
+    }
 
 
 @pytest.mark.parametrize("draw", figures.DRAWINGS)
