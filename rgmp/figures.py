@@ -199,7 +199,7 @@ def _accuracy_speed(results: Results) -> Figure | str:
     timed = [key for key in results.scores if key in results.speed]
     if not timed:
         return "Nothing has been both scored and timed yet."
-    figure, panels = _panels(results, 3.4, timed)
+    figure, panels = _panels(results, 3.1 + 0.08 * len(results.methods), timed)
     handles = [
         _handle(results.label(variant), ls="", **_mark(results, variant))
         for variant in results.variants
