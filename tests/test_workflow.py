@@ -24,7 +24,9 @@ STUDY = tiny_tree.STUDY | {"seeds": [0]}
 def make_workspace(root: Path) -> Path:
     """A folder with data, a study and the project's variants."""
     tiny_tree.write_tree(root)
-    shutil.copytree(PROJECT / "ablations", root / "ablations")
+    (root / "ablations").mkdir()
+    for name in ("full", "no_synthetic", "no_bptt", "no_reference", "winner_take_all"):
+        shutil.copy(PROJECT / f"ablations/{name}.yaml", root / "ablations")
     (root / "seconds.yaml").write_text(yaml.safe_dump(STUDY))
     return root
 
@@ -58,17 +60,31 @@ def planned_with_other_bytes(workspace: Path, sequence: str) -> dict[str, int]:
 
 
 def test_the_mini_study_trains_the_smallest_number_of_times(tmp_path: Path) -> None:
-    """With each of two seeds: two stage 1 (with and without reference) and four stage 2."""
+    """With each of two seeds: three stage 1 and seven stage 2 for ten variants.
+
+    Stage 1 differs without reference and without previous mask alone; two variants differ from full
+    in inference alone, and one has its stage 1.
+    """
     study = yaml.safe_load((PROJECT / "workflow/config/mini.yaml").read_text())
-    five = ["full", "no_synthetic", "no_bptt", "no_reference", "winner_take_all"]
-    (tmp_path / "study.yaml").write_text(
-        yaml.safe_dump({**study, "seeds": [0, 1], "variants": five})
-    )
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump({**study, "seeds": [0, 1]}))
     shutil.copytree(PROJECT / "ablations", tmp_path / "ablations")
     jobs = planned(snakemake(tmp_path, "--dry-run", study="study.yaml"))
-    assert jobs["train"] == 2 * (2 + 4)
-    assert jobs["infer"] == jobs["score"] == 5 * 2 * 2
-    assert jobs["time_frames"] == 5 * 2
+    assert jobs["train"] == 2 * (3 + 7)
+    assert jobs["infer"] == jobs["score"] == 10 * 2 * 2
+    assert jobs["time_frames"] == 10 * 2
+
+
+@pytest.mark.parametrize(("processes", "launcher"), [(1, ""), (2, "torchrun --standalone ")])
+def test_several_processes_of_a_training_are_started_by_torchrun(
+    tmp_path: Path, processes: int, launcher: str
+) -> None:
+    make_workspace(tmp_path)
+    study = STUDY | {"machine": {"device": "cpu", "processes": processes}}
+    (tmp_path / "seconds.yaml").write_text(yaml.safe_dump(study))
+    done = snakemake(tmp_path, "--dry-run", "--printshellcmds")
+    commands = re.findall(r"^ *(.*)rgmp train .*$", done.stdout + done.stderr, re.MULTILINE)
+    assert commands
+    assert {command.partition("--nproc")[0] for command in commands} == {launcher}
 
 
 RULES = {  # of the commands in the figure of the DAG
