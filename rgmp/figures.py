@@ -396,7 +396,10 @@ _TIME = np.linspace(0, 100, 41)
 
 
 def _course_of(rows: list[Score]) -> tuple[Values, Values, Values]:
-    """Mean J over objects, per cent, at 41 positions, and the 95 % bootstrap interval of it."""
+    """Mean J over objects, per cent, at 41 positions, and its 95 % bootstrap interval.
+
+    Sequences are resampled, each with its objects, which are alike.
+    """
     curves: dict[tuple[int | None, str, int], list[Score]] = defaultdict(list)
     for row in rows:
         curves[row.seed, row.sequence, row.object].append(row)
@@ -406,9 +409,13 @@ def _course_of(rows: list[Score]) -> tuple[Values, Values, Values]:
         curve = np.interp(_TIME, np.linspace(0, 100, len(values)), values)
         objects[sequence, number].append(curve)
     means = np.array([np.mean(seeds, axis=0) for seeds in objects.values()])
-    random = np.random.default_rng(0)
-    drawn = means[random.integers(len(means), size=(1000, len(means)))].mean(axis=1)
-    low, high = np.percentile(drawn, (2.5, 97.5), axis=0)
+    names = [sequence for sequence, _ in objects]
+    sequences = list(dict.fromkeys(names))
+    chances = np.full(len(sequences), 1 / len(sequences))
+    drawn = np.random.default_rng(0).multinomial(len(sequences), chances, 1000)
+    weights = drawn[:, [sequences.index(name) for name in names]]  # (1000, O)
+    courses = weights @ means / weights.sum(axis=1, keepdims=True)
+    low, high = np.percentile(courses, (2.5, 97.5), axis=0)
     return means.mean(axis=0), low, high
 
 

@@ -27,7 +27,7 @@ CAPTIONS = {
     "differences": "Each variant minus the whole method: mean, interval and single seeds. Where an "
     "arrow ends a line, the interval goes on.",
     "course": "J over the course of a sequence: where errors add up, a line falls. Each variant "
-    "beside the whole method; bands: 95% bootstrap intervals of the mean over objects.",
+    "beside the whole method; bands: 95% bootstrap intervals of the mean, sequences resampled.",
     "sequences": "J of every sequence, hardest at the bottom.",
     "training": "Training curves: the mean of the seeds, and thin lines for each; a training that "
     "variants share is drawn once, under the first of them.",

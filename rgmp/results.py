@@ -137,8 +137,8 @@ class Results:
         checked = len(differences) - differences.count(None)
         how = "not cross-checked"
         if checked:
-            share = "" if checked == len(scored) else f"{checked} of {len(scored)} times "
-            how = f"{share}cross-checked with the other to {AGREEMENT:g} a frame"
+            share = "" if checked == len(scored) else f"{checked} of {len(scored)} tables "
+            how = f"{share}cross-checked with the other (no J or F {AGREEMENT:g} apart)"
         return f"the {engines} engine, {how}"
 
     @property

@@ -324,7 +324,8 @@ def _measure_of(engine: Engine) -> Callable[[Mask, Mask], Measured]:
         from davis2017.metrics import db_eval_boundary, db_eval_iou  # noqa: PLC0415 - optional
     except ImportError as error:
         raise UserError(
-            f"engine official: {error}; `make evaluator` installs it, or score with builtin"
+            f"engine official: davis2017-evaluation is not installed, or not whole ({error}); "
+            "`make evaluator` installs it; or score with builtin, not cross-checked"
         ) from error
 
     def measure_officially(truth: Mask, prediction: Mask) -> Measured:
@@ -343,14 +344,14 @@ def cross_check(rows: list[Score], others: list[Score]) -> float:
     """
     largest = 0.0
     for row, other in zip(rows, others, strict=True):
-        difference = max(abs(row.J - other.J), abs(row.F - other.F))
-        if not difference <= AGREEMENT:
+        differences = (abs(row.J - other.J), abs(row.F - other.F))
+        if not all(difference <= AGREEMENT for difference in differences):
             raise UserError(
                 f"{row.benchmark}, {row.variant}: {row.sequence}, object {row.object}, frame "
                 f"{row.frame}: J {row.J}, F {row.F} by one engine and J {other.J}, F {other.F} by "
                 f"the other, more than {AGREEMENT:g} apart; nothing is written"
             )
-        largest = max(largest, difference)
+        largest = max(largest, *differences)
     return largest
 
 
@@ -370,7 +371,7 @@ def _read_given(
         lacking = {"sequence", "object", "frame", "J", "F"} - {*(lines.fieldnames or ())}
         if lacking:
             raise ValueError(f"it lacks the columns {', '.join(sorted(lacking))}")
-        rows = [row for row in lines if row.get("benchmark", benchmark) == benchmark]
+        rows = [(lines.line_num, row) for row in lines]
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); name a CSV file") from error
     except (ValueError, csv.Error) as error:
@@ -379,12 +380,17 @@ def _read_given(
         ) from error
     given: dict[tuple[str, int], dict[str, Measured]] = {}
     problems: list[str] = []
-    for row in rows:
+    for number, row in rows:
+        if None in row or None in row.values():  # csv's way to say so
+            problems.append(f"line {number}: has more or fewer columns than the first")
+            continue
+        if row.get("benchmark", benchmark) != benchmark:
+            continue
         where = f"{row['sequence']}, object {row['object']}, frame {row['frame']}"
         try:
             figures = Measured(*(_share(row[name]) for name in Measured._fields))
             frames = given.setdefault((row["sequence"], int(row["object"])), {})
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             problems.append(f"{where}: {error}")
             continue
         if row["frame"] in frames:
