@@ -88,7 +88,8 @@ def test_help_names_every_command_and_version_is_the_packages(
     with pytest.raises(SystemExit):
         cli.main(["--help"])
     listed = capsys.readouterr().out
-    assert all(f"\n    {command} " in listed for command in COMMANDS)
+    first_words = {line.split()[0] for line in listed.splitlines() if line.strip()}
+    assert first_words >= set(COMMANDS)
     with pytest.raises(SystemExit):
         cli.main(["--version"])
     assert capsys.readouterr().out == f"rgmp {rgmp.__version__}\n"

@@ -82,7 +82,7 @@ def test_several_processes_of_a_training_are_started_by_torchrun(
     study = STUDY | {"machine": {"device": "cpu", "processes": processes}}
     (tmp_path / "seconds.yaml").write_text(yaml.safe_dump(study))
     done = snakemake(tmp_path, "--dry-run", "--printshellcmds")
-    commands = re.findall(r"^ *(.*)rgmp train .*$", done.stdout + done.stderr, re.MULTILINE)
+    commands = re.findall(r"Shell command: (.*)rgmp train ", done.stdout + done.stderr)
     assert commands
     assert {command.partition("--nproc")[0] for command in commands} == {launcher}
 
