@@ -11,7 +11,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -314,7 +314,6 @@ def require(engine: Engine) -> None:
     _measure_of(engine)
 
 
-@cache
 def _measure_of(engine: Engine) -> Callable[[Mask, Mask], Measured]:
     """The function that measures J and F of a truth and a prediction."""
     if engine == "builtin":

@@ -281,17 +281,17 @@ def _sequences(results: Results) -> Table:
         **{
             title: percent(f"full_{measure}")
             for measure, title in MEASURES.items()
-            if not measure.endswith("recall")
+            if not measure.endswith(("recall", "decay") if results.external else "recall")
         },
     }
     if official:
         columns["J, authors"] = percent("RGMP_authors_J_mean")
         columns["F, authors"] = percent("RGMP_authors_F_mean")
-    columns |= {
-        f"J&F, {external.label}": percent(f"{name}_J&F")
-        for name, external in results.external.items()
-    }
+    shown = list(results.external)[:3]  # as many as a page has room for
+    columns |= {results.label(name): percent(f"{name}_J&F") for name in shown}
     notes = [f"{results.label('full')}, per cent, mean over seeds; all in the CSV."]
+    if shown:
+        notes.append(f"J&F of {', '.join(map(results.label, shown))}.")
     return Table("sequences", "Sequence by sequence", rows, columns, _title, notes)
 
 

@@ -74,6 +74,30 @@ def test_no_panel_is_empty_and_every_figure_says_its_study(four: Path, draw: Any
     assert "commit c0ffee1234" in footer
 
 
+def said(figure: Figure) -> set[str]:
+    """Every word in a figure: titles, ticks, legends."""
+    return {text.get_text().replace("\n", " ") for text in figure.findobj(Text)}
+
+
+def test_what_is_not_trained_here_stands_in_every_figure(tmp_path: Path) -> None:
+    study = load(build(tmp_path, variants=2, frames=6, external=True))
+    with rc_context(figures.STYLE):
+        drawn: dict[str, Any] = {
+            name: draw(study) for name, draw in zip(figures.NAMES, figures.DRAWINGS, strict=True)
+        }
+    for name in ("accuracy_speed", "differences", "course", "sequences"):
+        for label in ("Painter (masks)", "Reporter"):
+            assert any(label in text for text in said(drawn[name])), (name, label)
+    painted = said(drawn["strips"])
+    assert "Painter (masks)" in painted
+    assert "Reporter" not in painted  # of scores alone there is no picture
+    assert "\N{EN DASH}" in painted  # the painter's on davis2017
+    known, unknown = drawn["accuracy_speed"].axes
+    assert [line.get_linestyle() for line in known.lines].count(":") == 1
+    assert 0.5 in {line.get_xdata()[0] for line in known.lines if line.get_marker() != "None"}
+    assert [line.get_linestyle() for line in unknown.lines].count(":") == 1
+
+
 def test_a_benchmark_not_yet_scored_has_no_panel(tmp_path: Path) -> None:
     build(tmp_path, variants=2, frames=6)
     shutil.rmtree(tmp_path / "scores" / "davis2017")

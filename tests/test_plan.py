@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -397,6 +398,69 @@ def test_new_variant_adds_its_own_trainings_only() -> None:
 
 
 # ---- plan.json ----
+
+
+def external(study: dict[str, Any]) -> None:
+    """Masks for one benchmark, scores for the other."""
+    shutil.copytree("davis/Annotations/480p", "given/masks", dirs_exist_ok=True)
+    Path("given/scores.csv").write_text("sequence,object,frame,J,F\n")
+    study["external"] = [
+        {
+            "name": "theirs",
+            "label": "Theirs",
+            "masks": {"davis2016": "given/masks"},
+            "scores": {"davis2017": "given/scores.csv"},
+        }
+    ]
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_not_trained_here_is_planned_by_its_bytes() -> None:
+    without, found = resolved(), resolved(external)
+    assert folders(found) == folders(without)
+    more = {
+        "scores/davis2016/theirs/external.csv": ("davis2016", "theirs"),
+        "scores/davis2017/theirs/external.csv": ("davis2017", "theirs"),
+    }
+    assert found.scores == without.scores | more
+    Path("given/masks/val_a/00001.png").touch()
+    assert resolved(external).digest == found.digest
+    Path("given/scores.csv").write_text("frame,sequence,object,J,F\n")
+    of_scores = plan.resolve(Path("study.yaml"))
+    assert of_scores.digest != found.digest
+    assert of_scores.external[0].digests["davis2016"] == found.external[0].digests["davis2016"]
+    Path("given/masks/val_a/00001.png").unlink()
+    of_masks = plan.resolve(Path("study.yaml"))
+    assert of_masks.external[0].digests["davis2016"] != found.external[0].digests["davis2016"]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"masks": {"davis2016": "nowhere"}}, "nowhere: no masks .* of external theirs"),
+        ({"scores": {"davis2017": "nowhere.csv"}}, "nowhere.csv: cannot be read"),
+        ({"name": "no_bptt"}, "external no_bptt: a variant has that name"),
+    ],
+)
+def test_what_is_not_trained_here_has_to_be_there(change: dict[str, Any], said: str) -> None:
+    def changed(study: dict[str, Any]) -> None:
+        external(study)
+        study["external"][0] |= change
+
+    with pytest.raises(UserError, match=said):
+        resolved(changed)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("evaluation", [{"engine": "official"}, {"cross_check": "require"}])
+def test_an_engine_that_is_not_installed_is_named_before_any_work(
+    evaluation: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "davis2017.metrics", None)
+    with pytest.raises(UserError, match="`make evaluator` installs it"):
+        resolved(lambda study: study.update(evaluation=evaluation))
+    assert resolved().evaluation.cross_check == "auto"
 
 
 @pytest.mark.usefixtures("here")

@@ -162,6 +162,31 @@ def test_published_figures_are_those_of_their_sources(real: Path) -> None:
     assert "| 81.8 |" in text_of(real, "davis2016.md")
 
 
+def test_what_is_not_trained_here_stands_in_every_table(tmp_path: Path) -> None:
+    folder = build(tmp_path, variants=2, frames=6, external=True)
+    tables.write(folder)
+    found = {(r["benchmark"], r["label"]): r for r in rows_of(folder, "ablation")}
+    theirs = found["davis2016", "Painter (masks)"]
+    assert (theirs["seeds"], theirs["J_mean_spread"], theirs["external"]) == ("0", "", "True")
+    assert theirs["difference_verdict"] in {"better", "worse", "inconclusive"}
+    assert ("davis2017", "Painter (masks)") not in found
+    assert "**DAVIS-2017, not trained here**" in text_of(folder, "ablation.md")
+    sources = {r["label"]: r for r in rows_of(folder, "davis2016")}
+    assert sources["Painter (masks)"]["source"] == "its masks, scored here"
+    assert sources["Reporter"]["source"] == "the scores in reporter.csv"
+    assert sources["Reporter"]["seconds_per_frame"] == "0.5"
+    assert sources["Painter (masks)"]["seconds_per_frame"] == ""
+    (timed,) = (r for r in rows_of(folder, "speed") if r["external"] == "True")
+    assert (timed["label"], timed["benchmark"], timed["authors_fps"]) == (
+        "Reporter",
+        "davis2016",
+        "2.0",
+    )
+    one = rows_of(folder, "sequences")[0]
+    assert 0 < float(one["painter_J&F"]) < 1
+    assert "| Painter (masks) | Reporter |" in text_of(folder, "sequences.md")
+
+
 def test_a_part_of_davis_shows_its_own_rows_only(tmp_path: Path) -> None:
     build(tmp_path, variants=2, complete=True, seeds=(0,), frames=6)
     plan = json.loads((tmp_path / "plan.json").read_text())

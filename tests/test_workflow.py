@@ -18,12 +18,23 @@ from rgmp.plan import load_plan, resolve
 from rgmp.records import read_all
 
 PROJECT = Path(__file__).parents[1]
-STUDY = tiny_tree.STUDY | {"seeds": [0]}
+STUDY = tiny_tree.STUDY | {
+    "seeds": [0],
+    "external": [
+        {"name": "painter", "label": "Painter", "masks": {"davis2017": "given/masks"}},
+        {"name": "reporter", "label": "Reporter", "scores": {"davis2016": "given/scores.csv"}},
+    ],
+}
 
 
 def make_workspace(root: Path) -> Path:
-    """A folder with data, a study and the project's variants."""
+    """A folder with data, a study, what others made of the data, and the project's variants."""
     tiny_tree.write_tree(root)
+    lines = ["sequence,object,frame,J,F"]
+    for name in ("val_a", "val_b"):
+        shutil.copytree(root / "davis/Annotations/480p" / name, root / "given/masks" / name)
+        lines += [f"{name},1,{frame:05d},0.5,0.7" for frame in range(1, tiny_tree.FRAMES - 1)]
+    (root / "given/scores.csv").write_text("\n".join(lines))
     (root / "ablations").mkdir()
     for name in ("full", "no_synthetic", "no_bptt", "no_reference", "winner_take_all"):
         shutil.copy(PROJECT / f"ablations/{name}.yaml", root / "ablations")
@@ -184,7 +195,7 @@ class TestStudyOfSeconds:
 
     def test_makes_every_row(self, finished: Path) -> None:
         folder = finished / "results/tiny"
-        assert len(list(folder.glob("scores/*/*/*.csv"))) == 5 * 2
+        assert len(list(folder.glob("scores/*/*/seed0.csv"))) == 5 * 2
         with (folder / "scores/davis2017/full/seed0.csv").open() as file:
             rows = list(csv.DictReader(file))
         assert len(rows) == 2 * 2 * (
@@ -192,6 +203,27 @@ class TestStudyOfSeconds:
         )  # sequences, objects, frames but first and last
         assert {row["variant"] for row in rows} == {"full"}
         assert {row["seed"] for row in rows} == {"0"}
+
+    def test_what_is_not_trained_here_stands_beside(self, finished: Path) -> None:
+        with (finished / "results/tiny/tables/ablation.csv").open() as file:
+            theirs = {
+                row["label"]: row for row in csv.DictReader(file) if row["external"] == "True"
+            }
+        assert theirs.keys() == {"Painter", "Reporter"}
+        assert theirs["Painter"]["J&F"] == "1.0"
+        assert float(theirs["Reporter"]["J&F"]) == pytest.approx(0.6)
+
+    def test_other_masks_of_others_are_scored_again_and_nothing_else(self, finished: Path) -> None:
+        mask = finished / "given/masks/val_a/00001.png"
+        before = mask.read_bytes()
+        mask.write_bytes((finished / "given/masks/val_b/00002.png").read_bytes())
+        try:
+            jobs = planned(snakemake(finished, "all", "--dry-run"))
+        finally:
+            mask.write_bytes(before)
+        remade = {"make_tables", "make_figures", "make_report", "track"}
+        assert set(jobs) == {"score_external", *remade, "all", "total"}
+        assert jobs["score_external"] == 1
 
     def test_makes_every_table_and_figure(self, finished: Path) -> None:
         folder = finished / "results/tiny"
@@ -206,7 +238,8 @@ class TestStudyOfSeconds:
         records = read_all(finished / "results/tiny")
         kinds = [record["kind"] for record in records]
         assert kinds.count("train") == 6
-        assert kinds.count("infer") == kinds.count("score") == 10
+        assert kinds.count("infer") == 10
+        assert kinds.count("score") == 10 + 2
         assert kinds.count("speed") == 10
         assert kinds.count("check") == 4
         assert all(record["study"] == "tiny" for record in records)
