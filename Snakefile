@@ -4,7 +4,7 @@
 #   snakemake --cores 4 all --configfile workflow/config/davis.yaml      the paper's study
 #
 # render or read data -> check it -> pretrain on synthetic pairs -> finetune on videos with BPTT
-# -> masks -> J&F of every frame, seconds a frame -> tables -> figures -> report.html, MLflow.
+# -> masks -> J&F of every frame, seconds a frame -> tables -> figures -> MLflow -> report.html.
 # Every rule is one `rgmp` command that can be run by hand, in the environment that is active
 # (`conda:` names it for the record). What there is to do follows from the study
 # (workflow/config/*.yaml) and the variants (ablations/*.yaml).
@@ -33,6 +33,7 @@ wildcard_constraints:
     benchmark="|".join(plan.benchmarks),
     variant="|".join(v.name for v in plan.variants),
     seed="|".join(str(seed) for seed in plan.seeds),
+    external="|".join(e.name for e in plan.external) or "(?!)",
 
 
 include: "workflow/rules/data.smk"
@@ -47,4 +48,3 @@ rule all:
     default_target: True
     input:
         f"results/{plan.study}/report.html",
-        f"results/{plan.study}/records/track.json",

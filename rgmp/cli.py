@@ -8,18 +8,22 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from rgmp import __version__, davis, files, plan, records
-from rgmp.config import Inference, Stage, Stills, validated
+from rgmp.config import Evaluation, Inference, Stage, Stills, validated
 from rgmp.errors import UserError
 
 if TYPE_CHECKING:
     from rgmp.propagation import Propagator
+    from rgmp.scoring import Engine, Score
 
 _AGGREGATIONS = get_args(Inference.model_fields["aggregation"].annotation)
 _PRECISIONS = get_args(Inference.model_fields["precision"].annotation)
+_ENGINES = get_args(Evaluation.model_fields["engine"].annotation)
+_CROSS_CHECKS = get_args(Evaluation.model_fields["cross_check"].annotation)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -121,12 +125,20 @@ def _check_options(command: argparse.ArgumentParser) -> None:
         metavar=("FILE", "BACKBONE"),
         help="ImageNet weights, such as resnet50.pth resnet50; may be repeated",
     )
+    command.add_argument(
+        "--network",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a trained network, ours or the authors' released one; may be repeated",
+    )
     _add_record(command)
 
 
 def _check(options: argparse.Namespace) -> None:
-    if not (options.davis or options.stills or options.weights):
-        raise UserError("nothing to check: name a DAVIS tree, --stills or --weights")
+    if not (options.davis or options.stills or options.weights or options.network):
+        raise UserError("nothing to check: name a DAVIS tree, --stills, --weights or --network")
     chosen = options.split if options.davis else []
     splits = [_split_of(text, options.benchmark) for text in chosen]
     with _recording(options, "check") as record:
@@ -134,8 +146,9 @@ def _check(options: argparse.Namespace) -> None:
         for benchmark, split in splits:
             problems += davis.problems(options.davis, benchmark, split, options.resolution)
         stills, wrong = _stills(options.stills)
-        _refuse([*problems, *wrong, *_weights_problems(options.weights)])
-        paths = {*stills, *(Path(path) for path, _ in options.weights)}
+        weights = _weights_problems(options.weights, options.network)
+        _refuse([*problems, *wrong, *weights])
+        paths = {*stills, *(Path(path) for path, _ in options.weights), *options.network}
         for benchmark, split in splits:
             names = davis.read_split(options.davis, benchmark, split)
             paths.update(davis.sequence_paths(options.davis, names, options.resolution))
@@ -192,18 +205,25 @@ def _stills(sets: list[list[str]]) -> tuple[list[Path], list[str]]:
     return [path for still in stills for path in (still.image, still.mask)], problems
 
 
-def _weights_problems(initial: list[list[str]]) -> list[str]:
-    if not initial:
+def _weights_problems(initial: list[list[str]], networks: list[Path]) -> list[str]:
+    """What is wrong with ImageNet weights of encoders, and with trained networks."""
+    if not initial and not networks:
         return []
-    from rgmp.checkpoint import load_imagenet
+    from rgmp import checkpoint
     from rgmp.config import Network
     from rgmp.network import RGMP
 
+    def load_encoder(path: str, backbone: str) -> None:
+        settings = validated(Network, {"backbone": backbone}, Path("--weights"))
+        checkpoint.load_imagenet(RGMP(settings), Path(path))
+
+    loads: list[Callable[[], object]] = []
+    loads += [partial(load_encoder, path, backbone) for path, backbone in initial]
+    loads += [partial(checkpoint.load, path) for path in networks]
     problems = []
-    for path, backbone in initial:
+    for load in loads:
         try:
-            settings = validated(Network, {"backbone": backbone}, Path("--weights"))
-            load_imagenet(RGMP(settings), Path(path))
+            load()
         except UserError as error:
             problems.append(str(error))
     return problems
@@ -371,14 +391,14 @@ def _speed_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--frames", type=_at_least(2), default=20, help="frames of each (default: 20)"
     )
-    command.add_argument("--repeats", type=_at_least(1), default=5, help="times each (default: 5)")
+    command.add_argument("--repeats", type=_at_least(5), default=5, help="times each (default: 5)")
     _add_job(command)
 
 
 def _speed(options: argparse.Namespace) -> None:
     sequences = [
         replace(s, frames=s.frames[: options.frames], annotations=s.annotations[:1])
-        for s in _spread(_sequences(options), options.limit)
+        for s in _spread(_sequences(options), options.benchmark, options.limit)
     ]
     _refuse([line for s in sequences for line in davis.problems_of(s, options.benchmark)])
     files.require_writable(options.out.parent)
@@ -388,15 +408,17 @@ def _speed(options: argparse.Namespace) -> None:
     from rgmp import speed
 
     clips = [
-        (
-            s.name,
+        speed.Clip(
+            s,
             [davis.read_frame(path) for path in s.frames],
             davis.read_annotation(s.annotations[0], options.benchmark),
         )
         for s in sequences
     ]
     with _recording(options, "speed", **record_fields) as record:
-        measured = speed.measure(propagator, clips, options.repeats, propagator.device)
+        measured = speed.measure(
+            propagator, clips, options.benchmark, options.repeats, options.precision
+        )
         header = {
             "benchmark": options.benchmark,
             "variant": options.variant,
@@ -410,29 +432,67 @@ def _speed(options: argparse.Namespace) -> None:
         record.outputs["speed"] = files.digest_of_file(options.out)
 
 
-def _spread(sequences: list[davis.Sequence], limit: int) -> list[davis.Sequence]:
-    """At most `limit` of the sequences, the first and the last among them, evenly apart."""
-    count = min(limit, len(sequences))
-    return [sequences[i * (len(sequences) - 1) // max(count - 1, 1)] for i in range(count)]
+def _spread(
+    sequences: list[davis.Sequence], benchmark: davis.Benchmark, limit: int
+) -> list[davis.Sequence]:
+    """At most `limit` of the sequences, evenly apart from the fewest objects to the most."""
+
+    def objects(sequence: davis.Sequence) -> int:
+        return len(davis.object_ids(davis.read_annotation(sequence.annotations[0], benchmark)))
+
+    ordered = sorted(sequences, key=objects)
+    count = min(limit, len(ordered))
+    return [ordered[i * (len(ordered) - 1) // max(count - 1, 1)] for i in range(count)]
 
 
 def _score_options(command: argparse.ArgumentParser) -> None:
     _add_davis(command)
     command.add_argument("--sequences", nargs="+", help="some of the split's (default: all)")
-    command.add_argument("--masks", type=Path, required=True, help="DIR/<sequence>/00000.png ...")
+    given = command.add_mutually_exclusive_group(required=True)
+    given.add_argument("--masks", type=Path, help="DIR/<sequence>/00000.png ...")
+    given.add_argument(
+        "--scores",
+        type=Path,
+        metavar="FILE.csv",
+        help="or J and F of every frame, to be taken as they are",
+    )
     command.add_argument("--out", type=Path, required=True, metavar="SCORES.csv")
-    command.add_argument("--engine", choices=["builtin", "official"], default="builtin")
-    _add_job(command)
+    command.add_argument("--engine", choices=_ENGINES, default="builtin")
+    command.add_argument(
+        "--cross-check",
+        choices=_CROSS_CHECKS,
+        default="off",
+        help="score with the other engine too; auto: where it is installed (default: off)",
+    )
+    command.add_argument(
+        "--processes", type=_at_least(1), default=1, help="that share the frames (default: 1)"
+    )
+    _add_job(command, seed=None)
 
 
 def _score(options: argparse.Namespace) -> None:
     from rgmp import scoring, statistics
 
     files.require_writable(options.out.parent)
-    with _recording(
-        options, "score", benchmark=options.benchmark, config={"engine": options.engine}
-    ) as record:
-        rows = scoring.score(
+    config = {"scores": str(options.scores)} if options.scores else {"engine": options.engine}
+    with _recording(options, "score", benchmark=options.benchmark, config=config) as record:
+        rows = _adopted(options, record) if options.scores else _measured(options, record)
+        scoring.write_scores(options.out, rows)
+        sequences = _sequences(options)
+        record.inputs["data"] = files.digest_of_all([p for s in sequences for p in s.annotations])
+        summary = statistics.summarise(statistics.per_object(rows))
+        record.results.update({name: value.mean for name, value in summary.items()})
+        record.outputs["scores"] = files.digest_of_file(options.out)
+    for name, value in summary.items():
+        print(f"{name:9} {100 * value.mean:6.2f}")
+
+
+def _measured(options: argparse.Namespace, record: records.Draft) -> "list[Score]":
+    """Score masks; with the other engine too, where that is asked for and can be."""
+    from rgmp import scoring
+
+    def rows_by(engine: "Engine") -> "list[Score]":
+        return scoring.score(
             options.davis,
             options.benchmark,
             options.split,
@@ -440,18 +500,55 @@ def _score(options: argparse.Namespace) -> None:
             sequences=options.sequences,
             variant=options.variant or options.masks.name,
             seed=options.seed,
-            engine=options.engine,
+            engine=engine,
             resolution=options.resolution,
+            processes=options.processes,
         )
-        scoring.write_scores(options.out, rows)
-        sequences = _sequences(options)
-        record.inputs["data"] = files.digest_of_all([p for s in sequences for p in s.annotations])
-        record.inputs["masks"] = _masks_digest(options.masks, sequences)
-        summary = statistics.summarise(statistics.per_object(rows))
-        record.results.update({name: value.mean for name, value in summary.items()})
-        record.outputs["scores"] = files.digest_of_file(options.out)
-    for name, value in summary.items():
-        print(f"{name:9} {100 * value.mean:6.2f}")
+
+    other = _second_engine(options)
+    rows = rows_by(options.engine)
+    if other:
+        largest = scoring.cross_check(rows, rows_by(other))
+        record.results["cross_check_difference"] = largest
+        print(f"cross-checked with the {other} engine, largest difference {largest:.2g}")
+    record.inputs["masks"] = _masks_digest(options.masks, _sequences(options))
+    return rows
+
+
+def _second_engine(options: argparse.Namespace) -> "Engine | None":
+    """The engine to cross-check with, if there is to be one.
+
+    Raises:
+        UserError: it is required, and not installed.
+    """
+    from rgmp import scoring
+
+    other: Engine = "official" if options.engine == "builtin" else "builtin"
+    if options.cross_check == "off":
+        return None
+    try:
+        scoring.require(other)
+    except UserError:
+        if options.cross_check == "require":
+            raise
+        return None
+    return other
+
+
+def _adopted(options: argparse.Namespace, record: records.Draft) -> "list[Score]":
+    """Take someone's scores as they are."""
+    from rgmp import scoring
+
+    record.inputs["scores"] = files.digest_of_file(options.scores)
+    return scoring.adopt(
+        options.davis,
+        options.benchmark,
+        options.split,
+        options.scores,
+        sequences=options.sequences,
+        variant=options.variant or options.scores.stem,
+        resolution=options.resolution,
+    )
 
 
 def _results_options(command: argparse.ArgumentParser) -> None:
@@ -480,13 +577,35 @@ def _report(options: argparse.Namespace) -> None:
         report.write(options.results)
 
 
+def _track_options(command: argparse.ArgumentParser) -> None:
+    _results_options(command)
+    command.add_argument(
+        "--every",
+        type=_at_least(1),
+        metavar="SECONDS",
+        help="again and again until the study is whole: curves while they grow",
+    )
+    command.add_argument(
+        "--weights-megabytes",
+        type=_at_least(0),
+        default=64,
+        help="larger weights are named in MLflow with their hash, not copied (default: 64)",
+    )
+
+
 def _track(options: argparse.Namespace) -> None:
+    import time
+
     from rgmp import tracking
 
-    with _recording(options, "track"):
-        tracked = tracking.track(options.results)
-    if tracked is not None:
-        print(f"{tracked.uri}: {tracked.runs} runs, {tracked.written} of them written now")
+    while True:
+        with _recording(options, "track"):
+            tracked = tracking.track(options.results, weights_megabytes=options.weights_megabytes)
+        if tracked is not None:
+            print(f"{tracked.uri}: {tracked.runs} runs, {tracked.written} of them written now")
+        if options.every is None or (tracked is not None and tracked.whole):
+            return
+        time.sleep(options.every)
 
 
 def _add_davis(command: argparse.ArgumentParser) -> None:
@@ -521,11 +640,14 @@ def _add_network(command: argparse.ArgumentParser) -> None:
     command.add_argument("--jobs-per-gpu", type=_at_least(1), default=1, help="that may share one")
 
 
-def _add_job(command: argparse.ArgumentParser) -> None:
+def _add_job(command: argparse.ArgumentParser, seed: int | None = 0) -> None:
     """Which row of a study this is."""
     command.add_argument("--variant", help="named in the rows and in the record")
     command.add_argument(
-        "--seed", type=_at_least(0), default=0, help="of the training (default: 0)"
+        "--seed",
+        type=_at_least(0),
+        default=seed,
+        help=f"of the training (default: {'none' if seed is None else seed})",
     )
     _add_record(command)
 
@@ -648,5 +770,5 @@ _COMMANDS = [
     ("tables", _tables, _results_options, "Make a study's tables again.", "results/mini"),
     ("figures", _figures, _results_options, "Make a study's figures again.", "results/mini"),
     ("report", _report, _results_options, "Make a study's report.html again.", "results/mini"),
-    ("track", _track, _results_options, "Mirror a study's records in MLflow.", "results/mini"),
+    ("track", _track, _track_options, "Mirror a study's records in MLflow.", "results/mini"),
 ]

@@ -264,9 +264,54 @@ class Machine(Closed):
 class Speed(Closed):
     """How seconds a frame are measured (`rgmp.speed`)."""
 
-    sequences: Positive = Field(3, description="sequences timed, the first of the split")
+    sequences: Positive = Field(
+        3, description="sequences timed, spread from the fewest objects to the most"
+    )
     frames: Annotated[int, Field(ge=2)] = Field(20, description="frames of each, at most")
-    repeats: Positive = Field(5, description="times that each is timed")
+    repeats: Annotated[int, Field(ge=5)] = Field(5, description="times that each is timed")
+
+
+class Evaluation(Closed):
+    """How masks are scored (`rgmp.scoring`)."""
+
+    engine: Literal["builtin", "official"] = Field(
+        "builtin", description="that measures J and F; official: davis2017-evaluation, if installed"
+    )
+    cross_check: Literal["auto", "require", "off"] = Field(
+        "auto",
+        description="score with the other engine too and refuse a difference above 1e-6; "
+        "auto: where davis2017-evaluation is installed",
+    )
+
+
+class External(Closed):
+    """A method that is not trained here, from its masks or from its scores of every frame."""
+
+    name: str = Field(pattern=f"^{NAME.pattern}$", description="as of a variant, a-z 0-9 _")
+    label: str = Field(min_length=1, description="printed in tables and figures")
+    masks: dict[Benchmark, Path] = Field(
+        {}, description="for a benchmark, a folder of masks: <sequence>/00000.png, ..."
+    )
+    scores: dict[Benchmark, Path] = Field(
+        {}, description="or a CSV of its scores: sequence, object, frame, J and F, from 0 to 1"
+    )
+    seconds_per_frame: dict[Benchmark, Annotated[float, Field(gt=0)]] = Field(
+        {}, description="as its authors report, if they do"
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "External":
+        twice = self.masks.keys() & self.scores.keys()
+        if twice or not self.benchmarks:
+            raise ValueError(f"{self.name}: give masks or scores for a benchmark, not both")
+        if self.seconds_per_frame.keys() - set(self.benchmarks):
+            raise ValueError(f"{self.name}: has seconds_per_frame without masks or scores")
+        return self
+
+    @property
+    def benchmarks(self) -> tuple[Benchmark, ...]:
+        """Those on which there is something of it."""
+        return (*self.masks, *self.scores)
 
 
 class Method(Closed):
@@ -274,7 +319,12 @@ class Method(Closed):
 
     network: Network = Field(description="its backbone and its size")
     stages: tuple[Stage, ...] = Field(
-        ("pretrain", "finetune"), description="the trainings, in order", min_length=1
+        ("pretrain", "finetune"), description="the trainings, in order; [] with weights"
+    )
+    weights: Path | None = Field(
+        None,
+        description="a whole network that is trained already: one of ours, or the authors' "
+        "released file; stages are [] then",
     )
     pretrain: Pretrain = Field(description="stage 1")
     finetune: Finetune = Field(description="stage 2")
@@ -288,6 +338,12 @@ class Method(Closed):
             raise ValueError("each once, pretrain before finetune")
         return stages
 
+    @model_validator(mode="after")
+    def _trained_here_or_there(self) -> "Method":
+        if (self.weights is None) != bool(self.stages):
+            raise ValueError("weights and an empty stages go together: give both, or neither")
+        return self
+
 
 class Study(Method):
     """A study file: what to train, on what, and what to score."""
@@ -298,9 +354,6 @@ class Study(Method):
     benchmarks: tuple[Benchmark, ...] = Field(
         min_length=1, description="what is scored: davis2016, the foreground; davis2017, objects"
     )
-    engine: Literal["builtin", "official"] = Field(
-        "builtin", description="that measures J and F; official: davis2017-evaluation, if installed"
-    )
     split: str = Field("val", description="whose sequences are scored, as in ImageSets")
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         min_length=1, description="one training of every variant for each"
@@ -310,6 +363,10 @@ class Study(Method):
     )
     machine: Machine = Field(Machine(), description="where and how to run; changes no weights")
     speed: Speed = Field(Speed(), description="how seconds a frame are measured")
+    evaluation: Evaluation = Field(Evaluation(), description="how masks are scored")
+    external: tuple[External, ...] = Field(
+        (), description="methods that are not trained here, to stand beside the variants"
+    )
 
     @field_validator("benchmarks", "seeds")
     @classmethod
@@ -317,6 +374,19 @@ class Study(Method):
         if len(set(values)) < len(values):
             raise ValueError("each once")
         return values
+
+    @model_validator(mode="after")
+    def _external_beside_ours(self) -> "Study":
+        names = [external.name for external in self.external]
+        if len(set(names)) < len(names):
+            raise ValueError("external: each name once")
+        for external in self.external:
+            if unscored := sorted(set(external.benchmarks) - set(self.benchmarks)):
+                raise ValueError(
+                    f"external {external.name}: {unscored[0]} is not scored in this study; "
+                    f"its benchmarks: {', '.join(self.benchmarks)}"
+                )
+        return self
 
 
 class Variant(Closed):

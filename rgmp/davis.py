@@ -144,9 +144,11 @@ def read_labels(path: Path) -> Labels:
     A palette's indices, a grey image's values; a 1-bit image gives 0 and 1.
 
     Raises:
-        UserError: the file is missing, truncated, no image, or neither palette, grey nor 1-bit.
+        UserError: the file is missing, truncated, no PNG, or neither palette, grey nor 1-bit.
     """
     image = _load(path)
+    if image.format != "PNG":  # a JPEG by that name has other values along every edge
+        raise UserError(f"{path}: a mask stored as {image.format}; allowed: PNG; convert it")
     if image.mode not in {"P", "L", "1"}:
         raise UserError(
             f"{path}: a mask of mode {image.mode}; allowed: palette, grey or 1-bit PNG; convert it"

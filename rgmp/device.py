@@ -49,6 +49,7 @@ def choose(
         )
     # deterministic upsampling is many times slower here; the record says what was asked for
     torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = False  # fp32 is fp32; who wants tf32 asks for it
     device = torch.device("cuda", _take_gpus(gpus, jobs_per_gpu, team))
     torch.cuda.set_device(device)
     return device

@@ -25,18 +25,30 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox, offset_copy
 from PIL import Image
 
-from rgmp import facts
+from rgmp import dag, facts
+from rgmp.config import Stage
 from rgmp.davis import Benchmark
 from rgmp.files import appearing
-from rgmp.pictures import Shot, hardest, paint, parting, within_reach
+from rgmp.pictures import Shot, closer, hardest, mask_of, paint, parting, within_reach
 from rgmp.results import TITLES, Results, load, read_metrics
 from rgmp.scoring import Score
 from rgmp.statistics import ObjectScores, summarise
 from rgmp.tables import STAGES, published_methods
+from rgmp.typesetting import UNKNOWN
 
-NAMES = ("accuracy_speed", "differences", "course", "sequences", "training", "strips", "worst")
+NAMES = (
+    "accuracy_speed",
+    "differences",
+    "course",
+    "sequences",
+    "training",
+    "strips",
+    "worst",
+    "dag",
+)
 
 WIDTH = 7.0  # inches: two columns of a journal
+PAGE = 9.2  # inches: the height of its page
 PALETTE = sns.color_palette("colorblind", 10)
 COLOURS: list[Any] = [
     *(PALETTE[index] for index in (0, 1, 2, 3, 4, 5, 9)),
@@ -44,7 +56,18 @@ COLOURS: list[Any] = [
     *([0.7 * part for part in PALETTE[index]] for index in (6, 8)),  # darker, to be seen as lines
 ]
 MARKERS = "osDv^P<X>p"
-LINES: list[Any] = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))]
+LINES: list[Any] = [  # full's, then those of the others
+    "-",
+    "--",
+    "-.",
+    ":",
+    (0, (5, 1, 1, 1, 1, 1)),
+    (0, (1, 1)),
+    (0, (8, 2)),
+    (0, (2, 1)),
+    (0, (6, 1, 2, 1)),
+    (0, (8, 1, 1, 3)),
+]
 GREY = "0.55"
 STYLE: Any = {
     "font.size": 8,
@@ -97,7 +120,7 @@ def _save_png(figure: Figure, path: Path) -> None:
         coarse = image.convert("RGB").point(
             [round(v * 31 / 255) * 255 // 31 for v in range(256)] * 3
         )
-        coarse.save(path, "PNG", optimize=True, dpi=image.info["dpi"])
+        coarse.save(path, "PNG", dpi=image.info["dpi"])
 
 
 def _figure(results: Results, height: float) -> Figure:
@@ -126,17 +149,25 @@ def _panels(
     return figure, list(zip(benchmarks, axes, strict=True))
 
 
-def _colour(results: Results, variant: str) -> Any:
-    return COLOURS[results.variants.index(variant) % len(COLOURS)]
+def _style(results: Results, method: str, styles: Sequence[Any]) -> Any:
+    """The style of a method: the first is full's alone, however many there are."""
+    index = results.methods.index(method)
+    return styles[1 + (index - 1) % (len(styles) - 1)] if index else styles[0]
 
 
-def _mark(results: Results, variant: str) -> dict[str, Any]:
-    marker = MARKERS[results.variants.index(variant) % len(MARKERS)]
-    return {"marker": marker, "color": _colour(results, variant)}
+def _colour(results: Results, method: str) -> Any:
+    return _style(results, method, COLOURS)
 
 
-def _line(results: Results, variant: str) -> Any:
-    return LINES[results.variants.index(variant) % len(LINES)]
+def _mark(results: Results, method: str) -> dict[str, Any]:
+    """Filled where the method is trained here, hollow where not."""
+    hollow = {"mfc": "none"} if method in results.external else {"mec": "white", "mew": 0.6}
+    marker = _style(results, method, MARKERS)
+    return {"marker": marker, "color": _colour(results, method), **hollow}
+
+
+def _line(results: Results, method: str) -> Any:
+    return _style(results, method, LINES)
 
 
 def _legend(figure: Figure, handles: Sequence[Artist]) -> None:
@@ -161,15 +192,21 @@ def _handle(label: str, **style: Any) -> Line2D:
 
 
 def _accuracy_speed(results: Results) -> Figure | str:
-    """J&F over seconds a frame, log axis, with the published methods (the paper's figure 1)."""
+    """J&F over seconds a frame, log axis, with the published methods (the paper's figure 1).
+
+    What is not trained here is a line where nobody says how long it takes.
+    """
     timed = [key for key in results.scores if key in results.speed]
     if not timed:
         return "Nothing has been both scored and timed yet."
-    figure, panels = _panels(results, 3.4, timed)
+    figure, panels = _panels(results, 3.1 + 0.08 * len(results.methods), timed)
     handles = [
         _handle(results.label(variant), ls="", **_mark(results, variant))
         for variant in results.variants
     ]
+    for name, external in results.external.items():
+        line = "" if external.seconds_per_frame.keys() >= set(external.benchmarks) else ":"
+        handles.append(_handle(external.label, ls=line, **_mark(results, name)))
     if results.comparable:
         handles.append(_handle("published", ls="", marker=".", color=GREY))
     _legend(figure, handles)
@@ -183,6 +220,13 @@ def _accuracy_speed(results: Results) -> Figure | str:
             for b, variant in timed
             if b == benchmark
         }
+        for name, external in results.external.items():
+            if (benchmark, name) in results.scores:
+                reached = 100 * summarise(results.scores[benchmark, name])["J&F"].mean
+                if seconds := external.seconds_per_frame.get(benchmark):
+                    ours[name] = (seconds, reached)
+                else:
+                    ax.axhline(reached, color=_colour(results, name), ls=":", lw=1)
         published: dict[str, Point] = {
             row["label"]: (row["seconds_per_frame"], 100 * row["J&F"])
             for row in (published_methods(benchmark) if results.comparable else [])
@@ -192,7 +236,7 @@ def _accuracy_speed(results: Results) -> Figure | str:
             ax.plot(*point, ".", color=GREY)
         for variant, point in ours.items():  # full is larger, to be seen under its equal
             size = 9 if variant == "full" else 6
-            ax.plot(*point, ms=size, mec="white", mew=0.6, **_mark(results, variant))
+            ax.plot(*point, ms=size, **_mark(results, variant))
         ax.margins(y=0.12)
         ax.set_xlabel("seconds per frame")
         _log_seconds(ax, [seconds for seconds, _ in (*published.values(), *ours.values())])
@@ -252,7 +296,8 @@ def _name_points(figure: Figure, ax: Axes, points: dict[str, Point], others: lis
         def cost(place: _Place) -> int:
             box = put(place)
             covered = sum(1 for other in taken if box.overlaps(other))
-            return covered + int(box.x0 < frame.x0 or box.x1 > frame.x1)
+            outside = box.x0 < frame.x0 or box.x1 > frame.x1
+            return covered + int(outside or box.y0 < frame.y0 or box.y1 > frame.y1)
 
         taken.append(put(min(_PLACES, key=cost)))
 
@@ -261,10 +306,11 @@ def _name_points(figure: Figure, ax: Axes, points: dict[str, Point], others: lis
 
 
 def _differences(results: Results) -> Figure | str:
-    """Each variant minus full, in points of J&F, with intervals and single seeds."""
+    """Each method minus full, in points of J&F, with intervals and single seeds."""
     if not results.differences:
         return "There is no variant to compare with full yet."
-    figure, panels = _panels(results, 1.1 + 0.28 * len(results.others), results.differences)
+    others = results.methods[1:]
+    figure, panels = _panels(results, 1.1 + 0.28 * len(others), results.differences)
     words = {"better": "^", "worse": "v", "inconclusive": "o"}
     handles = [
         _handle(word, ls="", marker=marker, color="k", **_hollow(word))
@@ -278,7 +324,7 @@ def _differences(results: Results) -> Figure | str:
     room = 0.05 * (right - left)
     for benchmark, ax in panels:
         ax.axvline(0, color="k", lw=0.8)
-        for height, variant in enumerate(results.others):
+        for height, variant in enumerate(others):
             if (benchmark, variant) not in results.differences:
                 continue
             difference = results.differences[benchmark, variant]
@@ -293,12 +339,12 @@ def _differences(results: Results) -> Figure | str:
             marker, word = words[difference.verdict], difference.verdict
             ax.plot(100 * difference.mean, height, marker, color=colour, ms=6, **_hollow(word))
         ax.set_xlim(left - room, right + room)
-        ax.set_ylim(len(results.others) - 0.5, -0.5)
-        ax.set_yticks(range(len(results.others)), [""] * len(results.others))
+        ax.set_ylim(len(others) - 0.5, -0.5)
+        ax.set_yticks(range(len(others)), [""] * len(others))
         ax.tick_params(left=False)
         ax.grid(axis="y", visible=False)
         ax.set_xlabel(f"{JF} minus that of {results.label('full')}, points")
-    names = [textwrap.fill(results.label(variant), 24) for variant in results.others]
+    names = [textwrap.fill(results.label(variant), 24) for variant in others]
     panels[0][1].set_yticklabels(names)
     return figure
 
@@ -314,12 +360,13 @@ def _course(results: Results) -> Figure | str:
     """How J falls from the first frame to the last: each variant beside full, with bands."""
     if not results.scores:
         return "Nothing has been scored yet."
-    shown = results.others or ["full"]
+    shown = results.methods[1:] or ["full"]
     panels = [(b, v) for v, b in product(shown, results.plan.benchmarks)]
     panels = [key for key in panels if key in results.rows]
-    rows = -(-len(panels) // 2)
-    figure = _figure(results, 0.7 + 1.45 * rows)
-    axes = figure.subplots(rows, min(2, len(panels)), sharex=True, sharey=True, squeeze=False)
+    columns = min(len(panels), 2 if len(panels) <= 8 else 4)  # ten variants fit a page
+    rows = -(-len(panels) // columns)
+    figure = _figure(results, min(0.7 + 1.5 * rows, PAGE))
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax in axes.flat[len(panels) :]:
         ax.remove()
     courses = {key: _course_of(rows) for key, rows in results.rows.items()}
@@ -330,17 +377,18 @@ def _course(results: Results) -> Figure | str:
                 colour = _colour(results, name)
                 ax.plot(_TIME, mean, color=colour, ls=_line(results, name))
                 ax.fill_between(_TIME, low, high, color=colour, alpha=0.18, lw=0)
-        ax.set_title(f"{TITLES[benchmark]}: {results.label(variant)}", weight="normal")
+        label = textwrap.fill(results.label(variant), 96 // columns)
+        ax.set_title(f"{TITLES[benchmark]}\n{label}", weight="normal", fontsize=7)
         ax.margins(x=0)
     for ax in axes[:, 0]:
         ax.set_ylabel(f"{J}, %")
-    for ax in axes.flat[max(0, len(panels) - 2) : len(panels)]:
-        ax.set_xlabel("position in the sequence, %")
+    for ax in axes.flat[max(0, len(panels) - columns) : len(panels)]:
+        ax.set_xlabel("position, %" if columns > 2 else "position in the sequence, %")
         ax.tick_params(labelbottom=True)
     full = _handle(results.label("full"), color=_colour(results, "full"))
-    other = _handle("the panel's variant", color=GREY, ls="--")
+    other = _handle("the panel's method", color=GREY, ls="--")
     band = Patch(color=GREY, alpha=0.3, lw=0, label="95% interval of the mean")
-    _legend(figure, [full, *([other] if results.others else []), band])
+    _legend(figure, [full, *([other] if results.methods[1:] else []), band])
     return figure
 
 
@@ -348,8 +396,11 @@ _TIME = np.linspace(0, 100, 41)
 
 
 def _course_of(rows: list[Score]) -> tuple[Values, Values, Values]:
-    """Mean J over objects, per cent, at 41 positions, and the 95 % bootstrap interval of it."""
-    curves: dict[tuple[int, str, int], list[Score]] = defaultdict(list)
+    """Mean J over objects, per cent, at 41 positions, and its 95 % bootstrap interval.
+
+    Sequences are resampled, each with its objects, which are alike.
+    """
+    curves: dict[tuple[int | None, str, int], list[Score]] = defaultdict(list)
     for row in rows:
         curves[row.seed, row.sequence, row.object].append(row)
     objects: dict[tuple[str, int], list[Values]] = defaultdict(list)
@@ -358,9 +409,13 @@ def _course_of(rows: list[Score]) -> tuple[Values, Values, Values]:
         curve = np.interp(_TIME, np.linspace(0, 100, len(values)), values)
         objects[sequence, number].append(curve)
     means = np.array([np.mean(seeds, axis=0) for seeds in objects.values()])
-    random = np.random.default_rng(0)
-    drawn = means[random.integers(len(means), size=(1000, len(means)))].mean(axis=1)
-    low, high = np.percentile(drawn, (2.5, 97.5), axis=0)
+    names = [sequence for sequence, _ in objects]
+    sequences = list(dict.fromkeys(names))
+    chances = np.full(len(sequences), 1 / len(sequences))
+    drawn = np.random.default_rng(0).multinomial(len(sequences), chances, 1000)
+    weights = drawn[:, [sequences.index(name) for name in names]]  # (1000, O)
+    courses = weights @ means / weights.sum(axis=1, keepdims=True)
+    low, high = np.percentile(courses, (2.5, 97.5), axis=0)
     return means.mean(axis=0), low, high
 
 
@@ -368,7 +423,7 @@ def _course_of(rows: list[Score]) -> tuple[Values, Values, Values]:
 
 
 def _sequences(results: Results) -> Figure | str:
-    """J of each sequence: full, the other variants, and the authors' where comparable."""
+    """J of each sequence: full, the other methods, and the authors' where comparable."""
     scored = [key for key in results.scores if key[1] == "full"]
     if not scored:
         return "full has not been scored yet."
@@ -389,6 +444,11 @@ def _sequences(results: Results) -> Figure | str:
             color=COLOURS[0],
         )
         ax.plot([full[s].mean() for s in order], heights, "o", color=COLOURS[0], ms=4)
+        for name in results.external:
+            if (benchmark, name) in results.scores:
+                other = _by_sequence(results.scores[benchmark, name])
+                style = _mark(results, name)
+                ax.plot([other[s].mean() for s in order], heights, ls="", ms=4, **style)
         if results.comparable:
             authors = _authors(benchmark)
             ax.plot([authors[s] for s in order], heights, "D", color=COLOURS[3], ms=4, mfc="none")
@@ -400,6 +460,7 @@ def _sequences(results: Results) -> Figure | str:
     ]
     if results.others:
         handles.append(_handle("other variants", ls="", marker="|", color="0.7"))
+    handles += [_handle(e.label, ls="", **_mark(results, n)) for n, e in results.external.items()]
     if results.comparable:
         handles.append(_handle("the authors'", ls="", marker="D", color=COLOURS[3], mfc="none"))
     _legend(figure, handles)
@@ -428,7 +489,7 @@ def _authors(benchmark: Benchmark) -> dict[str, float]:
 
 
 def _training(results: Results) -> Figure | str:
-    """Loss and J of every training, a row for each stage; a line for each seed."""
+    """Loss and J of every training, a row for each stage: the mean of the seeds, and each."""
     curves = [
         (training, metrics)
         for training in results.plan.trainings
@@ -439,20 +500,19 @@ def _training(results: Results) -> Figure | str:
     stages = [s for s in STAGES if s in {training.stage for training, _ in curves}]
     figure = _figure(results, 0.7 + 1.9 * len(stages))
     axes = figure.subplots(len(stages), 2, squeeze=False)
-    owners = dict.fromkeys(v for v in results.variants for t, _ in curves if t.variants[0] == v)
+    groups: dict[tuple[Stage, str], list[list[dict[str, float]]]] = defaultdict(list)
     for training, metrics in curves:
-        owner = training.variants[0]
-        for ax, key, factor in zip(
-            axes[stages.index(training.stage)], ("loss", "J"), (1, 100), strict=True
-        ):
-            steps, values = _smooth(metrics, key)
-            ax.plot(
-                steps,
-                factor * values,
-                color=_colour(results, owner),
-                ls=_line(results, owner),
-                lw=1,
-            )
+        groups[training.stage, training.variants[0]].append(metrics)
+    owners = [v for v in results.variants if any(owner == v for _, owner in groups)]
+    for (stage, owner), seeds in groups.items():
+        style = {"color": _colour(results, owner), "ls": _line(results, owner)}
+        for ax, key, factor in zip(axes[stages.index(stage)], ("loss", "J"), (1, 100), strict=True):
+            lines = [_smooth(metrics, key) for metrics in seeds]
+            for steps, values in lines:
+                ax.plot(steps, factor * values, lw=0.5, alpha=0.35, **style)
+            if len({len(steps) for steps, _ in lines}) == 1:  # else one of them is still growing
+                steps, values = np.mean(lines, axis=0)
+                ax.plot(steps, factor * values, lw=1.3, **style)
     for row, stage in zip(axes, stages, strict=True):
         for ax, quantity in zip(row, ("loss", f"training {J}, %"), strict=True):
             ax.set_title(STAGES[stage])
@@ -485,18 +545,19 @@ _AWAY = "The frames and masks that the study was scored on are not within reach:
 
 
 def _strips(results: Results) -> Figure | str:
-    """The frames at which the variants part most: the truth, then each variant."""
+    """The frames at which the methods part most: the truth, then each method that has masks."""
     shots: list[Shot] = []
     for benchmark in results.plan.benchmarks:
-        shown = {shot.sequence for shot in shots}
-        shots += parting(results, benchmark, _count(results), shown)
+        before = {shot.sequence for shot in shots}
+        shots += parting(results, benchmark, _count(results), before)
     if not (shots and within_reach(results)):
         return _AWAY
-    scored = [v for v in results.variants if all(v in shot.regions for shot in shots)]
-    variants = [None, *scored]
-    names = ["truth", *map(results.label, scored)]
+    shots = [closer(results, shot) for shot in shots]
+    shown = [m for m in results.methods if any(mask_of(results, shot, m) for shot in shots)]
+    names = ["truth", *map(results.label, shown)]
     heads = [f"{TITLES[s.benchmark]}\n{s.sequence}, frame {int(s.frame)}" for s in shots]
-    return _grid(results, [[(shot, v) for shot in shots] for v in variants], names, heads)
+    cells = [[(shot, method) for shot in shots] for method in (None, *shown)]
+    return _grid(results, cells, names, heads)
 
 
 def _worst(results: Results) -> Figure | str:
@@ -510,6 +571,12 @@ def _worst(results: Results) -> Figure | str:
     return _grid(results, cells, names, heads)
 
 
+def _picture(results: Results, shot: Shot, method: str | None) -> npt.NDArray[np.uint8] | None:
+    """A frame with a method's mask, or with the truth; None where there is no such mask."""
+    mask = mask_of(results, shot, method) if method else None
+    return None if method and not mask else paint(results, shot, mask)
+
+
 def _count(results: Results) -> int:
     return 4 // len(results.plan.benchmarks)
 
@@ -520,21 +587,27 @@ def _grid(
     names: list[str],
     heads: list[str],
 ) -> Figure:
-    """Pictures in rows and columns: a shot with a variant's mask, or with the truth."""
-    pictures = [[paint(results, shot, variant) for shot, variant in row] for row in cells]
-    tallest = max(picture.shape[0] / picture.shape[1] for row in pictures for picture in row)
-    width = (WIDTH - 1) / max(3, len(heads))
-    figure = _figure(results, 0.7 + len(cells) * (width * tallest + 0.04))
-    axes = figure.subplots(len(cells), len(heads), squeeze=False, gridspec_kw={"hspace": 0.02})
+    """Pictures in rows and columns: a shot with a method's mask, or with the truth."""
+    pictures = [[_picture(results, shot, method) for shot, method in row] for row in cells]
+    shapes = [picture.shape for row in pictures for picture in row if picture is not None]
+    tallest = max(height / width for height, width, _ in shapes)
+    width = (WIDTH - 1.1) / max(3, len(heads))
+    figure = _figure(results, min(0.6 + len(cells) * (width * tallest + 0.04), PAGE))
+    engine = figure.get_layout_engine()
+    engine.set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)  # type: ignore[union-attr, call-arg]
+    axes = figure.subplots(len(cells), len(heads), squeeze=False)
     for y, x in product(range(len(cells)), range(len(heads))):
-        ax, (shot, variant) = axes[y, x], cells[y][x]
-        ax.imshow(pictures[y][x])
+        ax, (shot, method), picture = axes[y, x], cells[y][x], pictures[y][x]
         ax.set(xticks=[], yticks=[])
         ax.grid(visible=False)
         ax.spines[:].set_visible(False)
-        if variant:
+        if picture is None:
+            ax.text(0.5, 0.5, UNKNOWN, transform=ax.transAxes)
+            continue
+        ax.imshow(picture)
+        if method:
             text, box = (
-                f"{J} {100 * shot.regions[variant]:.0f}",
+                f"{J} {100 * shot.regions[method]:.0f}",
                 {"fc": "k", "alpha": 0.6, "pad": 1},
             )
             place = {"transform": ax.transAxes, "bbox": box}
@@ -547,6 +620,22 @@ def _grid(
     return figure
 
 
+# The DAG
+
+
+def _dag(results: Results) -> Figure:
+    """Which command waits for which, how often each runs, and which variants share a training."""
+    plan = results.plan
+    height = 0.36 * (len(plan.variants) + 1)
+    figure = _figure(results, 1.4 + height)
+    above, below = figure.subplots(2, 1, height_ratios=[1, height])
+    dag.draw_jobs(above, plan)
+    above.set_title("The jobs of the study", loc="left")
+    dag.draw_sharing(below, plan, STAGES)
+    below.set_title("Who shares what, with each seed", loc="left")
+    return figure
+
+
 DRAWINGS = (
     _accuracy_speed,
     _differences,
@@ -555,4 +644,5 @@ DRAWINGS = (
     _training,
     _strips,
     _worst,
+    _dag,
 )

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Mask = npt.NDArray[np.bool_]
+Packed = npt.NDArray[np.uint8]
 
 TOLERANCE = 0.008
 """How far apart two boundaries still match, as a share of the image's diagonal."""
@@ -53,74 +54,125 @@ def measure(truth: Mask, prediction: Mask) -> Measured:
     if truth.ndim != 2 or truth.shape != prediction.shape:
         raise ValueError(f"masks of one shape (H, W), got {truth.shape} and {prediction.shape}")
     radius = ceil(TOLERANCE * hypot(*truth.shape))
-    box = _bounding_box(truth | prediction)
-    if box is None:
+    bits = [np.packbits(mask, axis=1) for mask in (truth, prediction)]
+    window = _window(bits[0] | bits[1], truth.shape, radius)
+    if window is None:
         return Measured(1.0, 1.0)
-    truth, prediction = truth[box], prediction[box]
-    union = np.count_nonzero(truth | prediction)
+    true, predicted = (_number(packed, window) for packed in bits)
     return Measured(
-        J=np.count_nonzero(truth & prediction) / union,
-        F=_contour_accuracy(_boundary(truth), _boundary(prediction), radius),
+        J=(true & predicted).bit_count() / (true | predicted).bit_count(),
+        F=_contour_accuracy(_boundary(true, window), _boundary(predicted, window), window),
     )
 
 
-def _bounding_box(mask: Mask) -> tuple[slice, slice] | None:
-    """What a mask covers and one pixel around it, within the frame; None where it is empty."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if not rows.size:
+class _Window(NamedTuple):
+    """The part of a frame that is looked at, and how its pixels lie in a whole number.
+
+    A number holds a bit a pixel, the first pixel highest, and `pitch` bits a row, of which the last
+    ones are spare: at least `radius`, always 0. To shift the number is to move the image, 8 pixels
+    in the time that an array takes for one.
+
+    Attributes:
+        rows, columns: of the packed frame, (H, W / 8); beyond them both masks are empty.
+        pitch: bits a row, a multiple of 8.
+        radius: how far apart boundaries match, pixels.
+        has_right: the pixels with another to their right in the frame, as a number.
+        has_lower: those with another below.
+    """
+
+    rows: slice
+    columns: slice
+    pitch: int
+    radius: int
+    has_right: int
+    has_lower: int
+
+
+def _window(either: Packed, shape: tuple[int, ...], radius: int) -> _Window | None:
+    """What masks cover, and what lies just above and left of it; None where they are empty.
+
+    Args:
+        either: the masks' union, its rows packed: uint8 (H, W / 8).
+        shape: (H, W) of the frame.
+        radius: how far apart boundaries match, pixels.
+    """
+    covered = np.flatnonzero(either.any(axis=1))
+    if not covered.size:
         return None
-    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
-    return (
-        slice(max(rows[0] - 1, 0), rows[-1] + 2),
-        slice(max(columns[0] - 1, 0), columns[-1] + 2),
+    top, bottom = max(int(covered[0]) - 1, 0), int(covered[-1]) + 1
+    covered = np.flatnonzero(either[top:bottom].any(axis=0))
+    left, right = max(int(covered[0]) - 1, 0), int(covered[-1]) + 1
+    pitch = 8 * (right - left + ceil(radius / 8))
+
+    def pixels(rows: int, columns: int) -> int:
+        """The first rows and columns, filled."""
+        row = ((1 << columns) - 1) << pitch - columns
+        filled = int.from_bytes(row.to_bytes(pitch // 8) * rows)
+        return filled << (bottom - top - rows) * pitch
+
+    height, width = bottom - top, min(8 * right, shape[1]) - 8 * left
+    return _Window(
+        rows=slice(top, bottom),
+        columns=slice(left, right),
+        pitch=pitch,
+        radius=radius,
+        has_right=pixels(height, width - (8 * right >= shape[1])),
+        has_lower=pixels(height - (bottom == shape[0]), width),
     )
 
 
-def _boundary(mask: Mask) -> Mask:
-    """The pixels that differ from their right, lower or lower right neighbour: bool (H, W)."""
-    boundary = np.zeros_like(mask)
-    boundary[:, :-1] = mask[:, :-1] ^ mask[:, 1:]
-    boundary[:-1] |= mask[:-1] ^ mask[1:]
-    boundary[:-1, :-1] |= mask[:-1, :-1] ^ mask[1:, 1:]
-    return boundary
+def _number(packed: Packed, window: _Window) -> int:
+    """A mask's window as a whole number.
+
+    Args:
+        packed: the mask, its rows packed: uint8 (H, W / 8).
+        window: what is looked at.
+    """
+    inside = packed[window.rows, window.columns]
+    rows = np.zeros((inside.shape[0], window.pitch // 8), dtype=np.uint8)
+    rows[:, : inside.shape[1]] = inside
+    return int.from_bytes(rows.tobytes())
 
 
-def _contour_accuracy(truth: Mask, prediction: Mask, radius: int) -> float:
-    """F of two boundaries, bool (H, W), that match within `radius` pixels."""
-    pitch = truth.shape[1] + radius
-    true, predicted = _packed(truth, pitch), _packed(prediction, pitch)
+def _boundary(mask: int, window: _Window) -> int:
+    """The pixels that differ from their right, lower or lower right neighbour in the frame."""
+    right, lower, pitch = window.has_right, window.has_lower, window.pitch
+    return (
+        (mask ^ mask << 1) & right
+        | (mask ^ mask << pitch) & lower
+        | (mask ^ mask << pitch + 1) & right & lower
+    )
+
+
+def _contour_accuracy(true: int, predicted: int, window: _Window) -> float:
+    """F of two boundaries."""
     if not true or not predicted:
         return float(true == predicted)
-    precision = (predicted & _dilated(true, pitch, radius)).bit_count() / predicted.bit_count()
-    recall = (true & _dilated(predicted, pitch, radius)).bit_count() / true.bit_count()
+    precision = (predicted & _dilated(true, window)).bit_count() / predicted.bit_count()
+    recall = (true & _dilated(predicted, window)).bit_count() / true.bit_count()
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
-def _packed(mask: Mask, pitch: int) -> int:
-    """A mask as one whole number, a bit a pixel and `pitch` bits a row, the rest of them 0.
-
-    To shift the number is to move the image, 8 pixels in the time that an array takes for one.
-    """
-    height, width = mask.shape
-    rows = np.zeros((height, pitch), dtype=bool)
-    rows[:, :width] = mask
-    return int.from_bytes(np.packbits(rows).tobytes())
-
-
-def _dilated(pixels: int, pitch: int, radius: int) -> int:
-    """Packed pixels dilated by a disk, x² + y² <= radius².
+def _dilated(pixels: int, window: _Window) -> int:
+    """Pixels dilated by a disk, x² + y² <= radius².
 
     From the disk's top row to its middle one the rows widen: each row's run of pixels is made from
-    the run before it. What moves out at a side ends in the `radius` spare bits of a row.
+    the run before it. Runs begin at the pixel and go left, so that each step is one shift; they are
+    centred where they join the disk. What moves out at a side ends in the spare bits of a row.
     """
+    radius, pitch = window.radius, window.pitch
     disk, run, reach = 0, pixels, 0
     for y in range(radius, -1, -1):
-        while reach < (half := isqrt(radius**2 - y**2)):
-            step = min(half - reach, 2 * reach + 1)  # a longer one would leave a gap in the run
-            run |= run << step | run >> step
+        half = isqrt(radius**2 - y**2)
+        while reach < 2 * half:
+            step = min(2 * half - reach, reach + 1)  # a longer one would leave a gap in the run
+            run |= run << step
             reach += step
-        disk |= run << y * pitch | run >> y * pitch
-    return disk
+        aside = (
+            radius - half
+        )  # the disk grows `radius` pixels too far left, and is moved at the end
+        disk |= run << y * pitch + aside | run >> y * pitch - aside
+    return disk >> radius
 
 
 def statistics_of(values: npt.ArrayLike) -> Statistics:

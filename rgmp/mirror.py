@@ -1,13 +1,15 @@
 """What a study's files look like as runs of MLflow; `rgmp.tracking` writes them there.
 
-One run stands for the study (with its tables, figures and report), one for each variant and seed
-(with its final scores), and below these there is one for each record. A training that several
-variants share is one run, below the first of them; all of them name it in a tag.
+One run stands for the study (with its tables and figures), one for each variant and seed (with its
+final scores), and below these there is one for each record. A training that several variants share
+is one run, below the first of them; all of them link to it. Runs that one compares have few
+parameters and metrics, under the same names in every study.
 """
 
 import json
 import re
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +25,9 @@ from rgmp.results import read_metrics
 Status = Literal["FINISHED", "RUNNING", "SCHEDULED", "KILLED"]
 _STUDY = "study"
 _CURVE = "metrics.jsonl"
+_WEIGHTS = "weights.safetensors"
 _SECONDS_TO_CALL_DEAD = 600  # a training that has logged nothing for as long
+_SPEED = ("fps", "end_to_end_fps", "authors_fps", "fraction_of_limit", "peak_memory_bytes")
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,12 @@ class Mirror:
         status: FINISHED: whole; RUNNING and KILLED: a training that logs, or has ceased to;
             SCHEDULED: something that belongs to it is missing.
         started, ended: milliseconds since 1970.
+        note: a sentence that its page begins with.
+        links: title -> name of another mirror, to whose run the page links.
+        data: MLflow data sets: name, digest of the manifest, context.
         curve: points of a training, each with its `step` and `seconds`.
         artifacts: files by the folder they appear in; "" is the top.
+        weights: those of a training, by their hash in the record; large ones are named, not copied.
     """
 
     name: str
@@ -50,8 +58,12 @@ class Mirror:
     tags: dict[str, str]
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+    links: Mapping[str, str] = field(default_factory=dict)
+    data: Sequence[tuple[str, str, str]] = ()
     curve: Sequence[Mapping[str, float]] = ()
     artifacts: Sequence[tuple[Path, str]] = ()
+    weights: Path | None = None
     record: Record | None = None
 
     @cached_property
@@ -66,7 +78,7 @@ class Mirror:
             if not folder.startswith("logs")
         ]
         points = [json.dumps(point) for point in self.curve]
-        return digest_of([self.params, self.metrics, points, contents, self.record])
+        return digest_of([self.params, self.metrics, self.data, points, contents, self.record])
 
 
 def read_mirrors(plan: Plan, folder: Path) -> list[Mirror]:
@@ -101,7 +113,6 @@ def _of_study(plan: Plan, folder: Path, runs: Sequence[Mirror], jobs: int, now: 
     """The run of the study as a whole, with what is made from all of it."""
     rendered = [path for name in ("tables", "figures") for path in files_below(folder / name)]
     logs = files_below(folder / "logs")
-    report = [folder / "report.html", folder / "plan.json"]
     return Mirror(
         name=_STUDY,
         title=plan.study,
@@ -114,7 +125,7 @@ def _of_study(plan: Plan, folder: Path, runs: Sequence[Mirror], jobs: int, now: 
         metrics={"records": jobs},
         artifacts=[
             (path, path.relative_to(folder).parent.as_posix().removeprefix("."))
-            for path in (*rendered, *logs, *report)
+            for path in (*rendered, *logs, folder / "plan.json")
             if path.is_file()
         ],
     )
@@ -127,12 +138,10 @@ def _of_run(
     trainings = [plan.training(identity) for identity in run.trainings]
     records = [child.record for child in children if child.record]
     scored = {record["benchmark"] for record in records if record["kind"] == "score"}
-    finals = {
-        f"{record['benchmark']}/{key}": value
-        for record in records
-        if record["kind"] in {"score", "speed"}
-        for key, value in _numbers(record).items()
-    }
+    measured = [record for record in records if record["kind"] in {"score", "speed"}]
+    finals = {key: value for record in measured for key, value in _numbers(record).items()}
+    read = {data for record in measured for data in _data_of(record)}
+    read |= {(f"{plan.study}/{t.stage}", t.data, "training") for t in trainings}
     return Mirror(
         name=_parent(variant.name, run.seed),
         title=f"{variant.name} seed {run.seed}",
@@ -146,9 +155,13 @@ def _of_run(
             "variant": variant.name,
             "seed": str(run.seed),
             "label": variant.label,
-            "mlflow.note.content": variant.claim,
+            **({"identity": trainings[-1].identity} if trainings else {}),
             **{f"training.{training.stage}": training.folder for training in trainings},
+            **_common_tags(records),
         },
+        note=variant.claim,
+        links={training.stage: training.folder for training in trainings},
+        data=sorted(read),
         params={"variant": variant.name, "seed": str(run.seed)}
         | _varied_settings(plan, variant, trainings),
         metrics=finals,
@@ -174,6 +187,7 @@ def _of_record(plan: Plan, record: Record, folder: Path, parents: set[str]) -> M
     parent = _parent(record["variant"], record["seed"])
     started = milliseconds(datetime.fromisoformat(record["started"]).timestamp())
     made = [folder / f"{record['name']}{suffix}" for suffix in (".csv", ".json")]
+    weights = folder / record["name"] / _WEIGHTS
     curve = read_metrics(folder / record["name"] / _CURVE) if record["kind"] == "train" else []
     numbers = _numbers(record)
     return Mirror(
@@ -184,12 +198,29 @@ def _of_record(plan: Plan, record: Record, folder: Path, parents: set[str]) -> M
         started=started,
         ended=started + milliseconds(record["wall_seconds"]),
         tags=_record_tags(plan, record),
-        params=_flat(record["config"]),
+        params=_flat(_settings(record)),
         metrics={key: numbers[key] for key in numbers if not curve or key not in curve[0]},
+        data=_data_of(record),
         curve=curve,
         artifacts=[(path, "") for path in made if path.is_file()],
+        weights=weights if record["kind"] == "train" and weights.is_file() else None,
         record=record,
     )
+
+
+def _settings(record: Record) -> dict[str, Any]:
+    """A job's settings, under the names that a study has for them."""
+    inference = record["kind"] in {"infer", "speed"}
+    return {"inference": record["config"]} if inference else record["config"]
+
+
+def _data_of(record: Record) -> list[tuple[str, str, str]]:
+    """What a job read, as an MLflow data set: its name, the digest of its manifest, its context."""
+    digest = record["inputs"].get("data")
+    if digest is None:
+        return []
+    name = f"{record['study']}/{record['stage'] or record['benchmark'] or record['kind']}"
+    return [(name, digest, "training" if record["kind"] == "train" else "evaluation")]
 
 
 def _of_growing(plan: Plan, training: Training, folder: Path) -> Mirror:
@@ -226,17 +257,16 @@ def _record_tags(plan: Plan, record: Record) -> dict[str, str]:
     code, machine, versions = record["code"], record["machine"], record["versions"]
     keys = ("kind", "study", "variant", "seed", "stage", "benchmark", "identity")
     training = [t for t in plan.trainings if t.folder == record["name"]]
-    weights = [v for key, v in record["outputs"].items() if key.endswith("weights.safetensors")]
+    weights = [v for key, v in record["outputs"].items() if key.endswith(_WEIGHTS)]
     tags = {
         **{key: record[key] for key in keys},  # type: ignore[literal-required]
         **(_training_tags(plan, training[0]) if training else {}),
         **{f"input.{key}": value for key, value in record["inputs"].items()},
+        **_common_tags([record]),
         "weights": weights[0] if weights else None,
-        "commit": code["commit"],
         "mlflow.source.git.commit": code["commit"],  # shown in the list of runs
         "mlflow.source.name": " ".join(record["command"]),
         "dirty": code["dirty"],
-        "sources": code["sources"],
         "cpu": machine["cpu"],
         "gpu": machine["gpu"],
         "driver": machine["driver"],
@@ -246,12 +276,33 @@ def _record_tags(plan: Plan, record: Record) -> dict[str, str]:
     return {key: _text(value) for key, value in tags.items() if value not in {None, ""}}
 
 
+def _common_tags(records: Sequence[Record]) -> dict[str, str]:
+    """By which code, in which locked environment and on which machine some jobs ran."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        code, machine = record["code"], record["machine"]
+        for key, value in (
+            ("commit", code["commit"]),
+            ("sources", code["sources"]),
+            ("lock", code.get("lock")),  # absent in records of an earlier version
+            ("machine", machine["gpu"] or machine["cpu"]),
+        ):
+            if value:
+                found[key].add(value)
+    return {key: _text(sorted(values)) for key, values in found.items()}
+
+
 def _numbers(record: Record) -> dict[str, float]:
-    """A record's results that are numbers, under names that MLflow takes: J&F is J_and_F."""
+    """A record's results that are numbers, under names that sort and that MLflow takes.
+
+    Scores and speeds stand under their benchmark: `davis2016/J_mean`. J&F is J_and_F.
+    """
+    kind, benchmark = record["kind"], record["benchmark"]
+    prefix = f"{benchmark}/" if kind in {"score", "speed"} else ""
     return {
-        re.sub(r"[^\w. /:-]", "_", key.replace("&", "_and_")): float(value)
+        prefix + re.sub(r"[^\w. /:-]", "_", key.replace("&", "_and_")): float(value)
         for key, value in record["results"].items()
-        if isinstance(value, int | float)
+        if isinstance(value, int | float) and (kind != "speed" or key in _SPEED)
     }
 
 

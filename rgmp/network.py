@@ -214,7 +214,10 @@ class Decoder(nn.Module):
         m3 = self.refine3(target.r3, m4)
         m2 = self.refine2(target.r2, m3)
         maps = (self.head2, m2, 4), (self.head3, m3, 8), (self.head4, m4, 16), (self.head5, m5, 32)
-        return [upsample(head(F.relu(m)), stride) for head, m, stride in maps[:heads]]
+        return [
+            upsample(head(F.relu(m).to(head.weight.dtype)), stride)
+            for head, m, stride in maps[:heads]
+        ]
 
 
 def upsample(x: Tensor, factor: int) -> Tensor:

@@ -47,8 +47,9 @@ class Passes:
         self._scales = settings.scales
         self._network = folded(network).to(device).to(memory_format=torch.channels_last)
         if settings.precision == "bf16":
-            for module in self._network.modules():
-                if isinstance(module, nn.Conv2d):  # the frame is normalised before it is rounded
+            # the frame is normalised before it is rounded, and no logit is rounded
+            for name, module in self._network.named_modules():
+                if isinstance(module, nn.Conv2d) and not name.startswith("decoder.head"):
                     module.to(torch.bfloat16)
         if device.type == "cuda":
             torch.backends.cudnn.allow_tf32 = settings.precision == "tf32"
@@ -128,9 +129,10 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
 
 def _joined(chunks: Sequence[Reference]) -> Reference:
     """The references of consecutive chunks of objects as one."""
-    if len(chunks) == 1:
+    kept = [chunk for chunk in chunks if chunk is not None]
+    if len(kept) < 2:
         return chunks[0]
-    columns, rows = zip(*(chunk for chunk in chunks if chunk is not None), strict=True)
+    columns, rows = zip(*kept, strict=True)
     return torch.cat(columns), torch.cat(rows)
 
 

@@ -5,13 +5,15 @@ training before it, its seed. Variants that train alike share one training.
 """
 
 import csv
+from collections.abc import Container
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from rgmp.config import (
     Closed,
+    Evaluation,
+    External,
     Inference,
     Machine,
     Method,
@@ -27,7 +29,16 @@ from rgmp.config import (
 )
 from rgmp.davis import Benchmark, Sequence, open_sequence, read_split
 from rgmp.errors import UserError
-from rgmp.files import Digests, digest_of, digest_of_file, read_json, require_writable, write_json
+from rgmp.files import (
+    Digests,
+    digest_of,
+    digest_of_file,
+    files_below,
+    read_json,
+    require_writable,
+    write_json,
+)
+from rgmp.scoring import require
 from rgmp.stills import list_pairs
 
 
@@ -46,11 +57,14 @@ class Training(Closed):
 
 
 class Run(Closed):
-    """One variant with one seed: its trainings in order, the last of which gives the weights."""
+    """One variant with one seed: its trainings in order, the last of which gives the weights.
+
+    Without trainings the weights are a file from elsewhere, the same for every seed.
+    """
 
     seed: int
     trainings: tuple[str, ...]
-    weights: str
+    weights: Path
 
 
 class PlannedVariant(Variant):
@@ -58,7 +72,14 @@ class PlannedVariant(Variant):
 
     name: str
     inference: Inference
+    threads: int
     runs: tuple[Run, ...]
+
+
+class PlannedExternal(External):
+    """A method that is not trained here, and digests of what there is of it by benchmark."""
+
+    digests: dict[Benchmark, str]
 
 
 class DataPaths(Closed):
@@ -81,13 +102,15 @@ class Plan(Closed):
     complete: bool
     data: DataPaths
     initial_weights: tuple[tuple[Path, str], ...]
+    networks: tuple[Path, ...]
     benchmarks: tuple[Benchmark, ...]
     split: str
-    engine: str
+    evaluation: Evaluation
     seeds: tuple[int, ...]
     machine: Machine
     speed: Speed
     variants: tuple[PlannedVariant, ...]
+    external: tuple[PlannedExternal, ...]
     trainings: tuple[Training, ...]
 
     @property
@@ -108,6 +131,21 @@ class Plan(Closed):
         """Where, in the study's folder, the record of the check of a part of the data lies."""
         name = next(name for name, checked in self.checks.items() if checked == part)
         return f"records/data/{name}.json"
+
+    @property
+    def scores(self) -> dict[str, tuple[Benchmark, str]]:
+        """The tables of scores, by their paths in the study's folder: benchmark and method."""
+        found: dict[str, tuple[Benchmark, str]] = {}
+        for benchmark in self.benchmarks:
+            for variant in self.variants:
+                for seed in self.seeds:
+                    path = f"scores/{benchmark}/{variant.name}/seed{seed}.csv"
+                    found[path] = (benchmark, variant.name)
+            for external in self.external:
+                if benchmark in external.digests:
+                    path = f"scores/{benchmark}/{external.name}/external.csv"
+                    found[path] = (benchmark, external.name)
+        return found
 
     def variant(self, name: str) -> PlannedVariant:
         """The variant of that name."""
@@ -133,8 +171,11 @@ def resolve(
     study = load_study(path)
     folder = results / study.study
     require_writable(folder)
+    if study.evaluation.engine == "official" or study.evaluation.cross_check == "require":
+        require("official")
     digests = Digests(folder / "digests.json")
     methods = load_variants(study, path, ablations)
+    external = tuple(_find_external(external, methods, digests) for external in study.external)
     data = _find_data(study, [method for _, method in methods.values()], folder, digests)
     trainings: dict[str, Training] = {}
     variants = []
@@ -144,15 +185,22 @@ def resolve(
             _run(name, seed, method, data, digests, trainings, folder) for seed in study.seeds
         )
         variants.append(
-            PlannedVariant(**variant.model_dump(), name=name, inference=method.inference, runs=runs)
+            PlannedVariant(
+                **variant.model_dump(),
+                name=name,
+                inference=method.inference,
+                threads=method.compute.threads,
+                runs=runs,
+            )
         )
     networks = [method.network for _, method in methods.values()]
     initial = {(n.initial_weights, n.backbone) for n in networks if n.initial_weights}
-    if study.engine == "official" and find_spec("davis2017") is None:
-        raise UserError(f"{path}: engine official: davis2017 is not installed; `make evaluator`")
     if initial:
         bytes_of = [[digests.of(path), backbone] for path, backbone in sorted(initial)]
         data.digests["weights"] = digest_of(bytes_of)
+    given = sorted({method.weights for _, method in methods.values() if method.weights})
+    if given:
+        data.digests["networks"] = digest_of([digests.of(path) for path in given])
     digests.save()
     return Plan(
         file=str(path),
@@ -160,14 +208,16 @@ def resolve(
         complete=_is_complete(study, data.davis),
         data=data,
         initial_weights=tuple(sorted(initial)),
+        networks=tuple(given),
         variants=tuple(variants),
+        external=external,
         trainings=tuple(trainings.values()),
         **{key: getattr(study, key) for key in _COPIED},
     )
 
 
 _RENDERER = ("mini.py", "bestiary.py", "painting.py")
-_COPIED = ("study", "title", "benchmarks", "split", "engine", "seeds", "machine", "speed")
+_COPIED = ("study", "title", "benchmarks", "split", "evaluation", "seeds", "machine", "speed")
 
 
 def save(plan: Plan, folder: Path) -> None:
@@ -266,7 +316,9 @@ def _run(
         )
         identities.append(identity)
         parent = identity
-    weights = f"{trainings[identities[-1]].folder}/weights.safetensors"
+    if method.weights:
+        return Run(seed=seed, trainings=(), weights=method.weights)
+    weights = folder / trainings[identities[-1]].folder / "weights.safetensors"
     return Run(seed=seed, trainings=tuple(identities), weights=weights)
 
 
@@ -330,6 +382,27 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
         mini_seed=None,
         digests=found,
     )
+
+
+def _find_external(
+    external: External, variants: Container[str], digests: Digests
+) -> PlannedExternal:
+    """Find the masks and tables of a method that is not trained here.
+
+    Raises:
+        UserError: a variant has its name, or there is nothing where they should be.
+    """
+    if external.name in variants:
+        raise UserError(f"external {external.name}: a variant has that name; call it otherwise")
+    found = {benchmark: digests.of(path) for benchmark, path in external.scores.items()}
+    for benchmark, folder in external.masks.items():
+        masks = files_below(folder, "*.png")
+        if not masks:
+            raise UserError(
+                f"{folder}: no masks (<sequence>/00000.png, ...) of external {external.name}"
+            )
+        found[benchmark] = digests.of_all(masks, names=2)
+    return PlannedExternal(**external.model_dump(), digests=found)
 
 
 def _digest_of_stills(stills: Stills, digests: Digests) -> list[Any]:

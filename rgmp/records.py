@@ -39,6 +39,7 @@ class Code(TypedDict):
     commit: str | None  # None: not run from a git checkout of this project
     dirty: bool | None  # changed or untracked files in the checkout; ignored ones do not count
     sources: str  # SHA-256 of every .py of the package
+    lock: str | None  # SHA-256 of requirements.lock; None: not run from a checkout
 
 
 class Machine(TypedDict):
@@ -185,7 +186,9 @@ def _finite(value: Value) -> Value:
 def _code() -> Code:
     package = Path(__file__).parent
     commit, dirty = _commit(package)
-    return Code(commit=commit, dirty=dirty, sources=package_sources())
+    lock = package.parent / "requirements.lock"
+    locked = digest_of_file(lock) if lock.is_file() else None
+    return Code(commit=commit, dirty=dirty, sources=package_sources(), lock=locked)
 
 
 def package_sources() -> str:

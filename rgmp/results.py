@@ -13,11 +13,12 @@ from typing import Any
 
 from rgmp.davis import Benchmark
 from rgmp.files import read_json
-from rgmp.plan import Plan, load_plan
+from rgmp.plan import Plan, PlannedExternal, load_plan
 from rgmp.records import Record, read_all
-from rgmp.scoring import Score, read_scores
+from rgmp.scoring import AGREEMENT, Score, read_scores
 from rgmp.statistics import Difference, ObjectScores, compare, per_object
 
+RUNS = "mlflow.json"  # in the folder: the runs of MLflow that mirror the study
 MEASURED = ("train", "infer", "score", "speed")  # kinds of records that a figure rests on
 TITLES: dict[Benchmark, str] = {"davis2016": "DAVIS-2016", "davis2017": "DAVIS-2017"}
 
@@ -44,7 +45,7 @@ class Results:
     Attributes:
         folder: `results/<study>`.
         plan: the study resolved.
-        rows: the scored frames of each benchmark and variant, all seeds; absent where not scored.
+        rows: the scored frames of each benchmark and method, all seeds; absent where not scored.
         speed: the speed file of each benchmark and variant; absent where not timed.
         records: what the jobs wrote about themselves, sorted by name; of `MEASURED`, those alone
             that are in the plan.
@@ -66,9 +67,20 @@ class Results:
         """Names of the variants beside `full`."""
         return self.variants[1:]
 
-    def label(self, variant: str) -> str:
-        """How a variant is called in print."""
-        return self.plan.variant(variant).label
+    @property
+    def external(self) -> dict[str, PlannedExternal]:
+        """The methods that were not trained here, by name."""
+        return {external.name: external for external in self.plan.external}
+
+    @property
+    def methods(self) -> list[str]:
+        """Names of the variants, `full` first, then of the methods that were not trained here."""
+        return [*self.variants, *self.external]
+
+    def label(self, method: str) -> str:
+        """How a variant, or a method that was not trained here, is called in print."""
+        named = self.external.get(method) or self.plan.variant(method)
+        return named.label
 
     @property
     def davis(self) -> Path:
@@ -82,21 +94,25 @@ class Results:
 
     @cached_property
     def scores(self) -> dict[tuple[Benchmark, str], ObjectScores]:
-        """What each scored variant reached on every object."""
+        """What each scored method reached on every object."""
         return {key: per_object(rows) for key, rows in self.rows.items()}
 
     @cached_property
     def differences(self) -> dict[tuple[Benchmark, str], Difference]:
-        """J&F of each variant minus that of `full`; the words of a benchmark hold at once."""
+        """J&F of each method minus that of `full`.
+
+        The words of a benchmark hold at once: those of the variants, and those of the methods that
+        were not trained here, each kind for itself, so that a row beside them weakens no claim.
+        """
         pairs = [key for key in self.scores if key[1] != "full" and (key[0], "full") in self.scores]
-        compared = Counter(benchmark for benchmark, _ in pairs)
+        compared = Counter((benchmark, method in self.external) for benchmark, method in pairs)
         return {
-            (benchmark, variant): compare(
-                self.scores[benchmark, variant],
+            (benchmark, method): compare(
+                self.scores[benchmark, method],
                 self.scores[benchmark, "full"],
-                comparisons=compared[benchmark],
+                comparisons=compared[benchmark, method in self.external],
             )
-            for benchmark, variant in pairs
+            for benchmark, method in pairs
         }
 
     @property
@@ -107,14 +123,23 @@ class Results:
     @property
     def commit(self) -> str:
         """The commit that the figures come from, in words: `1a2b3c4d5e (dirty)`."""
-        commits = sorted({_commit(record) for record in self.measured})
+        commits = sorted({commit_of(record) for record in self.measured})
         return " and ".join(commits) or "unknown"
 
     @property
-    def engine(self) -> str:
-        """The implementation of J and F that scored."""
-        named = {str(r["config"].get("engine", "builtin")) for r in self.of_kind("score")}
-        return " and ".join(sorted(named)) or "none"
+    def scored_by(self) -> str:
+        """Which implementation of J and F scored, and whether another agreed."""
+        scored = [record for record in self.of_kind("score") if "engine" in record["config"]]
+        if not scored:
+            return "no engine"
+        engines = " and ".join(sorted({record["config"]["engine"] for record in scored}))
+        differences = [record["results"].get("cross_check_difference") for record in scored]
+        checked = len(differences) - differences.count(None)
+        how = "not cross-checked"
+        if checked:
+            share = "" if checked == len(scored) else f"{checked} of {len(scored)} tables "
+            how = f"{share}cross-checked with the other (no J or F {AGREEMENT:g} apart)"
+        return f"the {engines} engine, {how}"
 
     @property
     def seeds(self) -> str:
@@ -188,20 +213,16 @@ def load(folder: Path) -> Results:
         UserError: it is none, or one of its files is broken.
     """
     plan = load_plan(folder)
+    rows: dict[tuple[Benchmark, str], list[Score]] = defaultdict(list)
+    for path, key in plan.scores.items():
+        if (folder / path).is_file():
+            rows[key] += read_scores(folder / path)
     keys = [(benchmark, v.name) for benchmark in plan.benchmarks for v in plan.variants]
-    scored = {
-        key: [folder / "scores" / key[0] / key[1] / f"seed{seed}.csv" for seed in plan.seeds]
-        for key in keys
-    }
-    rows = {
-        key: [row for path in paths if path.is_file() for row in read_scores(path)]
-        for key, paths in scored.items()
-    }
     timed = {key: folder / "speed" / key[0] / f"{key[1]}.json" for key in keys}
     return Results(
         folder=folder,
         plan=plan,
-        rows={key: found for key, found in rows.items() if found},
+        rows=dict(rows),
         speed={key: read_json(path) for key, path in timed.items() if path.is_file()},
         records=[record for record in read_all(folder) if _is_planned(plan, record)],
     )
@@ -215,7 +236,9 @@ def _is_planned(plan: Plan, record: Record) -> bool:
     match record["kind"]:
         case "train":
             return record["name"] in {training.folder for training in plan.trainings}
-        case "infer" | "score":
+        case "score":
+            return f"{record['name']}.csv" in plan.scores
+        case "infer":
             return of_variant and record["seed"] in plan.seeds
         case "speed":
             return of_variant
@@ -237,7 +260,8 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def _commit(record: Record) -> str:
+def commit_of(record: Record) -> str:
+    """The commit that a job ran from, in words: `1a2b3c4d5e (dirty)`."""
     code = record["code"]
     if code["commit"] is None:
         return "unknown"

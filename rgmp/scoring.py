@@ -2,12 +2,17 @@
 
 The masks may be anyone's: `<sequence>/00000.png`, ... as palette, grey or 1-bit PNGs. For
 `davis2016` whatever is not background is the object; for `davis2017` a value is the id of its
-object. The first and the last frame are not scored, and their masks may be absent.
+object. The first and the last frame are not scored, and their masks may be absent. Where someone
+else has scored every frame already, `adopt` takes their table.
 """
 
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -17,19 +22,24 @@ from rgmp import davis
 from rgmp.errors import UserError
 from rgmp.files import write_text
 from rgmp.measures import Mask, Measured, measure
+from rgmp.progress import Progress
 
 Engine = Literal["builtin", "official"]
+
+AGREEMENT = 1e-6
+"""How far apart two engines' figures of the same frame may be."""
 
 
 class Score(NamedTuple):
     """J and F, in [0, 1], of one object in one frame: a row of the table.
 
-    `frame` is its number as the files have it, such as `00001`.
+    `frame` is its number as the files have it, such as `00001`. `seed` is that of the training
+    behind the masks, None where no training here made them.
     """
 
     benchmark: str
     variant: str
-    seed: int
+    seed: int | None
     sequence: str
     object: int
     frame: str
@@ -45,11 +55,12 @@ def score(
     *,
     sequences: list[str] | None = None,
     variant: str,
-    seed: int,
+    seed: int | None,
     engine: Engine = "builtin",
     resolution: str = davis.RESOLUTION,
+    processes: int = 1,
 ) -> list[Score]:
-    """Score a folder of masks against a DAVIS tree; one frame is in memory at a time.
+    """Score a folder of masks against a DAVIS tree; each process has one frame in memory.
 
     Args:
         root: the DAVIS tree.
@@ -61,6 +72,7 @@ def score(
         seed: likewise.
         engine: `builtin`, or `official` for the measures of davis2017-evaluation.
         resolution: the folder of the tree to score against.
+        processes: how many share the frames; the rows are the same.
 
     Returns:
         The rows: sequences as in the split, their frames in order, each frame's objects by id.
@@ -70,45 +82,123 @@ def score(
             in one message: a sequence that is missing or unknown; a mask that is missing, surplus,
             unreadable, of another size or no mask; an object that the truth does not have.
     """
-    measured_by = _measure_of(engine)
-    listed = davis.read_split(root, benchmark, split)
-    truths = [
-        _open_truth(root, name, benchmark, resolution)
-        for name in listed
-        if sequences is None or name in sequences
-    ]
+    require(engine)
+    truths, problems = _open_truths(root, benchmark, split, sequences, resolution)
+    if sequences is None:
+        problems += _unknown(root, truths, masks, resolution)
+    pairs: list[_Pair] = []
+    for truth in truths:
+        folder = masks / truth.sequence.name
+        problems += _misplaced(truth.sequence, folder)
+        pairs += _pairs(truth, folder)
+    progress = Progress(f"score {benchmark}", "masks", len(pairs))
     rows: list[Score] = []
-    problems = list(_unknown(root, listed, sequences, masks, resolution))
-    for truth in truths:
-        problems += _misplaced(truth.sequence, masks / truth.sequence.name)
-    for truth in truths:
-        for frame in _frames(truth, masks / truth.sequence.name):
-            if isinstance(frame, str):
-                problems.append(frame)
+    with _mapping(processes) as over:
+        measured = over(partial(_measured, engine), pairs)
+        for done, (pair, found) in enumerate(zip(pairs, measured, strict=True), start=1):
+            name, frame = pair.annotation.parent.name, pair.annotation.stem
+            if isinstance(found, str):
+                problems.append(found)
             elif not problems:
+                progress.at(done)
                 rows += [
-                    Score(
-                        benchmark,
-                        variant,
-                        seed,
-                        truth.sequence.name,
-                        i,
-                        frame.name,
-                        *measured_by(frame.truth == i, frame.prediction == i),
-                    )
-                    for i in truth.objects
+                    Score(benchmark, variant, seed, name, i, frame, *figures)
+                    for i, figures in enumerate(found, start=1)
                 ]
-    if problems:
-        raise UserError(f"{masks}: nothing scored, {len(problems)} wrong: {'; '.join(problems)}")
+    _refuse(masks, problems)
     return rows
 
 
+def adopt(
+    root: Path,
+    benchmark: davis.Benchmark,
+    split: str,
+    table: Path,
+    *,
+    sequences: list[str] | None = None,
+    variant: str,
+    resolution: str = davis.RESOLUTION,
+) -> list[Score]:
+    """Take the J and F of every frame that someone else computed, in the order of `score`.
+
+    Args:
+        root: the DAVIS tree, which says what is to be there.
+        benchmark: what counts as an object.
+        split: such as `val`.
+        table: CSV with the columns sequence, object, frame (as the files have it, such as 00001),
+            J and F, in [0, 1]. Left out are sequences that are not asked for, the first and the
+            last frame and, where there is a column benchmark, the others'; no other column is read.
+        sequences: some of the split's, or None for all of them.
+        variant: what the rows are to name.
+        resolution: the folder of the tree.
+
+    Raises:
+        UserError: as `score`, or, all in one message: frames that are missing, surplus or there
+            twice, figures that are none.
+    """
+    truths, problems = _open_truths(root, benchmark, split, sequences, resolution)
+    given, wrong = _read_given(table, benchmark)
+    problems += wrong
+    for truth in truths:
+        name = truth.sequence.name
+        known = {annotation.stem for annotation in truth.sequence.annotations}
+        for i in sorted({*truth.objects, *(number for s, number in given if s == name)}):
+            there = given.get((name, i), {}).keys()
+            if i not in truth.objects:
+                problems.append(f"{name}: has object {i}, allowed: 1 to {truth.objects[-1]}")
+            elif missing := [frame for frame in truth.scored if frame not in there]:
+                problems.append(f"{name}, object {i}: missing frame {', '.join(missing)}")
+            if surplus := sorted(there - known):
+                problems.append(f"{name}, object {i}: has no frame {', '.join(surplus)}")
+    _refuse(table, problems)
+    return [
+        Score(benchmark, variant, None, name, i, frame, *given[name, i][frame])
+        for name, truth in ((truth.sequence.name, truth) for truth in truths)
+        for frame in truth.scored
+        for i in truth.objects
+    ]
+
+
+def _refuse(source: Path, problems: list[str]) -> None:
+    """Stop where something is wrong.
+
+    Raises:
+        UserError: with everything that is.
+    """
+    if problems:
+        raise UserError(f"{source}: nothing scored, {len(problems)} wrong: {'; '.join(problems)}")
+
+
 class _Truth(NamedTuple):
-    """A sequence whose frames are all annotated, and the ids of its objects."""
+    """A sequence whose frames are all annotated, and the ids of its objects, 1, 2, ..."""
 
     sequence: davis.Sequence
     benchmark: davis.Benchmark
     objects: list[int]
+
+    @property
+    def scored(self) -> list[str]:
+        """The numbers of the frames that are scored: all but the first and the last."""
+        return [annotation.stem for annotation in self.sequence.annotations[1:-1]]
+
+
+def _open_truths(
+    root: Path,
+    benchmark: davis.Benchmark,
+    split: str,
+    sequences: list[str] | None,
+    resolution: str,
+) -> tuple[list[_Truth], list[str]]:
+    """Find what is scored against, in the split's order; and name what is asked for in vain."""
+    listed = davis.read_split(root, benchmark, split)
+    wanted = listed if sequences is None else sequences
+    problems = [
+        f"{name}: no sequence of the split, which has {', '.join(listed)}"
+        for name in wanted
+        if name not in listed
+    ]
+    truths = [_open_truth(root, name, benchmark, resolution) for name in listed if name in wanted]
+    return truths, problems
 
 
 def _open_truth(root: Path, name: str, benchmark: davis.Benchmark, resolution: str) -> _Truth:
@@ -131,16 +221,10 @@ def _open_truth(root: Path, name: str, benchmark: davis.Benchmark, resolution: s
     return _Truth(sequence, benchmark, objects)
 
 
-def _unknown(
-    root: Path, listed: list[str], sequences: list[str] | None, masks: Path, resolution: str
-) -> Iterator[str]:
-    """Name the sequences that the data set does not have: of those asked for, or of the masks."""
-    if sequences is not None:
-        for name in sequences:
-            if name not in listed:
-                yield f"{name}: no sequence of the split, which has {', '.join(listed)}"
-        return
-    known = {*listed, *(folder.name for folder in (root / "Annotations" / resolution).iterdir())}
+def _unknown(root: Path, truths: list[_Truth], masks: Path, resolution: str) -> Iterator[str]:
+    """Name the folders of masks for which the data set has no sequence, in whatever split."""
+    folders = (root / "Annotations" / resolution).iterdir()
+    known = {*(truth.sequence.name for truth in truths), *(folder.name for folder in folders)}
     for folder in sorted(masks.iterdir()) if masks.is_dir() else []:
         if folder.name not in known and folder.is_dir() and _pngs(folder):
             yield f"{folder}: no sequence of {root}; remove it, or name the sequences to score"
@@ -164,52 +248,83 @@ def _pngs(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("*.png") if not path.name.startswith(".")}
 
 
-class _Frame(NamedTuple):
-    """The labels of a scored frame, both uint8 (H, W)."""
+class _Pair(NamedTuple):
+    """An annotation and the mask to be measured against it; a first or last one is only checked."""
 
-    name: str
-    truth: davis.Labels
-    prediction: davis.Labels
+    annotation: Path
+    mask: Path
+    benchmark: davis.Benchmark
+    objects: int
+    scored: bool
 
 
-def _frames(truth: _Truth, folder: Path) -> Iterator[_Frame | str]:
-    """Decode every mask that is there: yield the frames to score, or what is wrong with a mask."""
+def _pairs(truth: _Truth, folder: Path) -> list[_Pair]:
+    """Every mask of a sequence that is there."""
     annotations = truth.sequence.annotations
-    for annotation in annotations:
-        path = folder / annotation.name
-        if not path.exists():
-            continue
-        try:
-            true = davis.read_annotation(annotation, truth.benchmark)
-            predicted = davis.read_annotation(path, truth.benchmark)
-        except UserError as error:
-            yield str(error)
-            continue
-        if predicted.shape != true.shape:
-            yield f"{path}: is {_size(predicted)}, its annotation is {_size(true)}"
-        elif predicted.max() > truth.objects[-1]:
-            yield f"{path}: has object {predicted.max()}, allowed: 0 to {truth.objects[-1]}"
-        elif annotation not in (annotations[0], annotations[-1]):
-            yield _Frame(annotation.stem, true, predicted)
+    ends = (annotations[0], annotations[-1])
+    return [
+        _Pair(path, mask, truth.benchmark, len(truth.objects), scored=path not in ends)
+        for path in annotations
+        if (mask := folder / path.name).exists()
+    ]
+
+
+def _measured(engine: Engine, pair: _Pair) -> list[Measured] | str:
+    """Decode a mask and measure its objects, in order; or say what is wrong with it."""
+    try:
+        truth = davis.read_annotation(pair.annotation, pair.benchmark)
+        found = davis.read_annotation(pair.mask, pair.benchmark)
+    except UserError as error:
+        return str(error)
+    if found.shape != truth.shape:
+        return f"{pair.mask}: is {_size(found)}, its annotation is {_size(truth)}"
+    if found.max() > pair.objects:
+        return f"{pair.mask}: has object {found.max()}, allowed: 0 to {pair.objects}"
+    if not pair.scored:
+        return []
+    measured_by = _measure_of(engine)
+    return [measured_by(truth == i, found == i) for i in range(1, pair.objects + 1)]
 
 
 def _size(labels: davis.Labels) -> str:
     return "x".join(map(str, labels.shape))
 
 
-def _measure_of(engine: Engine) -> Callable[[Mask, Mask], Measured]:
-    """The function that measures J and F of a truth and a prediction.
+_Map = Callable[
+    [Callable[[_Pair], list[Measured] | str], list[_Pair]], Iterable[list[Measured] | str]
+]
+
+
+@contextmanager
+def _mapping(processes: int) -> Iterator[_Map]:
+    """`map`, in order, here or in so many processes; a killed one is an error, not a wait."""
+    if processes == 1:
+        yield map
+        return
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        yield partial(pool.map, chunksize=8)  # fewer: the pipe takes longer than the masks
+
+
+def require(engine: Engine) -> None:
+    """Prove that an engine can be used.
 
     Raises:
-        UserError: the official one is not installed.
+        UserError: it is the official one, and it or what it needs is not installed.
     """
+    _measure_of(engine)
+
+
+def _measure_of(engine: Engine) -> Callable[[Mask, Mask], Measured]:
+    """The function that measures J and F of a truth and a prediction."""
     if engine == "builtin":
         return measure
     try:
+        import skimage.morphology  # noqa: F401, PLC0415 - it asks for that when it measures
         from davis2017.metrics import db_eval_boundary, db_eval_iou  # noqa: PLC0415 - optional
     except ImportError as error:
         raise UserError(
-            f"engine official: {error}; `make evaluator` installs it, or score with builtin"
+            f"engine official: davis2017-evaluation is not installed, or not whole ({error}); "
+            "`make evaluator` installs it; or score with builtin, not cross-checked"
         ) from error
 
     def measure_officially(truth: Mask, prediction: Mask) -> Measured:
@@ -218,6 +333,81 @@ def _measure_of(engine: Engine) -> Callable[[Mask, Mask], Measured]:
         return Measured(J=float(region), F=float(db_eval_boundary(truth, prediction)))
 
     return measure_officially
+
+
+def cross_check(rows: list[Score], others: list[Score]) -> float:
+    """The largest difference between the figures of two engines on the same masks.
+
+    Raises:
+        UserError: it is above `AGREEMENT`.
+    """
+    largest = 0.0
+    for row, other in zip(rows, others, strict=True):
+        differences = (abs(row.J - other.J), abs(row.F - other.F))
+        if not all(difference <= AGREEMENT for difference in differences):
+            raise UserError(
+                f"{row.benchmark}, {row.variant}: {row.sequence}, object {row.object}, frame "
+                f"{row.frame}: J {row.J}, F {row.F} by one engine and J {other.J}, F {other.F} by "
+                f"the other, more than {AGREEMENT:g} apart; nothing is written"
+            )
+        largest = max(largest, *differences)
+    return largest
+
+
+def _read_given(
+    path: Path, benchmark: davis.Benchmark
+) -> tuple[dict[tuple[str, int], dict[str, Measured]], list[str]]:
+    """The figures of a table of someone else's, by sequence and object, then frame.
+
+    Returns:
+        The figures, and what is wrong with single lines.
+
+    Raises:
+        UserError: it is missing or no such table.
+    """
+    try:
+        lines = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")), strict=True)
+        lacking = {"sequence", "object", "frame", "J", "F"} - {*(lines.fieldnames or ())}
+        if lacking:
+            raise ValueError(f"it lacks the columns {', '.join(sorted(lacking))}")
+        rows = [(lines.line_num, row) for row in lines]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); name a CSV file") from error
+    except (ValueError, csv.Error) as error:
+        raise UserError(
+            f"{path}: is no table of scores ({error}); sequence, object, frame, J and F are needed"
+        ) from error
+    given: dict[tuple[str, int], dict[str, Measured]] = {}
+    problems: list[str] = []
+    for number, row in rows:
+        if None in row or None in row.values():  # csv's way to say so
+            problems.append(f"line {number}: has more or fewer columns than the first")
+            continue
+        if row.get("benchmark", benchmark) != benchmark:
+            continue
+        where = f"{row['sequence']}, object {row['object']}, frame {row['frame']}"
+        try:
+            figures = Measured(*(_share(row[name]) for name in Measured._fields))
+            frames = given.setdefault((row["sequence"], int(row["object"])), {})
+        except ValueError as error:
+            problems.append(f"{where}: {error}")
+            continue
+        if row["frame"] in frames:
+            problems.append(f"{where}: stands twice")
+        frames[row["frame"]] = figures
+    return given, problems
+
+
+def _share(text: str) -> float:
+    """A figure in [0, 1] from its text.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{text} is not in [0, 1]")
+    return value
 
 
 def write_scores(path: Path, rows: Iterable[Score]) -> None:
@@ -256,9 +446,13 @@ def _score(line: list[str]) -> Score:
         ValueError: other columns, or a figure that is none or out of range.
     """
     benchmark, variant, seed, sequence, number, frame, region, contour = line
-    row = Score(
-        benchmark, variant, int(seed), sequence, int(number), frame, float(region), float(contour)
+    return Score(
+        benchmark,
+        variant,
+        int(seed) if seed else None,
+        sequence,
+        int(number),
+        frame,
+        _share(region),
+        _share(contour),
     )
-    if not (0 <= row.J <= 1 and 0 <= row.F <= 1):
-        raise ValueError(f"J {region} or F {contour} of {sequence} {frame} is not in [0, 1]")
-    return row

@@ -38,7 +38,7 @@ class ObjectScores:
     Attributes:
         benchmark: as in the rows.
         variant: as in the rows.
-        seeds: the S seeds, ascending.
+        seeds: the S seeds, ascending; none where no training here made the masks, and S is 1.
         objects: the O objects as (sequence, id), sorted.
         values: for each measure float64 (S, O), fractions; `J&F` is the mean of J_mean and F_mean.
     """
@@ -56,7 +56,7 @@ class Summary:
 
     Attributes:
         mean: over seeds, of the mean over objects.
-        spread: sample standard deviation over seeds (n - 1); None with one seed.
+        spread: sample standard deviation over seeds (n - 1); None with one seed or none.
         seeds: how many.
     """
 
@@ -76,8 +76,9 @@ class Difference:
         verdict: `better` or `worse` where the interval excludes zero; for a decay, less is better.
         level: confidence of the interval, 1 - 0.05 / comparisons: all the intervals of a table hold
             at once with 95 % confidence (Bonferroni).
-        seeds: how many the interval rests on. With one it is of sequences alone, says nothing of
-            another training, and the verdict is `inconclusive`.
+        seeds: how many the interval rests on; those of `full` where the other has none. With one
+            it is of sequences alone, says nothing of another training, and the verdict is
+            `inconclusive`.
         by_seed: of each of them, ascending, the mean over objects.
     """
 
@@ -95,9 +96,9 @@ def per_object(rows: Iterable[Score]) -> ObjectScores:
 
     Raises:
         UserError: no row; rows of two variants or benchmarks; a frame that stands twice; seeds that
-            differ in their objects or frames.
+            differ in their objects or frames; rows with a seed beside rows without.
     """
-    measured: dict[int, _Frames] = {}
+    measured: dict[int | None, _Frames] = {}
     names = set()
     for row in rows:
         names.add((row.benchmark, row.variant))
@@ -113,15 +114,18 @@ def per_object(rows: Iterable[Score]) -> ObjectScores:
             f"one variant on one benchmark is needed, got the scores of {sorted(names)}"
         )
     ((benchmark, variant),) = names
-    seeds = sorted(measured)
+    seeds = sorted(seed for seed in measured if seed is not None)
+    if seeds and None in measured:
+        raise UserError(f"{variant}: has rows with a seed and rows without; score it anew")
     _require_same_frames(variant, measured)
-    objects = sorted(measured[seeds[0]])
+    runs: list[int | None] = [*seeds] or [None]
+    objects = sorted(measured[runs[0]])
     statistics = np.array(  # (S, O, 2, 3): J and F; mean, recall and decay
-        [[_statistics(measured[seed][key]) for key in objects] for seed in seeds]
+        [[_statistics(measured[run][key]) for key in objects] for run in runs]
     )
     columns: list[Values] = [
         statistics[..., 0].mean(axis=-1),
-        *np.moveaxis(statistics.reshape(len(seeds), len(objects), 6), -1, 0),
+        *np.moveaxis(statistics.reshape(len(runs), len(objects), 6), -1, 0),
     ]
     values = dict(zip(MEASURES, columns, strict=True))
     return ObjectScores(benchmark, variant, tuple(seeds), tuple(objects), values)
@@ -137,9 +141,9 @@ def _statistics(frames: dict[str, tuple[float, float]]) -> list[Statistics]:
     return [statistics_of(values) for values in zip(*in_order, strict=True)]
 
 
-def _require_same_frames(variant: str, measured: dict[int, _Frames]) -> None:
+def _require_same_frames(variant: str, measured: dict[int | None, _Frames]) -> None:
     """Refuse seeds that were scored on different frames."""
-    first, *others = sorted(measured)
+    first, *others = measured
     for seed in others:
         for key in sorted({*measured[first], *measured[seed]}):
             if measured[first].get(key, {}).keys() != measured[seed].get(key, {}).keys():
@@ -151,12 +155,15 @@ def _require_same_frames(variant: str, measured: dict[int, _Frames]) -> None:
 
 def summarise(scores: ObjectScores) -> dict[Measure, Summary]:
     """The figures of a variant on a benchmark, one a measure."""
-    return {measure: _summary(values.mean(axis=1)) for measure, values in scores.values.items()}
+    return {
+        measure: _summary(values.mean(axis=1), len(scores.seeds))
+        for measure, values in scores.values.items()
+    }
 
 
-def _summary(by_seed: Values) -> Summary:
-    spread = float(by_seed.std(ddof=1)) if by_seed.size > 1 else None
-    return Summary(float(by_seed.mean()), spread, by_seed.size)
+def _summary(by_seed: Values, seeds: int) -> Summary:
+    spread = float(by_seed.std(ddof=1)) if seeds > 1 else None
+    return Summary(float(by_seed.mean()), spread, seeds)
 
 
 def compare(
@@ -188,10 +195,13 @@ def compare(
     variation (Owen, Annals of Applied Statistics 1, 2007). What follows for a study: t is 12.7 for
     two seeds, 4.3 for three, 2.8 for five, and with four comparisons 51, 8.9 and 4.3.
 
+    What has no seeds, someone else's masks, is set against every seed of `full`: the difference is
+    to those very masks, and says nothing of another training of what made them.
+
     Args:
         variant: what is compared.
         full: what with.
-        comparisons: how many variants the table compares with `full`; see `Difference.level`.
+        comparisons: how many of its kind the table compares with `full`; see `Difference.level`.
         measure: of what.
         resamples: how many are drawn of each.
         seed: of the resampling: the same seed gives the same interval.
@@ -220,13 +230,15 @@ def compare(
 
 
 def _paired(variant: ObjectScores, full: ObjectScores, measure: Measure) -> Values:
-    """The differences by seed that both have, and object: float64 (S, O)."""
+    """The differences by seed of `full` that the variant has, if it has any, and object: (S, O)."""
     if variant.objects != full.objects:
         name, number = min({*variant.objects} ^ {*full.objects})
         raise UserError(
             f"{variant.variant} and {full.variant}: {name}, object {number}, is scored in one "
             f"of them alone; score both on the same sequences of {full.benchmark}"
         )
+    if not variant.seeds:
+        return variant.values[measure] - full.values[measure]
     common = sorted({*variant.seeds} & {*full.seeds})
     if not common:
         raise UserError(

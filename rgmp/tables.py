@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rgmp import facts
+from rgmp.config import Stage
 from rgmp.davis import Benchmark
 from rgmp.files import write_text
+from rgmp.plan import Plan
 from rgmp.results import TITLES, Results, load, seconds_of
 from rgmp.statistics import Measure, Summary, summarise
 from rgmp.typesetting import (
@@ -27,8 +29,6 @@ from rgmp.typesetting import (
     points,
 )
 
-NAMES = ("ablation", "benchmarks", "speed", "sequences", "cost")
-
 MEASURES: dict[Measure, str] = {
     "J_mean": "J",
     "J_recall": "J recall",
@@ -38,20 +38,29 @@ MEASURES: dict[Measure, str] = {
     "F_decay": "F decay",
     "J&F": "J&F",
 }
-STAGES = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
+STAGES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
+NOT_TRAINED = "Not trained here"
 _PROTOCOL_ACCURACY = (
     "Per cent, mean over objects, then over seeds. Seconds a frame as the authors count: wall "
-    "time of whole clips, with frame 0, resizing and transfers."
+    "time of whole clips over their frames, with frame 0, reading, resizing and transfers."
 )
 _PROTOCOL_SPEED = (
     "FPS: network and aggregation, from a frame on the device to its labels there, frame 0 "
-    "apart; median over frames and repeats. As the authors: frames of a clip over its wall "
-    "time, with frame 0, resizing and transfers."
+    "apart; median over frames and repeats. End to end: from a decoded frame in memory to its "
+    "labels there. As the authors: frames of a clip over its wall time, with frame 0, reading, "
+    "resizing, transfers and writing. Of the limit: operations of the network a second, in per "
+    "cent of the machine's own product of matrices. Peak: memory of the GPU; on a CPU, of the "
+    "whole process."
 )
 
 
+def names(plan: Plan) -> tuple[str, ...]:
+    """The tables of a study: one for each of its benchmarks, and those that have both."""
+    return ("ablation", *plan.benchmarks, "speed", "sequences", "cost")
+
+
 def write(results: Path) -> None:
-    """Write every table of `NAMES` into `results/tables/` as .csv, .md and .tex.
+    """Write every table of `names` into `results/tables/` as .csv, .md and .tex.
 
     Raises:
         UserError: the folder is none of a study, or one of its files is broken.
@@ -64,8 +73,9 @@ def write(results: Path) -> None:
 
 
 def build(results: Results) -> list[Table]:
-    """Every table of the study, in the order of `NAMES`; one without data has no rows."""
-    tables = [make(results) for make in (_ablation, _benchmarks, _speed, _sequences, _cost)]
+    """Every table of the study, in the order of `names`; one without data has no rows."""
+    benchmarks = [_benchmark(results, benchmark) for benchmark in results.plan.benchmarks]
+    tables = [_ablation(results), *benchmarks, _speed(results), _sequences(results), _cost(results)]
     for table in tables:
         table.notes.extend([*_marks(results, table), provenance(results)])
     return tables
@@ -75,13 +85,13 @@ def provenance(results: Results) -> str:
     """The sentence under every table: which study, engine, seeds and commit."""
     plan = results.plan
     return (
-        f"Study {plan.study} ({plan.title}): {results.nature}. Scored by the {results.engine} "
-        f"engine; seeds {results.seeds}; commit {results.commit}."
+        f"Study {plan.study} ({plan.title}): {results.nature}. Scored by {results.scored_by}; "
+        f"seeds {results.seeds}; commit {results.commit}."
     )
 
 
 def _ablation(results: Results) -> Table:
-    """What each variant changes, against `full`."""
+    """What each variant changes, against `full`; below them what was not trained here."""
     known = facts.read("published_ablation.csv") if results.comparable else []
     published = {(fact["benchmark"], fact["variant"]): _published_jf(fact) for fact in known}
     rows: list[Row] = []
@@ -103,56 +113,87 @@ def _ablation(results: Results) -> Table:
         columns["Paper"] = percent("published_J&F")
     notes = ["Per cent: mean over objects, then over seeds, ± standard deviation over seeds."]
     if results.differences:
-        level = next(iter(results.differences.values())).level
         notes.append(
-            f"Difference to {results.label('full')} in points of J&F with its "
-            f"{100 * level:.3g}% interval over seeds and sequences: the verdicts of a benchmark "
-            "hold together with 95%. Inconclusive: it includes zero, or there is one seed."
+            f"Difference to {results.label('full')} in points of J&F with its {_level(results)} "
+            "interval over seeds and sequences: the verdicts of a benchmark hold together with "
+            "95%. Inconclusive: it includes zero, or there is one seed."
+        )
+    if results.external:
+        notes.append(
+            "What is not trained here has no seeds: its verdicts are of those very masks, and hold "
+            "together for themselves."
         )
     if published:
         notes.append("Paper: J&F there, where known.")
-    return Table(
-        "ablation", "What each part of the method is worth", rows, columns, _benchmark, notes
-    )
+    title = "What each part of the method is worth"
+    return Table("ablation", title, rows, columns, _title_and_kind, notes)
 
 
-def _benchmarks(results: Results) -> Table:
-    """Every measure of every variant, and the published methods where they may stand beside."""
-    rows: list[Row] = []
-    for benchmark in results.plan.benchmarks:
-        for variant in results.variants:
-            if (benchmark, variant) in results.scores:
-                row = _identify(results, benchmark, variant) | {"source": "this study", "note": ""}
-                row |= _figures(summarise(results.scores[benchmark, variant]), MEASURES)
-                timed = results.speed.get((benchmark, variant), {"summary": {}})["summary"]
-                row["seconds_per_frame"] = timed.get("authors_seconds_per_frame")
-                rows.append(row)
-        if results.comparable:
-            rows += published_methods(benchmark)
+def _level(results: Results) -> str:
+    """The confidence of a single interval, of variants where there are any: 98.8%."""
+    found = results.differences
+    ours = [d.level for (_, method), d in found.items() if method not in results.external]
+    levels = sorted(set(ours or [d.level for d in found.values()]))
+    return " or ".join(f"{100 * level:.3g}%" for level in levels)
+
+
+def _benchmark(results: Results, benchmark: Benchmark) -> Table:
+    """Every measure: `full` among the published methods, where it may; then the other variants.
+
+    Last what is not trained here.
+    """
+    ours: list[Row] = []
+    for method in results.methods:
+        if (benchmark, method) in results.scores:
+            row = _identify(results, benchmark, method)
+            row |= {"source": _source(results, benchmark, method), "note": ""}
+            row["section"] = NOT_TRAINED if row["external"] else "This study"
+            row |= _figures(summarise(results.scores[benchmark, method]), MEASURES)
+            row["seconds_per_frame"] = _authors_seconds(results, benchmark, method)
+            ours.append(row)
+    rows, notes = ours, [_PROTOCOL_ACCURACY]
+    if results.comparable:
+        full = [
+            row | {"label": f"{row['label']}, this study"}
+            for row in ours
+            if row["variant"] == "full"
+        ]
+        among = sorted([*full, *published_methods(benchmark)], key=lambda row: -(row["J&F"] or 0))
+        rows = [row | {"section": "Among published methods"} for row in among]
+        rows += [row for row in ours if row["variant"] != "full"]
+        notes.append(
+            f"Published figures as reported, on other machines; {UNKNOWN}: unknown. "
+            "The CSV names their sources."
+        )
     columns: dict[str, Cell] = {
         "Method": _name,
         **{title: percent(measure) for measure, title in MEASURES.items()},
         "s/frame": number("seconds_per_frame", "{:.3g}"),
     }
-    notes = [_PROTOCOL_ACCURACY]
-    if results.comparable:
-        notes.append(
-            f"Published figures as reported, on other machines; {UNKNOWN}: unknown. "
-            "The CSV names their sources."
-        )
-    return Table(
-        "benchmarks",
-        "Accuracy and speed",
-        rows,
-        columns,
-        lambda row: _benchmark(row) + (", published" if row["variant"] is None else ""),
-        notes,
-    )
+    title = f"{TITLES[benchmark]}: accuracy and speed"
+    return Table(benchmark, title, rows, columns, lambda row: row["section"], notes)
+
+
+def _source(results: Results, benchmark: Benchmark, method: str) -> str:
+    """Where a row's figures come from."""
+    if method not in results.external:
+        return "this study"
+    given = results.external[method].scores.get(benchmark)
+    return f"the scores in {given.name}" if given else "its masks, scored here"
+
+
+def _authors_seconds(results: Results, benchmark: Benchmark, method: str) -> float | None:
+    """Seconds a frame as the authors count them: measured, or as those of the method report."""
+    if method in results.external:
+        return results.external[method].seconds_per_frame.get(benchmark)
+    timed = results.speed.get((benchmark, method), {"summary": {}})["summary"]
+    seconds: float | None = timed.get("authors_seconds_per_frame")
+    return seconds
 
 
 def published_methods(benchmark: str) -> list[Row]:
-    """The published methods of a benchmark: RGMP first, the others by J&F."""
-    rows: list[Row] = [
+    """The published methods of a benchmark."""
+    return [
         {
             "benchmark": benchmark,
             "variant": None,
@@ -168,7 +209,6 @@ def published_methods(benchmark: str) -> list[Row]:
         for fact in facts.read("published.csv")
         if fact["benchmark"] == benchmark
     ]
-    return sorted(rows, key=lambda row: (row["label"] != "RGMP", -(row["J&F"] or 0)))
 
 
 def _authors_own(benchmark: str) -> Row:
@@ -180,46 +220,45 @@ def _authors_own(benchmark: str) -> Row:
 
 
 def _speed(results: Results) -> Table:
-    """Frames a second by both protocols, and by the number of objects."""
+    """Frames a second by every protocol, by scales and by the number of objects."""
+    on_gpu = {record["name"] for record in results.of_kind("speed") if record["machine"]["gpu"]}
     rows: list[Row] = []
     for (benchmark, variant), timed in results.speed.items():
         row = _identify(results, benchmark, variant)
         row |= {key: timed[key] for key in ("device", "precision", "aggregation")}
-        row["threads"] = timed.get("threads")
         row["scales"] = " ".join(map(str, timed["scales"]))
         row |= timed["summary"]
+        on_cpu = f"speed/{benchmark}/{variant}" not in on_gpu
+        row["threads"] = timed.get("threads") if on_cpu else None
         for count in sorted({clip["objects"] for clip in timed["clips"]}):
             clips = [clip for clip in timed["clips"] if clip["objects"] == count]
             seconds = [second for clip in clips for run in clip["network"] for second in run]
             row[f"fps_{count}_objects"] = 1 / statistics.median(seconds)
         rows.append(row)
+    for benchmark, method in results.scores:
+        reported = _authors_seconds(results, benchmark, method)
+        if method in results.external and reported:
+            rows.append(_identify(results, benchmark, method) | {"authors_fps": 1 / reported})
     counts = sorted({int(key[4:-8]) for row in rows for key in row if key.endswith("_objects")})
     columns: dict[str, Cell] = {
         "Variant": _name,
+        "scales": lambda row: row.get("scales", UNKNOWN),
         "FPS": number("fps", "{:.1f}"),
-        "quartiles": lambda row: f"{row['fps_q1']:.1f}{UNKNOWN}{row['fps_q3']:.1f}",
         **{
             f"{count} object{'s' * (count > 1)}": number(f"fps_{count}_objects", "{:.1f}")
             for count in counts
         },
+        "end to end": number("end_to_end_fps", "{:.1f}"),
         "as the authors": number("authors_fps", "{:.1f}"),
         "frame 0, s": number("first_frame_seconds", "{:.3g}"),
         "peak, MB": _megabytes,
-        "scales": lambda row: row["scales"],
-        "aggregation": lambda row: row["aggregation"].replace("_", " "),
+        "of the limit": percent("fraction_of_limit"),
     }
-    return Table(
-        "speed",
-        "Frames a second",
-        rows,
-        columns,
-        _timed_on,
-        [_PROTOCOL_SPEED],
-    )
+    return Table("speed", "Frames a second", rows, columns, _timed_on, [_PROTOCOL_SPEED])
 
 
 def _sequences(results: Results) -> Table:
-    """Every object of every sequence: `full` alone in print, every variant in the CSV."""
+    """Every object of every sequence: `full` and what is not trained here; all in the CSV."""
     known = facts.read("official_rgmp_scores.csv") if results.comparable else []
     official = {(f["benchmark"], f["sequence"], int(f["object"])): f for f in known}
     rows: list[Row] = []
@@ -234,18 +273,26 @@ def _sequences(results: Results) -> Table:
                     row[f"{variant}_{measure}"] = mean
             fact = official.get((benchmark, sequence, object_id), {})
             for measure in ("J_mean", "F_mean"):
-                row[f"authors_{measure}"] = _known(fact.get(measure, ""))
+                row[f"RGMP_authors_{measure}"] = _known(fact.get(measure, ""))
             rows.append(row)
     columns: dict[str, Cell] = {
         "Sequence": lambda row: row["sequence"],
         "object": lambda row: str(row["object"]),
-        **{title: percent(f"full_{measure}") for measure, title in MEASURES.items()},
+        **{
+            title: percent(f"full_{measure}")
+            for measure, title in MEASURES.items()
+            if not measure.endswith(("recall", "decay") if results.external else "recall")
+        },
     }
     if official:
-        columns["J, authors"] = percent("authors_J_mean")
-        columns["F, authors"] = percent("authors_F_mean")
-    notes = [f"{results.label('full')} alone, per cent, mean over seeds; every variant in the CSV."]
-    return Table("sequences", "Sequence by sequence", rows, columns, _benchmark, notes)
+        columns["J, authors"] = percent("RGMP_authors_J_mean")
+        columns["F, authors"] = percent("RGMP_authors_F_mean")
+    shown = list(results.external)[:3]  # as many as a page has room for
+    columns |= {results.label(name): percent(f"{name}_J&F") for name in shown}
+    notes = [f"{results.label('full')}, per cent, mean over seeds; all in the CSV."]
+    if shown:
+        notes.append(f"J&F of {', '.join(map(results.label, shown))}.")
+    return Table("sequences", "Sequence by sequence", rows, columns, _title, notes)
 
 
 def _cost(results: Results) -> Table:
@@ -277,7 +324,7 @@ def _cost(results: Results) -> Table:
         "time": lambda row: duration(3600 * row["hours"]),
         "peak, MB": _megabytes,
         "variants": lambda row: str(row["shared_by"]),
-        "used by": lambda row: row["variants"].replace(" ", ", "),
+        "used by": lambda row: _some(row["variants"].split()),
     }
     notes = [f"{duration(3600 * sum(row['hours'] for row in rows))} in all."]
     return Table(
@@ -290,11 +337,18 @@ def _cost(results: Results) -> Table:
     )
 
 
+def _some(names: list[str]) -> str:
+    """At most three names, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
 def _identify(results: Results, benchmark: str, variant: str) -> Row:
     return {
         "benchmark": benchmark,
         "variant": variant,
         "label": results.label(variant),
+        "external": variant in results.external,
         "mixed": results.mixed(variant),
     }
 
@@ -327,9 +381,13 @@ def _published_jf(fact: dict[str, str]) -> float | None:
     return sum(known) / 200 if len(known) == 2 else None
 
 
-def _benchmark(row: Row) -> str:
+def _title(row: Row) -> str:
     benchmark: Benchmark = row["benchmark"]
     return TITLES[benchmark]
+
+
+def _title_and_kind(row: Row) -> str:
+    return _title(row) + (f", {NOT_TRAINED.lower()}" if row["external"] else "")
 
 
 def _name(row: Row) -> str:
@@ -351,12 +409,14 @@ def _difference(row: Row) -> str:
 
 
 def _timed_on(row: Row) -> str:
-    """`DAVIS-2016 on AMD EPYC, 2 threads, fp32`; a GPU, whose memory alone is counted, has none."""
-    count = row["threads"] if row["peak_memory_bytes"] is None else None
+    """`DAVIS-2016 on AMD EPYC, 2 threads, fp32`; on a GPU its own threads say nothing."""
+    if row["external"]:
+        return f"{_title(row)}, as others report, on other machines"
+    count = row["threads"]
     threads = f", {count} thread{'s' * (count > 1)}" if count else ""
-    return f"{_benchmark(row)} on {row['device']}{threads}, {row['precision']}"
+    return f"{_title(row)} on {row['device']}{threads}, {row['precision']}"
 
 
 def _megabytes(row: Row) -> str:
-    peak: float | None = row["peak_memory_bytes"]
+    peak: float | None = row.get("peak_memory_bytes")
     return UNKNOWN if peak is None else f"{peak / 1e6:,.0f}"

@@ -10,16 +10,17 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from filelock import FileLock
 
+from rgmp.files import digest_of_file, read_json, write_json
 from rgmp.mirror import Mirror, milliseconds, read_mirrors
 from rgmp.plan import Plan, load_plan
-from rgmp.records import Record
+from rgmp.results import RUNS
 
 # Read by MLflow when it is imported or called; what the user has set for the store stays.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # no network access but to the store
@@ -42,24 +43,36 @@ from mlflow.entities import (
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError  # MLflow lets some of them through
 
+_NOTE = "mlflow.note.content"
 _SECONDS_TO_WAIT = 600  # for another process that tracks into the same store
 
 
 @dataclass(frozen=True)
 class Tracked:
-    """What `track` did: the store, the runs that mirror the study, how many it had to write."""
+    """What `track` did.
+
+    Attributes:
+        uri: the store.
+        runs: how many mirror the study.
+        written: how many of them had to be.
+        whole: whether every variant and seed of the study is trained and scored.
+    """
 
     uri: str
     runs: int
     written: int
+    whole: bool
 
 
-def track(folder: Path, uri: str | None = None) -> Tracked | None:
+def track(folder: Path, uri: str | None = None, weights_megabytes: float = 64) -> Tracked | None:
     """Bring an MLflow store to what the files of a study say.
+
+    The ids of the runs are left in `RUNS` beside the plan, for the report's links.
 
     Args:
         folder: the study's, `results/<study>`.
         uri: the store; None: `MLFLOW_TRACKING_URI`, else a SQLite file beside the study's folder.
+        weights_megabytes: larger weights are named in the store, with their hash, not copied.
 
     Returns:
         What was done, or None where the store is away: that costs one line on standard error and
@@ -69,15 +82,20 @@ def track(folder: Path, uri: str | None = None) -> Tracked | None:
         UserError: the folder is none of a study, or one of its files is broken.
     """
     plan = load_plan(folder)
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_store(folder)}/mlflow.db"
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI")
+    shown = _without_password(uri) if uri else f"sqlite:///{folder.parent}/mlflow.db"
+    uri = uri or f"sqlite:///{_beside(folder)}/mlflow.db"
     try:
         # One at a time: two that look for a run before they add it would add it twice.
         with _lock(uri, folder):
             _make_database(uri)
             client = MlflowClient(tracking_uri=uri)
             mirrors = read_mirrors(plan, folder)
-            experiment = _experiment(client, plan, None if _has_server(uri) else _store(folder))
-            written = _bring(client, experiment.experiment_id, mirrors, str(folder.absolute()))
+            artifacts = None if _has_server(uri) else _beside(folder)
+            experiment = _experiment(client, plan, artifacts).experiment_id
+            room = int(1e6 * weights_megabytes)
+            store = _Store(client, experiment, str(folder.absolute()), room)
+            written = store.bring(mirrors)
     except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
         reason = str(error).partition("\n")[0]
         print(
@@ -87,11 +105,16 @@ def track(folder: Path, uri: str | None = None) -> Tracked | None:
             ),
             file=sys.stderr,
         )
+        if not (folder / RUNS).is_file():
+            write_json(folder / RUNS, {"uri": shown, "experiment": None, "runs": {}})
         return None
-    return Tracked(_without_password(uri), len(mirrors), written)
+    tracked = {"uri": shown, "experiment": experiment, "runs": store.ids}
+    if not (folder / RUNS).is_file() or read_json(folder / RUNS) != tracked:
+        write_json(folder / RUNS, tracked)
+    return Tracked(_without_password(uri), len(mirrors), written, mirrors[0].status == "FINISHED")
 
 
-def _store(folder: Path) -> Path:
+def _beside(folder: Path) -> Path:
     return folder.absolute().parent
 
 
@@ -137,46 +160,74 @@ def _experiment(client: MlflowClient, plan: Plan, artifacts: Path | None) -> Exp
         location = (artifacts / "mlflow-artifacts").as_uri() if artifacts else None
         note = f"{plan.title}." + (" Rendered toy data, not DAVIS." if plan.embedded else "")
         kind = "custom_model_development"  # opens the pages for training, not those for chat
-        tags = {"mlflow.note.content": note, "mlflow.experimentKind": kind, "file": plan.file}
+        tags = {_NOTE: note, "mlflow.experimentKind": kind, "file": plan.file}
         return client.get_experiment(client.create_experiment(plan.study, location, tags))
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return found
 
 
-def _bring(client: MlflowClient, experiment: str, mirrors: Sequence[Mirror], folder: str) -> int:
-    """Write what differs; the number of runs that did.
+@dataclass
+class _Store:
+    """An experiment of a store, and the runs there that mirror one study's folder.
 
     Others may mirror their results of the same study in the same store: the tag `folder` tells
     whose a run is.
     """
-    known = {
-        run.data.tags["record"]: run
-        for run in _runs(client, experiment)
-        if run.data.tags.get("folder") == folder
-    }
-    ids: dict[str, str] = {}
-    written = 0
-    for mirror in mirrors:
-        run = known.pop(mirror.name, None)
-        parent = {"mlflow.parentRunId": ids[mirror.parent]} if mirror.parent else {}
+
+    client: MlflowClient
+    experiment: str
+    folder: str
+    weights_bytes: int
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def bring(self, mirrors: Sequence[Mirror]) -> int:
+        """Write what differs; the number of runs that did."""
+        known = {
+            run.data.tags["record"]: run
+            for run in _runs(self.client, self.experiment)
+            if run.data.tags.get("folder") == self.folder
+        }
+        written = sum(self._bring(mirror, known.get(mirror.name)) for mirror in mirrors)
+        for mirror in mirrors:
+            self._describe(mirror, known.get(mirror.name))
+        for name in known.keys() - self.ids.keys():  # of jobs that the study no longer has
+            if known[name].info.status in {"RUNNING", "SCHEDULED"}:
+                self.client.set_terminated(known[name].info.run_id, "KILLED")
+        return written
+
+    def _bring(self, mirror: Mirror, run: Run | None) -> bool:
+        """Make a run what its mirror says; whether anything was to be written."""
+        parent = {"mlflow.parentRunId": self.ids[mirror.parent]} if mirror.parent else {}
         tags = {**mirror.tags, **parent, "digest": mirror.digest}
+        if mirror.weights:
+            small = mirror.weights.stat().st_size <= self.weights_bytes
+            tags["weights.kept"] = "as an artifact" if small else "by their hash"
         if run and _is_as_it_should_be(run, mirror, tags):
-            ids[mirror.name] = run.info.run_id
-            continue
-        if run and _is_of_another_job(client, run, mirror):
-            client.delete_run(run.info.run_id)
+            self.ids[mirror.name] = run.info.run_id
+            return False
+        if run and _is_of_another_job(self.client, run, mirror):
+            self.client.delete_run(run.info.run_id)
             run = None
         if run is None:
-            key = {"record": mirror.name, "folder": folder, **parent}
-            run = client.create_run(experiment, mirror.started, key, mirror.title)
-        ids[mirror.name] = run.info.run_id
-        _write(client, run, mirror, tags)
-        written += 1
-    for run in known.values():  # of jobs that the study no longer has
-        if run.info.status in {"RUNNING", "SCHEDULED"}:
-            client.set_terminated(run.info.run_id, "KILLED")
-    return written
+            key = {"record": mirror.name, "folder": self.folder, **parent}
+            run = self.client.create_run(self.experiment, mirror.started, key, mirror.title)
+        self.ids[mirror.name] = run.info.run_id
+        _write(self.client, run, mirror, tags)
+        return True
+
+    def _describe(self, mirror: Mirror, run: Run | None) -> None:
+        """Say on a run's page, in Markdown, what it is and which runs it rests on."""
+        links = [
+            f"{title}: [{name}](#/experiments/{self.experiment}/runs/{self.ids[name]})"
+            for title, name in mirror.links.items()
+            if name in self.ids
+        ]
+        note = "\n\n".join(filter(None, [mirror.note, ", ".join(links)]))
+        run_id = self.ids[mirror.name]
+        said = run.data.tags.get(_NOTE, "") if run and run.info.run_id == run_id else ""
+        if note != said:
+            self.client.set_tag(run_id, _NOTE, note)
 
 
 def _runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
@@ -227,9 +278,11 @@ def _write(client: MlflowClient, run: Run, mirror: Mirror, tags: Mapping[str, st
     _write_curve(client, run, mirror)
     for path, folder in mirror.artifacts:
         client.log_artifact(run_id, str(path), folder or None)
+    if mirror.weights:
+        _write_weights(client, run_id, mirror.weights, tags)
     if mirror.record:
         client.log_dict(run_id, dict(mirror.record), "record.json")
-        _write_data_set(client, run_id, mirror.record)
+    _write_data_sets(client, run_id, mirror)
     for some in _batches([RunTag(key, value) for key, value in tags.items()], 100):
         client.log_batch(run_id, tags=some)
     if mirror.status in {"FINISHED", "KILLED"}:
@@ -257,17 +310,30 @@ def _logged(client: MlflowClient, run: Run, mirror: Mirror) -> list[Metric]:
     return client.get_metric_history(run.info.run_id, "loss") if mirror.curve else []
 
 
-def _write_data_set(client: MlflowClient, run_id: str, record: Record) -> None:
-    """Name what a job read as an MLflow data set, by its manifest's digest."""
-    digest = record["inputs"].get("data")
-    if digest is None:
+def _write_weights(
+    client: MlflowClient, run_id: str, weights: Path, tags: Mapping[str, str]
+) -> None:
+    """Copy weights, if they are small and still those of the record; else say which they are."""
+    digest = tags.get("weights")
+    if tags["weights.kept"] == "as an artifact" and digest_of_file(weights) == digest:
+        client.log_artifact(run_id, str(weights))
         return
-    name = f"{record['study']}/{record['stage'] or record['benchmark'] or record['kind']}"
-    context = "training" if record["kind"] == "train" else "evaluation"
-    # MLflow holds 36 characters of a digest; the tag input.data has them all
-    data = Dataset(name, digest[:36], "local", json.dumps({"manifest": digest}))
-    tag = InputTag("mlflow.data.context", context)
-    client.log_inputs(run_id, [DatasetInput(data, [tag])])
+    named = {"path": str(weights), "bytes": weights.stat().st_size, "sha256": digest}
+    client.log_dict(run_id, named, "weights.json")
+
+
+def _write_data_sets(client: MlflowClient, run_id: str, mirror: Mirror) -> None:
+    """Name what a run rests on as MLflow data sets, by the digests of their manifests."""
+    inputs = [
+        DatasetInput(
+            # MLflow holds 36 characters of a digest
+            Dataset(name, digest[:36], "local", json.dumps({"manifest": digest})),
+            [InputTag("mlflow.data.context", context)],
+        )
+        for name, digest, context in mirror.data
+    ]
+    if inputs:
+        client.log_inputs(run_id, inputs)
 
 
 def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

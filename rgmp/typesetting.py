@@ -104,7 +104,7 @@ def as_markdown(table: Table) -> str:
 
 
 def as_latex(table: Table) -> str:
-    """A `table`, or a `longtable` where it is longer than a page, with booktabs."""
+    """A `table` no wider than the text, or a `longtable` where it is longer than a page."""
     columns = "".join("r" if right else "l" for right in table.numeric())
     title = rf"\caption{{{_latex(table.title)}.}}\label{{tab:{table.name}}}"
     head = [r"\toprule", _latex_row(map(_latex, table.columns)), r"\midrule"]
@@ -117,13 +117,18 @@ def as_latex(table: Table) -> str:
         body.append(rf"\multicolumn{{{len(columns)}}}{{l}}{{{NOTHING}}} \\")
     notes = rf"{{\footnotesize {_latex(' '.join(table.notes))}\par}}"
     if len(table.rows) > PAGE:
-        lines = [rf"\begin{{longtable}}{{{columns}}}", rf"{title} \\", *head, r"\endhead"]
-        lines += [*body, r"\bottomrule", r"\end{longtable}", notes]
+        lines = [*_SMALL, rf"\begin{{longtable}}{{{columns}}}", rf"{title} \\", *head, r"\endhead"]
+        lines = [r"\begingroup", *lines, *body, r"\bottomrule", r"\end{longtable}"]
+        lines += [notes, r"\endgroup"]
     else:
-        lines = [r"\begin{table}", r"\centering", title, rf"\begin{{tabular}}{{{columns}}}"]
-        lines += [*head, *body, r"\bottomrule", r"\end{tabular}"]
-        lines += [r"\par\smallskip", notes, r"\end{table}"]
-    return "\n".join([r"% needs \usepackage{booktabs,longtable}", *lines]) + "\n"
+        lines = [r"\begin{table}", r"\centering", title, *_SMALL, _NO_WIDER]
+        lines += [rf"\begin{{tabular}}{{{columns}}}", *head, *body, r"\bottomrule"]
+        lines += [r"\end{tabular}}", r"\par\smallskip", notes, r"\end{table}"]
+    return "\n".join([r"% needs \usepackage{booktabs,graphicx,longtable}", *lines]) + "\n"
+
+
+_SMALL = (r"\footnotesize", r"\setlength{\tabcolsep}{3.5pt}")
+_NO_WIDER = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 
 
 def _latex_row(cells: Iterable[str]) -> str:

@@ -1,7 +1,8 @@
 """RGMP as the facts describe it, slow and plain: one object, one scale, one frame at a time.
 
-Nothing here is shared with the package. Weights have the authors' names; arithmetic is in float64;
-the reference is joined by concatenation, images are resized by explicit bilinear matrices.
+Nothing here is shared with the package. Weights have the authors' names, and their precision is
+that of the arithmetic: float64, but where speed is compared. The reference is joined by
+concatenation, images are resized by explicit bilinear matrices.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 Weights = dict[str, Tensor]
 Image = npt.NDArray[np.uint8]
-Soft = npt.NDArray[np.float64]
+Soft = npt.NDArray[np.floating]
 
 NAMES = {
     "encoder.mean": "Encoder.mean",
@@ -78,8 +79,8 @@ def bilinear(source: int, target: int, corners: bool) -> Tensor:
 
 def resize(x: Tensor, height: int, width: int, corners: bool = False) -> Tensor:
     """Resize (B, C, H, W) to (B, C, height, width)."""
-    down = bilinear(x.shape[2], height, corners)
-    across = bilinear(x.shape[3], width, corners)
+    down = bilinear(x.shape[2], height, corners).to(x.dtype)
+    across = bilinear(x.shape[3], width, corners).to(x.dtype)
     return down @ x @ across.T
 
 
@@ -164,9 +165,10 @@ def propagate(
     padded = (grown(height), grown(width))
     top, left = (padded[0] - height) // 2, (padded[1] - width) // 2
     inside = (slice(top, top + height), slice(left, left + width))
+    dtype = w["Encoder.mean"].dtype
 
     def pad(image: Tensor) -> Tensor:
-        canvas = torch.zeros(1, len(image), *padded, dtype=torch.float64)
+        canvas = torch.zeros(1, len(image), *padded, dtype=dtype)
         canvas[0, :, *inside] = image
         return canvas
 
@@ -177,16 +179,16 @@ def propagate(
         return resize(image, tall, wide)
 
     def foreground(frame: Tensor, mask: Tensor, references: list[Tensor]) -> Tensor:
-        total = torch.zeros(padded, dtype=torch.float64)
+        total = torch.zeros(padded, dtype=dtype)
         for scale, reference in zip(scales, references, strict=True):
             out = logits(w, at(scale, frame), at(scale, mask), reference)
             total += resize(torch.softmax(out, dim=1)[:, 1:], *padded)[0, 0]
         return total / len(scales)
 
-    video = [pad(torch.from_numpy(f.copy()).permute(2, 0, 1).double() / 255) for f in frames]
+    video = [pad(torch.from_numpy(f.copy()).permute(2, 0, 1).to(dtype) / 255) for f in frames]
     count = max(int(i) for i in np.unique(labels) if i != 255)
     truth = torch.from_numpy(labels.copy())
-    masks = [pad((truth == i + 1).double()[None]) for i in range(count)]
+    masks = [pad((truth == i + 1).to(dtype)[None]) for i in range(count)]
     with_union = aggregation == "softmax" and count > 1
     passes = [*masks, torch.stack(masks).sum(0)] if with_union else masks
     kept = [[encode(w, at(s, video[0]), at(s, m))[3] for s in scales] for m in passes]

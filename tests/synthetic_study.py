@@ -14,10 +14,10 @@ import numpy as np
 from PIL import Image
 
 from rgmp import facts
-from rgmp.config import Inference, Machine, Speed
+from rgmp.config import Evaluation, Inference, Machine, Speed
 from rgmp.davis import PALETTE, RESOLUTION, Benchmark, Labels
 from rgmp.files import digest_of
-from rgmp.plan import DataPaths, Plan, PlannedVariant, Run, Training, save
+from rgmp.plan import DataPaths, Plan, PlannedExternal, PlannedVariant, Run, Training, save
 from rgmp.scoring import Score, write_scores
 
 VARIANTS = {  # name: (label, claim, level of J, drift of J over a sequence)
@@ -32,6 +32,7 @@ VARIANTS = {  # name: (label, claim, level of J, drift of J over a sequence)
     "small_kernel_3x3": ("3x3 instead of global convolution", "A wide view matters.", 0.74, 0.07),
     "frozen_encoder": ("encoder of 100% ImageNet & frozen", "Fine-tuning helps.", 0.70, 0.08),
 }
+EXTERNAL = {"painter": (0.71, 0.09), "reporter": (0.80, 0.04)}  # level, drift
 SEQUENCES = ("occlusion", "fast-motion", "scale-change", "look-alikes", "crossing", "appearance")
 SIZE = (96, 160)
 SOURCES, COMMIT = "5" * 64, "c0ffee1234567890c0ffee1234567890c0ffee12"
@@ -45,14 +46,20 @@ def build(
     seeds: tuple[int, ...] = (0, 1),
     complete: bool = False,
     frames: int = 20,
+    external: bool = False,
 ) -> Path:
     """Make a study's folder with `variants` variants and return it.
+
+    `external` adds what was not trained here: `painter`, by masks for the first benchmark, and
+    `reporter`, by scores for every one, of whose speed something is known.
 
     `complete` makes it look like a study of the whole of DAVIS val, without frames and masks; else
     it is one of the embedded benchmark, with them.
     """
     names = list(VARIANTS)[:variants]
     plan = _plan(folder, names, benchmarks, seeds, complete)
+    if external:
+        plan = plan.model_copy(update={"external": _external(folder, benchmarks)})
     save(plan, folder)
     for training in plan.trainings:
         _write_training(folder, training)
@@ -68,7 +75,40 @@ def build(
             if not complete and seed == seeds[0]:  # pictures are of the first seed
                 _write_masks(folder, plan.data.davis, benchmark, name, seed, scores)
         _write_speed(folder, benchmark, name, 1 + 0.15 * index, objects)
+    for method in plan.external:
+        for benchmark in method.benchmarks:
+            _write_external(folder, plan, method.name, benchmark, frames)
     return folder
+
+
+def _external(folder: Path, benchmarks: tuple[Benchmark, ...]) -> tuple[PlannedExternal, ...]:
+    first = benchmarks[0]
+    return (
+        PlannedExternal(
+            name="painter",
+            label="Painter (masks)",
+            masks={first: folder / "masks" / first / "painter" / "seed0"},
+            digests={first: "e" * 64},
+        ),
+        PlannedExternal(
+            name="reporter",
+            label="Reporter",
+            scores=dict.fromkeys(benchmarks, Path("given/reporter.csv")),
+            seconds_per_frame={first: 0.5},
+            digests=dict.fromkeys(benchmarks, "f" * 64),
+        ),
+    )
+
+
+def _write_external(folder: Path, plan: Plan, name: str, benchmark: Benchmark, frames: int) -> None:
+    """Scores without a seed, a record that says where they come from, and the painter's masks."""
+    rows = _scores(benchmark, name, 0, _objects(benchmark, plan.complete), frames)
+    path = f"scores/{benchmark}/{name}/external"
+    write_scores(folder / f"{path}.csv", [row._replace(seed=None) for row in rows])
+    config = {"engine": "builtin"} if name == "painter" else {"scores": "given/reporter.csv"}
+    _write_record(folder, "score", path, name, None, benchmark=benchmark, config=config)
+    if name == "painter" and not plan.complete:
+        _write_masks(folder, plan.data.davis, benchmark, name, 0, rows)
 
 
 def _objects(benchmark: str, complete: bool) -> list[tuple[str, int]]:
@@ -97,7 +137,9 @@ def _plan(
         runs = tuple(_run(name, seed, trainings) for seed in seeds)
         label, claim, *_ = VARIANTS[name]
         planned.append(
-            PlannedVariant(name=name, label=label, claim=claim, inference=Inference(), runs=runs)
+            PlannedVariant(
+                name=name, label=label, claim=claim, inference=Inference(), threads=1, runs=runs
+            )
         )
     return Plan(
         study="davis" if complete else "mini",
@@ -109,13 +151,18 @@ def _plan(
             davis=folder / "data" / "davis",
             stills=(),
             resolution=RESOLUTION,
-            digests={},
+            digests={
+                part: digest_of(part)
+                for part in ("stills", "davis2017/train", *(f"{b}/val" for b in benchmarks))
+            },
             mini_seed=None,
         ),
         initial_weights=(),
+        networks=(),
         benchmarks=benchmarks,
         split="val",
-        engine="builtin",
+        evaluation=Evaluation(),
+        external=(),
         seeds=seeds,
         machine=Machine(),
         speed=Speed(),
@@ -148,7 +195,7 @@ def _run(variant: str, seed: int, trainings: dict[str, Training]) -> Run:
             }
         )
         identities.append(identity)
-    weights = f"{trainings[identities[-1]].folder}/weights.safetensors"
+    weights = Path(trainings[identities[-1]].folder) / "weights.safetensors"
     return Run(seed=seed, trainings=tuple(identities), weights=weights)
 
 
@@ -192,7 +239,7 @@ def _scores(
     benchmark: str, variant: str, seed: int, objects: Iterable[tuple[str, int]], frames: int
 ) -> list[Score]:
     """J and F of frames 1 to `frames` - 2 of every object."""
-    _, _, level, drift = VARIANTS[variant]
+    level, drift = EXTERNAL.get(variant) or VARIANTS[variant][2:]
     time = np.linspace(0, 1, frames - 2)
     rows = []
     for sequence, number in objects:
@@ -224,7 +271,9 @@ def _write_speed(
                 "frames": 10,
                 "height": SIZE[0],
                 "width": SIZE[1],
+                "flops_per_frame": 2e9 * (1 + count),
                 "network": seconds.tolist(),
+                "end_to_end": (seconds * 1.1).tolist(),
                 "first_frame": [0.03] * 3,
                 "clip": (seconds.sum(axis=1) * 1.3).tolist(),
             }
@@ -237,10 +286,14 @@ def _write_speed(
         "fps_q3": 1 / float(np.quantile(frame, 0.25)),
         "seconds_per_frame_median": float(np.median(frame)),
         "seconds_per_frame_p95": float(np.quantile(frame, 0.95)),
+        "end_to_end_fps": 1 / float(1.1 * np.median(frame)),
         "first_frame_seconds": 0.03,
         "authors_fps": 1 / wall,
         "authors_seconds_per_frame": wall,
-        "peak_memory_bytes": None,
+        "flops_per_frame": 5e9,
+        "matmul_flops_per_second": 1e12,
+        "fraction_of_limit": 0.31 / slowness,
+        "peak_memory_bytes": 512_000_000,
     }
     value = {
         "benchmark": benchmark,
@@ -263,7 +316,7 @@ def _write_record(
     kind: str,
     name: str,
     variant: str,
-    seed: int,
+    seed: int | None,
     *,
     stage: str | None = None,
     benchmark: str | None = None,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import cast
 
 import numpy as np
@@ -126,6 +127,13 @@ def edit_study(old: str, new: str) -> Callable[[], object]:
 def nothing() -> None: ...
 
 
+def given_scores() -> None:
+    """A table of someone's scores of one of the two sequences."""
+    rows = ["1,00001,0.5,0.25", "1,00002,0.5,0.25", "2,00001,1,1", "2,00002,1,1"]
+    lines = ["sequence,object,frame,J,F", *(f"val_a,{row}" for row in rows)]
+    Path("given.csv").write_text("\n".join(lines))
+
+
 FRAME, MASK = "davis/JPEGImages/480p/val_b/00002.jpg", "davis/Annotations/480p/val_b/00000.png"
 LATER = "davis/Annotations/480p/val_b/00002.png"
 CHECK = ["check", "davis", "--split", "davis2016/val", "davis2017/val", "davis2017/train"]
@@ -133,7 +141,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "no command": ([], nothing, "COMMAND"),
     "unknown command": (["segment"], nothing, "segment"),
     "unknown option": ([*SCORE, "--engin2", "x"], nothing, "--engin2"),
-    "missing option": (["score", *VAL], nothing, "--masks"),
+    "missing option": (["score", *VAL], nothing, "--out"),
     "unknown benchmark": (["infer", "--benchmark", "davis2018"], nothing, "davis2018"),
     "number that is none": ([*SPEED, "--limit", "many"], nothing, "many"),
     "no repeats": ([*SPEED, "--repeats", "0"], nothing, "--repeats"),
@@ -213,6 +221,16 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "score: missing masks": ([*SCORE, "--masks", "nowhere"], nothing, "nowhere"),
     "score: missing mask": (SCORE, unlink("truth/val_a/00001.png"), "val_a: missing 00001.png"),
     "score: mask of another size": (SCORE, shrink("truth/val_a/00001.png"), "val_a/00001.png"),
+    "score: masks and scores": ([*SCORE, "--scores", "file"], nothing, "not allowed with"),
+    "score: no table of scores": (
+        ["score", *VAL, "--scores", "file", "--out", "scores.csv"], nothing, "no table of scores"
+    ),
+    "score: scores of too few": (
+        ["score", *VAL, "--scores", "given.csv", "--out", "scores.csv"],
+        given_scores,
+        "2 wrong: val_b, object 1: missing frame 00001, 00002",
+    ),
+    "score: no processes": ([*SCORE, "--processes", "0"], nothing, "--processes"),
     "score: unwritable": ([*SCORE, "--out", "file/scores.csv"], nothing, "file"),
     "score: unwritable record": ([*SCORE, "--record", "file/record.json"], nothing, "file"),
     "mini: folder with other files": (["mini", "stills"], nothing, "stills: is there already"),
@@ -369,16 +387,105 @@ def test_anyones_masks_are_scored(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_a_rerun_reads_no_older_result() -> None:
+    assert cli.main(SCORE) == 0
+    older = Path("scores.csv").read_text()
+    davis.write_mask(Path("truth/val_a/00001.png"), np.zeros((HEIGHT, WIDTH), np.uint8))
+    assert cli.main(SCORE) == 0
+    newer = Path("scores.csv").read_text()
+    assert newer != older
+    assert cli.main([*SCORE, "--out", "elsewhere.csv"]) == 0
+    assert Path("elsewhere.csv").read_text() == newer
+
+
+@pytest.mark.usefixtures("here")
+def test_scores_of_others_are_taken_over(capsys: pytest.CaptureFixture[str]) -> None:
+    given_scores()
+    options = ["--scores", "given.csv", "--sequences", "val_a", "--record", "record.json"]
+    assert cli.main(["score", *VAL, *options, "--out", "scores.csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split() == ["J&F", "68.75"]
+    with Path("scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["J"] for row in rows] == ["0.5", "1.0", "0.5", "1.0"]
+    assert {(row["variant"], row["seed"]) for row in rows} == {("given", "")}
+    found = the_record("record.json")
+    assert found["config"] == {"scores": "given.csv"}
+    assert found["inputs"]["scores"] == files.digest_of_file(Path("given.csv"))
+
+
+# ---- two engines ----
+
+
+def pretend_official(monkeypatch: pytest.MonkeyPatch, error: float) -> None:
+    """A davis2017-evaluation whose J is off by `error`."""
+    from rgmp.measures import measure
+
+    metrics = ModuleType("davis2017.metrics")
+    metrics.db_eval_iou = lambda truth, mask: measure(truth, mask).J + error  # type: ignore[attr-defined]
+    metrics.db_eval_boundary = lambda truth, mask: measure(truth, mask).F  # type: ignore[attr-defined]
+    for name in ("davis2017", "skimage", "skimage.morphology"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, "davis2017.metrics", metrics)
+
+
+def without_official(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "davis2017.metrics", None)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("engine", ["builtin", "official"])
+@pytest.mark.parametrize("cross_check", ["auto", "require"])
+def test_two_engines_that_agree(
+    engine: str, cross_check: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_official(monkeypatch, 5e-7)
+    options = ["--engine", engine, "--cross-check", cross_check, "--record", "record.json"]
+    assert cli.main([*SCORE, *options]) == 0
+    assert the_record("record.json")["results"]["cross_check_difference"] == pytest.approx(5e-7)
+    with Path("scores.csv").open() as file:
+        found = {float(row["J"]) for row in csv.DictReader(file)}
+    assert found == {1.0 if engine == "builtin" else 1 + 5e-7}
+
+
+@pytest.mark.usefixtures("here")
+def test_two_engines_that_disagree_end_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretend_official(monkeypatch, 2e-6)
+    assert cli.main([*SCORE, "--cross-check", "auto", "--record", "record.json"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    (line,) = (line for line in said if line.startswith("rgmp: "))
+    assert "val_a, object 1, frame 00001: J 1.0" in line
+    assert not Path("scores.csv").exists()
+    assert not Path("record.json").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_the_other_engine_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without_official(monkeypatch)
+    assert cli.main([*SCORE, "--cross-check", "auto", "--record", "record.json"]) == 0
+    assert "cross_check_difference" not in the_record("record.json")["results"]
+    capsys.readouterr()
+    for options in (["--cross-check", "require"], ["--engine", "official"]):
+        assert cli.main([*SCORE, *options, "--out", "other.csv"]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "`make evaluator` installs it" in line
+    assert not Path("other.csv").exists()
+
+
+@pytest.mark.usefixtures("here")
 def test_speed_says_what_was_timed() -> None:
     out, record = "results/tiny/speed/davis2017/full.json", "results/tiny/records/speed/full.json"
-    limits = ["--limit", "1", "--frames", "3", "--repeats", "2"]
+    limits = ["--limit", "1", "--frames", "3", "--repeats", "5"]
     who = ["--variant", "full", "--seed", "3"]
     assert cli.main([*SPEED, "--out", out, *limits, *who, "--record", record]) == 0
     measured = files.read_json(Path(out))
     (clip,) = measured["clips"]
     assert (clip["sequence"], clip["objects"], clip["frames"]) == ("val_a", 2, 3)
-    assert np.shape(clip["network"]) == (2, 2)  # repeats, frames without the first
-    assert len(clip["first_frame"]) == len(clip["clip"]) == 2
+    assert np.shape(clip["network"]) == (5, 2)  # repeats, frames without the first
+    assert len(clip["first_frame"]) == len(clip["clip"]) == 5
     assert measured["summary"]["fps"] > 0
     assert (measured["variant"], measured["seed"]) == ("full", 3)
     found = the_record(record)

@@ -88,6 +88,8 @@ def test_every_variant_changes_the_method_and_full_is_the_study() -> None:
         ("compute.thread", "precision, threads"),
         ("machine.gpu", "device, workers"),
         ("speed.repeat", "sequences, frames, repeats"),
+        ("evaluation.crosscheck", "engine, cross_check"),
+        ("engine", "evaluation, external"),
         ("data.root", "mini, davis, stills, resolution"),
     ],
 )
@@ -96,7 +98,7 @@ def test_unknown_key_is_named_with_those_that_are_allowed(
 ) -> None:
     study = changed("compute", {})
     *outer, last = key.split(".")
-    (study[outer[0]] if outer else study)[last] = 1
+    (study.setdefault(outer[0], {}) if outer else study)[last] = 1
     line = refusal(tmp_path, study)
     assert line.startswith(f"unknown key {key}; allowed there: ")
     assert allowed in line
@@ -199,6 +201,32 @@ def test_value_that_is_not_allowed_is_named_with_its_key(
 )
 def test_data_have_one_source(tmp_path: Path, data: dict[str, Any]) -> None:
     assert refusal(tmp_path, changed("data", data)).startswith("data: give either mini, or davis")
+
+
+EXTERNAL = {"name": "osvos", "label": "OSVOS", "masks": {"davis2017": "masks"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": "OSVOS"}, "external.0.name (='OSVOS')"),
+        ({"label": ""}, "external.0.label"),
+        ({"mask": {}}, "unknown key external.0.mask; allowed there: name, label, masks, scores"),
+        ({"masks": {}}, "external.0: osvos: give masks or scores for a benchmark"),
+        ({"scores": {"davis2017": "a.csv"}}, "external.0: osvos: give masks or scores"),
+        ({"masks": {"davis2018": "masks"}}, "external.0.masks.davis2018"),
+        ({"masks": {"davis2016": "masks"}}, "external osvos: davis2016 is not scored in this"),
+        ({"seconds_per_frame": {"davis2017": 0}}, "external.0.seconds_per_frame.davis2017"),
+        ({"seconds_per_frame": {"davis2016": 9}}, "external.0: osvos: has seconds_per_frame"),
+    ],
+    ids=str,
+)
+def test_what_is_not_trained_here_is_checked(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    study = changed("benchmarks", ["davis2017"])
+    assert said in refusal(tmp_path, study | {"external": [EXTERNAL | change]})
+    assert refusal(tmp_path, study | {"external": [EXTERNAL] * 2}) == "external: each name once"
 
 
 @pytest.mark.parametrize("key", ["study", "title", "data", "benchmarks", "seeds", "network"])
@@ -314,7 +342,7 @@ def test_files_that_an_editor_left_are_no_variants(ablations: Path) -> None:
     [
         (
             {"netwrok": {}},
-            "unknown key overrides.netwrok; allowed there: network, stages, pretrain",
+            "unknown key overrides.netwrok; allowed there: network, stages, weights, pretrain",
         ),
         ({"seeds": [1]}, "unknown key overrides.seeds; allowed there: network"),
         ({"machine": {}}, "unknown key overrides.machine; allowed there: network"),

@@ -1,3 +1,4 @@
+import json
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -7,11 +8,13 @@ import numpy as np
 import pytest
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 from PIL import Image
 from synthetic_study import build
 
-from rgmp import figures
-from rgmp.pictures import hardest, paint, parting
+from rgmp import dag, figures
+from rgmp.pictures import _labels, closer, hardest, mask_of, paint, parting
 from rgmp.results import load
 from rgmp.scoring import read_scores, write_scores
 
@@ -52,6 +55,15 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("four"), variants=4)
 
 
+@pytest.fixture(scope="module")
+def sizes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Studies of two variants, and of ten beside two methods that are not trained here."""
+    return {
+        n: build(tmp_path_factory.mktemp(f"n{n}"), variants=n, external=n == 10, frames=8)
+        for n in (2, 10)
+    }
+
+
 @pytest.mark.parametrize("draw", figures.DRAWINGS)
 def test_no_panel_is_empty_and_every_figure_says_its_study(four: Path, draw: Any) -> None:
     with rc_context(figures.STYLE):
@@ -60,6 +72,30 @@ def test_no_panel_is_empty_and_every_figure_says_its_study(four: Path, draw: Any
     footer = figure.get_supxlabel()
     assert "embedded benchmark: rendered toy data, not DAVIS" in footer
     assert "commit c0ffee1234" in footer
+
+
+def said(figure: Figure) -> set[str]:
+    """Every word in a figure: titles, ticks, legends."""
+    return {text.get_text().replace("\n", " ") for text in figure.findobj(Text)}
+
+
+def test_what_is_not_trained_here_stands_in_every_figure(tmp_path: Path) -> None:
+    study = load(build(tmp_path, variants=2, frames=6, external=True))
+    with rc_context(figures.STYLE):
+        drawn: dict[str, Any] = {
+            name: draw(study) for name, draw in zip(figures.NAMES, figures.DRAWINGS, strict=True)
+        }
+    for name in ("accuracy_speed", "differences", "course", "sequences"):
+        for label in ("Painter (masks)", "Reporter"):
+            assert any(label in text for text in said(drawn[name])), (name, label)
+    painted = said(drawn["strips"])
+    assert "Painter (masks)" in painted
+    assert "Reporter" not in painted  # of scores alone there is no picture
+    assert "\N{EN DASH}" in painted  # the painter's on davis2017
+    known, unknown = drawn["accuracy_speed"].axes
+    assert [line.get_linestyle() for line in known.lines].count(":") == 1
+    assert 0.5 in {line.get_xdata()[0] for line in known.lines if line.get_marker() != "None"}
+    assert [line.get_linestyle() for line in unknown.lines].count(":") == 1
 
 
 def test_a_benchmark_not_yet_scored_has_no_panel(tmp_path: Path) -> None:
@@ -129,6 +165,57 @@ def test_legends_fit_the_page(tmp_path: Path) -> None:
         assert box.x1 <= figure.bbox.x1
 
 
+@pytest.mark.parametrize("variants", [2, 10])
+@pytest.mark.parametrize("draw", figures.DRAWINGS)
+def test_no_two_labels_overlap_and_none_leaves_the_page(
+    sizes: dict[int, Path], variants: int, draw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: dict[Text, Bbox] = {}
+    undisturbed = Text.draw
+
+    def note(text: Text, renderer: Any) -> None:  # labels of ticks beyond an axis are not drawn
+        undisturbed(text, renderer)
+        if text.get_text().strip() and text.get_visible():
+            written[text] = text.get_window_extent(renderer)
+
+    with rc_context(figures.STYLE):
+        figure = draw(load(sizes[variants]))
+        monkeypatch.setattr(Text, "draw", note)
+        figure.draw_without_rendering()
+    assert len(written) > 5
+    assert figure.get_size_inches()[1] <= figures.PAGE
+    boxes = [(text.get_text(), box.padded(-1)) for text, box in written.items()]
+    for i, (text, box) in enumerate(boxes):
+        assert figure.bbox.x0 - 1 <= box.x0 < box.x1 <= figure.bbox.x1 + 1, text
+        for other, beside in boxes[:i]:
+            assert not box.overlaps(beside), f"{text!r} is on {other!r}"
+
+
+def test_lines_of_ten_variants_can_be_told_apart_in_grey() -> None:
+    assert len({str(line) for line in figures.LINES}) == len(figures.COLOURS) == 10
+    assert len(set(figures.MARKERS)) == 10
+
+
+def test_who_shares_a_training_stands_together_and_who_trains_nothing_stands_alone(
+    tmp_path: Path,
+) -> None:
+    build(tmp_path, variants=6, frames=6)
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    for run in plan["variants"][0]["runs"]:
+        run |= {"trainings": [], "weights": "released.pth"}
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    nodes = dag.sharing(load(tmp_path).plan)
+    variants = [node for node in nodes if node.column == 2]
+    assert (variants[-1].label, variants[-1].parent) == ("RGMP", None)
+    for index, node in enumerate(nodes):
+        below = sorted(other.row for other in nodes if other.parent == index)
+        if below:
+            assert below[0] <= node.row <= below[-1]
+    for column in range(3):
+        rows = sorted(node.row for node in nodes if node.column == column)
+        assert all(b - a >= 1 for a, b in pairwise(rows))
+
+
 def test_strips_show_the_frames_where_the_variants_part_most(four: Path) -> None:
     study = load(four)
     shots = parting(study, "davis2017", 3)
@@ -175,12 +262,31 @@ def test_the_hardest_sequences_start_from_what_is_given(four: Path) -> None:
 def test_a_painted_frame_shows_mask_and_outline(four: Path) -> None:
     study = load(four)
     shot = parting(study, "davis2016", 1)[0]
-    truth, masked = paint(study, shot, None), paint(study, shot, "no_reference")
+    mask = mask_of(study, shot, "no_reference")
+    truth, masked = paint(study, shot, None), paint(study, shot, mask)
     assert truth.shape == masked.shape
     white = (truth == 255).all(axis=2)
     assert white.any()
     np.testing.assert_array_equal(white, (masked == 255).all(axis=2))
     assert (truth != masked).any()
+
+
+def test_a_strip_is_cropped_to_what_is_marked_and_keeps_its_shape(four: Path) -> None:
+    study = load(four)
+    for shot in parting(study, "davis2016", 6):
+        near = closer(study, shot)
+        left, top, right, bottom = near.view or (0, 0, 160, 96)
+        assert 0 <= left < right <= 160
+        assert 0 <= top < bottom <= 96
+        assert (right - left) / (bottom - top) == pytest.approx(160 / 96, rel=0.03)
+        assert right - left >= 80
+        for mask in (None, *(mask_of(study, shot, method) for method in shot.regions)):
+            y, x = np.nonzero(_labels(study, shot, mask))
+            assert left <= x.min() <= x.max() < right
+            assert top <= y.min() <= y.max() < bottom
+    one = next(s for s in parting(study, "davis2016", 6) if s.sequence == "occlusion")
+    assert closer(study, one).view, "a single object does not fill the frame"
+    assert paint(study, closer(study, one), None).shape == paint(study, one, None).shape
 
 
 def test_pictures_are_at_most_as_large_as_print_needs(four: Path) -> None:

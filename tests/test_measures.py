@@ -144,6 +144,22 @@ def test_void_pixels_take_no_part_when_both_masks_are_cleared_there() -> None:
     assert measure(truth & ~void, prediction & ~void) == (1, 1)
 
 
+def test_void_pixels_are_those_of_the_official_evaluator() -> None:
+    """In its unsupervised task they take no part; the other one clears the truth alone."""
+    metrics = pytest.importorskip("davis2017.metrics", reason="`make evaluator` installs it")
+    random = np.random.default_rng(0)
+    for _ in range(10):
+        corners = random.integers(0, 40, (3, 2))
+        truth, prediction, void = (square(*corner) for corner in corners)
+        void &= random.random(void.shape) < 0.7
+        cleared = measure(truth & ~void, prediction & ~void)
+        official = (
+            metrics.db_eval_iou(truth, prediction, void),
+            metrics.db_eval_boundary(truth, prediction, void),
+        )
+        assert cleared == pytest.approx(official, abs=1e-12)
+
+
 @pytest.mark.parametrize("other", [(60, 79), (60, 80, 1)])
 def test_refuses_other_shapes(other: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="shape"):

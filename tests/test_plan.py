@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,9 @@ def test_plan_says_what_each_training_is_for_and_where() -> None:
             assert all(variant.name in t.variants for t in trainings)
             assert all(t.seed == run.seed for t in trainings)
             assert [t.parent for t in trainings] == [None, *run.trainings[:-1]]
-            assert run.weights == f"{trainings[-1].folder}/weights.safetensors"
+            assert (
+                run.weights == Path("results/tiny") / trainings[-1].folder / "weights.safetensors"
+            )
     for training in found.trainings:
         name = f"{training.slug}-{training.identity}"
         assert training.folder == f"weights/{training.stage}/{name}"
@@ -397,6 +400,69 @@ def test_new_variant_adds_its_own_trainings_only() -> None:
 # ---- plan.json ----
 
 
+def external(study: dict[str, Any]) -> None:
+    """Masks for one benchmark, scores for the other."""
+    shutil.copytree("davis/Annotations/480p", "given/masks", dirs_exist_ok=True)
+    Path("given/scores.csv").write_text("sequence,object,frame,J,F\n")
+    study["external"] = [
+        {
+            "name": "theirs",
+            "label": "Theirs",
+            "masks": {"davis2016": "given/masks"},
+            "scores": {"davis2017": "given/scores.csv"},
+        }
+    ]
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_not_trained_here_is_planned_by_its_bytes() -> None:
+    without, found = resolved(), resolved(external)
+    assert folders(found) == folders(without)
+    more = {
+        "scores/davis2016/theirs/external.csv": ("davis2016", "theirs"),
+        "scores/davis2017/theirs/external.csv": ("davis2017", "theirs"),
+    }
+    assert found.scores == without.scores | more
+    Path("given/masks/val_a/00001.png").touch()
+    assert resolved(external).digest == found.digest
+    Path("given/scores.csv").write_text("frame,sequence,object,J,F\n")
+    of_scores = plan.resolve(Path("study.yaml"))
+    assert of_scores.digest != found.digest
+    assert of_scores.external[0].digests["davis2016"] == found.external[0].digests["davis2016"]
+    Path("given/masks/val_a/00001.png").unlink()
+    of_masks = plan.resolve(Path("study.yaml"))
+    assert of_masks.external[0].digests["davis2016"] != found.external[0].digests["davis2016"]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"masks": {"davis2016": "nowhere"}}, "nowhere: no masks .* of external theirs"),
+        ({"scores": {"davis2017": "nowhere.csv"}}, "nowhere.csv: cannot be read"),
+        ({"name": "no_bptt"}, "external no_bptt: a variant has that name"),
+    ],
+)
+def test_what_is_not_trained_here_has_to_be_there(change: dict[str, Any], said: str) -> None:
+    def changed(study: dict[str, Any]) -> None:
+        external(study)
+        study["external"][0] |= change
+
+    with pytest.raises(UserError, match=said):
+        resolved(changed)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("evaluation", [{"engine": "official"}, {"cross_check": "require"}])
+def test_an_engine_that_is_not_installed_is_named_before_any_work(
+    evaluation: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "davis2017.metrics", None)
+    with pytest.raises(UserError, match="`make evaluator` installs it"):
+        resolved(lambda study: study.update(evaluation=evaluation))
+    assert resolved().evaluation.cross_check == "auto"
+
+
 @pytest.mark.usefixtures("here")
 def test_plan_is_written_and_read_again() -> None:
     found, folder = resolved(), Path("results/tiny")
@@ -448,4 +514,38 @@ def test_results_that_cannot_be_written_are_named_before_data_are_read() -> None
     Path("results").write_text("a file")
     shutil.rmtree("davis")
     with pytest.raises(UserError, match=r"^results/tiny: cannot be written"):
+        resolved()
+
+
+# ---- weights from elsewhere ----
+
+
+@pytest.mark.usefixtures("here")
+def test_weights_from_elsewhere_need_no_training() -> None:
+    Path("released.pth").write_bytes(b"weights")
+    write_variant("released", weights="released.pth", stages=[])
+    before = resolved()
+    assert [run.trainings for run in before.variant("released").runs] == [(), ()]
+    assert {run.weights for run in before.variant("released").runs} == {Path("released.pth")}
+    assert before.networks == (Path("released.pth"),)
+    assert not any("released" in training.variants for training in before.trainings)
+    assert before.check_of("networks").startswith("records/data/networks-")
+    Path("released.pth").write_bytes(b"other weights")
+    assert resolved().check_of("networks") != before.check_of("networks")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    "overrides", [{"weights": "released.pth"}, {"stages": []}], ids=["stages too", "neither"]
+)
+def test_weights_from_elsewhere_and_no_stages_go_together(overrides: dict[str, Any]) -> None:
+    write_variant("released", **overrides)
+    with pytest.raises(UserError, match=r"released\.yaml.*weights and an empty stages go together"):
+        resolved()
+
+
+@pytest.mark.usefixtures("here")
+def test_weights_that_are_not_there_are_named() -> None:
+    write_variant("released", weights="nowhere.pth", stages=[])
+    with pytest.raises(UserError, match=r"nowhere\.pth"):
         resolved()

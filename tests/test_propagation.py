@@ -5,10 +5,10 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pytest
@@ -22,7 +22,8 @@ from rgmp import davis, passes, propagation
 from rgmp.aggregation import Aggregation
 from rgmp.config import Inference, Network
 from rgmp.errors import UserError
-from rgmp.network import RGMP
+from rgmp.graphs import Step
+from rgmp.network import RGMP, Reference
 from rgmp.passes import padding, scaled_size
 from rgmp.propagation import Propagator, segment_sequence, segment_split
 
@@ -590,3 +591,188 @@ def test_real_frames_equal_the_facts(network: RGMP, shared: Path) -> None:
     sequence = davis.open_sequence(root, name)
     truth = davis.read_annotation(sequence.annotations[0], "davis2016")
     compare_in_fp32(network, [davis.read_frame(path) for path in sequence.frames[:3]], truth)
+
+
+# What makes it fast changes no result
+
+
+class Cramped(RGMP):
+    """A network whose memory holds a few objects at once."""
+
+    holds = 2
+    seen: ClassVar[list[int]] = []
+
+    def forward(
+        self, frame: Tensor, previous_mask: Tensor, reference: Reference
+    ) -> tuple[Tensor, Reference]:
+        self.seen.append(len(previous_mask))
+        if len(previous_mask) > self.holds:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nDetails")
+        return super().forward(frame, previous_mask, reference)
+
+
+def cramped(holds: int, reference: str = "first") -> Cramped:
+    settings = Network.model_validate({**SMALL.model_dump(), "reference": reference})
+    torch.manual_seed(0)
+    network = Cramped(settings).eval()
+    lively(network, 0)
+    network.holds = holds
+    return network
+
+
+def labels_of(propagator: Propagator, frames: list[Labels], labels: Labels) -> list[Labels]:
+    propagator.start(frames[0], labels)
+    return [propagator.step(frame).numpy() for frame in frames[1:]]
+
+
+@pytest.mark.parametrize("reference", ["first", "rolling", "none"])
+def test_out_of_memory_takes_smaller_chunks_and_gives_the_same(
+    reference: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, labels = video(3, 45, 70), ten(45, 70)
+    roomy = Propagator(cramped(99, reference), Inference(), CPU)
+    wanted = labels_of(roomy, frames, labels)
+    propagator = Propagator(cramped(2, reference), Inference(), CPU)
+    Cramped.seen.clear()
+    got = labels_of(propagator, frames, labels)
+    assert np.mean(np.array(got) == wanted) > 0.999
+    torch.testing.assert_close(propagator._soft, roomy._soft, atol=1e-4, rtol=1e-3)
+    # ten objects and their union: 11, 6, 3, then two at once for good
+    assert Cramped.seen[:4] == [11, 6, 3, 2]
+    assert set(Cramped.seen[4:]) == {2, 1}
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "out of memory with 11 objects at once; going on with 6"
+    assert len(said) == 3
+
+
+def test_a_memory_that_does_not_hold_one_object_is_said_in_a_line() -> None:
+    propagator = Propagator(cramped(0), Inference(), CPU)
+    propagator.start(video(1, 45, 70)[0], ten(45, 70))
+    with pytest.raises(UserError, match=r"one object \(CUDA out of memory.*\); free") as caught:
+        propagator.step(video(1, 45, 70)[0])
+    assert "\n" not in str(caught.value)
+
+
+def test_another_error_is_no_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(RGMP, "forward", broken)
+    propagator = Propagator(random_network(), Inference(), CPU)
+    propagator.start(video(1, 45, 70)[0], ten(45, 70))
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        propagator.step(video(1, 45, 70)[0])
+
+
+class Replayed:
+    """Stands for a CUDA graph: fixed places for what goes in and for what comes out."""
+
+    made: ClassVar[list[tuple[int, ...]]] = []
+
+    def __init__(
+        self, step: Step, frame: Tensor, soft: Tensor, references: Sequence[Reference], _: object
+    ) -> None:
+        self.made.append(tuple(soft.shape))
+        self.step = step
+        self.frame, self.soft = frame.clone(), soft.clone()
+        self.outputs = step(self.frame, self.soft, references)
+
+    def __call__(
+        self, frame: Tensor, soft: Tensor, references: Sequence[Reference]
+    ) -> tuple[Tensor, Tensor, Sequence[Reference]]:
+        self.frame.copy_(frame)
+        self.soft.copy_(soft)
+        found = self.step(self.frame, self.soft, references)
+        for place, new in zip(tensors_of(self.outputs), tensors_of(found), strict=True):
+            place.copy_(new)
+        return self.outputs
+
+
+@pytest.fixture
+def replayed(network: RGMP, monkeypatch: pytest.MonkeyPatch) -> Propagator:
+    Replayed.made.clear()
+    monkeypatch.setattr(propagation, "Graph", Replayed)
+    propagator = Propagator(network, Inference(scales=(1.0,)), CPU)
+    propagator._records = True
+    return propagator
+
+
+def test_a_recorded_step_is_kept_for_its_shape_and_gives_the_same(
+    network: RGMP, replayed: Propagator
+) -> None:
+    plain = Propagator(network, Inference(scales=(1.0,)), CPU)
+    two = boxes(45, 70, (5, 10, 30, 35), (20, 30, 44, 66))
+    for frames, labels in ((video(4, 45, 70), two), (video(3, 45, 70), np.minimum(two, 1))) * 2:
+        wanted = labels_of(plain, frames, labels)
+        np.testing.assert_array_equal(labels_of(replayed, frames, labels), wanted)
+    assert Replayed.made == [(2, 64, 96), (1, 64, 96)]
+
+
+def test_only_a_few_shapes_stay_recorded(replayed: Propagator) -> None:
+    for width in (*range(40, 400, 32), 40):
+        frames = video(2, 33, width)
+        labels_of(replayed, frames, boxes(33, width, (5, 5, 20, 20)))
+        assert len(replayed._graphs) <= propagation._GRAPHS
+    assert Replayed.made[-1] == Replayed.made[0]
+
+
+def test_without_a_graph_it_goes_on_and_says_why(
+    network: RGMP, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("operation not permitted when stream is capturing\nlong story")
+
+    monkeypatch.setattr(propagation, "Graph", refuse)
+    propagator = Propagator(network, Inference(), CPU)
+    propagator._records = True
+    frames, labels = video(3, 45, 70), ten(45, 70)
+    wanted = labels_of(Propagator(network, Inference(), CPU), frames, labels)
+    np.testing.assert_array_equal(labels_of(propagator, frames, labels), wanted)
+    assert capsys.readouterr().err == (
+        "no CUDA graph (operation not permitted when stream is capturing); going on without\n"
+    )
+
+
+def test_frames_are_read_ahead_in_order_and_not_all_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    paths = [Path(f"{i:05d}.jpg") for i in range(50)]
+    read: list[Path] = []
+
+    def reading(path: Path) -> Labels:
+        read.append(path)
+        return np.array([int(path.stem)], np.uint8)
+
+    monkeypatch.setattr(davis, "read_frame", reading)
+    for number, (path, frame) in enumerate(propagation._read_ahead(paths)):
+        assert (path, int(frame[0])) == (paths[number], number)
+        assert len(read) <= number + propagation._WAITING
+    assert len(read) == 50
+
+
+def test_a_mask_that_cannot_be_written_is_said(
+    tree: Path, network: RGMP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _: Labels) -> None:
+        raise UserError(f"{path}: cannot be written (No space left on device)")
+
+    monkeypatch.setattr(davis, "write_mask", full)
+    with pytest.raises(UserError, match="No space left"):
+        segment(tree, network, tmp_path / "masks")
+    assert not (tmp_path / "masks/bear").exists()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+@pytest.mark.parametrize("objects", [1, 10])
+def test_a_gpu_gives_what_a_cpu_gives(precision: str, objects: int) -> None:
+    frames, labels = video(4, 120, 214), ten(120, 214)
+    labels[labels > objects] = 0
+    network = random_network(Network())
+    wanted = labels_of(Propagator(network, Inference(), CPU), frames, labels)
+    settings = Inference.model_validate({"precision": precision})
+    propagator = Propagator(network, settings, torch.device("cuda"))
+    propagator.start(frames[0], labels)
+    got = [propagator.step(frame).cpu().numpy() for frame in frames[1:]]
+    assert propagator._graphs
+    assert np.mean(np.array(got) == wanted) > (0.999 if precision == "fp32" else 0.99)

@@ -26,7 +26,7 @@ def superseded(folder: Path, name: str, **changes: Any) -> None:
 
 def cost(results: Results) -> tuple[int, list[str]]:
     """How many trainings the table of costs has, and its notes."""
-    table = tables.build(results)[tables.NAMES.index("cost")]
+    table = tables.build(results)[-1]
     return len(table.rows), table.notes
 
 
@@ -41,6 +41,42 @@ def test_records_of_an_earlier_plan_count_no_more(three: Path) -> None:
     assert after.records == before.records
     assert after.disagreements == []
     assert cost(after) == cost(before)
+
+
+def scored_by(folder: Path, *differences: float) -> str:
+    """What is said of the engine, where those are the differences to the other's figures."""
+    paths = sorted(folder.glob("records/scores/*/*/*.json"))
+    for path, difference in zip(paths, differences, strict=False):
+        record = json.loads(path.read_text())
+        record["results"]["cross_check_difference"] = difference
+        path.write_text(json.dumps(record))
+    return load(folder).scored_by
+
+
+def test_it_is_said_which_engine_scored_and_whether_another_agreed(tmp_path: Path) -> None:
+    build(tmp_path, variants=1, benchmarks=("davis2016",), frames=6, external=True)
+    # two seeds and the painter's masks; nothing here scored the reporter
+    assert scored_by(tmp_path) == "the builtin engine, not cross-checked"
+    assert scored_by(tmp_path, 0.0).startswith("the builtin engine, 1 of 3 tables cross-checked")
+    whole = scored_by(tmp_path, 0.0, 0.0, 1e-16)
+    assert whole == "the builtin engine, cross-checked with the other (no J or F 1e-06 apart)"
+
+
+def test_words_of_variants_and_of_others_hold_each_for_themselves(tmp_path: Path) -> None:
+    alone, beside = (
+        load(build(tmp_path / str(external), variants=3, frames=6, external=external))
+        for external in (False, True)
+    )
+    assert beside.methods == ["full", "no_bptt", "no_reference", "painter", "reporter"]
+    assert {m for b, m in beside.differences if b == "davis2017"} == {*beside.methods[1:]} - {
+        "painter"
+    }
+    for key, difference in alone.differences.items():
+        assert beside.differences[key] == difference
+    levels = {key: beside.differences[key].level for key in beside.differences}
+    assert levels["davis2016", "painter"] == levels["davis2016", "reporter"] == 0.975
+    assert levels["davis2017", "reporter"] == 0.95
+    assert beside.label("reporter") == "Reporter"
 
 
 def test_records_of_no_variant_stay(three: Path) -> None:

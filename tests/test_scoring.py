@@ -2,8 +2,10 @@
 
 import csv
 import importlib.util
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +15,7 @@ from PIL import Image
 from rgmp import davis
 from rgmp.errors import UserError
 from rgmp.measures import measure
-from rgmp.scoring import Score, read_scores, score, write_scores
+from rgmp.scoring import Score, adopt, cross_check, read_scores, score, write_scores
 from rgmp.statistics import MEASURES, per_object, summarise
 
 FRAMES = 5
@@ -94,7 +96,13 @@ def encoded_as_grey(image: Labels) -> Image.Image:
     return Image.fromarray((image > 0).astype(np.uint8) * 255)
 
 
-@pytest.mark.parametrize("encoded", [encoded_as_1_bit, encoded_as_grey])
+def encoded_as_probabilities(image: Labels) -> Image.Image:
+    """Whatever is not background: also a pixel that is hardly object."""
+    values = 1 + 37 * image.cumsum().reshape(SHAPE) % 255
+    return Image.fromarray(np.where(image > 0, values, 0).astype(np.uint8))
+
+
+@pytest.mark.parametrize("encoded", [encoded_as_1_bit, encoded_as_grey, encoded_as_probabilities])
 def test_takes_anyones_encoding_of_the_foreground(
     root: Path, masks: Path, encoded: Callable[[Labels], Image.Image]
 ) -> None:
@@ -127,6 +135,56 @@ def test_an_object_that_comes_later(root: Path, masks: Path) -> None:
     assert {row.object for row in rows} == {1}
 
 
+def test_an_object_that_frame_0_skips_still_counts(root: Path, masks: Path) -> None:
+    """As in davis2017-evaluation: absent in truth and prediction, it scores 1."""
+    for tree in (root / "Annotations" / "480p", masks):
+        for path in tree.glob("*/*.png"):
+            image = davis.read_labels(path)
+            save(path, image * (image == 2))
+    rows = score(root, "davis2017", "val", masks, variant="full", seed=0)
+    assert {(row.J, row.F) for row in rows if row.object == 1} == {(1, 1)}
+
+
+def test_more_than_256_frames_of_one_pixel(tmp_path: Path) -> None:
+    """The object leaves after frame 270; the masks lose it at 100 and say it is still there."""
+    tree = tmp_path / "davis"
+    (tree / "ImageSets/2016").mkdir(parents=True)
+    (tree / "ImageSets/2016/val.txt").write_text("ant")
+    (tree / "JPEGImages/480p/ant").mkdir(parents=True)
+    pixel = {shown: encoded_as_grey(np.full((1, 1), shown, np.uint8)) for shown in (False, True)}
+    for folder in (tree / "Annotations/480p/ant", tmp_path / "masks/ant"):
+        folder.mkdir(parents=True)
+        last = 270 if folder.parts[-2] == "480p" else 100
+        for number in range(300):
+            (tree / f"JPEGImages/480p/ant/{number:05d}.jpg").touch()
+            pixel[number <= last].save(folder / f"{number:05d}.png")
+    rows = score(tree, "davis2016", "val", tmp_path / "masks", variant="x", seed=None)
+    assert [row.frame for row in rows] == [f"{number:05d}" for number in range(1, 299)]
+    assert [row.J for row in rows] == [1] * 100 + [0] * 170 + [1] * 28
+    assert {row.F for row in rows} == {1}  # one pixel has no boundary
+    quarter = [row.J for row in rows][223:]  # frames 224 to 298: a quarter of 298, rounded
+    assert summarise(per_object(rows))["J_decay"].mean == pytest.approx(1 - np.mean(quarter))
+
+
+def test_several_processes_give_the_same_rows_and_the_same_complaints(
+    root: Path, masks: Path
+) -> None:
+    both = (
+        score(root, "davis2017", "val", masks, variant="full", seed=0, processes=processes)
+        for processes in (1, 2)
+    )
+    assert next(both) == next(both)
+    save(masks / "ant" / "00002.png", labels(2)[:-1])
+    (masks / "bee" / "00001.png").write_bytes(b"")
+    complaints = []
+    for processes in (1, 2):
+        with pytest.raises(UserError) as raised:
+            score(root, "davis2017", "val", masks, variant="full", seed=0, processes=processes)
+        complaints.append(str(raised.value))
+    assert complaints[0] == complaints[1]
+    assert "2 wrong" in complaints[0]
+
+
 def test_some_sequences(root: Path, masks: Path) -> None:
     (masks / "bee" / "00002.png").unlink()
     rows = score(root, "davis2017", "val", masks, sequences=["ant"], variant="full", seed=0)
@@ -155,6 +213,7 @@ def test_lists_everything_that_is_wrong(root: Path, masks: Path) -> None:
     save(masks / "cat" / "00001.png", labels(1)[:-1])
     save(masks / "cat" / "00002.png", labels(2), mode="RGB")
     save(masks / "cat" / "00003.png", labels(3) * 2)
+    Image.fromarray(labels(4)).save(masks / "cat" / "00004.png", format="JPEG")
     save(masks / "bat" / "00000.png", labels(0))
     whole = (masks / "bee" / "00002.png").read_bytes()
     (masks / "bee" / "00002.png").write_bytes(whole[: len(whole) // 2])
@@ -162,7 +221,7 @@ def test_lists_everything_that_is_wrong(root: Path, masks: Path) -> None:
     with pytest.raises(UserError) as raised:
         score(root, "davis2017", "val", masks, variant="full", seed=0)
     message = str(raised.value)
-    assert f"{masks}: nothing scored, 10 wrong: " in message
+    assert f"{masks}: nothing scored, 11 wrong: " in message
     for fault in [
         f"{masks}/ant: missing 00001.png, 00003.png",
         f"{masks}/ant: has no frame for 00007.png",
@@ -172,6 +231,7 @@ def test_lists_everything_that_is_wrong(root: Path, masks: Path) -> None:
         f"{masks}/cat/00001.png: is 35x48",
         f"{masks}/cat/00002.png: a mask of mode RGB",
         f"{masks}/cat/00003.png: has object 4, allowed: 0 to 2",
+        f"{masks}/cat/00004.png: a mask stored as JPEG",
         f"{masks}/bee/00002.png: is no whole image",
         f"{masks}/bee/00003.png: is no whole image",
     ]:
@@ -219,6 +279,9 @@ def test_a_table_is_read_as_it_was_written(root: Path, masks: Path, tmp_path: Pa
         "benchmark,variant,seed,sequence,object,frame,J,F\ndavis2017,full,0,bee,1"
     )
     assert read_scores(tmp_path / "scores" / "seed0.csv") == rows
+    without = [row._replace(seed=None) for row in rows]
+    write_scores(tmp_path / "scores" / "seed0.csv", without)
+    assert read_scores(tmp_path / "scores" / "seed0.csv") == without
 
 
 HEADER = "benchmark,variant,seed,sequence,object,frame,J,F\n"
@@ -247,6 +310,128 @@ def test_no_table_of_scores(tmp_path: Path, text: str) -> None:
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
         read_scores(tmp_path / "scores.csv")
+
+
+# ---- someone else's table of scores ----
+
+
+def given(path: Path, rows: list[Score], *more: str) -> Path:
+    """A table as others write it: their own columns, rows in any order."""
+    lines = [f"{r.F},{r.J},{r.sequence},{r.frame},{r.object},{r.benchmark},x" for r in rows]
+    path.write_text("\n".join(["F,J,sequence,frame,object,benchmark,by", *lines[::-1], *more]))
+    return path
+
+
+def test_a_table_of_someone_elses_scores_is_taken_as_it_is(
+    root: Path, masks: Path, tmp_path: Path
+) -> None:
+    """But for other benchmarks, other sequences, and the first and the last frame."""
+    rows = score(root, "davis2017", "val", masks, variant="theirs", seed=None)
+    table = given(
+        tmp_path / "theirs.csv",
+        rows,
+        "0.1,0.1,ant,00001,1,davis2016,x",
+        "0.1,0.1,cow,00001,1,davis2017,x",
+        "0.1,0.1,ant,00000,1,davis2017,x",
+        f"0.1,0.1,bee,{FRAMES - 1:05d},2,davis2017,x",
+    )
+    assert adopt(root, "davis2017", "val", table, variant="theirs") == rows
+    of_ant = adopt(root, "davis2017", "val", table, sequences=["ant"], variant="theirs")
+    assert of_ant == [row for row in rows if row.sequence == "ant"]
+
+
+def test_a_table_without_a_benchmark_is_of_the_one_that_is_asked_for(
+    root: Path, masks: Path, tmp_path: Path
+) -> None:
+    rows = score(root, "davis2016", "val", masks, variant="theirs", seed=None)
+    table = given(tmp_path / "theirs.csv", rows)
+    table.write_text(table.read_text().replace("benchmark", "data"))
+    assert adopt(root, "davis2016", "val", table, variant="theirs") == rows
+
+
+def test_lists_everything_that_is_wrong_with_a_table(
+    root: Path, masks: Path, tmp_path: Path
+) -> None:
+    rows = score(root, "davis2017", "val", masks, variant="theirs", seed=None)
+    kept = [r for r in rows if (r.sequence, r.object) != ("bee", 2) and r.frame != "00003"]
+    table = given(
+        tmp_path / "theirs.csv",
+        kept,
+        "0.5,0.5,ant,00001,1,davis2017,x",
+        "0.5,81.5,ant,00003,1,davis2017,x",
+        "nan,0.5,ant,00003,2,davis2017,x",
+        "0.5,0.5,ant,00001,3,davis2017,x",
+        "0.5,0.5,ant,3,2,davis2017,x",
+        "0.5,0.5,ant,00001,first,davis2017,x",
+        "0.5",
+    )
+    with pytest.raises(UserError) as raised:
+        adopt(root, "davis2017", "val", table, sequences=["ant", "bee", "cat"], variant="theirs")
+    message = str(raised.value)
+    assert f"{table}: nothing scored, 12 wrong: " in message
+    for fault in [
+        "cat: no sequence of the split, which has bee, ant",
+        "line 14: has more or fewer columns than the first",
+        "ant, object 1, frame 00001: stands twice",
+        "ant, object 1, frame 00003: 81.5 is not in [0, 1]",
+        "ant, object 2, frame 00003: nan is not in [0, 1]",
+        "ant, object first, frame 00001: ",
+        "ant: has object 3, allowed: 1 to 2",
+        "ant, object 2: has no frame 3",
+        "ant, object 1: missing frame 00003",
+        "ant, object 2: missing frame 00003",
+        "bee, object 1: missing frame 00003",
+        "bee, object 2: missing frame 00001, 00002, 00003",
+    ]:
+        assert fault in message
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"J,F\n", b"sequence,object,frame,J\nant,1,00001,0.5\n", b"\xff\x00", b'"']
+)
+def test_no_table_of_someone_elses_scores(root: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "theirs.csv").write_bytes(content)
+    with pytest.raises(UserError, match=r"theirs.csv: is no table of scores .* are needed"):
+        adopt(root, "davis2016", "val", tmp_path / "theirs.csv", variant="theirs")
+    with pytest.raises(UserError, match="cannot be read"):
+        adopt(root, "davis2016", "val", tmp_path, variant="theirs")
+
+
+def test_the_authors_table_is_taken_for_a_part_of_davis(shared: Path, tmp_path: Path) -> None:
+    path = shared / "golden" / "official_rgmp_per_frame.csv"
+    annotations = shared / "davis2016" / "Annotations" / "480p"
+    names = ["blackswan", "bmx-trees", "cows"]
+    rows = adopt(
+        tree_of(tmp_path, annotations, "2016", names), "davis2016", "val", path, variant="x"
+    )
+    of: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        of[row.sequence].append(row.J)
+    means = {
+        row["sequence"]: float(row["J_mean"])
+        for row in table(shared / "golden" / "published_masks" / "scores.csv")
+        if row["method"] == "rgmp" and row["sequence"] in names
+    }
+    assert list(of) == names
+    assert {name: np.mean(values) for name, values in of.items()} == pytest.approx(means, abs=1e-5)
+
+
+# ---- two engines ----
+
+
+def test_engines_that_agree(root: Path, masks: Path) -> None:
+    rows = score(root, "davis2017", "val", masks, variant="full", seed=0)
+    assert cross_check(rows, rows) == 0
+    others = [*rows[:-1], rows[-1]._replace(F=rows[-1].F - 5e-7)]
+    assert cross_check(rows, others) == pytest.approx(5e-7)
+
+
+@pytest.mark.parametrize("wrong", [{"J": 0.4}, {"F": float("nan")}])
+def test_engines_that_disagree(root: Path, masks: Path, wrong: dict[str, Any]) -> None:
+    rows = score(root, "davis2017", "val", masks, variant="full", seed=0)
+    others = [row._replace(**wrong) if i == 3 else row for i, row in enumerate(rows)]
+    with pytest.raises(UserError, match=r"davis2017, full: bee, object 2, frame 00002: J 1\.0, "):
+        cross_check(rows, others)
 
 
 def table(path: Path) -> list[dict[str, str]]:

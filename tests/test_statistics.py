@@ -17,7 +17,7 @@ Values = npt.NDArray[np.float64]
 
 
 def rows_of(
-    figures: dict[tuple[str, int], list[float]], seed: int = 0, variant: str = "full"
+    figures: dict[tuple[str, int], list[float]], seed: int | None = 0, variant: str = "full"
 ) -> list[Score]:
     """Rows of some objects, given J of their frames; F is 0.1 less."""
     return [
@@ -62,9 +62,22 @@ def test_spread_is_the_sample_standard_deviation_over_seeds() -> None:
     assert summary.spread == pytest.approx(0.2 / np.sqrt(2))
 
 
+def test_what_is_not_trained_here_has_no_seed_and_no_spread() -> None:
+    scores = per_object(rows_of({("ant", 1): [0.5, 0.7], ("bee", 1): [0.2, 0.2]}, seed=None))
+    assert scores.seeds == ()
+    assert scores.values["J_mean"] == pytest.approx(np.array([[0.6, 0.2]]))
+    summary = summarise(scores)["J_mean"]
+    assert summary.mean == pytest.approx(0.4)
+    assert (summary.spread, summary.seeds) == (None, 0)
+
+
 @pytest.mark.parametrize(
     ("rows", "fault"),
     [
+        (
+            rows_of({("ant", 1): [0.5]}) + rows_of({("ant", 1): [0.5]}, seed=None),
+            "has rows with a seed and rows without",
+        ),
         ([], "one variant"),
         (rows_of({("ant", 1): [0.5]}) + rows_of({("bee", 1): [0.5]}, variant="b"), "one variant"),
         (rows_of({("ant", 1): [0.5]}) * 2, "ant, object 1, frame 00001 is scored twice"),
@@ -190,6 +203,19 @@ def test_seeds_in_common_are_compared() -> None:
         compare(replace(fewer, seeds=(7, 8)), scores_of(full), comparisons=1)
 
 
+def test_what_has_no_seed_is_set_against_every_seed_of_full() -> None:
+    random = np.random.default_rng(0)
+    full = random.uniform(0.3, 0.7, (3, 1)) + random.uniform(0, 0.1, (1, 12))
+    theirs = replace(scores_of(full.mean(axis=0, keepdims=True) - 0.5, "theirs"), seeds=())
+    difference = compare(theirs, scores_of(full), comparisons=1)
+    assert difference.seeds == 3
+    assert difference.mean == pytest.approx(-0.5)
+    assert difference.by_seed == pytest.approx((theirs.values["J&F"] - full).mean(axis=1))
+    repeated = replace(theirs, seeds=(0, 1, 2), values={"J&F": theirs.values["J&F"].repeat(3, 0)})
+    assert compare(repeated, scores_of(full), comparisons=1) == difference
+    assert compare(theirs, scores_of(full[:1]), comparisons=1).verdict == "inconclusive"
+
+
 def test_other_objects_are_refused() -> None:
     full = np.full((2, 6), 0.5)
     with pytest.raises(UserError, match="more and full: 000, object 2, is scored in one"):
@@ -256,6 +282,35 @@ def test_no_difference_is_taken_for_one_in_at_most_5_per_cent(
         compare(*study, comparisons=1, resamples=400).verdict != "inconclusive"
         for study in studies(1000, seeds, sequences, noise, difference=0)
     )
+    assert wrong <= 50
+
+
+@pytest.mark.slow
+def test_all_words_of_a_table_are_wrong_together_in_at_most_5_per_cent() -> None:
+    """Four variants that are no different, each with its own luck, against one full."""
+    random = np.random.default_rng(1)
+    wrong = 0
+    for _ in range(1000):
+        full = random.uniform(0.3, 0.7, (3, 20))
+        words = set()
+        for _ in range(4):
+            of_seed, of_sequence = random.normal(0, 0.02, (3, 1)), random.normal(0, 0.05, 20)
+            variant = full + of_seed + of_sequence + random.normal(0, 0.02, full.shape)
+            arms = (scores_of(variant, "variant"), scores_of(full))
+            words.add(compare(*arms, comparisons=4, resamples=200).verdict)
+        wrong += words != {"inconclusive"}
+    assert wrong <= 50
+
+
+@pytest.mark.slow
+def test_masks_of_others_that_are_no_different_are_taken_for_it_in_at_most_5_per_cent() -> None:
+    """Theirs is one result; full is trained with three seeds."""
+    wrong = 0
+    for variant, full in studies(1000, 3, 20, (0.02, 0.05, 0.02), difference=0):
+        noise = variant.values["J&F"] - full.values["J&F"]
+        ours = replace(full, values={"J&F": 0.5 + noise})
+        theirs = replace(full, seeds=(), values={"J&F": np.full((1, noise.shape[1]), 0.5)})
+        wrong += compare(theirs, ours, comparisons=1, resamples=400).verdict != "inconclusive"
     assert wrong <= 50
 
 

@@ -2,6 +2,7 @@ import csv
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows_of(folder: Path, name: str) -> list[dict[str, str]]:
     with (folder / "tables" / f"{name}.csv").open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def names_of(folder: Path) -> tuple[str, ...]:
+    return tables.names(load(folder).plan)
 
 
 def text_of(folder: Path, name: str) -> str:
@@ -103,7 +108,7 @@ def test_underscores_and_percent_are_escaped() -> None:
 @pytest.mark.parametrize("benchmarks", [("davis2016",), ("davis2016", "davis2017")])
 def test_the_names_of_the_files_are_fixed(tmp_path: Path, variants: int, benchmarks: Any) -> None:
     tables.write(build(tmp_path, variants=variants, benchmarks=benchmarks, seeds=(0,), frames=6))
-    expected = {f"{name}.{kind}" for name in tables.NAMES for kind in ("csv", "md", "tex")}
+    expected = {f"{name}.{kind}" for name in names_of(tmp_path) for kind in ("csv", "md", "tex")}
     assert {path.name for path in (tmp_path / "tables").iterdir()} == expected
 
 
@@ -112,13 +117,13 @@ def test_a_study_without_data_says_so_in_every_table(tmp_path: Path) -> None:
     for name in ("scores", "speed", "records"):
         shutil.rmtree(tmp_path / name)
     tables.write(tmp_path)
-    for name in tables.NAMES:
+    for name in names_of(tmp_path):
         for kind in ("csv", "md", "tex"):
             assert "nothing to show here yet" in text_of(tmp_path, f"{name}.{kind}")
 
 
 def test_a_toy_study_shows_no_published_row_and_says_what_it_is(five: Path) -> None:
-    for name in tables.NAMES:
+    for name in names_of(five):
         for kind in ("csv", "md", "tex"):
             text = text_of(five, f"{name}.{kind}")
             assert "OSVOS" not in text
@@ -128,28 +133,58 @@ def test_a_toy_study_shows_no_published_row_and_says_what_it_is(five: Path) -> N
                 assert "seeds 0, 1; commit c0ffee1234" in text
                 assert "builtin engine" in text
     assert all(row["published_J&F"] == "" for row in rows_of(five, "ablation"))
-    assert all(row["authors_J_mean"] == "" for row in rows_of(five, "sequences"))
+    assert all(row["RGMP_authors_J_mean"] == "" for row in rows_of(five, "sequences"))
 
 
-def test_published_rows_stand_beside_the_whole_of_davis(real: Path) -> None:
-    rows = rows_of(real, "benchmarks")
-    assert {row["benchmark"] for row in rows if row["label"] == "OSVOS"} == {
-        "davis2016",
-        "davis2017",
-    }
-    rgmp = next(row for row in rows if row["label"] == "RGMP" and row["variant"] == "")
+def test_full_stands_among_the_published_methods_on_the_whole_of_davis(real: Path) -> None:
+    for benchmark in ("davis2016", "davis2017"):
+        rows = rows_of(real, benchmark)
+        among = [row for row in rows if row["section"] == "Among published methods"]
+        reached = [float(row["J&F"] or 0) for row in among]
+        assert reached == sorted(reached, reverse=True)
+        assert {"OSVOS", "RGMP", "RGMP, this study"} <= {row["label"] for row in among}
+        assert [r["variant"] for r in rows[len(among) :]] == load(real).others
+
+
+def test_published_figures_are_those_of_their_sources(real: Path) -> None:
+    published = {row["label"]: row for row in rows_of(real, "davis2016") if row["variant"] == ""}
+    rgmp = published["RGMP"]
     assert (float(rgmp["J_mean"]), float(rgmp["F_mean"])) == (0.815, 0.82)
     assert round(100 * float(rgmp["J_recall"]), 1) == 91.7  # the leaderboard's
     assert round(100 * float(rgmp["F_decay"]), 1) == 10.1
     assert "leaderboard" in rgmp["source"]
-    match = next(row for row in rows if row["label"] == "VideoMatch")
-    assert match["F_mean"] == match["J&F"] == ""
+    assert published["VideoMatch"]["F_mean"] == published["VideoMatch"]["J&F"] == ""
     known = {(r["benchmark"], r["variant"]): r["published_J&F"] for r in rows_of(real, "ablation")}
     assert float(known["davis2016", "no_synthetic"]) == pytest.approx(0.6875)
     assert known["davis2016", "no_bptt"] == ""
     libby = next(row for row in rows_of(real, "sequences") if row["sequence"] == "libby")
-    assert float(libby["authors_J_mean"]) == 0.723291
-    assert "| 81.8 |" in text_of(real, "benchmarks.md")
+    assert float(libby["RGMP_authors_J_mean"]) == 0.723291
+    assert "| 81.8 |" in text_of(real, "davis2016.md")
+
+
+def test_what_is_not_trained_here_stands_in_every_table(tmp_path: Path) -> None:
+    folder = build(tmp_path, variants=2, frames=6, external=True)
+    tables.write(folder)
+    found = {(r["benchmark"], r["label"]): r for r in rows_of(folder, "ablation")}
+    theirs = found["davis2016", "Painter (masks)"]
+    assert (theirs["seeds"], theirs["J_mean_spread"], theirs["external"]) == ("0", "", "True")
+    assert theirs["difference_verdict"] in {"better", "worse", "inconclusive"}
+    assert ("davis2017", "Painter (masks)") not in found
+    assert "**DAVIS-2017, not trained here**" in text_of(folder, "ablation.md")
+    sources = {r["label"]: r for r in rows_of(folder, "davis2016")}
+    assert sources["Painter (masks)"]["source"] == "its masks, scored here"
+    assert sources["Reporter"]["source"] == "the scores in reporter.csv"
+    assert sources["Reporter"]["seconds_per_frame"] == "0.5"
+    assert sources["Painter (masks)"]["seconds_per_frame"] == ""
+    (timed,) = (r for r in rows_of(folder, "speed") if r["external"] == "True")
+    assert (timed["label"], timed["benchmark"], timed["authors_fps"]) == (
+        "Reporter",
+        "davis2016",
+        "2.0",
+    )
+    one = rows_of(folder, "sequences")[0]
+    assert 0 < float(one["painter_J&F"]) < 1
+    assert "| Painter (masks) | Reporter |" in text_of(folder, "sequences.md")
 
 
 def test_a_part_of_davis_shows_its_own_rows_only(tmp_path: Path) -> None:
@@ -157,8 +192,8 @@ def test_a_part_of_davis_shows_its_own_rows_only(tmp_path: Path) -> None:
     plan = json.loads((tmp_path / "plan.json").read_text())
     (tmp_path / "plan.json").write_text(json.dumps(plan | {"complete": False}))
     tables.write(tmp_path)
-    assert "a part of DAVIS (30 sequences scored)" in text_of(tmp_path, "benchmarks.md")
-    assert "OSVOS" not in text_of(tmp_path, "benchmarks.md")
+    assert "a part of DAVIS (30 sequences scored)" in text_of(tmp_path, "davis2017.md")
+    assert "OSVOS" not in text_of(tmp_path, "davis2017.md")
 
 
 def test_speed_by_objects_is_the_median_over_frames_and_repeats(five: Path) -> None:
@@ -179,12 +214,36 @@ def test_speed_names_the_threads_of_a_cpu(tmp_path: Path) -> None:
     for variant, change in changes.items():
         path = tmp_path / f"speed/davis2016/{variant}.json"
         timed = json.loads(path.read_text()) | change
-        if variant == "no_reference":
-            timed["summary"]["peak_memory_bytes"] = 812_000_000
         path.write_text(json.dumps(timed))
+    path = tmp_path / "records/speed/davis2016/no_reference.json"
+    record = json.loads(path.read_text())
+    record["machine"]["gpu"] = "H200"
+    path.write_text(json.dumps(record))
     tables.write(tmp_path)
     for heading in ("Xeon, 2 threads, fp32", "Xeon, 1 thread, fp32", "H200, fp32"):
         assert f"**DAVIS-2016 on {heading}**" in text_of(tmp_path, "speed.md")
+
+
+def test_speed_has_every_protocol_the_memory_and_the_share_of_the_limit(tmp_path: Path) -> None:
+    build(tmp_path, variants=2, benchmarks=("davis2016",), seeds=(0,), frames=6)
+    path = tmp_path / "speed/davis2016/full.json"
+    timed = json.loads(path.read_text())
+    timed["summary"] |= {"end_to_end_fps": 5.25, "authors_fps": 4.0, "fraction_of_limit": 0.4321}
+    path.write_text(json.dumps(timed))
+    path = tmp_path / "speed/davis2016/no_bptt.json"  # as an earlier version left it
+    timed = json.loads(path.read_text())
+    for key in ("end_to_end_fps", "fraction_of_limit"):
+        del timed["summary"][key]
+    timed["summary"]["peak_memory_bytes"] = None
+    path.write_text(json.dumps(timed))
+    tables.write(tmp_path)
+    full, other = rows_of(tmp_path, "speed")
+    assert (float(full["end_to_end_fps"]), float(full["fraction_of_limit"])) == (5.25, 0.4321)
+    assert other["end_to_end_fps"] == other["fraction_of_limit"] == ""
+    lines = text_of(tmp_path, "speed.md").splitlines()
+    dash = "\N{EN DASH}"
+    assert "| 5.2 | 4.0 | 0.03 | 512 | 43.2 |" in next(x for x in lines if "| RGMP |" in x)
+    assert f"| 0.03 | {dash} | {dash} |" in next(x for x in lines if "| without BPTT |" in x)
 
 
 def test_speed_of_unknown_threads_is_printed(tmp_path: Path) -> None:
@@ -233,7 +292,7 @@ def test_a_shared_training_by_other_code_marks_all_who_share_it(tmp_path: Path) 
 
 
 def test_latex_rows_have_as_many_cells_as_columns(real: Path) -> None:
-    for name in tables.NAMES:
+    for name in names_of(real):
         text = text_of(real, f"{name}.tex")
         found = re.search(r"\\begin\{(?:tabular|longtable)\}\{([lr]+)\}", text)
         assert found
@@ -242,6 +301,44 @@ def test_latex_rows_have_as_many_cells_as_columns(real: Path) -> None:
                 assert len(re.findall(r"(?<!\\)&", line)) == len(found[1]) - 1
         assert text.count(r"\begin{") == text.count(r"\end{")
         assert text.isascii()
+
+
+@pytest.fixture(scope="module")
+def ten(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Labels with what LaTeX reads as its own."""
+    folder = build(tmp_path_factory.mktemp("ten"), variants=10, seeds=(0,), frames=6)
+    tables.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def none(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = build(tmp_path_factory.mktemp("none"), variants=1, frames=6)
+    shutil.rmtree(folder / "scores")
+    tables.write(folder)
+    return folder
+
+
+@pytest.mark.parametrize("study", ["ten", "real", "none"])
+def test_latex_compiles_and_fits_the_page(
+    study: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    latex = shutil.which("pdflatex") or shutil.which("tectonic")
+    if latex is None:
+        pytest.skip("neither pdflatex nor tectonic is installed")
+    folder: Path = request.getfixturevalue(study)
+    inputs = "\n".join(rf"\input{{{folder}/tables/{name}.tex}}" for name in names_of(folder))
+    (tmp_path / "all.tex").write_text(
+        "\\documentclass{article}\n\\usepackage{booktabs,graphicx,longtable}\n"
+        f"\\begin{{document}}\n{inputs}\n\\end{{document}}\n"
+    )
+    options = ["-halt-on-error", "-interaction=nonstopmode"] if "pdflatex" in latex else []
+    command = [latex, *options, "all.tex"]
+    for _ in range(2):  # a longtable knows its widths by the second time
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "all.pdf").stat().st_size > 0
+    assert "Overfull" not in done.stdout + done.stderr
 
 
 def test_the_same_rows_give_the_same_bytes(five: Path) -> None:

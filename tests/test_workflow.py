@@ -12,17 +12,29 @@ import tiny_tree
 import yaml
 from PIL import Image
 
-from rgmp import figures, tables
+from rgmp import dag, figures, tables
 from rgmp.files import read_json
+from rgmp.plan import load_plan, resolve
 from rgmp.records import read_all
 
 PROJECT = Path(__file__).parents[1]
-STUDY = tiny_tree.STUDY | {"seeds": [0]}
+STUDY = tiny_tree.STUDY | {
+    "seeds": [0],
+    "external": [
+        {"name": "painter", "label": "Painter", "masks": {"davis2017": "given/masks"}},
+        {"name": "reporter", "label": "Reporter", "scores": {"davis2016": "given/scores.csv"}},
+    ],
+}
 
 
 def make_workspace(root: Path) -> Path:
-    """A folder with data, a study and the project's variants."""
+    """A folder with data, a study, what others made of the data, and the project's variants."""
     tiny_tree.write_tree(root)
+    lines = ["sequence,object,frame,J,F"]
+    for name in ("val_a", "val_b"):
+        shutil.copytree(root / "davis/Annotations/480p" / name, root / "given/masks" / name)
+        lines += [f"{name},1,{frame:05d},0.5,0.7" for frame in range(1, tiny_tree.FRAMES - 1)]
+    (root / "given/scores.csv").write_text("\n".join(lines))
     (root / "ablations").mkdir()
     for name in ("full", "no_synthetic", "no_bptt", "no_reference", "winner_take_all"):
         shutil.copy(PROJECT / f"ablations/{name}.yaml", root / "ablations")
@@ -86,6 +98,43 @@ def test_several_processes_of_a_training_are_started_by_torchrun(
     assert {command.partition("--nproc")[0] for command in commands} == {launcher}
 
 
+RULES = {  # of the commands in the figure of the DAG
+    "mini": "render_mini",
+    "check": "check_data",
+    "speed": "time_frames",
+    "tables": "make_tables",
+    "figures": "make_figures",
+    "report": "make_report",
+}
+
+
+def test_the_figure_of_the_dag_is_the_dag(tmp_path: Path) -> None:
+    study = yaml.safe_load((PROJECT / "workflow/config/mini.yaml").read_text())
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    shutil.copytree(PROJECT / "ablations", tmp_path / "ablations")
+    plan = resolve(tmp_path / "study.yaml", tmp_path / "ablations", tmp_path / "results")
+    counts = {RULES.get(name, name): count for name, count in dag.jobs(plan).items()}
+    drawn = planned(snakemake(tmp_path, "--dry-run", study="study.yaml"))
+    assert counts == {rule: n for rule, n in drawn.items() if rule not in {"all", "total"}}
+    dot = snakemake(tmp_path, "--rulegraph", study="study.yaml").stdout
+    rules = dict(re.findall(r'(\d+)\[label = "(\w+)"', dot))
+    edges = {(rules[a], rules[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)}
+    shown = {
+        (RULES.get(before, before), RULES.get(name, name))
+        for name, befores in dag.RESTS_ON.items()
+        for before in befores
+    }
+    real = {(a, b) for a, b in edges if b not in {"all", a}}
+    assert closure(shown) == closure(real)
+    assert all((a, b) not in closure(shown - {(a, b)}) for a, b in shown), "an arrow too many"
+
+
+def closure(edges: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Every pair of which the second rests on the first, directly or through others."""
+    further = {(a, d) for a, b in edges for c, d in edges if b == c}
+    return edges if further <= edges else closure(edges | further)
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -146,7 +195,7 @@ class TestStudyOfSeconds:
 
     def test_makes_every_row(self, finished: Path) -> None:
         folder = finished / "results/tiny"
-        assert len(list(folder.glob("scores/*/*/*.csv"))) == 5 * 2
+        assert len(list(folder.glob("scores/*/*/seed0.csv"))) == 5 * 2
         with (folder / "scores/davis2017/full/seed0.csv").open() as file:
             rows = list(csv.DictReader(file))
         assert len(rows) == 2 * 2 * (
@@ -155,9 +204,30 @@ class TestStudyOfSeconds:
         assert {row["variant"] for row in rows} == {"full"}
         assert {row["seed"] for row in rows} == {"0"}
 
+    def test_what_is_not_trained_here_stands_beside(self, finished: Path) -> None:
+        with (finished / "results/tiny/tables/ablation.csv").open() as file:
+            theirs = {
+                row["label"]: row for row in csv.DictReader(file) if row["external"] == "True"
+            }
+        assert theirs.keys() == {"Painter", "Reporter"}
+        assert theirs["Painter"]["J&F"] == "1.0"
+        assert float(theirs["Reporter"]["J&F"]) == pytest.approx(0.6)
+
+    def test_other_masks_of_others_are_scored_again_and_nothing_else(self, finished: Path) -> None:
+        mask = finished / "given/masks/val_a/00001.png"
+        before = mask.read_bytes()
+        mask.write_bytes((finished / "given/masks/val_b/00002.png").read_bytes())
+        try:
+            jobs = planned(snakemake(finished, "all", "--dry-run"))
+        finally:
+            mask.write_bytes(before)
+        remade = {"make_tables", "make_figures", "make_report", "track"}
+        assert set(jobs) == {"score_external", *remade, "all", "total"}
+        assert jobs["score_external"] == 1
+
     def test_makes_every_table_and_figure(self, finished: Path) -> None:
         folder = finished / "results/tiny"
-        for name in tables.NAMES:
+        for name in tables.names(load_plan(folder)):
             for suffix in ("csv", "md", "tex"):
                 assert (folder / f"tables/{name}.{suffix}").stat().st_size > 0
         for name in figures.NAMES:
@@ -168,10 +238,30 @@ class TestStudyOfSeconds:
         records = read_all(finished / "results/tiny")
         kinds = [record["kind"] for record in records]
         assert kinds.count("train") == 6
-        assert kinds.count("infer") == kinds.count("score") == 10
+        assert kinds.count("infer") == 10
+        assert kinds.count("score") == 10 + 2
         assert kinds.count("speed") == 10
         assert kinds.count("check") == 4
         assert all(record["study"] == "tiny" for record in records)
+
+    def test_the_report_of_the_workflow_has_captions(self, finished: Path) -> None:
+        done = snakemake(finished, "all", "--report", "workflow.html")
+        assert done.returncode == 0, done.stderr
+        html = (finished / "workflow.html").read_text(encoding="utf-8")
+        folder = finished / "results/tiny"
+        for name in (*tables.names(load_plan(folder)), *figures.NAMES):
+            assert f"tables/{name}.csv" in html or f"figures/{name}.png" in html
+        assert "A study of seconds" in html
+        assert "the range over seeds 0." in html, "captions read the study"
+
+    def test_the_report_links_to_the_runs(self, finished: Path) -> None:
+        folder = finished / "results/tiny"
+        runs = read_json(folder / "mlflow.json")["runs"]
+        html = (folder / "report.html").read_text(encoding="utf-8")
+        names = {record["name"] for record in read_all(folder)} - {"track", "report"}
+        assert {"study", "full/seed0"} | names == runs.keys() & ({"study", "full/seed0"} | names)
+        shown = {name for name, run_id in runs.items() if f"/runs/{run_id}" in html}
+        assert {"study", "full/seed0", "scores/davis2017/full/seed0"} <= shown
 
     def test_winner_take_all_has_the_weights_of_full(self, finished: Path) -> None:
         folder = finished / "results/tiny/records/masks/davis2017"
@@ -238,3 +328,28 @@ class TestStudyOfSeconds:
         jobs = planned_with_other_bytes(finished, "train_a")
         assert jobs["train"] == 4
         assert jobs["infer"] == jobs["score"] == 10
+
+    def test_weights_from_elsewhere_are_run_and_scored_without_training(
+        self, finished: Path
+    ) -> None:
+        """As the authors' released file would be."""
+        (trained,) = finished.glob("results/tiny/weights/finetune/full-*/weights.safetensors")
+        given = finished / "given weights.safetensors"
+        shutil.copy(trained, given)
+        new = finished / "ablations/given.yaml"
+        overrides = f"{{weights: {given.name}, stages: []}}"
+        new.write_text(f"label: given\nclaim: a test\noverrides: {overrides}\n")
+        scores = finished / "results/tiny/scores/davis2016"
+        try:
+            done = snakemake(finished, str((scores / "given/seed0.csv").relative_to(finished)))
+            assert done.returncode == 0, done.stderr
+            jobs = planned(snakemake(finished, "all", "--dry-run"))
+        finally:
+            new.unlink()
+        assert "train" not in jobs
+        assert "rule train:" not in done.stderr
+        rows, wanted = (
+            [{**row, "variant": ""} for row in csv.DictReader(path.read_text().splitlines())]
+            for path in (scores / "given/seed0.csv", scores / "full/seed0.csv")
+        )
+        assert rows == wanted

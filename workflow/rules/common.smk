@@ -9,8 +9,16 @@ from rgmp import figures, plan as planning, tables
 from rgmp.errors import UserError
 
 ENGINE_SOURCES = ("davis.py", "measures.py", "scoring.py")
+SPEED_SOURCES = (
+    "aggregation.py",
+    "graphs.py",
+    "network.py",
+    "passes.py",
+    "propagation.py",
+    "speed.py",
+)
 TABLE_SOURCES = ("results.py", "statistics.py", "tables.py", "typesetting.py")
-FIGURE_SOURCES = ("results.py", "statistics.py", "figures.py", "pictures.py")
+FIGURE_SOURCES = ("results.py", "statistics.py", "figures.py", "pictures.py", "dag.py")
 FACTS = ("facts/published.csv", "facts/published_ablation.csv", "facts/official_rgmp_scores.csv")
 
 
@@ -64,14 +72,16 @@ def run_of(wildcards):
 
 
 def trained(wildcards):
-    """The record of the training that gives a variant's weights."""
-    folder = plan.training(run_of(wildcards).trainings[-1]).folder
-    return f"results/{plan.study}/records/{folder}.json"
+    """The record of the training that gives a variant's weights; or of the check of given ones."""
+    trainings = run_of(wildcards).trainings
+    if not trainings:
+        return f"results/{plan.study}/{plan.check_of('networks')}"
+    return f"results/{plan.study}/records/{plan.training(trainings[-1]).folder}.json"
 
 
 def weights_of(wildcards):
     """The weights of a variant and seed."""
-    return f"results/{plan.study}/{run_of(wildcards).weights}"
+    return quote(str(run_of(wildcards).weights))
 
 
 def checked_split(wildcards):
@@ -81,8 +91,7 @@ def checked_split(wildcards):
 
 def threads_of(wildcards):
     """CPU threads of an inference: those of the variant's training, for the same bits anywhere."""
-    training = plan.training(plan.variant(wildcards.variant).runs[0].trainings[-1])
-    return training.settings["compute"]["threads"]
+    return plan.variant(wildcards.variant).threads
 
 
 def data_options():
@@ -91,6 +100,24 @@ def data_options():
         f"--davis {quote(str(plan.data.davis))} --split {plan.split} "
         f"--resolution {quote(plan.data.resolution)}"
     )
+
+
+def engine_options():
+    """How masks are scored, as the commands take it."""
+    return f"--engine {plan.evaluation.engine} --cross-check {plan.evaluation.cross_check}"
+
+
+def external_of(wildcards):
+    """The method that is not trained here."""
+    return next(e for e in plan.external if e.name == wildcards.external)
+
+
+def external_options(wildcards):
+    """Where its masks or its scores are, as the commands take it."""
+    external, benchmark = external_of(wildcards), wildcards.benchmark
+    if benchmark in external.masks:
+        return f"--masks {quote(str(external.masks[benchmark]))}"
+    return f"--scores {quote(str(external.scores[benchmark]))}"
 
 
 def inference_options(wildcards):
@@ -115,6 +142,8 @@ def check_options(wildcards):
         return " ".join(f"--stills {' '.join(quote(str(x)) for x in s if x)}" for s in sets)
     if part == "weights":
         return " ".join(f"--weights {quote(str(p))} {name}" for p, name in plan.initial_weights)
+    if part == "networks":
+        return " ".join(f"--network {quote(str(path))}" for path in plan.networks)
     root, resolution = quote(str(plan.data.davis)), quote(plan.data.resolution)
     return f"{root} --split {part} --resolution {resolution}"
 
@@ -122,14 +151,9 @@ def check_options(wildcards):
 def measured_files(wildcards):
     """Every row, speed file and record that the report rests on."""
     folder = f"results/{plan.study}"
-    runs = [(v.name, run.seed) for v in plan.variants for run in v.runs]
     return (
         [f"{folder}/records/{t.folder}.json" for t in plan.trainings]
-        + [
-            f"{folder}/scores/{b}/{variant}/seed{seed}.csv"
-            for b in plan.benchmarks
-            for variant, seed in runs
-        ]
+        + [f"{folder}/{path}" for path in plan.scores]
         + [f"{folder}/speed/{b}/{v.name}.json" for b in plan.benchmarks for v in plan.variants]
     )
 

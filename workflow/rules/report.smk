@@ -1,4 +1,4 @@
-# From rows, speed files and records to tables, figures, report and MLflow: seconds, no GPU, no torch.
+# From rows, speed files and records to tables, figures, MLflow and report: seconds, no GPU, no torch.
 
 
 rule make_tables:
@@ -12,11 +12,11 @@ rule make_tables:
                 caption=f"../report/table_{name}.rst",
                 category="Tables",
             )
-            for name in tables.NAMES
+            for name in tables.names(plan)
         ],
         text=expand(
             "results/{{study}}/tables/{name}.{suffix}",
-            name=tables.NAMES,
+            name=tables.names(plan),
             suffix=["md", "tex"],
         ),
         record="results/{study}/records/tables.json",
@@ -59,10 +59,32 @@ rule make_figures:
         "rgmp figures results/{wildcards.study} --record {output.record} > {log} 2>&1"
 
 
+# The files are the truth and MLflow their mirror: a store that is away costs a warning.
+rule track:
+    input:
+        measured=measured_files,
+        tables="results/{study}/records/tables.json",
+        figures="results/{study}/records/figures.json",
+    output:
+        runs="results/{study}/mlflow.json",
+        record="results/{study}/records/track.json",
+    log:
+        "results/{study}/logs/track.log",
+    conda:
+        "../../environment.yml"
+    params:
+        plan=plan.digest,
+    message:
+        "mirror the records in MLflow"
+    shell:
+        "rgmp track results/{wildcards.study} --record {output.record} 2>&1 | tee {log}"
+
+
 rule make_report:
     input:
         tables="results/{study}/records/tables.json",
         figures="results/{study}/records/figures.json",
+        runs="results/{study}/mlflow.json",
         sources=sources("report.py", "report.html.j2"),
     output:
         report=report(
@@ -81,21 +103,3 @@ rule make_report:
         "report: {output.report}"
     shell:
         "rgmp report results/{wildcards.study} --record {output.record} > {log} 2>&1"
-
-
-rule track:
-    input:
-        measured=measured_files,
-        report="results/{study}/report.html",
-    output:
-        "results/{study}/records/track.json",
-    log:
-        "results/{study}/logs/track.log",
-    conda:
-        "../../environment.yml"
-    params:
-        plan=plan.digest,
-    message:
-        "mirror the records in MLflow"
-    shell:
-        "rgmp track results/{wildcards.study} --record {output} 2>&1 | tee {log}"
