@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from rgmp import __version__, davis, files, plan, records
-from rgmp.config import Evaluation, Inference, Stills, validated
+from rgmp.config import Evaluation, Inference, Stage, Stills, validated
 from rgmp.errors import UserError
 
 if TYPE_CHECKING:
@@ -110,12 +111,11 @@ def _check_options(command: argparse.ArgumentParser) -> None:
     _add_resolution(command)
     command.add_argument(
         "--stills",
-        type=Path,
-        nargs=2,
+        nargs="+",
         action="append",
         default=[],
-        metavar=("IMAGES", "MASKS"),
-        help="folders of stills and their masks; may be repeated",
+        metavar="IMAGES MASKS [LABELS [NAMES]]",
+        help="folders of stills and their masks, as in data.stills; may be repeated",
     )
     command.add_argument(
         "--weights",
@@ -125,12 +125,20 @@ def _check_options(command: argparse.ArgumentParser) -> None:
         metavar=("FILE", "BACKBONE"),
         help="ImageNet weights, such as resnet50.pth resnet50; may be repeated",
     )
+    command.add_argument(
+        "--network",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a trained network, ours or the authors' released one; may be repeated",
+    )
     _add_record(command)
 
 
 def _check(options: argparse.Namespace) -> None:
-    if not (options.davis or options.stills or options.weights):
-        raise UserError("nothing to check: name a DAVIS tree, --stills or --weights")
+    if not (options.davis or options.stills or options.weights or options.network):
+        raise UserError("nothing to check: name a DAVIS tree, --stills, --weights or --network")
     chosen = options.split if options.davis else []
     splits = [_split_of(text, options.benchmark) for text in chosen]
     with _recording(options, "check") as record:
@@ -138,8 +146,9 @@ def _check(options: argparse.Namespace) -> None:
         for benchmark, split in splits:
             problems += davis.problems(options.davis, benchmark, split, options.resolution)
         stills, wrong = _stills(options.stills)
-        _refuse([*problems, *wrong, *_weights_problems(options.weights)])
-        paths = {*stills, *(Path(path) for path, _ in options.weights)}
+        weights = _weights_problems(options.weights, options.network)
+        _refuse([*problems, *wrong, *weights])
+        paths = {*stills, *(Path(path) for path, _ in options.weights), *options.network}
         for benchmark, split in splits:
             names = davis.read_split(options.davis, benchmark, split)
             paths.update(davis.sequence_paths(options.davis, names, options.resolution))
@@ -172,16 +181,20 @@ def _refuse(problems: list[str]) -> None:
         raise UserError(f"{last} ({len(others) + 1} problems in all)" if others else last)
 
 
-def _stills(sets: list[list[Path]]) -> tuple[list[Path], list[str]]:
+def _stills(sets: list[list[str]]) -> tuple[list[Path], list[str]]:
     """The files of all stills and their masks, and what is wrong with them."""
     if not sets:
         return [], []
     from rgmp.synthesis import Decoded, find_stills
 
     problems = []
+    keys = list(Stills.model_fields)
     try:
-        folders = [{"images": images, "masks": masks} for images, masks in sets]
-        stills = find_stills([validated(Stills, pair, Path("--stills")) for pair in folders])
+        for values in sets:
+            if not 2 <= len(values) <= len(keys):
+                raise UserError(f"--stills {' '.join(values)}: two to four of {', '.join(keys)}")
+        given = [dict(zip(keys, values, strict=False)) for values in sets]
+        stills = find_stills([validated(Stills, values, Path("--stills")) for values in given])
     except UserError as error:
         return [], [str(error)]
     for still in stills:
@@ -192,18 +205,25 @@ def _stills(sets: list[list[Path]]) -> tuple[list[Path], list[str]]:
     return [path for still in stills for path in (still.image, still.mask)], problems
 
 
-def _weights_problems(initial: list[list[str]]) -> list[str]:
-    if not initial:
+def _weights_problems(initial: list[list[str]], networks: list[Path]) -> list[str]:
+    """What is wrong with ImageNet weights of encoders, and with trained networks."""
+    if not initial and not networks:
         return []
-    from rgmp.checkpoint import load_imagenet
+    from rgmp import checkpoint
     from rgmp.config import Network
     from rgmp.network import RGMP
 
+    def load_encoder(path: str, backbone: str) -> None:
+        settings = validated(Network, {"backbone": backbone}, Path("--weights"))
+        checkpoint.load_imagenet(RGMP(settings), Path(path))
+
+    loads: list[Callable[[], object]] = []
+    loads += [partial(load_encoder, path, backbone) for path, backbone in initial]
+    loads += [partial(checkpoint.load, path) for path in networks]
     problems = []
-    for path, backbone in initial:
+    for load in loads:
         try:
-            settings = validated(Network, {"backbone": backbone}, Path("--weights"))
-            load_imagenet(RGMP(settings), Path(path))
+            load()
         except UserError as error:
             problems.append(str(error))
     return problems
@@ -223,25 +243,106 @@ def _train(options: argparse.Namespace) -> None:
         raise UserError(f"{options.training}: no such training in {options.results}/plan.json")
     training = wanted[0]
     files.require_writable(options.results / folder)
-    from rgmp import device
+    from rgmp import device, team
     from rgmp.training import train
 
     threads, machine = training.settings["compute"]["threads"], study.machine
-    chosen = device.choose(machine.device, threads, machine.jobs_per_gpu)
-    with _recording(
-        options,
-        "train",
-        study=study.study,
-        variant=training.variants[0],
-        seed=training.seed,
-        stage=training.stage,
-        identity=training.identity,
-        config=training.settings,
-        inputs={"data": training.data, "parent": training.parent or ""},
-    ) as record:
-        record.results.update(train(study, training, options.results, chosen))
-        weights = options.results / folder / "weights.safetensors"
-        record.outputs[f"{folder}/weights.safetensors"] = files.digest_of_file(weights)
+    with team.joined() as processes:
+        chosen = device.choose(machine.device, threads, machine.jobs_per_gpu, processes)
+        if not processes.leads:
+            train(study, training, options.results, chosen, processes)
+            return
+        with _recording(
+            options,
+            "train",
+            study=study.study,
+            variant=training.variants[0],
+            seed=training.seed,
+            stage=training.stage,
+            identity=training.identity,
+            config=training.settings,
+            inputs={"data": training.data, "parent": training.parent or ""},
+        ) as record:
+            record.results["processes"] = processes.size
+            record.results.update(train(study, training, options.results, chosen, processes))
+            weights = options.results / folder / "weights.safetensors"
+            record.outputs[f"{folder}/weights.safetensors"] = files.digest_of_file(weights)
+
+
+def _add_training(command: argparse.ArgumentParser) -> None:
+    """Which training of which study."""
+    command.add_argument("study", type=Path, help="study file, or folder such as results/mini")
+    command.add_argument("--stage", choices=get_args(Stage), required=True)
+    command.add_argument("--variant", default="full", help="default: full")
+
+
+def _training(options: argparse.Namespace) -> tuple[plan.Plan, plan.Training]:
+    """The training that is asked for, of the study's first seed, and the study's plan.
+
+    Raises:
+        UserError: there is none, or the embedded benchmark is not rendered yet.
+    """
+    study, folder = plan.find_plan(options.study)
+    chosen = [
+        training
+        for training in study.trainings
+        if training.stage == options.stage
+        and training.seed == study.seeds[0]
+        and options.variant in training.variants
+    ]
+    if not chosen:
+        names = ", ".join(variant.name for variant in study.variants)
+        raise UserError(
+            f"--variant {options.variant}: has no {options.stage} in {options.study}; "
+            f"variants: {names}"
+        )
+    if study.embedded and not study.data.davis.is_dir():
+        raise UserError(
+            f"{study.data.davis}: the embedded benchmark is not rendered yet; run "
+            f"`snakemake --cores 1 {folder / 'data'}`"
+        )
+    return study, chosen[0]
+
+
+def _preview_options(command: argparse.ArgumentParser) -> None:
+    _add_training(command)
+    command.add_argument("--out", type=Path, required=True, metavar="FILE.png")
+    command.add_argument("--samples", type=_at_least(1), default=6, help="rows (default: 6)")
+    command.add_argument(
+        "--step", type=_at_least(0), default=0, help="whose samples come first (default: 0)"
+    )
+
+
+def _preview(options: argparse.Namespace) -> None:
+    study, training = _training(options)
+    files.require_writable(options.out.parent)
+    from rgmp import preview
+    from rgmp.samples import Samples
+
+    samples = Samples(study, training)
+    picture = preview.paint(samples.of_step(options.step, options.samples))
+    with files.appearing(options.out) as temporary:
+        picture.save(temporary, format="PNG")
+    print(f"{options.out}: seed {training.seed}, {training.stage}, step {options.step}")
+
+
+def _train_speed_options(command: argparse.ArgumentParser) -> None:
+    _add_training(command)
+    command.add_argument("--steps", type=_at_least(1), default=20, help="timed (default: 20)")
+    _add_record(command)
+
+
+def _train_speed(options: argparse.Namespace) -> None:
+    study, training = _training(options)
+    from rgmp import device, pace
+
+    chosen = device.choose(
+        study.machine.device, training.settings["compute"]["threads"], study.machine.jobs_per_gpu
+    )
+    with _recording(options, "train-speed", config=training.settings) as record:
+        record.results.update(pace.measure(study, training, chosen, options.steps))
+    for name, value in record.results.items():
+        print(f"{name:20} {value:.6g}")
 
 
 def _infer_options(command: argparse.ArgumentParser) -> None:
@@ -630,6 +731,20 @@ _COMMANDS = [
         _train_options,
         "Run one training of a study, or go on with it.",
         "results/mini pretrain/full-seed0-1a2b3c4d5e6f",
+    ),
+    (
+        "preview",
+        _preview,
+        _preview_options,
+        "Paint what a training is fed.",
+        "workflow/config/mini.yaml --stage pretrain --out preview.png",
+    ),
+    (
+        "train-speed",
+        _train_speed,
+        _train_speed_options,
+        "Measure samples a second, waiting for data, and memory, of a few steps.",
+        "workflow/config/mini.yaml --stage finetune --steps 20",
     ),
     (
         "infer",

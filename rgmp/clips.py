@@ -1,7 +1,8 @@
 """Stage 2: short clips of videos, one object in each (paper section 3.3).
 
-Source: facts/rgmp.md, "Training": N frames in order with random skips; the reference is an earlier
-frame of the same video with its true mask; one object, or the union of them, is followed.
+Source: facts/rgmp.md, "Training": N frames in order with random skips; the reference is the first
+or another earlier frame of the same video with its true mask; one object, or the union of them, is
+followed.
 """
 
 from collections.abc import Sequence
@@ -42,7 +43,8 @@ class Clips:
         )
         which = self._pick_object(rng, sequence)
         annotations = {t: self._truth(sequence, t, which) for t in (reference, previous, *targets)}
-        if not (annotations[reference] == 1).any():  # frame 0 always shows it
+        hidden = not (annotations[reference] == 1).any()
+        if hidden or settings.reference_frame == "first":  # frame 0 always shows it
             reference = 0
             annotations[0] = self._truth(sequence, 0, which)
         sampler = look(rng, annotations[targets[0]], settings, 0.0)
@@ -52,7 +54,7 @@ class Clips:
             frames.append(view.of_image(self._decoded.image(sequence.frames[t])))
             masks.append(view.of_mask(annotations[t]))
         guidance = sampler.view(rng).of_mask(annotations[previous])
-        guidance = deform(rng, guidance, 0.0, settings.scale, 0.0)
+        guidance = deform(rng, guidance, scale=settings.scale)
         return Sample(torch.stack(frames), torch.stack(masks), (guidance == 1).float())
 
     def _pick_object(self, rng: np.random.Generator, sequence: davis.Sequence) -> int | None:

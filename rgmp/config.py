@@ -56,19 +56,24 @@ class Closed(BaseModel):
 
 
 class Stills(Closed):
-    """A set of photographs with masks, for stage 1."""
+    """A set of photographs with masks, for stage 1 (`rgmp.stills`)."""
 
     images: Path = Field(description="folder of images (.jpg or .png)")
     masks: Path = Field(
-        description="folder of masks named as the images (.png): 0 background, 255 foreground, "
-        "anything between is uncertain and left out of the loss"
+        description="folder of masks (.png) named as the images; it may be the folder of the "
+        "images, which are .jpg then"
     )
-
-    @model_validator(mode="after")
-    def _two_folders(self) -> "Stills":
-        if self.images == self.masks:
-            raise ValueError("images and masks are one folder; put them in two")
-        return self
+    labels: Literal["foreground", "objects"] = Field(
+        "foreground",
+        description="what a mask's values mean; foreground: 0 background, 255 foreground, anything "
+        "between is uncertain and left out of the loss; objects: 0 background, each other value a "
+        "foreground of its own, 255 uncertain (Pascal VOC's SegmentationObject, DAVIS-2017)",
+    )
+    names: Path | None = Field(
+        None,
+        description="text file of what to take, one a line: an image without its suffix, or a "
+        "folder of them (ImageSets of Pascal VOC and of DAVIS); none: every image has a mask",
+    )
 
 
 class Mini(Closed):
@@ -118,12 +123,29 @@ class Optimisation(Closed):
 
     steps: Positive = Field(description="optimiser steps")
     batch: Positive = Field(description="samples a step")
-    learning_rate: float = Field(gt=0, description="Adam's, at the first step")
+    optimiser: Literal["adam", "adamw", "sgd"] = Field("adam", description="Adam in the paper")
+    momentum: float = Field(
+        0.9, ge=0, lt=1, description="of SGD; of Adam and AdamW the decay of the first moment"
+    )
+    weight_decay: float = Field(
+        0.0, ge=0, description="a step; AdamW's is apart from the gradient, the others' part of it"
+    )
+    learning_rate: float = Field(gt=0, description="at the first step")
     final_learning_rate: float = Field(
-        ge=0, description="Adam's, at the last step (cosine between)"
+        0.0, ge=0, description="at the last step, unless the schedule is constant"
+    )
+    schedule: Literal["constant", "cosine", "poly"] = Field(
+        "cosine",
+        description="course of the learning rate; poly: falls with (1 - step / last step)^0.9",
+    )
+    clip_gradient: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    coarse_loss: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the mean loss of the heads at strides 8, 16 and 32, beside that of "
+        "the head at stride 4; 0: those three do not learn",
     )
     crop: Size = Field(description="height and width of a training sample, pixels")
-    clip_gradient: float = Field(1.0, gt=0, description="largest norm of the gradient")
     rotation: Range = Field((-20, 20), description="degrees, a view")
     translation: float = Field(
         0.1, ge=0, description="largest shift of a view along either axis, share of the crop"
@@ -150,10 +172,16 @@ class Pretrain(Optimisation):
     guidance_shift: float = Field(
         0.1, ge=0, description="largest shift of the guidance mask, share of the object's size"
     )
+    guidance_scale: Factor = Field((0.9, 1.1), description="factor, the guidance mask")
+    guidance_rotation: Range = Field((-5, 5), description="degrees, the guidance mask")
+    guidance_shear: Range = Field((-5, 5), description="degrees, the guidance mask")
     guidance_warp: float = Field(
         0.05, ge=0, description="elastic warp of the guidance mask, share of the crop's height"
     )
     guidance_empty: Chance = Field(0.02, description="chance of an empty guidance mask")
+    guidance_cut: Chance = Field(
+        0.05, description="chance that the guidance mask lacks what lies beyond a line through it"
+    )
 
 
 class Finetune(Optimisation):
@@ -166,10 +194,18 @@ class Finetune(Optimisation):
     skip: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = Field(
         (0, 3), description="frames left out between two of a clip, at most, first and last step"
     )
-    bptt: Literal["full", "none"] = Field(
+    reference_frame: Literal["first", "earlier"] = Field(
+        "earlier", description="of a clip: frame 0 of its video, or any frame before the targets"
+    )
+    bptt: Literal["full", "detached", "none"] = Field(
         "full",
         description="full: the soft prediction is the next previous mask, with its gradient; "
-        "none: the true mask is fed in, so no frame depends on another",
+        "detached: without it; none: the true mask is fed in, so no frame depends on another",
+    )
+    frames_per_update: Positive | None = Field(
+        None,
+        description="targets of a clip after which the optimiser steps; the gradient ends there "
+        "too; none: after the whole clip",
     )
 
 
@@ -192,6 +228,9 @@ class Compute(Closed):
 
     precision: Literal["fp32", "bf16"] = Field("fp32", description="of the network in training")
     threads: Positive = Field(1, description="CPU threads of one training")
+    accumulate: Positive = Field(
+        1, description="parts of a batch, one in memory at a time, whose gradients make one step"
+    )
 
 
 class Machine(Closed):
@@ -200,7 +239,17 @@ class Machine(Closed):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where to compute; auto: a GPU where there is one"
     )
-    workers: int = Field(0, ge=0, description="processes that prepare samples for one training")
+    workers: int = Field(
+        0, ge=0, description="processes that prepare samples for each process of a training"
+    )
+    processes: Positive = Field(
+        1, description="that share every batch of one training, each on a GPU of its own (torchrun)"
+    )
+    recompute_activations: bool = Field(
+        False,
+        description="keep no activations for the gradient but compute them again: the same "
+        "gradient, less memory, more time",
+    )
     jobs_per_gpu: Positive = Field(
         1, description="jobs that share a GPU; more than one pays only where one cannot fill it"
     )
@@ -270,7 +319,12 @@ class Method(Closed):
 
     network: Network = Field(description="its backbone and its size")
     stages: tuple[Stage, ...] = Field(
-        ("pretrain", "finetune"), description="the trainings, in order", min_length=1
+        ("pretrain", "finetune"), description="the trainings, in order; [] with weights"
+    )
+    weights: Path | None = Field(
+        None,
+        description="a whole network that is trained already: one of ours, or the authors' "
+        "released file; stages are [] then",
     )
     pretrain: Pretrain = Field(description="stage 1")
     finetune: Finetune = Field(description="stage 2")
@@ -283,6 +337,12 @@ class Method(Closed):
         if list(stages) != [stage for stage in get_args(Stage) if stage in stages]:
             raise ValueError("each once, pretrain before finetune")
         return stages
+
+    @model_validator(mode="after")
+    def _trained_here_or_there(self) -> "Method":
+        if (self.weights is None) != bool(self.stages):
+            raise ValueError("weights and an empty stages go together: give both, or neither")
+        return self
 
 
 class Study(Method):

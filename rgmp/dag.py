@@ -79,7 +79,9 @@ def sharing(plan: Plan) -> list[Node]:
     seed = plan.seeds[0]
     chains = {v.name: next(r.trainings for r in v.runs if r.seed == seed) for v in plan.variants}
     ordered = [t.identity for t in plan.trainings if t.seed == seed]
-    names = sorted(chains, key=lambda name: [ordered.index(i) for i in chains[name]])
+    names = sorted(  # those with weights from elsewhere last
+        chains, key=lambda name: (not chains[name], [ordered.index(i) for i in chains[name]])
+    )
     nodes: list[Node] = []
     places: dict[str, int] = {}
     for stage in STAGES:
@@ -90,7 +92,7 @@ def sharing(plan: Plan) -> list[Node]:
             places[training.identity] = len(nodes)
             nodes.append(Node(label, STAGES.index(stage), sum(rows) / len(rows), parent))
     for row, name in enumerate(names):
-        parent = places[chains[name][-1]]
+        parent = places[chains[name][-1]] if chains[name] else None
         nodes.append(Node(plan.variant(name).label, len(STAGES), row, parent))
     return nodes
 

@@ -11,11 +11,14 @@ import torch
 from filelock import FileLock, Timeout
 
 from rgmp.errors import UserError
+from rgmp.team import ALONE, Team
 
 _held: list[FileLock] = []  # until the process ends
 
 
-def choose(name: str, threads: int | None = None, jobs_per_gpu: int = 1) -> torch.device:
+def choose(
+    name: str, threads: int | None = None, jobs_per_gpu: int = 1, team: Team = ALONE
+) -> torch.device:
     """Set the process up for reproducible work and give it a device.
 
     A place on a GPU is taken by a lock on the machine, and waited for while all are taken.
@@ -24,9 +27,10 @@ def choose(name: str, threads: int | None = None, jobs_per_gpu: int = 1) -> torc
         name: `auto` (a GPU where there is one), `cpu` or `cuda`.
         threads: of the CPU; None leaves PyTorch's choice. On a CPU they decide the last bits.
         jobs_per_gpu: places on each GPU; more than one pays only where one job cannot fill it.
+        team: whose processes take a GPU each.
 
     Raises:
-        UserError: `cuda` is asked for and there is no GPU.
+        UserError: `cuda` is asked for and there is no GPU, or fewer than the team has processes.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -35,12 +39,41 @@ def choose(name: str, threads: int | None = None, jobs_per_gpu: int = 1) -> torc
         raise UserError("--device cuda: PyTorch sees no GPU here; allowed: auto, cpu, cuda")
     if not gpus:
         torch.use_deterministic_algorithms(True)
+        # else memory is filled before it is used, a tenth of a small network's time
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         return torch.device("cpu")
+    if team.size > gpus * jobs_per_gpu:
+        raise UserError(
+            f"machine.processes (={team.size}): PyTorch sees {gpus} GPUs here with "
+            f"{jobs_per_gpu} places each; lower it, or set machine.device to cpu"
+        )
     # deterministic upsampling is many times slower here; the record says what was asked for
     torch.backends.cudnn.benchmark = True
-    device = torch.device("cuda", _take_gpu(gpus, jobs_per_gpu))
+    torch.backends.cudnn.allow_tf32 = False  # fp32 is fp32; who wants tf32 asks for it
+    device = torch.device("cuda", _take_gpus(gpus, jobs_per_gpu, team))
     torch.cuda.set_device(device)
     return device
+
+
+def _take_gpus(count: int, places: int, team: Team) -> int:
+    """The index of the GPU that this process of a team now holds.
+
+    Two teams that each held a part of what they need would wait for one another for ever, so one
+    team at a time takes its places.
+    """
+    gate = FileLock(_lock_path("gate"))
+    if team.size > 1 and team.leads:
+        gate.acquire()
+    with team.leader_first():
+        index = _take_gpu(count, places)
+    team.any(False)  # until the last of them has its own
+    gate.release()
+    return index
+
+
+def _lock_path(name: str) -> Path:
+    # one name a user: the file of another's could not be opened
+    return Path(tempfile.gettempdir()) / f"rgmp-{os.getuid()}-{name}.lock"
 
 
 def _take_gpu(count: int, places: int) -> int:
@@ -49,9 +82,7 @@ def _take_gpu(count: int, places: int) -> int:
     while True:
         for place, index in itertools.product(range(places), range(count)):
             uuid = torch.cuda.get_device_properties(index).uuid
-            # one name a user: the file of another's could not be opened
-            name = f"rgmp-{os.getuid()}-gpu-{uuid}-{place}.lock"
-            lock = FileLock(Path(tempfile.gettempdir()) / name, timeout=0)
+            lock = FileLock(_lock_path(f"gpu-{uuid}-{place}"), timeout=0)
             try:
                 lock.acquire()
             except Timeout:

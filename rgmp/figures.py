@@ -29,7 +29,7 @@ from rgmp import dag, facts
 from rgmp.config import Stage
 from rgmp.davis import Benchmark
 from rgmp.files import appearing
-from rgmp.pictures import Shot, hardest, mask_of, paint, parting, within_reach
+from rgmp.pictures import Shot, closer, hardest, mask_of, paint, parting, within_reach
 from rgmp.results import TITLES, Results, load, read_metrics
 from rgmp.scoring import Score
 from rgmp.statistics import ObjectScores, summarise
@@ -149,20 +149,25 @@ def _panels(
     return figure, list(zip(benchmarks, axes, strict=True))
 
 
+def _style(results: Results, method: str, styles: Sequence[Any]) -> Any:
+    """The style of a method: the first is full's alone, however many there are."""
+    index = results.methods.index(method)
+    return styles[1 + (index - 1) % (len(styles) - 1)] if index else styles[0]
+
+
 def _colour(results: Results, method: str) -> Any:
-    return COLOURS[results.methods.index(method) % len(COLOURS)]
+    return _style(results, method, COLOURS)
 
 
 def _mark(results: Results, method: str) -> dict[str, Any]:
     """Filled where the method is trained here, hollow where not."""
-    marker = MARKERS[results.methods.index(method) % len(MARKERS)]
     hollow = {"mfc": "none"} if method in results.external else {"mec": "white", "mew": 0.6}
+    marker = _style(results, method, MARKERS)
     return {"marker": marker, "color": _colour(results, method), **hollow}
 
 
 def _line(results: Results, method: str) -> Any:
-    index = results.methods.index(method)
-    return LINES[1 + (index - 1) % (len(LINES) - 1)] if index else LINES[0]
+    return _style(results, method, LINES)
 
 
 def _legend(figure: Figure, handles: Sequence[Artist]) -> None:
@@ -194,7 +199,7 @@ def _accuracy_speed(results: Results) -> Figure | str:
     timed = [key for key in results.scores if key in results.speed]
     if not timed:
         return "Nothing has been both scored and timed yet."
-    figure, panels = _panels(results, 3.4, timed)
+    figure, panels = _panels(results, 3.1 + 0.08 * len(results.methods), timed)
     handles = [
         _handle(results.label(variant), ls="", **_mark(results, variant))
         for variant in results.variants
@@ -291,7 +296,8 @@ def _name_points(figure: Figure, ax: Axes, points: dict[str, Point], others: lis
         def cost(place: _Place) -> int:
             box = put(place)
             covered = sum(1 for other in taken if box.overlaps(other))
-            return covered + int(box.x0 < frame.x0 or box.x1 > frame.x1)
+            outside = box.x0 < frame.x0 or box.x1 > frame.x1
+            return covered + int(outside or box.y0 < frame.y0 or box.y1 > frame.y1)
 
         taken.append(put(min(_PLACES, key=cost)))
 
@@ -359,7 +365,7 @@ def _course(results: Results) -> Figure | str:
     panels = [key for key in panels if key in results.rows]
     columns = min(len(panels), 2 if len(panels) <= 8 else 4)  # ten variants fit a page
     rows = -(-len(panels) // columns)
-    figure = _figure(results, 0.7 + 1.5 * rows)
+    figure = _figure(results, min(0.7 + 1.5 * rows, PAGE))
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax in axes.flat[len(panels) :]:
         ax.remove()
@@ -546,6 +552,7 @@ def _strips(results: Results) -> Figure | str:
         shots += parting(results, benchmark, _count(results), before)
     if not (shots and within_reach(results)):
         return _AWAY
+    shots = [closer(results, shot) for shot in shots]
     shown = [m for m in results.methods if any(mask_of(results, shot, m) for shot in shots)]
     names = ["truth", *map(results.label, shown)]
     heads = [f"{TITLES[s.benchmark]}\n{s.sequence}, frame {int(s.frame)}" for s in shots]

@@ -9,6 +9,7 @@ parameters and metrics, under the same names in every study.
 import json
 import re
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -154,7 +155,7 @@ def _of_run(
             "variant": variant.name,
             "seed": str(run.seed),
             "label": variant.label,
-            "identity": run.trainings[-1],
+            **({"identity": trainings[-1].identity} if trainings else {}),
             **{f"training.{training.stage}": training.folder for training in trainings},
             **_common_tags(records),
         },
@@ -277,18 +278,18 @@ def _record_tags(plan: Plan, record: Record) -> dict[str, str]:
 
 def _common_tags(records: Sequence[Record]) -> dict[str, str]:
     """By which code, in which locked environment and on which machine some jobs ran."""
-    told = [
-        {
-            "commit": record["code"]["commit"],
-            "sources": record["code"]["sources"],
-            "lock": record["code"].get("lock"),  # absent before there was one
-            "machine": record["machine"]["gpu"] or record["machine"]["cpu"],
-        }
-        for record in records
-    ]
-    keys = ("commit", "sources", "lock", "machine")
-    found = {key: sorted({tags[key] for tags in told if tags[key]}) for key in keys}  # type: ignore[type-var]
-    return {key: _text(values) for key, values in found.items() if values}
+    found: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        code, machine = record["code"], record["machine"]
+        for key, value in (
+            ("commit", code["commit"]),
+            ("sources", code["sources"]),
+            ("lock", code.get("lock")),  # absent in records of an earlier version
+            ("machine", machine["gpu"] or machine["cpu"]),
+        ):
+            if value:
+                found[key].add(value)
+    return {key: _text(sorted(values)) for key, values in found.items()}
 
 
 def _numbers(record: Record) -> dict[str, float]:

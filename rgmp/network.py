@@ -196,7 +196,7 @@ class Refine(nn.Module):
 class Decoder(nn.Module):
     """Global convolution, three refinements, a head of two channels at each of four strides.
 
-    Only the head at stride 4 is used; the other three are the authors' and carry their weights.
+    At inference only the head at stride 4 is used; a training may have a loss on the others too.
     """
 
     def __init__(self, channels: list[int], width: int) -> None:
@@ -207,13 +207,17 @@ class Decoder(nn.Module):
         self.refine2 = Refine(channels[0], width)
         self.head5, self.head4, self.head3, self.head2 = (_conv3(width, 2) for _ in range(4))
 
-    def forward(self, target: Pyramid, reference: Reference) -> Tensor:
-        """Logits (B, 2, H, W) of background and foreground."""
+    def forward(self, target: Pyramid, reference: Reference, heads: int) -> list[Tensor]:
+        """Logits (B, 2, H, W) of background and foreground, of so many heads, the finest first."""
         m5 = self.global_convolution(target.r5, reference)
         m4 = self.refine4(target.r4, m5)
         m3 = self.refine3(target.r3, m4)
         m2 = self.refine2(target.r2, m3)
-        return upsample(self.head2(F.relu(m2).to(self.head2.weight.dtype)), 4)
+        maps = (self.head2, m2, 4), (self.head3, m3, 8), (self.head4, m4, 16), (self.head5, m5, 32)
+        return [
+            upsample(head(F.relu(m).to(head.weight.dtype)), stride)
+            for head, m, stride in maps[:heads]
+        ]
 
 
 def upsample(x: Tensor, factor: int) -> Tensor:
@@ -250,10 +254,17 @@ class RGMP(nn.Module):
             previous_mask: float (B, 1, H, W), the soft mask of the frame before, in [0, 1].
             reference: of `self.reference` or of the frame before, with the same B.
         """
+        logits, reference = self.heads(frame, previous_mask, reference, 1)
+        return logits[0], reference
+
+    def heads(
+        self, frame: Tensor, previous_mask: Tensor, reference: Reference, count: int
+    ) -> tuple[list[Tensor], Reference]:
+        """As `forward`, with the logits of `count` heads, the finest first."""
         if not self.settings.previous_mask:
             previous_mask = torch.zeros_like(previous_mask)
         target = self.encoder(frame, previous_mask)
-        logits: Tensor = self.decoder(target, reference)
+        logits: list[Tensor] = self.decoder(target, reference, count)
         if self.settings.reference == "rolling":
             reference = self.decoder.global_convolution.reference(target.r5)
         return logits, reference

@@ -23,12 +23,16 @@ PIXELS = 300  # width of a picture: 1.5 inches at 200 dots an inch
 
 
 class Shot(NamedTuple):
-    """A frame of a benchmark; J of each method there, mean over objects, first seed."""
+    """A frame of a benchmark; J of each method there, mean over objects, first seed.
+
+    `view` is the part of it that is shown, left, top, right and bottom in pixels; None: all.
+    """
 
     benchmark: Benchmark
     sequence: str
     frame: str
     regions: dict[str, float]
+    view: tuple[int, int, int, int] | None = None
 
 
 def within_reach(results: Results) -> bool:
@@ -75,6 +79,27 @@ def mask_of(results: Results, shot: Shot, method: str) -> Path | None:
     return folder / shot.sequence / f"{shot.frame}.png"
 
 
+def closer(results: Results, shot: Shot) -> Shot:
+    """A shot cropped to its objects and what the methods took for them; at least half of it.
+
+    Raises:
+        UserError: the annotation or a mask is missing or broken.
+    """
+    files = [None, *filter(None, (mask_of(results, shot, method) for method in shot.regions))]
+    masks = [_labels(results, shot, file) for file in files]
+    rows, columns = np.nonzero(np.any([(m > 0) & (m != davis.VOID) for m in masks], axis=0))
+    height, width = masks[0].shape
+    if not rows.size:
+        return shot
+    share = max(0.5, 1.2 * np.ptp(rows) / height, 1.2 * np.ptp(columns) / width)
+    if share >= 1:
+        return shot
+    tall, wide = round(share * height), round(share * width)
+    top = min(max(0, (rows.min() + rows.max() - tall) // 2), height - tall)
+    left = min(max(0, (columns.min() + columns.max() - wide) // 2), width - wide)
+    return shot._replace(view=(int(left), int(top), int(left) + wide, int(top) + tall))
+
+
 def paint(results: Results, shot: Shot, mask: Path | None) -> npt.NDArray[np.uint8]:
     """A frame under a mask (None: the truth) in colour, the truth's outline in white.
 
@@ -84,20 +109,27 @@ def paint(results: Results, shot: Shot, mask: Path | None) -> npt.NDArray[np.uin
     Raises:
         UserError: the frame, its annotation or the mask is missing or broken.
     """
-    resolution = results.plan.data.resolution
-    name = f"{shot.sequence}/{shot.frame}"
-    frame = davis.read_frame(results.davis / "JPEGImages" / resolution / f"{name}.jpg")
-    annotation = results.davis / "Annotations" / resolution / f"{name}.png"
-    truth = davis.read_annotation(annotation, shot.benchmark)
-    labels = davis.read_annotation(mask, shot.benchmark) if mask else truth
-    size = (PIXELS, round(PIXELS * frame.shape[0] / frame.shape[1]))
-    painted = np.array(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS), float)
-    labels, truth = _resized(labels, size), _resized(truth, size)
+    folder = results.davis / "JPEGImages" / results.plan.data.resolution
+    frame = Image.fromarray(davis.read_frame(folder / shot.sequence / f"{shot.frame}.jpg"))
+    view = shot.view or (0, 0, *frame.size)
+    size = (PIXELS, round(PIXELS * (view[3] - view[1]) / (view[2] - view[0])))
+    painted = np.array(frame.resize(size, Image.Resampling.LANCZOS, view), float)
+    labels, truth = (
+        np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST, view))
+        for labels in (_labels(results, shot, mask), _labels(results, shot, None))
+    )
     for number in set(np.unique(labels).tolist()) - {0, davis.VOID}:
         colour = 255 * np.array(COLOURS[(number - 1) % len(COLOURS)])
         painted[labels == number] = 0.45 * painted[labels == number] + 0.55 * colour
     painted[_outline(truth)] = 255
     return painted.astype(np.uint8)
+
+
+def _labels(results: Results, shot: Shot, mask: Path | None) -> Labels:
+    """What a mask says of the shot's frame; None: the truth."""
+    folder = results.davis / "Annotations" / results.plan.data.resolution
+    truth = folder / shot.sequence / f"{shot.frame}.png"
+    return davis.read_annotation(mask or truth, shot.benchmark)
 
 
 def _shots(results: Results, benchmark: Benchmark) -> dict[str, list[Shot]]:
@@ -118,10 +150,6 @@ def _worth(shot: Shot) -> tuple[bool, float]:
     """What a frame is worth showing: whether its objects are in sight, how far J is apart."""
     best, least = max(shot.regions.values()), min(shot.regions.values())
     return best < 1, best - least  # exactly 1: there is nothing, and nothing was found
-
-
-def _resized(labels: Labels, size: tuple[int, int]) -> Labels:
-    return np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))
 
 
 def _outline(labels: Labels) -> npt.NDArray[np.bool_]:

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from rgmp.config import (
-    IMAGES,
-    MASKS,
     Closed,
     Evaluation,
     External,
@@ -29,7 +27,7 @@ from rgmp.config import (
     load_variants,
     validated,
 )
-from rgmp.davis import Benchmark, Sequence, list_images, open_sequence, read_split
+from rgmp.davis import Benchmark, Sequence, open_sequence, read_split
 from rgmp.errors import UserError
 from rgmp.files import (
     Digests,
@@ -41,6 +39,7 @@ from rgmp.files import (
     write_json,
 )
 from rgmp.scoring import require
+from rgmp.stills import list_pairs
 
 
 class Training(Closed):
@@ -58,11 +57,14 @@ class Training(Closed):
 
 
 class Run(Closed):
-    """One variant with one seed: its trainings in order, the last of which gives the weights."""
+    """One variant with one seed: its trainings in order, the last of which gives the weights.
+
+    Without trainings the weights are a file from elsewhere, the same for every seed.
+    """
 
     seed: int
     trainings: tuple[str, ...]
-    weights: str
+    weights: Path
 
 
 class PlannedVariant(Variant):
@@ -70,6 +72,7 @@ class PlannedVariant(Variant):
 
     name: str
     inference: Inference
+    threads: int
     runs: tuple[Run, ...]
 
 
@@ -99,6 +102,7 @@ class Plan(Closed):
     complete: bool
     data: DataPaths
     initial_weights: tuple[tuple[Path, str], ...]
+    networks: tuple[Path, ...]
     benchmarks: tuple[Benchmark, ...]
     split: str
     evaluation: Evaluation
@@ -176,17 +180,27 @@ def resolve(
     trainings: dict[str, Training] = {}
     variants = []
     for name, (variant, method) in methods.items():
+        _require_whole_parts(ablations / f"{name}.yaml", method, study.machine)
         runs = tuple(
             _run(name, seed, method, data, digests, trainings, folder) for seed in study.seeds
         )
         variants.append(
-            PlannedVariant(**variant.model_dump(), name=name, inference=method.inference, runs=runs)
+            PlannedVariant(
+                **variant.model_dump(),
+                name=name,
+                inference=method.inference,
+                threads=method.compute.threads,
+                runs=runs,
+            )
         )
     networks = [method.network for _, method in methods.values()]
     initial = {(n.initial_weights, n.backbone) for n in networks if n.initial_weights}
     if initial:
         bytes_of = [[digests.of(path), backbone] for path, backbone in sorted(initial)]
         data.digests["weights"] = digest_of(bytes_of)
+    given = sorted({method.weights for _, method in methods.values() if method.weights})
+    if given:
+        data.digests["networks"] = digest_of([digests.of(path) for path in given])
     digests.save()
     return Plan(
         file=str(path),
@@ -194,6 +208,7 @@ def resolve(
         complete=_is_complete(study, data.davis),
         data=data,
         initial_weights=tuple(sorted(initial)),
+        networks=tuple(given),
         variants=tuple(variants),
         external=external,
         trainings=tuple(trainings.values()),
@@ -229,6 +244,31 @@ def load_plan(folder: Path) -> Plan:
         raise UserError(f"{error}; run `rgmp plan STUDY.yaml` again") from error
 
 
+def find_plan(path: Path) -> tuple[Plan, Path]:
+    """The plan of a study's folder or of a study file, and the folder.
+
+    Raises:
+        UserError: as `load_plan` and `resolve`.
+    """
+    if path.is_dir():
+        return load_plan(path), path
+    found = resolve(path)
+    return found, Path("results") / found.study
+
+
+def _require_whole_parts(path: Path, method: Method, machine: Machine) -> None:
+    """Refuse a batch that processes and accumulated parts cannot share evenly."""
+    parts = machine.processes * method.compute.accumulate
+    for stage in method.stages:
+        batch = getattr(method, stage).batch
+        if batch % parts:
+            raise UserError(
+                f"{path}: {stage}.batch (={batch}) is no multiple of machine.processes "
+                f"(={machine.processes}) times compute.accumulate (={method.compute.accumulate}); "
+                "change one of them"
+            )
+
+
 def _run(
     variant: str,
     seed: int,
@@ -246,15 +286,19 @@ def _run(
     parent: str | None = None
     identities = []
     for stage in method.stages:
+        network = method.network
+        if stage != method.stages[-1] and network.reference == "rolling":
+            # a pair has one target, before which nothing has rolled: stage 1 is that of `first`
+            network = network.model_copy(update={"reference": "first"})
         settings = {
-            "network": method.network.model_dump(mode="json"),
+            "network": network.model_dump(mode="json"),
             stage: getattr(method, stage).model_dump(mode="json"),
             "compute": method.compute.model_dump(mode="json"),
         }
         digest = data.digests[
             "stills" if stage == "pretrain" else f"{method.finetune.benchmark}/train"
         ]
-        identity = _identity(settings, method.network, digest, parent, seed, digests)
+        identity = _identity(settings, network, digest, parent, seed, digests)
         shared = trainings.get(identity)
         there = sorted((folder / "weights" / stage).glob(f"*-{identity}"))
         named = there[0].name.removesuffix(f"-{identity}") if there else f"{variant}-seed{seed}"
@@ -272,7 +316,9 @@ def _run(
         )
         identities.append(identity)
         parent = identity
-    weights = f"{trainings[identities[-1]].folder}/weights.safetensors"
+    if method.weights:
+        return Run(seed=seed, trainings=(), weights=method.weights)
+    weights = folder / trainings[identities[-1]].folder / "weights.safetensors"
     return Run(seed=seed, trainings=tuple(identities), weights=weights)
 
 
@@ -321,15 +367,7 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
     if pretrained:
         if not data.stills:
             raise UserError(f"{study.study}: data.stills is empty; stage 1 needs stills and masks")
-        found["stills"] = digest_of(
-            [
-                [
-                    digests.of_all(list_images(images, IMAGES).values(), names=1),
-                    digests.of_all(list_images(masks, MASKS).values(), names=1),
-                ]
-                for images, masks in ((s.images, s.masks) for s in data.stills)
-            ]
-        )
+        found["stills"] = digest_of([_digest_of_stills(s, digests) for s in data.stills])
     for benchmark, split in sorted(splits):
         names = read_split(data.davis, benchmark, split)
         sequences = [open_sequence(data.davis, name, data.resolution) for name in names]
@@ -365,6 +403,24 @@ def _find_external(
             )
         found[benchmark] = digests.of_all(masks, names=2)
     return PlannedExternal(**external.model_dump(), digests=found)
+
+
+def _digest_of_stills(stills: Stills, digests: Digests) -> list[Any]:
+    """What stands for a set of stills: its labels, its images and masks in order, by their names.
+
+    Raises:
+        UserError: the set is empty, or as `list_pairs`.
+    """
+    found = list_pairs(stills)
+    if not found:
+        raise UserError(f"{stills.images}: no image there; stage 1 needs some")
+    return [
+        stills.labels,
+        *(
+            [str(image.relative_to(stills.images)), digests.of(image), digests.of(mask)]
+            for image, mask in found
+        ),
+    ]
 
 
 def _require_frames(sequences: list[Sequence], split: str, least: int) -> None:

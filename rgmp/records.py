@@ -148,7 +148,7 @@ def recording(
         started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
         wall_seconds=round(time.perf_counter() - clock, 3),
         peak_memory_bytes=peak_memory(),
-        peak_gpu_memory_bytes=_peak_gpu_memory(),
+        peak_gpu_memory_bytes=peak_gpu_memory(),
     )
     write_json(path, record)
 
@@ -313,11 +313,12 @@ def _or_mixed(ask: Callable[[], bool | str]) -> bool | str:
 
 
 def peak_memory() -> int:
-    """Most bytes that this process has held at once."""
+    """Largest memory of this process until now, without its workers: bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB
 
 
-def _peak_gpu_memory() -> int | None:
+def peak_gpu_memory() -> int | None:
+    """Largest memory of tensors on the GPU until now: bytes; None where none was used."""
     gpu = _gpu()
     return None if gpu is None else int(_torch().cuda.max_memory_allocated(gpu))

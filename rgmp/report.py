@@ -1,19 +1,23 @@
 """The report of a study: one HTML file that needs nothing else, made from rows and records."""
 
 import base64
-from collections import defaultdict
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
+from pydantic import TypeAdapter, ValidationError
 
 from rgmp import figures, tables
 from rgmp.davis import Benchmark
 from rgmp.errors import UserError
-from rgmp.files import write_text
+from rgmp.files import read_json, write_text
 from rgmp.records import Record
-from rgmp.results import TITLES, Results, load, seconds_of
+from rgmp.results import RUNS, TITLES, Results, commit_of, load, seconds_of
 from rgmp.statistics import Verdict, summarise
 from rgmp.typesetting import NOTHING, duration, interval, points
 
@@ -27,12 +31,84 @@ CAPTIONS = {
     "sequences": "J of every sequence, hardest at the bottom.",
     "training": "Training curves: the mean of the seeds, and thin lines for each; a training that "
     "variants share is drawn once, under the first of them.",
-    "strips": "The frames at which the variants part most: masks in colour, the truth outlined in "
-    "white, first seed.",
+    "strips": "The frames at which the variants part most, cropped to what is marked there: masks "
+    "in colour, the truth outlined in white, first seed.",
     "worst": "Where the whole method does worst: masks in colour, the truth outlined in white.",
     "dag": "Which command waits for which, and how often each runs; below, the trainings of one "
     "seed and the variants that rest on them.",
 }
+
+
+RESTS_ON: dict[str, tuple[str, ...]] = {
+    "ablation": ("score",),
+    "davis2016": ("score", "speed"),
+    "davis2017": ("score", "speed"),
+    "speed": ("speed",),
+    "sequences": ("score",),
+    "cost": ("train",),
+    "accuracy_speed": ("score", "speed"),
+    "differences": ("score",),
+    "course": ("score",),
+    "training": ("train",),
+    "strips": ("infer", "score"),
+    "worst": ("infer", "score"),
+    "dag": (),
+}
+"""Each table and figure, and the kinds of records that it is made from."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Where the runs of MLflow are that mirror the study, as `rgmp track` has left it.
+
+    Attributes:
+        uri: of the store, without a password.
+        experiment: its id there; None: nothing has been tracked.
+        runs: name of a record, or of a variant and seed -> id of its run.
+    """
+
+    uri: str
+    experiment: str | None
+    runs: dict[str, str]
+
+    @property
+    def page(self) -> str:
+        """The page of the experiment: of the server, or of `mlflow ui` on this machine."""
+        served = self.uri.startswith("http")
+        server = self.uri.rstrip("/") if served else "http://127.0.0.1:5000"
+        return f"{server}/#/experiments/{self.experiment}"
+
+    @property
+    def command(self) -> str | None:
+        """What shows the store, where no server does."""
+        if self.uri.startswith("http"):
+            return None
+        return f"mlflow ui --backend-store-uri {self.uri}"
+
+    def link(self, name: str) -> str | None:
+        """The page of a run."""
+        return f"{self.page}/runs/{self.runs[name]}" if name in self.runs else None
+
+    def comparison(self, names: list[str]) -> str | None:
+        """The page that compares some runs."""
+        ids = [self.runs[name] for name in names if name in self.runs]
+        if len(ids) < 2:
+            return None
+        server = self.page.partition("#")[0]
+        runs, experiments = quote(json.dumps(ids)), quote(json.dumps([self.experiment]))
+        return f"{server}#/compare-runs?runs={runs}&experiments={experiments}"
+
+
+def _runs(folder: Path) -> Runs:
+    path = folder / RUNS
+    if not path.is_file():
+        return Runs("", None, {})
+    try:
+        return TypeAdapter(Runs).validate_python(read_json(path))
+    except ValidationError as error:
+        raise UserError(
+            f"{path}: does not say where runs are; remove it and run `rgmp track {folder}`"
+        ) from error
 
 
 def write(results: Path) -> None:
@@ -42,7 +118,7 @@ def write(results: Path) -> None:
         UserError: the folder is none of a study, one of its files is broken, or a figure is not
             there yet.
     """
-    study = load(results)
+    study, runs = load(results), _runs(results)
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -51,16 +127,22 @@ def write(results: Path) -> None:
         plan=study.plan,
         nature=study.nature,
         verdicts=[_verdict(study, benchmark) for benchmark in study.plan.benchmarks],
-        claims=[
-            (study.label(v), study.plan.variant(v).claim, _found(study, v)) for v in study.others
-        ],
+        variants=[_variant(study, runs, variant) for variant in study.variants],
         tables={table.name: table for table in tables.build(study)},
+        made={
+            **{name: _made(study, name, "tables") for name in tables.names(study.plan)},
+            **{name: _made(study, name, "figures") for name in figures.NAMES},
+        },
+        runs=runs,
+        compared=runs.comparison([name for v in study.variants for name in _names(study, v)]),
         nothing=NOTHING,
         figures={name: _embedded(results / "figures" / f"{name}.png") for name in figures.NAMES},
         captions=CAPTIONS,
         facts=_facts(study),
         disagreements=study.disagreements,
-        records=[_provenance(study, record) for record in study.records if not _is_beside(record)],
+        records=[
+            _provenance(study, runs, record) for record in study.records if not _is_beside(record)
+        ],
     )
     write_text(results / "report.html", html)
 
@@ -83,6 +165,22 @@ def _verdict(study: Results, benchmark: Benchmark) -> str:
     return f"{TITLES[benchmark]}: {told}"
 
 
+def _names(study: Results, variant: str) -> dict[str, int]:
+    """What the runs of a variant are called in MLflow, and their seeds."""
+    return {f"{variant}/seed{run.seed}": run.seed for run in study.plan.variant(variant).runs}
+
+
+def _variant(study: Results, runs: Runs, variant: str) -> dict[str, Any]:
+    """A variant, what it tests, what came out, and its runs."""
+    links = {seed: runs.link(name) for name, seed in _names(study, variant).items()}
+    return {
+        "label": study.label(variant),
+        "claim": study.plan.variant(variant).claim,
+        "found": _found(study, variant),
+        "links": {seed: link for seed, link in links.items() if link},
+    }
+
+
 def _found(study: Results, variant: str) -> str:
     """What the study says to a variant's claim."""
     found = [(b, d) for (b, v), d in study.differences.items() if v == variant]
@@ -90,6 +188,28 @@ def _found(study: Results, variant: str) -> str:
         f"{d.verdict.capitalize()} on {TITLES[b]}: {interval(d.mean, d.low, d.high)} points."
         for b, d in found
     )
+
+
+def _made(study: Results, name: str, command: str) -> str:
+    """What made a table or a figure: rule, commit, config, data, machine."""
+    records = [
+        record
+        for record in study.of_kind(*RESTS_ON[name])
+        if name not in study.plan.benchmarks or record["benchmark"] == name
+    ]
+    counts = Counter(record["kind"] for record in records)
+    odd = {name for disagreement in study.disagreements for name in disagreement.records}
+    rested = ["the plan", *(f"{count} {kind} records" for kind, count in counts.items())]
+    data = {(r["stage"] or r["benchmark"], r["inputs"].get("data", "")[:10]) for r in records}
+    parts = {
+        f"rule make_{command}": f"rgmp {command}, from {', '.join(rested)}",
+        "commit": " and ".join(sorted({commit_of(record) for record in records})),
+        "config": f"{study.plan.file}, plan {study.plan.digest[:10]}",
+        "data": ", ".join(sorted(f"{where} {digest}" for where, digest in data if digest)),
+        "machine": "; ".join(sorted({_machine(record) for record in records})),
+        "provenance": "mixed" if any(record["name"] in odd for record in records) else "",
+    }
+    return " · ".join(f"{part}: {value}" for part, value in parts.items() if value)
 
 
 def _embedded(path: Path) -> str:
@@ -127,14 +247,14 @@ def _is_beside(record: Record) -> bool:
     return record["kind"] in {"plan", "tables", "figures", "report", "track"}
 
 
-def _provenance(study: Results, record: Record) -> dict[str, Any]:
+def _provenance(study: Results, runs: Runs, record: Record) -> dict[str, Any]:
     """A record as a row of the last table."""
-    code = record["code"]
     return {
         "kind": record["kind"],
         "name": record["name"],
-        "commit": (code["commit"] or "unknown")[:10] + (" (dirty)" if code["dirty"] else ""),
-        "sources": code["sources"][:10],
+        "link": runs.link(record["name"]),
+        "commit": commit_of(record),
+        "sources": record["code"]["sources"][:10],
         "identity": (record["identity"] or "")[:12],
         "data": record["inputs"].get("data", "")[:10],
         "machine": _machine(record),

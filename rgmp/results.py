@@ -123,7 +123,7 @@ class Results:
     @property
     def commit(self) -> str:
         """The commit that the figures come from, in words: `1a2b3c4d5e (dirty)`."""
-        commits = sorted({_commit(record) for record in self.measured})
+        commits = sorted({commit_of(record) for record in self.measured})
         return " and ".join(commits) or "unknown"
 
     @property
@@ -260,7 +260,8 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def _commit(record: Record) -> str:
+def commit_of(record: Record) -> str:
+    """The commit that a job ran from, in words: `1a2b3c4d5e (dirty)`."""
     code = record["code"]
     if code["commit"] is None:
         return "unknown"

@@ -2,13 +2,14 @@
 
 Source: facts/rgmp.md, "Training". Two strategies: two views of one image; or a foreground pasted on
 another image, seen differently in each frame, at times with something in front of it. The guidance
-mask, which stands for the frame before, is the target's true mask deformed further.
+mask, which stands for the frame before, is the target's true mask deformed further, at times cut or
+empty.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -16,9 +17,10 @@ import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor
 
 from rgmp import davis
-from rgmp.config import IMAGES, MASKS, Pretrain, Stills
+from rgmp.config import Pretrain, Stills
 from rgmp.errors import UserError
-from rgmp.views import IGNORE, View, deform, look
+from rgmp.stills import list_pairs
+from rgmp.views import IGNORE, View, cut, deform, look
 
 
 class Sample(NamedTuple):
@@ -69,50 +71,53 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Still:
-    """A photograph and its mask."""
+    """A photograph and its mask, whose values mean what `Stills.labels` says."""
 
     image: Path
     mask: Path
+    labels: Literal["foreground", "objects"] = "foreground"
 
     def load(self, decoded: Decoded) -> tuple[Tensor, Tensor]:
-        """The image, float (3, H, W) in [0, 1], and its mask, uint8 (H, W) of 0, 1 and IGNORE.
+        """The image, float (3, H, W) in [0, 1], and uint8 (H, W): 0, objects 1, 2, ..., IGNORE.
 
         Raises:
-            UserError: a file cannot be read, or they differ in size.
+            UserError: a file cannot be read, they differ in size, or a foreground is empty.
         """
-        image, mask = decoded.image(self.image), decoded.get(self.mask, _read_mask)
-        if mask.shape != image.shape[1:]:
+        read = _read_foreground if self.labels == "foreground" else _read_objects
+        image, labels = decoded.image(self.image), decoded.get(self.mask, read)
+        if labels.shape != image.shape[1:]:
             raise UserError(
-                f"{self.mask}: is {mask.shape[1]}x{mask.shape[0]}, its image is "
+                f"{self.mask}: is {labels.shape[1]}x{labels.shape[0]}, its image is "
                 f"{image.shape[2]}x{image.shape[1]}; they must be of one size"
             )
-        return image, mask
+        if self.labels == "foreground" and not (labels == 1).any():
+            raise UserError(
+                f"{self.mask}: no pixel of it is 255, the foreground; where each value is an "
+                "object of its own, say labels: objects"
+            )
+        return image, labels
 
 
-def _read_mask(path: Path) -> Tensor:
+def _read_foreground(path: Path) -> Tensor:
     values = davis.read_labels(path)
     mask = np.select([values == 0, values == 255], [0, 1], IGNORE).astype(np.uint8)
     return torch.from_numpy(mask)
 
 
+def _read_objects(path: Path) -> Tensor:
+    return torch.from_numpy(davis.read_labels(path))
+
+
 def find_stills(sets: Sequence[Stills]) -> list[Still]:
-    """Every image of the folders that has a mask, in order.
+    """Every image of the sets with its mask, in order.
 
     Raises:
-        UserError: a folder is not there, an image has no mask, a mask no image, or two one name.
+        UserError: there is none, or as `rgmp.stills.list_pairs`.
     """
-    stills = []
-    for folders in sets:
-        images = davis.list_images(folders.images, IMAGES)
-        masks = davis.list_images(folders.masks, MASKS)
-        for stem in sorted(images.keys() ^ masks.keys()):
-            if stem in images:
-                raise UserError(f"{images[stem]}: has no mask {folders.masks / stem}.png")
-            raise UserError(f"{masks[stem]}: has no image in {folders.images}")
-        stills += [Still(images[stem], masks[stem]) for stem in images]
-    if not stills:
+    found = [Still(*pair, each.labels) for each in sets for pair in list_pairs(each)]
+    if not found:
         raise UserError("data.stills: no image in any folder; stage 1 needs some")
-    return stills
+    return found
 
 
 class Pairs:
@@ -137,7 +142,24 @@ class Pairs:
         return Sample(frames, masks, self._guidance(rng, masks[1]))
 
     def _pick(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        return self._stills[int(rng.integers(len(self._stills)))].load(self._decoded)
+        """An image and the mask of one of its objects: uint8 (H, W) of 0, 1 and IGNORE.
+
+        Where a frame shows no object, the next one that does takes its place.
+
+        Raises:
+            UserError: there is no object in any.
+        """
+        first, count = int(rng.integers(len(self._stills))), len(self._stills)
+        for i in range(first, first + count):
+            image, labels = self._stills[i % count].load(self._decoded)
+            there = np.flatnonzero(np.bincount(labels.numpy().ravel(), minlength=256))
+            objects = there[(there > 0) & (there != IGNORE)]
+            if len(objects):
+                which = int(objects[rng.integers(len(objects))])
+                mask = (labels == which).byte()
+                mask[labels == IGNORE] = IGNORE
+                return image, mask
+        raise UserError("data.stills: no mask of any set has an object")
 
     def _paste(
         self, rng: np.random.Generator, pairs: list[tuple[Tensor, Tensor]]
@@ -158,7 +180,17 @@ class Pairs:
         settings = self._settings
         if rng.random() < settings.guidance_empty:
             return torch.zeros_like(truth, dtype=torch.float32)
-        guess = deform(rng, truth, settings.guidance_shift, settings.scale, settings.guidance_warp)
+        guess = deform(
+            rng,
+            truth,
+            scale=settings.guidance_scale,
+            rotation=settings.guidance_rotation,
+            shear=settings.guidance_shear,
+            shift=settings.guidance_shift,
+            warp=settings.guidance_warp,
+        )
+        if rng.random() < settings.guidance_cut:
+            guess = cut(rng, guess)
         return (guess == 1).float()
 
 

@@ -223,7 +223,8 @@ class _Store:
             for title, name in mirror.links.items()
             if name in self.ids
         ]
-        note, run_id = "\n\n".join(filter(None, [mirror.note, *links])), self.ids[mirror.name]
+        note = "\n\n".join(filter(None, [mirror.note, ", ".join(links)]))
+        run_id = self.ids[mirror.name]
         said = run.data.tags.get(_NOTE, "") if run and run.info.run_id == run_id else ""
         if note != said:
             self.client.set_tag(run_id, _NOTE, note)

@@ -8,35 +8,45 @@ back, and the gradient with it (back-propagation through time).
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.checkpoint import checkpoint as recomputed
 
-from rgmp import checkpoint, config, davis
+from rgmp import checkpoint, config
 from rgmp.attempts import Attempts, Journal, learning_rate
-from rgmp.clips import Clips
-from rgmp.config import Finetune, Optimisation, Pretrain
-from rgmp.errors import UserError
+from rgmp.config import Finetune, Optimisation
 from rgmp.files import digest_of
 from rgmp.network import RGMP, calibrate
 from rgmp.plan import Plan, Training
 from rgmp.progress import Progress
-from rgmp.synthesis import Decoded, Pairs, Sample, find_stills
+from rgmp.samples import STOPPING, Samples, settings_of
+from rgmp.synthesis import Sample
+from rgmp.team import ALONE, Team
 from rgmp.views import IGNORE
 
-_STAGES = ("pretrain", "finetune")
 _CALIBRATION_BATCHES = 8
+_HEADS = 4
 
 
-def train(plan: Plan, training: Training, folder: Path, device: torch.device) -> dict[str, float]:
+class Unrolling(NamedTuple):
+    """How clips are segmented and what of it is learned from."""
+
+    bptt: Literal["full", "detached", "none"] = "full"
+    window: int | None = None  # frames; None: the whole clip
+    coarse_loss: float = 0.0
+    recompute: bool = False
+
+
+def train(
+    plan: Plan, training: Training, folder: Path, device: torch.device, team: Team = ALONE
+) -> dict[str, float]:
     """Run one training to its end, from wherever an earlier attempt was stopped.
 
     Args:
@@ -45,81 +55,170 @@ def train(plan: Plan, training: Training, folder: Path, device: torch.device) ->
         folder: of the study, `results/<study>`; weights.safetensors and metrics.jsonl appear in
             `folder / training.folder`.
         device: where to compute.
+        team: which processes run this training; its leader alone writes.
 
     Returns:
-        Numbers for the record: steps, samples, final_loss, final_J, seconds of all attempts.
+        Numbers for the record, as `Journal.summary` has them.
 
     Raises:
         UserError: the data or the weights to start from cannot be used, or the loss is not finite.
     """
-    settings = _settings(training)
-    source = _source(plan, settings)
-    out = folder / training.folder
-    samples = _Samples(source, settings, training.seed, training.stage)
-    network = _start(plan, training, folder, samples).to(device).train()
-    optimiser = torch.optim.Adam(
-        [p for p in network.parameters() if p.requires_grad], lr=settings.learning_rate
-    )
+    settings, out = settings_of(training), folder / training.folder
+    samples = Samples(plan, training)
+    network = _start(plan, training, folder, samples)
+    # convolutions are faster so, on a CPU and on a GPU's tensor cores
+    network = network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    update = Update(network, training, plan.machine.recompute_activations, team)
     attempts = Attempts(out / "checkpoints", training.identity)
-    journal = Journal(out / "metrics.jsonl", settings)
-    first = attempts.resume(network, optimiser, journal)
-    progress = Progress(f"{training.stage} {training.slug}", "steps", settings.steps, first)
-    bptt = settings.bptt if isinstance(settings, Finetune) else "none"
-    bf16 = training.settings["compute"]["precision"] == "bf16"
+    journal = Journal(out / "metrics.jsonl" if team.leads else None, settings, samples.identity_of)
+    with team.leader_first():  # it removes what is damaged
+        first = attempts.resume(network, update.optimiser, journal)
+    total, done = (count * settings.batch for count in (settings.steps, first))
+    progress = Progress(f"{training.stage} {training.slug}", "samples", total, done)
+    batches = samples.batches(first, device, plan.machine.workers, update.parts, team)
     saved = time.monotonic()
     with _Stop() as stop:
-        for step, batch in samples.batches(first, plan.machine.workers, device):
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(settings, step)
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                loss, quality = clip_loss(network, batch, bptt)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_gradient)
-            _require_finite(loss, norm, step, samples)
-            optimiser.step()
-            journal.add(step, loss, quality)
-            progress.at(step + 1, f"loss {journal.loss:.4f}")
-            due = time.monotonic() - saved > plan.machine.checkpoint_seconds
-            if step + 1 < settings.steps and (due or stop.asked):
-                attempts.save(step + 1, network, optimiser, journal)
+        for step, parts, waited in batches:
+            journal.add(step, update(step, parts), waited)
+            if team.leads:
+                progress.at((step + 1) * settings.batch, f"step {step + 1} loss {journal.loss:.4f}")
+            if step + 1 == settings.steps:
+                break
+            stopping = team.any(stop.asked)
+            due = stopping or time.monotonic() - saved > plan.machine.checkpoint_seconds
+            if team.leads and due:
+                attempts.save(step + 1, network, update.optimiser, journal)
                 saved = time.monotonic()
-            if stop.asked and step + 1 < settings.steps:
-                print(f"stopped by signal after step {step + 1}: saved", file=sys.stderr)
-                sys.exit(128 + stop.asked)
-    metadata = {"identity": training.identity, "stage": training.stage, "seed": str(training.seed)}
-    journal.write()
-    checkpoint.save(out / "weights.safetensors", network, metadata)
-    attempts.clear()
+                if stopping:
+                    print(f"stopped by signal after step {step + 1}: saved", file=sys.stderr)
+            if stopping:
+                team.any(stopping)  # the leader has saved
+                sys.exit(128 + stopping)
+    if team.leads:
+        journal.write()
+        seed = str(training.seed)
+        metadata = {"identity": training.identity, "stage": training.stage, "seed": seed}
+        checkpoint.save(out / "weights.safetensors", network, metadata)
+        attempts.clear()
     return journal.summary()
 
 
-def clip_loss(network: RGMP, batch: Sample, bptt: Literal["full", "none"]) -> tuple[Tensor, Tensor]:
-    """Segment a batch of clips frame after frame; the mean cross-entropy over frames and pixels.
+class Update:
+    """Takes the step, or the steps, of the optimiser that a batch gives."""
+
+    def __init__(self, network: RGMP, training: Training, recompute: bool, team: Team) -> None:
+        """Train `network`, where it is, as the training's settings say."""
+        settings, compute = settings_of(training), training.settings["compute"]
+        self._settings, self._network, self._team = settings, network, team
+        self._bf16, self.parts = compute["precision"] == "bf16", compute["accumulate"]
+        self._how = Unrolling(coarse_loss=settings.coarse_loss, recompute=recompute)
+        if isinstance(settings, Finetune):
+            self._how = self._how._replace(bptt=settings.bptt, window=settings.frames_per_update)
+        self._learning = [p for p in network.parameters() if p.requires_grad]
+        self.optimiser = make_optimiser(self._learning, settings)
+
+    def __call__(self, step: int, parts: list[Sample]) -> Tensor:
+        """Learn from a batch.
+
+        Returns:
+            Loss, mean intersection over union, and norm of the gradient: (3,), still on the device.
+        """
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self._settings, step)
+        device = parts[0].frames.device.type
+        clips = [unroll(self._network, part, self._how) for part in parts]
+        outcomes = []
+        for _ in windows(parts[0].frames.shape[1], self._how.window):
+            self.optimiser.zero_grad(set_to_none=True)
+            measured = []
+            for clip in clips:
+                with torch.autocast(device, torch.bfloat16, enabled=self._bf16):
+                    loss, quality = next(clip)
+                (loss / len(clips)).backward()  # type: ignore[no-untyped-call]
+                measured.append(torch.stack([loss.detach(), quality]))
+            mean = torch.stack(measured).mean(dim=0)
+            self._team.average([*(p.grad for p in self._learning if p.grad is not None), mean])
+            norm = torch.nn.utils.clip_grad_norm_(self._learning, self._settings.clip_gradient)
+            self.optimiser.step()
+            outcomes.append(torch.cat([mean, norm[None]]))
+        return torch.stack(outcomes).mean(dim=0)
+
+
+def make_optimiser(
+    learning: list[torch.nn.Parameter], settings: Optimisation
+) -> torch.optim.Optimizer:
+    """The optimiser that the settings name; its learning rate is set at every step."""
+    rate, momentum, decay = settings.learning_rate, settings.momentum, settings.weight_decay
+    if settings.optimiser == "sgd":
+        return torch.optim.SGD(learning, rate, momentum, weight_decay=decay)
+    kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
+    return kind(learning, rate, (momentum, 0.999), weight_decay=decay)
+
+
+def windows(frames: int, window: int | None) -> list[range]:
+    """The targets 1, 2, ... of a clip of so many frames, cut into windows."""
+    length = window or frames
+    return [range(t, min(t + length, frames)) for t in range(1, frames, length)]
+
+
+def unroll(network: RGMP, batch: Sample, how: Unrolling) -> Iterator[tuple[Tensor, Tensor]]:
+    """Segment a batch of clips frame after frame, and stop after each window to be learned from.
+
+    With `bptt: full` the gradient reaches back through the predictions to the start of the window.
+    In every window the reference is encoded anew, by the weights as they are then.
 
     Args:
         network: in training mode.
         batch: frames float (B, T, 3, h, w), masks uint8 (B, T, h, w), guidance float (B, h, w).
-        bptt: `full`: the soft prediction is the next previous mask, gradient and all; `none`: the
-            true mask is.
+        how: which previous mask is fed in: the soft prediction, gradient and all (`full`) or
+            without it (`detached`), or the true mask (`none`).
 
-    Returns:
-        The loss, a scalar; and the mean intersection over union of the predictions at 0.5.
+    Yields:
+        The mean of `frame_loss` over the window's frames, a scalar; and the mean intersection over
+        union of the predictions at 0.5.
     """
-    reference = network.reference(batch.frames[:, 0], (batch.masks[:, :1] == 1).float())
+    run: Callable[..., Any] = _called
+    if how.recompute:
+        run = partial(recomputed, use_reentrant=False, preserve_rng_state=False)
+    shown = batch.frames[:, 0], (batch.masks[:, :1] == 1).float()  # what the reference shows
     previous = batch.guidance[:, None]
-    losses, overlaps = [], []
-    for t in range(1, batch.frames.shape[1]):
-        truth = batch.masks[:, t]
-        logits, reference = network(batch.frames[:, t], previous, reference)
-        logits = logits.float()
-        known = (truth != IGNORE).sum().clamp(min=1)
-        summed = F.cross_entropy(logits, truth.long(), ignore_index=IGNORE, reduction="sum")
-        losses.append(summed / known)
-        probability = torch.softmax(logits, dim=1)[:, 1:]
-        overlaps.append(overlap(probability.detach()[:, 0] > 0.5, truth))
-        previous = probability if bptt == "full" else (truth[:, None] == 1).float()
-    return torch.stack(losses).mean(), torch.stack(overlaps).mean()
+    for window in windows(batch.frames.shape[1], how.window):
+        reference = run(network.reference, *shown)
+        losses, overlaps = [], []
+        for t in window:
+            frame, truth = batch.frames[:, t], batch.masks[:, t]
+            heads, reference = run(
+                network.heads, frame, previous, reference, _HEADS if how.coarse_loss else 1
+            )
+            finest, *coarse = (frame_loss(logits, truth) for logits in heads)
+            losses.append(finest + how.coarse_loss * sum(coarse) / max(len(coarse), 1))
+            probability = torch.softmax(heads[0].float(), dim=1)[:, 1:]
+            overlaps.append(overlap(probability.detach()[:, 0] > 0.5, truth))
+            if network.settings.reference == "rolling":
+                shown = frame, previous.detach() * network.settings.previous_mask
+            previous = probability if how.bptt != "none" else (truth[:, None] == 1).float()
+            if how.bptt == "detached":
+                previous = previous.detach()
+        yield torch.stack(losses).mean(), torch.stack(overlaps).mean()
+        previous = previous.detach()
+
+
+def _called(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
+
+
+def frame_loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """Cross-entropy, the mean over each sample's known pixels, and then over the samples.
+
+    So it is the same however the samples are shared among parts and processes.
+
+    Args:
+        logits: (B, 2, h, w).
+        truth: uint8 (B, h, w): 0, 1, or IGNORE where it is not known.
+    """
+    known = (truth != IGNORE).sum(dim=(1, 2)).clamp(min=1)
+    costs = F.cross_entropy(logits.float(), truth.long(), ignore_index=IGNORE, reduction="none")
+    return (costs.sum(dim=(1, 2)) / known).mean()
 
 
 def overlap(predicted: Tensor, truth: Tensor) -> Tensor:
@@ -130,92 +229,14 @@ def overlap(predicted: Tensor, truth: Tensor) -> Tensor:
     return torch.where(either > 0, both / either.clamp(min=1), 1.0).mean()
 
 
-def _settings(training: Training) -> Pretrain | Finetune:
-    values = training.settings[training.stage]
-    return (Pretrain if training.stage == "pretrain" else Finetune).model_validate(values)
-
-
-def _source(plan: Plan, settings: Pretrain | Finetune) -> Pairs | Clips:
-    """What draws the samples of a stage."""
-    data, decoded = plan.data, Decoded(plan.machine.decoded_megabytes)
-    if isinstance(settings, Pretrain):
-        return Pairs(find_stills(data.stills), settings, decoded)
-    names = davis.read_split(data.davis, settings.benchmark, "train")
-    sequences = [davis.open_sequence(data.davis, name, data.resolution) for name in names]
-    for sequence in sequences:
-        if len(sequence.annotations) != len(sequence.frames) or len(sequence.frames) < 2:
-            raise UserError(
-                f"{sequence.name}: has {len(sequence.annotations)} annotations for "
-                f"{len(sequence.frames)} frames; stage 2 needs all of them and at least 2 frames"
-            )
-    return Clips(sequences, settings, decoded)
-
-
-class _Samples(Dataset[Sample]):
-    """The samples of a training; sample i is number i % batch of step i // batch.
-
-    Each has its own random state from (seed, stage, step, index), so neither order nor workers nor
-    interruptions can change it.
-    """
-
-    def __init__(
-        self, source: Pairs | Clips, settings: Optimisation, seed: int, stage: config.Stage
-    ) -> None:
-        self._source, self._settings, self._seed, self._stage = source, settings, seed, stage
-
-    def __getitem__(self, i: int) -> Sample:
-        step, index = divmod(i, self._settings.batch)
-        rng = np.random.default_rng([self._seed, _STAGES.index(self._stage), step, index])
-        with _one_thread():
-            return self._source.draw(rng, step)
-
-    def batches(
-        self, first: int, workers: int, device: torch.device
-    ) -> Iterator[tuple[int, Sample]]:
-        """Steps from `first` on, each with its batch on the device."""
-        size = self._settings.batch
-        steps = range(first, self._settings.steps)
-        loader: DataLoader[Sample] = DataLoader(
-            self,
-            batch_sampler=(list(range(s * size, (s + 1) * size)) for s in steps),
-            num_workers=workers,
-            pin_memory=device.type == "cuda",
-            prefetch_factor=4 if workers else None,
-            worker_init_fn=_leave_signals_to_the_training,
-        )
-        for step, batch in zip(steps, loader, strict=True):
-            yield step, Sample(*(t.to(device, non_blocking=True) for t in batch))
-
-    def identity_of(self, step: int) -> str:
-        """What to draw again to see the samples of a step."""
-        return (
-            f"seed {self._seed}, {self._stage}, step {step}, samples 0-{self._settings.batch - 1}"
-        )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """As in a worker of the loader: sums over several threads would have other last bits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _leave_signals_to_the_training(_: int) -> None:
-    """A signal sent to the whole job must not take the workers from a step that is to be saved."""
-    for number in _Stop.SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _start(plan: Plan, training: Training, folder: Path, samples: _Samples) -> RGMP:
-    """The network that a training starts from: its parent's, or a new one."""
+def _start(plan: Plan, training: Training, folder: Path, samples: Samples) -> RGMP:
+    """The network that a training starts from: its parent's weights, or a new one."""
+    settings = config.Network.model_validate(training.settings["network"])
     if training.parent is not None:
         parent = plan.training(training.parent)
-        return checkpoint.load(folder / parent.folder / "weights.safetensors")[0]
-    settings = config.Network.model_validate(training.settings["network"])
+        network = checkpoint.load(folder / parent.folder / "weights.safetensors")[0]
+        network.settings = settings  # what it is matched with may be another thing in this stage
+        return network
     # the same initial weights for every variant of a seed, so that they are compared in pairs
     torch.manual_seed(int(digest_of(["initial weights", training.seed])[:15], 16))
     network = RGMP(settings)
@@ -228,12 +249,12 @@ def _start(plan: Plan, training: Training, folder: Path, samples: _Samples) -> R
     return network
 
 
-def _calibrate(network: RGMP, norms: list[torch.nn.BatchNorm2d], samples: _Samples) -> None:
+def _calibrate(network: RGMP, norms: list[torch.nn.BatchNorm2d], samples: Samples) -> None:
     """Give batch norms without pretrained statistics those of the first batches."""
 
     def look_at_the_first_batches() -> None:
-        batches = samples.batches(0, 0, torch.device("cpu"))
-        for _, (_, batch) in zip(range(_CALIBRATION_BATCHES), batches, strict=False):
+        batches = samples.batches(0, torch.device("cpu"))
+        for _, (_, (batch,), _) in zip(range(_CALIBRATION_BATCHES), batches, strict=False):
             network.encoder(batch.frames[:, 0], (batch.masks[:, :1] == 1).float())
             network.encoder(batch.frames[:, 1], batch.guidance[:, None])
 
@@ -241,24 +262,14 @@ def _calibrate(network: RGMP, norms: list[torch.nn.BatchNorm2d], samples: _Sampl
         calibrate(norms, look_at_the_first_batches)
 
 
-def _require_finite(loss: Tensor, norm: Tensor, step: int, samples: _Samples) -> None:
-    if not torch.isfinite(loss + norm):
-        raise UserError(
-            f"the loss or its gradient is not finite at step {step} ({samples.identity_of(step)}); "
-            "nothing was written over good weights; lower the learning rate or look at the data"
-        )
-
-
 class _Stop:
     """Notes SIGTERM and SIGINT instead of dying, so that a step can end and be saved."""
-
-    SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
     def __init__(self) -> None:
         self.asked = 0
 
     def __enter__(self) -> "_Stop":
-        self._before = {s: signal.signal(s, self._note) for s in self.SIGNALS}
+        self._before = {s: signal.signal(s, self._note) for s in STOPPING}
         return self
 
     def __exit__(self, *_: object) -> None:

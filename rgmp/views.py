@@ -21,6 +21,7 @@ _WARP_KNOTS = 4
 """Knots of an elastic warp along each side of a view: bends, not ripples."""
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+Limits = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -134,11 +135,8 @@ class Sampler:
     def view(self, rng: np.random.Generator) -> View:
         """One more view."""
         settings = self.settings
-        angle, shear = (np.deg2rad(rng.uniform(*r)) for r in (settings.rotation, settings.shear))
-        factor = self.zoom * rng.uniform(*settings.scale)
-        cos, sin = np.cos(angle), np.sin(angle)
-        turn = np.array([[cos, -sin], [sin, cos]]) @ np.array([[1, np.tan(shear)], [0, 1]])
-        linear = np.linalg.inv(factor * turn @ np.diag([self.mirror, 1.0]))
+        turn = self.zoom * _turn(rng, settings.scale, settings.rotation, settings.shear)
+        linear = np.linalg.inv(turn @ np.diag([self.mirror, 1.0]))
         matrix = np.eye(3)
         matrix[:2, :2] = linear
         height, width = settings.crop
@@ -154,6 +152,15 @@ class Sampler:
         return brightness, contrast, saturation
 
 
+def _turn(rng: np.random.Generator, scale: Limits, rotation: Limits, shear: Limits) -> Matrix:
+    """A random linear map (2, 2): a factor, a rotation and a shear, both in degrees."""
+    factor = rng.uniform(*scale)
+    angle, slant = (np.deg2rad(rng.uniform(*limits)) for limits in (rotation, shear))
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn: Matrix = np.array([[cos, -sin], [sin, cos]]) @ np.array([[1, np.tan(slant)], [0, 1]])
+    return factor * turn
+
+
 def elastic(rng: np.random.Generator, reach: float) -> Tensor | None:
     """Displacements (2, k, k) of a warp's knots, each at most `reach` pixels along either axis."""
     if reach == 0:
@@ -163,15 +170,24 @@ def elastic(rng: np.random.Generator, reach: float) -> Tensor | None:
 
 
 def deform(
-    rng: np.random.Generator, mask: Tensor, shift: float, scale: tuple[float, float], warp: float
+    rng: np.random.Generator,
+    mask: Tensor,
+    *,
+    scale: Limits,
+    rotation: Limits = (0, 0),
+    shear: Limits = (0, 0),
+    shift: float = 0.0,
+    warp: float = 0.0,
 ) -> Tensor:
-    """Move, resize and bend a mask, as a network's guess of the frame before would be off.
+    """Move, turn, resize and bend a mask, as a network's guess of the frame before would be off.
 
     Args:
         rng: of the sample.
         mask: uint8 (H, W) of 0, 1 and IGNORE.
-        shift: largest shift along either axis, share of the object's own extent.
         scale: smallest and largest factor.
+        rotation: degrees, about the object's middle.
+        shear: degrees.
+        shift: largest shift along either axis, share of the object's own extent.
         warp: largest elastic displacement, share of the mask's height.
     """
     pixels = torch.nonzero(mask == 1).float()
@@ -180,7 +196,15 @@ def deform(
     middle = (pixels.mean(dim=0) + 0.5).flip(0).double().numpy()
     extent = (pixels.amax(dim=0) - pixels.amin(dim=0) + 1).flip(0).double().numpy()
     matrix = np.eye(3)
-    matrix[:2, :2] /= rng.uniform(*scale)
+    matrix[:2, :2] = np.linalg.inv(_turn(rng, scale, rotation, shear))
     matrix[:2, 2] = middle - matrix[:2, :2] @ (middle + rng.uniform(-shift, shift, 2) * extent)
     bend = elastic(rng, warp * mask.shape[0])
     return View(matrix, bend, _size(mask), _size(mask)).of_mask(mask)
+
+
+def cut(rng: np.random.Generator, mask: Tensor) -> Tensor:
+    """Remove what lies to one side of a random line through one of the object's pixels."""
+    anchor, angle = _anchor(rng, mask), rng.uniform(0, 2 * np.pi)
+    height, width = _size(mask)
+    x, y = torch.arange(width) + 0.5 - anchor[0], torch.arange(height)[:, None] + 0.5 - anchor[1]
+    return torch.where(np.cos(angle) * x + np.sin(angle) * y > 0, 0, mask)

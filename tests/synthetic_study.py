@@ -137,7 +137,9 @@ def _plan(
         runs = tuple(_run(name, seed, trainings) for seed in seeds)
         label, claim, *_ = VARIANTS[name]
         planned.append(
-            PlannedVariant(name=name, label=label, claim=claim, inference=Inference(), runs=runs)
+            PlannedVariant(
+                name=name, label=label, claim=claim, inference=Inference(), threads=1, runs=runs
+            )
         )
     return Plan(
         study="davis" if complete else "mini",
@@ -156,6 +158,7 @@ def _plan(
             mini_seed=None,
         ),
         initial_weights=(),
+        networks=(),
         benchmarks=benchmarks,
         split="val",
         evaluation=Evaluation(),
@@ -192,7 +195,7 @@ def _run(variant: str, seed: int, trainings: dict[str, Training]) -> Run:
             }
         )
         identities.append(identity)
-    weights = f"{trainings[identities[-1]].folder}/weights.safetensors"
+    weights = Path(trainings[identities[-1]].folder) / "weights.safetensors"
     return Run(seed=seed, trainings=tuple(identities), weights=weights)
 
 

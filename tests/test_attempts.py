@@ -29,9 +29,13 @@ def test_one_step_has_the_first_learning_rate_and_equal_ends_a_constant_one() ->
     assert {learning_rate(fixed, step) for step in range(9)} == {1e-5}
 
 
+def begin(path: Path, settings: config.Optimisation) -> Journal:
+    return Journal(path, settings, "step {}".format)
+
+
 def fill(journal: Journal, steps: range) -> None:
     for step in steps:
-        journal.add(step, torch.tensor(float(step)), torch.tensor(step / 1000))
+        journal.add(step, torch.tensor([step, step / 1000, 1.0]), 0.0)
 
 
 def points(path: Path) -> list[Point]:
@@ -39,7 +43,7 @@ def points(path: Path) -> list[Point]:
 
 
 def test_a_point_is_the_mean_over_its_interval(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "metrics.jsonl", pretrain(steps=250, batch=4))
+    journal = begin(tmp_path / "metrics.jsonl", pretrain(steps=250, batch=4))
     fill(journal, range(250))
     found = points(tmp_path / "metrics.jsonl")
     assert [p.step for p in found] == list(range(2, 251, 2))
@@ -52,7 +56,7 @@ def test_a_point_is_the_mean_over_its_interval(tmp_path: Path) -> None:
 
 
 def test_the_last_step_is_a_point_even_where_the_interval_is_not_full(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "metrics.jsonl", pretrain(steps=301))
+    journal = begin(tmp_path / "metrics.jsonl", pretrain(steps=301))
     fill(journal, range(301))
     last = points(tmp_path / "metrics.jsonl")[-1]
     assert (last.step, last.loss) == (301, 300)
@@ -64,15 +68,15 @@ def test_a_restored_journal_goes_on_with_no_step_twice_or_missing(
 ) -> None:
     """The first attempt went on to log points after the state that is restored."""
     settings = pretrain(steps=200)
-    alone = Journal(tmp_path / "alone.jsonl", settings)
+    alone = begin(tmp_path / "alone.jsonl", settings)
     fill(alone, range(200))
-    first = Journal(tmp_path / "metrics.jsonl", settings)
+    first = begin(tmp_path / "metrics.jsonl", settings)
     fill(first, range(stop))
     buffer = io.BytesIO()
     torch.save(first.state(), buffer)
     buffer.seek(0)
     fill(first, range(stop, min(stop + 10, 199)))
-    second = Journal(tmp_path / "metrics.jsonl", settings)
+    second = begin(tmp_path / "metrics.jsonl", settings)
     second.restore(torch.load(buffer, weights_only=True))
     fill(second, range(stop, 200))
     expected, found = points(tmp_path / "alone.jsonl"), points(tmp_path / "metrics.jsonl")
@@ -81,9 +85,10 @@ def test_a_restored_journal_goes_on_with_no_step_twice_or_missing(
 
 
 def test_the_curve_can_be_read_while_the_training_goes_on(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "metrics.jsonl", pretrain(steps=5))
+    journal = begin(tmp_path / "metrics.jsonl", pretrain(steps=5))
     for step in range(5):
         fill(journal, range(step, step + 1))
+        journal.settle()
         assert [p.step for p in points(tmp_path / "metrics.jsonl")] == list(range(1, step + 2))
 
 
@@ -96,7 +101,7 @@ def made(tmp_path: Path) -> tuple[Attempts, tuple[RGMP, torch.optim.Adam, Journa
     torch.manual_seed(0)
     network = RGMP(settings)
     optimiser = torch.optim.Adam(p for p in network.parameters() if p.requires_grad)
-    journal = Journal(tmp_path / "metrics.jsonl", pretrain(steps=100))
+    journal = begin(tmp_path / "metrics.jsonl", pretrain(steps=100))
     return Attempts(tmp_path / "states", "abc"), (network, optimiser, journal)
 
 

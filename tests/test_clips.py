@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from tiny import HEIGHT, STILL, WIDTH, box, finetune, write_davis
 
 from rgmp import davis
@@ -128,6 +129,30 @@ def test_a_reference_without_the_object_gives_way_to_frame_0(tmp_path: Path) -> 
         masks = draw(root, seed, benchmark="davis2016", **FIXED).masks
         assert (masks[0] == 1).any()
         assert not masks[1:].any()
+
+
+def test_the_reference_is_frame_0_where_that_is_asked_for(root: Path) -> None:
+    """The left object moves 2 pixels a frame, which tells frames apart."""
+
+    def edges(which: str) -> set[int]:
+        settings = {**FIXED, "benchmark": "davis2016", "reference_frame": which}
+        masks = [draw(root, seed, **settings).masks[0] for seed in range(20)]
+        return {int((mask[20] == 1).nonzero()[0]) for mask in masks}
+
+    assert edges("first") == {10}
+    assert edges("earlier") > {10, 12}
+
+
+def test_videos_of_other_sizes_and_object_counts_make_one_batch(root: Path) -> None:
+    for path in (*root.glob("JPEGImages/480p/b/*"), *root.glob("Annotations/480p/b/*")):
+        with Image.open(path) as picture:
+            picture.resize((2 * WIDTH, 3 * HEIGHT // 2), Image.Resampling.NEAREST).save(path)
+    for path in root.glob("Annotations/480p/a/*"):
+        write_mask(path, box(20, 30, 20, 24, 1))
+    samples = [draw(root, seed, names="ab") for seed in range(12)]
+    frames, masks, guidance = (torch.stack(tensors) for tensors in zip(*samples, strict=True))
+    assert frames.shape[-2:] == masks.shape[-2:] == guidance.shape[-2:] == (HEIGHT, WIDTH)
+    assert all((mask == 1).any() for mask in masks)
 
 
 def test_frames_and_masks_are_seen_alike(root: Path) -> None:

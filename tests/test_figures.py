@@ -1,3 +1,4 @@
+import json
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -12,8 +13,8 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 from synthetic_study import build
 
-from rgmp import figures
-from rgmp.pictures import hardest, mask_of, paint, parting
+from rgmp import dag, figures
+from rgmp.pictures import _labels, closer, hardest, mask_of, paint, parting
 from rgmp.results import load
 from rgmp.scoring import read_scores, write_scores
 
@@ -56,7 +57,11 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sizes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    return {n: build(tmp_path_factory.mktemp(f"n{n}"), variants=n, frames=8) for n in (2, 10)}
+    """Studies of two variants, and of ten beside two methods that are not trained here."""
+    return {
+        n: build(tmp_path_factory.mktemp(f"n{n}"), variants=n, external=n == 10, frames=8)
+        for n in (2, 10)
+    }
 
 
 @pytest.mark.parametrize("draw", figures.DRAWINGS)
@@ -191,6 +196,26 @@ def test_lines_of_ten_variants_can_be_told_apart_in_grey() -> None:
     assert len(set(figures.MARKERS)) == 10
 
 
+def test_who_shares_a_training_stands_together_and_who_trains_nothing_stands_alone(
+    tmp_path: Path,
+) -> None:
+    build(tmp_path, variants=6, frames=6)
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    for run in plan["variants"][0]["runs"]:
+        run |= {"trainings": [], "weights": "released.pth"}
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    nodes = dag.sharing(load(tmp_path).plan)
+    variants = [node for node in nodes if node.column == 2]
+    assert (variants[-1].label, variants[-1].parent) == ("RGMP", None)
+    for index, node in enumerate(nodes):
+        below = sorted(other.row for other in nodes if other.parent == index)
+        if below:
+            assert below[0] <= node.row <= below[-1]
+    for column in range(3):
+        rows = sorted(node.row for node in nodes if node.column == column)
+        assert all(b - a >= 1 for a, b in pairwise(rows))
+
+
 def test_strips_show_the_frames_where_the_variants_part_most(four: Path) -> None:
     study = load(four)
     shots = parting(study, "davis2017", 3)
@@ -244,6 +269,24 @@ def test_a_painted_frame_shows_mask_and_outline(four: Path) -> None:
     assert white.any()
     np.testing.assert_array_equal(white, (masked == 255).all(axis=2))
     assert (truth != masked).any()
+
+
+def test_a_strip_is_cropped_to_what_is_marked_and_keeps_its_shape(four: Path) -> None:
+    study = load(four)
+    for shot in parting(study, "davis2016", 6):
+        near = closer(study, shot)
+        left, top, right, bottom = near.view or (0, 0, 160, 96)
+        assert 0 <= left < right <= 160
+        assert 0 <= top < bottom <= 96
+        assert (right - left) / (bottom - top) == pytest.approx(160 / 96, rel=0.03)
+        assert right - left >= 80
+        for mask in (None, *(mask_of(study, shot, method) for method in shot.regions)):
+            y, x = np.nonzero(_labels(study, shot, mask))
+            assert left <= x.min() <= x.max() < right
+            assert top <= y.min() <= y.max() < bottom
+    one = next(s for s in parting(study, "davis2016", 6) if s.sequence == "occlusion")
+    assert closer(study, one).view, "a single object does not fill the frame"
+    assert paint(study, closer(study, one), None).shape == paint(study, one, None).shape
 
 
 def test_pictures_are_at_most_as_large_as_print_needs(four: Path) -> None:

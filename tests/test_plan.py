@@ -89,7 +89,9 @@ def test_plan_says_what_each_training_is_for_and_where() -> None:
             assert all(variant.name in t.variants for t in trainings)
             assert all(t.seed == run.seed for t in trainings)
             assert [t.parent for t in trainings] == [None, *run.trainings[:-1]]
-            assert run.weights == f"{trainings[-1].folder}/weights.safetensors"
+            assert (
+                run.weights == Path("results/tiny") / trainings[-1].folder / "weights.safetensors"
+            )
     for training in found.trainings:
         name = f"{training.slug}-{training.identity}"
         assert training.folder == f"weights/{training.stage}/{name}"
@@ -132,6 +134,7 @@ def put(key: str, value: Any) -> Change:
         put("benchmarks", ["davis2016"]),
         put("inference", {"scales": [0.5], "aggregation": "independent", "precision": "bf16"}),
         put("machine", {"device": "cuda", "workers": 4, "checkpoint_seconds": 1}),
+        put("machine", {"processes": 2, "recompute_activations": True}),
         put("speed", {"repeats": 9}),
         put("variants", ["full"]),
         put("seeds", [7, 0]),
@@ -154,10 +157,13 @@ def test_what_cannot_change_the_weights_changes_no_identity(change: Change) -> N
         (put("network.backbone", "resnet18"), "both"),
         (put("compute.threads", 2), "both"),
         (put("compute.precision", "bf16"), "both"),
+        (put("compute.accumulate", 2), "both"),
         (put("pretrain.steps", 3), "both"),  # the second stage starts from the first
         (put("pretrain.paste", 0.6), "both"),
         (put("finetune.steps", 3), "second"),
+        (put("network.reference", "rolling"), "second"),
         (put("finetune.bptt", "none"), "second"),
+        (put("finetune.frames_per_update", 1), "second"),
         (put("finetune.benchmark", "davis2016"), "second"),
     ],
 )
@@ -165,6 +171,38 @@ def test_what_can_change_the_weights_changes_the_identity(change: Change, stages
     before, after = identities(resolved()), identities(resolved(change))
     assert before[1] != after[1]
     assert (before[0] != after[0]) == (stages == "both")
+
+
+@pytest.mark.usefixtures("here")
+def test_a_rolling_reference_counts_in_the_only_stage_there_is() -> None:
+    """Stage 1 is trained as with the first frame, but segments as it was asked to."""
+
+    def rolling(study: dict[str, Any]) -> None:
+        study["network"]["reference"] = "rolling"
+        study["stages"] = ["pretrain"]
+
+    (only,) = identities(found := resolved(rolling))
+    assert only != identities(resolved())[0]
+    assert found.training(only).settings["network"]["reference"] == "rolling"
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (put("machine.processes", 3), r"full\.yaml: pretrain\.batch \(=2\) .*processes \(=3\)"),
+        (put("compute.accumulate", 4), r"full\.yaml: .*batch \(=2\) .*accumulate \(=4\)"),
+    ],
+)
+def test_a_batch_that_cannot_be_shared_is_refused(change: Change, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        resolved(change)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_set_of_objects_is_other_data_than_one_of_foregrounds() -> None:
+    objects = [{**STUDY["data"]["stills"][0], "labels": "objects"}]
+    assert identities(resolved(put("data.stills", objects))) != identities(resolved())
 
 
 @pytest.mark.usefixtures("here")
@@ -476,4 +514,38 @@ def test_results_that_cannot_be_written_are_named_before_data_are_read() -> None
     Path("results").write_text("a file")
     shutil.rmtree("davis")
     with pytest.raises(UserError, match=r"^results/tiny: cannot be written"):
+        resolved()
+
+
+# ---- weights from elsewhere ----
+
+
+@pytest.mark.usefixtures("here")
+def test_weights_from_elsewhere_need_no_training() -> None:
+    Path("released.pth").write_bytes(b"weights")
+    write_variant("released", weights="released.pth", stages=[])
+    before = resolved()
+    assert [run.trainings for run in before.variant("released").runs] == [(), ()]
+    assert {run.weights for run in before.variant("released").runs} == {Path("released.pth")}
+    assert before.networks == (Path("released.pth"),)
+    assert not any("released" in training.variants for training in before.trainings)
+    assert before.check_of("networks").startswith("records/data/networks-")
+    Path("released.pth").write_bytes(b"other weights")
+    assert resolved().check_of("networks") != before.check_of("networks")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    "overrides", [{"weights": "released.pth"}, {"stages": []}], ids=["stages too", "neither"]
+)
+def test_weights_from_elsewhere_and_no_stages_go_together(overrides: dict[str, Any]) -> None:
+    write_variant("released", **overrides)
+    with pytest.raises(UserError, match=r"released\.yaml.*weights and an empty stages go together"):
+        resolved()
+
+
+@pytest.mark.usefixtures("here")
+def test_weights_that_are_not_there_are_named() -> None:
+    write_variant("released", weights="nowhere.pth", stages=[])
+    with pytest.raises(UserError, match=r"nowhere\.pth"):
         resolved()

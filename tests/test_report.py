@@ -1,14 +1,25 @@
 import json
 import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from html import unescape
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 from PIL import Image
 from synthetic_study import build
 
-from rgmp import figures, report
+from rgmp import figures, report, tables
 from rgmp.errors import UserError
+from rgmp.files import digest_of
+from rgmp.plan import load_plan
 
 VOID = {"meta", "link", "img", "br", "hr"}
 
@@ -41,7 +52,7 @@ def write_figures(folder: Path) -> None:
     """Stand-ins: the report embeds what is there."""
     (folder / "figures").mkdir()
     for name in figures.NAMES:
-        Image.new("RGB", (8, 8)).save(folder / "figures" / f"{name}.png")
+        Image.new("RGB", (70, 30)).save(folder / "figures" / f"{name}.png")
 
 
 def render(folder: Path) -> str:
@@ -72,7 +83,7 @@ def test_it_says_which_study_commit_machine_and_what_it_is(toy: Path) -> None:
     html = render(toy)
     for fact in ("c0ffee1234", "Xeon, 2 cores", "2026-05-04", "torch 2.6.0", "builtin engine"):
         assert fact in html
-    assert html.index("Rendered toy data, not DAVIS") < html.index("<table>")
+    assert html.index("Rendered toy data, not DAVIS") < html.index("<table")
     assert "OSVOS" not in html
     assert "Mixed provenance" not in html
 
@@ -105,9 +116,11 @@ def test_mixed_provenance_is_flagged_at_the_top_and_where_it_is(toy: Path) -> No
     record["code"] |= {"sources": "7" * 64, "dirty": True}
     path.write_text(json.dumps(record))
     html = render(toy)
-    assert html.index("Mixed provenance") < html.index("<table>")
+    assert html.index("Mixed provenance") < html.index("<table")
     assert "masks/davis2016/no_bptt/seed1†" in html
     assert "c0ffee1234 and c0ffee1234 (dirty)" in html
+    mixed = [name for name, made in made_of(html).items() if "provenance: mixed" in made]
+    assert mixed == ["strips", "worst"], "what is made from masks"
 
 
 def test_the_same_rows_give_the_same_report_whatever_was_rendered_or_tracked_before(
@@ -128,6 +141,63 @@ def test_trainings_are_told_with_all_their_attempts(tmp_path: Path) -> None:
     html = render(tmp_path)
     assert "<dd>2, 4.1 min in all</dd>" in html
     assert html.count('<td class="n">2.1 min</td>') >= 2
+
+
+def made_of(html: str) -> dict[str, str]:
+    """What the report says of each table and figure, by its id."""
+    parts = re.split(r'<table id="table-|<figure id="', html)[1:]
+    found = {part.partition('"')[0]: re.search(r"<p>(rule .*?)</p>", part) for part in parts}
+    return {name: match[1] for name, match in found.items() if match}
+
+
+@pytest.mark.parametrize("text", ["[]", '{"uri": 1}', "no JSON"])
+def test_a_broken_list_of_runs_is_named(toy: Path, text: str) -> None:
+    (toy / "mlflow.json").write_text(text)
+    with pytest.raises(UserError, match=r"mlflow\.json"):
+        report.write(toy)
+
+
+def test_every_table_and_figure_says_what_made_it(toy: Path) -> None:
+    html = render(toy)
+    plan = load_plan(toy)
+    names = [*tables.names(plan), *figures.NAMES]
+    assert set(names) == set(report.RESTS_ON)
+    assert set(names) == set(made_of(html))
+    told = made_of(html).values()
+    config = f"config: workflow/config/mini.yaml, plan {plan.digest[:10]}"
+    assert all(config in one and one.startswith("rule make_") for one in told)
+    assert all("commit: c0ffee1234" in one for one in told if "records" in one)
+    score = "20 score records, 10 speed records"
+    assert f"rule make_figures: rgmp figures, from the plan, {score} · " in html
+    assert f"davis2017 {digest_of([None, 'davis2017'])[:10]} · machine: Xeon, 2 cores" in html
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///results/mlflow.db", "https://mlflow.example/lab"])
+def test_every_record_and_every_item_links_to_its_run(toy: Path, uri: str) -> None:
+    plan, records = load_plan(toy), (toy / "records").rglob("*.json")
+    names = [json.loads(path.read_text())["name"] for path in records]
+    variants = [f"{v.name}/seed{run.seed}" for v in plan.variants for run in v.runs]
+    ids = {name: digest_of(name)[:32] for name in ["study", *variants, *names]}
+    (toy / "mlflow.json").write_text(json.dumps({"uri": uri, "experiment": "7", "runs": ids}))
+    targets = Strict(html := render(toy)).targets
+    server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
+    for name in [*variants, *names]:
+        assert f"{server}/#/experiments/7/runs/{ids[name]}" in targets
+    items = len(tables.names(plan)) + len(figures.NAMES)
+    assert targets.count(f"{server}/#/experiments/7/runs/{ids['study']}/artifacts") == items
+    (compared,) = (target for target in targets if "compare-runs" in target)
+    assert [ids[name] for name in variants] == re.findall(r"%22(\w{32})%22", compared)
+    assert ("mlflow ui --backend-store-uri sqlite:///results/mlflow.db" in html) == (
+        uri.startswith("sqlite")
+    )
+
+
+def test_a_study_that_was_not_tracked_says_how_to(toy: Path) -> None:
+    assert "not tracked yet" in render(toy)
+    (toy / "mlflow.json").write_text('{"uri": "http://away", "experiment": null, "runs": {}}')
+    html = render(toy)
+    assert "not tracked yet" in html
+    assert "http://away" not in html
 
 
 def test_what_a_variant_tests_is_not_said_to_be_the_papers(toy: Path) -> None:
@@ -158,3 +228,94 @@ def test_a_missing_figure_is_named(toy: Path) -> None:
     (toy / "figures/course.png").unlink()
     with pytest.raises(UserError, match=r"course\.png: no such figure; run `rgmp figures`"):
         report.write(toy)
+
+
+_ALONE = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "torchvision", "mlflow", "snakemake"}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+from rgmp.cli import main
+sys.exit(any(main([command, sys.argv[1]]) for command in ("tables", "figures", "report")))
+"""
+
+
+@pytest.mark.slow
+def test_it_is_made_from_rows_and_records_without_torch_or_mlflow(tmp_path: Path) -> None:
+    folder = build(tmp_path / "study", variants=1, benchmarks=("davis2016",), frames=6)
+    command = [sys.executable, "-c", _ALONE, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    Strict((folder / "report.html").read_text(encoding="utf-8"))
+
+
+PROBE = """<!DOCTYPE html><link rel="icon" href="data:,"><body style="margin:0">
+<iframe id="page" style="border:0; width:WIDTHpx; height:900px"></iframe><pre id="found"></pre>
+<script>
+const page = document.getElementById("page");
+page.onload = () => {
+  const d = page.contentDocument, box = (id) => d.getElementById(id).getBoundingClientRect();
+  const anchors = [...d.querySelectorAll('a[href^="#"]')].map((a) => a.hash.slice(1));
+  document.getElementById("found").textContent = JSON.stringify({
+    images: d.images.length,
+    drawn: [...d.images].filter((i) => i.complete && i.naturalWidth > 7 && i.width > 200).length,
+    anchors: anchors.length,
+    dead: anchors.filter((id) => !d.getElementById(id)),
+    wider: d.documentElement.scrollWidth - d.documentElement.clientWidth,
+    tops: ["verdict", "table-ablation", "accuracy_speed", "differences"].map((id) => box(id).top),
+  });
+};
+page.src = "report.html";
+</script>"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def visit(
+    tmp_path: Path, browse: Callable[[str, int], tuple[str, str]]
+) -> Iterator[Callable[[Path, int], dict[str, Any]]]:
+    """What a browser sees of a report in a window as wide; its scripts say nothing."""
+    served = tmp_path / "served"
+    served.mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served)))
+    Thread(target=server.serve_forever, daemon=True).start()
+
+    def look(report_html: Path, width: int) -> dict[str, Any]:
+        shutil.copy(report_html, served / "report.html")
+        (served / "probe.html").write_text(PROBE.replace("WIDTH", str(width)))
+        page, console = browse(f"http://127.0.0.1:{server.server_port}/probe.html", width)
+        assert console == ""
+        found = re.search(r'<pre id="found">(.+)</pre>', page)
+        assert found, page
+        seen: dict[str, Any] = json.loads(unescape(found[1]))
+        return seen
+
+    yield look
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_browser_draws_it_whole_on_a_screen_and_on_a_phone(
+    tmp_path: Path, visit: Callable[[Path, int], dict[str, Any]], width: int
+) -> None:
+    folder = build(tmp_path / "study", variants=5, frames=6)
+    write_figures(folder)
+    report.write(folder)
+    seen = visit(folder / "report.html", width)
+    assert seen["images"] == seen["drawn"] == len(figures.NAMES)
+    assert seen["anchors"] > 5
+    assert seen["dead"] == []
+    assert seen["wider"] <= 0, "the page itself does not scroll sideways"
+    assert seen["tops"] == sorted(seen["tops"]) or width > 1000
+    if width > 1000:
+        assert max(seen["tops"]) < 900, "all four are on the first screen"

@@ -303,7 +303,23 @@ def test_latex_rows_have_as_many_cells_as_columns(real: Path) -> None:
         assert text.isascii()
 
 
-@pytest.mark.parametrize("study", ["five", "real"])
+@pytest.fixture(scope="module")
+def ten(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Labels with what LaTeX reads as its own."""
+    folder = build(tmp_path_factory.mktemp("ten"), variants=10, seeds=(0,), frames=6)
+    tables.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def none(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = build(tmp_path_factory.mktemp("none"), variants=1, frames=6)
+    shutil.rmtree(folder / "scores")
+    tables.write(folder)
+    return folder
+
+
+@pytest.mark.parametrize("study", ["ten", "real", "none"])
 def test_latex_compiles_and_fits_the_page(
     study: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -6,12 +6,17 @@ The stores are real SQLite files; the study is synthetic, but for its plan.
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from socket import socket
 from typing import Any
+from urllib.parse import quote
+from urllib.request import urlopen
 
 import pytest
 
@@ -20,6 +25,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # the tests stay off the networ
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from rgmp.cli import main
 from rgmp.config import Stage
 from rgmp.errors import UserError
 from rgmp.files import digest_of_file
@@ -178,6 +184,8 @@ class Store:
 
     def _content(self, run: Run) -> dict[str, Any]:
         tags = {k: v for k, v in run.data.tags.items() if k != "mlflow.parentRunId"}
+        for run_id, name in self.names.items():  # in descriptions, which link to other runs
+            tags = {k: v.replace(run_id, f"<{name}>") for k, v in tags.items()}
         inputs = self.client.get_run(run.info.run_id).inputs
         return {
             "parent": self.parent(run),
@@ -461,6 +469,29 @@ def test_variant_that_is_not_scored_is_not_finished(folder: Path) -> None:
     assert unfinished == {"study", "full/seed0"}
 
 
+def test_study_is_followed_until_it_is_whole(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = record_path(folder, "scores/davis2016/full/seed0")
+    record.rename(folder / "kept")
+    waited, sleep = [], time.sleep
+
+    def finish(seconds: float) -> None:
+        if seconds != 30:  # of MLflow's own threads
+            return sleep(seconds)
+        waited.append(seconds)
+        assert Store(folder).runs["study"].info.status == "SCHEDULED"
+        (folder / "kept").rename(record)
+        return None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "sleep", finish)
+        assert main(["track", str(folder), "--every", "30"]) == 0
+    assert waited == [30]
+    assert Store(folder).runs["study"].info.status == "FINISHED"
+    assert capsys.readouterr().out.count("written now") == 2
+
+
 _WRITES = (
     "create_experiment",
     "create_run",
@@ -593,3 +624,100 @@ def test_eight_writers_on_a_fresh_store_lose_none_and_double_none(folder: Path) 
     assert sum("written=0" in output for output, _ in said) == 7
     tracked(folder, alone := f"sqlite:///{empty}")
     assert Store(folder).content() == Store(folder, alone).content()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of an empty database, SQLite's or PostgreSQL's.
+
+    A server takes long to start, so this is for RGMP_TEST_MLFLOW_SERVER=1, as CI has it.
+    """
+    if "RGMP_TEST_MLFLOW_SERVER" not in os.environ:
+        pytest.skip("RGMP_TEST_MLFLOW_SERVER is not set")
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('database')}/mlflow.db"
+    address = os.environ.get("RGMP_TEST_POSTGRESQL")
+    if address is None:
+        pytest.skip("RGMP_TEST_POSTGRESQL names no PostgreSQL server")
+    driver = pytest.importorskip("psycopg2", reason="psycopg2 is not installed")
+    name = f"rgmp_test_{os.getpid()}"
+    with closing(driver.connect(address)) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(f"CREATE DATABASE {name}")
+    return f"{address.rpartition('/')[0]}/{name}"
+
+
+@pytest.fixture(scope="module")
+def server(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real `mlflow server` before that database."""
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("server")
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", backend]
+    command += ["--artifacts-destination", str(folder / "artifacts"), "--workers", "1"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)],
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            start_new_session=True,
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            wait_for(f"{address}/health", process, folder / "log")
+            yield address
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=30)
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(600):
+        assert process.poll() is None, log.read_text()
+        try:
+            with urlopen(address, timeout=1):  # noqa: S310 - our own server
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(log.read_text())
+
+
+@pytest.mark.slow
+def test_server_holds_what_a_file_holds_and_the_report_links_into_it(
+    folder: Path, server: str, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracked(folder, alone := f"sqlite:///{folder.parent}/mlflow.db")
+    beside = Store(folder, alone).content()
+    with monkeypatch.context() as patch:
+        die_at_write(patch, 30)
+        with pytest.raises(KeyboardInterrupt):
+            track(folder, server)
+    done = tracked(folder, server)
+    assert Store(folder, server).content() == beside
+    assert tracked(folder, server).written == 0
+    left = json.loads((folder / "mlflow.json").read_text())
+    assert left["uri"] == done.uri == server
+    client = MlflowClient(server)
+    for name, run_id in left["runs"].items():
+        assert client.get_run(run_id).data.tags["record"] == name
+    assert len(Store(folder, backend).runs) == done.runs, "the database itself says the same"
+
+
+@pytest.mark.slow
+def test_web_pages_show_the_variants_side_by_side(
+    folder: Path, server: str, browse: Callable[[str, int], tuple[str, str]]
+) -> None:
+    tracked(folder, server)
+    left = json.loads((folder / "mlflow.json").read_text())
+    variants = {variant: left["runs"][f"{variant}/seed0"] for variant in ABLATIONS}
+    found = quote("tags.kind = 'variant'")
+    page, _ = browse(f"{server}/#/experiments/{left['experiment']}/runs?searchFilter={found}", 1600)
+    for variant, run_id in variants.items():
+        assert f"{variant} seed 0" in page
+        assert run_id in page
+    ids, experiments = (quote(json.dumps(x)) for x in ([*variants.values()], [left["experiment"]]))
+    page, _ = browse(f"{server}/#/compare-runs?runs={ids}&experiments={experiments}", 1600)
+    for text in ("Parallel Coordinates Plot", "inference.aggregation", "davis2016/J_and_F"):
+        assert text in page

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -23,9 +22,11 @@ from rgmp import config, training
 from rgmp.attempts import Journal, Point
 from rgmp.errors import UserError
 from rgmp.network import RGMP
-from rgmp.plan import Plan
+from rgmp.plan import Plan, Training
+from rgmp.samples import Samples
 from rgmp.synthesis import Sample
-from rgmp.training import clip_loss, overlap, train
+from rgmp.team import ALONE
+from rgmp.training import Unrolling, Update, frame_loss, overlap, train, unroll, windows
 from rgmp.views import IGNORE
 
 CPU = torch.device("cpu")
@@ -50,16 +51,22 @@ def clip(frames: int = 4, batch: int = 2) -> Sample:
     return Sample(pixels + masks[:, :, None] / 2, masks, masks[:, 0].float())
 
 
-def gradients(bptt: Any) -> tuple[Tensor, list[Tensor | None]]:
+def clip_loss(net: RGMP, sample: Sample, bptt: Any = "full") -> tuple[Tensor, Tensor]:
+    """Loss and overlap of whole clips."""
+    ((loss, quality),) = unroll(net, sample, Unrolling(bptt))
+    return loss, quality
+
+
+def gradients(bptt: Any, net: RGMP | None = None) -> tuple[Tensor, list[Tensor | None]]:
     """The loss of the last frame alone, and its gradient in each frame's logits."""
-    net, seen, sample = network(), [], clip()
+    net, seen, sample = net or network(), [], clip()
     sample.masks[:, 1:-1] = IGNORE
 
-    def note(_: object, __: object, logits: Tensor) -> None:
-        logits.retain_grad()
-        seen.append(logits)
+    def note(_: object, __: object, heads: list[Tensor]) -> None:
+        heads[0].retain_grad()
+        seen.append(heads[0])
 
-    net.register_forward_hook(note)
+    net.decoder.register_forward_hook(note)
     loss, _ = clip_loss(net, sample, bptt)
     loss.backward()  # type: ignore[no-untyped-call]
     return loss, [logits.grad for logits in seen]
@@ -73,8 +80,10 @@ def test_back_propagation_through_time_reaches_the_first_prediction() -> None:
         assert gradient.abs().max() > 0
 
 
-def test_without_it_no_frame_depends_on_another() -> None:
-    loss, (first, second, last) = gradients("none")
+@pytest.mark.parametrize("bptt", ["none", "detached"])
+@pytest.mark.parametrize("reference", ["first", "rolling"])
+def test_without_it_no_prediction_learns_from_a_later_frame(bptt: str, reference: str) -> None:
+    loss, (first, second, last) = gradients(bptt, network(reference))
     assert loss > 0
     for gradient in (first, second):
         assert gradient is None or not gradient.any()
@@ -86,21 +95,23 @@ def test_without_it_the_true_mask_is_the_previous_one() -> None:
     fed: list[Tensor] = []
     net, sample = network(), clip()
     sample.masks[:, 1, 0] = IGNORE
-    net.register_forward_pre_hook(lambda _, inputs: fed.append(inputs[1]))
+    net.encoder.register_forward_pre_hook(lambda _, inputs: fed.append(inputs[1]))
     clip_loss(net, sample, "none")
+    del fed[0]  # the reference's
     assert torch.equal(fed[0][:, 0], sample.guidance)
     assert torch.equal(fed[1][:, 0], (sample.masks[:, 1] == 1).float())
     assert torch.equal(fed[2][:, 0], sample.masks[:, 2].float())
 
 
-def test_with_it_the_soft_prediction_is_the_previous_one() -> None:
+@pytest.mark.parametrize("bptt", ["full", "detached"])
+def test_with_it_the_soft_prediction_is_the_previous_one(bptt: str) -> None:
     fed: list[Tensor] = []
     made: list[Tensor] = []
     net = network()
-    net.register_forward_pre_hook(lambda _, inputs: fed.append(inputs[1]))
-    net.register_forward_hook(lambda _, __, logits: made.append(logits))
-    clip_loss(net, clip(), "full")
-    for logits, previous in zip(made[:-1], fed[1:], strict=True):
+    net.encoder.register_forward_pre_hook(lambda _, inputs: fed.append(inputs[1]))
+    net.decoder.register_forward_hook(lambda _, __, heads: made.append(heads[0]))
+    clip_loss(net, clip(), bptt)
+    for logits, previous in zip(made[:-1], fed[2:], strict=True):
         assert torch.equal(logits.softmax(dim=1)[:, 1:], previous)
 
 
@@ -117,12 +128,155 @@ def test_the_reference_matters_only_where_there_is_one(reference: str, matters: 
 class Fixed:
     """Stands for a network whose logits of every pixel are 0 and log 3: foreground at 3/4."""
 
+    settings = config.Network(reference="none")
+
     def reference(self, frame: Tensor, mask: Tensor) -> None:
         """There is none."""
 
-    def __call__(self, frame: Tensor, *_: object) -> Tensor:
+    def heads(self, frame: Tensor, *_: object) -> tuple[list[Tensor], None]:
         odds = torch.tensor([1.0, 3.0]).log()[:, None, None]
-        return odds.expand(len(frame), 2, *frame.shape[2:])
+        return [odds.expand(len(frame), 2, *frame.shape[2:])], None
+
+
+def test_a_rolling_reference_learns_at_every_frame_through_the_encoder_alone() -> None:
+    """Fed without gradient, a frame's mask is a constant to the next; its features are not."""
+    net, sample = network("rolling"), clip()
+    sample.frames.requires_grad_()
+    sample.masks[:, 1:-1] = IGNORE
+    clip_loss(net, sample, "detached")[0].backward()  # type: ignore[no-untyped-call]
+    assert sample.frames.grad is not None
+    reached = sample.frames.grad.abs().amax(dim=(0, 2, 3, 4)) > 0
+    assert reached.tolist() == [False, False, True, True]
+
+
+def test_windows_share_the_targets_among_them() -> None:
+    assert windows(9, None) == [range(1, 9)]
+    assert windows(9, 3) == [range(1, 4), range(4, 7), range(7, 9)]
+    assert windows(2, 5) == [range(1, 2)]
+
+
+@pytest.mark.parametrize("reference", ["first", "rolling", "none"])
+def test_a_window_ends_the_gradient_and_changes_no_prediction(reference: str) -> None:
+    whole = [loss for loss, _ in unroll(network(reference), clip(), Unrolling(window=None))]
+    net, sample = network(reference), clip()
+    seen: list[Tensor] = []
+    net.decoder.register_forward_hook(lambda _, __, heads: seen.append(heads[0]))
+    parts = [loss for loss, _ in unroll(net, sample, Unrolling(window=2))]
+    torch.testing.assert_close((2 * parts[0] + parts[1]) / 3, whole[0])
+    first, second, third = seen
+    (before,) = torch.autograd.grad(parts[0], first, retain_graph=True)
+    assert before.abs().max() > 0
+    beyond = torch.autograd.grad(parts[1], second, allow_unused=True)
+    assert [gradient is None for gradient in beyond] == [True]
+    assert torch.autograd.grad(parts[1], third)[0].abs().max() > 0
+
+
+def test_in_every_window_the_optimiser_steps_and_the_reference_is_encoded_anew() -> None:
+    settings = finetune(frames=(4, 4), frames_per_update=1, learning_rate=1e-2)
+    net, sample, encoded = network(), clip(), []
+    net.encoder.register_forward_hook(lambda _, __, pyramid: encoded.append(pyramid.r5.detach()))
+    update, steps = made_update(net, settings), []
+    update.optimiser.register_step_pre_hook(lambda *_: steps.append(1))
+    loss, _, norm = update(0, [sample]).tolist()
+    assert len(steps) == 3
+    assert len(encoded) == 6
+    assert not torch.equal(encoded[0], encoded[2])
+    assert loss > 0
+    assert norm > 0
+
+
+@pytest.mark.parametrize("reference", ["first", "rolling"])
+@pytest.mark.parametrize("how", [Unrolling(), Unrolling("detached", 2, 0.5)])
+def test_activations_computed_again_give_the_same_gradient(reference: str, how: Unrolling) -> None:
+    gradients = []
+    for recompute in (False, True):
+        net = network(reference)
+        for loss, _ in unroll(net, clip(), how._replace(recompute=recompute)):
+            loss.backward()  # type: ignore[no-untyped-call]
+        gradients.append([p.grad for p in net.parameters() if p.grad is not None])
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+def test_the_coarse_heads_learn_where_they_have_a_loss() -> None:
+    def heads_that_learn(how: Unrolling) -> set[str]:
+        net = network()
+        for loss, _ in unroll(net, clip(), how):
+            loss.backward()  # type: ignore[no-untyped-call]
+        learned = {name for name, p in net.decoder.named_parameters() if p.grad is not None}
+        return {name.partition(".")[0] for name in learned if name.startswith("head")}
+
+    assert heads_that_learn(Unrolling()) == {"head2"}
+    assert heads_that_learn(Unrolling(coarse_loss=0.3)) == {"head2", "head3", "head4", "head5"}
+
+
+def test_the_coarse_loss_is_the_weighted_mean_of_three_heads() -> None:
+    sample, net = clip(frames=2), network()
+    truth = sample.masks[:, 1]
+    with torch.no_grad():
+        reference = net.reference(sample.frames[:, 0], (sample.masks[:, :1] == 1).float())
+        heads, _ = net.heads(sample.frames[:, 1], sample.guidance[:, None], reference, 4)
+        costs = [frame_loss(logits, truth) for logits in heads]
+        assert all(logits.shape == heads[0].shape for logits in heads)
+        ((loss, _),) = unroll(net, sample, Unrolling(coarse_loss=0.3))
+    torch.testing.assert_close(loss, costs[0] + 0.3 * torch.stack(costs[1:]).mean())
+
+
+def made_update(net: RGMP, settings: Any, accumulate: int = 1) -> Update:
+    stage = "pretrain" if isinstance(settings, config.Pretrain) else "finetune"
+    values = {
+        "network": net.settings.model_dump(mode="json"),
+        stage: settings.model_dump(mode="json"),
+        "compute": {"precision": "fp32", "threads": 1, "accumulate": accumulate},
+    }
+    names = dict.fromkeys(("identity", "slug", "data", "folder"), "")
+    chosen = Training(**names, stage=stage, seed=0, parent=None, variants=(), settings=values)
+    return Update(net, chosen, False, ALONE)
+
+
+def test_parts_of_a_batch_give_the_gradient_of_the_whole() -> None:
+    """Also where the parts know different shares of their pixels."""
+    sample, gradients = clip(batch=4), []
+    sample.masks[2:, 1:, :30] = IGNORE
+    halves = [Sample(*(t[i::2] for t in sample)) for i in (0, 1)]
+    for parts in ([sample], halves):
+        net = network()
+        outcome = made_update(net, finetune(), accumulate=len(parts))(0, parts)
+        gradients.append([*(p.grad for p in net.parameters() if p.grad is not None), outcome])
+    for whole, summed in zip(*gradients, strict=True):
+        torch.testing.assert_close(whole, summed, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "expected"),
+    [
+        ({"optimiser": "sgd", "weight_decay": 0.1}, torch.optim.SGD, {"momentum": 0.9}),
+        ({"optimiser": "adam", "momentum": 0.8}, torch.optim.Adam, {"betas": (0.8, 0.999)}),
+        ({"optimiser": "adamw", "weight_decay": 0.1}, torch.optim.AdamW, {"weight_decay": 0.1}),
+    ],
+)
+def test_the_optimiser_is_the_one_that_is_named(
+    settings: Any, kind: type, expected: dict[str, Any]
+) -> None:
+    update = made_update(network(), pretrain(**settings))
+    assert type(update.optimiser) is kind
+    (group,) = update.optimiser.param_groups
+    assert group.items() >= expected.items()
+    assert group["weight_decay"] == settings.get("weight_decay", 0)
+    update(11, [clip(frames=2)])
+    assert group["lr"] == pytest.approx(1e-4)  # of the last step
+
+
+def test_a_step_of_sgd_is_the_learning_rate_times_the_clipped_gradient() -> None:
+    net = network()
+    before = [p.detach().clone() for p in net.parameters() if p.requires_grad]
+    settings = pretrain(optimiser="sgd", learning_rate=0.5, clip_gradient=0.01)
+    _, _, norm = made_update(net, settings)(0, [clip(frames=2)]).tolist()
+    moved = [
+        (p.detach() - b).norm()
+        for p, b in zip((p for p in net.parameters() if p.requires_grad), before, strict=True)
+    ]
+    assert norm > 0.01
+    assert torch.stack(moved).norm().item() == pytest.approx(0.5 * 0.01, rel=1e-3)
 
 
 def test_the_loss_is_the_mean_over_frames_and_known_pixels() -> None:
@@ -244,14 +398,31 @@ def test_the_same_study_gives_the_same_bits_whoever_draws_its_samples(
 def test_a_sample_has_the_same_bits_with_any_number_of_threads(tmp_path: Path) -> None:
     """PyTorch splits a sum over threads from 32,768 values on, and a worker has one thread."""
     plan = write_plan(tmp_path, (pretrain(crop=(224, 256)),))
-    settings = training._settings(plan.trainings[0])
-    samples = training._Samples(training._source(plan, settings), settings, 0, "pretrain")
+    samples = Samples(plan, plan.trainings[0])
     for i in range(12):
         torch.set_num_threads(1)
         one = samples[i]
         torch.set_num_threads(2)
         assert all(torch.equal(a, b) for a, b in zip(one, samples[i], strict=True))
         assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_in_bf16_it_learns_as_well(tmp_path: Path, recompute: bool) -> None:
+    """The weights themselves stay in fp32."""
+    settings = finetune(steps=3, coarse_loss=0.1)
+    half = fresh(
+        tmp_path / "half",
+        settings,
+        compute={"precision": "bf16"},
+        recompute_activations=recompute,
+    )
+    tensors = load_tensors(half / "weights.safetensors").values()
+    assert {t.dtype for t in tensors} == {torch.float32, torch.int64}
+    full = fresh(tmp_path / "full", settings)
+    assert weights(half) != weights(full)
+    pairs = zip(curve(half), curve(full), strict=True)
+    assert all(a == pytest.approx(b, abs=0.1) for a, b in pairs)
 
 
 def test_stage_2_starts_from_the_weights_of_stage_1(tmp_path: Path) -> None:
@@ -287,10 +458,10 @@ class CrashError(Exception):
 def crash_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     add = Journal.add
 
-    def add_or_crash(self: Journal, now: int, loss: Tensor, quality: Tensor) -> None:
+    def add_or_crash(self: Journal, now: int, *measured: Any) -> None:
         if now == step:
             raise CrashError
-        add(self, now, loss, quality)
+        add(self, now, *measured)
 
     monkeypatch.setattr(Journal, "add", add_or_crash)
 
@@ -362,12 +533,13 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_samples(tmp_path: Path) -
     (out / "weights.safetensors").write_bytes(b"good")
     steps = iter(range(10))
 
-    def poisoned(*arguments: Any) -> tuple[Tensor, Tensor]:
-        loss, quality = clip_loss(*arguments)
-        return loss * (float("nan") if next(steps) == 3 else 1), quality
+    def poisoned(*arguments: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        factor = float("nan") if next(steps) == 3 else 1
+        for loss, quality in unroll(*arguments):
+            yield loss * factor, quality
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "clip_loss", poisoned)
+        patch.setattr(training, "unroll", poisoned)
         with pytest.raises(UserError, match=r"step 3 \(seed 0, finetune, step 3, samples 0-1\)"):
             run(tmp_path, plan)
     assert (out / "weights.safetensors").read_bytes() == b"good"
@@ -443,22 +615,55 @@ def wait_for_a_new_state(process: subprocess.Popen[str], states: Path) -> None:
         time.sleep(0.005)
 
 
+KILLER = """
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+import torch
+from rgmp.plan import load_plan
+from rgmp.training import train
+
+torch.set_num_threads(1)
+study, kills = Path(sys.argv[1]) / "study", int(sys.argv[2])
+plan, moments = load_plan(study), random.Random(0)
+folder = study / plan.trainings[-1].folder / "checkpoints"
+for number in range(kills):
+    machine = plan.machine.model_copy(update={"workers": number // 4})
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        changed = plan.model_copy(update={"machine": machine})
+        train(changed, plan.trainings[-1], study, torch.device("cpu"))
+        os._exit(0)
+    before = {p.name for p in folder.glob("[0-9]*.pt")}
+    while number % 3 and {p.name for p in folder.glob("[0-9]*.pt")} <= before:
+        time.sleep(0.001)
+    time.sleep(moments.uniform(0, 0.2))
+    os.killpg(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), "it ended before it was killed"
+"""
+
+
 @pytest.mark.slow
-def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path: Path) -> None:
-    settings = finetune(steps=100, batch=1)
+def test_killed_at_twelve_random_moments_it_ends_with_the_same_bits(tmp_path: Path) -> None:
+    """With 0, 1 and 2 workers; a third of the moments as it starts, the others as it saves."""
+    settings = finetune(steps=200, batch=1, frames=(2, 3), crop=(32, 64))
     alone = fresh(tmp_path / "alone", settings, checkpoint_seconds=60)
     plan = write_plan(tmp_path / "killed", (settings,))
     folder = tmp_path / "killed" / "study" / plan.trainings[0].folder
-    moments = random.Random(0)
-    for workers in (0, 1, 2):
-        write_plan(tmp_path / "killed", (settings,), workers=workers)
-        process = start(tmp_path / "killed")
-        wait_for_a_new_state(process, folder / "checkpoints")
-        time.sleep(moments.uniform(0, 0.3))
-        assert process.poll() is None, "it ended before it was killed"
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        assert not (folder / "weights.safetensors").exists()
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLER, str(tmp_path / "killed"), "12"],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert killed.returncode == 0, killed.stderr
+    assert killed.stderr.count("resuming after step") > 5
+    assert not (folder / "weights.safetensors").exists()
     run(tmp_path / "killed", plan)
     assert weights(folder) == weights(alone)
     assert curve(folder) == curve(alone)

@@ -9,7 +9,7 @@ from tiny import HEIGHT, STILL, WIDTH, box, picture, pretrain
 from torch import Tensor
 
 from rgmp.config import Pretrain
-from rgmp.views import IGNORE, View, deform, elastic, look
+from rgmp.views import IGNORE, View, cut, deform, elastic, look
 
 SIZE = HEIGHT, WIDTH
 FIXED = pretrain(**STILL)
@@ -178,7 +178,7 @@ def extent(mask: Tensor) -> tuple[float, float, float, float]:
 def test_deform_shifts_by_no_more_than_a_share_of_the_object(seed: int, shift: float) -> None:
     mask = torch.from_numpy(box(24, 32, 20, 30))
     x, y, wide, tall = extent(mask)
-    guess = extent(deform(np.random.default_rng(seed), mask, shift, (1, 1), 0.0))
+    guess = extent(deform(np.random.default_rng(seed), mask, scale=(1, 1), shift=shift))
     assert guess[2:] == (wide, tall)
     assert abs(guess[0] - x) <= shift * wide + 1
     assert abs(guess[1] - y) <= shift * tall + 1
@@ -187,7 +187,7 @@ def test_deform_shifts_by_no_more_than_a_share_of_the_object(seed: int, shift: f
 def test_deform_grows_and_shrinks_about_the_objects_middle() -> None:
     mask = torch.from_numpy(box(24, 32, 20, 30))
     for factor in (0.5, 1.0, 1.4):
-        guess = extent(deform(np.random.default_rng(0), mask, 0.0, (factor, factor), 0.0))
+        guess = extent(deform(np.random.default_rng(0), mask, scale=(factor, factor)))
         assert guess[:2] == pytest.approx(extent(mask)[:2], abs=0.51)
         assert guess[2:] == pytest.approx((30 * factor, 20 * factor), abs=1)
 
@@ -196,7 +196,7 @@ def test_deform_grows_and_shrinks_about_the_objects_middle() -> None:
 @given(st.integers(0, 2**32), st.floats(0.01, 0.1))
 def test_deform_bends_edges_by_no_more_than_a_share_of_the_height(seed: int, warp: float) -> None:
     mask = torch.from_numpy(box(16, 24, 32, 48))
-    guess = deform(np.random.default_rng(seed), mask, 0.0, (1, 1), warp)
+    guess = deform(np.random.default_rng(seed), mask, scale=(1, 1), warp=warp)
     reach = int(np.ceil(warp * HEIGHT)) + 1
     inner = box(16 + reach, 24 + reach, 32 - 2 * reach, 48 - 2 * reach)
     outer = box(16 - reach, 24 - reach, 32 + 2 * reach, 48 + 2 * reach)
@@ -204,6 +204,26 @@ def test_deform_bends_edges_by_no_more_than_a_share_of_the_height(seed: int, war
     assert not (guess > torch.from_numpy(outer)).any()
 
 
+def test_deform_turns_and_shears_about_the_objects_middle() -> None:
+    mask = torch.from_numpy(box(24, 32, 16, 30))
+    rng = np.random.default_rng(0)
+    turned = extent(deform(rng, mask, scale=(1, 1), rotation=(90, 90)))
+    assert turned == pytest.approx((*extent(mask)[:2], 16, 30), abs=0.51)
+    slanted = extent(deform(rng, mask, scale=(1, 1), shear=(45, 45)))
+    assert slanted == pytest.approx((*extent(mask)[:2], 45, 16), abs=1)
+
+
+def test_cut_leaves_one_side_of_a_line_through_the_object() -> None:
+    mask = torch.from_numpy(box(24, 32, 16, 30))
+    shares = []
+    for seed in range(40):
+        left = cut(np.random.default_rng(seed), mask)
+        assert not (left > mask).any()
+        shares.append(float(left.sum() / mask.sum()))
+    assert 0 < min(shares) < 0.3
+    assert 0.7 < max(shares) <= 1
+
+
 def test_deform_keeps_an_empty_mask_empty() -> None:
     empty = torch.zeros(SIZE, dtype=torch.uint8)
-    assert not deform(np.random.default_rng(0), empty, 0.1, (0.9, 1.1), 0.05).any()
+    assert not deform(np.random.default_rng(0), empty, scale=(0.9, 1.1), warp=0.05).any()

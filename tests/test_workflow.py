@@ -35,7 +35,9 @@ def make_workspace(root: Path) -> Path:
         shutil.copytree(root / "davis/Annotations/480p" / name, root / "given/masks" / name)
         lines += [f"{name},1,{frame:05d},0.5,0.7" for frame in range(1, tiny_tree.FRAMES - 1)]
     (root / "given/scores.csv").write_text("\n".join(lines))
-    shutil.copytree(PROJECT / "ablations", root / "ablations")
+    (root / "ablations").mkdir()
+    for name in ("full", "no_synthetic", "no_bptt", "no_reference", "winner_take_all"):
+        shutil.copy(PROJECT / f"ablations/{name}.yaml", root / "ablations")
     (root / "seconds.yaml").write_text(yaml.safe_dump(STUDY))
     return root
 
@@ -69,17 +71,31 @@ def planned_with_other_bytes(workspace: Path, sequence: str) -> dict[str, int]:
 
 
 def test_the_mini_study_trains_the_smallest_number_of_times(tmp_path: Path) -> None:
-    """With each of two seeds: two stage 1 (with and without reference) and four stage 2."""
+    """With each of two seeds: three stage 1 and seven stage 2 for ten variants.
+
+    Stage 1 differs without reference and without previous mask alone; two variants differ from full
+    in inference alone, and one has its stage 1.
+    """
     study = yaml.safe_load((PROJECT / "workflow/config/mini.yaml").read_text())
-    five = ["full", "no_synthetic", "no_bptt", "no_reference", "winner_take_all"]
-    (tmp_path / "study.yaml").write_text(
-        yaml.safe_dump({**study, "seeds": [0, 1], "variants": five})
-    )
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump({**study, "seeds": [0, 1]}))
     shutil.copytree(PROJECT / "ablations", tmp_path / "ablations")
     jobs = planned(snakemake(tmp_path, "--dry-run", study="study.yaml"))
-    assert jobs["train"] == 2 * (2 + 4)
-    assert jobs["infer"] == jobs["score"] == 5 * 2 * 2
-    assert jobs["time_frames"] == 5 * 2
+    assert jobs["train"] == 2 * (3 + 7)
+    assert jobs["infer"] == jobs["score"] == 10 * 2 * 2
+    assert jobs["time_frames"] == 10 * 2
+
+
+@pytest.mark.parametrize(("processes", "launcher"), [(1, ""), (2, "torchrun --standalone ")])
+def test_several_processes_of_a_training_are_started_by_torchrun(
+    tmp_path: Path, processes: int, launcher: str
+) -> None:
+    make_workspace(tmp_path)
+    study = STUDY | {"machine": {"device": "cpu", "processes": processes}}
+    (tmp_path / "seconds.yaml").write_text(yaml.safe_dump(study))
+    done = snakemake(tmp_path, "--dry-run", "--printshellcmds")
+    commands = re.findall(r"Shell command: (.*)rgmp train ", done.stdout + done.stderr)
+    assert commands
+    assert {command.partition("--nproc")[0] for command in commands} == {launcher}
 
 
 RULES = {  # of the commands in the figure of the DAG
@@ -228,6 +244,25 @@ class TestStudyOfSeconds:
         assert kinds.count("check") == 4
         assert all(record["study"] == "tiny" for record in records)
 
+    def test_the_report_of_the_workflow_has_captions(self, finished: Path) -> None:
+        done = snakemake(finished, "all", "--report", "workflow.html")
+        assert done.returncode == 0, done.stderr
+        html = (finished / "workflow.html").read_text(encoding="utf-8")
+        folder = finished / "results/tiny"
+        for name in (*tables.names(load_plan(folder)), *figures.NAMES):
+            assert f"tables/{name}.csv" in html or f"figures/{name}.png" in html
+        assert "A study of seconds" in html
+        assert "the range over seeds 0." in html, "captions read the study"
+
+    def test_the_report_links_to_the_runs(self, finished: Path) -> None:
+        folder = finished / "results/tiny"
+        runs = read_json(folder / "mlflow.json")["runs"]
+        html = (folder / "report.html").read_text(encoding="utf-8")
+        names = {record["name"] for record in read_all(folder)} - {"track", "report"}
+        assert {"study", "full/seed0"} | names == runs.keys() & ({"study", "full/seed0"} | names)
+        shown = {name for name, run_id in runs.items() if f"/runs/{run_id}" in html}
+        assert {"study", "full/seed0", "scores/davis2017/full/seed0"} <= shown
+
     def test_winner_take_all_has_the_weights_of_full(self, finished: Path) -> None:
         folder = finished / "results/tiny/records/masks/davis2017"
         full, winner = (read_json(folder / f"{v}/seed0.json") for v in ("full", "winner_take_all"))
@@ -293,3 +328,28 @@ class TestStudyOfSeconds:
         jobs = planned_with_other_bytes(finished, "train_a")
         assert jobs["train"] == 4
         assert jobs["infer"] == jobs["score"] == 10
+
+    def test_weights_from_elsewhere_are_run_and_scored_without_training(
+        self, finished: Path
+    ) -> None:
+        """As the authors' released file would be."""
+        (trained,) = finished.glob("results/tiny/weights/finetune/full-*/weights.safetensors")
+        given = finished / "given weights.safetensors"
+        shutil.copy(trained, given)
+        new = finished / "ablations/given.yaml"
+        overrides = f"{{weights: {given.name}, stages: []}}"
+        new.write_text(f"label: given\nclaim: a test\noverrides: {overrides}\n")
+        scores = finished / "results/tiny/scores/davis2016"
+        try:
+            done = snakemake(finished, str((scores / "given/seed0.csv").relative_to(finished)))
+            assert done.returncode == 0, done.stderr
+            jobs = planned(snakemake(finished, "all", "--dry-run"))
+        finally:
+            new.unlink()
+        assert "train" not in jobs
+        assert "rule train:" not in done.stderr
+        rows, wanted = (
+            [{**row, "variant": ""} for row in csv.DictReader(path.read_text().splitlines())]
+            for path in (scores / "given/seed0.csv", scores / "full/seed0.csv")
+        )
+        assert rows == wanted

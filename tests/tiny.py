@@ -19,6 +19,12 @@ STILL: dict[str, Any] = {
     **dict.fromkeys(("scale", "zoom"), (1, 1)),
 }
 """Settings of views that show a picture as it is."""
+TRUE_GUIDANCE: dict[str, Any] = {
+    **dict.fromkeys(("guidance_shift", "guidance_warp", "guidance_empty", "guidance_cut"), 0),
+    **dict.fromkeys(("guidance_rotation", "guidance_shear"), (0, 0)),
+    "guidance_scale": (1, 1),
+}
+"""Settings of a guidance mask that is the true one."""
 
 
 def pretrain(**changes: Any) -> Pretrain:
@@ -93,7 +99,7 @@ def write_plan(
     root: Path,
     stages: tuple[Pretrain | Finetune, ...],
     reference: str = "first",
-    threads: int = 1,
+    compute: dict[str, Any] | None = None,
     **machine: Any,
 ) -> plan.Plan:
     """A study of one variant and one seed on tiny data in `root`, its plan.json in root/study."""
@@ -104,7 +110,7 @@ def write_plan(
         settings = {
             "network": config.Network.model_validate(network).model_dump(mode="json"),
             stage: stage_settings.model_dump(mode="json"),
-            "compute": {"precision": "fp32", "threads": threads},
+            "compute": config.Compute.model_validate(compute or {}).model_dump(mode="json"),
         }
         parent = trainings[-1].identity if trainings else None
         identity = digest_of([settings, parent])[:12]
@@ -140,6 +146,7 @@ def write_plan(
         evaluation=config.Evaluation(),
         external=(),
         initial_weights=(),
+        networks=(),
         benchmarks=("davis2017",),
         split="val",
         seeds=(0,),

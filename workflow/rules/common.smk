@@ -9,6 +9,14 @@ from rgmp import figures, plan as planning, tables
 from rgmp.errors import UserError
 
 ENGINE_SOURCES = ("davis.py", "measures.py", "scoring.py")
+SPEED_SOURCES = (
+    "aggregation.py",
+    "graphs.py",
+    "network.py",
+    "passes.py",
+    "propagation.py",
+    "speed.py",
+)
 TABLE_SOURCES = ("results.py", "statistics.py", "tables.py", "typesetting.py")
 FIGURE_SOURCES = ("results.py", "statistics.py", "figures.py", "pictures.py", "dag.py")
 FACTS = ("facts/published.csv", "facts/published_ablation.csv", "facts/official_rgmp_scores.csv")
@@ -36,6 +44,12 @@ def training_of(wildcards):
     return next(t for t in plan.trainings if t.folder == folder)
 
 
+def launcher_of(wildcards):
+    """What starts a training: torchrun, where several processes share one."""
+    count = plan.machine.processes
+    return f"torchrun --standalone --nproc-per-node {count} --no-python " if count > 1 else ""
+
+
 def inputs_of_training(wildcards):
     """Records of what a training rests on: the checks of its data, the training before it.
 
@@ -58,14 +72,16 @@ def run_of(wildcards):
 
 
 def trained(wildcards):
-    """The record of the training that gives a variant's weights."""
-    folder = plan.training(run_of(wildcards).trainings[-1]).folder
-    return f"results/{plan.study}/records/{folder}.json"
+    """The record of the training that gives a variant's weights; or of the check of given ones."""
+    trainings = run_of(wildcards).trainings
+    if not trainings:
+        return f"results/{plan.study}/{plan.check_of('networks')}"
+    return f"results/{plan.study}/records/{plan.training(trainings[-1]).folder}.json"
 
 
 def weights_of(wildcards):
     """The weights of a variant and seed."""
-    return f"results/{plan.study}/{run_of(wildcards).weights}"
+    return quote(str(run_of(wildcards).weights))
 
 
 def checked_split(wildcards):
@@ -75,8 +91,7 @@ def checked_split(wildcards):
 
 def threads_of(wildcards):
     """CPU threads of an inference: those of the variant's training, for the same bits anywhere."""
-    training = plan.training(plan.variant(wildcards.variant).runs[0].trainings[-1])
-    return training.settings["compute"]["threads"]
+    return plan.variant(wildcards.variant).threads
 
 
 def data_options():
@@ -123,10 +138,12 @@ def check_options(wildcards):
     """A part of the data, as `rgmp check` takes it."""
     part = plan.checks[wildcards.part]
     if part == "stills":
-        folders = [(quote(str(s.images)), quote(str(s.masks))) for s in plan.data.stills]
-        return " ".join(f"--stills {images} {masks}" for images, masks in folders)
+        sets = [(s.images, s.masks, s.labels, s.names or "") for s in plan.data.stills]
+        return " ".join(f"--stills {' '.join(quote(str(x)) for x in s if x)}" for s in sets)
     if part == "weights":
         return " ".join(f"--weights {quote(str(p))} {name}" for p, name in plan.initial_weights)
+    if part == "networks":
+        return " ".join(f"--network {quote(str(path))}" for path in plan.networks)
     root, resolution = quote(str(plan.data.davis)), quote(plan.data.resolution)
     return f"{root} --split {part} --resolution {resolution}"
 

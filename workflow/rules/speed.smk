@@ -5,7 +5,7 @@ rule time_frames:
     input:
         trained=trained,
         checked=checked_split,
-        sources=sources("speed.py", "propagation.py", "aggregation.py", "network.py"),
+        sources=sources(*SPEED_SOURCES),
     output:
         speed="results/{study}/speed/{benchmark}/{variant}.json",
         record="results/{study}/records/speed/{benchmark}/{variant}.json",

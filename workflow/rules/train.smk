@@ -13,9 +13,11 @@ rule train:
         "results/{study}/logs/train/{stage}/{training}.log",
     conda:
         "../../environment.yml"
-    threads: lambda wildcards: training_of(wildcards).settings["compute"]["threads"]
+    threads: lambda wildcards: (training_of(wildcards).settings["compute"]["threads"] * plan.machine.processes)
+    resources:
+        launcher=launcher_of,
     message:
         "{wildcards.stage} {wildcards.training}"
     shell:
-        "rgmp train results/{wildcards.study} {wildcards.stage}/{wildcards.training} "
+        "{resources.launcher}rgmp train results/{wildcards.study} {wildcards.stage}/{wildcards.training} "
         "--record {output.record} > {log} 2>&1"

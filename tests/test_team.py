@@ -1,0 +1,105 @@
+"""Several processes of one training: what they make is what one makes alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.numpy import load_file
+from tiny import finetune, write_plan
+
+from rgmp.attempts import Point
+from rgmp.errors import UserError
+from rgmp.samples import Samples
+from rgmp.team import ALONE, Team
+from rgmp.training import train
+
+SCRIPT = Path(__file__).with_name("two_processes.py")
+
+
+def start(root: Path, processes: int) -> subprocess.Popen[str]:
+    """Run a study's training by torchrun, as a process group of its own."""
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    return subprocess.Popen(
+        [sys.executable, *command, str(SCRIPT), str(root)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def end_of(folder: Path) -> tuple[dict[str, bytes], list[tuple[float, ...]]]:
+    """Weights, and the curve as far as it does not depend on the clock."""
+    tensors = load_file(folder / "weights.safetensors")
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return (
+        {name: tensor.tobytes() for name, tensor in tensors.items()},
+        [Point(**json.loads(line))[:4] for line in lines],
+    )
+
+
+def test_alone_a_process_leads_and_averages_nothing() -> None:
+    values = torch.tensor([1.0, 2.0])
+    ALONE.average([values])
+    assert values.tolist() == [1, 2]
+    assert ALONE.leads
+    assert (ALONE.any(0), ALONE.any(15)) == (0, 15)
+    with ALONE.leader_first():
+        assert not Team(1, 2).leads
+
+
+def test_a_batch_is_shared_sample_by_sample_among_processes_and_parts(tmp_path: Path) -> None:
+    plan = write_plan(tmp_path, (finetune(batch=4, steps=2),))
+    samples, cpu = Samples(plan, plan.trainings[0]), torch.device("cpu")
+    (whole,) = next(samples.batches(1, cpu)).parts
+    for shares, of_each in (((Team(0, 2), Team(1, 2)), 1), ((ALONE,), 2)):
+        parts = [p for t in shares for p in next(samples.batches(1, cpu, 0, of_each, t)).parts]
+        for number, part in enumerate(parts):
+            assert torch.equal(part.frames, whole.frames[number::2])
+            assert torch.equal(part.masks, whole.masks[number::2])
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
+    plan = write_plan(tmp_path, (finetune(batch=4),))
+    samples = Samples(plan, plan.trainings[0])
+    with pytest.raises(UserError, match=r"batch \(=4\) is no multiple of 3 processes times 1"):
+        next(samples.batches(0, torch.device("cpu"), team=Team(0, 3)))
+
+
+@pytest.mark.slow
+def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_parts(
+    tmp_path: Path,
+) -> None:
+    """Also when both were stopped by a signal on the way; and as close to one part as rounding."""
+    settings = finetune(steps=40, batch=4)
+    ends = {}
+    for parts in (1, 2):
+        root = tmp_path / str(parts)
+        plan = write_plan(root, (settings,), compute={"accumulate": parts}, checkpoint_seconds=60)
+        train(plan, plan.trainings[0], root / "study", torch.device("cpu"))
+        ends[parts] = end_of(root / "study" / plan.trainings[0].folder)
+    plan = write_plan(tmp_path / "team", (settings,), checkpoint_seconds=0)
+    folder = tmp_path / "team/study" / plan.trainings[0].folder
+    process = start(tmp_path / "team", 2)
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("checkpoints/[0-9]*.pt")):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert said.count("stopped by signal after step") == 1, said
+    assert not (folder / "weights.safetensors").exists()
+    process = start(tmp_path / "team", 2)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert said.count("resuming after step") == 2, said
+    assert {p.name for p in folder.iterdir()} == {"weights.safetensors", "metrics.jsonl"}
+    assert end_of(folder) == ends[2]
+    curves = zip(ends[1][1], ends[2][1], strict=True)
+    assert all(whole == pytest.approx(halves, rel=1e-3) for whole, halves in curves)
