@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 Mask = npt.NDArray[np.bool_]
-Packed = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint64]
+WORD: np.dtype[np.uint64] = np.dtype("<u8")
 
 TOLERANCE = 0.008
 """How far apart two boundaries still match, as a share of the image's diagonal."""
@@ -54,41 +55,41 @@ def measure(truth: Mask, prediction: Mask) -> Measured:
     if truth.ndim != 2 or truth.shape != prediction.shape:
         raise ValueError(f"masks of one shape (H, W), got {truth.shape} and {prediction.shape}")
     radius = ceil(TOLERANCE * hypot(*truth.shape))
-    bits = [np.packbits(mask, axis=1) for mask in (truth, prediction)]
-    window = _window(bits[0] | bits[1], truth.shape, radius)
+    packed = [np.packbits(mask, axis=1, bitorder="little") for mask in (truth, prediction)]
+    window = _window(packed[0] | packed[1], truth.shape, radius)
     if window is None:
         return Measured(1.0, 1.0)
-    true, predicted = (_number(packed, window) for packed in bits)
+    masks = _words(packed, window)
+    union = np.bitwise_count(masks[0] | masks[1]).sum()
     return Measured(
-        J=(true & predicted).bit_count() / (true | predicted).bit_count(),
-        F=_contour_accuracy(_boundary(true, window), _boundary(predicted, window), window),
+        J=float(np.bitwise_count(masks[0] & masks[1]).sum() / union),
+        F=_contour_accuracy(_boundaries(masks, window), window),
     )
 
 
 class _Window(NamedTuple):
-    """The part of a frame that is looked at, and how its pixels lie in a whole number.
+    """The part of a frame that is looked at, and how its pixels lie in words.
 
-    A number holds a bit a pixel, the first pixel highest, and `pitch` bits a row, of which the last
-    ones are spare: at least `radius`, always 0. To shift the number is to move the image, 8 pixels
-    in the time that an array takes for one.
+    A word holds 64 pixels, a bit each, the first one lowest. The last bits of each row are spare,
+    at least `radius` of them, and 0: what moves out of a row does not reach the pixels of another.
 
     Attributes:
         rows, columns: of the packed frame, (H, W / 8); beyond them both masks are empty.
-        pitch: bits a row, a multiple of 8.
+        stride: words a row.
         radius: how far apart boundaries match, pixels.
-        has_right: the pixels with another to their right in the frame, as a number.
+        has_right: the pixels with another to their right in the frame: (N,) words.
         has_lower: those with another below.
     """
 
     rows: slice
     columns: slice
-    pitch: int
+    stride: int
     radius: int
-    has_right: int
-    has_lower: int
+    has_right: Words
+    has_lower: Words
 
 
-def _window(either: Packed, shape: tuple[int, ...], radius: int) -> _Window | None:
+def _window(either: npt.NDArray[np.uint8], shape: tuple[int, ...], radius: int) -> _Window | None:
     """What masks cover, and what lies just above and left of it; None where they are empty.
 
     Args:
@@ -102,75 +103,89 @@ def _window(either: Packed, shape: tuple[int, ...], radius: int) -> _Window | No
     top, bottom = max(int(covered[0]) - 1, 0), int(covered[-1]) + 1
     covered = np.flatnonzero(either[top:bottom].any(axis=0))
     left, right = max(int(covered[0]) - 1, 0), int(covered[-1]) + 1
-    pitch = 8 * (right - left + ceil(radius / 8))
+    stride = ceil((8 * (right - left) + radius) / 64)
 
-    def pixels(rows: int, columns: int) -> int:
-        """The first rows and columns, filled."""
-        row = ((1 << columns) - 1) << pitch - columns
-        filled = int.from_bytes(row.to_bytes(pitch // 8) * rows)
-        return filled << (bottom - top - rows) * pitch
+    def filled(columns: int, rows: int) -> Words:
+        """The first columns of the first rows."""
+        row = ((1 << columns) - 1).to_bytes(8 * stride, "little")
+        empty = bytes(8 * stride) * (bottom - top - rows)
+        return np.frombuffer(row * rows + empty, dtype=WORD)
 
     height, width = bottom - top, min(8 * right, shape[1]) - 8 * left
     return _Window(
         rows=slice(top, bottom),
         columns=slice(left, right),
-        pitch=pitch,
+        stride=stride,
         radius=radius,
-        has_right=pixels(height, width - (8 * right >= shape[1])),
-        has_lower=pixels(height - (bottom == shape[0]), width),
+        has_right=filled(width - (8 * right >= shape[1]), height),
+        has_lower=filled(width, height - (bottom == shape[0])),
     )
 
 
-def _number(packed: Packed, window: _Window) -> int:
-    """A mask's window as a whole number.
-
-    Args:
-        packed: the mask, its rows packed: uint8 (H, W / 8).
-        window: what is looked at.
-    """
-    inside = packed[window.rows, window.columns]
-    rows = np.zeros((inside.shape[0], window.pitch // 8), dtype=np.uint8)
-    rows[:, : inside.shape[1]] = inside
-    return int.from_bytes(rows.tobytes())
+def _words(packed: list[npt.NDArray[np.uint8]], window: _Window) -> Words:
+    """The window of two masks whose rows are packed, uint8 (H, W / 8) each: (2, N)."""
+    inside = np.stack([mask[window.rows, window.columns] for mask in packed])
+    words: Words = np.zeros((2, inside.shape[1] * window.stride), dtype=WORD)
+    rows = words.view(np.uint8).reshape(2, inside.shape[1], -1)
+    rows[..., : inside.shape[2]] = inside
+    return words
 
 
-def _boundary(mask: int, window: _Window) -> int:
+def _boundaries(masks: Words, window: _Window) -> Words:
     """The pixels that differ from their right, lower or lower right neighbour in the frame."""
-    right, lower, pitch = window.has_right, window.has_lower, window.pitch
+    right = _leftward(masks, 1)
+    lower, lower_right = np.zeros_like(masks), np.zeros_like(masks)
+    lower[:, : -window.stride] = masks[:, window.stride :]
+    lower_right[:, : -window.stride] = right[:, window.stride :]
     return (
-        (mask ^ mask << 1) & right
-        | (mask ^ mask << pitch) & lower
-        | (mask ^ mask << pitch + 1) & right & lower
+        (masks ^ right) & window.has_right
+        | (masks ^ lower) & window.has_lower
+        | (masks ^ lower_right) & window.has_right & window.has_lower
     )
 
 
-def _contour_accuracy(true: int, predicted: int, window: _Window) -> float:
-    """F of two boundaries."""
-    if not true or not predicted:
-        return float(true == predicted)
-    precision = (predicted & _dilated(true, window)).bit_count() / predicted.bit_count()
-    recall = (true & _dilated(predicted, window)).bit_count() / true.bit_count()
-    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+def _contour_accuracy(boundaries: Words, window: _Window) -> float:
+    """F of two boundaries, (2, N)."""
+    sizes = np.bitwise_count(boundaries).sum(axis=1)
+    if not sizes.all():
+        return float(sizes[0] == sizes[1])
+    near = boundaries & _dilated(boundaries, window)[::-1]
+    recall, precision = np.bitwise_count(near).sum(axis=1) / sizes
+    both = recall + precision
+    return float(2 * precision * recall / both) if both else 0.0
 
 
-def _dilated(pixels: int, window: _Window) -> int:
-    """Pixels dilated by a disk, x² + y² <= radius².
+def _dilated(images: Words, window: _Window) -> Words:
+    """Images, (2, N), dilated by a disk, x² + y² <= radius².
 
     From the disk's top row to its middle one the rows widen: each row's run of pixels is made from
-    the run before it. Runs begin at the pixel and go left, so that each step is one shift; they are
-    centred where they join the disk. What moves out at a side ends in the spare bits of a row.
+    the run before it.
     """
-    radius, pitch = window.radius, window.pitch
-    disk, run, reach = 0, pixels, 0
-    for y in range(radius, -1, -1):
-        half = isqrt(radius**2 - y**2)
-        while reach < 2 * half:
-            step = min(2 * half - reach, reach + 1)  # a longer one would leave a gap in the run
-            run |= run << step
+    disks, runs, reach = np.zeros_like(images), images, 0
+    for y in range(window.radius, -1, -1):
+        while reach < (half := isqrt(window.radius**2 - y**2)):
+            step = min(half - reach, 2 * reach + 1, 63)  # a longer one would leave a gap in the run
+            runs = runs | _leftward(runs, step) | _rightward(runs, step)
             reach += step
-        aside = radius - half  # the disk lies `radius` pixels too far left until the end
-        disk |= run << y * pitch + aside | run >> y * pitch - aside
-    return disk >> radius
+        moved = y * window.stride
+        kept = max(images.shape[1] - moved, 0)
+        disks[:, moved:] |= runs[:, :kept]
+        disks[:, :kept] |= runs[:, moved:]
+    return disks
+
+
+def _leftward(images: Words, pixels: int) -> Words:
+    """Images, (2, N), moved to the left by less than 64 pixels."""
+    moved = images >> np.uint64(pixels)
+    moved[:, :-1] |= images[:, 1:] << np.uint64(64 - pixels)
+    return moved
+
+
+def _rightward(images: Words, pixels: int) -> Words:
+    """Images, (2, N), moved to the right by less than 64 pixels."""
+    moved = images << np.uint64(pixels)
+    moved[:, 1:] |= images[:, :-1] >> np.uint64(64 - pixels)
+    return moved
 
 
 def statistics_of(values: npt.ArrayLike) -> Statistics:

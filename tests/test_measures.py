@@ -65,7 +65,8 @@ def test_equals_the_plain_version(pair: tuple[Mask, Mask]) -> None:
 
 
 WIDER_DISKS = pytest.mark.parametrize(
-    "shape", [(97, 251), (251, 97), (240, 427), (480, 854), (700, 901), (1, 999), (999, 1)]
+    "shape",
+    [(97, 251), (251, 97), (240, 427), (480, 854), (700, 901), (1, 999), (999, 1), (3, 999)],
 )
 
 
@@ -121,6 +122,13 @@ def test_known_answers() -> None:
     # the tolerance here is one pixel: a shift by it costs J alone, a shift by more costs F too
     assert measure(square(10, 10), square(10, 11)) == pytest.approx((19 / 21, 1))
     assert measure(square(10, 10), square(10, 13)).F < 1
+
+
+def test_a_disk_wider_than_many_words() -> None:
+    """The tolerance is 5601 pixels here: a run of the disk widens by more than a word at once."""
+    truth = np.zeros((1, 700_000), dtype=bool)
+    truth[0, 100_000] = True
+    assert [measure(truth, np.roll(truth, shift)).F for shift in (5601, 5603)] == [1, 0]
 
 
 def test_a_frame_that_is_all_object_has_no_boundary() -> None:
