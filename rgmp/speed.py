@@ -74,11 +74,12 @@ def measure(
         _warm_up(propagator, clip)
         timed.append(_time(propagator, clip, benchmark, repeats))
         progress.at(len(timed))
+    peak = _peak(device)  # before the matrices
     limit = matrix_products(device, precision)
     summary = summarise(timed) | {
         "matmul_flops_per_second": limit,
         "fraction_of_limit": float(np.median(_rates(timed))) / limit,
-        "peak_memory_bytes": _peak(device),
+        "peak_memory_bytes": peak,
     }
     return {"clips": timed, "summary": summary}
 
