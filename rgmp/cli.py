@@ -400,6 +400,7 @@ def _speed(options: argparse.Namespace) -> None:
         replace(s, frames=s.frames[: options.frames], annotations=s.annotations[:1])
         for s in _spread(_sequences(options), options.benchmark, options.limit)
     ]
+    _refuse([f"{s.name}: has one frame; two are needed" for s in sequences if len(s.frames) < 2])
     _refuse([line for s in sequences for line in davis.problems_of(s, options.benchmark)])
     files.require_writable(options.out.parent)
     propagator, record_fields = _propagator(options)

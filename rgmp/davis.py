@@ -133,9 +133,12 @@ def read_frame(path: Path) -> npt.NDArray[np.uint8]:
     """Read one frame or still: uint8 (H, W, 3), RGB.
 
     Raises:
-        UserError: the file is missing, truncated or no image.
+        UserError: the file is missing, truncated, no image, or has more than 8 bits a channel.
     """
-    return np.asarray(_load(path).convert("RGB"))
+    image = _load(path)
+    if image.mode.startswith(("I", "F")):  # Pillow would cut the values off at 255
+        raise UserError(f"{path}: has more than 8 bits a channel; convert it to 8")
+    return np.asarray(image.convert("RGB"))
 
 
 def read_labels(path: Path) -> Labels:

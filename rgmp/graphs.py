@@ -39,7 +39,7 @@ class Graph:
                 step(frame, soft, references)
         torch.cuda.current_stream(frame.device).wait_stream(aside)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, pool=pool):
+        with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
             self._outputs = step(frame, soft, references)
 
     def __call__(

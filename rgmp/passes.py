@@ -51,12 +51,12 @@ class Passes:
             for name, module in self._network.named_modules():
                 if isinstance(module, nn.Conv2d) and not name.startswith("decoder.head"):
                     module.to(torch.bfloat16)
-        if device.type == "cuda":
-            torch.backends.cudnn.allow_tf32 = settings.precision == "tf32"
+        self._tf32 = settings.precision == "tf32"
         self._at_once = sys.maxsize
 
     def references(self, frame: Tensor, masks: Tensor) -> list[Reference]:
         """The reference of every scale, of a frame (1, 3, H, W) and masks (M, 1, H, W)."""
+        torch.backends.cudnn.allow_tf32 = self._tf32
         return [
             _joined(self._in_chunks(len(masks), partial(self._encode, scale, frame, masks)))
             for scale in self._scales
@@ -78,6 +78,7 @@ class Passes:
         Raises:
             UserError: the memory does not hold a single object.
         """
+        torch.backends.cudnn.allow_tf32 = self._tf32  # of the process: another may have set it
         total = torch.zeros_like(masks[:, 0])
         kept = []
         for scale, reference in zip(self._scales, references, strict=True):
@@ -122,9 +123,19 @@ class Passes:
             )
 
 
+_OUT_OF_MEMORY = (
+    "can't allocate memory",  # of the machine
+    "out of memory",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "unable to find an engine",  # cuDNN, for want of room to work in
+    "Unable to find a valid cuDNN algorithm",
+)
+
+
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Of a GPU or of the machine: the latter has no class of its own."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """Of a GPU or of the machine; not all that say so have the class for it."""
+    said = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(s in said for s in _OUT_OF_MEMORY)
 
 
 def _joined(chunks: Sequence[Reference]) -> Reference:

@@ -102,8 +102,10 @@ class Propagator:
                 f"a frame is {_by(frame.shape)}, the mask of frame 0 {_by(self._shape)}; "
                 "a video has one size"
             )
-        pinned = torch.tensor(frame, pin_memory=self.device.type == "cuda")
-        pixels = pinned.to(self.device, non_blocking=True)
+        # in memory that a GPU reads by itself, while the processor goes on
+        host = torch.empty(frame.shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
+        host.numpy()[...] = frame
+        pixels = host.to(self.device, non_blocking=True)
         return F.pad(pixels.permute(2, 0, 1)[None].float() / 255, self._margin)
 
     @torch.inference_mode()

@@ -776,3 +776,24 @@ def test_a_gpu_gives_what_a_cpu_gives(precision: str, objects: int) -> None:
     got = [propagator.step(frame).cpu().numpy() for frame in frames[1:]]
     assert propagator._graphs
     assert np.mean(np.array(got) == wanted) > (0.999 if precision == "fp32" else 0.99)
+
+
+def test_a_frame_goes_to_a_gpu_through_pinned_memory(
+    network: RGMP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    real = torch.empty
+
+    def empty(*shape: Any, pin_memory: bool = False, **options: Any) -> Tensor:
+        asked.append(pin_memory)
+        return real(*shape, **options)
+
+    propagator = Propagator(network, Inference(), CPU)
+    frame = video(1, 45, 70)[0]
+    propagator.start(frame, ten(45, 70))
+    wanted = propagator.upload(frame)
+    monkeypatch.setattr(torch, "empty", empty)
+    monkeypatch.setattr(Tensor, "to", lambda tensor, *_, **__: tensor)
+    propagator.device = torch.device("cuda")
+    assert torch.equal(propagator.upload(frame), wanted)
+    assert asked == [True]
