@@ -137,12 +137,12 @@ def _boundaries(masks: Words, window: _Window) -> Words:
     lower, lower_right = np.zeros_like(masks), np.zeros_like(masks)
     lower[:, : -window.stride] = masks[:, window.stride :]
     lower_right[:, : -window.stride] = right[:, window.stride :]
-    differ: Words = (
+    boundaries: Words = (
         (masks ^ right) & window.has_right
         | (masks ^ lower) & window.has_lower
         | (masks ^ lower_right) & window.has_right & window.has_lower
     )
-    return differ
+    return boundaries
 
 
 def _contour_accuracy(boundaries: Words, window: _Window) -> float:
