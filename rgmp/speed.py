@@ -11,7 +11,8 @@ What is timed decides the figure, so three are given, raw times with each:
   0, resizing and transfers in (facts/rgmp.md, "Inference"); whether with reading is not known.
 
 Beside them stands how near that is to the machine's limit: the step's floating-point operations,
-counted, over its time, against the fastest product of matrices in the same run and precision.
+counted, over its time, against the fastest product of matrices in the same run and precision. On a
+CPU that share may be above 1: in fp32 the libraries' convolutions of 3x3 can outrun their products.
 """
 
 import tempfile
