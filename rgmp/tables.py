@@ -49,8 +49,8 @@ _PROTOCOL_SPEED = (
     "apart; median over frames and repeats. End to end: from a decoded frame in memory to its "
     "labels there. As the authors: frames of a clip over its wall time, with frame 0, reading, "
     "resizing, transfers and writing. Of the limit: operations of the network a second, in per "
-    "cent of the machine's own product of matrices, which convolutions on a CPU may outrun. Peak: memory of the GPU; on a CPU, of the "
-    "whole process."
+    "cent of the machine's own product of matrices, which convolutions on a CPU may outrun. "
+    "Peak: memory of the GPU; on a CPU, of the whole process."
 )
 
 
