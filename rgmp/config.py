@@ -431,14 +431,15 @@ def _lay_over(study: Mapping[str, Any], path: Path) -> tuple[Variant, Method]:
         if key not in Method.model_fields:
             allowed = ", ".join(Method.model_fields)
             raise UserError(f"{path}: unknown key overrides.{key}; allowed there: {allowed}")
+    base = {key: value for key, value in study.items() if key in Method.model_fields}
+    method = validated(Method, _merged(base, variant.overrides), path, "overrides.")
     decided = {"network", "pretrain", "finetune"} & set(variant.overrides)
-    if (variant.overrides.get("weights") or study.get("weights")) and decided:
+    if method.weights and decided:
         raise UserError(
             f"{path}: overrides.{min(decided)}: weights from elsewhere decide that; allowed beside "
             "them: stages, inference, compute"
         )
-    base = {key: value for key, value in study.items() if key in Method.model_fields}
-    return variant, validated(Method, _merged(base, variant.overrides), path, "overrides.")
+    return variant, method
 
 
 def _merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -553,6 +553,16 @@ def test_weights_from_elsewhere_are_called_by_no_other_name() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_a_variant_may_train_where_its_study_takes_weights_from_elsewhere() -> None:
+    Path("released.pth").write_bytes(b"weights")
+    write_variant("own", weights=None, stages=["finetune"], network={"reference": "none"})
+    given = {"weights": "released.pth", "stages": [], "variants": ["full", "own"]}
+    found = resolved(lambda study: study.update(given))
+    assert all(len(run.trainings) == 1 for run in found.variant("own").runs)
+    assert all(run.trainings == () for run in found.variant("full").runs)
+
+
+@pytest.mark.usefixtures("here")
 def test_weights_that_are_not_there_are_named() -> None:
     write_variant("released", weights="nowhere.pth", stages=[])
     with pytest.raises(UserError, match=r"nowhere\.pth"):
