@@ -5,7 +5,9 @@ are closed: an unknown key is refused, in one line that says what is allowed. `r
 them.
 """
 
+import os
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -16,13 +18,15 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
 )
 
+from rgmp import strict_yaml
 from rgmp.davis import RESOLUTION, Benchmark
-from rgmp.errors import UserError
+from rgmp.errors import UserError, shown, visible
 
 Stage = Literal["pretrain", "finetune"]
 
@@ -33,20 +37,66 @@ def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
-Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
-Factor = Annotated[
-    tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]], AfterValidator(_ordered)
+def _plain(text: str) -> str:
+    """Refuse what a terminal, a row of a table or a reader's eye would obey and not show."""
+    for character in text:
+        unseen = unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+        if unseen or unicodedata.bidirectional(character) in _TURNS:
+            raise ValueError(
+                f"has a control character, {visible(character)}; write one line of text"
+            )
+    return text
+
+
+_TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+"""What turns the direction of the text after it, so that it reads as it is not written."""
+
+
+def _usable(path: Path) -> Path:
+    _plain(str(path))
+    longest = max((len(os.fsencode(name)) for name in path.parts), default=0)
+    if longest > 255 or len(os.fsencode(path)) > 1000:
+        raise ValueError("is longer than a path can be: 255 bytes a name, 1000 in all")
+    return path
+
+
+# Free text comes as one of these three: what is printed, what names a file, where a file lies.
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_plain)
 ]
-Positive = Annotated[int, Field(gt=0)]
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[^-./][^/]*$", max_length=100), AfterValidator(_plain)
+]
+Location = Annotated[Path, AfterValidator(_usable)]
+
+# The limits keep out what no machine does: they are far above what anyone trains.
+AT_ONCE = 1024
+"""Threads, or processes, of one job."""
+REPEATS = 1000
+SEED = 2**63 - 1
+"""The largest that PyTorch takes as a signed integer."""
+AtOnce = Annotated[int, Field(gt=0, le=AT_ONCE)]
+Channels = Annotated[int, Field(gt=0, le=8192)]
+Count = Annotated[int, Field(gt=0, le=10**9)]
+Seed = Annotated[int, Field(ge=0, le=SEED)]
 Chance = Annotated[float, Field(ge=0, le=1)]
-Size = tuple[
-    Annotated[int, Field(gt=0, multiple_of=32)], Annotated[int, Field(gt=0, multiple_of=32)]
-]
+Share = Annotated[float, Field(ge=0, le=10)]
+Degrees = Annotated[float, Field(ge=-360, le=360)]
+Slant = Annotated[float, Field(ge=-80, le=80)]
+Times = Annotated[float, Field(ge=0.01, le=100)]
+Range = Annotated[tuple[Degrees, Degrees], AfterValidator(_ordered)]
+Shear = Annotated[tuple[Slant, Slant], AfterValidator(_ordered)]
+Factor = Annotated[tuple[Times, Times], AfterValidator(_ordered)]
+Frames = Annotated[int, Field(ge=2, le=10_000)]
+Skipped = Annotated[int, Field(ge=0, le=10_000)]
+Side = Annotated[int, Field(gt=0, le=8192, multiple_of=32)]
+Size = tuple[Side, Side]
 M = TypeVar("M", bound=BaseModel)
 IMAGES = frozenset({".jpg", ".jpeg", ".png"})
 MASKS = frozenset({".png"})
 """Suffixes of stills and of their masks."""
-NAME = re.compile(r"[a-z][a-z0-9_]*")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
+"""Of a study, a variant or an external method: what a folder is called after."""
 
 
 class Closed(BaseModel):
@@ -58,8 +108,8 @@ class Closed(BaseModel):
 class Stills(Closed):
     """A set of photographs with masks, for stage 1 (`rgmp.stills`)."""
 
-    images: Path = Field(description="folder of images (.jpg or .png)")
-    masks: Path = Field(
+    images: Location = Field(description="folder of images (.jpg or .png)")
+    masks: Location = Field(
         description="folder of masks (.png) named as the images; it may be the folder of the "
         "images, which are .jpg then"
     )
@@ -69,7 +119,7 @@ class Stills(Closed):
         "between is uncertain and left out of the loss; objects: 0 background, each other value a "
         "foreground of its own, 255 uncertain (Pascal VOC's SegmentationObject, DAVIS-2017)",
     )
-    names: Path | None = Field(
+    names: Location | None = Field(
         None,
         description="text file of what to take, one a line: an image without its suffix, or a "
         "folder of them (ImageSets of Pascal VOC and of DAVIS); none: every image has a mask",
@@ -79,16 +129,16 @@ class Stills(Closed):
 class Mini(Closed):
     """The embedded benchmark, rendered into the study's own folder."""
 
-    seed: int = Field(ge=0, description="seed of the rendering")
+    seed: Seed = Field(description="seed of the rendering")
 
 
 class Data(Closed):
     """What the study reads: either `mini`, or `davis` and `stills`."""
 
     mini: Mini | None = Field(None, description="render the embedded benchmark")
-    davis: Path | None = Field(None, description="root of a DAVIS tree, whole or in part")
+    davis: Location | None = Field(None, description="root of a DAVIS tree, whole or in part")
     stills: tuple[Stills, ...] = Field((), description="sets of stills for stage 1")
-    resolution: str = Field(RESOLUTION, description="folder under JPEGImages and Annotations")
+    resolution: Name = Field(RESOLUTION, description="folder under JPEGImages and Annotations")
 
     @model_validator(mode="after")
     def _one_source(self) -> "Data":
@@ -103,8 +153,8 @@ class Network(Closed):
     backbone: Literal["resnet10", "resnet18", "resnet34", "resnet50"] = Field(
         "resnet50", description="encoder; resnet50 in the paper"
     )
-    width: Positive = Field(64, description="channels of conv1; 64 in every published ResNet")
-    decoder_width: Positive = Field(256, description="channels of the decoder; 256 in the paper")
+    width: Channels = Field(64, description="channels of conv1; 64 in every published ResNet")
+    decoder_width: Channels = Field(256, description="channels of the decoder; 256 in the paper")
     reference: Literal["first", "rolling", "none"] = Field(
         "first",
         description="what a frame is matched with: frame 0 and its mask; the frame before it, as "
@@ -113,7 +163,7 @@ class Network(Closed):
     previous_mask: bool = Field(
         True, description="whether the target stream sees the previous mask, or an empty one"
     )
-    initial_weights: Path | None = Field(
+    initial_weights: Location | None = Field(
         None, description="ImageNet weights of the encoder (torchvision state_dict); none: random"
     )
 
@@ -121,8 +171,8 @@ class Network(Closed):
 class Optimisation(Closed):
     """What both stages set."""
 
-    steps: Positive = Field(description="optimiser steps")
-    batch: Positive = Field(description="samples a step")
+    steps: Count = Field(description="optimiser steps")
+    batch: Annotated[int, Field(gt=0, le=65536)] = Field(description="samples a step")
     optimiser: Literal["adam", "adamw", "sgd"] = Field("adam", description="Adam in the paper")
     momentum: float = Field(
         0.9, ge=0, lt=1, description="of SGD; of Adam and AdamW the decay of the first moment"
@@ -147,11 +197,11 @@ class Optimisation(Closed):
     )
     crop: Size = Field(description="height and width of a training sample, pixels")
     rotation: Range = Field((-20, 20), description="degrees, a view")
-    translation: float = Field(
-        0.1, ge=0, description="largest shift of a view along either axis, share of the crop"
+    translation: Share = Field(
+        0.1, description="largest shift of a view along either axis, share of the crop"
     )
     scale: Factor = Field((0.9, 1.1), description="factor, a view")
-    shear: Range = Field((-10, 10), description="degrees, a view")
+    shear: Shear = Field((-10, 10), description="degrees, a view")
     brightness: float = Field(0.1, ge=0, le=1, description="largest relative change, a view")
     contrast: float = Field(0.1, ge=0, le=1, description="largest relative change, a view")
     saturation: float = Field(0.1, ge=0, le=1, description="largest relative change, a view")
@@ -166,17 +216,15 @@ class Pretrain(Optimisation):
         0.5, description="chance of strategy 2: the foreground pasted on another still's background"
     )
     occlude: Chance = Field(0.2, description="chance, where pasted, of another foreground in front")
-    warp: float = Field(
-        0.05, ge=0, description="elastic warp of a view, share of the crop's height"
-    )
-    guidance_shift: float = Field(
-        0.1, ge=0, description="largest shift of the guidance mask, share of the object's size"
+    warp: Share = Field(0.05, description="elastic warp of a view, share of the crop's height")
+    guidance_shift: Share = Field(
+        0.1, description="largest shift of the guidance mask, share of the object's size"
     )
     guidance_scale: Factor = Field((0.9, 1.1), description="factor, the guidance mask")
     guidance_rotation: Range = Field((-5, 5), description="degrees, the guidance mask")
-    guidance_shear: Range = Field((-5, 5), description="degrees, the guidance mask")
-    guidance_warp: float = Field(
-        0.05, ge=0, description="elastic warp of the guidance mask, share of the crop's height"
+    guidance_shear: Shear = Field((-5, 5), description="degrees, the guidance mask")
+    guidance_warp: Share = Field(
+        0.05, description="elastic warp of the guidance mask, share of the crop's height"
     )
     guidance_empty: Chance = Field(0.02, description="chance of an empty guidance mask")
     guidance_cut: Chance = Field(
@@ -188,10 +236,10 @@ class Finetune(Optimisation):
     """Stage 2: clips of videos with back-propagation through time (paper section 3.3)."""
 
     benchmark: Benchmark = Field("davis2017", description="whose train split is trained on")
-    frames: tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]] = Field(
+    frames: tuple[Frames, Frames] = Field(
         description="frames a clip, the reference among them, at the first and the last step"
     )
-    skip: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = Field(
+    skip: tuple[Skipped, Skipped] = Field(
         (0, 3), description="frames left out between two of a clip, at most, first and last step"
     )
     reference_frame: Literal["first", "earlier"] = Field(
@@ -202,7 +250,7 @@ class Finetune(Optimisation):
         description="full: the soft prediction is the next previous mask, with its gradient; "
         "detached: without it; none: the true mask is fed in, so no frame depends on another",
     )
-    frames_per_update: Positive | None = Field(
+    frames_per_update: Count | None = Field(
         None,
         description="targets of a clip after which the optimiser steps; the gradient ends there "
         "too; none: after the whole clip",
@@ -212,8 +260,11 @@ class Finetune(Optimisation):
 class Inference(Closed):
     """How a video is segmented (paper section 3.4; facts: the authors' released code)."""
 
-    scales: tuple[Annotated[float, Field(gt=0, le=2)], ...] = Field(
-        (0.5, 0.75, 1.0), min_length=1, description="scales whose probabilities are averaged"
+    scales: tuple[Annotated[float, Field(ge=0.01, le=2)], ...] = Field(
+        (0.5, 0.75, 1.0),
+        min_length=1,
+        max_length=20,
+        description="scales whose probabilities are averaged",
     )
     aggregation: Literal["softmax", "winner_take_all", "independent"] = Field(
         "softmax", description="how several objects' probabilities are joined"
@@ -227,8 +278,8 @@ class Compute(Closed):
     """What changes the last bits of a training, and so belongs to its identity."""
 
     precision: Literal["fp32", "bf16"] = Field("fp32", description="of the network in training")
-    threads: Positive = Field(1, description="CPU threads of one training")
-    accumulate: Positive = Field(
+    threads: AtOnce = Field(1, description="CPU threads of one training")
+    accumulate: Count = Field(
         1, description="parts of a batch, one in memory at a time, whose gradients make one step"
     )
 
@@ -239,10 +290,10 @@ class Machine(Closed):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where to compute; auto: a GPU where there is one"
     )
-    workers: int = Field(
-        0, ge=0, description="processes that prepare samples for each process of a training"
+    workers: Annotated[int, Field(ge=0, le=AT_ONCE)] = Field(
+        0, description="processes that prepare samples for each process of a training"
     )
-    processes: Positive = Field(
+    processes: AtOnce = Field(
         1, description="that share every batch of one training, each on a GPU of its own (torchrun)"
     )
     recompute_activations: bool = Field(
@@ -250,25 +301,33 @@ class Machine(Closed):
         description="keep no activations for the gradient but compute them again: the same "
         "gradient, less memory, more time",
     )
-    jobs_per_gpu: Positive = Field(
+    jobs_per_gpu: AtOnce = Field(
         1, description="jobs that share a GPU; more than one pays only where one cannot fill it"
     )
     decoded_megabytes: int = Field(
-        128, ge=0, description="decoded files kept in memory by each process that draws samples"
+        128,
+        ge=0,
+        le=10**9,
+        description="decoded files kept in memory by each process that draws samples",
     )
     checkpoint_seconds: float = Field(
-        60, ge=0, description="seconds between two states from which a killed training resumes"
+        60,
+        ge=0,
+        le=10**9,
+        description="seconds between two states from which a killed training resumes",
     )
 
 
 class Speed(Closed):
     """How seconds a frame are measured (`rgmp.speed`)."""
 
-    sequences: Positive = Field(
+    sequences: Count = Field(
         3, description="sequences timed, spread from the fewest objects to the most"
     )
-    frames: Annotated[int, Field(ge=2)] = Field(20, description="frames of each, at most")
-    repeats: Annotated[int, Field(ge=5)] = Field(5, description="times that each is timed")
+    frames: Frames = Field(20, description="frames of each, at most")
+    repeats: Annotated[int, Field(ge=5, le=REPEATS)] = Field(
+        5, description="times that each is timed"
+    )
 
 
 class Evaluation(Closed):
@@ -288,14 +347,14 @@ class External(Closed):
     """A method that is not trained here, from its masks or from its scores of every frame."""
 
     name: str = Field(pattern=f"^{NAME.pattern}$", description="as of a variant, a-z 0-9 _")
-    label: str = Field(min_length=1, description="printed in tables and figures")
-    masks: dict[Benchmark, Path] = Field(
+    label: Line = Field(max_length=100, description="printed in tables and figures")
+    masks: dict[Benchmark, Location] = Field(
         {}, description="for a benchmark, a folder of masks: <sequence>/00000.png, ..."
     )
-    scores: dict[Benchmark, Path] = Field(
+    scores: dict[Benchmark, Location] = Field(
         {}, description="or a CSV of its scores: sequence, object, frame, J and F, from 0 to 1"
     )
-    seconds_per_frame: dict[Benchmark, Annotated[float, Field(gt=0)]] = Field(
+    seconds_per_frame: dict[Benchmark, Annotated[float, Field(ge=1e-6, le=1e6)]] = Field(
         {}, description="as its authors report, if they do"
     )
 
@@ -321,7 +380,7 @@ class Method(Closed):
     stages: tuple[Stage, ...] = Field(
         ("pretrain", "finetune"), description="the trainings, in order; [] with weights"
     )
-    weights: Path | None = Field(
+    weights: Location | None = Field(
         None,
         description="a whole network that is trained already: one of ours, or the authors' "
         "released file; stages are [] then",
@@ -349,14 +408,14 @@ class Study(Method):
     """A study file: what to train, on what, and what to score."""
 
     study: str = Field(pattern=f"^{NAME.pattern}$", description="name of the folder under results/")
-    title: str = Field(min_length=1, description="printed on every table and figure")
+    title: Line = Field(max_length=200, description="printed on every table and figure")
     data: Data = Field(description="what it trains and is scored on")
     benchmarks: tuple[Benchmark, ...] = Field(
         min_length=1, description="what is scored: davis2016, the foreground; davis2017, objects"
     )
-    split: str = Field("val", description="whose sequences are scored, as in ImageSets")
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        min_length=1, description="one training of every variant for each"
+    split: Name = Field("val", description="whose sequences are scored, as in ImageSets")
+    seeds: tuple[Seed, ...] = Field(
+        min_length=1, max_length=1000, description="one training of every variant for each"
     )
     variants: tuple[str, ...] | None = Field(
         None, description="names of files in ablations/; all of them where this is left out"
@@ -392,8 +451,8 @@ class Study(Method):
 class Variant(Closed):
     """A variant file: one claim, as a few overrides on the study."""
 
-    label: str = Field(min_length=1, description="printed in tables and figures")
-    claim: str = Field(min_length=1, description="what the variant tests")
+    label: Line = Field(max_length=100, description="printed in tables and figures")
+    claim: Line = Field(description="what the variant tests")
     overrides: dict[str, Any] = Field(default_factory=dict, description="keys of a study's method")
 
 
@@ -419,7 +478,9 @@ def load_variants(study: Study, path: Path, ablations: Path) -> dict[str, tuple[
             known = ", ".join(present) or "none"
             raise UserError(f"{path}: no variant {name} in {ablations}; there are: {known}")
         if not NAME.fullmatch(name):
-            raise UserError(f"{ablations / name}.yaml: a variant's name is lower case, a-z 0-9 _")
+            raise UserError(
+                f"{ablations / name}.yaml: a variant's name is lower case, a-z 0-9 _, at most 80"
+            )
     raw = read_yaml(path)
     names = ["full", *(n for n in wanted if n != "full")]
     return {name: _lay_over(raw, ablations / f"{name}.yaml") for name in names}
@@ -451,35 +512,32 @@ def _merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, 
     return merged
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error, not a silent overwrite."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = [key for key in keys if keys.count(key) > 1]
-        if twice:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"key {twice[0]} stands twice", node.start_mark
-            )
-        return super().construct_mapping(node, deep)
-
-
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping.
 
     Raises:
-        UserError: it is missing, no YAML or no mapping, or a key stands twice.
+        UserError: it is missing, no file of a study's size, no plain YAML (`rgmp.strict_yaml`) or
+            no mapping.
     """
     try:
-        value = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506 - a SafeLoader
+        if path.exists() and not path.is_file():  # to open a pipe waits for who writes into it
+            raise UserError(f"{path}: cannot be read (is no file); name a YAML file")
+        with path.open("rb") as file:
+            content = file.read(strict_yaml.LARGEST + 1)
+        if len(content) > strict_yaml.LARGEST:
+            raise UserError(
+                f"{path}: has more than {strict_yaml.LARGEST} bytes, as no study and no variant "
+                "has; name a YAML file such as workflow/config/mini.yaml"
+            )
+        value = strict_yaml.load(content.decode())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); name a YAML file") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise UserError(f"{path}: is no YAML: {where}{error.problem}") from error
+        raise UserError(f"{path}: is no plain YAML: {where}{error.problem}") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date with a 13th month
-        raise UserError(f"{path}: is no YAML: {error}") from error
+        raise UserError(f"{path}: is no plain YAML: {error}") from error
     if not isinstance(value, dict):
         raise UserError(f"{path}: is no mapping of keys to values; see workflow/config/mini.yaml")
     return value
@@ -511,7 +569,7 @@ def _complaint(model: type[BaseModel], error: Mapping[str, Any], prefix: str) ->
     if error["type"] == "missing":
         return f"key {key} is missing"
     message = error["msg"].removeprefix("Value error, ")
-    held = "" if isinstance(error["input"], dict) else f" (={error['input']!r})"
+    held = "" if isinstance(error["input"], dict) else f" (={shown(error['input'])})"
     return f"{key}{held}: {message}" if key else message
 
 

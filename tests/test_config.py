@@ -14,7 +14,7 @@ import pytest
 import yaml
 from tiny_tree import STUDY
 
-from rgmp.config import Method, Study, Variant, load_study, load_variants, read_yaml
+from rgmp.config import Method, Study, Variant, load_study, load_variants, read_yaml, validated
 from rgmp.errors import UserError
 
 PROJECT = Path(__file__).parents[1]
@@ -179,6 +179,25 @@ def test_key_that_is_no_word_is_refused(tmp_path: Path) -> None:
         ("inference.scales", [3]),
         ("machine.device", "gpu"),
         ("speed.frames", 1),
+        ("seeds", [2**63]),
+        ("seeds", list(range(1001))),
+        ("network.width", 10**6),
+        ("network.decoder_width", 10**6),
+        ("pretrain.steps", 10**12),
+        ("pretrain.batch", 10**6),
+        ("pretrain.crop", [10**6 * 32, 64]),
+        ("pretrain.shear", [90, 90]),
+        ("pretrain.zoom", [1e-300, 1]),
+        ("pretrain.translation", 1e308),
+        ("finetune.frames", [2, 10**6]),
+        ("finetune.skip", [0, 10**6]),
+        ("inference.scales", [1e-9]),
+        ("machine.workers", 10**6),
+        ("machine.processes", 10**6),
+        ("machine.jobs_per_gpu", 10**6),
+        ("machine.decoded_megabytes", 10**30),
+        ("machine.checkpoint_seconds", 1e300),
+        ("speed.repeats", 10**9),
     ],
 )
 def test_value_that_is_not_allowed_is_named_with_its_key(
@@ -188,6 +207,69 @@ def test_value_that_is_not_allowed_is_named_with_its_key(
     assert key in line
     if not isinstance(value, list):
         assert f"(={value!r})" in line
+
+
+def test_threads_have_a_limit(tmp_path: Path) -> None:
+    """A million of them end the process with a segmentation fault."""
+    line = refusal(tmp_path, changed("compute", {"threads": 10**6}))
+    assert line.startswith("compute.threads (=1000000): Input should be less than or equal to 1024")
+
+
+CONTROL = ("a\nb", "a\tb", "\x1b[2J", "a\x00", "a\u2028b", "a\u202eb", "a\u2066b", "\ud800")
+
+
+@pytest.mark.parametrize("text", CONTROL, ids=ascii)
+def test_text_with_control_characters_is_refused_and_shown(tmp_path: Path, text: str) -> None:
+    external = {"name": "a", "label": text, "masks": {"davis2017": "masks"}}
+    stills = {"images": text, "masks": "b"}
+    for key, value in {
+        "title": text,
+        "split": text,
+        "data.davis": text,
+        "data.resolution": text,
+        "data.stills": [stills],
+        "network.initial_weights": text,
+        "weights": text,
+        "external": [external],
+    }.items():
+        line = refusal(tmp_path, changed(key, value))
+        assert line.startswith(key)
+        assert line.isprintable()
+    for key in ("label", "claim"):
+        variant = {"label": "a", "claim": "b", key: text}
+        with pytest.raises(UserError, match=rf"variant.yaml: {key} "):
+            validated(Variant, variant, tmp_path / "variant.yaml")
+
+
+def test_text_may_be_in_any_script(tmp_path: Path) -> None:
+    for text in ("ohne Rückwärtspfad", "无BPTT", "بدون BPTT", "می‌خواهم", "👩‍🔬 $5 {x} |*|"):
+        assert loaded(tmp_path, changed("title", text)).title == text
+    assert loaded(tmp_path, changed("title", "of a folded scalar\n")).title == "of a folded scalar"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("data.davis", "a" * 256),
+        ("data.davis", "a/" * 800),
+        ("split", "a" * 200),
+        ("split", "../val"),
+        ("split", "-val"),
+        ("data.resolution", "480p/../480p"),
+        ("study", "a" * 81),
+        ("title", "a" * 201),
+    ],
+)
+def test_name_that_no_file_can_have_is_refused(tmp_path: Path, key: str, value: str) -> None:
+    assert refusal(tmp_path, changed(key, value)).startswith(f"{key} (='")
+
+
+def test_huge_value_is_not_repeated_at_length(tmp_path: Path) -> None:
+    value: Any = "x"
+    for _ in range(12):
+        value = [value, value]  # written with aliases, as a file that hangs a reader would be
+    for key in ("title", "network", "seeds"):
+        assert len(refusal(tmp_path, changed(key, value))) < 1000
 
 
 @pytest.mark.parametrize(
@@ -259,16 +341,22 @@ def test_number_may_be_written_in_any_way(tmp_path: Path, number: str) -> None:
         ("# nothing\n", "is no mapping"),
         ("- a\n- b\n", "is no mapping"),
         ("mini", "is no mapping"),
-        ("seeds: [0, 1\ntitle: a\n", "is no YAML: line 2, column 6: "),
-        ("title: a\n\ttitle: b\n", "is no YAML: line 2"),
-        ("title: a: b\n", "is no YAML: line 1, column 9: "),
-        ("title: a\nstudy: b\ntitle: c\n", "is no YAML: line 1, column 1: key title stands twice"),
-        ("data:\n  mini: {seed: 0, seed: 1}\n", "is no YAML: line 2, column 9: key seed stands"),
-        ("title: 2026-13-45\n", "is no YAML: month must be in 1..12"),
-        ("title: !!python/object/apply:os.getcwd []\n", "is no YAML: line 1, column 8: "),
-        ("? [a]\n: 1\n", "is no YAML: line 1"),
-        ("title: \x07\n", "is no YAML: unacceptable character"),
-        ("{: \xff", "is no YAML: "),
+        ("seeds: [0, 1\ntitle: a\n", "is no plain YAML: line 2, column 6: "),
+        ("title: a\n\ttitle: b\n", "is no plain YAML: line 2"),
+        ("title: a: b\n", "is no plain YAML: line 1, column 9: "),
+        (
+            "title: a\nstudy: b\ntitle: c\n",
+            "is no plain YAML: line 1, column 1: key title stands twice",
+        ),
+        (
+            "data:\n  mini: {seed: 0, seed: 1}\n",
+            "is no plain YAML: line 2, column 9: key seed stands",
+        ),
+        ("title: 2026-13-45\n", "is no plain YAML: month must be in 1..12"),
+        ("title: !!python/object/apply:os.getcwd []\n", "is no plain YAML: line 1, column 8: "),
+        ("? [a]\n: 1\n", "is no plain YAML: line 1"),
+        ("title: \x07\n", "is no plain YAML: unacceptable character"),
+        ("{: \xff", "is no plain YAML: "),
     ],
 )
 def test_file_that_is_no_study_is_named(tmp_path: Path, text: str, said: str) -> None:

@@ -1,0 +1,42 @@
+"""What an error repeats is seen, and is short."""
+
+import sys
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rgmp.errors import UserError, shown, visible
+
+
+def test_what_a_terminal_would_obey_is_seen() -> None:
+    line = str(UserError("a\x1b[2J: b\n  c\u202ed\x7f\x00\ud800; do e"))
+    assert line == r"a\x1b[2J: b c\u202ed\x7f\x00\ud800; do e"
+
+
+@given(st.text(st.characters()))
+def test_a_message_is_one_printable_line(text: str) -> None:
+    line = str(UserError(text))
+    assert line.isprintable()
+    assert str(UserError(line)) == line
+    assert visible(text).isprintable()
+
+
+def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
+    line = str(UserError(f"study.yaml: {'x' * 10**6}; do this"))
+    assert len(line) < 4000
+    assert line.startswith("study.yaml: xxx")
+    assert line.endswith("xxx; do this")
+
+
+def test_a_value_is_shown_as_far_as_it_is_short() -> None:
+    assert shown("fast") == "'fast'"
+    assert shown(["finetune", "pretrain"]) == "['finetune', 'pretrain']"
+    nested: object = "x"
+    for _ in range(60):
+        nested = [nested, nested]
+    for value in (nested, "x" * 10**6, list(range(10**6)), {"a": nested}, 10**4000):
+        assert len(shown(value)) < 500
+    deep: list[object] = []
+    for _ in range(sys.getrecursionlimit()):
+        deep = [deep]
+    assert len(shown(deep)) < 500
