@@ -83,10 +83,12 @@ STYLE: Any = {
     "legend.frameon": False,
     "legend.fontsize": 7.5,
     "lines.linewidth": 1.4,
+    "text.parse_math": False,  # a dollar of a label's is a dollar; MATH where ours is not
     "pdf.fonttype": 42,  # text stays text; journals refuse type 3
     "savefig.dpi": 200,
 }
 J, JF = r"$\mathcal{J}$", r"$\mathcal{J}$&$\mathcal{F}$"
+MATH: Any = {"parse_math": True}  # of a text that has one of them
 Values = npt.NDArray[np.float64]
 Point = tuple[float, float]
 
@@ -241,7 +243,7 @@ def _accuracy_speed(results: Results) -> Figure | str:
         ax.set_xlabel("seconds per frame")
         _log_seconds(ax, [seconds for seconds, _ in (*published.values(), *ours.values())])
         labels.append((ax, published, list(ours.values())))
-    panels[0][1].set_ylabel(f"{JF}, %")
+    panels[0][1].set_ylabel(f"{JF}, %", **MATH)
     figure.draw_without_rendering()  # the layout decides where a point is
     for ax, published, others in labels:
         _name_points(figure, ax, published, others)
@@ -343,7 +345,8 @@ def _differences(results: Results) -> Figure | str:
         ax.set_yticks(range(len(others)), [""] * len(others))
         ax.tick_params(left=False)
         ax.grid(axis="y", visible=False)
-        ax.set_xlabel(f"{JF} minus that of {results.label('full')}, points")
+        full = results.label("full").replace("$", r"\$")
+        ax.set_xlabel(f"{JF} minus that of {full}, points", **MATH)
     names = [textwrap.fill(results.label(variant), 24) for variant in others]
     panels[0][1].set_yticklabels(names)
     return figure
@@ -381,7 +384,7 @@ def _course(results: Results) -> Figure | str:
         ax.set_title(f"{TITLES[benchmark]}\n{label}", weight="normal", fontsize=7)
         ax.margins(x=0)
     for ax in axes[:, 0]:
-        ax.set_ylabel(f"{J}, %")
+        ax.set_ylabel(f"{J}, %", **MATH)
     for ax in axes.flat[max(0, len(panels) - columns) : len(panels)]:
         ax.set_xlabel("position, %" if columns > 2 else "position in the sequence, %")
         ax.tick_params(labelbottom=True)
@@ -454,7 +457,7 @@ def _sequences(results: Results) -> Figure | str:
             ax.plot([authors[s] for s in order], heights, "D", color=COLOURS[3], ms=4, mfc="none")
         ax.set_yticks(heights, order, fontsize=7)
         ax.set_ylim(-0.7, len(order) - 0.3)
-        ax.set_xlabel(f"{J}, %")
+        ax.set_xlabel(f"{J}, %", **MATH)
     handles = [
         _handle(f"{results.label('full')}: mean, range of seeds", marker="o", color=COLOURS[0])
     ]
@@ -516,7 +519,7 @@ def _training(results: Results) -> Figure | str:
     for row, stage in zip(axes, stages, strict=True):
         for ax, quantity in zip(row, ("loss", f"training {J}, %"), strict=True):
             ax.set_title(STAGES[stage])
-            ax.set_ylabel(quantity)
+            ax.set_ylabel(quantity, **MATH)
             ax.margins(x=0)
             ax.set_ylim(bottom=0)
     for ax in axes[-1]:
@@ -611,7 +614,7 @@ def _grid(
                 {"fc": "k", "alpha": 0.6, "pad": 1},
             )
             place = {"transform": ax.transAxes, "bbox": box}
-            ax.text(0.02, 0.06, text, color="white", fontsize=6.5, **place)
+            ax.text(0.02, 0.06, text, color="white", fontsize=6.5, **place, **MATH)
     for ax, name in zip(axes[:, 0], names, strict=True):
         wrapped = textwrap.fill(name, 18, break_on_hyphens=False)
         ax.set_ylabel(wrapped, rotation=0, ha="right", va="center", fontsize=7)

@@ -21,6 +21,7 @@ from rgmp.files import digest_of, digest_of_file, files_below
 from rgmp.plan import Plan, PlannedVariant, Run, Training
 from rgmp.records import Record, read_all
 from rgmp.results import read_metrics
+from rgmp.typesetting import markdown
 
 Status = Literal["FINISHED", "RUNNING", "SCHEDULED", "KILLED"]
 _STUDY = "study"
@@ -41,7 +42,7 @@ class Mirror:
         status: FINISHED: whole; RUNNING and KILLED: a training that logs, or has ceased to;
             SCHEDULED: something that belongs to it is missing.
         started, ended: milliseconds since 1970.
-        note: a sentence that its page begins with.
+        note: a sentence that its page begins with, Markdown.
         links: title -> name of another mirror, to whose run the page links.
         data: MLflow data sets: name, digest of the manifest, context.
         curve: points of a training, each with its `step` and `seconds`.
@@ -159,7 +160,7 @@ def _of_run(
             **{f"training.{training.stage}": training.folder for training in trainings},
             **_common_tags(records),
         },
-        note=variant.claim,
+        note=markdown(variant.claim),
         links={training.stage: training.folder for training in trainings},
         data=sorted(read),
         params={"variant": variant.name, "seed": str(run.seed)}

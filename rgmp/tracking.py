@@ -21,6 +21,7 @@ from rgmp.files import digest_of_file, read_json, write_json
 from rgmp.mirror import Mirror, milliseconds, read_mirrors
 from rgmp.plan import Plan, load_plan
 from rgmp.results import RUNS
+from rgmp.typesetting import markdown
 
 # Read by MLflow when it is imported or called; what the user has set for the store stays.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # no network access but to the store
@@ -158,7 +159,9 @@ def _experiment(client: MlflowClient, plan: Plan, artifacts: Path | None) -> Exp
     found = client.get_experiment_by_name(plan.study)
     if found is None:
         location = (artifacts / "mlflow-artifacts").as_uri() if artifacts else None
-        note = f"{plan.title}." + (" Rendered toy data, not DAVIS." if plan.embedded else "")
+        note = f"{markdown(plan.title)}." + (
+            " Rendered toy data, not DAVIS." if plan.embedded else ""
+        )
         kind = "custom_model_development"  # opens the pages for training, not those for chat
         tags = {_NOTE: note, "mlflow.experimentKind": kind, "file": plan.file}
         return client.get_experiment(client.create_experiment(plan.study, location, tags))

@@ -1,4 +1,8 @@
-"""How tables are printed: CSV at full precision, Markdown, and LaTeX with booktabs."""
+"""How tables are printed: CSV at full precision, Markdown, and LaTeX with booktabs.
+
+Labels, claims and titles are one line each (`rgmp.config.Line`); what else a format would take for
+its own is escaped here, in one function a format.
+"""
 
 import csv
 import io
@@ -80,7 +84,11 @@ def duration(seconds: float) -> str:
 
 
 def as_csv(table: Table) -> str:
-    """The rows at full precision; a column where any row has one, empty where it is not known."""
+    """The rows at full precision; a column where any row has one, empty where it is not known.
+
+    Text is as it is, also a label that a spreadsheet would take for a formula (`=`, `+`, `-`, `@`):
+    it is the study's own, and what is put before it would be wrong for every other reader.
+    """
     columns = list(dict.fromkeys(key for row in table.rows for key in row)) or ["note"]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -91,16 +99,16 @@ def as_csv(table: Table) -> str:
 
 def as_markdown(table: Table) -> str:
     """A heading, a table for each section, and the notes."""
-    parts = [f"## {_markdown(table.title)}"]
+    parts = [f"## {markdown(table.title)}"]
     rule = ["---:" if right else "---" for right in table.numeric()]
     for heading, rows in table.sections():
-        lines = [[_markdown(cell) for cell in row] for row in [list(table.columns), *rows]]
+        lines = [[markdown(cell) for cell in row] for row in [list(table.columns), *rows]]
         lines.insert(1, rule)
-        parts.append(f"**{_markdown(heading)}**")
+        parts.append(f"**{markdown(heading)}**")
         parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
     if not table.rows:
         parts.append(NOTHING)
-    return "\n\n".join([*parts, *map(_markdown, table.notes)]) + "\n"
+    return "\n\n".join([*parts, *map(_paragraph, table.notes)]) + "\n"
 
 
 def as_latex(table: Table) -> str:
@@ -124,7 +132,11 @@ def as_latex(table: Table) -> str:
         lines = [r"\begin{table}", r"\centering", title, *_SMALL, _NO_WIDER]
         lines += [rf"\begin{{tabular}}{{{columns}}}", *head, *body, r"\bottomrule"]
         lines += [r"\end{tabular}}", r"\par\smallskip", notes, r"\end{table}"]
-    return "\n".join([r"% needs \usepackage{booktabs,graphicx,longtable}", *lines]) + "\n"
+    text = "\n".join(lines) + "\n"
+    needs = [r"% needs \usepackage{booktabs,graphicx,longtable}"]
+    if not text.isascii():
+        needs.append(_BEYOND_ASCII)
+    return "\n".join([*needs, text])
 
 
 _SMALL = (r"\footnotesize", r"\setlength{\tabcolsep}{3.5pt}")
@@ -132,26 +144,49 @@ _NO_WIDER = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 
 
 def _latex_row(cells: Iterable[str]) -> str:
-    return " & ".join(cells) + r" \\"
+    """A row: the line break before it would take a bracket or a star for its own."""
+    row = " & ".join(cells)
+    return "{}" * row.startswith(("[", "*")) + row + r" \\"
 
 
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    '"': r"\texttt{\char34}",  # elsewhere a closing quote, and with babel the half of an umlaut
     MINUS: "$-$",
     "±": r"$\pm$",
     "†": r"$^\dagger$",
-    UNKNOWN: "--",
+    UNKNOWN: r"\textendash{}",
     "<": "$<$",
     ">": "$>$",
+    "|": "$|$",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+    """Text for LaTeX, in which no two characters join: two hyphens stay two, as in an option."""
+    escaped = "".join(_LATEX.get(character, character) for character in text)
+    return re.sub(r"(?<=[-'`,?!])(?=[-'`,])", "{}", escaped)
 
 
-def _markdown(text: str) -> str:
-    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", text)
+_BEYOND_ASCII = (
+    r"% has letters beyond ASCII: pdflatex knows those of western languages, some of them with "
+    r"\usepackage[T1]{fontenc}; others need xelatex or lualatex and a font that has them"
+)
+
+
+def markdown(text: str) -> str:
+    """Text for Markdown, of which GitHub's takes dollars for mathematics and tildes for strokes."""
+    return re.sub(r"([\\`*_|<>\[\]$~]|&(?=#?\w+;))", r"\\\1", text)
+
+
+def _paragraph(text: str) -> str:
+    """Text that begins a line of Markdown, where it must not be a heading, a list or a rule."""
+    return re.sub(r"^(?:(?=[-+#=])|(\d+)(?=[.)](?:\s|$)))", r"\1\\", markdown(text))
+
+
+def restructured(text: str) -> str:
+    """Text for reStructuredText, in which every mark is escaped: only letters mean themselves."""
+    return re.sub(r"([^\w\s]|_)", r"\\\1", text)

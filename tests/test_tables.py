@@ -96,11 +96,13 @@ def test_underscores_and_percent_are_escaped() -> None:
         "t", "100%_sure", [row], {"na_me": lambda r: r["name"]}, lambda _: "s_1", ["50%_"]
     )
     latex, markdown = as_latex(table), as_markdown(table)
-    escaped = r"a\_b \& 5\% \{c\} \$ \# \textasciitilde{} \textasciicircum{} \textbackslash{} |*|"
+    escaped = (
+        r"a\_b \& 5\% \{c\} \$ \# \textasciitilde{} \textasciicircum{} \textbackslash{} $|$*$|$"
+    )
     assert escaped in latex
     assert r"100\%\_sure" in latex
     assert r"50\%\_" in latex
-    assert r"a\_b & 5% {c} $ # ~ ^ \\ \|\*\|" in markdown
+    assert r"a\_b & 5% {c} \$ # \~ ^ \\ \|\*\|" in markdown
     assert r"na\_me" in markdown
 
 

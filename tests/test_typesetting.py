@@ -1,0 +1,108 @@
+"""Whatever a label says, it stands in its cell, and a row keeps its columns."""
+
+import csv
+import io
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from docutils.core import publish_doctree
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from rgmp.config import Line
+from rgmp.typesetting import Table, as_csv, as_latex, as_markdown, markdown, restructured
+
+MARKS = "$%&#_{}~^\\|*[]<>\"'`-,?!=+@();:./ éß"
+HOSTILE = (
+    r"[2em] *x* \\[2em] \input{/etc/passwd} $\frac$ $x {",
+    "* star",
+    "\"quoted\" ``both'' --all ---none ?`!` <<x>> ,,y''",
+    "| a | b | ~~c~~ `d` &lt; <b>e</b> $f$",
+    "=1+1",
+    "Große Öfen für œuvre \N{EN DASH} “quoted” — “x”…",
+)
+
+
+def is_line(text: str) -> bool:
+    try:
+        return TypeAdapter(Line).validate_python(text) == text
+    except ValidationError:
+        return False
+
+
+lines = st.one_of(st.text(MARKS, min_size=1), st.text(min_size=1)).filter(is_line)
+
+
+def table(labels: Sequence[str]) -> Table:
+    columns = {"Variant": lambda row: str(row["label"]), "of [it]": lambda row: str(row["label"])}
+    rows = [{"label": label} for label in labels]
+    return Table("t", labels[0], rows, columns, lambda _: labels[0], [labels[0]])
+
+
+@given(st.lists(lines, min_size=1, max_size=3))
+def test_rows_keep_their_columns(labels: list[str]) -> None:
+    made = table(labels)
+    tex, text = as_latex(made), as_markdown(made)
+    rows = [line for line in tex.splitlines() if re.search(r"(?<!\\) & ", line)]
+    assert len(rows) == 1 + len(labels)
+    for row in rows:
+        assert row.endswith(r" \\")
+        assert not row.startswith(("[", "*"))
+        assert len(re.findall(r"(?<!\\)&", row)) == 1
+        assert "\\\\" not in row[:-2]
+    bare = re.sub(r"\\[\\&%$#_{}]", "", tex)
+    assert bare.count("{") == bare.count("}")
+    assert bare.count("$") % 2 == 0
+    for line in text.splitlines():
+        if line.startswith("| "):
+            assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == 3
+    read = list(csv.DictReader(io.StringIO(as_csv(made), newline="")))
+    assert [row["label"] for row in read] == labels
+
+
+@given(lines)
+def test_restructured_text_says_what_it_was_given(text: str) -> None:
+    read = publish_doctree(f"Of {restructured(text)}.").astext()
+    assert " ".join(read.split()) == " ".join(f"Of {text}.".split())
+
+
+def test_markdown_begins_no_list_and_no_heading() -> None:
+    for note in ("# a", "- a", "+ a", "=== a", "1. a", "12) a"):
+        last = as_markdown(table([note])).splitlines()[-1]
+        assert re.match(r"\\[-#+=]|\d+\\[.)]", last)
+    assert markdown("a & b, &amp; and &#38;") == r"a & b, \&amp; and \&#38;"
+    assert as_markdown(table(["1.2 h in all"])).endswith("\n\n1.2 h in all\n")
+
+
+def test_characters_of_latex_do_not_join() -> None:
+    tex = as_latex(table(["--x --- '' `` ?` |"]))
+    assert r"-{}-x -{}-{}- '{}' `{}` ?{}` $|$" in tex
+    assert tex.splitlines()[1] == r"\begin{table}"
+
+
+def test_latex_says_where_it_needs_more_than_ascii() -> None:
+    assert (
+        as_latex(table(["ohne Rückwärtspfad"])).splitlines()[1].startswith("% has letters beyond")
+    )
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_hostile_labels_compile(tmp_path: Path, count: int) -> None:
+    latex = shutil.which("pdflatex")
+    if latex is None:
+        pytest.skip("pdflatex is not installed")
+    every = "".join(map(chr, range(32, 127)))
+    (tmp_path / "t.tex").write_text(as_latex(table([*HOSTILE, every, every[::-1]] * count)))
+    (tmp_path / "all.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs,graphicx,longtable}\\usepackage[T1]{fontenc}\n"
+        "\\begin{document}\\listoftables\\input{t}\\end{document}\n"
+    )
+    command = [latex, "-draftmode", "-halt-on-error", "-interaction=nonstopmode", "all.tex"]
+    for _ in range(2):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:]
