@@ -4,6 +4,9 @@ Each command imports what it needs itself: a job that needs no torch does not wa
 """
 
 import argparse
+import errno
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -13,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from rgmp import __version__, davis, files, plan, records
-from rgmp.config import Evaluation, Inference, Stage, Stills, validated
+from rgmp.config import AT_ONCE, REPEATS, SEED, Evaluation, Inference, Stage, Stills, validated
 from rgmp.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,14 +30,45 @@ _CROSS_CHECKS = get_args(Evaluation.model_fields["cross_check"].annotation)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the status is 0, or 2 where the user made a mistake."""
+    """Run one command; the status is 0, or 2 where the user made a mistake.
+
+    Also 2 where what it prints cannot be written; 141, and nothing said, where nobody reads it any
+    more, as for a command that SIGPIPE ends.
+    """
     try:
-        options = _parser().parse_args(arguments)
-        options.run(options)
+        try:
+            options = _parser().parse_args(arguments)
+            options.run(options)
+        finally:
+            print(end="", flush=True)  # here, where it can be said, and not when Python ends
     except UserError as error:
-        print(f"rgmp: {error}", file=sys.stderr)
-        return 2
+        return _complain(str(error))
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # only a name from the command line can be
+            return _complain(f"{error.filename}: is longer than a path can be; name another")
+        if not _output_is_lost():
+            raise
+        if error.errno == errno.EPIPE:
+            return 128 + signal.SIGPIPE
+        return _complain(f"standard output: cannot be written ({error.strerror}); free some room")
     return 0
+
+
+def _complain(message: str) -> int:
+    print(f"rgmp: {UserError(message)}", file=sys.stderr)
+    return 2
+
+
+def _output_is_lost() -> bool:
+    """Whether standard output takes nothing; what is still to be written there is dropped then."""
+    try:
+        print(flush=True)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        return True
+    return False
 
 
 class _Parser(argparse.ArgumentParser):
@@ -57,13 +91,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _at_least(least: int) -> Callable[[str], int]:
-    """The type of an option that is a whole number and not less than `least`."""
+def _at_least(least: int, most: int = 10**9) -> Callable[[str], int]:
+    """The type of an option that is a whole number from `least` to `most`."""
 
     def number(text: str) -> int:
         value = int(text)
         if value < least:
             raise argparse.ArgumentTypeError(f"{value} is less than {least}")
+        if value > most:
+            raise argparse.ArgumentTypeError(f"{value} is more than {most}")
         return value
 
     return number
@@ -88,7 +124,7 @@ def _plan(options: argparse.Namespace) -> None:
 def _mini_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("out", type=Path, help="folder to make: OUT/davis and OUT/stills")
     command.add_argument(
-        "--seed", type=_at_least(0), default=0, help="of the rendering (default: 0)"
+        "--seed", type=_at_least(0, SEED), default=0, help="of the rendering (default: 0)"
     )
     _add_record(command)
 
@@ -176,7 +212,7 @@ def _refuse(problems: list[str]) -> None:
     """
     *others, last = dict.fromkeys(problems) or [""]
     for problem in others:
-        print(f"rgmp: {problem}", file=sys.stderr)
+        _complain(problem)
     if last:
         raise UserError(f"{last} ({len(others) + 1} problems in all)" if others else last)
 
@@ -307,7 +343,7 @@ def _training(options: argparse.Namespace) -> tuple[plan.Plan, plan.Training]:
 def _preview_options(command: argparse.ArgumentParser) -> None:
     _add_training(command)
     command.add_argument("--out", type=Path, required=True, metavar="FILE.png")
-    command.add_argument("--samples", type=_at_least(1), default=6, help="rows (default: 6)")
+    command.add_argument("--samples", type=_at_least(1, 1000), default=6, help="rows (default: 6)")
     command.add_argument(
         "--step", type=_at_least(0), default=0, help="whose samples come first (default: 0)"
     )
@@ -391,7 +427,9 @@ def _speed_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--frames", type=_at_least(2), default=20, help="frames of each (default: 20)"
     )
-    command.add_argument("--repeats", type=_at_least(5), default=5, help="times each (default: 5)")
+    command.add_argument(
+        "--repeats", type=_at_least(5, REPEATS), default=5, help="times each (default: 5)"
+    )
     _add_job(command)
 
 
@@ -466,7 +504,10 @@ def _score_options(command: argparse.ArgumentParser) -> None:
         help="score with the other engine too; auto: where it is installed (default: off)",
     )
     command.add_argument(
-        "--processes", type=_at_least(1), default=1, help="that share the frames (default: 1)"
+        "--processes",
+        type=_at_least(1, AT_ONCE),
+        default=1,
+        help="that share the frames (default: 1)",
     )
     _add_job(command, seed=None)
 
@@ -636,9 +677,11 @@ def _add_network(command: argparse.ArgumentParser) -> None:
     command.add_argument("--precision", choices=_PRECISIONS, default=default.precision)
     command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     command.add_argument(
-        "--threads", type=_at_least(1), help="of the CPU (default: PyTorch's choice)"
+        "--threads", type=_at_least(1, AT_ONCE), help="of the CPU (default: PyTorch's choice)"
     )
-    command.add_argument("--jobs-per-gpu", type=_at_least(1), default=1, help="that may share one")
+    command.add_argument(
+        "--jobs-per-gpu", type=_at_least(1, AT_ONCE), default=1, help="that may share one"
+    )
 
 
 def _add_job(command: argparse.ArgumentParser, seed: int | None = 0) -> None:
@@ -646,7 +689,7 @@ def _add_job(command: argparse.ArgumentParser, seed: int | None = 0) -> None:
     command.add_argument("--variant", help="named in the rows and in the record")
     command.add_argument(
         "--seed",
-        type=_at_least(0),
+        type=_at_least(0, SEED),
         default=seed,
         help=f"of the training (default: {'none' if seed is None else seed})",
     )

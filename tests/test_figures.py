@@ -15,6 +15,7 @@ from synthetic_study import build
 
 from rgmp import dag, figures
 from rgmp.pictures import _labels, closer, hardest, mask_of, paint, parting
+from rgmp.plan import load_plan, save
 from rgmp.results import load
 from rgmp.scoring import read_scores, write_scores
 
@@ -62,6 +63,33 @@ def sizes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
         n: build(tmp_path_factory.mktemp(f"n{n}"), variants=n, external=n == 10, frames=8)
         for n in (2, 10)
     }
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Labels and a title that matplotlib would take for broken mathematics."""
+    folder = build(tmp_path_factory.mktemp("hostile"), variants=3, external=True, frames=6)
+    plan = load_plan(folder)
+    labels = (r"$\frac$ & $5", r"_{a}^b \$ $\nothing$", "costs $5")
+    variants = zip(plan.variants, labels, strict=True)
+    changed = {
+        "title": r"$\sqrt$ of $x$, 5$ \%",
+        "variants": tuple(v.model_copy(update={"label": label}) for v, label in variants),
+        "external": tuple(e.model_copy(update={"label": "$_$"}) for e in plan.external),
+    }
+    save(plan.model_copy(update=changed), folder)
+    return folder
+
+
+@pytest.mark.parametrize("draw", figures.DRAWINGS)
+def test_dollars_of_labels_are_dollars_and_our_mathematics_is_set(hostile: Path, draw: Any) -> None:
+    with rc_context(figures.STYLE):
+        figure = draw(load(hostile))
+        figure.draw_without_rendering()
+    texts = [text for text in figure.findobj(Text) if "$" in text.get_text()]
+    assert figure.get_supxlabel().startswith(r"$\sqrt$ of $x$, 5$ \%: rendered")
+    for text in texts:
+        assert text.get_parse_math() == (r"\mathcal" in text.get_text()), text.get_text()
 
 
 @pytest.mark.parametrize("draw", figures.DRAWINGS)

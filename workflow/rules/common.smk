@@ -7,6 +7,7 @@ from shlex import quote
 import rgmp
 from rgmp import figures, plan as planning, tables
 from rgmp.errors import UserError
+from rgmp.typesetting import restructured
 
 ENGINE_SOURCES = ("davis.py", "measures.py", "scoring.py")
 SPEED_SOURCES = (
@@ -165,6 +166,6 @@ except UserError as error:
     sys.exit(2)
 
 config |= {
-    "title": plan.title,
+    "title": restructured(plan.title),
     "seeds": list(plan.seeds),
 }  # for the captions of --report

@@ -1,0 +1,127 @@
+"""How a command ends: where its output goes nowhere, and where a name or a number is absurd."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rgmp import cli
+
+PROJECT = Path(__file__).parents[1]
+RUN = "import sys; from rgmp.cli import main; sys.exit(main())"
+LONG = "a" * 300
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ablations").mkdir()
+    shutil.copy(PROJECT / "ablations/full.yaml", tmp_path / "ablations")
+    return Path(shutil.copy(PROJECT / "workflow/config/mini.yaml", tmp_path))
+
+
+def ended(stdout: int, *arguments: str, unbuffered: bool = False) -> tuple[int, str]:
+    """The status of a command whose output goes to `stdout`, and what it said besides."""
+    command = [sys.executable, *["-u"] * unbuffered, "-c", RUN, *arguments]
+    done = subprocess.run(
+        command,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("unbuffered", [False, True])
+def test_output_that_cannot_be_written_is_a_line_and_status_2(
+    study: Path, unbuffered: bool
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        status, said = ended(full.fileno(), "plan", str(study), unbuffered=unbuffered)
+    assert status == 2
+    assert said == (
+        "rgmp: standard output: cannot be written (No space left on device); free some room\n"
+    )
+
+
+@pytest.mark.parametrize("unbuffered", [False, True])
+def test_output_that_nobody_reads_ends_quietly(study: Path, unbuffered: bool) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    assert ended(writer, "plan", str(study), unbuffered=unbuffered) == (141, "")
+    os.close(writer)
+
+
+def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(path: Path) -> None:
+        raise BrokenPipeError(f"{path}: a worker's")
+
+    monkeypatch.setattr("rgmp.plan.resolve", broken)
+    with pytest.raises(BrokenPipeError, match="a worker's"):
+        cli.main(["plan", "study.yaml"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan", LONG],
+        ["check", LONG],
+        ["check", "--weights", LONG, "resnet50"],
+        ["check", "--stills", LONG, LONG],
+        ["mini", LONG],
+        ["tables", LONG],
+        ["train", LONG, "pretrain/full-seed0-1a2b3c4d5e6f"],
+        ["preview", LONG, "--stage", "pretrain", "--out", "a.png"],
+        ["score", "--davis", LONG, "--benchmark", "davis2016", "--masks", "a", "--out", "b"],
+        ["score", "--davis", ".", "--benchmark", "davis2016", "--masks", "a", "--out", f"{LONG}/b"],
+    ],
+    ids=lambda arguments: " ".join(arguments)[:20],
+)
+def test_name_that_no_file_can_have_is_a_line(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("rgmp: ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        ("infer", "--threads", 1_000_000),
+        ("infer", "--jobs-per-gpu", 1_000_000),
+        ("infer", "--seed", 2**63),
+        ("mini", "--seed", 2**63),
+        ("score", "--processes", 1_000_000),
+        ("speed", "--repeats", 10**9),
+        ("preview", "--samples", 10**9),
+        ("train-speed", "--steps", 10**20),
+        ("track", "--every", 10**20),
+    ],
+)
+def test_number_that_no_machine_has_is_a_line(
+    command: str, option: str, value: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([command, option, str(value)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"rgmp: argument {option}: {value} is more than ")
+    assert said.count("\n") == 1
+
+
+def test_what_is_repeated_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["plan", "a\x1b[2J\u202eb"]) == 2
+    assert capsys.readouterr().err.startswith(r"rgmp: a\x1b[2J\u202eb: cannot be read")
+    assert cli.main(["plan", "study.yaml", f"--{'x' * 10**5}"]) == 2
+    assert len(capsys.readouterr().err) < 4000
