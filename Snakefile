@@ -29,7 +29,7 @@ wildcard_constraints:
     study=plan.study,
     stage="pretrain|finetune",
     training="[a-z0-9_]+-seed[0-9]+-[0-9a-f]+",
-    part="[a-z0-9_-]+",
+    part="[A-Za-z0-9._-]+",
     benchmark="|".join(plan.benchmarks),
     variant="|".join(v.name for v in plan.variants),
     seed="|".join(str(seed) for seed in plan.seeds),

@@ -5,6 +5,7 @@ training before it, its seed. Variants that train alike share one training.
 """
 
 import csv
+import re
 from collections.abc import Container
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +16,7 @@ from rgmp.config import (
     Evaluation,
     External,
     Inference,
+    Line,
     Machine,
     Method,
     Network,
@@ -40,6 +42,8 @@ from rgmp.files import (
 )
 from rgmp.scoring import require
 from rgmp.stills import list_pairs
+
+_UNFIT = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class Training(Closed):
@@ -96,7 +100,7 @@ class Plan(Closed):
     """A study resolved: everything the workflow and the report need, as `plan.json` has it."""
 
     study: str
-    title: str
+    title: Line
     file: str
     embedded: bool
     complete: bool
@@ -122,10 +126,13 @@ class Plan(Closed):
     def checks(self) -> dict[str, str]:
         """The check of every part of the data, by its name, which has the part's digest in it.
 
-        Other bytes are another check, so nothing that rests on the same bytes runs again.
+        Other bytes are another check, so nothing that rests on the same bytes runs again. The name
+        becomes a file's, which passes through Snakemake and a shell: a split's may have anything.
         """
         parts = self.data.digests
-        return {f"{part.replace('/', '-')}-{parts[part][:12]}": part for part in parts}
+        return {
+            f"{_UNFIT.sub('_', part.replace('/', '-'))}-{parts[part][:12]}": part for part in parts
+        }
 
     def check_of(self, part: str) -> str:
         """Where, in the study's folder, the record of the check of a part of the data lies."""

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -96,6 +97,52 @@ def test_several_processes_of_a_training_are_started_by_torchrun(
     commands = re.findall(r"Shell command: (.*)rgmp train ", done.stdout + done.stderr)
     assert commands
     assert {command.partition("--nproc")[0] for command in commands} == {launcher}
+
+
+ODD = "ü 'q' {x} {{y}} {input} $HOME `id` # %s; \\\\ \"a\""
+
+
+@pytest.mark.slow
+def test_names_with_what_shells_and_snakemake_read_reach_the_commands(tmp_path: Path) -> None:
+    """Braces, quotes, spaces and leading dashes in paths and splits: all that `rgmp plan` takes."""
+    make_workspace(tmp_path)
+    tree, split = tmp_path / f"-davis {ODD}", f"Val.V2 {ODD}"
+    (tmp_path / "davis").rename(tree)
+    (tmp_path / "stills").rename(tmp_path / f"-stills {ODD}")
+    (tmp_path / "given").rename(tmp_path / f"-given {ODD}")
+    for folder in (tree / "ImageSets").iterdir():
+        (folder / "val.txt").rename(folder / f"{split}.txt")
+    stills = {kind: f"-stills {ODD}/{kind}" for kind in ("images", "masks")}
+    painter, reporter = STUDY["external"]
+    change = {
+        "title": f"*Of* `a` |b| {ODD} _c_",
+        "data": {"davis": tree.name, "stills": [stills]},
+        "split": split,
+        "external": [
+            painter | {"masks": {"davis2017": f"-given {ODD}/masks"}},
+            reporter | {"scores": {"davis2016": f"-given {ODD}/scores.csv"}},
+        ],
+    }
+    (tmp_path / "seconds.yaml").write_text(yaml.safe_dump(STUDY | change))
+    scores = [
+        f"results/tiny/scores/{x}/external.csv" for x in ("davis2017/painter", "davis2016/reporter")
+    ]
+    done = snakemake(tmp_path, *scores)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all((tmp_path / path).is_file() for path in scores)
+    done = snakemake(tmp_path, "--dry-run", "--printshellcmds")
+    assert done.returncode == 0, done.stdout + done.stderr
+    commands = [
+        shlex.split(line.removeprefix("Shell command: "))
+        for line in (done.stdout + done.stderr).splitlines()
+        if re.match("Shell command: rgmp (infer|score|speed|check) ", line)
+    ]
+    assert {words[1] for words in commands} == {"infer", "score", "speed", "check"}
+    wanted = {"--davis": f"./{tree.name}", "--split": split, "--stills": f"./{stills['images']}"}
+    for option, value in wanted.items():
+        found = {w[w.index(option) + 1] for w in commands if option in w}
+        assert value in found
+        assert all(path.endswith("/train") for path in found - {value}), "the check of a split"
 
 
 RULES = {  # of the commands in the figure of the DAG

@@ -80,9 +80,15 @@ def trained(wildcards):
     return f"results/{plan.study}/records/{plan.training(trainings[-1]).folder}.json"
 
 
+def argument(path):
+    """A path as a shell hands it to a command, which takes no dash for the start of an option."""
+    text = str(path)
+    return quote(f"./{text}" if text.startswith("-") else text)
+
+
 def weights_of(wildcards):
     """The weights of a variant and seed."""
-    return quote(str(run_of(wildcards).weights))
+    return argument(run_of(wildcards).weights)
 
 
 def checked_split(wildcards):
@@ -95,10 +101,10 @@ def threads_of(wildcards):
     return plan.variant(wildcards.variant).threads
 
 
-def data_options():
-    """Which tree, as the commands take it."""
+def data_options(wildcards):
+    """Which tree, as the commands take it; a function, or Snakemake reads braces in it."""
     return (
-        f"--davis {quote(str(plan.data.davis))} --split {plan.split} "
+        f"--davis {argument(plan.data.davis)} --split {quote(plan.split)} "
         f"--resolution {quote(plan.data.resolution)}"
     )
 
@@ -117,8 +123,8 @@ def external_options(wildcards):
     """Where its masks or its scores are, as the commands take it."""
     external, benchmark = external_of(wildcards), wildcards.benchmark
     if benchmark in external.masks:
-        return f"--masks {quote(str(external.masks[benchmark]))}"
-    return f"--scores {quote(str(external.scores[benchmark]))}"
+        return f"--masks {argument(external.masks[benchmark])}"
+    return f"--scores {argument(external.scores[benchmark])}"
 
 
 def inference_options(wildcards):
@@ -140,13 +146,13 @@ def check_options(wildcards):
     part = plan.checks[wildcards.part]
     if part == "stills":
         sets = [(s.images, s.masks, s.labels, s.names or "") for s in plan.data.stills]
-        return " ".join(f"--stills {' '.join(quote(str(x)) for x in s if x)}" for s in sets)
+        return " ".join(f"--stills {' '.join(argument(x) for x in s if x)}" for s in sets)
     if part == "weights":
-        return " ".join(f"--weights {quote(str(p))} {name}" for p, name in plan.initial_weights)
+        return " ".join(f"--weights {argument(p)} {name}" for p, name in plan.initial_weights)
     if part == "networks":
-        return " ".join(f"--network {quote(str(path))}" for path in plan.networks)
-    root, resolution = quote(str(plan.data.davis)), quote(plan.data.resolution)
-    return f"{root} --split {part} --resolution {resolution}"
+        return " ".join(f"--network {argument(path)}" for path in plan.networks)
+    root, resolution = argument(plan.data.davis), quote(plan.data.resolution)
+    return f"{root} --split {quote(part)} --resolution {resolution}"
 
 
 def measured_files(wildcards):

@@ -18,7 +18,7 @@ rule infer:
         device=plan.machine.device,
         jobs_per_gpu=plan.machine.jobs_per_gpu,
     params:
-        data=data_options(),
+        data=data_options,
         inference=inference_options,
         weights=weights_of,
         threads=threads_of,

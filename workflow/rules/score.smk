@@ -15,7 +15,7 @@ rule score:
     # the tables are many; for a few of long videos: --set-threads score=4
     threads: 1
     params:
-        data=data_options(),
+        data=data_options,
         engine=engine_options(),
         masks="results/{study}/masks/{benchmark}/{variant}/seed{seed}",
     message:
@@ -45,7 +45,7 @@ rule score_external:
     resources:
         given=external_options,
     params:
-        data=data_options(),
+        data=data_options,
         engine=engine_options(),
         digest=lambda wildcards: external_of(wildcards).digests[wildcards.benchmark],
     message:

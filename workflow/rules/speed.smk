@@ -17,7 +17,7 @@ rule time_frames:
     resources:
         device=plan.machine.device,
     params:
-        data=data_options(),
+        data=data_options,
         inference=inference_options,
         limits=lambda wildcards: (
             f"--limit {plan.speed.sequences} --frames {plan.speed.frames} "
