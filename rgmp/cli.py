@@ -418,7 +418,11 @@ def _speed(options: argparse.Namespace) -> None:
     ]
     with _recording(options, "speed", **record_fields) as record:
         measured = speed.measure(
-            propagator, clips, options.benchmark, options.repeats, options.precision
+            propagator,
+            clips,
+            options.benchmark,
+            options.repeats,
+            record_fields["config"]["precision"],
         )
         header = {
             "benchmark": options.benchmark,
@@ -681,11 +685,13 @@ def _propagator(options: argparse.Namespace) -> "tuple[Propagator, dict[str, Any
         {key: getattr(options, key) for key in Inference.model_fields},
         Path("command line"),
     )
-    from rgmp import checkpoint, device
+    from rgmp import checkpoint, device, precision
     from rgmp.propagation import Propagator
 
     network, metadata = checkpoint.load(options.weights)
     chosen = device.choose(options.device, options.threads, options.jobs_per_gpu)
+    settled = precision.choose(settings.precision, chosen, training=False)
+    settings = settings.model_copy(update={"precision": settled})
     fields = {
         "benchmark": options.benchmark,
         "identity": metadata.get("identity"),

@@ -329,6 +329,14 @@ def test_check_names_what_it_read(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_a_record_says_which_precision_auto_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    command = [*INFER, "--precision", "auto", "--masks", "auto", "--record", "auto.json"]
+    assert cli.main(command) == 0
+    assert the_record("auto.json")["config"]["precision"] == "fp32"
+
+
+@pytest.mark.usefixtures("here")
 def test_infer_then_score() -> None:
     records = "results/tiny/records"
     name = "davis2017/full/seed3"
