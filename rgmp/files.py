@@ -35,7 +35,7 @@ def appearing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def appearing_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary name for a folder, to be made; rename it to `path` when the block ends well.
+    """Yield a temporary name for a folder; rename it to `path` when the block ends well.
 
     A block that raises, or a process that is killed, leaves nothing at `path`.
 

@@ -128,6 +128,11 @@ def edit_study(old: str, new: str) -> Callable[[], object]:
 def nothing() -> None: ...
 
 
+def linked_scores() -> None:
+    given_scores()
+    Path("link").symlink_to("given.csv")
+
+
 def given_scores() -> None:
     """A table of someone's scores of one of the two sequences."""
     rows = ["1,00001,0.5,0.25", "1,00002,0.5,0.25", "2,00001,1,1", "2,00002,1,1"]
@@ -210,7 +215,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         [*INFER, "--masks", "out", "--weights", "text.pth"], nothing, "text.pth: is no weights file"
     ),
     "infer: weights that are a folder": (
-        [*INFER, "--masks", "out", "--weights", "davis"], nothing, "davis: no such weights file"
+        [*INFER, "--masks", "out", "--weights", "davis"], nothing, "davis: cannot be read (is"
     ),
     "infer: unwritable masks": ([*INFER, "--masks", "file/out"], nothing, "file/out"),
     "infer: masks among other files": ([*INFER, "--masks", "stills"], nothing, "stills: holds"),
@@ -259,7 +264,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     ),
     "score: the scores": (
         ["score", *VAL, "--scores", "given.csv", "--out", "link"],
-        lambda: (given_scores(), Path("link").symlink_to("given.csv")),
+        linked_scores,
         "link: is given.csv, which is read; name another file",
     ),
     "score: no such scores": (

@@ -138,6 +138,9 @@ def put_link_to_itself(path: Path) -> None:
     path.symlink_to(path)
 
 
+def nothing(_: Path) -> None: ...
+
+
 def put_file(path: Path) -> None:
     write_file(path, "precious")
 
@@ -267,7 +270,7 @@ def test_name_that_is_too_long_is_named(tmp_path: Path) -> None:
         (put_link_to_device, "is a device, no file"),
         (put_dangling_link, "a link to nowhere, which is not there"),
         (put_link_to_itself, "Too many levels of symbolic links"),
-        (lambda path: None, "No such file or directory"),
+        (nothing, "No such file or directory"),
     ],
 )
 def test_what_is_no_file_is_named_and_not_opened(
