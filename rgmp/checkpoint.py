@@ -1,11 +1,13 @@
 """Weights: ours, the authors' released file, and an encoder's ImageNet initialisation.
 
 Ours is one safetensors file whose metadata carry the network's settings, so that it runs alone.
-Nothing here unpickles code: `torch.load` is called with `weights_only=True`.
+Nothing here unpickles code: `torch.load` is called with `weights_only=True`. Weights of half,
+bfloat16 and double precision become single.
 """
 
 import json
 import re
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,10 +19,11 @@ from torch import Tensor, nn
 
 from rgmp.config import Network
 from rgmp.errors import UserError
-from rgmp.files import appearing
+from rgmp.files import appearing, require_regular
 from rgmp.network import RGMP
 
 _METADATA = "rgmp"
+_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 _RELEASED_NAMES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"^encoder\.conv1_mask\.", "Encoder.conv1_p."),
@@ -56,20 +59,21 @@ def load(path: Path) -> tuple[RGMP, dict[str, str]]:
         The network, and the metadata that were saved with it; none with the authors'.
 
     Raises:
-        UserError: the file is missing or is neither, or a key is missing, surplus or misshapen.
+        UserError: the file is missing or is neither, a key is missing, surplus or misshapen, or a
+            weight is no finite number.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: no such weights file; train first, or name another")
+    require_regular(path, "train first, or name other weights")
     ours = _read_ours(path)
     metadata: dict[str, str] = {}
     if ours is None:
-        released = {k.removeprefix("module."): v for k, v in read_state_dict(path).items()}
-        network = RGMP(Network())
-        _fill(network, released, path, _released_name)
+        state = read_state_dict(path)
+        released = {key.removeprefix("module."): value for key, value in state.items()}
+        if len(released) < len(state):
+            raise UserError(f"{path}: is no RGMP: a key stands there with and without module.")
+        network = _filled(Network(), released, path, _released_name)
     else:
         metadata, tensors = ours
-        network = RGMP(_settings(metadata.pop("network"), path))
-        _fill(network, tensors, path)
+        network = _filled(_settings(metadata.pop("network"), path), tensors, path)
     return network.eval(), metadata
 
 
@@ -81,7 +85,8 @@ def load_imagenet(network: RGMP, path: Path) -> tuple[list[nn.BatchNorm2d], list
         modules that it does not have, for the log.
 
     Raises:
-        UserError: the file is missing, is no `state_dict`, is another network's, or has nothing.
+        UserError: the file is missing, is no `state_dict`, is another network's, or has nothing; or
+            a weight is no finite number.
     """
     tensors = read_state_dict(path)
     encoder = network.encoder
@@ -101,6 +106,7 @@ def load_imagenet(network: RGMP, path: Path) -> tuple[list[nn.BatchNorm2d], list
                 f"{path}: {key} is {_shape(value)}, a {network.settings.backbone} of width "
                 f"{network.settings.width} has {_shape(own[key])}; name weights of that backbone"
             )
+    _require_finite(found, path)
     encoder.load_state_dict(found, strict=False)
     norms = [
         module
@@ -122,9 +128,10 @@ def _read_ours(path: Path) -> tuple[dict[str, str], dict[str, Tensor]] | None:
         return None
     try:
         described = json.loads(metadata[_METADATA])
-    except (KeyError, ValueError):
-        described = {}
-    if "network" not in described:
+    except (KeyError, ValueError, RecursionError):
+        described = None
+    known = isinstance(described, dict) and all(isinstance(v, str) for v in described.values())
+    if not known or "network" not in described:
         raise UserError(f"{path}: a safetensors file without a network's settings; not one of ours")
     return described, tensors
 
@@ -139,24 +146,34 @@ def _settings(text: str, path: Path) -> Network:
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read a `state_dict` as PyTorch pickles it, nothing but tensors in it.
+    """Read a `state_dict` as PyTorch pickles it, nothing but plain tensors in it.
 
     Raises:
         UserError: the file is missing or is none.
     """
+    size = require_regular(path, "name a PyTorch state_dict").st_size
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as content:
+                if sum(entry.file_size for entry in content.infolist()) > size:
+                    raise ValueError("it is compressed, and PyTorch compresses nothing")
         value = torch.load(path, map_location="cpu", weights_only=True)
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+    except PermissionError as error:
         raise UserError(f"{path}: no weights file to be read ({error.strerror})") from error
     except Exception as error:  # broken bytes lead an unpickler to raise nearly anything
         raise UserError(
             f"{path}: is no weights file; allowed: our .safetensors or a PyTorch state_dict"
         ) from error
     if not isinstance(value, dict) or not all(
-        isinstance(k, str) and isinstance(v, Tensor) for k, v in value.items()
+        isinstance(k, str) and isinstance(v, Tensor) and _is_plain(v) for k, v in value.items()
     ):
-        raise UserError(f"{path}: is no state_dict (names to tensors)")
+        raise UserError(f"{path}: is no state_dict (names to plain tensors)")
     return value
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether its numbers lie in memory, one after the other."""
+    return tensor.layout == torch.strided and not tensor.is_nested and not tensor.is_meta
 
 
 def _released_name(key: str) -> str:
@@ -168,28 +185,63 @@ def _released_name(key: str) -> str:
     raise KeyError(key)
 
 
-def _fill(
-    network: RGMP, tensors: Mapping[str, Tensor], path: Path, name: Callable[[str], str] = str
-) -> None:
-    """Copy every tensor into the network, refusing a key that is missing, surplus or misshapen.
+def _filled(
+    settings: Network, tensors: Mapping[str, Tensor], path: Path, name: Callable[[str], str] = str
+) -> RGMP:
+    """A network with the weights of a file, which has every key, no other, and their shapes.
 
     Args:
-        network: filled in place.
+        settings: of the network.
         tensors: of the file.
         path: of the file, for the refusal.
         name: what the file calls one of the network's tensors.
+
+    Raises:
+        UserError: the file has not, or not the numbers that weights are.
     """
-    own = {name(key): value for key, value in network.state_dict().items()}
+    try:
+        with torch.device("meta"):  # settings may ask for more memory than there is
+            expected = {name(key): value for key, value in RGMP(settings).state_dict().items()}
+    except (RuntimeError, TypeError) as error:  # more than there can be
+        raise UserError(f"{path}: is no RGMP: no network has its width; train again") from error
     # PyTorch counted no batches before 0.4.1, and a frozen norm has no use for the count
-    missing = [k for k in own if k not in tensors and not _is_count(k)]
-    surplus = [k for k in tensors if k not in own]
-    misshapen = [k for k in own if k in tensors and tensors[k].shape != own[k].shape]
+    missing = [k for k in expected if k not in tensors and not _is_count(k)]
+    surplus = [k for k in tensors if k not in expected]
+    misshapen = [k for k, v in expected.items() if k in tensors and tensors[k].shape != v.shape]
     for what, keys in (("missing", missing), ("surplus", surplus), ("misshapen", misshapen)):
         if keys:
             more = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
             raise UserError(f"{path}: is no RGMP: {what} key {keys[0]}{more}")
+    _require_finite(tensors, path)
+    network = RGMP(settings)
+    own = {name(key): value for key, value in network.state_dict().items()}
     for key, value in tensors.items():
         own[key].copy_(value)
+    return network
+
+
+def _require_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse what would be computed with in silence, and mean nothing.
+
+    Raises:
+        UserError: a tensor, other than a count, is of no floating type of 16 bits or more, or one
+            of its numbers is not finite in single precision.
+    """
+    for key, value in tensors.items():
+        if _is_count(key):
+            continue
+        if value.dtype not in _FLOATS:
+            allowed = ", ".join(_bare(dtype) for dtype in _FLOATS)
+            raise UserError(f"{path}: {key} is {_bare(value.dtype)}; allowed: {allowed}")
+        ends = torch.stack(value.aminmax())  # NaN is either's; far faster than asking every number
+        if not ends.float().isfinite().all():
+            raise UserError(
+                f"{path}: {key} is not finite everywhere (NaN or infinity); name other weights"
+            )
+
+
+def _bare(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _is_count(key: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
@@ -132,8 +133,6 @@ def _mini_options(command: argparse.ArgumentParser) -> None:
 def _mini(options: argparse.Namespace) -> None:
     from rgmp import mini
 
-    if options.out.exists() and not (options.out.is_dir() and not any(options.out.iterdir())):
-        raise UserError(f"{options.out}: is there already; remove it, or name a new folder")
     with _recording(options, "mini", config={"seed": options.seed}):
         mini.render(options.out, options.seed)
 
@@ -351,7 +350,9 @@ def _preview_options(command: argparse.ArgumentParser) -> None:
 
 def _preview(options: argparse.Namespace) -> None:
     study, training = _training(options)
-    files.require_writable(options.out.parent)
+    roots = [study.data.davis, *(x for s in study.data.stills for x in (s.images, s.masks))]
+    read = chain([options.study], *(files.files_below(root) for root in roots))
+    files.require_target(options.out, read)
     from rgmp import preview
     from rgmp.samples import Samples
 
@@ -440,7 +441,7 @@ def _speed(options: argparse.Namespace) -> None:
     ]
     _refuse([f"{s.name}: has one frame; two are needed" for s in sequences if len(s.frames) < 2])
     _refuse([line for s in sequences for line in davis.problems_of(s, options.benchmark)])
-    files.require_writable(options.out.parent)
+    files.require_target(options.out, chain([options.weights], davis.files_of(options.davis)))
     propagator, record_fields = _propagator(options)
     import torch
 
@@ -456,7 +457,11 @@ def _speed(options: argparse.Namespace) -> None:
     ]
     with _recording(options, "speed", **record_fields) as record:
         measured = speed.measure(
-            propagator, clips, options.benchmark, options.repeats, options.precision
+            propagator,
+            clips,
+            options.benchmark,
+            options.repeats,
+            record_fields["config"]["precision"],
         )
         header = {
             "benchmark": options.benchmark,
@@ -515,7 +520,8 @@ def _score_options(command: argparse.ArgumentParser) -> None:
 def _score(options: argparse.Namespace) -> None:
     from rgmp import scoring, statistics
 
-    files.require_writable(options.out.parent)
+    given = [options.scores] if options.scores else files.files_below(options.masks, "*.png")
+    files.require_target(options.out, chain(given, davis.files_of(options.davis)))
     config = {"scores": str(options.scores)} if options.scores else {"engine": options.engine}
     with _recording(options, "score", benchmark=options.benchmark, config=config) as record:
         rows = _adopted(options, record) if options.scores else _measured(options, record)
@@ -581,8 +587,7 @@ def _adopted(options: argparse.Namespace, record: records.Draft) -> "list[Score]
     """Take someone's scores as they are."""
     from rgmp import scoring
 
-    record.inputs["scores"] = files.digest_of_file(options.scores)
-    return scoring.adopt(
+    rows = scoring.adopt(
         options.davis,
         options.benchmark,
         options.split,
@@ -591,6 +596,8 @@ def _adopted(options: argparse.Namespace, record: records.Draft) -> "list[Score]
         variant=options.variant or options.scores.stem,
         resolution=options.resolution,
     )
+    record.inputs["scores"] = files.digest_of_file(options.scores)
+    return rows
 
 
 def _results_options(command: argparse.ArgumentParser) -> None:
@@ -724,11 +731,13 @@ def _propagator(options: argparse.Namespace) -> "tuple[Propagator, dict[str, Any
         {key: getattr(options, key) for key in Inference.model_fields},
         Path("command line"),
     )
-    from rgmp import checkpoint, device
+    from rgmp import checkpoint, device, precision
     from rgmp.propagation import Propagator
 
     network, metadata = checkpoint.load(options.weights)
     chosen = device.choose(options.device, options.threads, options.jobs_per_gpu)
+    settled = precision.choose(settings.precision, chosen, training=False)
+    settings = settings.model_copy(update={"precision": settled})
     fields = {
         "benchmark": options.benchmark,
         "identity": metadata.get("identity"),
@@ -749,7 +758,10 @@ def _recording(
     path: Path | None = options.record
     study, name = None, kind
     if path is not None:
-        files.require_writable(path.parent)
+        records.require_place(path)
+        targets = (getattr(options, name, None) for name in ("out", "masks"))
+        if path.resolve() in {target.resolve() for target in targets if target}:
+            raise UserError(f"--record {path}: is to hold something else too; name another file")
         parts = path.with_suffix("").parts
         name = parts[-1]
         if "records" in parts[1:]:

@@ -269,15 +269,24 @@ class Inference(Closed):
     aggregation: Literal["softmax", "winner_take_all", "independent"] = Field(
         "softmax", description="how several objects' probabilities are joined"
     )
-    precision: Literal["fp32", "tf32", "bf16"] = Field(
-        "fp32", description="of the network; tf32: fp32 whose products a GPU rounds to 10 bits"
+    precision: Literal["fp32", "tf32", "bf16", "auto"] = Field(
+        "fp32",
+        description="of the network; tf32: fp32 whose products a GPU rounds to 10 bits; auto: bf16 "
+        "where the device has instructions for it, else fp32",
     )
 
 
 class Compute(Closed):
-    """What changes the last bits of a training, and so belongs to its identity."""
+    """What changes the last bits of a training, and so belongs to its identity.
 
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the network in training")
+    The type of CPU or GPU changes them too, and belongs to the record.
+    """
+
+    precision: Literal["fp32", "bf16", "auto"] = Field(
+        "fp32",
+        description="of the network in training; auto: bf16 on a GPU that has instructions for it, "
+        "else fp32",
+    )
     threads: AtOnce = Field(1, description="CPU threads of one training")
     accumulate: Count = Field(
         1, description="parts of a batch, one in memory at a time, whose gradients make one step"

@@ -9,22 +9,28 @@ background, be it DAVIS-2016's own 0/255 masks or DAVIS-2017's indexed ones made
 has the objects 1, 2, ... of frame 0, and 255 is void.
 """
 
+import warnings
+import zlib
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import BinaryIO, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from rgmp.errors import UserError
-from rgmp.files import appearing
+from rgmp.files import appearing, files_below, require_regular
 
 Benchmark = Literal["davis2016", "davis2017"]
 BENCHMARKS: tuple[Benchmark, ...] = get_args(Benchmark)
 RESOLUTION = "480p"
 VOID = 255
+MAX_PIXELS = 2**26
+"""Of an image where nothing says how large it should be; eight times a 4K frame."""
+
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `MAX_PIXELS` refuses them
 
 Labels = npt.NDArray[np.uint8]
 
@@ -111,6 +117,12 @@ def sequence_paths(root: Path, names: Iterable[str], resolution: str = RESOLUTIO
     return [path for s in sequences for path in (*s.frames, *s.annotations)]
 
 
+def files_of(root: Path) -> Iterator[Path]:
+    """Every file of a tree, whoever reads it."""
+    for name in ("ImageSets", "JPEGImages", "Annotations"):
+        yield from files_below(root / name)
+
+
 def list_images(folder: Path, suffixes: Container[str]) -> dict[str, Path]:
     """The images of a folder by their stems, sorted; hidden files are none.
 
@@ -129,27 +141,43 @@ def list_images(folder: Path, suffixes: Container[str]) -> dict[str, Path]:
     return images
 
 
-def read_frame(path: Path) -> npt.NDArray[np.uint8]:
-    """Read one frame or still: uint8 (H, W, 3), RGB.
+class Like(NamedTuple):
+    """What an image has to be as large as: its name in a message, and (H, W)."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+def read_frame(path: Path, like: Like | None = None) -> npt.NDArray[np.uint8]:
+    """Read one frame or still, JPEG or PNG: uint8 (H, W, 3), RGB.
+
+    A JPEG has no checksum: one that is cut off is refused, bits that changed inside it may pass.
+
+    Args:
+        path: of the file.
+        like: what it must be as large as; None: any size up to `MAX_PIXELS`.
 
     Raises:
-        UserError: the file is missing, truncated, no image, or has more than 8 bits a channel.
+        UserError: the file is missing, no such image, truncated or damaged, of another size, or has
+            more than 8 bits a channel.
     """
-    image = _load(path)
-    if image.mode.startswith(("I", "F")):  # Pillow would cut the values off at 255
-        raise UserError(f"{path}: has more than 8 bits a channel; convert it to 8")
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(_load(path, like).convert("RGB"))
 
 
-def read_labels(path: Path) -> Labels:
+def read_labels(path: Path, like: Like | None = None) -> Labels:
     """Read a mask's values as they are in the file: uint8 (H, W).
 
     A palette's indices, a grey image's values; a 1-bit image gives 0 and 1.
 
+    Args:
+        path: of the file.
+        like: as in `read_frame`.
+
     Raises:
-        UserError: the file is missing, truncated, no PNG, or neither palette, grey nor 1-bit.
+        UserError: the file is missing, truncated or damaged, no PNG, of another size, or neither
+            palette, grey nor 1-bit.
     """
-    image = _load(path)
+    image = _load(path, like)
     if image.format != "PNG":  # a JPEG by that name has other values along every edge
         raise UserError(f"{path}: a mask stored as {image.format}; allowed: PNG; convert it")
     if image.mode not in {"P", "L", "1"}:
@@ -159,7 +187,7 @@ def read_labels(path: Path) -> Labels:
     return np.asarray(image).astype(np.uint8)
 
 
-def read_annotation(path: Path, benchmark: Benchmark) -> Labels:
+def read_annotation(path: Path, benchmark: Benchmark, like: Like | None = None) -> Labels:
     """Read an annotation as its benchmark means it: uint8 (H, W).
 
     `davis2016`: 1 on the foreground (any value but 0), else 0. `davis2017`: 0 background, 1, 2, ...
@@ -168,7 +196,7 @@ def read_annotation(path: Path, benchmark: Benchmark) -> Labels:
     Raises:
         UserError: as `read_labels`.
     """
-    labels = read_labels(path)
+    labels = read_labels(path, like)
     return (labels > 0).astype(np.uint8) if benchmark == "davis2016" else labels
 
 
@@ -231,23 +259,19 @@ def problems(
 
 def problems_of(sequence: Sequence, benchmark: Benchmark) -> Iterator[str]:
     """Decode every file of a sequence and yield what is wrong with it, a line each."""
-    size: tuple[int, ...] = ()
+    first: Like | None = None
     allowed: list[int] = []
     for number, frame in enumerate(sequence.frames):
         try:
-            own = read_frame(frame).shape[:2]
-            size = size or own
-            if own != size:
-                yield f"{frame}: is {_by(own)}, frame 0 is {_by(size)}; one size a sequence"
+            size = read_frame(frame, first).shape[:2]
+            first = first or Like("frame 0", size)
             if number >= len(sequence.annotations):
                 continue
             annotation = sequence.annotations[number]
-            labels = read_annotation(annotation, benchmark)
+            labels = read_annotation(annotation, benchmark, Like("its frame", size))
         except UserError as error:
             yield str(error)
             continue
-        if labels.shape != own:
-            yield f"{annotation}: is {_by(labels.shape)}, its frame {_by(own)}; make them one size"
         if number == 0:
             allowed = object_ids(labels)
             if not allowed:
@@ -262,14 +286,81 @@ def _by(shape: Iterable[int]) -> str:
     return f"{width}x{height}"
 
 
-def _load(path: Path) -> Image.Image:
-    """Decode an image, turning every way in which it can be none into a `UserError`."""
-    broken = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+def _load(path: Path, like: Like | None) -> Image.Image:
+    """Decode an image, turning every way in which it can be none into a `UserError`.
+
+    Its size is looked at before its pixels are decoded, and no other format of Pillow's is tried:
+    some of them start other programs.
+    """
+    require_regular(path, "put the image there")
     try:
-        with Image.open(path) as image:
+        with path.open("rb") as file, Image.open(file, formats=("JPEG", "PNG")) as image:
+            _require_size(path, image, like)
+            start = file.tell()
+            _require_whole(path, image, file)
+            file.seek(start)
             image.load()
             return image
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except broken as error:
+    except UserError:
+        raise
+    except UnidentifiedImageError:
+        raise UserError(
+            f"{path}: is no whole image (neither JPEG nor PNG); fetch it again, or convert it"
+        ) from None
+    except Exception as error:  # broken bytes lead a decoder to raise nearly anything
         raise UserError(f"{path}: is no whole image ({error}); fetch it again") from error
+
+
+def _require_size(path: Path, image: Image.Image, like: Like | None) -> None:
+    """Refuse an image that is not as large as `like`, or larger than any is.
+
+    Raises:
+        UserError: it is.
+    """
+    own = (image.height, image.width)
+    if like and own != like.shape:
+        raise UserError(
+            f"{path}: is {_by(own)}, {like.name} is {_by(like.shape)}; they must be of one size"
+        )
+    if image.height * image.width > MAX_PIXELS:
+        raise UserError(
+            f"{path}: is {_by(own)}; allowed: {MAX_PIXELS:,} pixels at most; make it smaller"
+        )
+
+
+def _require_whole(path: Path, image: Image.Image, file: BinaryIO) -> None:
+    """Look for what Pillow overlooks in an image that it has opened and not decoded yet.
+
+    Raises:
+        UserError: it has more than 8 bits a channel.
+        ValueError: it is truncated or damaged.
+    """
+    if image.format != "PNG":
+        # libjpeg takes zeros for grey, and a file whose end was never written is full of them;
+        # `file` is behind the marker that the first scan begins with, where none else can be
+        if b"\xff\xd9" not in file.read():
+            raise ValueError("truncated: its end marker is missing")
+        return
+    depths = [content[8] for kind, content in _chunks(file) if kind == b"IHDR"]
+    if depths == [16]:  # Pillow would cut the values off
+        raise UserError(f"{path}: has more than 8 bits a channel; convert it to 8")
+
+
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks of a PNG, their kind and content; Pillow looks at no checksum of the pixels'.
+
+    Raises:
+        ValueError: one does not have its checksum, or the last one is missing.
+    """
+    file.seek(len(b"\x89PNG\r\n\x1a\n"))
+    kind = b""
+    while kind != b"IEND":
+        head = file.read(8)
+        kind = head[4:]
+        content = file.read(int.from_bytes(head[:4], "big"))
+        checksum = file.read(4)
+        if len(head) < 8 or len(checksum) < 4:
+            raise ValueError("truncated: its end is missing")
+        if zlib.crc32(content, zlib.crc32(kind)) != int.from_bytes(checksum, "big"):
+            raise ValueError(f"damaged: the checksum of its chunk {kind!r} differs")
+        yield kind, content

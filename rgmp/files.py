@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,27 +17,53 @@ from rgmp.errors import UserError
 
 @contextmanager
 def appearing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; rename it to `path` when the block ends well.
+    """Yield a temporary name for a file; rename it to `path` when the block ends well.
 
-    The block may create a file or a folder under the yielded name. A block that raises, or a
-    process that is killed, leaves `path` as it was. An existing folder at `path` is replaced; in
-    the instant between the two renames of that, it is absent.
+    A block that raises, or a process that is killed, leaves `path` as it was. A file that is there
+    is replaced, a link too, and not what it leads to.
 
     Raises:
-        UserError: the parent folder cannot be made or written to, or the disk is full.
+        UserError: `path` is a folder, a device or the like, its folder cannot be made or written
+            to, or the disk is full.
     """
+    _require_replaceable(path)
+    with _hidden(path) as temporary:
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+
+
+@contextmanager
+def appearing_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary name for a folder; rename it to `path` when the block ends well.
+
+    A block that raises, or a process that is killed, leaves nothing at `path`.
+
+    Raises:
+        UserError: something is at `path` that is no empty folder, or as `appearing`.
+    """
+    if os.path.lexists(path):
+        try:
+            path.rmdir()
+        except OSError as error:
+            raise UserError(
+                f"{path}: is there already ({error.strerror}); remove it, or name a new folder"
+            ) from error
+    with _hidden(path) as temporary:
+        yield temporary
+        temporary.replace(path)
+
+
+@contextmanager
+def _hidden(path: Path) -> Iterator[Path]:
+    """A name in a hidden folder beside `path`, which is removed with all that is left in it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         hidden = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as error:
         raise _refusal(path, error) from error
-    temporary = hidden / path.name
     try:
-        yield temporary
-        _sync(temporary)
-        if path.is_dir() and not path.is_symlink():
-            path.replace(hidden / "replaced")
-        temporary.replace(path)
+        yield hidden / path.name
     except OSError as error:
         if error.errno not in _FORBIDDEN | _NO_ROOM:
             raise
@@ -45,7 +72,10 @@ def appearing(path: Path) -> Iterator[Path]:
         shutil.rmtree(hidden, ignore_errors=True)
 
 
-_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
+_FORBIDDEN = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR),
+    *(errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTEMPTY, errno.EBUSY),
+}
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -58,15 +88,77 @@ def _refusal(path: Path, error: OSError) -> UserError:
     return UserError(f"{path}: cannot be written ({error.strerror}{where}); {what_to_do}")
 
 
+def require_regular(path: Path, what_to_do: str) -> os.stat_result:
+    """Prove that there is a file to be read: to open a FIFO would wait for its writer for ever.
+
+    Returns:
+        its status.
+
+    Raises:
+        UserError: there is none, or it is a folder, a FIFO, a device or the like.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        why = error.strerror
+        if error.errno == errno.ENOENT and path.is_symlink():
+            why = f"a link to {path.readlink()}, which is not there"
+        raise UserError(f"{path}: cannot be read ({why}); {what_to_do}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(f"{path}: cannot be read (is {_kind(status)}, no file); {what_to_do}")
+    return status
+
+
+def _kind(status: os.stat_result) -> str:
+    """What it is that is no file."""
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(status.st_mode), "a device")
+
+
+def _require_replaceable(path: Path) -> None:
+    """Prove that nothing is lost where a file is renamed to `path`, but a file of that name.
+
+    Raises:
+        UserError: a folder, a device or the like is there, or a link to one.
+    """
+    try:
+        status = path.stat()
+    except OSError:  # nothing, or a link that leads nowhere; or as will be seen when it is written
+        return
+    # the links in /dev may lead to files, and everyone else's output goes by them
+    if not stat.S_ISREG(status.st_mode) or path.parent.resolve() == Path("/dev"):
+        kind = "a device" if stat.S_ISREG(status.st_mode) else _kind(status)
+        raise UserError(f"{path}: is {kind}; name a file, which is replaced, or a new one")
+
+
+def require_target(path: Path, read: Iterable[Path] = ()) -> None:
+    """Prove before any work that a file can be put at `path`; nothing is left there.
+
+    Args:
+        path: of the file, which may be there.
+        read: what must not be replaced; asked for only where a file is there.
+
+    Raises:
+        UserError: it cannot, or `path` is one of the files that are read, by whatever name.
+    """
+    _require_replaceable(path)
+    require_writable(path.parent)
+    if not path.exists():
+        return
+    own = path.stat()
+    for other in read:
+        if other.exists() and os.path.samestat(own, other.stat()):
+            raise UserError(f"{path}: is {other}, which is read; name another file to write")
+
+
 def _sync(path: Path) -> None:
     """Flush a file to the disk: a rename must not overtake the bytes it names.
 
     Raises:
         FileNotFoundError: there is nothing at `path`, and nothing must be replaced by it.
     """
-    if not path.is_dir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def require_writable(folder: Path) -> None:
@@ -78,7 +170,7 @@ def require_writable(folder: Path) -> None:
         UserError: it cannot.
     """
     try:
-        nearest = next(path for path in (folder, *folder.parents) if path.exists())
+        nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
@@ -96,19 +188,31 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
+def read_text(path: Path, what_to_do: str, encoding: str = "utf-8") -> str:
+    """Read a text.
+
+    Raises:
+        UserError: it is missing, cannot be read or is no text; the line ends with `what_to_do`.
+    """
+    require_regular(path, what_to_do)
+    try:
+        return path.read_text(encoding=encoding)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); {what_to_do}") from error
+    except ValueError as error:
+        raise UserError(f"{path}: is no UTF-8 text ({error}); {what_to_do}") from error
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
         UserError: it is missing, cannot be read or is no JSON.
     """
+    text = read_text(path, "run the job that makes it")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read ({error.strerror}); run the job that makes it"
-        ) from error
-    except ValueError as error:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: is no JSON ({error}); remove it and run the job again") from error
 
 
@@ -161,11 +265,11 @@ class Digests:
         Raises:
             UserError: there is no such file, or it cannot be read.
         """
+        status = require_regular(path, "see the paths in the study")
+        key = str(path.absolute())
+        stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+        known = self._known.get(key)
         try:
-            status = path.stat()
-            key = str(path.absolute())
-            stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-            known = self._known.get(key)
             digest = known[-1] if known and known[:-1] == stamp else digest_of_file(path)
         except OSError as error:
             raise UserError(

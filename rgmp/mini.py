@@ -386,9 +386,9 @@ def render(out: Path, seed: int) -> None:
     seed gives the same pixels.
 
     Raises:
-        UserError: `out` cannot be written.
+        UserError: `out` cannot be written, or is there and no empty folder.
     """
-    with files.appearing(out) as folder:
+    with files.appearing_folder(out) as folder:
         for split, names in (("train", TRAIN), ("val", VAL)):
             for year in ("2016", "2017"):
                 listing = folder / "davis" / "ImageSets" / year / f"{split}.txt"

@@ -101,6 +101,21 @@ class Encoder(nn.Module):
         return Pyramid(r2, r3, r4, self.layer4(r4))
 
 
+class Projection(nn.Conv2d):
+    """A strided 1x1 convolution, computed as one of stride 1 on the pixels that the stride leaves.
+
+    The same products and the same `state_dict`. With channels last, oneDNN's own strided kernel
+    writes beyond its workspace in the backward pass where there are fewer input channels than the
+    CPU's vectors hold (8 with AVX2, 16 with AVX-512): crashes, and at times gradients that are
+    wrong in silence (uxlfoundation/oneDNN issue 6035).
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that nn.Conv2d gives it
+        """Map (B, inputs, H, W) to (B, outputs, ceil(H / stride), ceil(W / stride))."""
+        down, right = self.stride
+        return F.conv2d(input[..., ::down, ::right], self.weight, self.bias)
+
+
 def _layer(
     block: type[BasicBlock] | type[Bottleneck], inputs: int, planes: int, depth: int, stride: int
 ) -> nn.Sequential:
@@ -108,7 +123,7 @@ def _layer(
     outputs = planes * block.expansion
     shortcut = None
     if stride != 1 or inputs != outputs:
-        convolution = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)
+        convolution = Projection(inputs, outputs, 1, stride=stride, bias=False)
         shortcut = nn.Sequential(convolution, nn.BatchNorm2d(outputs))
     first = block(inputs, planes, stride, shortcut)
     return nn.Sequential(first, *(block(outputs, planes) for _ in range(depth - 1)))

@@ -3,6 +3,7 @@
 Source: facts/rgmp.md, "Inference" (paper section 3.4; geometry as in the authors' code).
 """
 
+import re
 import shutil
 import sys
 from collections import deque
@@ -21,7 +22,7 @@ from rgmp import davis
 from rgmp.aggregation import aggregate, needs_union
 from rgmp.config import Inference
 from rgmp.errors import UserError
-from rgmp.files import appearing, read_json, write_json
+from rgmp.files import appearing_folder, read_json, write_json
 from rgmp.graphs import Graph, Step
 from rgmp.network import RGMP, Reference
 from rgmp.passes import Passes, padding
@@ -34,6 +35,9 @@ _THREADS = 4
 
 _WAITING = 8
 """Frames at most that wait to be segmented, and as many masks to be written."""
+
+_MARK = ".made-by.json"
+"""The file that says what made a folder of masks."""
 
 
 class Propagator:
@@ -180,10 +184,10 @@ def segment_sequence(
     Frame 0's is its annotation.
 
     Raises:
-        UserError: a file cannot be read or `out` cannot be written.
+        UserError: a file cannot be read or `out` cannot be written, or is there.
     """
     first = davis.read_annotation(sequence.annotations[0], benchmark)
-    with appearing(out) as folder, _Writing() as writing:
+    with appearing_folder(out) as folder, _Writing() as writing:
         folder.mkdir()
         for number, (path, frame) in enumerate(_read_ahead(sequence.frames)):
             try:
@@ -228,6 +232,19 @@ class _Writing:
                 pending.result()
 
 
+def _is_ours(folder: Path) -> bool:
+    """Whether there is nothing in a folder that `segment_split` does not write, whole or half."""
+    return (
+        folder.is_dir()
+        and not folder.is_symlink()
+        and all(
+            re.fullmatch(rf"\d+\.png|{re.escape(_MARK)}", path.name)
+            for path in folder.rglob("*")
+            if path.is_symlink() or not path.is_dir()
+        )
+    )
+
+
 def segment_split(
     propagator: Propagator,
     sequences: list[davis.Sequence],
@@ -247,18 +264,25 @@ def segment_split(
         report: told how many frames are done, after each sequence.
 
     Raises:
-        UserError: `out` holds something that no run of this function made; or as
+        UserError: `out` holds something that would be lost and that no run made; or as
             `segment_sequence`.
     """
-    mark = out / ".made-by.json"
+    mark = out / _MARK
     if out.is_dir() and any(out.iterdir()):
         if not mark.is_file():
             raise UserError(
                 f"{out}: holds other files; name an empty folder or a new one for masks"
             )
         if read_json(mark) != maker:
-            for old in set(out.iterdir()) - {mark}:
-                shutil.rmtree(old) if old.is_dir() else old.unlink()
+            old = sorted(set(out.iterdir()) - {mark})
+            for path in old:
+                if not _is_ours(path):
+                    raise UserError(
+                        f"{path}: is no folder of masks, in a folder whose masks are to be made "
+                        "again; move it away, or name a new folder for masks"
+                    )
+            for path in old:
+                shutil.rmtree(path)
     write_json(mark, maker)
     done = 0
     for sequence in sequences:

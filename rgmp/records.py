@@ -28,7 +28,14 @@ import psutil
 
 from rgmp import __version__
 from rgmp.errors import UserError
-from rgmp.files import digest_of, digest_of_file, files_below, read_json, write_json
+from rgmp.files import (
+    digest_of,
+    digest_of_file,
+    files_below,
+    read_json,
+    require_target,
+    write_json,
+)
 
 Value = float | int | str | None
 
@@ -156,6 +163,22 @@ def recording(
 def record_path(folder: Path, name: str) -> Path:
     """Where, in a study's folder, the record called `name` lies."""
     return folder / "records" / f"{name}.json"
+
+
+def require_place(path: Path) -> None:
+    """Prove before a job that its record can be written, in place of nothing but a record.
+
+    Raises:
+        UserError: it cannot, or another file is there.
+    """
+    require_target(path)
+    if path.exists() and path.stat().st_size:
+        try:
+            _read(path)
+        except UserError as error:
+            raise UserError(
+                f"{path}: is there already, and is no record; name another file, or remove it"
+            ) from error
 
 
 def read_all(folder: Path) -> list[Record]:
@@ -296,6 +319,8 @@ def _determinism() -> dict[str, bool | int | str | None]:
     return {
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "onednn_max_cpu_isa": os.environ.get("ONEDNN_MAX_CPU_ISA"),
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
         "cudnn_deterministic": torch.backends.cudnn.deterministic,
         "cudnn_tf32": _or_mixed(lambda: torch.backends.cudnn.allow_tf32),

@@ -175,7 +175,8 @@ class Results:
         """Where the provenance is mixed.
 
         Records of training, inference, scores and speed should share the package's sources; those
-        of one kind, stage and benchmark their data; those of speed their machine.
+        of one kind, stage and benchmark their data; those of speed their machine; trainings, and
+        inferences, the type of CPU or GPU, for the same seed gives other bits on another.
         """
         found = [self._odd(self.measured, "sources of the package", _sources)]
         groups: dict[str, list[Record]] = defaultdict(list)
@@ -184,6 +185,8 @@ class Results:
                 where = record["stage"] or record["benchmark"]
                 groups[f"data ({record['kind']}, {where})"].append(record)
         found += [self._odd(records, what, _data) for what, records in groups.items()]
+        for kind, work in (("train", "training"), ("infer", "inference")):
+            found.append(self._odd(self.of_kind(kind), f"type of processor in {work}", _processor))
         found.append(self._odd(self.of_kind("speed"), "machine for the FPS", _machine))
         return [disagreement for disagreement in found if disagreement]
 
@@ -274,6 +277,13 @@ def _sources(record: Record) -> str:
 
 def _data(record: Record) -> str:
     return record["inputs"]["data"]
+
+
+def _processor(record: Record) -> str:
+    """What decides the last bits of a result: the type of GPU, or of CPU and what it may use."""
+    machine, flags = record["machine"], record["determinism"]
+    held = (flags.get("cpu_capability"), flags.get("onednn_max_cpu_isa"))
+    return machine["gpu"] or f"{machine['cpu']}, {held}"
 
 
 def _machine(record: Record) -> str:

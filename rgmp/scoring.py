@@ -8,6 +8,7 @@ else has scored every frame already, `adopt` takes their table.
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ import numpy as np
 
 from rgmp import davis
 from rgmp.errors import UserError
-from rgmp.files import write_text
+from rgmp.files import read_text, write_text
 from rgmp.measures import Mask, Measured, measure
 from rgmp.progress import Progress
 
@@ -262,10 +263,11 @@ def _pairs(truth: _Truth, folder: Path) -> list[_Pair]:
     """Every mask of a sequence that is there."""
     annotations = truth.sequence.annotations
     ends = (annotations[0], annotations[-1])
+    there = _pngs(folder)
     return [
-        _Pair(path, mask, truth.benchmark, len(truth.objects), scored=path not in ends)
+        _Pair(path, folder / path.name, truth.benchmark, len(truth.objects), path not in ends)
         for path in annotations
-        if (mask := folder / path.name).exists()
+        if path.name in there
     ]
 
 
@@ -273,21 +275,16 @@ def _measured(engine: Engine, pair: _Pair) -> list[Measured] | str:
     """Decode a mask and measure its objects, in order; or say what is wrong with it."""
     try:
         truth = davis.read_annotation(pair.annotation, pair.benchmark)
-        found = davis.read_annotation(pair.mask, pair.benchmark)
+        like = davis.Like("its annotation", truth.shape)
+        found = davis.read_annotation(pair.mask, pair.benchmark, like)
     except UserError as error:
         return str(error)
-    if found.shape != truth.shape:
-        return f"{pair.mask}: is {_size(found)}, its annotation is {_size(truth)}"
     if found.max() > pair.objects:
         return f"{pair.mask}: has object {found.max()}, allowed: 0 to {pair.objects}"
     if not pair.scored:
         return []
     measured_by = _measure_of(engine)
     return [measured_by(truth == i, found == i) for i in range(1, pair.objects + 1)]
-
-
-def _size(labels: davis.Labels) -> str:
-    return "x".join(map(str, labels.shape))
 
 
 _Map = Callable[
@@ -365,18 +362,22 @@ def _read_given(
     Raises:
         UserError: it is missing or no such table.
     """
+    needed = "sequence, object, frame, J and F are needed"
+    text = read_text(path, f"name a CSV file; {needed}", "utf-8-sig")
     try:
-        lines = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")), strict=True)
-        lacking = {"sequence", "object", "frame", "J", "F"} - {*(lines.fieldnames or ())}
+        if "\0" in text:
+            raise ValueError("it has bytes of zero")
+        lines = csv.DictReader(io.StringIO(text), strict=True)
+        columns = Counter(lines.fieldnames or ())
+        lacking = {"sequence", "object", "frame", "J", "F"} - {*columns}
         if lacking:
             raise ValueError(f"it lacks the columns {', '.join(sorted(lacking))}")
+        column, times = columns.most_common(1)[0]
+        if times > 1:
+            raise ValueError(f"it has the column {column} {times} times")
         rows = [(lines.line_num, row) for row in lines]
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); name a CSV file") from error
     except (ValueError, csv.Error) as error:
-        raise UserError(
-            f"{path}: is no table of scores ({error}); sequence, object, frame, J and F are needed"
-        ) from error
+        raise UserError(f"{path}: is no table of scores ({error}); {needed}") from error
     given: dict[tuple[str, int], dict[str, Measured]] = {}
     problems: list[str] = []
     for number, row in rows:
@@ -425,14 +426,12 @@ def read_scores(path: Path) -> list[Score]:
     Raises:
         UserError: it is missing, is no such table or has no row.
     """
+    text = read_text(path, "`rgmp score` makes it")
     try:
-        text = path.read_text(encoding="utf-8")
         header, *lines = csv.reader(io.StringIO(text), strict=True)
         if tuple(header) != Score._fields or not lines:
             raise ValueError(f"a header of {','.join(Score._fields)} and rows are expected")
         return [_score(line) for line in lines]
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; `rgmp score` makes it") from None
     except (ValueError, csv.Error) as error:
         raise UserError(
             f"{path}: is no table of scores ({error}); remove it and score again"

@@ -10,6 +10,7 @@ from pathlib import Path
 from rgmp.config import IMAGES, MASKS, Stills
 from rgmp.davis import list_images
 from rgmp.errors import UserError
+from rgmp.files import read_text
 
 
 def list_pairs(stills: Stills) -> list[tuple[Path, Path]]:
@@ -60,12 +61,8 @@ def _annotated(images: Path, masks: Path) -> list[tuple[Path, Path]]:
 
 
 def _read_names(path: Path) -> list[str]:
-    try:
-        names = path.read_text(encoding="utf-8-sig", errors="replace").split()
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read ({error.strerror}); see names in data.stills of the study"
-        ) from error
+    text = read_text(path, "see names in data.stills of the study", "utf-8-sig")
+    names = text.split()
     for name in names:
         if Path(name).name != name or name in {".", ".."}:
             raise UserError(f"{path}: {name!r} is no name of an image or a folder; one name a line")

@@ -8,6 +8,7 @@ empty.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -84,12 +85,9 @@ class Still:
             UserError: a file cannot be read, they differ in size, or a foreground is empty.
         """
         read = _read_foreground if self.labels == "foreground" else _read_objects
-        image, labels = decoded.image(self.image), decoded.get(self.mask, read)
-        if labels.shape != image.shape[1:]:
-            raise UserError(
-                f"{self.mask}: is {labels.shape[1]}x{labels.shape[0]}, its image is "
-                f"{image.shape[2]}x{image.shape[1]}; they must be of one size"
-            )
+        image = decoded.image(self.image)
+        like = davis.Like("its image", tuple(image.shape[1:]))
+        labels = decoded.get(self.mask, partial(read, like=like))
         if self.labels == "foreground" and not (labels == 1).any():
             raise UserError(
                 f"{self.mask}: no pixel of it is 255, the foreground; where each value is an "
@@ -98,14 +96,14 @@ class Still:
         return image, labels
 
 
-def _read_foreground(path: Path) -> Tensor:
-    values = davis.read_labels(path)
+def _read_foreground(path: Path, like: davis.Like) -> Tensor:
+    values = davis.read_labels(path, like)
     mask = np.select([values == 0, values == 255], [0, 1], IGNORE).astype(np.uint8)
     return torch.from_numpy(mask)
 
 
-def _read_objects(path: Path) -> Tensor:
-    return torch.from_numpy(davis.read_labels(path))
+def _read_objects(path: Path, like: davis.Like) -> Tensor:
+    return torch.from_numpy(davis.read_labels(path, like))
 
 
 def find_stills(sets: Sequence[Stills]) -> list[Still]:

@@ -1,5 +1,7 @@
 """The loop of both stages: clips in, weights out; a killed one goes on to the same bits.
 
+The same on one type of CPU, that is: another has other kernels, and with them other last bits.
+
 Source: paper sections 3.2 and 3.3, facts/rgmp.md "Training". Stage 1 is a clip of two frames with
 a synthesised previous mask; stage 2 is a longer clip in which the network's own soft mask is fed
 back, and the gradient with it (back-propagation through time).
@@ -19,7 +21,7 @@ import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint as recomputed
 
-from rgmp import checkpoint, config
+from rgmp import checkpoint, config, precision
 from rgmp.attempts import Attempts, Journal, learning_rate
 from rgmp.config import Finetune, Optimisation
 from rgmp.files import digest_of
@@ -46,7 +48,7 @@ class Unrolling(NamedTuple):
 
 def train(
     plan: Plan, training: Training, folder: Path, device: torch.device, team: Team = ALONE
-) -> dict[str, float]:
+) -> dict[str, float | str]:
     """Run one training to its end, from wherever an earlier attempt was stopped.
 
     Args:
@@ -58,7 +60,7 @@ def train(
         team: which processes run this training; its leader alone writes.
 
     Returns:
-        Numbers for the record, as `Journal.summary` has them.
+        For the record: `precision`, and the numbers that `Journal.summary` has.
 
     Raises:
         UserError: the data or the weights to start from cannot be used, or the loss is not finite.
@@ -100,7 +102,7 @@ def train(
         metadata = {"identity": training.identity, "stage": training.stage, "seed": seed}
         checkpoint.save(out / "weights.safetensors", network, metadata)
         attempts.clear()
-    return journal.summary()
+    return {"precision": update.precision, **journal.summary()}
 
 
 class Update:
@@ -110,7 +112,9 @@ class Update:
         """Train `network`, where it is, as the training's settings say."""
         settings, compute = settings_of(training), training.settings["compute"]
         self._settings, self._network, self._team = settings, network, team
-        self._bf16, self.parts = compute["precision"] == "bf16", compute["accumulate"]
+        device = next(network.parameters()).device
+        self.precision = precision.choose(compute["precision"], device, training=True)
+        self.parts = compute["accumulate"]
         self._how = Unrolling(coarse_loss=settings.coarse_loss, recompute=recompute)
         if isinstance(settings, Finetune):
             self._how = self._how._replace(bptt=settings.bptt, window=settings.frames_per_update)
@@ -132,7 +136,7 @@ class Update:
             self.optimiser.zero_grad(set_to_none=True)
             measured = []
             for clip in clips:
-                with torch.autocast(device, torch.bfloat16, enabled=self._bf16):
+                with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
                     loss, quality = next(clip)
                 (loss / len(clips)).backward()  # type: ignore[no-untyped-call]
                 measured.append(torch.stack([loss.detach(), quality]))

@@ -3,13 +3,16 @@
 import io
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
 import torchvision
+from hypothesis import strategies as st
 from plain_rgmp import Weights, encode, lively, logits, released
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -242,6 +245,11 @@ def test_missing_file_and_folder_are_named(tmp_path: Path, load: Callable[[Path]
         {"rgmp": "{"},
         {"rgmp": '{"network": "{"}'},
         {"rgmp": json.dumps({"network": '{"backbone": "vgg"}'})},
+        *({"rgmp": text} for text in ("1", "null", '"network"', '["network"]', "[" * 99_999)),
+        {"rgmp": '{"network": null}'},
+        {"rgmp": json.dumps({"network": SMALL.model_dump_json(), "identity": 7})},
+        {"rgmp": json.dumps({"network": "[" * 99_999})},
+        {"rgmp": json.dumps({"network": '{"width": 1' + "0" * 5000 + "}"})},
     ],
 )
 def test_safetensors_of_another_program_are_refused(
@@ -251,6 +259,150 @@ def test_safetensors_of_another_program_are_refused(
     with pytest.raises(UserError, match="settings") as caught:
         checkpoint.load(tmp_path / "w")
     assert str(tmp_path / "w") in str(caught.value)
+
+
+@pytest.mark.parametrize("width", [10**4, 10**7, 10**9, 10**18])
+@pytest.mark.parametrize("which", ["width", "decoder_width"])
+def test_network_too_large_for_its_file_is_never_made(
+    tmp_path: Path, width: int, which: str
+) -> None:
+    described = {"network": SMALL.model_copy(update={which: width}).model_dump_json()}
+    metadata = {"rgmp": json.dumps(described)}
+    save_file(random_network().state_dict(), tmp_path / "w", metadata=metadata)
+    with pytest.raises(UserError, match=rf"^{tmp_path / 'w'}: is no RGMP: (misshapen|no network)"):
+        checkpoint.load(tmp_path / "w")
+
+
+def broken_by(value: float) -> Callable[[Tensor], Tensor]:
+    def put(tensor: Tensor) -> Tensor:
+        tensor = tensor.clone()
+        tensor.view(-1)[-1] = value
+        return tensor
+
+    return put
+
+
+BROKEN: list[tuple[Callable[[Tensor], Tensor], str]] = [
+    (broken_by(float("nan")), "is not finite everywhere"),
+    (broken_by(float("inf")), "is not finite everywhere"),
+    (lambda t: broken_by(1e300)(t.double()), "is not finite everywhere"),
+    (lambda t: t.int(), "is int32; allowed: float32, float64, float16, bfloat16"),
+    (lambda t: t.to(torch.uint8), "is uint8; allowed"),
+    (lambda t: t > 0, "is bool; allowed"),
+    (lambda t: t.to(torch.float8_e4m3fn), "is float8_e4m3fn; allowed"),
+    (lambda t: t.to(torch.cfloat), "is complex64; allowed"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), BROKEN)
+def test_weights_that_are_no_numbers_for_us_are_refused(
+    tmp_path: Path, change: Callable[[Tensor], Tensor], said: str
+) -> None:
+    key = "decoder.head2.bias"
+    state = random_network().state_dict()
+    state[key] = change(state[key])
+    save_file(state, tmp_path / "ours", metadata=DESCRIBED)
+    with pytest.raises(UserError, match=rf"ours: {key} {said}"):
+        checkpoint.load(tmp_path / "ours")
+    torch.save({"conv1.weight": change(torch.zeros(8, 3, 7, 7))}, tmp_path / "imagenet")
+    with pytest.raises(UserError, match=rf"imagenet: conv1\.weight {said}"):
+        checkpoint.load_imagenet(RGMP(SMALL), tmp_path / "imagenet")
+
+
+def test_authors_weights_that_are_no_numbers_are_refused(tmp_path: Path, authors: Weights) -> None:
+    key = "module.Decoder.pred2.bias"
+    torch.save({**authors, key: authors[key] / 0}, tmp_path / "w")
+    with pytest.raises(UserError, match=r"w: Decoder\.pred2\.bias is not finite everywhere"):
+        checkpoint.load(tmp_path / "w")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_another_precision_become_single(tmp_path: Path, dtype: torch.dtype) -> None:
+    state = {
+        key: value.to(dtype) if value.is_floating_point() else value
+        for key, value in random_network().state_dict().items()
+    }
+    save_file(state, tmp_path / "w", metadata=DESCRIBED)
+    found = checkpoint.load(tmp_path / "w")[0].state_dict()
+    for key, value in state.items():
+        assert torch.equal(found[key], value.to(found[key].dtype))
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.zeros(3, device="meta"),
+        torch.zeros(3, 3).to_sparse(),
+        torch.zeros(1).expand(10**12),  # as large in memory as one number, until it is copied
+    ],
+)
+def test_tensors_that_are_not_what_they_seem_are_refused(tmp_path: Path, tensor: Tensor) -> None:
+    torch.save({"conv1.weight": tensor}, tmp_path / "w")
+    for load in (checkpoint.load, lambda path: checkpoint.load_imagenet(RGMP(SMALL), path)):
+        with pytest.raises(UserError, match=r"w: is no |weight is 1000"):
+            load(tmp_path / "w")
+
+
+def test_compressed_file_is_not_unpacked(tmp_path: Path) -> None:
+    """A file of a megabyte could fill the memory."""
+    with (
+        zipfile.ZipFile(io.BytesIO(saved({"a": torch.zeros(10**6)}))) as plain,
+        zipfile.ZipFile(tmp_path / "w", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    assert (tmp_path / "w").stat().st_size < 10**5
+    torch.load(tmp_path / "w", weights_only=True)  # would do it
+    with pytest.raises(UserError, match="is no weights file"):
+        checkpoint.load(tmp_path / "w")
+
+
+def test_key_with_and_without_its_prefix_is_refused(tmp_path: Path, authors: Weights) -> None:
+    key = "Decoder.pred2.bias"
+    torch.save({**authors, key: authors[f"module.{key}"]}, tmp_path / "w")
+    with pytest.raises(UserError, match=r"with and without module\."):
+        checkpoint.load(tmp_path / "w")
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "nowhere"])
+def test_weights_that_are_no_file_are_named(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "w"
+    os.mkfifo(path) if kind == "FIFO" else path.symlink_to(kind)
+    for load in (checkpoint.load, checkpoint.read_state_dict):
+        with pytest.raises(UserError, match=rf"^{path}: cannot be read \(.*{kind}"):
+            load(path)
+
+
+@hypothesis.given(
+    start=st.sampled_from([b"", b"PK\x03\x04", b"\x80\x02"]), content=st.binary(max_size=200)
+)
+@hypothesis.settings(deadline=None)
+def test_any_bytes_are_named(
+    start: bytes, content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any"
+    for text in (start + content, len(content).to_bytes(8, "little") + content):
+        path.write_bytes(text)
+        with pytest.raises(UserError, match=rf"^{path}: ") as error:
+            checkpoint.load(path)
+        assert len(str(error.value).splitlines()) == 1
+
+
+@hypothesis.given(
+    dtype=st.sampled_from(["F32", "F4", "F8_E8M0", "C64", "BOOL", "U16", "X"]),
+    shape=st.lists(st.integers(0, 2**64), max_size=3),
+    ends=st.lists(st.integers(0, 99), min_size=2, max_size=2),
+)
+@hypothesis.settings(deadline=None)
+def test_any_header_of_safetensors_is_named(
+    dtype: str, shape: list[int], ends: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any"
+    tensor = {"dtype": dtype, "shape": shape, "data_offsets": ends}
+    header = json.dumps({"__metadata__": DESCRIBED, "a": tensor}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(max(ends)))
+    with pytest.raises(UserError, match=rf"^{path}: "):
+        checkpoint.load(path)
 
 
 # ImageNet

@@ -61,8 +61,9 @@ def here(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return root
 
 
-def everything(folder: Path) -> set[Path]:
-    return set(folder.rglob("*"))
+def everything(folder: Path) -> dict[Path, bytes | None]:
+    """Every path under a folder, with the bytes of those that are files."""
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 def the_record(path: str) -> Record:
@@ -127,6 +128,11 @@ def edit_study(old: str, new: str) -> Callable[[], object]:
 def nothing() -> None: ...
 
 
+def linked_scores() -> None:
+    given_scores()
+    Path("link").symlink_to("given.csv")
+
+
 def given_scores() -> None:
     """A table of someone's scores of one of the two sequences."""
     rows = ["1,00001,0.5,0.25", "1,00002,0.5,0.25", "2,00001,1,1", "2,00002,1,1"]
@@ -136,6 +142,7 @@ def given_scores() -> None:
 
 FRAME, MASK = "davis/JPEGImages/480p/val_b/00002.jpg", "davis/Annotations/480p/val_b/00000.png"
 LATER = "davis/Annotations/480p/val_b/00002.png"
+PREVIEW = ["preview", "study.yaml", "--stage", "pretrain"]
 CHECK = ["check", "davis", "--split", "davis2016/val", "davis2017/val", "davis2017/train"]
 MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "no command": ([], nothing, "COMMAND"),
@@ -170,7 +177,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "check: no tree": (["check", "nowhere"], nothing, "nowhere/ImageSets/2017/val.txt"),
     "check: no benchmark": (["check", "davis", "--split", "davis2018/val"], nothing, "davis2018"),
     "check: missing frame": (CHECK, unlink(FRAME), "val_b: 00002.jpg is missing"),
-    "check: mask of another size": (CHECK, shrink(LATER), f"{LATER}: is 71x40, its frame 72x40"),
+    "check: mask of another size": (CHECK, shrink(LATER), f"{LATER}: is 71x40, its frame is 72x40"),
     "check: truncated JPEG": (CHECK, truncate(FRAME), f"{FRAME}: is no whole image"),
     "check: truncated still": (
         [*CHECK, "--stills", "stills/images", "stills/masks"],
@@ -208,7 +215,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         [*INFER, "--masks", "out", "--weights", "text.pth"], nothing, "text.pth: is no weights file"
     ),
     "infer: weights that are a folder": (
-        [*INFER, "--masks", "out", "--weights", "davis"], nothing, "davis: no such weights file"
+        [*INFER, "--masks", "out", "--weights", "davis"], nothing, "davis: cannot be read (is"
     ),
     "infer: unwritable masks": ([*INFER, "--masks", "file/out"], nothing, "file/out"),
     "infer: masks among other files": ([*INFER, "--masks", "stills"], nothing, "stills: holds"),
@@ -233,6 +240,53 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "score: no processes": ([*SCORE, "--processes", "0"], nothing, "--processes"),
     "score: unwritable": ([*SCORE, "--out", "file/scores.csv"], nothing, "file"),
     "score: unwritable record": ([*SCORE, "--record", "file/record.json"], nothing, "file"),
+    "check: record in place of a folder": (
+        [*CHECK, "--record", "davis"], nothing, "davis: is a folder; name a file"
+    ),
+    "check: record in place of a photograph": (
+        [*CHECK, "--record", "stills/images/0.jpg"], nothing, "0.jpg: is there already, and is no"
+    ),
+    "speed: folder": ([*SPEED, "--out", "davis"], nothing, "davis: is a folder; name a file"),
+    "speed: its weights": (
+        [*SPEED, "--out", "./tiny.safetensors"], nothing, "tiny.safetensors, which is read"
+    ),
+    "speed: a frame": ([*SPEED, "--out", FRAME], nothing, "which is read; name another file"),
+    "speed: record and file": (
+        [*SPEED, "--record", "davis/../speed.json"], nothing, "is to hold something else too"
+    ),
+    "score: folder": ([*SCORE, "--out", "davis"], nothing, "davis: is a folder; name a file"),
+    "score: the truth": ([*SCORE, "--out", LATER], nothing, "which is read; name another file"),
+    "score: a mask": (
+        [*SCORE, "--out", "truth/val_a/00001.png"], nothing, "which is read; name another file"
+    ),
+    "score: a list of sequences": (
+        [*SCORE, "--out", "davis/ImageSets/2017/val.txt"], nothing, "which is read"
+    ),
+    "score: the scores": (
+        ["score", *VAL, "--scores", "given.csv", "--out", "link"],
+        linked_scores,
+        "link: is given.csv, which is read; name another file",
+    ),
+    "score: no such scores": (
+        ["score", *VAL, "--scores", "absent.csv", "--out", "scores.csv"],
+        nothing,
+        "absent.csv: cannot be read (No such file or directory); name a CSV file",
+    ),
+    "score: record and table": (
+        [*SCORE, "--record", "scores.csv"], nothing, "is to hold something else too"
+    ),
+    "score: record in place of weights": (
+        [*SCORE, "--record", "tiny.safetensors"], nothing, "is there already, and is no record"
+    ),
+    "infer: into the data": (
+        [*INFER, "--masks", "davis/Annotations/480p"], nothing, "holds other files; name an empty"
+    ),
+    "infer: record and masks": (
+        [*INFER, "--masks", "out", "--record", "out"], nothing, "is to hold something else too"
+    ),
+    "mini: record and folder": (
+        ["mini", "new", "--record", "new"], nothing, "is to hold something else too"
+    ),
     "mini: folder with other files": (["mini", "stills"], nothing, "stills: is there already"),
     "mini: unwritable": (["mini", "file/mini"], nothing, "file/mini: cannot be written"),
     "train: no study": (["train", "davis", "pretrain/full"], nothing, "davis: is no study's"),
@@ -257,6 +311,25 @@ def test_mistake_ends_in_one_line_and_status_2_and_changes_nothing(
     assert named in line
     assert said.out == ""
     assert everything(here) == before
+
+
+@pytest.mark.parametrize(
+    ("out", "named"),
+    [
+        ("davis", "davis: is a folder; name a file"),
+        ("study.yaml", "study.yaml: is study.yaml, which is read; name another file"),
+        ("stills/masks/0.png", "which is read; name another file"),
+        (FRAME, "which is read; name another file"),
+    ],
+)
+def test_preview_replaces_nothing_that_it_reads(
+    here: Path, out: str, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = everything(here)
+    assert cli.main([*PREVIEW, "--out", out]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert named in line
+    assert before.items() <= everything(here).items()  # it may remember digests
 
 
 @pytest.mark.usefixtures("here")
@@ -326,6 +399,14 @@ def test_check_names_what_it_read(capsys: pytest.CaptureFixture[str]) -> None:
     Path("stills/images/1.jpg").write_bytes(Path("stills/images/0.jpg").read_bytes())
     assert cli.main([*CHECK, *stills, "--record", record]) == 0
     assert the_record(record)["inputs"]["data"] != before
+
+
+@pytest.mark.usefixtures("here")
+def test_a_record_says_which_precision_auto_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    command = [*INFER, "--precision", "auto", "--masks", "auto", "--record", "auto.json"]
+    assert cli.main(command) == 0
+    assert the_record("auto.json")["config"]["precision"] == "fp32"
 
 
 @pytest.mark.usefixtures("here")

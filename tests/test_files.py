@@ -14,7 +14,17 @@ import pytest
 
 from rgmp import files
 from rgmp.errors import UserError
-from rgmp.files import Digests, appearing, digest_of_all, require_writable, write_json, write_text
+from rgmp.files import (
+    Digests,
+    appearing,
+    appearing_folder,
+    digest_of_all,
+    require_regular,
+    require_target,
+    require_writable,
+    write_json,
+    write_text,
+)
 
 
 def everything(folder: Path) -> dict[str, str | None]:
@@ -34,9 +44,15 @@ def write_folder(path: Path, text: str) -> None:
     (path / "a.txt").write_text(text)
 
 
-def fail_halfway(path: Path, write: Callable[[Path, str], None] = write_file) -> None:
+def fail_halfway(path: Path) -> None:
     with appearing(path) as temporary:
-        write(temporary, "half")
+        write_file(temporary, "half")
+        raise RuntimeError
+
+
+def fail_halfway_in_a_folder(path: Path) -> None:
+    with appearing_folder(path) as temporary:
+        write_folder(temporary, "half")
         raise RuntimeError
 
 
@@ -46,20 +62,26 @@ def fill_the_disk(path: Path) -> None:
         temporary.write_text("half")
 
 
-@pytest.mark.parametrize(("write", "name"), [(write_file, "a.txt"), (write_folder, "a")])
-def test_appearing_makes_its_parents_and_leaves_nothing_else(
-    tmp_path: Path, write: Callable[[Path, str], None], name: str
-) -> None:
-    path = tmp_path / "new" / "newer" / name
+def test_appearing_makes_its_parents_and_leaves_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "newer" / "a.txt"
     with appearing(path) as temporary:
-        write(temporary, "1")
+        write_file(temporary, "1")
         assert not path.exists()
     with appearing(path) as temporary:
-        write(temporary, "2")
-        before = path if path.is_file() else path / "a.txt"
-        assert before.read_text() == "1"
-    assert [p.name for p in path.parent.iterdir()] == [name]
-    assert "2" in everything(tmp_path).values()
+        write_file(temporary, "2")
+        assert path.read_text() == "1"
+    assert everything(path.parent) == {"a.txt": "2"}
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_folder_appears_where_there_is_none_or_an_empty_one(tmp_path: Path, there: bool) -> None:
+    path = tmp_path / "new" / "a"
+    if there:
+        path.mkdir(parents=True)
+    with appearing_folder(path) as temporary:
+        write_folder(temporary, "1")
+        assert not path.exists()
+    assert everything(path.parent) == {"a": None, "a/a.txt": "1"}
 
 
 def test_file_has_the_rights_that_any_new_file_has(tmp_path: Path) -> None:
@@ -68,45 +90,206 @@ def test_file_has_the_rights_that_any_new_file_has(tmp_path: Path) -> None:
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-@pytest.mark.parametrize("write", [write_file, write_folder])
-def test_block_that_raises_leaves_what_was_there(
-    tmp_path: Path, write: Callable[[Path, str], None]
-) -> None:
-    write(tmp_path / "a", "before")
-    there = everything(tmp_path)
+def test_block_that_raises_leaves_what_was_there(tmp_path: Path) -> None:
+    write_file(tmp_path / "a", "before")
     with pytest.raises(RuntimeError):
-        fail_halfway(tmp_path / "a", write)
-    assert everything(tmp_path) == there
+        fail_halfway(tmp_path / "a")
+    with pytest.raises(RuntimeError):
+        fail_halfway_in_a_folder(tmp_path / "b")
+    assert everything(tmp_path) == {"a": "before"}
 
 
-@pytest.mark.parametrize("write", [write_file, write_folder])
-def test_block_that_makes_nothing_costs_nothing_and_is_our_fault(
-    tmp_path: Path, write: Callable[[Path, str], None]
-) -> None:
-    write(tmp_path / "a", "before")
-    there = everything(tmp_path)
+def test_block_that_makes_nothing_costs_nothing_and_is_our_fault(tmp_path: Path) -> None:
+    write_file(tmp_path / "a", "before")
     with pytest.raises(FileNotFoundError), appearing(tmp_path / "a"):
         pass
-    assert everything(tmp_path) == there
+    with pytest.raises(FileNotFoundError), appearing_folder(tmp_path / "b"):
+        pass
+    assert everything(tmp_path) == {"a": "before"}
 
 
-def test_folder_replaced_keeps_nothing_of_the_old_one(tmp_path: Path) -> None:
-    write_folder(tmp_path / "a", "1")
-    (tmp_path / "a" / "old.txt").touch()
-    with appearing(tmp_path / "a") as temporary:
-        write_folder(temporary, "2")
-    assert everything(tmp_path) == {"a": None, "a/a.txt": "2"}
+def put_folder(path: Path) -> None:
+    write_folder(path, "precious")
 
 
-def test_link_to_a_folder_is_replaced_and_the_folder_is_not(tmp_path: Path) -> None:
-    write_folder(tmp_path / "a", "1")
-    (tmp_path / "link").symlink_to("a")
-    write_text(tmp_path / "link", "2")
-    assert everything(tmp_path) == {"a": None, "a/a.txt": "1", "link": "2"}
+def put_link_to_folder(path: Path) -> None:
+    write_folder(path.with_name("precious"), "precious")
+    path.symlink_to("precious")
+
+
+def put_link_to_empty_folder(path: Path) -> None:
+    path.with_name("precious").mkdir()
+    path.symlink_to("precious")
+
+
+def put_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def put_link_to_device(path: Path) -> None:
+    path.symlink_to("/dev/null")
+
+
+def put_dangling_link(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def put_link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def nothing(_: Path) -> None: ...
+
+
+def put_file(path: Path) -> None:
+    write_file(path, "precious")
+
+
+def seen(folder: Path) -> dict[str, tuple[int, str | None]]:
+    """Every path under a folder: what it is, and the text or the link's target."""
+    return {
+        str(path.relative_to(folder)): (
+            path.lstat().st_mode,
+            str(path.readlink())
+            if path.is_symlink()
+            else path.read_text()
+            if path.is_file()
+            else None,
+        )
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize(
+    ("put", "kind"),
+    [
+        (put_folder, "a folder"),
+        (put_link_to_folder, "a folder"),
+        (put_link_to_empty_folder, "a folder"),
+        (put_fifo, "a FIFO"),
+        (put_link_to_device, "a device"),
+    ],
+)
+def test_file_replaces_nothing_but_a_file(
+    tmp_path: Path, put: Callable[[Path], None], kind: str
+) -> None:
+    path = tmp_path / "a"
+    put(path)
+    there = seen(tmp_path)
+    for refused in (partial(write_text, path, "new"), partial(require_target, path)):
+        with pytest.raises(UserError, match=rf"^{path}: is {kind}; name a file") as error:
+            refused()
+        assert "\n" not in str(error.value)
+    assert seen(tmp_path) == there
+
+
+def test_standard_output_is_no_file_even_where_it_leads_to_one(tmp_path: Path) -> None:
+    look = (
+        "import sys; from pathlib import Path; from rgmp.files import require_target\n"
+        "require_target(Path('/dev/stdout'))\n"
+    )
+    with (tmp_path / "out.txt").open("w") as out:
+        done = subprocess.run(
+            [sys.executable, "-c", look], stdout=out, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert "UserError: /dev/stdout: is a device" in done.stderr
+
+
+@pytest.mark.parametrize("put", [put_dangling_link, put_link_to_itself])
+def test_link_is_replaced_and_not_what_it_leads_to(
+    tmp_path: Path, put: Callable[[Path], None]
+) -> None:
+    put(tmp_path / "a")
+    require_target(tmp_path / "a")
+    write_text(tmp_path / "a", "new")
+    assert everything(tmp_path) == {"a": "new"}
+
+
+def test_link_to_a_file_is_replaced_and_the_file_is_not(tmp_path: Path) -> None:
+    put_file(tmp_path / "precious")
+    (tmp_path / "a").symlink_to("precious")
+    write_text(tmp_path / "a", "new")
+    assert everything(tmp_path) == {"a": "new", "precious": "precious"}
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        put_folder,
+        put_file,
+        put_link_to_folder,
+        put_link_to_empty_folder,
+        put_fifo,
+        put_dangling_link,
+        put_link_to_itself,
+    ],
+)
+def test_folder_replaces_nothing(tmp_path: Path, put: Callable[[Path], None]) -> None:
+    put(tmp_path / "a")
+    there = seen(tmp_path)
+    with (
+        pytest.raises(UserError, match=rf"^{tmp_path / 'a'}: is there already .* a new folder"),
+        appearing_folder(tmp_path / "a"),
+    ):
+        pytest.fail("the work began")
+    assert seen(tmp_path) == there
+
+
+def test_working_folder_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="is there already"), appearing_folder(Path()):
+        pytest.fail("the work began")
+
+
+def test_what_is_read_is_not_replaced_by_whatever_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    read = [tmp_path / "absent", tmp_path / "deep/data.csv"]
+    write_text(read[1], "precious")
+    Path("soft").symlink_to("deep/data.csv")
+    Path("hard").hardlink_to("deep/data.csv")
+    for name in ("deep/data.csv", "deep/../deep/data.csv", "soft", "hard"):
+        with pytest.raises(UserError, match=rf"^{name}: is {read[1]}, which is read; name another"):
+            require_target(Path(name), read)
+    write_text(Path("other"), "")
+    require_target(Path("other"), read)
+    require_target(Path("absent"), read)
+
+
+def test_name_that_is_too_long_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be written"):
+        write_text(tmp_path / ("a" * 256), "")
+
+
+@pytest.mark.parametrize(
+    ("put", "why"),
+    [
+        (put_folder, "is a folder, no file"),
+        (put_fifo, "is a FIFO, no file"),
+        (put_link_to_device, "is a device, no file"),
+        (put_dangling_link, "a link to nowhere, which is not there"),
+        (put_link_to_itself, "Too many levels of symbolic links"),
+        (nothing, "No such file or directory"),
+    ],
+)
+def test_what_is_no_file_is_named_and_not_opened(
+    tmp_path: Path, put: Callable[[Path], None], why: str
+) -> None:
+    path = tmp_path / "a"
+    put(path)
+    for refused in (
+        partial(require_regular, path, "look"),
+        partial(Digests(tmp_path / "digests.json").of, path),
+        partial(files.read_json, path),
+    ):
+        with pytest.raises(UserError) as error:
+            refused()
+        assert str(error.value).startswith(f"{path}: cannot be read ({why}); ")
 
 
 def test_nested_blocks_appear_with_the_outer_one(tmp_path: Path) -> None:
-    with appearing(tmp_path / "folder") as outer:
+    with appearing_folder(tmp_path / "folder") as outer:
         write_text(outer / "deep" / "a.txt", "a")
         assert (outer / "deep" / "a.txt").is_file()
         with pytest.raises(RuntimeError):
@@ -200,7 +383,7 @@ def test_json_is_written_in_one_form_and_read_again(tmp_path: Path) -> None:
     assert files.read_json(tmp_path / "a.json") == value
 
 
-@pytest.mark.parametrize("content", [b"", b'{"a": 1', b"\xff\xfe", None])
+@pytest.mark.parametrize("content", [b"", b'{"a": 1', b"\xff\xfe", b"[" * 99999, None])
 def test_json_that_is_none_is_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "a.json"
     if content is not None:

@@ -489,11 +489,29 @@ def test_what_another_maker_left_is_removed(
     segment(tree, network, out, {"weights": "old", "settings": "b"})
     davis.write_mask(out / "bear/00002.png", np.full((40, 50), 7, np.uint8))
     davis.write_mask(out / "swan/00000.png", np.full((40, 50), 7, np.uint8))
-    (out / "notes").write_text("old")
+    half = out / ".camel.x/camel/.00000.png.x"  # of a run that was killed
+    davis.write_mask(half / "00000.png", np.full((40, 50), 7, np.uint8))
     segment(tree, network, out)
     segment(tree, network, tmp_path / "fresh")
     assert contents(out) == contents(tmp_path / "fresh")
     assert json.loads((out / ".made-by.json").read_text()) == MAKER
+
+
+@pytest.mark.parametrize("name", ["notes", "bear/notes", "photographs/1.jpg", "link"])
+def test_what_no_run_made_is_not_removed_with_what_another_maker_left(
+    tree: Path, network: RGMP, tmp_path: Path, name: str
+) -> None:
+    out = tmp_path / "masks"
+    segment(tree, network, out, {"weights": "old"})
+    (out / name).parent.mkdir(exist_ok=True)
+    if name == "link":
+        (out / name).symlink_to(tree)
+    else:
+        (out / name).write_text("precious")
+    before = contents(out)
+    with pytest.raises(UserError, match=r"masks/\w+: is no folder of masks.*move it away"):
+        segment(tree, network, out)
+    assert contents(out) == before
 
 
 def test_folder_of_other_files_is_refused_and_left(

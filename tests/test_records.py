@@ -181,6 +181,7 @@ def test_determinism_flags_are_those_of_torch(tmp_path: Path) -> None:
         pass
     flags = json.loads((tmp_path / "record.json").read_text())["determinism"]
     assert flags["threads"] == torch.get_num_threads()
+    assert flags["cpu_capability"] == torch.backends.cpu.get_cpu_capability()
     assert flags["deterministic_algorithms"] is torch.are_deterministic_algorithms_enabled()
     assert flags["matmul_precision"] == torch.get_float32_matmul_precision()
 

@@ -2,20 +2,32 @@
 
 import csv
 import importlib.util
+import os
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from rgmp import davis
 from rgmp.errors import UserError
 from rgmp.measures import measure
-from rgmp.scoring import Score, adopt, cross_check, read_scores, score, write_scores
+from rgmp.scoring import (
+    Score,
+    _read_given,
+    adopt,
+    cross_check,
+    read_scores,
+    score,
+    write_scores,
+)
 from rgmp.statistics import MEASURES, per_object, summarise
 
 FRAMES = 5
@@ -227,8 +239,8 @@ def test_lists_everything_that_is_wrong(root: Path, masks: Path) -> None:
         f"{masks}/ant: has no frame for 00007.png",
         f"{masks}/bat: no sequence of {root}",
         f"{masks}/dog: no such folder",
-        f"{masks}/cat/00000.png: is 35x48, its annotation is 36x48",
-        f"{masks}/cat/00001.png: is 35x48",
+        f"{masks}/cat/00000.png: is 48x35, its annotation is 48x36",
+        f"{masks}/cat/00001.png: is 48x35",
         f"{masks}/cat/00002.png: a mask of mode RGB",
         f"{masks}/cat/00003.png: has object 4, allowed: 0 to 2",
         f"{masks}/cat/00004.png: a mask stored as JPEG",
@@ -293,6 +305,9 @@ HEADER = "benchmark,variant,seed,sequence,object,frame,J,F\n"
         "",
         HEADER,
         "sequence,object\nant,1\n",
+        HEADER[:-1] + ",J\ndavis2016,full,0,ant,1,00001,0.5,0.5,0.5\n",
+        "\ufeff" + HEADER + "davis2016,full,0,ant,1,00001,0.5,0.5\n",
+        HEADER + "davis2016,full,0,ant,1,00001,0.5,0.5\0\n",
         HEADER + "davis2016,full,0,ant,1,00001,0.5\n",
         HEADER + "davis2016,full,0,ant,1,00001,0.5,most\n",
         HEADER + "davis2016,full,0,ant,1,00001,0.5,81.5\n",
@@ -308,8 +323,9 @@ def test_no_table_of_scores(tmp_path: Path, text: str) -> None:
 
 
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such file"):
-        read_scores(tmp_path / "scores.csv")
+    for path in (tmp_path / "scores.csv", tmp_path):
+        with pytest.raises(UserError, match=r"cannot be read .* `rgmp score` makes it"):
+            read_scores(path)
 
 
 # ---- someone else's table of scores ----
@@ -347,6 +363,50 @@ def test_a_table_without_a_benchmark_is_of_the_one_that_is_asked_for(
     table = given(tmp_path / "theirs.csv", rows)
     table.write_text(table.read_text().replace("benchmark", "data"))
     assert adopt(root, "davis2016", "val", table, variant="theirs") == rows
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_table_may_come_from_any_editor(
+    root: Path, masks: Path, tmp_path: Path, end: str, mark: str
+) -> None:
+    rows = score(root, "davis2017", "val", masks, variant="theirs", seed=None)
+    table = given(tmp_path / "theirs.csv", rows, '0.1,0.1,cow,00001,1,davis2017,"two\nlines"')
+    lines = table.read_text().split("\n")
+    ends = [end if number % 2 else "\n" for number in range(len(lines))]
+    text = mark + "".join(a + b for a, b in zip(lines, ends, strict=True))
+    table.write_bytes(text.encode())
+    assert adopt(root, "davis2017", "val", table, variant="theirs") == rows
+
+
+@hypothesis.given(content=st.binary(max_size=200))
+@settings(deadline=None)
+def test_any_bytes_are_a_table_or_named_in_one_line(
+    content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    for start in (b"", b"sequence,object,frame,J,F\n", HEADER.encode()):
+        path.write_bytes(start + content)
+        for read in (lambda: _read_given(path, "davis2017"), lambda: read_scores(path)):
+            refusals = []
+            try:
+                read()
+            except UserError as error:
+                refusals.append(str(error))
+            assert all(line.startswith(f"{path}: ") for line in refusals)
+            assert all(len(line.splitlines()) == 1 for line in refusals)
+
+
+@pytest.mark.parametrize("fault", ["nowhere", "itself", "FIFO"])
+def test_a_mask_that_is_no_file_is_named(root: Path, masks: Path, fault: str) -> None:
+    path = masks / "ant" / "00002.png"
+    path.unlink()
+    if fault == "FIFO":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(path if fault == "itself" else fault)
+    with pytest.raises(UserError, match=rf"1 wrong: {path}: cannot be read"):
+        score(root, "davis2017", "val", masks, variant="full", seed=0)
 
 
 def test_lists_everything_that_is_wrong_with_a_table(
@@ -387,11 +447,23 @@ def test_lists_everything_that_is_wrong_with_a_table(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"J,F\n", b"sequence,object,frame,J\nant,1,00001,0.5\n", b"\xff\x00", b'"']
+    "content",
+    [
+        b"",
+        b"J,F\n",
+        b"sequence,object,frame,J\nant,1,00001,0.5\n",
+        b"sequence,object,frame,J,F,J\nant,1,00001,0.5,0.5,0.9\n",
+        b"sequence,object,frame,J,F,x,x\nant,1,00001,0.5,0.5,1,1\n",
+        b"sequence,object,frame,J,F\nant,1,00001,0.5,0.5\0\n",
+        b"sequence,object,frame,J,F\n" + b"a" * 200_000 + b",1,00001,0.5,0.5\n",
+        "sequence,object,frame,J,F\n".encode("utf-16"),
+        b"\xff\x00",
+        b'"',
+    ],
 )
 def test_no_table_of_someone_elses_scores(root: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "theirs.csv").write_bytes(content)
-    with pytest.raises(UserError, match=r"theirs.csv: is no table of scores .* are needed"):
+    with pytest.raises(UserError, match=r"theirs.csv: is no (table|UTF-8 text).* are needed"):
         adopt(root, "davis2016", "val", tmp_path / "theirs.csv", variant="theirs")
     with pytest.raises(UserError, match="cannot be read"):
         adopt(root, "davis2016", "val", tmp_path, variant="theirs")

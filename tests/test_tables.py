@@ -293,6 +293,27 @@ def test_a_shared_training_by_other_code_marks_all_who_share_it(tmp_path: Path) 
     assert disagreement.variants == set(training.variants)
 
 
+@pytest.mark.parametrize(
+    ("job", "work"),
+    [
+        ("weights/finetune/no_bptt-seed0-*", "training"),
+        ("masks/davis2017/no_bptt/seed1", "inference"),
+    ],
+)
+def test_a_job_on_another_type_of_cpu_marks_its_row(tmp_path: Path, job: str, work: str) -> None:
+    """There the same seed gives other bits."""
+    build(tmp_path, variants=5, frames=6)
+    (path,) = (tmp_path / "records").glob(f"{job}.json")
+    record = json.loads(path.read_text())
+    record["determinism"]["cpu_capability"] = "AVX2"
+    path.write_text(json.dumps(record))
+    tables.write(tmp_path)
+    marked = {r["variant"] for r in rows_of(tmp_path, "ablation") if r["mixed"] == "True"}
+    assert marked == {"no_bptt"}
+    said = f"1 of {{}} records have another type of processor in {work}"
+    assert re.search(said.format(r"\d+"), text_of(tmp_path, "ablation.md"))
+
+
 def test_latex_rows_have_as_many_cells_as_columns(real: Path) -> None:
     for name in names_of(real):
         text = text_of(real, f"{name}.tex")

@@ -1,0 +1,70 @@
+"""Gradients of a small network with channels last against contiguous ones, a process each.
+
+Run as a script under the CPU settings to be tried; it prints a line for each case that crashed,
+hung, or whose gradients differ. A process of its own for every case: a kernel that writes where it
+must not may bring down another case much later.
+"""
+
+import json
+import os
+import signal
+import sys
+
+import torch
+
+from rgmp.config import Network
+from rgmp.network import RGMP
+
+WIDTHS = (1, 2, 4, 8, 12, 16)
+"""Of conv1. Below a vector's 8 or 16 channels is where kernels have failed."""
+CROPS = ((32, 32), (96, 160), (192, 320))
+"""Height and width; what is allowed are multiples of 32."""
+_SECONDS = 60
+_TOLERANCE = 1e-3
+
+
+def gradient(width: int, crop: tuple[int, int], layout: torch.memory_format) -> torch.Tensor:
+    """All the gradients of a network of that width, float64 (N,), for a fixed batch of eight."""
+    torch.manual_seed(width)
+    network = RGMP(Network(backbone="resnet10", width=width, decoder_width=width))
+    network = network.to(memory_format=layout).train()
+    frame = torch.rand(8, 3, *crop).contiguous(memory_format=layout)
+    mask = torch.rand(8, 1, *crop).round()
+    logits, _ = network(frame, mask, network.reference(frame, mask))
+    logits.square().mean().backward()
+    learned = [p.grad.double().flatten() for p in network.parameters() if p.grad is not None]
+    return torch.cat(learned)
+
+
+def difference(width: int, crop: tuple[int, int]) -> float:
+    """The largest difference of the two gradients, relative to the largest component."""
+    plain = gradient(width, crop, torch.contiguous_format)
+    last = gradient(width, crop, torch.channels_last)
+    return float((plain - last).abs().max() / plain.abs().max())
+
+
+def fate(width: int, crop: tuple[int, int]) -> str:
+    """What became of a case in a process of its own; empty where it is right."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(_SECONDS)
+        found = difference(width, crop)
+        os._exit(0 if found < _TOLERANCE else 1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status < 0:
+        return f"ended by {signal.Signals(-status).name}"
+    return f"gradients differ by more than {_TOLERANCE:g}" if status else ""
+
+
+def main() -> None:
+    torch.set_num_threads(1)  # a process that forks must not have other threads
+    fates = {f"{w} {h}x{v}": fate(w, (h, v)) for w in WIDTHS for h, v in CROPS}
+    wrong = {case: said for case, said in fates.items() if said}
+    print(
+        json.dumps({"capability": torch.backends.cpu.get_cpu_capability(), "wrong": wrong}),
+        file=sys.stdout,
+    )
+
+
+if __name__ == "__main__":
+    main()
