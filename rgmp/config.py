@@ -27,6 +27,7 @@ from pydantic import (
 from rgmp import strict_yaml
 from rgmp.davis import RESOLUTION, Benchmark
 from rgmp.errors import UserError, shown, visible
+from rgmp.files import read_text, require_regular
 
 Stage = Literal["pretrain", "finetune"]
 
@@ -528,19 +529,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: it is missing, no file of a study's size, no plain YAML (`rgmp.strict_yaml`) or
             no mapping.
     """
+    what_to_do = "name a YAML file such as workflow/config/mini.yaml"
+    if require_regular(path, what_to_do).st_size > strict_yaml.LARGEST:
+        raise UserError(f"{path}: is larger than {strict_yaml.LARGEST} bytes; {what_to_do}")
     try:
-        if path.exists() and not path.is_file():  # to open a pipe waits for who writes into it
-            raise UserError(f"{path}: cannot be read (is no file); name a YAML file")
-        with path.open("rb") as file:
-            content = file.read(strict_yaml.LARGEST + 1)
-        if len(content) > strict_yaml.LARGEST:
-            raise UserError(
-                f"{path}: has more than {strict_yaml.LARGEST} bytes, as no study and no variant "
-                "has; name a YAML file such as workflow/config/mini.yaml"
-            )
-        value = strict_yaml.load(content.decode())
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); name a YAML file") from error
+        value = strict_yaml.load(read_text(path, what_to_do))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

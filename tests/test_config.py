@@ -356,7 +356,7 @@ def test_number_may_be_written_in_any_way(tmp_path: Path, number: str) -> None:
         ("title: !!python/object/apply:os.getcwd []\n", "is no plain YAML: line 1, column 8: "),
         ("? [a]\n: 1\n", "is no plain YAML: line 1"),
         ("title: \x07\n", "is no plain YAML: unacceptable character"),
-        ("{: \xff", "is no plain YAML: "),
+        ("{: \xff", "is no UTF-8 text "),
     ],
 )
 def test_file_that_is_no_study_is_named(tmp_path: Path, text: str, said: str) -> None:
