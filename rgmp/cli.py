@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
-from rgmp import __version__, davis, files, plan, records
+from rgmp import __version__, davis, files, machine, plan, records
 from rgmp.config import Evaluation, Inference, Stage, Stills, validated
 from rgmp.errors import UserError
 
@@ -246,14 +246,14 @@ def _train(options: argparse.Namespace) -> None:
     from rgmp import device, locks, team
     from rgmp.training import states, train
 
-    threads, machine = training.settings["compute"]["threads"], study.machine
+    threads, where = training.settings["compute"]["threads"], study.machine
     with team.joined() as processes, locks.alone_in(out) if processes.leads else nullcontext():
         if processes.any(int(processes.leads and _is_trained(options, training))):
             if processes.leads:
                 print(f"{training.folder}: trained already, its record says so; kept")
                 states(training, options.results).clear()
             return
-        chosen = device.choose(machine.device, threads, machine.jobs_per_gpu, processes)
+        chosen = device.choose(where.device, threads, where.jobs_per_gpu, processes)
         if not processes.leads:
             train(study, training, options.results, chosen, processes)
             return
@@ -456,6 +456,12 @@ def _speed(options: argparse.Namespace) -> None:
         files.write_json(options.out, header | measured)
         record.results.update(measured["summary"])
         record.outputs["speed"] = files.digest_of_file(options.out)
+    others = measured["summary"]["others_share"]
+    if others > machine.BUSY:
+        print(
+            f"others took {others:.0%} of the machine's cores meanwhile: the speed is not the "
+            "network's own; remove the file and measure again on an idle machine"
+        )
 
 
 def _spread(

@@ -1,4 +1,4 @@
-"""One process at a time in a folder: an orphan of a killed run, say, and the job that resumes it."""
+"""One process at a time in a folder: an orphan of a killed run, or the job that resumes it."""
 
 import os
 import socket

@@ -12,6 +12,9 @@ BUSY = 0.05
 """The share of its cores from which on a machine is too busy for a speed measured there."""
 
 
+_CGROUP, _CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+
+
 def usable_cores() -> int:
     """Cores that this process may use: its affinity, and its share of them where that is limited.
 
@@ -28,16 +31,15 @@ def _allowed() -> set[int]:
 
 
 def _quota() -> float:
-    """Cores' worth of time that this process's control groups grant it; infinite without a limit."""
+    """Cores' worth of time that this process's control groups grant it; infinite: no limit."""
     least = math.inf
     with suppress(OSError, ValueError):
         (own,) = (
             line.partition("::")[2].lstrip("/")
-            for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+            for line in _CGROUP.read_text(encoding="utf-8").splitlines()
             if line.startswith("0::")
         )
-        root = Path("/sys/fs/cgroup")
-        for group in (root / own, *(root / own).parents):
+        for group in (_CGROUPS / own, *(_CGROUPS / own).parents):
             with suppress(OSError, ValueError):
                 limit, period = (group / "cpu.max").read_text(encoding="utf-8").split()
                 least = min(least, int(limit) / int(period))  # "max" is no number: no limit
