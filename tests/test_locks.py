@@ -42,9 +42,7 @@ def test_the_second_waits_and_says_for_whom(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_killed_holder_holds_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_killed_holder_holds_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with hold(tmp_path / "masks") as first:
         assert first.stdout
         first.stdout.readline()
