@@ -526,10 +526,15 @@ def test_plan_then_train_then_infer(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("here")
 def test_inference_has_its_folder_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """From before it takes a GPU until its record is written."""
+    import torch
+
     from rgmp import device
 
-    choose = device.choose
     events: list[object] = []
+
+    def choose(*_: object) -> torch.device:
+        events.append("GPU")
+        return torch.device("cpu")
 
     @contextmanager
     def alone_in(folder: Path) -> Iterator[None]:
@@ -538,7 +543,7 @@ def test_inference_has_its_folder_for_itself(monkeypatch: pytest.MonkeyPatch) ->
         events.append(Path("record.json").is_file())
 
     monkeypatch.setattr("rgmp.locks.alone_in", alone_in)
-    monkeypatch.setattr(device, "choose", lambda *how: (events.append("GPU"), choose(*how))[1])
+    monkeypatch.setattr(device, "choose", choose)
     assert cli.main([*INFER, "--masks", "out", "--record", "record.json"]) == 0
     assert events == [Path("out"), "GPU", True]
 
