@@ -99,9 +99,9 @@ def kill_one(workspace: Path, owed: set[str], dice: random.Random) -> tuple[str,
         met = [(kind, job) for kind, job in jobs(running.pid) if kind in owed]
         if met:
             kind, job = dice.choice(met)
-            until = time.monotonic() + dice.uniform(0, 2.5)
-            while job.is_running() and running.poll() is None and time.monotonic() < until:
-                time.sleep(0.01)
+            time.sleep(dice.uniform(0, 1.5))
+            if (kind, job) not in jobs(running.pid):
+                continue  # it has ended
             victim = dice.choice(VICTIMS)
             with suppress(ProcessLookupError, psutil.Error):
                 if victim == "job":
