@@ -9,14 +9,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
-from rgmp import __version__, davis, files, plan, records
+from rgmp import __version__, davis, files, machine, plan, records
 from rgmp.config import AT_ONCE, REPEATS, SEED, Evaluation, Inference, Stage, Stills, validated
 from rgmp.errors import UserError
 
@@ -276,14 +276,19 @@ def _train(options: argparse.Namespace) -> None:
     wanted = [t for t in study.trainings if t.folder == folder]
     if not wanted:
         raise UserError(f"{options.training}: no such training in {options.results}/plan.json")
-    training = wanted[0]
-    files.require_writable(options.results / folder)
-    from rgmp import device, team
-    from rgmp.training import train
+    training, out = wanted[0], options.results / folder
+    files.require_writable(out)
+    from rgmp import device, locks, team
+    from rgmp.training import states, train
 
-    threads, machine = training.settings["compute"]["threads"], study.machine
-    with team.joined() as processes:
-        chosen = device.choose(machine.device, threads, machine.jobs_per_gpu, processes)
+    threads, where = training.settings["compute"]["threads"], study.machine
+    with team.joined() as processes, locks.alone_in(out) if processes.leads else nullcontext():
+        if processes.any(int(processes.leads and _is_trained(options, training))):
+            if processes.leads:
+                print(f"{training.folder}: trained already, its record says so; kept")
+                states(training, options.results).clear()
+            return
+        chosen = device.choose(where.device, threads, where.jobs_per_gpu, processes)
         if not processes.leads:
             train(study, training, options.results, chosen, processes)
             return
@@ -300,8 +305,20 @@ def _train(options: argparse.Namespace) -> None:
         ) as record:
             record.results["processes"] = processes.size
             record.results.update(train(study, training, options.results, chosen, processes))
-            weights = options.results / folder / "weights.safetensors"
+            weights = out / "weights.safetensors"
             record.outputs[f"{folder}/weights.safetensors"] = files.digest_of_file(weights)
+        states(training, options.results).clear()
+
+
+def _is_trained(options: argparse.Namespace, training: plan.Training) -> bool:
+    """Whether the weights are there, and are those of which the training's record speaks."""
+    weights = options.results / training.folder / "weights.safetensors"
+    path = options.record or records.record_path(options.results, training.folder)
+    if not (weights.is_file() and path.is_file()):
+        return False
+    made = records.read(path)
+    digest = made["outputs"].get(f"{training.folder}/{weights.name}")
+    return made["identity"] == training.identity and digest == files.digest_of_file(weights)
 
 
 def _add_training(command: argparse.ArgumentParser) -> None:
@@ -392,6 +409,14 @@ def _infer(options: argparse.Namespace) -> None:
     sequences = [replace(s, annotations=s.annotations[:1]) for s in _sequences(options)]
     _refuse([line for s in sequences for line in davis.problems_of(s, options.benchmark)])
     files.require_writable(options.masks)
+    from rgmp import locks
+
+    with locks.alone_in(options.masks):
+        _segment(options, sequences)
+
+
+def _segment(options: argparse.Namespace, sequences: list[davis.Sequence]) -> None:
+    """Write the masks that are not there yet, and the record of all."""
     propagator, record_fields = _propagator(options)
     from rgmp.progress import Progress
     from rgmp.propagation import segment_split
@@ -474,6 +499,12 @@ def _speed(options: argparse.Namespace) -> None:
         files.write_json(options.out, header | measured)
         record.results.update(measured["summary"])
         record.outputs["speed"] = files.digest_of_file(options.out)
+    others = measured["summary"]["others_share"]
+    if others > machine.BUSY:
+        print(
+            f"others took {others:.0%} of the machine's cores meanwhile: the speed is not the "
+            "network's own; remove the file and measure again on an idle machine"
+        )
 
 
 def _spread(

@@ -188,10 +188,15 @@ def read_all(folder: Path) -> list[Record]:
         UserError: one of them is no JSON, or no record.
     """
     whole = files_below(folder / "records", "*.json")
-    return sorted(map(_read, whole), key=lambda record: record["name"])
+    return sorted(map(read, whole), key=lambda record: record["name"])
 
 
-def _read(path: Path) -> Record:
+def read(path: Path) -> Record:
+    """One record.
+
+    Raises:
+        UserError: it is missing, no JSON, or no record.
+    """
     value = read_json(path)
     known = value.keys() if isinstance(value, dict) else set()
     if lacking := sorted(Record.__annotations__.keys() - known):

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 
-from rgmp import davis
+from rgmp import davis, machine
 from rgmp.progress import Progress
 from rgmp.propagation import Propagator, download, segment_sequence
 from rgmp.records import peak_memory
@@ -64,23 +64,24 @@ def measure(
         and 95th percentile of seconds over frames and repeats; the same of `end_to_end`; seconds of
         frame 0; `authors_fps` of whole clips; operations a frame; operations a second of a matrix
         product; the fraction of those that the network reaches; peak memory in bytes, of the GPU or
-        else of the process.
+        else of the process; the share of the machine's cores that others took meanwhile.
     """
     device = propagator.device
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     timed = []
-    progress = Progress("speed", "clips", len(clips))
+    progress, watch = Progress("speed", "clips", len(clips)), machine.Watch()
     for clip in clips:
         _warm_up(propagator, clip)
         timed.append(_time(propagator, clip, benchmark, repeats))
         progress.at(len(timed))
-    peak = _peak(device)  # before the matrices
+    others, peak = watch.others_share(), _peak(device)  # before the matrices
     limit = matrix_products(device, precision)
     summary = summarise(timed) | {
         "matmul_flops_per_second": limit,
         "fraction_of_limit": float(np.median(_rates(timed))) / limit,
         "peak_memory_bytes": peak,
+        "others_share": others,
     }
     return {"clips": timed, "summary": summary}
 

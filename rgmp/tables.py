@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable
 from pathlib import Path
 
-from rgmp import facts
+from rgmp import facts, machine
 from rgmp.config import Stage
 from rgmp.davis import Benchmark
 from rgmp.files import write_text
@@ -150,6 +150,7 @@ def _benchmark(results: Results, benchmark: Benchmark) -> Table:
             row["section"] = NOT_TRAINED if row["external"] else "This study"
             row |= _figures(summarise(results.scores[benchmark, method]), MEASURES)
             row["seconds_per_frame"] = _authors_seconds(results, benchmark, method)
+            row["busy"] = _busy(results, benchmark, method)
             ours.append(row)
     rows, notes = ours, [_PROTOCOL_ACCURACY]
     if results.comparable:
@@ -228,6 +229,7 @@ def _speed(results: Results) -> Table:
         row |= {key: timed[key] for key in ("device", "precision", "aggregation")}
         row["scales"] = " ".join(map(str, timed["scales"]))
         row |= timed["summary"]
+        row["busy"] = _busy(results, benchmark, variant)
         on_cpu = f"speed/{benchmark}/{variant}" not in on_gpu
         row["threads"] = timed.get("threads") if on_cpu else None
         for count in sorted({clip["objects"] for clip in timed["clips"]}):
@@ -362,10 +364,23 @@ def _figures(summary: dict[Measure, Summary], measures: Iterable[Measure]) -> Ro
 
 
 def _marks(results: Results, table: Table) -> list[str]:
-    if not any(row.get("mixed") for row in table.rows):
-        return []
-    sentences = "; ".join(disagreement.sentence for disagreement in results.disagreements)
-    return [f"† Mixed provenance: {sentences}; the report names them."]
+    marks = []
+    if any(row.get("mixed") for row in table.rows):
+        sentences = "; ".join(disagreement.sentence for disagreement in results.disagreements)
+        marks.append(f"† Mixed provenance: {sentences}; the report names them.")
+    if any(row.get("busy") for row in table.rows):
+        marks.append(
+            f"‡ Timed on a busy machine: others took more than {machine.BUSY:.0%} of its cores "
+            "meanwhile, how much is in the CSV of the speeds; such a speed is no measurement of "
+            "the method."
+        )
+    return marks
+
+
+def _busy(results: Results, benchmark: Benchmark, method: str) -> bool:
+    """Whether others took much of the machine meanwhile; speed files of old do not say."""
+    timed = results.speed.get((benchmark, method), {"summary": {}})["summary"]
+    return bool(timed.get("others_share", 0) > machine.BUSY)
 
 
 def _known(text: str) -> float | None:
@@ -391,7 +406,7 @@ def _title_and_kind(row: Row) -> str:
 
 
 def _name(row: Row) -> str:
-    return str(row["label"]) + ("†" if row.get("mixed") else "")
+    return str(row["label"]) + "†" * bool(row.get("mixed")) + "‡" * bool(row.get("busy"))
 
 
 def _with_spread(measure: str) -> Cell:

@@ -55,7 +55,7 @@ def train(
         plan: the study's, for its data and its machine.
         training: of the plan.
         folder: of the study, `results/<study>`; weights.safetensors and metrics.jsonl appear in
-            `folder / training.folder`.
+            `folder / training.folder`. Its `states` stay, for who could not record the end.
         device: where to compute.
         team: which processes run this training; its leader alone writes.
 
@@ -71,7 +71,7 @@ def train(
     # convolutions are faster so, on a CPU and on a GPU's tensor cores
     network = network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     update = Update(network, training, plan.machine.recompute_activations, team)
-    attempts = Attempts(out / "checkpoints", training.identity)
+    attempts = states(training, folder)
     journal = Journal(out / "metrics.jsonl" if team.leads else None, settings, samples.identity_of)
     with team.leader_first():  # it removes what is damaged
         first = attempts.resume(network, update.optimiser, journal)
@@ -101,8 +101,12 @@ def train(
         seed = str(training.seed)
         metadata = {"identity": training.identity, "stage": training.stage, "seed": seed}
         checkpoint.save(out / "weights.safetensors", network, metadata)
-        attempts.clear()
     return {"precision": update.precision, **journal.summary()}
+
+
+def states(training: Training, folder: Path) -> Attempts:
+    """From what a training of the study in `folder` resumes."""
+    return Attempts(folder / training.folder / "checkpoints", training.identity)
 
 
 class Update:

@@ -158,6 +158,7 @@ _LATEX = {
     "±": r"$\pm$",
     "†": r"$^\dagger$",
     UNKNOWN: r"\textendash{}",
+    "‡": r"$^\ddagger$",
     "<": "$<$",
     ">": "$>$",
     "|": "$|$",

@@ -5,7 +5,8 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import cast
@@ -601,6 +602,68 @@ def test_plan_then_train_then_infer(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(arguments) == 0
     assert the_record("record.json")["identity"] == found["identity"]
     assert the_record("record.json")["study"] is None
+
+
+@pytest.mark.usefixtures("here")
+def test_inference_has_its_folder_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From before it takes a GPU until its record is written."""
+    import torch
+
+    from rgmp import device
+
+    events: list[object] = []
+
+    def choose(*_: object) -> torch.device:
+        events.append("GPU")
+        return torch.device("cpu")
+
+    @contextmanager
+    def alone_in(folder: Path) -> Iterator[None]:
+        events.append(folder)
+        yield
+        events.append(Path("record.json").is_file())
+
+    monkeypatch.setattr("rgmp.locks.alone_in", alone_in)
+    monkeypatch.setattr(device, "choose", choose)
+    assert cli.main([*INFER, "--masks", "out", "--record", "record.json"]) == 0
+    assert events == [Path("out"), "GPU", True]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_training_is_kept_while_its_record_proves_it(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["plan", "study.yaml"])
+    folder = capsys.readouterr().out.partition("  for ")[0]
+    training, weights = folder.removeprefix("weights/"), Path("results/tiny", folder)
+    weights, record = weights / "weights.safetensors", f"results/tiny/records/{folder}.json"
+    command = ["train", "results/tiny", training, "--record", record]
+    assert cli.main(command) == 0
+    made = weights.read_bytes(), Path(record).read_bytes()
+    assert "kept" not in capsys.readouterr().out
+    for again in (command, command[:3]):
+        assert cli.main(again) == 0
+        kept = f"{folder}: trained already, its record says so; kept\n"
+        assert capsys.readouterr().out == kept
+        assert (weights.read_bytes(), Path(record).read_bytes()) == made
+    weights.write_bytes(made[0][:-1] + bytes([made[0][-1] ^ 1]))
+    assert cli.main(command) == 0
+    assert "kept" not in capsys.readouterr().out
+    assert weights.read_bytes() == made[0]
+    Path(record).unlink()
+    assert cli.main(command) == 0
+    assert the_record(record)["outputs"] == json.loads(made[1])["outputs"]
+    assert not (weights.parent / "checkpoints").exists()
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("share", [0.03, 0.37])
+def test_speed_says_how_busy_the_machine_was(
+    share: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rgmp.machine.Watch.others_share", lambda _: share)
+    limits = ["--limit", "1", "--frames", "3", "--repeats", "5"]
+    assert cli.main([*SPEED, "--out", "speed.json", *limits]) == 0
+    assert files.read_json(Path("speed.json"))["summary"]["others_share"] == share
+    assert ("others took 37% of the machine's cores" in capsys.readouterr().out) is (share > 0.05)
 
 
 @pytest.mark.usefixtures("here")

@@ -210,6 +210,24 @@ def test_speed_by_objects_is_the_median_over_frames_and_repeats(five: Path) -> N
     assert float(row["authors_fps"]) == timed["summary"]["authors_fps"]
 
 
+def test_a_speed_of_a_busy_machine_is_marked(tmp_path: Path) -> None:
+    build(tmp_path, variants=3, benchmarks=("davis2016",), seeds=(0,), frames=6)
+    for variant, share in {"full": 0.03, "no_bptt": 0.37}.items():  # the third: of old, unknown
+        path = tmp_path / f"speed/davis2016/{variant}.json"
+        timed = json.loads(path.read_text())
+        timed["summary"]["others_share"] = share
+        path.write_text(json.dumps(timed))
+    tables.write(tmp_path)
+    assert [row["others_share"] for row in rows_of(tmp_path, "speed")] == ["0.03", "0.37", ""]
+    for name in ("speed", "davis2016"):
+        text = text_of(tmp_path, f"{name}.md")
+        assert "| without BPTT‡ |" in text
+        assert text.count("‡") == 2, "its row and the note"
+        assert "‡ Timed on a busy machine: others took more than 5% of its cores" in text
+        assert r"without BPTT$^\ddagger$" in text_of(tmp_path, f"{name}.tex")
+    assert "‡" not in text_of(tmp_path, "ablation.md")
+
+
 def test_speed_names_the_threads_of_a_cpu(tmp_path: Path) -> None:
     build(tmp_path, variants=3, benchmarks=("davis2016",), seeds=(0,), frames=6)
     changes: dict[str, Any] = {"no_bptt": {"threads": 1}, "no_reference": {"device": "H200"}}

@@ -17,7 +17,7 @@ from rgmp.attempts import Point
 from rgmp.errors import UserError
 from rgmp.samples import Samples
 from rgmp.team import ALONE, Team
-from rgmp.training import train
+from rgmp.training import states, train
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
 
@@ -99,6 +99,7 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert said.count("resuming after step") == 2, said
+    states(plan.trainings[0], tmp_path / "team/study").clear()
     assert {p.name for p in folder.iterdir()} == {"weights.safetensors", "metrics.jsonl"}
     assert end_of(folder) == ends[2]
     curves = zip(ends[1][1], ends[2][1], strict=True)

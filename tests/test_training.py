@@ -26,7 +26,7 @@ from rgmp.plan import Plan, Training
 from rgmp.samples import Samples
 from rgmp.synthesis import Sample
 from rgmp.team import ALONE
-from rgmp.training import Unrolling, Update, frame_loss, overlap, train, unroll, windows
+from rgmp.training import Unrolling, Update, frame_loss, overlap, states, train, unroll, windows
 from rgmp.views import IGNORE
 
 CPU = torch.device("cpu")
@@ -349,6 +349,7 @@ def run(root: Path, plan: Plan, which: int = -1) -> Path:
     """Run one training of a plan; its folder."""
     chosen = plan.trainings[which]
     train(plan, chosen, root / "study", CPU)
+    states(chosen, root / "study").clear()
     return root / "study" / chosen.folder
 
 
@@ -376,6 +377,8 @@ def test_a_training_leaves_weights_and_a_curve_and_nothing_else(tmp_path: Path) 
     plan = write_plan(tmp_path, (pretrain(steps=5),))
     summary = train(plan, plan.trainings[0], tmp_path / "study", CPU)
     folder = tmp_path / "study" / plan.trainings[0].folder
+    assert (folder / "checkpoints").is_dir(), "until the end is recorded: it could be lost"
+    states(plan.trainings[0], tmp_path / "study").clear()
     assert {p.name for p in folder.iterdir()} == {"weights.safetensors", "metrics.jsonl"}
     steps, losses, qualities, rates = zip(*curve(folder), strict=True)
     assert steps == (1, 2, 3, 4, 5)

@@ -1,11 +1,12 @@
 # The study that this run is about, and what the rules ask of its plan.
 
+import fcntl
 import sys
 from pathlib import Path
 from shlex import quote
 
 import rgmp
-from rgmp import figures, plan as planning, tables
+from rgmp import figures, machine, plan as planning, tables
 from rgmp.errors import UserError
 from rgmp.typesetting import restructured
 
@@ -13,14 +14,52 @@ ENGINE_SOURCES = ("davis.py", "measures.py", "scoring.py")
 SPEED_SOURCES = (
     "aggregation.py",
     "graphs.py",
+    "machine.py",
     "network.py",
     "passes.py",
     "propagation.py",
     "speed.py",
 )
-TABLE_SOURCES = ("results.py", "statistics.py", "tables.py", "typesetting.py")
+TABLE_SOURCES = ("machine.py", "results.py", "statistics.py", "tables.py", "typesetting.py")
 FIGURE_SOURCES = ("results.py", "statistics.py", "figures.py", "pictures.py", "dag.py")
 FACTS = ("facts/published.csv", "facts/published_ablation.csv", "facts/official_rgmp_scores.csv")
+
+
+def limit_cores():
+    """At most as many threads of jobs at a time as there are cores, whatever --cores says.
+
+    Trainings that share a core slow each other. A job that asks for more has all of them, alone.
+    Jobs that go to other machines (--jobs, and an executor for them) are not limited.
+    """
+    given = workflow.resource_settings
+    if given.cores is not None and given.nodes is None:
+        workflow.global_resources["_cores"] = min(given.cores, machine.usable_cores())
+
+
+def remove_lock_of_the_dead():
+    """Remove Snakemake's lock on this folder where no Snakemake that could hold it lives.
+
+    Each of them holds a shared lock of the kernel's as long as it lives. Who can have that for
+    itself is the only one, and what is locked in files was so by one that was killed.
+
+    Returns:
+        The open file with the lock: whoever loses it, lets go.
+    """
+    folder = Path(".snakemake")
+    try:
+        folder.mkdir(exist_ok=True)
+        alive = (folder / "alive").open("w")
+        try:
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass  # there is another: Snakemake decides
+        else:
+            for lock in (folder / "locks").glob("*"):
+                lock.unlink()
+        fcntl.flock(alive, fcntl.LOCK_SH)
+    except OSError:
+        return None  # a file system without such locks, or one that cannot be written to
+    return alive
 
 
 def resolve_study():
@@ -164,6 +203,9 @@ def measured_files(wildcards):
         + [f"{folder}/speed/{b}/{v.name}.json" for b in plan.benchmarks for v in plan.variants]
     )
 
+
+limit_cores()
+alive = remove_lock_of_the_dead() if workflow.is_main_process else None
 
 try:
     plan = resolve_study()

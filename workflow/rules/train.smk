@@ -1,14 +1,15 @@
 # Trainings: each once, whoever shares it. Their identity is part of the path: what can change the
-# weights makes another path, and nothing else trains anew. What a killed training resumes from, and
-# its curve, lie beside the weights and are no output: Snakemake would remove them.
+# weights makes another path, and nothing else trains anew: `rgmp train` keeps weights whose record
+# proves them, so they are outputs to update, which Snakemake leaves where they are. What a killed
+# training resumes from, and its curve, lie beside the weights and are no output.
 
 
 rule train:
     input:
         inputs_of_training,
     output:
-        weights="results/{study}/weights/{stage}/{training}/weights.safetensors",
-        record="results/{study}/records/weights/{stage}/{training}.json",
+        weights=update("results/{study}/weights/{stage}/{training}/weights.safetensors"),
+        record=update("results/{study}/records/weights/{stage}/{training}.json"),
     log:
         "results/{study}/logs/train/{stage}/{training}.log",
     conda:
