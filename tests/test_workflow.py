@@ -190,6 +190,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.torch
 class TestStudyOfSeconds:
     """What one run makes, and what is done again after a change."""
 
