@@ -5,7 +5,7 @@ from pathlib import Path
 from shlex import quote
 
 import rgmp
-from rgmp import figures, plan as planning, tables
+from rgmp import plan as planning, results, tables
 from rgmp.errors import UserError
 
 ENGINE_SOURCES = ("davis.py", "measures.py", "scoring.py")
