@@ -2,6 +2,7 @@
 #
 #   make all          the study on the embedded benchmark, from nothing to results/mini/report.html
 #   make test         style, types, workflow and tests
+#   make test-avx2    the tests that train or infer, as on a CPU without AVX-512
 #   make evaluator    add the official evaluator of DAVIS, which `rgmp score --engine official` uses
 #   make lock         bring requirements.lock up to date
 #   make clean        remove the environment and caches; results/ stays
@@ -13,9 +14,11 @@ EVALUATOR := git+https://github.com/davisvideochallenge/davis2017-evaluation@ac7
 
 pip := .venv/bin/python -m pip --disable-pip-version-check
 environment := .venv/installed
+# a worker a core; what is made once for several tests stays in one of them
+pytest := pytest --numprocesses logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: all test evaluator lock clean
+.PHONY: all test test-avx2 evaluator lock clean
 .DELETE_ON_ERROR:
 
 all: $(environment)
@@ -27,7 +30,13 @@ test: $(environment)
 	mypy
 	snakefmt --check Snakefile workflow
 	snakemake --lint
-	pytest
+	$(pytest)
+
+# The kernels of torch differ by the CPU; these are the ones of most laptops.
+test-avx2: export ONEDNN_MAX_CPU_ISA := AVX2
+test-avx2: export ATEN_CPU_CAPABILITY := avx2
+test-avx2: $(environment)
+	$(pytest) -m torch
 
 # Not with its own requirements: they would move the lock's versions, and ask for an OpenCV with
 # windows, which a server lacks the libraries for.

@@ -671,6 +671,13 @@ def _track_options(command: argparse.ArgumentParser) -> None:
         default=64,
         help="larger weights are named in MLflow with their hash, not copied (default: 64)",
     )
+    command.add_argument(
+        "--timeout",
+        type=_at_least(1),
+        default=30,
+        metavar="SECONDS",
+        help="that MLflow may take for one call before it counts as away (default: 30)",
+    )
 
 
 def _track(options: argparse.Namespace) -> None:
@@ -680,7 +687,11 @@ def _track(options: argparse.Namespace) -> None:
 
     while True:
         with _recording(options, "track"):
-            tracked = tracking.track(options.results, weights_megabytes=options.weights_megabytes)
+            tracked = tracking.track(
+                options.results,
+                weights_megabytes=options.weights_megabytes,
+                timeout=options.timeout,
+            )
         if tracked is not None:
             print(f"{tracked.uri}: {tracked.runs} runs, {tracked.written} of them written now")
         if options.every is None or (tracked is not None and tracked.whole):

@@ -30,22 +30,13 @@ from rgmp.config import Stage
 from rgmp.davis import Benchmark
 from rgmp.files import appearing
 from rgmp.pictures import Shot, closer, hardest, mask_of, paint, parting, within_reach
-from rgmp.results import TITLES, Results, load, read_metrics
+from rgmp.results import FIGURES, TITLES, Results, load, read_metrics
 from rgmp.scoring import Score
 from rgmp.statistics import ObjectScores, summarise
 from rgmp.tables import STAGES, published_methods
 from rgmp.typesetting import UNKNOWN
 
-NAMES = (
-    "accuracy_speed",
-    "differences",
-    "course",
-    "sequences",
-    "training",
-    "strips",
-    "worst",
-    "dag",
-)
+NAMES = FIGURES
 
 WIDTH = 7.0  # inches: two columns of a journal
 PAGE = 9.2  # inches: the height of its page

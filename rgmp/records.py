@@ -174,7 +174,7 @@ def require_place(path: Path) -> None:
     require_target(path)
     if path.exists() and path.stat().st_size:
         try:
-            _read(path)
+            read(path)
         except UserError as error:
             raise UserError(
                 f"{path}: is there already, and is no record; name another file, or remove it"

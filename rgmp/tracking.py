@@ -9,10 +9,14 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any
 
 from filelock import FileLock
@@ -27,8 +31,7 @@ from rgmp.typesetting import markdown
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # no network access but to the store
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # what goes wrong, `track` says
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines a run
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a store that is away: seconds,
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # not minutes
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a server that refuses: seconds
 
 from mlflow import MlflowClient
 from mlflow.entities import (
@@ -46,6 +49,8 @@ from sqlalchemy.exc import SQLAlchemyError  # MLflow lets some of them through
 
 _NOTE = "mlflow.note.content"
 _SECONDS_TO_WAIT = 600  # for another process that tracks into the same store
+SECONDS_TO_ANSWER = 30
+"""How long a store may take for one call, unless the user says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,12 @@ class Tracked:
     whole: bool
 
 
-def track(folder: Path, uri: str | None = None, weights_megabytes: float = 64) -> Tracked | None:
+def track(
+    folder: Path,
+    uri: str | None = None,
+    weights_megabytes: float = 64,
+    timeout: float = SECONDS_TO_ANSWER,
+) -> Tracked | None:
     """Bring an MLflow store to what the files of a study say.
 
     The ids of the runs are left in `RUNS` beside the plan, for the report's links.
@@ -74,6 +84,9 @@ def track(folder: Path, uri: str | None = None, weights_megabytes: float = 64) -
         folder: the study's, `results/<study>`.
         uri: the store; None: `MLFLOW_TRACKING_URI`, else a SQLite file beside the study's folder.
         weights_megabytes: larger weights are named in the store, with their hash, not copied.
+        timeout: seconds that the store may take for one call, the first included; one that takes
+            longer is away. What it was asked last may still be done: until then, this process
+            keeps the store locked.
 
     Returns:
         What was done, or None where the store is away: that costs one line on standard error and
@@ -88,9 +101,10 @@ def track(folder: Path, uri: str | None = None, weights_megabytes: float = 64) -
     uri = uri or f"sqlite:///{_beside(folder)}/mlflow.db"
     try:
         # One at a time: two that look for a run before they add it would add it twice.
-        with _lock(uri, folder):
-            _make_database(uri)
-            client = MlflowClient(tracking_uri=uri)
+        calls = _Calls(timeout)
+        with _alone(uri, folder, calls):
+            _make_database(uri, calls)
+            client = _Client(uri, calls)
             mirrors = read_mirrors(plan, folder)
             artifacts = None if _has_server(uri) else _beside(folder)
             experiment = _experiment(client, plan, artifacts).experiment_id
@@ -128,10 +142,63 @@ def _without_password(text: str) -> str:
     return re.sub(r"//[^/@\s]*@", "//", text)
 
 
-def _lock(uri: str, folder: Path) -> FileLock:
+@contextmanager
+def _alone(uri: str, folder: Path, calls: "_Calls") -> Iterator[None]:
+    """Keep every other process from a store, until the last call to it has ended."""
     guarded = _database(uri) or folder / "tracking"
     guarded.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(guarded.with_name(f".{guarded.name}.lock"), timeout=_SECONDS_TO_WAIT)
+    path = guarded.with_name(f".{guarded.name}.lock")
+    # not of a thread: a call that nobody waits for any more releases it when it ends
+    lock = FileLock(path, timeout=_SECONDS_TO_WAIT, thread_local=False)
+    lock.acquire()
+    try:
+        yield
+    finally:
+        calls.last.add_done_callback(lambda _: lock.release())
+
+
+class _Calls:
+    """Calls to a store, one after the other, none of which is waited for too long.
+
+    Each is made in a thread of its own, for nothing else bounds them all: a server may send a byte
+    now and then, a driver wait in C, a library try again. The thread of a call that takes too long
+    is left behind; the process may end without it.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self.last: Future[Any] = Future()
+        self.last.set_result(None)
+
+    def __call__(self, call: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        """What a call returns or raises.
+
+        Raises:
+            TimeoutError: it has done neither in time.
+        """
+        outcome = self.last = Future[Any]()
+
+        def run() -> None:
+            try:
+                outcome.set_result(call(*arguments, **keywords))
+            except BaseException as error:  # raised again where it is waited for
+                outcome.set_exception(error)
+
+        Thread(target=run, name="call to MLflow", daemon=True).start()
+        if not wait([outcome], self.timeout).done:
+            raise TimeoutError(f"no answer in {self.timeout:g} s, see --timeout")
+        return outcome.result()
+
+
+class _Client:
+    """MLflow's client of a store, whose calls are not waited for too long."""
+
+    def __init__(self, uri: str, calls: _Calls) -> None:
+        self._calls = calls
+        self._client = calls(MlflowClient, tracking_uri=uri)  # asks a database for its tables
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return partial(self._calls, getattr(self._client, name))
 
 
 def _database(uri: str) -> Path | None:
@@ -140,23 +207,29 @@ def _database(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///").partition("?")[0]) if is_file else None
 
 
-def _make_database(uri: str) -> None:
-    """Make the file of a SQLite store, whole or not at all: MLflow cannot repair one in part."""
+def _make_database(uri: str, calls: _Calls) -> None:
+    """Make the file of a SQLite store, whole or not at all: MLflow cannot repair one in part.
+
+    Raises:
+        IsADirectoryError: a folder has its name.
+    """
     path = _database(uri)
+    if path is not None and path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, no database")
     if path is None or path.exists():
         return
     with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as hidden:
-        MlflowClient(f"sqlite:///{hidden}/{path.name}").search_experiments()
+        _Client(f"sqlite:///{hidden}/{path.name}", calls).search_experiments()
         Path(hidden, path.name).rename(path)
 
 
-def _experiment(client: MlflowClient, plan: Plan, artifacts: Path | None) -> Experiment:
+def _experiment(client: _Client, plan: Plan, artifacts: Path | None) -> Experiment:
     """Find or make the experiment of a study.
 
     MLflow writes the place of the artifacts into it, as an absolute path, for ever: when `results/`
     moves, remove mlflow.db and track again.
     """
-    found = client.get_experiment_by_name(plan.study)
+    found: Experiment | None = client.get_experiment_by_name(plan.study)
     if found is None:
         location = (artifacts / "mlflow-artifacts").as_uri() if artifacts else None
         note = f"{markdown(plan.title)}." + (
@@ -164,7 +237,7 @@ def _experiment(client: MlflowClient, plan: Plan, artifacts: Path | None) -> Exp
         )
         kind = "custom_model_development"  # opens the pages for training, not those for chat
         tags = {_NOTE: note, "mlflow.experimentKind": kind, "file": plan.file}
-        return client.get_experiment(client.create_experiment(plan.study, location, tags))
+        found = client.get_experiment(client.create_experiment(plan.study, location, tags))
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return found
@@ -178,7 +251,7 @@ class _Store:
     whose a run is.
     """
 
-    client: MlflowClient
+    client: _Client
     experiment: str
     folder: str
     weights_bytes: int
@@ -233,7 +306,7 @@ class _Store:
             self.client.set_tag(run_id, _NOTE, note)
 
 
-def _runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
+def _runs(client: _Client, experiment: str) -> Iterator[Run]:
     """Every run of ours in an experiment, with its parameters, tags and latest metrics."""
     token: str | None = None
     while True:
@@ -251,7 +324,7 @@ def _is_as_it_should_be(run: Run, mirror: Mirror, tags: Mapping[str, str]) -> bo
     return run.info.status == mirror.status and tags.items() <= run.data.tags.items()
 
 
-def _is_of_another_job(client: MlflowClient, run: Run, mirror: Mirror) -> bool:
+def _is_of_another_job(client: _Client, run: Run, mirror: Mirror) -> bool:
     """Whether a run cannot become what the mirror says: MLflow keeps every param and point.
 
     Its digest is written last but for its status, so a run that is FINISHED is whole.
@@ -265,7 +338,7 @@ def _is_of_another_job(client: MlflowClient, run: Run, mirror: Mirror) -> bool:
     return any(losses.get(p.step, p.value) != p.value for p in _logged(client, run, mirror))
 
 
-def _write(client: MlflowClient, run: Run, mirror: Mirror, tags: Mapping[str, str]) -> None:
+def _write(client: _Client, run: Run, mirror: Mirror, tags: Mapping[str, str]) -> None:
     """Write the whole mirror but for what the run has; what says that it is whole comes last."""
     run_id = run.info.run_id
     params = [Param(k, v) for k, v in mirror.params.items() if k not in run.data.params]
@@ -294,7 +367,7 @@ def _write(client: MlflowClient, run: Run, mirror: Mirror, tags: Mapping[str, st
         client.update_run(run_id, mirror.status)
 
 
-def _write_curve(client: MlflowClient, run: Run, mirror: Mirror) -> None:
+def _write_curve(client: _Client, run: Run, mirror: Mirror) -> None:
     """Add the points that come after the run's last; a store would keep the others twice."""
     last = max((point.step for point in _logged(client, run, mirror)), default=-1)
     new = [point for point in mirror.curve if point["step"] > last]
@@ -308,14 +381,12 @@ def _write_curve(client: MlflowClient, run: Run, mirror: Mirror) -> None:
         client.log_batch(run.info.run_id, metrics=metrics)
 
 
-def _logged(client: MlflowClient, run: Run, mirror: Mirror) -> list[Metric]:
+def _logged(client: _Client, run: Run, mirror: Mirror) -> list[Metric]:
     """The losses that a training's run has; every point has one."""
     return client.get_metric_history(run.info.run_id, "loss") if mirror.curve else []
 
 
-def _write_weights(
-    client: MlflowClient, run_id: str, weights: Path, tags: Mapping[str, str]
-) -> None:
+def _write_weights(client: _Client, run_id: str, weights: Path, tags: Mapping[str, str]) -> None:
     """Copy weights, if they are small and still those of the record; else say which they are."""
     digest = tags.get("weights")
     if tags["weights.kept"] == "as an artifact" and digest_of_file(weights) == digest:
@@ -325,7 +396,7 @@ def _write_weights(
     client.log_dict(run_id, named, "weights.json")
 
 
-def _write_data_sets(client: MlflowClient, run_id: str, mirror: Mirror) -> None:
+def _write_data_sets(client: _Client, run_id: str, mirror: Mirror) -> None:
     """Name what a run rests on as MLflow data sets, by the digests of their manifests."""
     inputs = [
         DatasetInput(

@@ -1,13 +1,21 @@
 """What every test may ask for."""
 
+import ast
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-SHARED = Path(__file__).parents[2] / "shared"
+# The workers of pytest-xdist share the cores; torch reads this when a test first imports it.
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
+
+TESTS = Path(__file__).parent
+SHARED = TESTS.parents[1] / "shared"
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +45,46 @@ def browse(tmp_path: Path) -> Callable[[str, int], tuple[str, str]]:
     return browse
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the fast tests first: most failures show within seconds."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    """Mark what needs torch, keep together what shares fixtures, and put all into order.
+
+    Fast tests come first: most failures show within seconds. The tests that share something come
+    before those that stand alone, so that the last ones are small and the workers end together.
+    """
+    for item in items:
+        if _imports_torch(item.path):
+            item.add_marker("torch")
+        if _shares(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: (_is(item, "slow"), not _is(item, "xdist_group")))
+
+
+def _is(item: pytest.Item, marker: str) -> bool:
+    return item.get_closest_marker(marker) is not None
+
+
+def _shares(item: pytest.Item) -> bool:
+    """Whether a test uses what its file makes once for several tests."""
+    assert isinstance(item, pytest.Function)
+    used = (made[-1] for made in item._fixtureinfo.name2fixturedefs.values())
+    return any(one.scope != "function" and one.baseid.endswith(".py") for one in used)
+
+
+@cache
+def _imports_torch(path: Path) -> bool:
+    """Whether a test imports torch somewhere, or a module of ours that does at its top."""
+    is_test = path.is_relative_to(TESTS)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names: set[str] = set()
+    for node in ast.walk(tree) if is_test else tree.body:
+        if isinstance(node, ast.Import):
+            names |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    files = [
+        root / f"{name.replace('.', '/')}.py" for root in (TESTS.parent, TESTS) for name in names
+    ]
+    return any(name.partition(".")[0] == "torch" for name in names) or any(
+        _imports_torch(file) for file in files if file.is_file()
+    )

@@ -5,20 +5,23 @@ The stores are real SQLite files; the study is synthetic, but for its plan.
 
 import json
 import os
+import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
-from socket import socket
+from socket import SHUT_RDWR, socket
 from typing import Any
 from urllib.parse import quote
-from urllib.request import urlopen
 
 import pytest
+from filelock import FileLock, Timeout
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # the tests stay off the network, too
 
@@ -51,6 +54,8 @@ ABLATIONS = {
     "winner_take_all": "{label: WTA, claim: Softmax is better,"
     " overrides: {inference: {aggregation: winner_take_all}}}",
 }
+
+PATIENCE = 600  # seconds for a call, on a machine that has much else to do
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +153,7 @@ def write_record(
 
 
 def tracked(folder: Path, uri: str | None = None) -> Tracked:
-    done = track(folder, uri)
+    done = track(folder, uri, timeout=PATIENCE)
     assert done is not None
     return done
 
@@ -514,7 +519,7 @@ def test_call_that_was_killed_is_completed_by_the_next(
         with monkeypatch.context() as patch:
             die_at_write(patch, fatal)
             with pytest.raises(KeyboardInterrupt):
-                track(folder, uri)
+                track(folder, uri, timeout=PATIENCE)
         tracked(folder, uri)
         assert Store(folder, uri).content() == undisturbed, f"after write {fatal}"
 
@@ -546,7 +551,7 @@ def test_store_that_was_killed_while_it_was_made_is_not_there(
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "search_experiments", _killed)
         with pytest.raises(KeyboardInterrupt):
-            track(folder)
+            track(folder, timeout=PATIENCE)
     assert not database.exists()
     assert len(retrack(folder).all) == tracked(folder).runs
 
@@ -569,6 +574,117 @@ def test_store_that_is_away_costs_one_line(
     assert f"`rgmp track {folder}` completes it later" in said
     assert "secret" not in said
     assert len(retrack(folder).all) == tracked(folder).runs
+
+
+@pytest.fixture
+def mute(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a server that takes every call and never says all of its answer."""
+    hung, said = threading.Event(), request.param
+
+    def answer(line: socket) -> None:
+        with line, suppress(OSError):
+            line.sendall(said)
+            while said and not hung.wait(0.05):
+                line.sendall(b" ")
+            hung.wait()
+
+    def serve(server: socket) -> None:
+        with suppress(OSError):
+            while True:
+                callers.append(threading.Thread(target=answer, args=[server.accept()[0]]))
+                callers[-1].start()
+
+    callers: list[threading.Thread] = []
+    with socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        serving = threading.Thread(target=serve, args=[server])
+        serving.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(SHUT_RDWR)
+        hung.set()
+        for thread in (serving, *callers):
+            thread.join()
+
+
+DRIP = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{"
+mute_servers = pytest.mark.parametrize(
+    "mute", [DRIP, b""], ids=["a byte at a time", "never"], indirect=True
+)
+
+
+@mute_servers
+def test_server_that_does_not_answer_costs_one_line(
+    folder: Path, mute: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert track(folder, mute, timeout=0.3) is None
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{mute} cannot be written (no answer in 0.3 s, see --timeout); nothing is lost" in said
+
+
+def test_nobody_else_writes_while_a_call_may_still_be_done(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = FileLock(folder.parent / ".mlflow.db.lock")
+    hung, writes = threading.Event(), []
+
+    def log_batch(*_: Any, **__: Any) -> None:
+        writes.append(hung.wait())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", log_batch)
+        assert track(folder, timeout=3) is None
+        with pytest.raises(Timeout):
+            lock.acquire(timeout=0)
+        hung.set()
+        with lock.acquire(timeout=PATIENCE):
+            assert writes == [True], "and nothing is written after it"
+    assert len(retrack(folder).all) == tracked(folder).runs
+
+
+def test_database_that_does_not_answer_costs_one_line(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tracked(folder)
+    write_score(folder, "full", J=0.75)
+    with closing(sqlite3.connect(folder.parent / "mlflow.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert track(folder, timeout=0.3) is None
+    assert "cannot be written (no answer in 0.3 s" in capfd.readouterr().err
+    assert tracked(folder).written > 0
+
+
+def test_folder_with_the_name_of_the_database_is_refused_at_once(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = folder.parent / "mlflow.db"
+    database.unlink()
+    database.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "__init__", _killed)
+        assert track(folder) is None
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert f"({database} is a folder, no database)" in said
+
+
+@pytest.mark.slow
+@mute_servers
+def test_command_ends_though_the_store_does_not_answer(folder: Path, mute: str) -> None:
+    command = "from rgmp.cli import main; raise SystemExit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "track", str(folder), "--timeout", "1"],
+        env=os.environ | {"MLFLOW_TRACKING_URI": mute},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "no answer in 1 s" in done.stderr
 
 
 def test_store_of_the_environment_is_used(
@@ -611,29 +727,47 @@ def test_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
         track(tmp_path)
 
 
+WRITERS = f"""
+import os, pathlib, sys, warnings
+from rgmp.tracking import track
+
+folder, processes = pathlib.Path(sys.argv[1]), []
+for _ in range(int(sys.argv[2])):
+    with warnings.catch_warnings(action="ignore"):  # of numpy's threads, which have nothing to do
+        process = os.fork()
+    if not process:
+        print(track(folder, timeout={PATIENCE}), flush=True)
+        sys.exit()
+    processes.append(process)
+sys.exit(any(os.waitpid(process, 0)[1] for process in processes))
+"""
+
+
 @pytest.mark.slow
 def test_eight_writers_on_a_fresh_store_lose_none_and_double_none(folder: Path) -> None:
     (folder.parent / "mlflow.db").rename(empty := folder.parent / "alone.db")
-    script = "import sys, pathlib, rgmp.tracking as t; print(t.track(pathlib.Path(sys.argv[1])))"
-    command = [sys.executable, "-W", "error", "-c", script, str(folder)]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    writers = [subprocess.Popen(command, **pipes) for _ in range(8)]
-    said = [writer.communicate(timeout=300) for writer in writers]
-    assert [writer.returncode for writer in writers] == [0] * 8
-    assert [error for _, error in said] == [""] * 8
-    assert sum("written=0" in output for output, _ in said) == 7
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", WRITERS, str(folder), "8"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as writers:
+        try:
+            said, error = writers.communicate(timeout=PATIENCE)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(writers.pid, signal.SIGKILL)
+    assert (writers.returncode, error) == (0, "")
+    assert len(said.splitlines()) == 8
+    assert said.count("written=0") == 7
     tracked(folder, alone := f"sqlite:///{empty}")
     assert Store(folder).content() == Store(folder, alone).content()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of an empty database, SQLite's or PostgreSQL's.
-
-    A server takes long to start, so this is for RGMP_TEST_MLFLOW_SERVER=1, as CI has it.
-    """
-    if "RGMP_TEST_MLFLOW_SERVER" not in os.environ:
-        pytest.skip("RGMP_TEST_MLFLOW_SERVER is not set")
+    """The address of an empty database, SQLite's or, where there is one, PostgreSQL's."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path_factory.mktemp('database')}/mlflow.db"
     address = os.environ.get("RGMP_TEST_POSTGRESQL")
@@ -650,38 +784,35 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="module")
 def server(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real `mlflow server` before that database."""
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     folder = tmp_path_factory.mktemp("server")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", backend]
     command += ["--artifacts-destination", str(folder / "artifacts"), "--workers", "1"]
-    with (folder / "log").open("w") as log:
+    log = folder / "log"
+    with log.open("w") as file:
         process = subprocess.Popen(
-            [*command, "--port", str(port)],
-            stdout=log,
-            stderr=log,
+            [*command, "--port", "0"],  # a free one, which the log then names
+            stdout=file,
+            stderr=file,
             cwd=folder,
+            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
             start_new_session=True,
         )
-        try:
-            address = f"http://127.0.0.1:{port}"
-            wait_for(f"{address}/health", process, folder / "log")
-            yield address
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(timeout=30)
+    try:
+        yield address_of(process, log)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
-def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(600):
+def address_of(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Where a server listens, as soon as it does."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := re.search(r"running on (http://\S+)", log.read_text())):
         assert process.poll() is None, log.read_text()
-        try:
-            with urlopen(address, timeout=1):  # noqa: S310 - our own server
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(log.read_text())
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+    return found[1]
 
 
 @pytest.mark.slow
@@ -693,7 +824,7 @@ def test_server_holds_what_a_file_holds_and_the_report_links_into_it(
     with monkeypatch.context() as patch:
         die_at_write(patch, 30)
         with pytest.raises(KeyboardInterrupt):
-            track(folder, server)
+            track(folder, server, timeout=PATIENCE)
     done = tracked(folder, server)
     assert Store(folder, server).content() == beside
     assert tracked(folder, server).written == 0

@@ -203,6 +203,15 @@ def test_a_mistake_in_the_study_is_one_line_and_status_2(
     assert "Traceback" not in done.stderr
 
 
+def test_rules_are_read_without_a_package_that_draws_or_trains() -> None:
+    """Each start of Snakemake reads them; these packages take seconds."""
+    rules = (PROJECT / "workflow/rules/common.smk").read_text()
+    imports = "\n".join(re.findall(r"^(?:from|import) rgmp.*$", rules, re.MULTILINE))
+    look = f"import sys\n{imports}\nprint({{'matplotlib', 'seaborn', 'torch'}} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
 def test_two_studies_are_not_mixed(tmp_path: Path) -> None:
     make_workspace(tmp_path)
     done = snakemake(tmp_path, "--dry-run", "--configfile", "seconds.yaml")
@@ -237,6 +246,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.torch
 class TestStudyOfSeconds:
     """What one run makes, and what is done again after a change."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from shlex import quote
 
 import rgmp
-from rgmp import figures, machine, plan as planning, tables
+from rgmp import machine, plan as planning, results, tables
 from rgmp.errors import UserError
 from rgmp.typesetting import restructured
 

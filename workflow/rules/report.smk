@@ -43,9 +43,9 @@ rule make_figures:
                 caption=f"../report/figure_{name}.rst",
                 category="Figures",
             )
-            for name in figures.NAMES
+            for name in results.FIGURES
         ],
-        pdf=expand("results/{{study}}/figures/{name}.pdf", name=figures.NAMES),
+        pdf=expand("results/{{study}}/figures/{name}.pdf", name=results.FIGURES),
         record="results/{study}/records/figures.json",
     log:
         "results/{study}/logs/figures.log",
