@@ -2,7 +2,7 @@
 
 import sys
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgmp.errors import UserError, shown, visible
@@ -13,6 +13,7 @@ def test_what_a_terminal_would_obey_is_seen() -> None:
     assert line == r"a\x1b[2J: b c\u202ed\x7f\x00\ud800; do e"
 
 
+@settings(deadline=None)
 @given(st.text(st.characters()))
 def test_a_message_is_one_printable_line(text: str) -> None:
     line = str(UserError(text))

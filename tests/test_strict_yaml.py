@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgmp.config import read_yaml
@@ -87,6 +87,7 @@ def test_name_that_no_file_can_have_is_a_line(tmp_path: Path) -> None:
             read_yaml(path)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.binary(max_size=60), st.text("[]{}&*!<:-?,'\"#|>%@`\n ab1.0x_e~", max_size=60)))
 def test_anything_is_a_mapping_or_a_line(tmp_path_factory: Any, content: bytes | str) -> None:
     path = tmp_path_factory.getbasetemp() / "anything.yaml"

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+from synthetic_study import build
 
 from rgmp.config import Line
+from rgmp.mirror import read_mirrors
+from rgmp.plan import load_plan
 from rgmp.typesetting import Table, as_csv, as_latex, as_markdown, markdown, restructured
 
 MARKS = "$%&#_{}~^\\|*[]<>\"'`-,?!=+@();:./ éß"
@@ -43,6 +46,7 @@ def table(labels: Sequence[str]) -> Table:
     return Table("t", labels[0], rows, columns, lambda _: labels[0], [labels[0]])
 
 
+@settings(deadline=None)
 @given(st.lists(lines, min_size=1, max_size=3))
 def test_rows_keep_their_columns(labels: list[str]) -> None:
     made = table(labels)
@@ -64,6 +68,7 @@ def test_rows_keep_their_columns(labels: list[str]) -> None:
     assert [row["label"] for row in read] == labels
 
 
+@settings(deadline=None)
 @given(lines)
 def test_restructured_text_says_what_it_was_given(text: str) -> None:
     docutils = pytest.importorskip("docutils.core")
@@ -106,3 +111,13 @@ def test_hostile_labels_compile(tmp_path: Path, count: int) -> None:
     for _ in range(2):
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_a_claim_is_itself_in_the_note_of_its_run(tmp_path: Path) -> None:
+    folder = build(tmp_path, variants=1, benchmarks=("davis2016",), seeds=(0,), frames=6)
+    plan = load_plan(folder)
+    full = plan.variants[0].model_copy(update={"claim": "*a* [b](c) `d` <e>"})
+    (run,) = [
+        m for m in read_mirrors(plan.model_copy(update={"variants": (full,)}), folder) if m.note
+    ]
+    assert run.note == r"\*a\* \[b\](c) \`d\` \<e\>"
