@@ -12,6 +12,8 @@ LISTING = {"check", "infer", "score", "speed"}
 """Commands that may list several problems, a line each."""
 MEMORY = 2 * 2**30
 """Bytes that a command may take beyond what the interpreter with torch takes."""
+MEMORY_OF_DIGESTS = "work/results/tiny/digests.json"
+"""Sizes and times of what was digested: it may be written at any time, and says nothing."""
 LIMIT = 20.0
 """Seconds until a command counts as one that hangs."""
 
@@ -44,8 +46,8 @@ class Case:
         prepare: makes the input of the workspace, which it is given.
         base: what the workspace is a copy of.
         says: has to be in the refusal; "": anything.
-        makes: patterns of paths, from the workspace, that the command may make or replace and, where
-            it is accepted, has to.
+        makes: patterns of paths, from the workspace, that the command may make or replace and,
+            where it is accepted, has to.
         shell: a command line for a real shell instead of `arguments`, in which `rgmp` is found.
         statuses: allowed instead of 0 and 2, of a command that is interrupted.
         as_nobody: runs as a user who may not read everything, unlike root.
@@ -62,6 +64,11 @@ class Case:
     shell: str = ""
     statuses: frozenset[int] = frozenset()
     as_nobody: bool = False
+
+    @property
+    def limit(self) -> float:
+        """Seconds until it counts as hanging; figures take a third of that by themselves."""
+        return 3 * LIMIT if "figures" in self.arguments else LIMIT
 
     @property
     def command(self) -> str:
@@ -97,7 +104,7 @@ class Verdict:
 def judge(case: Case, ending: Ending) -> Verdict:
     """Hold an ending against what has to come of the case."""
     accepted = ending.status == 0
-    reasons = [*_ended_badly(ending), *_touched(case, ending, accepted)]
+    reasons = [*_ended_badly(case, ending), *_touched(case, ending, accepted)]
     if case.statuses:
         if ending.status not in case.statuses:
             reasons.append(f"status {ending.status}, not one of {sorted(case.statuses)}")
@@ -111,14 +118,14 @@ def judge(case: Case, ending: Ending) -> Verdict:
     return Verdict(case, not accepted, tuple(reasons), ending.err, ending.seconds)
 
 
-def _ended_badly(ending: Ending) -> Iterator[str]:
+def _ended_badly(case: Case, ending: Ending) -> Iterator[str]:
     if ending.status is None:
-        yield f"no end within {LIMIT:g} s, in {ending.where}"
+        yield f"no end within {case.limit:g} s, in {ending.where}"
     elif ending.status < 0:
         yield f"ended by signal {-ending.status}"
     lines = ending.err.splitlines()
     if any("Traceback (most recent" in line or "Exception ignored" in line for line in lines):
-        yield f"traceback: {next((line for line in reversed(lines) if line), '')[:200]}"
+        yield f"traceback: {_shortened(next(line for line in reversed(lines) if line))}"
     if ending.memory > MEMORY:
         yield f"took {ending.memory / 2**20:.0f} MiB"
     for stream, text in (("output", ending.out), ("error", ending.err)):
@@ -137,6 +144,8 @@ def _touched(case: Case, ending: Ending, accepted: bool) -> Iterator[str]:
     strict = case.expected is Expected.EITHER and not accepted and not case.statuses
     allowed = () if strict else case.makes
     for path in changed:
+        if path == MEMORY_OF_DIGESTS:
+            continue
         inside = path.removeprefix("work/")
         if inside != path and any(fnmatch.fnmatchcase(inside, pattern) for pattern in allowed):
             continue

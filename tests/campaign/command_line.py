@@ -31,11 +31,10 @@ MAKES: dict[str, tuple[str, ...]] = {
     "infer": ("out", "out/*"),
     "speed": ("out.json",),
     "score": ("out.csv",),
-    "tables": ("results/toy/tables", "results/toy/tables/*"),
+    "tables": ("results/toy/tables*",),
     "report": ("results/toy/report.html",),
-    "track": ("results/mlflow.db", "results/toy/mlflow.json"),
+    "track": ("results/.mlflow*", "results/mlflow*", "results/toy/mlflow.json"),
 }
-TRACKED = (*MAKES["track"], "results/.mlflow.db.lock", "results/mlflow-artifacts*", "results/*")
 NO_NUMBERS = ("nonsense", "", "-1", "1.5", "nan", "1e3", "0x10", "9" * 5000, "\x1b[31m", "1 2")
 NO_FACTORS = ("nonsense", "", "-1", "0", "nan", "inf", "2.5", "1e999", "\x1b[31m")
 AS_MUCH_AS_ASKED = {"steps", "repeats", "every", "seed"}
@@ -101,12 +100,8 @@ def _case(command: str, option: str, value: str | None, expected: Expected) -> C
         arguments=(command, *_without(GOOD[command], option), *given),
         expected=expected,
         base="study" if of_results else "data",
-        makes=() if expected is Expected.REFUSED else _makes(command),
+        makes=() if expected is Expected.REFUSED else MAKES.get(command, ()),
     )
-
-
-def _makes(command: str) -> tuple[str, ...]:
-    return TRACKED if command == "track" else MAKES.get(command, ())
 
 
 def _without(arguments: tuple[str, ...], option: str) -> tuple[str, ...]:
@@ -128,6 +123,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "infer --record": (*INFER, "--masks", "out", "--record"),
     "tables --record": ("tables", "results/toy", "--record"),
 }
+BESIDE = {"score": ("out.csv",), "infer": ("out*",), "tables": ("results/toy/tables*",)}
+"""What a command makes beside its record."""
 Made = tuple[str, Callable[[Path], object]]
 
 
@@ -168,7 +165,7 @@ def _bad_targets(folder: bool) -> dict[str, Made]:
         found["folder with files"] = ("folder", _full)
         found["link to a folder"] = (
             "link",
-            lambda w: (_full(w), (w / "link").symlink_to("folder")),
+            _link_to_folder,
         )
         found["where one is"] = (".", lambda _: None)
         found["above"] = ("..", lambda _: None)
@@ -185,7 +182,7 @@ def _links(folder: bool) -> dict[str, Made]:
     }
     if not folder:
         found["file there already"] = ("new", lambda w: (w / "new").write_text("old"))
-        found["link to a file"] = ("new", lambda w: (_old(w), (w / "new").symlink_to("newer")))
+        found["link to a file"] = ("new", _link_to_file)
     return found
 
 
@@ -194,8 +191,14 @@ def _full(work: Path) -> None:
     (work / "folder/below/kept.txt").write_text("kept")
 
 
-def _old(work: Path) -> None:
+def _link_to_folder(work: Path) -> None:
+    _full(work)
+    (work / "link").symlink_to("folder")
+
+
+def _link_to_file(work: Path) -> None:
     (work / "newer").write_text("old")
+    (work / "new").symlink_to("newer")
 
 
 def _locked(work: Path) -> None:
@@ -212,9 +215,8 @@ def _target(
     as_nobody: bool = False,
 ) -> Case:
     base: Base = "study" if command[0] == "tables" else "data"
-    also = {"out", "out/*", "out.csv", "results/toy/tables*"} if "--record" in command else set()
-    made = ("new*",) if expected is Expected.EITHER else (path.partition("/")[0], f"{path}*")
-    needed = tuple(p for p in sorted(also) if p in _makes_beside(command))
+    made = "new*" if expected is Expected.EITHER else f"{path.partition('/')[0]}*"
+    beside = BESIDE.get(command[0], ()) if "--record" in command else ()
     return Case(
         family="targets",
         name=f"{name} {what}",
@@ -222,14 +224,9 @@ def _target(
         expected=expected,
         prepare=partial(_prepare, base, make),
         base=base,
-        makes=() if expected is Expected.REFUSED else (*made, *needed),
+        makes=() if expected is Expected.REFUSED else (made, *beside),
         as_nobody=as_nobody,
     )
-
-
-def _makes_beside(command: tuple[str, ...]) -> tuple[str, ...]:
-    """What a command makes beside its record."""
-    return (*MAKES.get(command[0], ()), "results/toy/tables*") if "--record" in command else ()
 
 
 def _prepare(base: Base, make: Callable[[Path], object], work: Path) -> None:
@@ -244,14 +241,42 @@ def _inputs() -> dict[str, tuple[str, ...]]:
     frame = "davis/JPEGImages/480p/val_a/00001.jpg"
     return {
         "score --out is its table": (*score, "--scores", "scores.csv", "--out", "scores.csv"),
-        "score --record is its table": (*score, "--scores", "scores.csv", "--out", "out.csv", "--record", "scores.csv"),
+        "score --record is its table": (
+            *score,
+            "--scores",
+            "scores.csv",
+            "--out",
+            "out.csv",
+            "--record",
+            "scores.csv",
+        ),
         "score --out is a mask": (*score, "--masks", "masks", "--out", "masks/val_a/00001.png"),
-        "score --out is its record": (*score, "--masks", "masks", "--out", "new", "--record", "new"),
-        "check --record is its network": ("check", "--network", "weights.safetensors", "--record", "weights.safetensors"),
+        "score --out is its record": (
+            *score,
+            "--masks",
+            "masks",
+            "--out",
+            "new",
+            "--record",
+            "new",
+        ),
+        "check --record is its network": (
+            "check",
+            "--network",
+            "weights.safetensors",
+            "--record",
+            "weights.safetensors",
+        ),
         "check --record is a frame": ("check", "davis", "--record", frame),
         "infer --masks are the truth": (*INFER, "--masks", "davis/Annotations/480p"),
-        "infer --record is its network": (*INFER, "--masks", "out", "--record", "weights.safetensors"),
+        "infer --record is its network": (
+            *INFER,
+            "--masks",
+            "out",
+            "--record",
+            "weights.safetensors",
+        ),
         "infer --record is its masks": (*INFER, "--masks", "out", "--record", "out"),
         "preview --out is its study": (*PREVIEW[:-1], "tiny.yaml"),
         "preview --out is a still": (*PREVIEW[:-1], "stills/images/0.jpg"),
-    }  # fmt: skip
+    }

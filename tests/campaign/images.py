@@ -13,13 +13,17 @@ from PIL import Image, PngImagePlugin
 
 from campaign.case import Case, Expected
 from campaign.paths import INFER, SCORE
+from campaign.pngs import chunks_of, interlaced, joined
 from campaign.workspace import replace
 from rgmp.davis import PALETTE
 
 SIZE = (72, 40)
 """Width and height of every image of the workspace."""
 BOMB = 13_000
-FORMATS = ("GIF", "TIFF", "BMP", "WEBP", "PPM", "ICO", "TGA", "PCX", "EPS", "DDS", "JPEG2000", "SGI", "IM", "ICNS", "MSP", "XBM", "PDF", "AVIF", "QOI")  # fmt: skip
+FORMATS = [
+    *("GIF", "TIFF", "BMP", "WEBP", "PPM", "ICO", "TGA", "PCX", "EPS", "DDS", "JPEG2000"),
+    *("SGI", "IM", "ICNS", "MSP", "XBM", "PDF", "AVIF", "QOI"),
+]
 CHECK = ("check", "davis")
 STILLS = ("check", "--stills", "stills/images", "stills/masks")
 PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -133,28 +137,10 @@ def _broken(whole: bytes, suffix: str, rng: random.Random) -> Iterator[tuple[str
     yield f"{suffix}'s first bytes, then noise", partial(bytes, whole[:16] + rng.randbytes(2000))
 
 
-def _chunks(png: bytes) -> list[tuple[bytes, bytes]]:
-    found, at = [], 8
-    while at < len(png):
-        (length,) = struct.unpack(">I", png[at : at + 4])
-        found.append((png[at + 4 : at + 8], png[at + 8 : at + 8 + length]))
-        at += 12 + length
-    return found
-
-
-def _joined(chunks: list[tuple[bytes, bytes]], wrong: bytes = b"") -> bytes:
-    """A PNG of chunks; the checksum of those called `wrong` does not fit."""
-    png = b"\x89PNG\r\n\x1a\n"
-    for kind, content in chunks:
-        checksum = zlib.crc32(kind + content) ^ (kind == wrong)
-        png += struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
-    return png
-
-
 def _wrong_chunks() -> Iterator[tuple[str, Content]]:
-    chunks = _chunks(_mask())
-    for kind in dict.fromkeys(kind for kind, _ in chunks):
-        yield f"PNG whose {kind.decode()} has another checksum", partial(_joined, chunks, kind)
+    chunks = chunks_of(_mask())
+    for kind in dict.fromkeys(kind for kind, content in chunks if content):
+        yield f"PNG whose {kind.decode()} has another checksum", partial(joined, chunks, kind)
     header = chunks[0][1]
 
     def with_header(**changes: int) -> bytes:
@@ -166,7 +152,7 @@ def _wrong_chunks() -> Iterator[tuple[str, Content]]:
             )
         )
         fields.update(changes)
-        return _joined([(b"IHDR", struct.pack(">IIBBBBB", *fields.values())), *chunks[1:]])
+        return joined([(b"IHDR", struct.pack(">IIBBBBB", *fields.values())), *chunks[1:]])
 
     for name, changes in (
         ("no width", {"width": 0}),
@@ -187,10 +173,10 @@ def _wrong_chunks() -> Iterator[tuple[str, Content]]:
     ):
         kept = [c for c in chunks if c[0] not in {b"IDAT", b"IEND"}]
         data = [] if packed is None else [(b"IDAT", packed)]
-        yield f"PNG with {name}", partial(_joined, [*kept, *data, (b"IEND", b"")])
+        yield f"PNG with {name}", partial(joined, [*kept, *data, (b"IEND", b"")])
     text = zlib.compress(bytes(200_000_000), 9)
     bomb = [*chunks[:1], (b"zTXt", b"Comment\0\0" + text), *chunks[1:]]
-    yield "PNG with a bomb of text", partial(_joined, bomb)
+    yield "PNG with a bomb of text", partial(joined, bomb)
 
 
 def _bombs() -> Iterator[tuple[str, Content]]:
@@ -204,7 +190,7 @@ def _bomb() -> bytes:
     row = bytes(BOMB + 1)
     packed = b"".join(packer.compress(row) for _ in range(BOMB)) + packer.flush()
     header = struct.pack(">IIBBBBB", BOMB, BOMB, 8, 0, 0, 0, 0)
-    return _joined([(b"IHDR", header), (b"IDAT", packed), (b"IEND", b"")])
+    return joined([(b"IHDR", header), (b"IDAT", packed), (b"IEND", b"")])
 
 
 @cache
@@ -231,7 +217,7 @@ def _good() -> Iterator[tuple[str, str, Content, Expected]]:
             yield f"palette of {bits} bits", place, partial(_encoded, image, "PNG", bits=bits), good
     for place in ("truth", "scored mask"):
         yield "grey", place, partial(_encoded, Image.fromarray(labels), "PNG"), good
-        yield "interlaced", place, partial(_interlaced, labels), good
+        yield "interlaced", place, partial(interlaced, labels), good
         see_through = partial(_encoded, _indexed(labels), "PNG", transparency=0)
         yield "palette with a transparent entry", place, see_through, good
         yield "grey with a transparent value", place, partial(_keyed, labels), good
@@ -243,7 +229,7 @@ def _good() -> Iterator[tuple[str, str, Content, Expected]]:
         yield "animated", place, animated, either
         yield "followed by junk", place, partial(bytes, _mask() + b"junk"), either
     yield "of 0 and 255", "still's mask", partial(_encoded, foreground, "PNG"), good
-    yield "of 0 and 255, interlaced", "still's mask", partial(_interlaced, _values()), good
+    yield "of 0 and 255, interlaced", "still's mask", partial(interlaced, _values()), good
     photograph = _noise()
     for place in ("frame", "still", "inferred frame"):
         for name, content in (
@@ -265,8 +251,8 @@ def _good() -> Iterator[tuple[str, str, Content, Expected]]:
 
 def _keyed(labels: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> bytes:
     """A grey PNG with a tRNS chunk."""
-    chunks = _chunks(_encoded(Image.fromarray(labels), "PNG"))
-    return _joined([chunks[0], (b"tRNS", b"\0\0"), *chunks[1:]])
+    chunks = chunks_of(_encoded(Image.fromarray(labels), "PNG"))
+    return joined([chunks[0], (b"tRNS", b"\0\0"), *chunks[1:]])
 
 
 def _annotated(labels: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> bytes:
@@ -274,16 +260,3 @@ def _annotated(labels: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> bytes
     for i in range(20):
         text.add_text(f"note {i}", "\x1b[31m" + "a" * 100_000)
     return _encoded(_indexed(labels), "PNG", pnginfo=text)
-
-
-def _interlaced(values: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> bytes:
-    """A grey PNG in Adam7's seven passes, which Pillow reads and does not write."""
-    height, width = values.shape
-    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))  # fmt: skip
-    raw = b"".join(
-        b"\0" + row.tobytes()
-        for top, left, down, along in passes
-        for row in values[top::down, left::along]
-    )
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 1)
-    return _joined([(b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b"")])

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 import torch
 
-from campaign.case import LIMIT, MEMORY, Base, Case, Ending, Verdict, judge
+from campaign.case import MEMORY, Base, Case, Ending, Verdict, judge
 from campaign.workspace import look, make_bases
 from rgmp import (
     cli,
@@ -36,7 +36,12 @@ from rgmp import (
 LOADED = (figures, preview, report, scoring, speed, synthesis, tables, tracking, training)
 """Imported here, once, for every case."""
 NOBODY = 65534
-COMMAND = "#!{}\nimport sys\nfrom rgmp.cli import main\nsys.exit(main())\n"
+COMMAND = """#!{}
+import sys
+from rgmp.cli import main
+if __name__ == "__main__":
+    sys.exit(main())
+"""
 """What pip installs as `rgmp`."""
 
 _cases: Sequence[Case] = ()
@@ -94,7 +99,7 @@ def _ending(case: Case, place: Path) -> Ending:
     child = os.fork()
     if child == 0:
         _become(case, place)
-    status, memory = _wait(child, started + LIMIT)
+    status, memory = _wait(child, started + case.limit)
     seconds = time.monotonic() - started
     return Ending(
         status=status,
@@ -116,8 +121,8 @@ def _become(case: Case, place: Path) -> NoReturn:
         for name, number in (("out", 1), ("err", 2)):
             os.dup2(os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123
-        sys.stderr = open(  # noqa: SIM115, PTH123
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stderr = open(  # noqa: SIM115
             2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
         )
         stack = (place / "stack").open("w")

@@ -1,4 +1,4 @@
-"""Values that a model has to refuse or to take, from the JSON Schema that the model itself gives."""
+"""Values that a model has to refuse or to take, from the JSON Schema that it gives itself."""
 
 import random
 from collections.abc import Iterator
@@ -71,7 +71,9 @@ class Prober:
             described = {**self._resolved(value), "required-here": required}
             for choice in self._choices(described):
                 if "properties" in choice:
-                    yield from self._keys({**choice, "required-here": required}, inner)
+                    nullable = any(self._type(other) == "null" for other in self._choices(value))
+                    marks = {"required-here": required, "null-here": nullable}
+                    yield from self._keys({**choice, **marks}, inner)
                     break
                 items = self._resolved(choice.get("items", {}))
                 if "properties" in items:
@@ -98,6 +100,7 @@ class Prober:
             yield Probe((*path, "surplus"), "has an unknown neighbour", 1)
         if path:
             types = {self._type(choice) for choice in choices}
+            types |= {"null"} if schema.get("null-here") else set()
             for name, value in SAMPLES.items():
                 if name not in types and not any((name, t) in LEFT_OUT for t in types):
                     yield Probe(path, f"is of type {name}", value)
@@ -125,7 +128,7 @@ class Prober:
                 yield "is empty", ""
             case "array":
                 yield from self._faulty_arrays(schema)
-            case "object" if "propertyNames" in schema or "additionalProperties" in schema:
+            case "object" if "propertyNames" in schema:
                 yield "has a key that is no choice", {"no_such_choice": "x"}
                 yield "holds a list", {"davis2016": [1]}
 

@@ -12,6 +12,10 @@ from campaign.paths import SCORE
 from campaign.workspace import replace, score_rows
 
 Rows = list[dict[str, Any]]
+NO_SHARES = [
+    *("nan", "inf", "-inf", "-0.1", "1.0000001", "50", "", "text", "0,5", "1e999", "0x1"),
+    *("True", "\x1b[31m", "9" * 5000),
+]
 COMMAND = (*SCORE, "--scores", "scores.csv")
 
 
@@ -66,7 +70,7 @@ def _with(column: str, value: object, row: int = 1) -> bytes:
 
 def _bad_rows() -> Iterator[tuple[str, bytes]]:
     for column in ("J", "F"):
-        for value in ("nan", "inf", "-inf", "-0.1", "1.0000001", "50", "", "text", "0,5", "1e999", "0x1", "True", "\x1b[31m", "9" * 5000):  # fmt: skip
+        for value in NO_SHARES:
             yield f"{column} is {value[:12]!r}", _with(column, value)
     for value in ("", "a", "1.0", "1.5", "-1", "0", "3", "255", "9" * 5000, "nan", "\x1b[31m"):
         yield f"object is {value[:12]!r}", _with("object", value)

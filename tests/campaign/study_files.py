@@ -10,7 +10,7 @@ from typing import Any
 import tiny_tree
 
 from campaign.case import Case, Expected
-from campaign.schema import Prober, Probe, put
+from campaign.schema import Probe, Prober, put
 from campaign.workspace import PLANNED, VARIANTS, write_yaml
 from rgmp.config import Method, Study, Variant
 

@@ -1,14 +1,13 @@
 """A finished study's folder in which a file is broken, and labels that are odd in print."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from campaign.case import Case, Expected
-from campaign.workspace import remove
+from campaign.workspace import put_fifo, put_folder, put_link
 
 TOY = "results/toy"
 RECORDS = f"{TOY}/records"
@@ -36,6 +35,13 @@ MAKES: dict[str, tuple[str, ...]] = {
     "report": (f"{TOY}/report.html",),
     "track": ("results/.mlflow*", "results/mlflow*", f"{TOY}/mlflow.json"),
 }
+KEYS = {
+    "record": "kind inputs code machine wall_seconds results",
+    "plan": "study data variants trainings seeds benchmarks",
+    "speed": "summary clips",
+}
+"""Keys that are taken away or changed, one at a time."""
+MISSING = object()
 Change = Callable[[Path], object]
 
 
@@ -45,9 +51,10 @@ def folder_cases() -> Iterator[Case]:
         for at, (what, change) in enumerate(_damages(pattern).items()):
             commands = READ_BY[name]
             command = commands[(number + at) % len(commands)]
-            yield _case(
-                f"{command}: {name} {what}", command, Expected.REFUSED, _in(pattern, change)
-            )
+            # what is no file at all may count as absent, as where a study is not finished
+            absent = what.startswith("that is a ") and name != "plan"
+            expected = Expected.EITHER if absent else Expected.REFUSED
+            yield _case(f"{command}: {name} {what}", command, expected, _in(pattern, change))
     for path in FILES.values():
         if path.endswith(".json"):
             yield from _types(path)
@@ -75,7 +82,8 @@ def _case(name: str, command: str, expected: Expected, change: Change) -> Case:
         expected=expected,
         prepare=change,
         base="study",
-        makes=() if expected is Expected.REFUSED else MAKES[command],
+        # the store is made before it is known what goes into it
+        makes=() if expected is Expected.REFUSED and command != "track" else MAKES[command],
     )
 
 
@@ -89,9 +97,9 @@ def _damages(pattern: str) -> dict[str, Change]:
         "of zeros": lambda p: p.write_bytes(bytes(500)),
         "of text": lambda p: p.write_text("<html>404</html>\n"),
         "of Latin-1": lambda p: p.write_bytes(b"\xe4\xf6\xfc" + p.read_bytes()),
-        "that is a folder": lambda p: (remove(p), p.mkdir()),
-        "that is a FIFO": lambda p: (remove(p), os.mkfifo(p)),
-        "that is a looping link": lambda p: (remove(p), p.symlink_to(p.name)),
+        "that is a folder": put_folder,
+        "that is a FIFO": put_fifo,
+        "that is a looping link": lambda p: put_link(p, p.name),
     }
     if not pattern.endswith(".jsonl"):
         found["of no bytes"] = lambda p: p.write_bytes(b"")
@@ -104,22 +112,13 @@ def _damages(pattern: str) -> dict[str, Change]:
 def _types(pattern: str) -> Iterator[Case]:
     """JSON of another type than the command asks for, as a whole and for the keys it needs."""
     name = next(name for name, path in FILES.items() if path == pattern)
-    for what, value in (
-        ("a list", []),
-        ("null", None),
-        ("a text", "text"),
-        ("an empty mapping", {}),
-    ):
+    values: dict[str, Any] = {"a list": [], "null": None, "a text": "", "an empty mapping": {}}
+    for what, value in values.items():
         command = READ_BY[name][0]
         change = _in(pattern, partial(_dump, value))
         yield _case(f"{command}: {name} that is {what}", command, Expected.REFUSED, change)
-    keys = ("kind", "inputs", "code", "machine", "wall_seconds", "results")
-    if name == "plan":
-        keys = ("study", "data", "variants", "trainings", "seeds", "benchmarks")
-    elif name == "speed":
-        keys = ("summary", "clips")
-    for key in keys:
-        for what, value in (("missing", ...), ("a number", 7)):
+    for key in KEYS.get(name, KEYS["record"]).split():
+        for what, value in {"missing": MISSING, "a number": 7}.items():
             if (key, what) == ("wall_seconds", "a number"):
                 continue
             command = READ_BY[name][0]
@@ -135,7 +134,7 @@ def _dump(value: Any, path: Path) -> None:
 
 def _set(key: str, value: Any, path: Path) -> None:
     content = json.loads(path.read_text())
-    if value is ...:
+    if value is MISSING:
         del content[key]
     else:
         content[key] = value

@@ -25,6 +25,7 @@ def yaml_cases() -> Iterator[Case]:
         yield _study(name, text.encode(), Expected.ACCEPTED)
     yield _study("UTF-16 with its mark", GOOD.encode("utf-16"), Expected.EITHER)
     yield _study("UTF-32 with its mark", GOOD.encode("utf-32"), Expected.EITHER)
+    yield _study("tag of bytes", _with("title: !!binary aGVsbG8=").encode(), Expected.EITHER)
     for name, text in [*_bad_texts()][::3]:
         replaced = partial(_write, "ablations/hard.yaml", text.encode())
         yield Case("yaml", f"variant: {name}", ("plan", "tiny.yaml"), Expected.REFUSED, replaced)
@@ -41,7 +42,6 @@ def _study(name: str, content: bytes, expected: Expected) -> Case:
         arguments=("plan", "tiny.yaml"),
         expected=expected,
         prepare=partial(_write, "tiny.yaml", content),
-        says="tiny.yaml" if expected is Expected.REFUSED else "",
         makes=() if expected is Expected.REFUSED else PLANNED,
     )
 
@@ -82,7 +82,6 @@ def _bad_texts() -> Iterator[tuple[str, str]]:
         ("tag that does not fit", "title: !!int abc"),
         ("tag of a set", "data: !!set {davis, stills}"),
         ("tag of pairs", "data: !!pairs [davis: davis]"),
-        ("tag of bytes", "title: !!binary aGVsbG8="),
         ("bytes that are none", "title: !!binary '$$$'"),
         ("tag of a float that is none", "seeds: !!float abc"),
         ("key twice", "study: a\nstudy: b"),
@@ -116,10 +115,8 @@ def _bad_texts() -> Iterator[tuple[str, str]]:
 
 
 def _laughs(depth: int) -> str:
-    lines = ["l0: &l0 [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]"]
-    for i in range(1, depth):
-        lines.append(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 10)}]")
-    return "\n".join(lines) + "\n"
+    lines = [f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 10)}]\n" for i in range(1, depth)]
+    return "".join([f"l0: &l0 [{', '.join(['ha'] * 10)}]\n", *lines])
 
 
 def _with(text: str) -> str:
@@ -149,10 +146,8 @@ def _bad_bytes() -> Iterator[tuple[str, bytes]]:
     ):
         yield f"{name} in a value", good.replace(b"A study", b"A " + raw + b" study")
         yield f"{name} in a key", good.replace(b"title", b'"ti' + raw + b'tle"')
-        yield (
-            f"{name} in a comment",
-            b"# " + raw + b"\n" + good if name != "carriage return" else b"",
-        )
+        if name != "carriage return":  # after which a line begins that is none of a comment
+            yield f"{name} in a comment", b"# " + raw + b"\n" + good
     for name, text in (
         ("NUL", "\\0"),
         ("escape", "\\e[31m"),
@@ -190,10 +185,9 @@ def _good_texts() -> Iterator[tuple[str, str]]:
         GOOD.replace("title: A study of seconds", "title: >-\n  A study\n  of two"),
     )
     yield "long title", GOOD.replace("of seconds", "of seconds " * 20)
-    anchored = GOOD.replace("- 32\n  - 64\n", "- 32\n  - 64\n")
     yield (
         "alias",
-        anchored.replace("crop:\n  - 32\n  - 64", "crop: &c [32, 64]", 1).replace(
+        GOOD.replace("crop:\n  - 32\n  - 64", "crop: &c [32, 64]", 1).replace(
             "crop:\n  - 32\n  - 64", "crop: *c"
         ),
     )

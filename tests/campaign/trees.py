@@ -9,7 +9,7 @@ from PIL import Image
 
 from campaign.case import Case, Expected
 from campaign.paths import INFER, SCORE
-from campaign.workspace import PLANNED, remove, replace
+from campaign.workspace import PLANNED, put_folder, put_link, remove, remove_all, replace
 from rgmp.davis import PALETTE
 
 Change = Callable[[Path], object]
@@ -87,7 +87,7 @@ def _lists_of_others() -> dict[str, bytes]:
         "list with a long name": b"val_a\n" + b"n" * 5000 + b"\n",
         "list that is an image": b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
         "list with a comma": b"val_a, val_b\n",
-        "large list": b"\n".join(b"s%d" % i for i in range(300_000)),
+        "large list": b"\n".join(b"s%d" % i for i in range(10_000)),
     }
 
 
@@ -100,8 +100,8 @@ def _good_lists() -> dict[str, bytes]:
     }
 
 
-def _save(path: Path, image: Image.Image, **how: object) -> None:
-    image.save(path, **how)
+def _save(path: Path, image: Image.Image) -> None:
+    image.save(path)
 
 
 def _labels(
@@ -126,7 +126,7 @@ def _bad_files() -> dict[str, tuple[tuple[str, ...], Change]]:
     return {
         "frame missing": (EVERY, lambda w: remove(w / frame)),
         "frame 0 missing": (EVERY, lambda w: remove(w / f"{FRAMES}/00000.jpg")),
-        "no frame": (EVERY, lambda w: (remove(w / FRAMES), (w / FRAMES).mkdir())),
+        "no frame": (EVERY, lambda w: put_folder(w / FRAMES)),
         "no folder of frames": (EVERY, lambda w: remove(w / FRAMES)),
         "frame of another number": (
             EVERY,
@@ -136,10 +136,13 @@ def _bad_files() -> dict[str, tuple[tuple[str, ...], Change]]:
             EVERY,
             lambda w: shutil.copy(w / frame, w / f"{FRAMES}/99999.jpg"),
         ),
-        "frame that is a folder": (EVERY, lambda w: (remove(w / frame), (w / frame).mkdir())),
+        "frame that is a folder": (
+            ("check", "plan", "infer"),
+            lambda w: put_folder(w / frame),
+        ),
         "frame that is a dangling link": (
             ("check", "infer", "plan"),
-            lambda w: (remove(w / frame), (w / frame).symlink_to("absent")),
+            lambda w: put_link(w / frame, "absent"),
         ),
         "truth missing": (EVERY, lambda w: remove(w / truth)),
         "truth of frame 0 missing": (EVERY, lambda w: remove(w / f"{TRUTH}/00000.png")),
@@ -147,9 +150,9 @@ def _bad_files() -> dict[str, tuple[tuple[str, ...], Change]]:
         "no folder of truth": (EVERY, lambda w: remove(w / TRUTH)),
         "truth of frame 0 alone": (
             ("check", "plan", "score"),
-            lambda w: [remove(w / f"{TRUTH}/{t:05d}.png") for t in range(1, 4)],
+            lambda w: remove_all(w / f"{TRUTH}/{t:05d}.png" for t in range(1, 4)),
         ),
-        "truth that is a folder": (EVERY[:3], lambda w: (remove(w / truth), (w / truth).mkdir())),
+        "truth that is a folder": (EVERY[:3], lambda w: put_folder(w / truth)),
         "frame of another size": (
             ("check", "infer"),
             lambda w: _save(w / frame, Image.new("RGB", (70, 40))),
@@ -207,17 +210,11 @@ def _bad_files() -> dict[str, tuple[tuple[str, ...], Change]]:
         ),
         "mask that is a folder": (
             ("score",),
-            lambda w: (
-                remove(w / "masks/val_a/00001.png"),
-                (w / "masks/val_a/00001.png").mkdir(),
-            ),
+            lambda w: put_folder(w / "masks/val_a/00001.png"),
         ),
         "mask that is a dangling link": (
             ("score",),
-            lambda w: (
-                remove(w / "masks/val_a/00001.png"),
-                (w / "masks/val_a/00001.png").symlink_to("absent"),
-            ),
+            lambda w: put_link(w / "masks/val_a/00001.png", "absent"),
         ),
     }
 
@@ -234,15 +231,11 @@ def _good_files() -> dict[str, tuple[tuple[str, ...], Change]]:
         "nothing odd": ((*EVERY, "check 2016"), lambda _: None),
         "hidden files": (
             EVERY,
-            lambda w: [
-                replace(w / folder / name, b"junk")
-                for folder in (FRAMES, TRUTH)
-                for name in ("._00000.jpg", "._00000.png", ".DS_Store")
-            ],
+            lambda w: _junk(w, "._00000.jpg", "._00000.png", ".DS_Store"),
         ),
         "other files": (
             EVERY,
-            lambda w: [replace(w / folder / "Thumbs.db", b"junk") for folder in (FRAMES, TRUTH)],
+            lambda w: _junk(w, "Thumbs.db"),
         ),
         "truth with void": (
             ("check", "plan", "score"),
@@ -264,13 +257,19 @@ def _good_files() -> dict[str, tuple[tuple[str, ...], Change]]:
         ),
         "masks of the ends missing": (
             ("score",),
-            lambda w: [remove(w / f"masks/val_a/{t:05d}.png") for t in (0, 3)],
+            lambda w: remove_all(w / f"masks/val_a/{t:05d}.png" for t in (0, 3)),
         ),
         "masks of a training sequence": (
             ("score",),
             lambda w: shutil.copytree(w / "masks/val_a", w / "masks/train_a"),
         ),
     }
+
+
+def _junk(work: Path, *names: str) -> None:
+    for folder in (FRAMES, TRUTH):
+        for name in names:
+            replace(work / folder / name, b"junk")
 
 
 def _linked(work: Path) -> None:

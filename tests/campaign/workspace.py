@@ -1,10 +1,11 @@
-"""What every case starts from: a tiny tree, a study, weights, masks, scores; or a finished study."""
+"""What every case starts from: a tiny tree, a study, weights and masks; or a finished study."""
 
 import csv
 import hashlib
 import os
 import shutil
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "overrides": {"inference": {"aggregation": "winner_take_all"}},
     },
 }
-PLANNED = ("results/tiny/plan.json", "results/tiny/digests.json")
+PLANNED = ("results/tiny/plan.json",)
 """What `rgmp plan tiny.yaml` makes."""
 
 
@@ -89,8 +90,31 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def put_folder(path: Path) -> None:
+    """Put an empty folder in the place of what is at `path`."""
+    remove(path)
+    path.mkdir()
+
+
+def put_link(path: Path, target: str) -> None:
+    """Put a link in the place of what is at `path`."""
+    remove(path)
+    path.symlink_to(target)
+
+
+def put_fifo(path: Path) -> None:
+    """Put a FIFO in the place of what is at `path`."""
+    remove(path)
+    os.mkfifo(path)
+
+
+def remove_all(paths: Iterable[Path]) -> None:
+    for path in paths:
+        remove(path)
+
+
 def look(root: Path) -> Snapshot:
-    """What is at every path below `root`: its kind, rights, and what is in it; no link is followed."""
+    """What is at every path below `root`: its kind, rights and content; no link is followed."""
     found: Snapshot = {}
     for folder, folders, names in os.walk(root):
         for name in [*folders, *names]:
