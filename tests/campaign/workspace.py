@@ -12,9 +12,10 @@ from typing import Any
 import synthetic_study
 import tiny_tree
 import yaml
+from PIL import Image
 
 from campaign.case import Base, Snapshot
-from rgmp import checkpoint, config, network, plan
+from rgmp import checkpoint, config, figures, network, plan
 
 LARGE = 64 * 2**20
 """Bytes of a file above which its size and time stand for its content."""
@@ -52,6 +53,9 @@ def make_bases(root: Path) -> dict[Base, Path]:
     synthetic_study.build(
         study / "results/toy", variants=2, benchmarks=("davis2017",), seeds=(0,), frames=5
     )
+    (study / "results/toy/figures").mkdir()  # stand-ins: a report needs some, and takes any
+    for name in figures.NAMES:
+        Image.new("L", (8, 8)).save(study / f"results/toy/figures/{name}.png")
     return {"data": data, "study": study}
 
 
