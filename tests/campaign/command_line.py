@@ -1,0 +1,282 @@
+"""Options from the parser itself with absurd values; and targets that must not be written."""
+
+import argparse
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from campaign.case import Base, Case, Expected
+from campaign.paths import INFER, PREVIEW, SCORE, bind, make_device
+from campaign.workspace import PLANNED
+from rgmp import cli
+
+GOOD: dict[str, tuple[str, ...]] = {
+    "plan": ("tiny.yaml",),
+    "mini": ("out",),
+    "check": ("davis",),
+    "train": ("results/tiny", "pretrain/none"),
+    "preview": PREVIEW[1:],
+    "train-speed": ("tiny.yaml", "--stage", "pretrain"),
+    "infer": (*INFER[1:], "--masks", "out"),
+    "speed": (*INFER[1:], "--out", "out.json"),
+    "score": (*SCORE[1:], "--masks", "masks"),
+    **dict.fromkeys(("tables", "figures", "report", "track"), ("results/toy",)),
+}
+"""Arguments that each command takes, of which one is to be spoilt; of `train` there is no such."""
+MAKES: dict[str, tuple[str, ...]] = {
+    "plan": PLANNED,
+    "check": (),
+    "preview": ("out.png",),
+    "infer": ("out", "out/*"),
+    "speed": ("out.json",),
+    "score": ("out.csv",),
+    "tables": ("results/toy/tables*",),
+    "report": ("results/toy/report.html",),
+    "track": ("results/.mlflow*", "results/mlflow*", "results/toy/mlflow.json"),
+}
+NO_NUMBERS = ("nonsense", "", "-1", "1.5", "nan", "1e3", "0x10", "9" * 5000, "\x1b[31m", "1 2")
+NO_FACTORS = ("nonsense", "", "-1", "0", "nan", "inf", "2.5", "1e999", "\x1b[31m")
+AS_MUCH_AS_ASKED = {"steps", "repeats", "every", "seed"}
+"""Options of which a large number asks for much work or for nothing odd."""
+HUGE = ("1000000", "9223372036854775808", "1" + "0" * 30)
+
+
+def number_cases() -> Iterator[Case]:
+    """Every option of every command, as the parser knows them."""
+    for command, parser in _commands():
+        for action in parser._actions:
+            if action.option_strings and not isinstance(action, argparse._HelpAction):
+                yield from _of_option(command, action)
+        yield from _of_command(command, parser)
+
+
+def _commands() -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    for action in cli._parser()._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            yield from action.choices.items()
+
+
+def _of_option(command: str, action: argparse.Action) -> Iterator[Case]:
+    option = action.option_strings[0]
+    if action.choices is not None:
+        for value in ("nonsense", "", str(next(iter(action.choices))).upper(), "\x1b[31m"):
+            yield _case(command, option, value, Expected.REFUSED)
+    elif action.type is float:
+        for value in NO_FACTORS:
+            yield _case(command, option, value, Expected.REFUSED)
+    elif action.type is not None and action.type is not Path:
+        for value in NO_NUMBERS:
+            yield _case(command, option, value, Expected.REFUSED)
+        if action.dest not in AS_MUCH_AS_ASKED and command not in {"train-speed", "mini"}:
+            for value in HUGE:
+                yield _case(command, option, value, Expected.EITHER)
+    if action.nargs != 0:
+        yield _case(command, option, None, Expected.REFUSED)
+
+
+def _of_command(command: str, parser: argparse.ArgumentParser) -> Iterator[Case]:
+    yield _case(command, "--no-such-option", "1", Expected.REFUSED)
+    yield _case(command, "surplus", "surplus", Expected.REFUSED)
+    needed = [a for a in parser._actions if a.required]
+    if needed:
+        yield Case("numbers", f"{command} alone", (command,), Expected.REFUSED)
+    for action in needed:
+        if action.option_strings:
+            given = list(GOOD[command])
+            at = given.index(action.option_strings[0])
+            rest = (command, *given[:at], *given[at + 2 :])
+            name = f"{command} without {action.option_strings[0]}"
+            yield Case("numbers", name, rest, Expected.REFUSED)
+
+
+def _case(command: str, option: str, value: str | None, expected: Expected) -> Case:
+    of_results = command in {"tables", "figures", "report", "track"}
+    given = (option,) if value is None else (option, value)
+    shown = "nothing" if value is None else repr(value[:12]) + ("..." if len(value) > 12 else "")
+    return Case(
+        family="numbers",
+        name=f"{command} {option} {shown}",
+        arguments=(command, *_without(GOOD[command], option), *given),
+        expected=expected,
+        base="study" if of_results else "data",
+        makes=() if expected is Expected.REFUSED else MAKES.get(command, ()),
+    )
+
+
+def _without(arguments: tuple[str, ...], option: str) -> tuple[str, ...]:
+    """The arguments but for an option and its value, which is about to be given otherwise."""
+    if option not in arguments:
+        return arguments
+    at = arguments.index(option)
+    return (*arguments[:at], *arguments[at + 2 :])
+
+
+TARGETS: dict[str, tuple[str, ...]] = {
+    "preview --out": ("preview", *_without(GOOD["preview"], "--out"), "--out"),
+    "infer --masks": (*INFER, "--masks"),
+    "score --out": ("score", *_without(GOOD["score"], "--out"), "--out"),
+    "score --scores --out": ("score", *SCORE[1:5], "--scores", "scores.csv", "--out"),
+    "mini OUT": ("mini",),
+    "check --record": ("check", "davis", "--record"),
+    "score --record": (*SCORE, "--masks", "masks", "--record"),
+    "infer --record": (*INFER, "--masks", "out", "--record"),
+    "tables --record": ("tables", "results/toy", "--record"),
+}
+BESIDE = {"score": ("out.csv",), "infer": ("out*",), "tables": ("results/toy/tables*",)}
+"""What a command makes beside its record."""
+Made = tuple[str, Callable[[Path], object]]
+
+
+def target_cases() -> Iterator[Case]:
+    """Where nothing may be written, and where it may."""
+    for name, command in TARGETS.items():
+        folder = name in {"infer --masks", "mini OUT"}
+        for what, (path, make) in _bad_targets(folder).items():
+            yield _target(name, command, what, path, make, Expected.REFUSED)
+        if name != "mini OUT":
+            for what, (path, make) in _links(folder).items():
+                yield _target(name, command, what, path, make, Expected.EITHER)
+            for what in ("new", "new/er/still", "with spaces", "grün 研究", "{x}", "it's"):
+                yield _target(name, command, what, what, lambda _: None, Expected.ACCEPTED)
+        yield _target(name, command, "read-only", "locked/new", _locked, Expected.REFUSED, True)
+    for name, value in _inputs().items():
+        yield Case("targets", name, value, Expected.REFUSED)
+
+
+def _bad_targets(folder: bool) -> dict[str, Made]:
+    found: dict[str, Made] = {
+        "inside a file": ("tiny.yaml/new", lambda w: (w / "tiny.yaml").touch()),
+        "FIFO": ("fifo", lambda w: os.mkfifo(w / "fifo")),
+        "socket": ("socket", lambda w: bind(w / "socket")),
+        "device": ("device", lambda w: make_device(w / "device")),
+        "inside a device": ("device/new", lambda w: make_device(w / "device")),
+        "looping link": ("link", lambda w: (w / "link").symlink_to("link")),
+        "long name": ("n" * 300, lambda _: None),
+        "long path": ("n/" * 3000, lambda _: None),
+        "NUL": ("a\0b", lambda _: None),
+        "empty": ("", lambda _: None),
+        "in /proc": ("/proc/new", lambda _: None),
+    }
+    if folder:
+        found["file"] = ("file", lambda w: (w / "file").write_text("text"))
+    else:
+        found["folder"] = ("folder", lambda w: (w / "folder").mkdir())
+        found["folder with files"] = ("folder", _full)
+        found["link to a folder"] = (
+            "link",
+            _link_to_folder,
+        )
+        found["where one is"] = (".", lambda _: None)
+        found["above"] = ("..", lambda _: None)
+    return found
+
+
+def _links(folder: bool) -> dict[str, Made]:
+    found: dict[str, Made] = {
+        "dangling link": ("new", lambda w: (w / "new").symlink_to("newer")),
+        "link into nowhere": ("new", lambda w: (w / "new").symlink_to("no/where")),
+        "line break": ("new\nname", lambda _: None),
+        "escape": ("new\x1b[31m", lambda _: None),
+        "odd bytes": ("new\udcff", lambda _: None),
+    }
+    if not folder:
+        found["file there already"] = ("new", lambda w: (w / "new").write_text("old"))
+        found["link to a file"] = ("new", _link_to_file)
+    return found
+
+
+def _full(work: Path) -> None:
+    (work / "folder/below").mkdir(parents=True)
+    (work / "folder/below/kept.txt").write_text("kept")
+
+
+def _link_to_folder(work: Path) -> None:
+    _full(work)
+    (work / "link").symlink_to("folder")
+
+
+def _link_to_file(work: Path) -> None:
+    (work / "newer").write_text("old")
+    (work / "new").symlink_to("newer")
+
+
+def _locked(work: Path) -> None:
+    (work / "locked").mkdir(mode=0o555)
+
+
+def _target(
+    name: str,
+    command: tuple[str, ...],
+    what: str,
+    path: str,
+    make: Callable[[Path], object],
+    expected: Expected,
+    as_nobody: bool = False,
+) -> Case:
+    base: Base = "study" if command[0] == "tables" else "data"
+    made = "new*" if expected is Expected.EITHER else f"{path.partition('/')[0]}*"
+    beside = BESIDE.get(command[0], ()) if "--record" in command else ()
+    return Case(
+        family="targets",
+        name=f"{name} {what}",
+        arguments=(*command, path),
+        expected=expected,
+        prepare=partial(_prepare, base, make),
+        base=base,
+        makes=() if expected is Expected.REFUSED else (made, *beside),
+        as_nobody=as_nobody,
+    )
+
+
+def _prepare(base: Base, make: Callable[[Path], object], work: Path) -> None:
+    if base == "study":
+        (work / "tiny.yaml").touch()
+    make(work)
+
+
+def _inputs() -> dict[str, tuple[str, ...]]:
+    """Targets that are what the same command reads."""
+    score = ("score", *SCORE[1:5])
+    frame = "davis/JPEGImages/480p/val_a/00001.jpg"
+    return {
+        "score --out is its table": (*score, "--scores", "scores.csv", "--out", "scores.csv"),
+        "score --record is its table": (
+            *score,
+            "--scores",
+            "scores.csv",
+            "--out",
+            "out.csv",
+            "--record",
+            "scores.csv",
+        ),
+        "score --out is a mask": (*score, "--masks", "masks", "--out", "masks/val_a/00001.png"),
+        "score --out is its record": (
+            *score,
+            "--masks",
+            "masks",
+            "--out",
+            "new",
+            "--record",
+            "new",
+        ),
+        "check --record is its network": (
+            "check",
+            "--network",
+            "weights.safetensors",
+            "--record",
+            "weights.safetensors",
+        ),
+        "check --record is a frame": ("check", "davis", "--record", frame),
+        "infer --masks are the truth": (*INFER, "--masks", "davis/Annotations/480p"),
+        "infer --record is its network": (
+            *INFER,
+            "--masks",
+            "out",
+            "--record",
+            "weights.safetensors",
+        ),
+        "infer --record is its masks": (*INFER, "--masks", "out", "--record", "out"),
+        "preview --out is its study": (*PREVIEW[:-1], "tiny.yaml"),
+        "preview --out is a still": (*PREVIEW[:-1], "stills/images/0.jpg"),
+    }
