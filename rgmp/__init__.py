@@ -1,7 +1,7 @@
 """RGMP, reproduced: a benchmark and ablation harness for Reference-Guided Mask Propagation.
 
 The method: Oh, Lee, Sunkavalli, Kim, "Fast Video Object Segmentation by Reference-Guided Mask
-Propagation", CVPR 2018. The command line is `rgmp` (`rgmp.cli`); the workflow that chains its
+Propagation", CVPR 2018. The command line is `rgmp` (`rgmp.cli.main`); the workflow that chains its
 commands into a study is the `Snakefile` beside this package, of which the package knows nothing.
 """
 

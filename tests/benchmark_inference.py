@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from plain_rgmp import Image, propagate, released
 
-from rgmp.config import Inference, Network
-from rgmp.device import choose
-from rgmp.network import RGMP
-from rgmp.propagation import Propagator, download
+from rgmp.config.study import Inference, Network
+from rgmp.inference.propagator import Propagator, download
+from rgmp.model.network import RGMP
+from rgmp.runtime.device import choose
 
 
 def video(size: tuple[int, int], objects: int) -> tuple[list[Image], Image]:

@@ -26,7 +26,7 @@ import psutil
 import tiny_tree
 import yaml
 
-from rgmp.files import digest_of_file
+from rgmp.runtime.files import digest_of_file
 
 PROJECT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile")]

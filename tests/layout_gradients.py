@@ -12,8 +12,8 @@ import sys
 
 import torch
 
-from rgmp.config import Network
-from rgmp.network import RGMP
+from rgmp.config.study import Network
+from rgmp.model.network import RGMP
 
 WIDTHS = (1, 2, 4, 8, 12, 16)
 """Of conv1. Below a vector's 8 or 16 channels is where kernels have failed."""

@@ -14,11 +14,11 @@ import numpy as np
 from PIL import Image
 
 from rgmp import facts
-from rgmp.config import Evaluation, Inference, Machine, Speed
-from rgmp.davis import PALETTE, RESOLUTION, Benchmark, Labels
-from rgmp.files import digest_of
-from rgmp.plan import DataPaths, Plan, PlannedExternal, PlannedVariant, Run, Training, save
-from rgmp.scoring import Score, write_scores
+from rgmp.config.study import Evaluation, Inference, Machine, Speed
+from rgmp.data.davis import PALETTE, RESOLUTION, Benchmark, Labels
+from rgmp.evaluation.scoring import Score, write_scores
+from rgmp.runtime.files import digest_of
+from rgmp.study.plan import DataPaths, Plan, PlannedExternal, PlannedVariant, Run, Training, save
 
 VARIANTS = {  # name: (label, claim, level of J, drift of J over a sequence)
     "full": ("RGMP", "The whole method.", 0.78, 0.05),
@@ -398,7 +398,7 @@ def _write_mask(path: Path, labels: Labels) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Not `rgmp.files.write_text`: to flush thousands of small files takes many seconds."""
+    """Not `rgmp.runtime.files.write_text`: to flush thousands of small files takes many seconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 

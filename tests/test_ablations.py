@@ -9,11 +9,11 @@ import torch
 from tiny import HEIGHT, WIDTH
 from torch import Tensor
 
-from rgmp.aggregation import aggregate, needs_union
-from rgmp.config import Method, Network, load_study, load_variants
-from rgmp.network import RGMP
-from rgmp.synthesis import Sample
-from rgmp.training import Unrolling, unroll
+from rgmp.config.study import Method, Network, load_study, load_variants
+from rgmp.data.pairs import Sample
+from rgmp.inference.aggregation import aggregate, needs_union
+from rgmp.model.network import RGMP
+from rgmp.training.train import Unrolling, unroll
 
 PROJECT = Path(__file__).parents[1]
 STUDY = PROJECT / "workflow/config/mini.yaml"

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from rgmp.aggregation import Aggregation, aggregate, needs_union
-from rgmp.config import Inference
+from rgmp.config.study import Inference
+from rgmp.inference.aggregation import Aggregation, aggregate, needs_union
 
 ALL: tuple[Aggregation, ...] = get_args(Aggregation)
 

@@ -17,10 +17,10 @@ from plain_rgmp import Weights, encode, lively, logits, released
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from rgmp import checkpoint
-from rgmp.config import Network
+from rgmp.config.study import Network
 from rgmp.errors import UserError
-from rgmp.network import RGMP
+from rgmp.model import weights as checkpoint
+from rgmp.model.network import RGMP
 
 SMALL = Network(backbone="resnet10", width=8, decoder_width=8)
 DESCRIBED = {"rgmp": json.dumps({"network": SMALL.model_dump_json()})}

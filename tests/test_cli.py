@@ -18,8 +18,10 @@ from PIL import Image
 from tiny_tree import FRAMES, HEIGHT, STUDY, WIDTH, write_tree
 
 import rgmp
-from rgmp import cli, davis, files
-from rgmp.records import Record, read_all
+from rgmp.cli import main as cli
+from rgmp.data import davis
+from rgmp.provenance.record import Record, read_all
+from rgmp.runtime import files
 
 ABLATIONS = Path(__file__).parents[1] / "ablations"
 COMMANDS = (
@@ -35,9 +37,9 @@ SPEED = ["speed", *INFER[1:], "--out", "speed.json"]
 @pytest.fixture(scope="session")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tree, stills, a study, its truth as masks, and weights of a tiny network."""
-    from rgmp import checkpoint
-    from rgmp.config import Network
-    from rgmp.network import RGMP
+    from rgmp.config.study import Network
+    from rgmp.model import weights as checkpoint
+    from rgmp.model.network import RGMP
 
     root = tmp_path_factory.mktemp("pristine")
     write_tree(root)
@@ -99,9 +101,8 @@ def test_help_names_every_command_and_version_is_the_packages(
 
 
 def test_command_line_waits_for_no_heavy_package() -> None:
-    look = (
-        "import sys, rgmp.cli; print(*{'torch', 'pandas', 'mlflow', 'matplotlib'} & {*sys.modules})"
-    )
+    heavy = {"torch", "pandas", "mlflow", "matplotlib"}
+    look = f"import sys, rgmp.cli.main; print(*{heavy} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 
@@ -354,7 +355,7 @@ def test_every_problem_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("here")
 def test_mistake_in_a_real_process() -> None:
-    command = [sys.executable, "-c", "import sys; from rgmp.cli import main; sys.exit(main())"]
+    command = [sys.executable, "-c", "import sys; from rgmp.cli.main import main; sys.exit(main())"]
     done = subprocess.run(
         [*command, *SCORE, "--masks", "nowhere"], capture_output=True, text=True, check=False
     )
@@ -500,7 +501,7 @@ def test_scores_of_others_are_taken_over(capsys: pytest.CaptureFixture[str]) -> 
 
 def pretend_official(monkeypatch: pytest.MonkeyPatch, error: float) -> None:
     """A davis2017-evaluation whose J is off by `error`."""
-    from rgmp.measures import measure
+    from rgmp.evaluation.measures import measure
 
     metrics = ModuleType("davis2017.metrics")
     metrics.db_eval_iou = lambda truth, mask: measure(truth, mask).J + error  # type: ignore[attr-defined]
@@ -609,7 +610,7 @@ def test_inference_has_its_folder_for_itself(monkeypatch: pytest.MonkeyPatch) ->
     """From before it takes a GPU until its record is written."""
     import torch
 
-    from rgmp import device
+    from rgmp.runtime import device
 
     events: list[object] = []
 
@@ -623,7 +624,7 @@ def test_inference_has_its_folder_for_itself(monkeypatch: pytest.MonkeyPatch) ->
         yield
         events.append(Path("record.json").is_file())
 
-    monkeypatch.setattr("rgmp.locks.alone_in", alone_in)
+    monkeypatch.setattr("rgmp.runtime.locks.alone_in", alone_in)
     monkeypatch.setattr(device, "choose", choose)
     assert cli.main([*INFER, "--masks", "out", "--record", "record.json"]) == 0
     assert events == [Path("out"), "GPU", True]
@@ -711,10 +712,10 @@ def test_training_that_is_not_planned_is_named(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.usefixtures("here")
 def test_mini_renders_a_tree_that_check_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rgmp import mini
+    from rgmp.minidavis import generate
 
-    for name, few in (("TRAIN", mini.TRAIN[:1]), ("VAL", mini.VAL[:1]), ("STILLS", 2)):
-        monkeypatch.setattr(mini, name, few)
+    for name, few in (("TRAIN", generate.TRAIN[:1]), ("VAL", generate.VAL[:1]), ("STILLS", 2)):
+        monkeypatch.setattr(generate, name, few)
     Path("new").mkdir()  # an empty folder may be there: a workflow makes it
     record = "results/mini/records/mini.json"
     assert cli.main(["mini", "new", "--seed", "5", "--record", record]) == 0

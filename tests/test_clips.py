@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny import HEIGHT, STILL, WIDTH, box, finetune, write_davis
 
-from rgmp import davis
-from rgmp.clips import Clips, positions
-from rgmp.davis import write_mask
-from rgmp.synthesis import Decoded, Sample
-from rgmp.views import IGNORE
+from rgmp.data import davis
+from rgmp.data.augment import IGNORE
+from rgmp.data.clips import Clips, positions
+from rgmp.data.davis import write_mask
+from rgmp.data.pairs import Decoded, Sample
 
 FIXED = {**STILL, "skip": (0, 0)}
 

@@ -14,7 +14,15 @@ import pytest
 import yaml
 from tiny_tree import STUDY
 
-from rgmp.config import Method, Study, Variant, load_study, load_variants, read_yaml, validated
+from rgmp.config.study import (
+    Method,
+    Study,
+    Variant,
+    load_study,
+    load_variants,
+    read_yaml,
+    validated,
+)
 from rgmp.errors import UserError
 
 PROJECT = Path(__file__).parents[1]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny_tree import FRAMES, HEIGHT, WIDTH, write_tree
 
-from rgmp import davis
+from rgmp.data import davis
 from rgmp.errors import UserError
 
 STRIDE = 7  # bytes between the places at which a file is cut or broken

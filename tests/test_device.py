@@ -10,8 +10,8 @@ import pytest
 import torch
 from filelock import FileLock
 
-from rgmp import device
 from rgmp.errors import UserError
+from rgmp.runtime import device
 
 HOLD = """
 import sys

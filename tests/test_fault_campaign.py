@@ -10,8 +10,8 @@ from campaign.case import Case, Ending, Expected, Snapshot, judge
 from campaign.schema import Prober
 from fault_campaign import FAMILIES, choose
 
-from rgmp.cli import _COMMANDS
-from rgmp.config import Study
+from rgmp.cli.main import _COMMANDS
+from rgmp.config.study import Study
 
 REFUSED = Case("family", "name", ("plan", "x.yaml"), Expected.REFUSED)
 ACCEPTED = Case("family", "name", ("plan", "x.yaml"), Expected.ACCEPTED, makes=("out/*",))

@@ -13,11 +13,11 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 from synthetic_study import build
 
-from rgmp import dag, figures
-from rgmp.pictures import _labels, closer, hardest, mask_of, paint, parting
-from rgmp.plan import load_plan, save
-from rgmp.results import load
-from rgmp.scoring import read_scores, write_scores
+from rgmp.evaluation.scoring import read_scores, write_scores
+from rgmp.reporting import figures, job_graph
+from rgmp.reporting.pictures import _labels, closer, hardest, mask_of, paint, parting
+from rgmp.study.plan import load_plan, save
+from rgmp.study.results import load
 
 FILES = {f"{name}.{kind}" for name in figures.NAMES for kind in ("png", "pdf")}
 
@@ -232,7 +232,7 @@ def test_who_shares_a_training_stands_together_and_who_trains_nothing_stands_alo
     for run in plan["variants"][0]["runs"]:
         run |= {"trainings": [], "weights": "released.pth"}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
-    nodes = dag.sharing(load(tmp_path).plan)
+    nodes = job_graph.sharing(load(tmp_path).plan)
     variants = [node for node in nodes if node.column == 2]
     assert (variants[-1].label, variants[-1].parent) == ("RGMP", None)
     for index, node in enumerate(nodes):

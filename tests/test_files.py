@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from rgmp import files
 from rgmp.errors import UserError
-from rgmp.files import (
+from rgmp.runtime import files
+from rgmp.runtime.files import (
     Digests,
     appearing,
     appearing_folder,
@@ -185,7 +185,7 @@ def test_file_replaces_nothing_but_a_file(
 
 def test_standard_output_is_no_file_even_where_it_leads_to_one(tmp_path: Path) -> None:
     look = (
-        "import sys; from pathlib import Path; from rgmp.files import require_target\n"
+        "import sys; from pathlib import Path; from rgmp.runtime.files import require_target\n"
         "require_target(Path('/dev/stdout'))\n"
     )
     with (tmp_path / "out.txt").open("w") as out:
@@ -304,7 +304,8 @@ def test_killed_process_leaves_what_was_there(tmp_path: Path, there: bool) -> No
     if there:
         path.write_text("before")
     killed = (
-        "import os, signal, sys; from pathlib import Path; from rgmp.files import appearing\n"
+        "import os, signal, sys; from pathlib import Path\n"
+        "from rgmp.runtime.files import appearing\n"
         "with appearing(Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

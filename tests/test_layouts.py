@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from rgmp.config import Network
-from rgmp.network import RGMP
+from rgmp.config.study import Network
+from rgmp.model.network import RGMP
 
 SETTINGS = {
     "native": {},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rgmp.locks import alone_in
+from rgmp.runtime.locks import alone_in
 
 HOLDER = """
 import sys

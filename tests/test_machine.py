@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rgmp import machine
-from rgmp.machine import Watch, usable_cores
+from rgmp.runtime import machine
+from rgmp.runtime.machine import Watch, usable_cores
 
 BURN = "import time\nend = time.monotonic() + 30\nwhile time.monotonic() < end: pass"
 
@@ -20,7 +20,7 @@ BURN = "import time\nend = time.monotonic() + 30\nwhile time.monotonic() < end: 
 def test_cores_are_those_that_this_process_may_use() -> None:
     """Not those that the machine has."""
     core = str(min(os.sched_getaffinity(0)))
-    code = "from rgmp.machine import usable_cores; print(usable_cores())"
+    code = "from rgmp.runtime.machine import usable_cores; print(usable_cores())"
     command = ["taskset", "--cpu-list", core, sys.executable, "-c", code]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1\n"
 

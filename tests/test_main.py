@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from rgmp import cli
+from rgmp.cli import main as cli
 
 PROJECT = Path(__file__).parents[1]
-RUN = "import sys; from rgmp.cli import main; sys.exit(main())"
+RUN = "import sys; from rgmp.cli.main import main; sys.exit(main())"
 LONG = "a" * 300
 
 
@@ -63,7 +63,7 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) ->
     def broken(path: Path) -> None:
         raise BrokenPipeError(f"{path}: a worker's")
 
-    monkeypatch.setattr("rgmp.plan.resolve", broken)
+    monkeypatch.setattr("rgmp.study.plan.resolve", broken)
     with pytest.raises(BrokenPipeError, match="a worker's"):
         cli.main(["plan", "study.yaml"])
 

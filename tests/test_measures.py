@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rgmp import davis
-from rgmp.measures import Mask, Measured, Statistics, measure, statistics_of
+from rgmp.data import davis
+from rgmp.evaluation.measures import Mask, Measured, Statistics, measure, statistics_of
 
 SHAPES = st.tuples(st.integers(1, 24), st.integers(1, 24))
 

@@ -15,17 +15,18 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from rgmp import davis, mini, painting
-from rgmp.bestiary import POOLS, Pattern, Pool
+from rgmp.data import davis
 from rgmp.errors import UserError
-from rgmp.painting import Scene
+from rgmp.minidavis import generate, painter
+from rgmp.minidavis.creatures import POOLS, Pattern, Pool
+from rgmp.minidavis.painter import Scene
 
 Labels = npt.NDArray[np.uint8]
 Frames = npt.NDArray[np.uint8]
 
-SPLITS = {"train": mini.TRAIN, "val": mini.VAL}
+SPLITS = {"train": generate.TRAIN, "val": generate.VAL}
 VIDEOS = [(split, name) for split, names in SPLITS.items() for name in names]
-FRAME_AREA = mini.WIDTH * mini.HEIGHT
+FRAME_AREA = generate.WIDTH * generate.HEIGHT
 
 
 Films = dict[str, tuple[Frames, Labels]]
@@ -37,13 +38,13 @@ def videos(difficulty: str) -> list[str]:
 
 def scene(split: str, name: str, seed: int = 0) -> tuple[Scene, np.random.Generator]:
     rng = np.random.default_rng([seed, POOLS[split].number, SPLITS[split].index(name)])
-    return mini.video(name, POOLS[split], rng), rng
+    return generate.video(name, POOLS[split], rng), rng
 
 
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("mini") / "data"
-    mini.render(out, seed=0)
+    generate.render(out, seed=0)
     return out
 
 
@@ -92,13 +93,13 @@ class TestTree:
         assert list(davis.problems(root, benchmark, split)) == []
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("name", mini.TRAIN + mini.VAL)
+    @pytest.mark.parametrize("name", generate.TRAIN + generate.VAL)
     def test_frame_0_shows_every_object_and_all_are_of_one_size(
         self, films: Films, name: str
     ) -> None:
         frames, labels = films[name]
         assert frames.shape == (*labels.shape, 3)
-        assert labels.shape[1:] == (mini.HEIGHT, mini.WIDTH)
+        assert labels.shape[1:] == (generate.HEIGHT, generate.WIDTH)
         assert 20 <= len(labels) <= 24
         ids = sorted(np.unique(labels[0]).tolist())
         assert ids == list(range(len(ids)))
@@ -111,7 +112,7 @@ class TestTree:
         images = sorted((rendered / "stills" / "images").iterdir())
         masks = sorted((rendered / "stills" / "masks").iterdir())
         assert [path.stem for path in images] == [path.stem for path in masks]
-        assert len(images) == mini.STILLS
+        assert len(images) == generate.STILLS
         sizes = set()
         for image, mask in zip(images, masks, strict=True):
             with Image.open(mask) as opened:
@@ -126,30 +127,30 @@ class TestTree:
     @pytest.mark.slow
     def test_the_contact_sheet_has_a_row_a_video(self, rendered: Path) -> None:
         with Image.open(rendered / "contact_sheet.jpg") as sheet:
-            assert sheet.size == (6 * mini.WIDTH, len(VIDEOS) * mini.HEIGHT)
+            assert sheet.size == (6 * generate.WIDTH, len(VIDEOS) * generate.HEIGHT)
 
     def test_every_difficulty_is_in_both_splits(self) -> None:
         for names in SPLITS.values():
-            assert {name.split("-")[0] for name in names} == set(mini.SCRIPTS)
+            assert {name.split("-")[0] for name in names} == set(generate.SCRIPTS)
 
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """A benchmark of two videos and two stills."""
-    monkeypatch.setattr(mini, "TRAIN", ("scale-fox",))
-    monkeypatch.setattr(mini, "VAL", ("occlusion-crab",))
-    monkeypatch.setattr(mini, "STILLS", 2)
+    monkeypatch.setattr(generate, "TRAIN", ("scale-fox",))
+    monkeypatch.setattr(generate, "VAL", ("occlusion-crab",))
+    monkeypatch.setattr(generate, "STILLS", 2)
 
 
 class TestRender:
     @pytest.mark.usefixtures("few")
     def test_the_seed_and_nothing_else_decides_every_byte(self, tmp_path: Path) -> None:
         np.random.seed(1)  # noqa: NPY002 - the global state must not matter
-        mini.render(tmp_path / "a", seed=3)
-        mini.render(tmp_path / "other", seed=4)
+        generate.render(tmp_path / "a", seed=3)
+        generate.render(tmp_path / "other", seed=4)
         script = (
             "import sys; from pathlib import Path; from rgmp import mini; "
-            "mini.TRAIN, mini.VAL, mini.STILLS = ('scale-fox',), ('occlusion-crab',), 2; "
+            "mini.TRAIN, generate.VAL, generate.STILLS = ('scale-fox',), ('occlusion-crab',), 2; "
             "mini.render(Path(sys.argv[1]), seed=3)"
         )
         environment = os.environ | {"PYTHONHASHSEED": "12345"}
@@ -168,17 +169,17 @@ class TestRender:
         def failing(*_: object) -> None:
             if next(taken) == 3:
                 raise RuntimeError("the fourth frame")
-            return painting.photograph(*_)  # type: ignore[arg-type,return-value]
+            return painter.photograph(*_)  # type: ignore[arg-type,return-value]
 
-        monkeypatch.setattr(mini, "photograph", failing)
+        monkeypatch.setattr(generate, "photograph", failing)
         with pytest.raises(RuntimeError, match="the fourth frame"):
-            mini.render(tmp_path / "data", seed=0)
+            generate.render(tmp_path / "data", seed=0)
         assert list(tmp_path.iterdir()) == []
 
     def test_refuses_a_place_that_cannot_be_written(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(UserError, match="file"):
-            mini.render(tmp_path / "file" / "data", seed=0)
+            generate.render(tmp_path / "file" / "data", seed=0)
 
 
 class TestPools:
@@ -199,7 +200,7 @@ class TestPools:
         """However it is flipped or turned a quarter, stretched to its box."""
 
         def shapes(pool: str) -> Iterator[npt.NDArray[np.bool_]]:
-            return (painting.silhouette(p, 48, 48) for p in POOLS[pool].outlines.values())
+            return (painter.silhouette(p, 48, 48) for p in POOLS[pool].outlines.values())
 
         for one, other in itertools.combinations(POOLS, 2):
             for a, b in itertools.product(list(shapes(one)), list(shapes(other))):
@@ -247,7 +248,7 @@ class TestDifficulties:
             steps = np.diff(centroids(films[name][1] == 1), axis=0)
             return float(np.nanmedian(np.linalg.norm(steps, axis=1)))
 
-        assert speed(name) > 0.1 * mini.HEIGHT
+        assert speed(name) > 0.1 * generate.HEIGHT
         others = [other for _, other in VIDEOS if not other.startswith("fast-")]
         assert speed(name) > 1.5 * max(map(speed, others))
 
@@ -270,13 +271,13 @@ class TestDifficulties:
     def test_lookalike_shows_others_of_the_kind_that_are_not_annotated(
         self, films: Films, name: str
     ) -> None:
-        whole, rng = scene("train" if name in mini.TRAIN else "val", name)
+        whole, rng = scene("train" if name in generate.TRAIN else "val", name)
         hero = next(actor for actor in whole.actors if actor.label == 1)
         others = [actor for actor in whole.actors if actor.label == 0]
         assert all(actor.figure.parts == hero.figure.parts for actor in others)
         told = replace(whole, actors=[replace(a, label=a.label or 3) for a in whole.actors])
         middle = whole.frames // 2
-        image, labels = painting.photograph(told, middle, rng)
+        image, labels = painter.photograph(told, middle, rng)
         # nearly: where two of them meet, those that are not annotated now have a vote
         assert np.mean(np.where(labels == 3, 0, labels) != films[name][1][middle]) < 0.01
         assert (labels == 3).mean() > 0.02
@@ -298,7 +299,7 @@ class TestDifficulties:
 def test_every_seed_shows_every_object_in_frame_0(seed: int) -> None:
     for split, name in VIDEOS:
         whole, rng = scene(split, name, seed)
-        labels = painting.photograph(replace(whole, backdrop=[]), 0, rng)[1]
+        labels = painter.photograph(replace(whole, backdrop=[]), 0, rng)[1]
         objects = max(actor.label for actor in whole.actors)
         for label in range(1, objects + 1):
             assert (labels == label).mean() >= 0.02, (name, label)
@@ -307,12 +308,12 @@ def test_every_seed_shows_every_object_in_frame_0(seed: int) -> None:
 def test_a_still_s_mask_is_where_its_object_was_painted() -> None:
     for index in range(6):
         rng = np.random.default_rng([0, POOLS["stills"].number, index])
-        whole = mini.still(POOLS["stills"], rng)
+        whole = generate.still(POOLS["stills"], rng)
         hero = whole.actors[-1]
         assert hero.label == 1
         absent = replace(hero, track=replace(hero.track, x=(9999.0,)))
-        image, labels = painting.photograph(whole, 0, np.random.default_rng(0))
-        without, nothing = painting.photograph(
+        image, labels = painter.photograph(whole, 0, np.random.default_rng(0))
+        without, nothing = painter.photograph(
             replace(whole, actors=[*whole.actors[:-1], absent]), 0, np.random.default_rng(0)
         )
         assert not nothing.any()
@@ -326,25 +327,25 @@ def test_a_still_s_mask_is_where_its_object_was_painted() -> None:
 class TestPainting:
     def test_a_track_passes_through_its_key_frames_and_goes_on(self) -> None:
         keys = (3.0, -1.0, 4.0, 1.5)
-        assert [painting.along(keys, i / 3) for i in range(4)] == pytest.approx(keys)
+        assert [painter.along(keys, i / 3) for i in range(4)] == pytest.approx(keys)
         straight = (0.0, 1.0, 2.0)
-        assert painting.along(straight, 0.3) == pytest.approx(0.6)
-        assert painting.along(straight, 1.1) == pytest.approx(2.2)
-        assert painting.along((7.0,), 0.3) == 7
+        assert painter.along(straight, 0.3) == pytest.approx(0.6)
+        assert painter.along(straight, 1.1) == pytest.approx(2.2)
+        assert painter.along((7.0,), 0.3) == 7
 
     @pytest.mark.parametrize("kind", ["fox", "koi"])
     @pytest.mark.parametrize("size", [25.0, 50.0])
     def test_size_is_the_root_of_the_area(self, kind: str, size: float) -> None:
         pool = POOLS["train"]
-        studio = mini.Studio(pool, np.random.default_rng(0), pool.kinds[kind].view, (400, 400))
-        actor = studio.actor(kind, 1, painting.Track(size=(size,)))
-        whole = Scene((400, 400), [], [actor], painting.Track(size=(1,)), frames=1)
-        labels = painting.photograph(whole, 0, np.random.default_rng(0))[1]
+        studio = generate.Studio(pool, np.random.default_rng(0), pool.kinds[kind].view, (400, 400))
+        actor = studio.actor(kind, 1, painter.Track(size=(size,)))
+        whole = Scene((400, 400), [], [actor], painter.Track(size=(1,)), frames=1)
+        labels = painter.photograph(whole, 0, np.random.default_rng(0))[1]
         assert np.count_nonzero(labels) == pytest.approx(size**2, rel=0.06)
 
     def test_edges_are_smooth_and_masks_are_not(self) -> None:
         whole, rng = scene("train", "crossing-truck")
-        image, labels = painting.photograph(replace(whole, backdrop=[]), 0, rng)
+        image, labels = painter.photograph(replace(whole, backdrop=[]), 0, rng)
         assert labels.dtype == np.uint8
         assert sorted(np.unique(labels).tolist()) == [0, 1, 2]
         rim = ndimage.binary_dilation(labels == 2) & (labels == 0)

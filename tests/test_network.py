@@ -8,8 +8,8 @@ import torchvision
 from plain_rgmp import bilinear, doubles, encode, lively, logits
 from torch import Tensor, nn
 
-from rgmp.config import Network
-from rgmp.network import RGMP, Encoder, GlobalConvolution, calibrate, upsample
+from rgmp.config.study import Network
+from rgmp.model.network import RGMP, Encoder, GlobalConvolution, calibrate, upsample
 
 SMALL = Network(backbone="resnet10", width=8, decoder_width=8)
 

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from tiny_tree import STUDY, write_tree
 
-from rgmp import plan
 from rgmp.errors import UserError
-from rgmp.plan import Plan, Training
+from rgmp.study import plan
+from rgmp.study.plan import Plan, Training
 
 ABLATIONS = Path(__file__).parents[1] / "ablations"
 USER_VARIANTS = ("full", "no_bptt", "no_reference", "no_synthetic", "winner_take_all")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rgmp import precision
+from rgmp.runtime import precision
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from rgmp import progress
-from rgmp.progress import Progress
+from rgmp.runtime import progress
+from rgmp.runtime.progress import Progress
 
 
 class Clock:

@@ -18,14 +18,16 @@ from PIL import Image
 from plain_rgmp import doubles, lively, propagate
 from torch import Tensor, nn
 
-from rgmp import davis, passes, propagation
-from rgmp.aggregation import Aggregation
-from rgmp.config import Inference, Network
+from rgmp.config.study import Inference, Network
+from rgmp.data import davis
 from rgmp.errors import UserError
-from rgmp.graphs import Step
-from rgmp.network import RGMP, Reference
-from rgmp.passes import padding, scaled_size
-from rgmp.propagation import Propagator, segment_sequence, segment_split
+from rgmp.inference import multiscale
+from rgmp.inference import propagator as propagation
+from rgmp.inference.aggregation import Aggregation
+from rgmp.inference.cuda_graph import Step
+from rgmp.inference.multiscale import padding, scaled_size
+from rgmp.inference.propagator import Propagator, segment_sequence, segment_split
+from rgmp.model.network import RGMP, Reference
 
 Labels = NDArray[np.uint8]
 CPU = torch.device("cpu")
@@ -245,7 +247,7 @@ class Watch(nn.Module):
 def watched(settings: Inference, p: float = 0.5) -> tuple[Watch, Propagator]:
     watch = Watch(p)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passes, "folded", lambda network: network)
+        patch.setattr(multiscale, "folded", lambda network: network)
         return watch, Propagator(cast(RGMP, watch), settings, CPU)
 
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import rgmp
-from rgmp import records
 from rgmp.errors import UserError
-from rgmp.records import Record, read_all, record_path, recording
+from rgmp.provenance import record as records
+from rgmp.provenance.record import Record, read_all, record_path, recording
 
 
 def test_record_holds_what_the_job_was_told_and_what_it_found(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_job_runs_where_git_is_missing(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_record_does_not_import_torch(tmp_path: Path) -> None:
     script = (
-        "import sys, pathlib, rgmp.records as r\n"
+        "import sys, pathlib, rgmp.provenance.record as r\n"
         f"with r.recording(pathlib.Path({str(tmp_path / 'record.json')!r}), kind='k', name='n'):\n"
         "    pass\n"
         "sys.exit('torch' in sys.modules or 'mlflow' in sys.modules or 'pandas' in sys.modules)\n"

@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 from synthetic_study import build
 
-from rgmp import figures, report, tables
 from rgmp.errors import UserError
-from rgmp.files import digest_of
-from rgmp.plan import load_plan
+from rgmp.reporting import figures, report, tables
+from rgmp.runtime.files import digest_of
+from rgmp.study.plan import load_plan
 
 VOID = {"meta", "link", "img", "br", "hr"}
 

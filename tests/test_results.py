@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from synthetic_study import build
 
-from rgmp import tables
-from rgmp.results import Results, load, seconds_of
+from rgmp.reporting import tables
+from rgmp.study.results import Results, load, seconds_of
 
 
 @pytest.fixture

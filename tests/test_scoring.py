@@ -16,10 +16,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rgmp import davis
+from rgmp.data import davis
 from rgmp.errors import UserError
-from rgmp.measures import measure
-from rgmp.scoring import (
+from rgmp.evaluation.measures import measure
+from rgmp.evaluation.scoring import (
     Score,
     _read_given,
     adopt,
@@ -28,7 +28,7 @@ from rgmp.scoring import (
     score,
     write_scores,
 )
-from rgmp.statistics import MEASURES, per_object, summarise
+from rgmp.evaluation.summary import MEASURES, per_object, summarise
 
 FRAMES = 5
 SHAPE = (36, 48)

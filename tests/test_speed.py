@@ -9,10 +9,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from rgmp import davis, speed
-from rgmp.config import Inference, Network
-from rgmp.network import RGMP
-from rgmp.propagation import Propagator
+from rgmp.config.study import Inference, Network
+from rgmp.data import davis
+from rgmp.inference import speed
+from rgmp.inference.propagator import Propagator
+from rgmp.model.network import RGMP
 
 CPU = torch.device("cpu")
 
@@ -128,9 +129,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
         machine._work("clip", machine.CLIP * len(sequence.frames))
 
     monkeypatch.setattr("rgmp.speed.time.perf_counter", lambda: machine.now)
-    monkeypatch.setattr("rgmp.speed.download", Machine.download)
-    monkeypatch.setattr("rgmp.speed.segment_sequence", segment_sequence)
-    monkeypatch.setattr("rgmp.speed.matrix_products", lambda *_: 4000.0)
+    monkeypatch.setattr("rgmp.inference.speed.download", Machine.download)
+    monkeypatch.setattr("rgmp.inference.speed.segment_sequence", segment_sequence)
+    monkeypatch.setattr("rgmp.inference.speed.matrix_products", lambda *_: 4000.0)
     return machine
 
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pytest
 
 from rgmp.errors import UserError
-from rgmp.scoring import Score
-from rgmp.statistics import MEASURES, ObjectScores, compare, per_object, summarise
+from rgmp.evaluation.scoring import Score
+from rgmp.evaluation.summary import MEASURES, ObjectScores, compare, per_object, summarise
 
 Values = npt.NDArray[np.float64]
 

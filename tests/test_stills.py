@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rgmp.config import Stills
+from rgmp.config.study import Stills
+from rgmp.data.stills import list_pairs
 from rgmp.errors import UserError
-from rgmp.stills import list_pairs
 
 
 def touch(*paths: Path) -> None:

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 from tiny import HEIGHT, STILL, TRUE_GUIDANCE, WIDTH, box, pretrain, write_stills
 
-from rgmp import davis
-from rgmp.config import Stills
+from rgmp.config.study import Stills
+from rgmp.data import davis
+from rgmp.data.augment import IGNORE
+from rgmp.data.pairs import Decoded, Pairs, Sample, Still, find_stills
 from rgmp.errors import UserError
-from rgmp.synthesis import Decoded, Pairs, Sample, Still, find_stills
-from rgmp.views import IGNORE
 
 FIXED = {**STILL, "warp": 0}
 
@@ -100,8 +100,8 @@ def test_under_an_occluders_uncertain_edge_the_truth_is_not_known(tmp_path: Path
     mask[:, WIDTH // 2 - 1] = 128
     Image.fromarray(mask).save(stills.masks / "0.png")
     image, shape = find_stills([stills])[0].load(Decoded(64))
-    from rgmp import synthesis
-    from rgmp.views import View
+    from rgmp.data import pairs as synthesis
+    from rgmp.data.augment import View
 
     view = View(np.eye(3), None, (HEIGHT, WIDTH), (HEIGHT, WIDTH))
     truth = torch.ones((HEIGHT, WIDTH), dtype=torch.uint8)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from synthetic_study import build
 
-from rgmp import tables
-from rgmp.results import load
-from rgmp.scoring import read_scores
-from rgmp.typesetting import Table, as_csv, as_latex, as_markdown, duration, points
+from rgmp.evaluation.scoring import read_scores
+from rgmp.reporting import tables
+from rgmp.reporting.typesetting import Table, as_csv, as_latex, as_markdown, duration, points
+from rgmp.study.results import load
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ import torch
 from safetensors.numpy import load_file
 from tiny import finetune, write_plan
 
-from rgmp.attempts import Point
+from rgmp.data.loader import Samples
 from rgmp.errors import UserError
-from rgmp.samples import Samples
-from rgmp.team import ALONE, Team
-from rgmp.training import states, train
+from rgmp.runtime.distributed import ALONE, Team
+from rgmp.training.checkpoints import Point
+from rgmp.training.train import states, train
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
 

@@ -28,13 +28,13 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # the tests stay off the networ
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from rgmp.cli import main
-from rgmp.config import Stage
+from rgmp.cli.main import main
+from rgmp.config.study import Stage
 from rgmp.errors import UserError
-from rgmp.files import digest_of_file
-from rgmp.plan import Training, load_plan, resolve, save
-from rgmp.records import package_sources, record_path, recording
-from rgmp.tracking import Tracked, track
+from rgmp.provenance.record import package_sources, record_path, recording
+from rgmp.runtime.files import digest_of_file
+from rgmp.study.plan import Training, load_plan, resolve, save
+from rgmp.tracking.store import Tracked, track
 
 STUDY = """
 study: tiny
@@ -673,7 +673,7 @@ def test_folder_with_the_name_of_the_database_is_refused_at_once(
 @pytest.mark.slow
 @mute_servers
 def test_command_ends_though_the_store_does_not_answer(folder: Path, mute: str) -> None:
-    command = "from rgmp.cli import main; raise SystemExit(main())"
+    command = "from rgmp.cli.main import main; raise SystemExit(main())"
     done = subprocess.run(
         [sys.executable, "-c", command, "track", str(folder), "--timeout", "1"],
         env=os.environ | {"MLFLOW_TRACKING_URI": mute},

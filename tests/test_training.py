@@ -18,16 +18,26 @@ from safetensors.torch import load_file as load_tensors
 from tiny import HEIGHT, WIDTH, finetune, pretrain, write_plan
 from torch import Tensor
 
-from rgmp import config, training
-from rgmp.attempts import Journal, Point
+from rgmp.config import study as config
+from rgmp.data.augment import IGNORE
+from rgmp.data.loader import Samples
+from rgmp.data.pairs import Sample
 from rgmp.errors import UserError
-from rgmp.network import RGMP
-from rgmp.plan import Plan, Training
-from rgmp.samples import Samples
-from rgmp.synthesis import Sample
-from rgmp.team import ALONE
-from rgmp.training import Unrolling, Update, frame_loss, overlap, states, train, unroll, windows
-from rgmp.views import IGNORE
+from rgmp.model.network import RGMP
+from rgmp.runtime.distributed import ALONE
+from rgmp.study.plan import Plan, Training
+from rgmp.training import train as training
+from rgmp.training.checkpoints import Journal, Point
+from rgmp.training.train import (
+    Unrolling,
+    Update,
+    frame_loss,
+    overlap,
+    states,
+    train,
+    unroll,
+    windows,
+)
 
 CPU = torch.device("cpu")
 

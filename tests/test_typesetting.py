@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from synthetic_study import build
 
-from rgmp.config import Line
-from rgmp.mirror import read_mirrors
-from rgmp.plan import load_plan
-from rgmp.typesetting import Table, as_csv, as_latex, as_markdown, markdown, restructured
+from rgmp.config.study import Line
+from rgmp.reporting.typesetting import Table, as_csv, as_latex, as_markdown, markdown, restructured
+from rgmp.study.plan import load_plan
+from rgmp.tracking.runs import read_mirrors
 
 MARKS = "$%&#_{}~^\\|*[]<>\"'`-,?!=+@();:./ éß"
 HOSTILE = (

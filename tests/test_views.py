@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tiny import HEIGHT, STILL, WIDTH, box, picture, pretrain
 from torch import Tensor
 
-from rgmp.config import Pretrain
-from rgmp.views import IGNORE, View, cut, deform, elastic, look
+from rgmp.config.study import Pretrain
+from rgmp.data.augment import IGNORE, View, cut, deform, elastic, look
 
 SIZE = HEIGHT, WIDTH
 FIXED = pretrain(**STILL)

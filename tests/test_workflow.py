@@ -13,10 +13,10 @@ import tiny_tree
 import yaml
 from PIL import Image
 
-from rgmp import dag, figures, tables
-from rgmp.files import read_json
-from rgmp.plan import load_plan, resolve
-from rgmp.records import read_all
+from rgmp.provenance.record import read_all
+from rgmp.reporting import figures, job_graph, tables
+from rgmp.runtime.files import read_json
+from rgmp.study.plan import load_plan, resolve
 
 PROJECT = Path(__file__).parents[1]
 STUDY = tiny_tree.STUDY | {
@@ -160,7 +160,7 @@ def test_the_figure_of_the_dag_is_the_dag(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     shutil.copytree(PROJECT / "ablations", tmp_path / "ablations")
     plan = resolve(tmp_path / "study.yaml", tmp_path / "ablations", tmp_path / "results")
-    counts = {RULES.get(name, name): count for name, count in dag.jobs(plan).items()}
+    counts = {RULES.get(name, name): count for name, count in job_graph.jobs(plan).items()}
     drawn = planned(snakemake(tmp_path, "--dry-run", study="study.yaml"))
     assert counts == {rule: n for rule, n in drawn.items() if rule not in {"all", "total"}}
     dot = snakemake(tmp_path, "--rulegraph", study="study.yaml").stdout
@@ -168,7 +168,7 @@ def test_the_figure_of_the_dag_is_the_dag(tmp_path: Path) -> None:
     edges = {(rules[a], rules[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)}
     shown = {
         (RULES.get(before, before), RULES.get(name, name))
-        for name, befores in dag.RESTS_ON.items()
+        for name, befores in job_graph.RESTS_ON.items()
         for before in befores
     }
     real = {(a, b) for a, b in edges if b not in {"all", a}}

@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from rgmp import config, plan
-from rgmp.config import Finetune, Machine, Pretrain, Stage, Stills
-from rgmp.davis import write_mask
-from rgmp.files import digest_of
+from rgmp.config import study as config
+from rgmp.config.study import Finetune, Machine, Pretrain, Stage, Stills
+from rgmp.data.davis import write_mask
+from rgmp.runtime.files import digest_of
+from rgmp.study import plan
 
 HEIGHT, WIDTH = 64, 96
 STILL: dict[str, Any] = {

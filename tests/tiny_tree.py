@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from rgmp import davis
+from rgmp.data import davis
 
 HEIGHT, WIDTH, FRAMES = 40, 72, 4
 SEQUENCES = ("train_a", "train_b", "val_a", "val_b")

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import torch
 
-from rgmp import device, team
-from rgmp.plan import load_plan
-from rgmp.training import train
+from rgmp.runtime import device, distributed
+from rgmp.study.plan import load_plan
+from rgmp.training.train import train
 
 study = Path(sys.argv[1]) / "study"
 plan = load_plan(study)
-with team.joined() as processes:
+with distributed.joined() as processes:
     chosen = device.choose("cpu", 1, team=processes)
     torch.set_num_threads(1)
     train(plan, plan.trainings[-1], study, chosen, processes)

@@ -9,7 +9,7 @@ from pathlib import Path
 from campaign.case import Base, Case, Expected
 from campaign.paths import INFER, PREVIEW, SCORE, bind, make_device
 from campaign.workspace import PLANNED
-from rgmp import cli
+from rgmp.cli import main
 
 GOOD: dict[str, tuple[str, ...]] = {
     "plan": ("tiny.yaml",),
@@ -52,7 +52,7 @@ def number_cases() -> Iterator[Case]:
 
 
 def _commands() -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    for action in cli._parser()._actions:
+    for action in main._parser()._actions:
         if isinstance(action, argparse._SubParsersAction):
             yield from action.choices.items()
 

@@ -15,7 +15,7 @@ from campaign.case import Case, Expected
 from campaign.paths import INFER, SCORE
 from campaign.pngs import chunks_of, interlaced, joined
 from campaign.workspace import replace
-from rgmp.davis import PALETTE
+from rgmp.data.davis import PALETTE
 
 SIZE = (72, 40)
 """Width and height of every image of the workspace."""

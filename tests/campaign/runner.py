@@ -20,25 +20,20 @@ import torch
 
 from campaign.case import MEMORY, Base, Case, Ending, Verdict, judge
 from campaign.workspace import look, make_bases
-from rgmp import (
-    cli,
-    figures,
-    preview,
-    report,
-    scoring,
-    speed,
-    synthesis,
-    tables,
-    tracking,
-    training,
-)
+from rgmp.cli import main as cli
+from rgmp.data import pairs, preview
+from rgmp.evaluation import scoring
+from rgmp.inference import speed
+from rgmp.reporting import figures, report, tables
+from rgmp.tracking import store
+from rgmp.training import train
 
-LOADED = (figures, preview, report, scoring, speed, synthesis, tables, tracking, training)
+LOADED = (figures, preview, report, scoring, speed, pairs, tables, store, train)
 """Imported here, once, for every case."""
 NOBODY = 65534
 COMMAND = """#!{}
 import sys
-from rgmp.cli import main
+from rgmp.cli.main import main
 if __name__ == "__main__":
     sys.exit(main())
 """

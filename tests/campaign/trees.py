@@ -10,7 +10,7 @@ from PIL import Image
 from campaign.case import Case, Expected
 from campaign.paths import INFER, SCORE
 from campaign.workspace import PLANNED, put_folder, put_link, remove, remove_all, replace
-from rgmp.davis import PALETTE
+from rgmp.data.davis import PALETTE
 
 Change = Callable[[Path], object]
 CHECK = ("check", "davis")

@@ -15,7 +15,11 @@ import yaml
 from PIL import Image
 
 from campaign.case import Base, Snapshot
-from rgmp import checkpoint, config, figures, network, plan
+from rgmp.config import study as config
+from rgmp.model import network
+from rgmp.model import weights as checkpoint
+from rgmp.reporting import figures
+from rgmp.study import plan
 
 LARGE = 64 * 2**20
 """Bytes of a file above which its size and time stand for its content."""

@@ -6,9 +6,12 @@ from pathlib import Path
 from shlex import quote
 
 import rgmp
-from rgmp import machine, plan as planning, results, tables
+from rgmp.runtime import machine
+from rgmp.study import plan as planning
+from rgmp.study import results
+from rgmp.reporting import tables
 from rgmp.errors import UserError
-from rgmp.typesetting import restructured
+from rgmp.reporting.typesetting import restructured
 
 ENGINE_SOURCES = ("davis.py", "measures.py", "scoring.py")
 SPEED_SOURCES = (

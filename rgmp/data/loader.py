@@ -1,0 +1,163 @@
+"""What a training is fed, of either stage: samples by their number, and batches of them.
+
+Each sample has its own random state from (seed, stage, step, index), so that neither order nor
+workers nor processes nor interruptions can change it.
+"""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from rgmp.config.study import Finetune, Optimisation, Pretrain
+from rgmp.data import davis
+from rgmp.data.clips import Clips
+from rgmp.data.pairs import Decoded, Pairs, Sample, find_stills
+from rgmp.errors import UserError
+from rgmp.runtime.distributed import ALONE, Team
+from rgmp.study.plan import DataPaths, Plan, Training
+
+_STAGES = ("pretrain", "finetune")
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+"""Signals that a training obeys at the end of a step."""
+
+
+def settings_of(training: Training) -> Pretrain | Finetune:
+    """The settings of a training's stage."""
+    values = training.settings[training.stage]
+    return (Pretrain if training.stage == "pretrain" else Finetune).model_validate(values)
+
+
+class Batch(NamedTuple):
+    """What one process computes of a step.
+
+    Attributes:
+        step: from 0.
+        parts: samples, stacked; of each part the gradients are computed before the next.
+        waited: seconds that the training stood still for them.
+    """
+
+    step: int
+    parts: list[Sample]
+    waited: float
+
+
+class Samples(Dataset[Sample]):
+    """The samples of a training; sample i is number i % batch of step i // batch."""
+
+    def __init__(self, plan: Plan, training: Training) -> None:
+        """Open the training's data.
+
+        Raises:
+            UserError: they cannot be used.
+        """
+        self._settings: Optimisation = settings_of(training)
+        self._seed, self._stage = training.seed, training.stage
+        self._source = _source(plan.data, settings_of(training), plan.machine.decoded_megabytes)
+
+    def __getitem__(self, i: int) -> Sample:
+        step, index = divmod(i, self._settings.batch)
+        with _one_thread():
+            return self._source.draw(self._state(step, index), step)
+
+    def batches(
+        self,
+        first: int,
+        device: torch.device,
+        workers: int = 0,
+        parts: int = 1,
+        team: Team = ALONE,
+    ) -> Iterator[Batch]:
+        """Steps from `first` on, each with this process's share of its batch on the device.
+
+        Args:
+            first: step.
+            device: where the batches are wanted.
+            workers: processes that draw samples; 0: this one.
+            parts: into which the share is split.
+            team: among which a batch is shared, sample by sample in turn.
+
+        Raises:
+            UserError: it cannot be shared evenly.
+        """
+        size, shares = self._settings.batch, parts * team.size
+        if size % shares:
+            raise UserError(
+                f"{self._stage}.batch (={size}) is no multiple of {team.size} processes times "
+                f"{parts} parts; start as many processes as machine.processes says"
+            )
+        steps = range(first, self._settings.steps)
+        numbers = (
+            list(range(step * size + team.rank + part * team.size, (step + 1) * size, shares))
+            for step in steps
+            for part in range(parts)
+        )
+        loader: DataLoader[Sample] = DataLoader(
+            self,
+            batch_sampler=numbers,
+            num_workers=workers,
+            pin_memory=device.type == "cuda",
+            prefetch_factor=4 if workers else None,
+            worker_init_fn=_leave_signals_to_the_training,
+        )
+        drawn = iter(loader)
+        for step in steps:
+            begun = time.perf_counter()
+            batch = [next(drawn) for _ in range(parts)]
+            waited = time.perf_counter() - begun
+            yield Batch(step, [_moved(sample, device) for sample in batch], waited)
+
+    def of_step(self, step: int, count: int) -> list[Sample]:
+        """So many samples of a step, drawn beyond its batch where that is smaller."""
+        with _one_thread():
+            return [self._source.draw(self._state(step, index), step) for index in range(count)]
+
+    def _state(self, step: int, index: int) -> np.random.Generator:
+        return np.random.default_rng([self._seed, _STAGES.index(self._stage), step, index])
+
+    def identity_of(self, step: int) -> str:
+        """What to draw again to see the samples of a step."""
+        return (
+            f"seed {self._seed}, {self._stage}, step {step}, samples 0-{self._settings.batch - 1}"
+        )
+
+
+def _moved(sample: Sample, device: torch.device) -> Sample:
+    return Sample(*(tensor.to(device, non_blocking=True) for tensor in sample))
+
+
+def _source(data: DataPaths, settings: Pretrain | Finetune, megabytes: int) -> Pairs | Clips:
+    """What draws the samples of a stage, with so much memory for decoded files."""
+    if isinstance(settings, Pretrain):
+        return Pairs(find_stills(data.stills), settings, Decoded(megabytes))
+    names = davis.read_split(data.davis, settings.benchmark, "train")
+    sequences = [davis.open_sequence(data.davis, name, data.resolution) for name in names]
+    for sequence in sequences:
+        if len(sequence.annotations) != len(sequence.frames) or len(sequence.frames) < 2:
+            raise UserError(
+                f"{sequence.name}: has {len(sequence.annotations)} annotations for "
+                f"{len(sequence.frames)} frames; stage 2 needs all of them and at least 2 frames"
+            )
+    return Clips(sequences, settings, Decoded(megabytes))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As in a worker of the loader: sums over several threads would have other last bits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _leave_signals_to_the_training(_: int) -> None:
+    """A signal sent to the whole job must not take the workers from a step that is to be saved."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,54 @@
+"""What a training is fed, as a picture: a row a sample, from its reference to its last target."""
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from rgmp.data.augment import IGNORE
+from rgmp.data.pairs import Sample
+
+_WIDTH = 256  # of a tile, pixels
+_HEADING = 16
+_DIMMED = 0.35
+_GREY = 128
+
+
+def paint(samples: list[Sample]) -> Image.Image:
+    """A row of tiles for each sample.
+
+    The reference under its true mask, the first target under the guidance mask that is fed in with
+    it, then every target under the truth. All but the object is dimmed; what the loss
+    leaves out is grey.
+
+    Args:
+        samples: of one training and of equal length: frames (T, 3, h, w).
+    """
+    rows = [_row(sample) for sample in samples]
+    picture = Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in rows]))
+    headed = Image.new("RGB", (picture.width, picture.height + _HEADING), "white")
+    headed.paste(picture, (0, _HEADING))
+    write = ImageDraw.Draw(headed)
+    targets = [f"target {t}: truth" for t in range(1, len(rows[0]) - 1)]
+    for i, name in enumerate(["reference", "target 1: guidance", *targets]):
+        write.text((i * _WIDTH + 4, 2), name, fill="black")
+    return headed
+
+
+def _row(sample: Sample) -> list[npt.NDArray[np.uint8]]:
+    reference, *truths = sample.masks
+    guided = _tile(sample.frames[1], sample.guidance)
+    targets = [_tile(*pair) for pair in zip(sample.frames[1:], truths, strict=True)]
+    return [_tile(sample.frames[0], reference), guided, *targets]
+
+
+def _tile(frame: Tensor, mask: Tensor) -> npt.NDArray[np.uint8]:
+    """A frame (3, h, w) under a mask (h, w): uint8 (h', w', 3) with a white edge."""
+    pixels = 255 * frame.permute(1, 2, 0).numpy()
+    shape = mask.float().numpy()[..., None]
+    shown = np.where(shape == 1, pixels, _DIMMED * pixels)
+    shown = np.where(shape == IGNORE, _GREY, shown).round().astype(np.uint8)
+    height = round(_WIDTH * shown.shape[0] / shown.shape[1])
+    tile = np.array(Image.fromarray(shown).resize((_WIDTH, height), Image.Resampling.BILINEAR))
+    tile[-2:], tile[:, -2:] = 255, 255
+    return tile

@@ -1,0 +1,69 @@
+"""Which images and masks a set of stills is made of: two folders, or one, or part of a tree.
+
+Saliency sets (ECSSD, MSRA10K) are an image and a mask of one name each, in two folders or in one.
+Pascal VOC and DAVIS have a mask with an index for each object, and text files that name a split's
+images or folders of images. Nothing is decoded here.
+"""
+
+from pathlib import Path
+
+from rgmp.config.study import IMAGES, MASKS, Stills
+from rgmp.data.davis import list_images
+from rgmp.errors import UserError
+from rgmp.runtime.files import read_text
+
+
+def list_pairs(stills: Stills) -> list[tuple[Path, Path]]:
+    """Every image of a set with its mask, in order.
+
+    Raises:
+        UserError: a folder, a mask, an image or what is named is not there.
+    """
+    together = stills.images == stills.masks
+    images = list_images(stills.images, IMAGES - MASKS if together else IMAGES)
+    masks = list_images(stills.masks, MASKS)
+    if stills.names is None:
+        return _matched(images, masks, stills)
+    found = []
+    for name in _read_names(stills.names):
+        if (stills.images / name).is_dir():
+            found += _annotated(stills.images / name, stills.masks / name)
+        elif name in images and name in masks:
+            found.append((images[name], masks[name]))
+        else:
+            raise UserError(
+                f"{stills.names}: {name} is no image in {stills.images} with a mask in "
+                f"{stills.masks}, nor a folder there; one name a line, without its suffix"
+            )
+    return found
+
+
+def _matched(
+    images: dict[str, Path], masks: dict[str, Path], stills: Stills
+) -> list[tuple[Path, Path]]:
+    """Images and masks by their names, of which each has one in the other folder."""
+    for stem in sorted(images.keys() ^ masks.keys()):
+        if stem in images:
+            raise UserError(
+                f"{images[stem]}: has no mask {stills.masks / stem}.png; add it, or list those "
+                "that have one in a text file (names)"
+            )
+        raise UserError(f"{masks[stem]}: has no image in {stills.images}")
+    return [(images[stem], masks[stem]) for stem in images]
+
+
+def _annotated(images: Path, masks: Path) -> list[tuple[Path, Path]]:
+    """The frames of a video that have an annotation."""
+    frames, annotations = list_images(images, IMAGES), list_images(masks, MASKS)
+    for stem in sorted(annotations.keys() - frames.keys()):
+        raise UserError(f"{annotations[stem]}: has no image in {images}")
+    return [(frames[stem], annotations[stem]) for stem in annotations]
+
+
+def _read_names(path: Path) -> list[str]:
+    text = read_text(path, "see names in data.stills of the study", "utf-8-sig")
+    names = text.split()
+    for name in names:
+        if Path(name).name != name or name in {".", ".."}:
+            raise UserError(f"{path}: {name!r} is no name of an image or a folder; one name a line")
+    return names

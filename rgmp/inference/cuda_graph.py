@@ -1,0 +1,56 @@
+"""A step recorded as a CUDA graph: one launch instead of a thousand, while shapes stay the same."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rgmp.model.network import Reference
+
+Step = Callable[[Tensor, Tensor, Sequence[Reference]], tuple[Tensor, Tensor, Sequence[Reference]]]
+"""From a frame, the soft masks and the references to the next soft masks, labels, references."""
+
+_WARM_UPS = 3
+"""Runs before the recording, in which cuDNN chooses its algorithms: later it could not."""
+
+
+class Graph:
+    """A step for one shape. What it returns is overwritten when it is called again."""
+
+    def __init__(
+        self, step: Step, frame: Tensor, soft: Tensor, references: Sequence[Reference], pool: Any
+    ) -> None:
+        """Record the step on these arguments.
+
+        Graphs of one `pool`, of `torch.cuda.graph_pool_handle`, share their memory: while a video
+        goes through one of them, it goes through no other.
+
+        Raises:
+            RuntimeError: it does what cannot be recorded, or the memory does not hold it.
+        """
+        frame, soft = frame.clone(), soft.clone()
+        references = [None if r is None else (r[0].clone(), r[1].clone()) for r in references]
+        self._inputs = _tensors(frame, soft, references)
+        aside = torch.cuda.Stream(frame.device)  # type: ignore[no-untyped-call]
+        aside.wait_stream(torch.cuda.current_stream(frame.device))
+        with torch.cuda.stream(aside):
+            for _ in range(_WARM_UPS):
+                step(frame, soft, references)
+        torch.cuda.current_stream(frame.device).wait_stream(aside)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
+            self._outputs = step(frame, soft, references)
+
+    def __call__(
+        self, frame: Tensor, soft: Tensor, references: Sequence[Reference]
+    ) -> tuple[Tensor, Tensor, Sequence[Reference]]:
+        """The step on other values."""
+        for own, given in zip(self._inputs, _tensors(frame, soft, references), strict=True):
+            own.copy_(given, non_blocking=True)
+        self._graph.replay()
+        return self._outputs
+
+
+def _tensors(frame: Tensor, soft: Tensor, references: Sequence[Reference]) -> list[Tensor]:
+    return [frame, soft, *(share for r in references if r is not None for share in r)]

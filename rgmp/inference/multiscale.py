@@ -1,0 +1,163 @@
+"""The network's passes over a frame: every scale, the objects in batches that fit the memory.
+
+Source: facts/rgmp.md, "Inference" (geometry as in the authors' code).
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its name everywhere
+from torch import Tensor, nn
+
+from rgmp.config.study import Inference
+from rgmp.errors import UserError
+from rgmp.model.network import RGMP, STRIDE, Reference, folded
+
+Size = tuple[int, int]
+T = TypeVar("T")
+
+
+def padding(size: int) -> tuple[int, int]:
+    """Pixels put before and after `size` of them: a full stride where it divides already."""
+    extra = STRIDE - size % STRIDE
+    return extra // 2, extra - extra // 2
+
+
+def scaled_size(padded: Size, scale: float) -> Size:
+    """Height and width that the padded frame is resized to; itself at scale 1."""
+    if scale == 1:
+        return padded
+    height, width = (int(n * scale) for n in padded)
+    return height + sum(padding(height)), width + sum(padding(width))
+
+
+class Passes:
+    """Runs a network over a padded frame and the masks of its objects.
+
+    What makes it fast, none of it visible in the result beyond rounding: batch norms are folded
+    into the convolutions, maps lie with their channels last, `bf16` weights are cast once, and the
+    objects are a batch that shares the frame's half of the first convolution.
+    """
+
+    def __init__(self, network: RGMP, settings: Inference, device: torch.device) -> None:
+        """Take a network in eval mode; it is left as it is."""
+        self._scales = settings.scales
+        self._network = folded(network).to(device).to(memory_format=torch.channels_last)
+        if settings.precision == "bf16":
+            # the frame is normalised before it is rounded, and no logit is rounded
+            for name, module in self._network.named_modules():
+                if isinstance(module, nn.Conv2d) and not name.startswith("decoder.head"):
+                    module.to(torch.bfloat16)
+        self._tf32 = settings.precision == "tf32"
+        self._at_once = sys.maxsize
+
+    def references(self, frame: Tensor, masks: Tensor) -> list[Reference]:
+        """The reference of every scale, of a frame (1, 3, H, W) and masks (M, 1, H, W)."""
+        torch.backends.cudnn.allow_tf32 = self._tf32
+        return [
+            _joined(self._in_chunks(len(masks), partial(self._encode, scale, frame, masks)))
+            for scale in self._scales
+        ]
+
+    def foreground(
+        self, frame: Tensor, masks: Tensor, references: Sequence[Reference]
+    ) -> tuple[Tensor, list[Reference]]:
+        """The probability of every mask's object, averaged over the scales.
+
+        Args:
+            frame: float (1, 3, H, W), RGB in [0, 1], padded.
+            masks: float (M, 1, H, W), the soft masks of the frame before, in [0, 1].
+            references: of `references`, or of the frame before.
+
+        Returns:
+            float (M, H, W) in [0, 1]; and the references of the next frame.
+
+        Raises:
+            UserError: the memory does not hold a single object.
+        """
+        torch.backends.cudnn.allow_tf32 = self._tf32  # of the process: another may have set it
+        total = torch.zeros_like(masks[:, 0])
+        kept = []
+        for scale, reference in zip(self._scales, references, strict=True):
+            work = partial(self._pass, scale, frame, masks, reference)
+            parts, following = zip(*self._in_chunks(len(masks), work), strict=True)
+            total += torch.cat(parts)
+            kept.append(_joined(following))
+        return total / len(self._scales), kept
+
+    def _encode(self, scale: float, frame: Tensor, masks: Tensor, chunk: slice) -> Reference:
+        return self._network.reference(*_at(scale, frame, masks[chunk]))
+
+    def _pass(
+        self, scale: float, frame: Tensor, masks: Tensor, reference: Reference, chunk: slice
+    ) -> tuple[Tensor, Reference]:
+        """The foreground (m, H, W) of some of the objects at one scale, and what they keep."""
+        share = None if reference is None else (reference[0][chunk], reference[1][chunk])
+        logits, following = self._network(*_at(scale, frame, masks[chunk]), share)
+        foreground = torch.softmax(logits.to(masks.dtype), dim=1)[:, 1:]
+        return _resize(foreground, _size(frame))[:, 0], following
+
+    def _in_chunks(self, count: int, work: Callable[[slice], T]) -> list[T]:
+        """The work on `count` objects, as many at once as the memory has been seen to hold."""
+        while True:
+            step = min(self._at_once, count)
+            try:
+                return [work(slice(i, i + step)) for i in range(0, count, step)]
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                why = str(error).splitlines()[0]
+            if step == 1:
+                raise UserError(
+                    f"the memory does not hold one object ({why}); free some, or take smaller "
+                    "scales or bf16"
+                )
+            self._at_once = (step + 1) // 2
+            print(
+                f"out of memory with {step} objects at once; going on with {self._at_once}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+_OUT_OF_MEMORY = (
+    "can't allocate memory",  # of the machine
+    "out of memory",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "unable to find an engine",  # cuDNN, for want of room to work in
+    "Unable to find a valid cuDNN algorithm",
+)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Of a GPU or of the machine; not all that say so have the class for it."""
+    said = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(s in said for s in _OUT_OF_MEMORY)
+
+
+def _joined(chunks: Sequence[Reference]) -> Reference:
+    """The references of consecutive chunks of objects as one."""
+    kept = [chunk for chunk in chunks if chunk is not None]
+    if len(kept) < 2:
+        return chunks[0]
+    columns, rows = zip(*kept, strict=True)
+    return torch.cat(columns), torch.cat(rows)
+
+
+def _at(scale: float, frame: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    size = scaled_size(_size(frame), scale)
+    return _resize(frame, size), _resize(masks, size)
+
+
+def _size(image: Tensor) -> Size:
+    return int(image.shape[-2]), int(image.shape[-1])
+
+
+def _resize(image: Tensor, size: Size) -> Tensor:
+    """Bilinear, half-pixel centres, no antialiasing; the image itself at its own size."""
+    if _size(image) == size:
+        return image
+    return F.interpolate(image, size, mode="bilinear", align_corners=False)

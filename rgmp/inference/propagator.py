@@ -1,0 +1,294 @@
+"""Segment a video: the mask of frame 0 is propagated frame after frame.
+
+Source: facts/rgmp.md, "Inference" (paper section 3.4; geometry as in the authors' code).
+"""
+
+import re
+import shutil
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from glob import escape
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - its name everywhere
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from rgmp.config.study import Inference
+from rgmp.data import davis
+from rgmp.errors import UserError
+from rgmp.inference.aggregation import aggregate, needs_union
+from rgmp.inference.cuda_graph import Graph, Step
+from rgmp.inference.multiscale import Passes, padding
+from rgmp.model.network import RGMP, Reference
+from rgmp.runtime.files import appearing_folder, read_json, write_json
+
+_GRAPHS = 8
+"""Shapes whose step is kept recorded on a GPU; a data set has few."""
+
+_THREADS = 4
+"""Threads that decode frames ahead, and as many that encode masks behind."""
+
+_WAITING = 8
+"""Frames at most that wait to be segmented, and as many masks to be written."""
+
+_MARK = ".made-by.json"
+"""The file that says what made a folder of masks."""
+
+
+class Propagator:
+    """Follows the objects of one video; what it keeps does not grow with the video's length.
+
+    >>> propagator = Propagator(network, Inference(), torch.device("cpu"))
+    >>> propagator.start(first_frame, first_labels)
+    >>> labels = propagator.step(second_frame)
+    """
+
+    def __init__(self, network: RGMP, settings: Inference, device: torch.device) -> None:
+        """Take a network; it is left as it is."""
+        self._passes = Passes(network, settings, device)
+        self._aggregation = settings.aggregation
+        self.device = device
+        self._records = device.type == "cuda"
+        self._graphs: dict[tuple[int, ...], Graph] = {}
+        self._pool = torch.cuda.graph_pool_handle() if self._records else None
+
+    @torch.inference_mode()
+    def start(self, frame: davis.Labels, labels: davis.Labels) -> None:
+        """Take frame 0 and what is in it.
+
+        Args:
+            frame: uint8 (H, W, 3), RGB.
+            labels: uint8 (H, W): 0 background, 1, 2, ... objects, 255 void.
+
+        Raises:
+            UserError: there is no object, the sizes differ, or the memory does not hold one object.
+        """
+        self.objects = davis.object_ids(labels)
+        if not self.objects:
+            raise UserError("the mask of frame 0 has no object; it shows all that are followed")
+        self._shape = labels.shape
+        (top, bottom), (left, right) = (padding(n) for n in labels.shape)
+        self._margin = (left, right, top, bottom)
+        self._crop = (slice(top, top + labels.shape[0]), slice(left, left + labels.shape[1]))
+        truth = torch.tensor(labels, device=self.device)
+        masks = torch.stack([(truth == i).float() for i in self.objects])
+        self._soft = F.pad(masks, self._margin)
+        self._union = needs_union(self._aggregation, len(self.objects))
+        self._references: Sequence[Reference] = self._passes.references(
+            self.upload(frame), self._masks(self._soft)
+        )
+
+    @torch.inference_mode()
+    def step(self, frame: davis.Labels) -> Tensor:
+        """Segment the next frame, uint8 (H, W, 3): labels, uint8 (H, W), on the device.
+
+        Raises:
+            UserError: the frame is not of frame 0's size, or the memory does not hold one object.
+        """
+        return self.segment(self.upload(frame))
+
+    @torch.inference_mode()
+    def segment(self, whole: Tensor) -> Tensor:
+        """As `step`, from the padded frame on the device: float (1, 3, H', W') in [0, 1]."""
+        step = self._recorded(whole) or self._advance
+        self._soft, labels, self._references = step(whole, self._soft, self._references)
+        return labels[self._crop].clone()
+
+    def upload(self, frame: davis.Labels) -> Tensor:
+        """A frame, uint8 (H, W, 3), padded on the device: float (1, 3, H', W') in [0, 1]."""
+        if frame.shape[:2] != self._shape:
+            raise UserError(
+                f"a frame is {_by(frame.shape)}, the mask of frame 0 {_by(self._shape)}; "
+                "a video has one size"
+            )
+        # in memory that a GPU reads by itself, while the processor goes on
+        host = torch.empty(frame.shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
+        host.numpy()[...] = frame
+        pixels = host.to(self.device, non_blocking=True)
+        return F.pad(pixels.permute(2, 0, 1)[None].float() / 255, self._margin)
+
+    @torch.inference_mode()
+    def operations(self, whole: Tensor) -> int:
+        """Floating-point operations of the next frame's step, counted; nothing moves on."""
+        with FlopCounterMode(display=False) as counter:
+            self._advance(whole, self._soft, self._references)
+        return int(counter.get_total_flops())
+
+    def _advance(
+        self, whole: Tensor, soft: Tensor, references: Sequence[Reference]
+    ) -> tuple[Tensor, Tensor, Sequence[Reference]]:
+        """The next soft masks, the labels of the padded frame, the next references."""
+        mean, references = self._passes.foreground(whole, self._masks(soft), references)
+        count = len(soft)
+        soft, labels = aggregate(
+            mean[:count], mean[count] if self._union else None, self._aggregation
+        )
+        return soft, labels, references
+
+    def _masks(self, soft: Tensor) -> Tensor:
+        """The soft masks as a batch (M, 1, H', W'), and after them their union where needed."""
+        if self._union:
+            soft = torch.cat([soft, soft.sum(dim=0, keepdim=True)])
+        return soft[:, None]
+
+    def _recorded(self, whole: Tensor) -> Step | None:
+        """The step as a graph of this shape; None where none can be had."""
+        if not self._records:
+            return None
+        shape = (*whole.shape, len(self.objects))
+        if shape not in self._graphs:
+            self._graphs = dict(list(self._graphs.items())[1 - _GRAPHS :])  # the oldest goes
+            try:
+                state = (whole, self._soft, self._references)
+                graph = Graph(self._advance, *state, self._pool)
+            except RuntimeError as error:
+                self._records = False
+                why = str(error).splitlines()[0]
+                print(f"no CUDA graph ({why}); going on without", file=sys.stderr, flush=True)
+                return None
+            self._graphs[shape] = graph
+        return self._graphs[shape]
+
+
+def download(labels: Tensor) -> Callable[[], davis.Labels]:
+    """Begin to copy labels, uint8 (H, W), from the device; the call that waits for them."""
+    if labels.device.type != "cuda":
+        return labels.numpy
+    host = torch.empty(labels.shape, dtype=labels.dtype, pin_memory=True)
+    host.copy_(labels, non_blocking=True)
+    copied = torch.Event(labels.device)
+    copied.record()
+
+    def wait() -> davis.Labels:
+        copied.synchronize()
+        found: davis.Labels = host.numpy()
+        return found
+
+    return wait
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"
+
+
+def segment_sequence(
+    propagator: Propagator, sequence: davis.Sequence, benchmark: davis.Benchmark, out: Path
+) -> None:
+    """Write a mask for every frame of a sequence into the folder `out`, all of them or none.
+
+    Frame 0's is its annotation.
+
+    Raises:
+        UserError: a file cannot be read or `out` cannot be written, or is there.
+    """
+    first = davis.read_annotation(sequence.annotations[0], benchmark)
+    with appearing_folder(out) as folder, _Writing() as writing:
+        folder.mkdir()
+        for number, (path, frame) in enumerate(_read_ahead(sequence.frames)):
+            try:
+                if number == 0:
+                    propagator.start(frame, first)
+                    known = torch.from_numpy(np.where(first == davis.VOID, 0, first))
+                    ready = download(known)
+                else:
+                    ready = download(propagator.step(frame))
+            except UserError as error:
+                raise UserError(f"{path}: {error}") from error
+            writing.submit(folder / f"{path.stem}.png", ready)
+
+
+def _read_ahead(paths: Sequence[Path]) -> Iterator[tuple[Path, davis.Labels]]:
+    """Every path with its frame, decoded by other threads while the caller is at work."""
+    with ThreadPoolExecutor(_THREADS) as readers:
+        reading = deque(readers.submit(davis.read_frame, path) for path in paths[:_WAITING])
+        for number, path in enumerate(paths, start=_WAITING):
+            yield path, reading.popleft().result()
+            if number < len(paths):
+                reading.append(readers.submit(davis.read_frame, paths[number]))
+
+
+class _Writing:
+    """Masks that other threads wait for, encode and write; all are there when it is left."""
+
+    def __enter__(self) -> "_Writing":
+        self._writers = ThreadPoolExecutor(_THREADS)
+        self._pending: deque[Future[None]] = deque()
+        return self
+
+    def submit(self, path: Path, ready: Callable[[], davis.Labels]) -> None:
+        if len(self._pending) == _WAITING:
+            self._pending.popleft().result()
+        self._pending.append(self._writers.submit(lambda: davis.write_mask(path, ready())))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._writers.shutdown()
+        if kind is None:
+            for pending in self._pending:
+                pending.result()
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether there is nothing in a folder that `segment_split` does not write, whole or half."""
+    return (
+        folder.is_dir()
+        and not folder.is_symlink()
+        and all(
+            re.fullmatch(rf"\d+\.png|{re.escape(_MARK)}", path.name)
+            for path in folder.rglob("*")
+            if path.is_symlink() or not path.is_dir()
+        )
+    )
+
+
+def segment_split(
+    propagator: Propagator,
+    sequences: list[davis.Sequence],
+    benchmark: davis.Benchmark,
+    out: Path,
+    maker: dict[str, str],
+    report: Callable[[int], None],
+) -> None:
+    """Write the masks of many sequences under `out`; what a killed run finished is kept.
+
+    Args:
+        propagator: does the work.
+        sequences: what to segment.
+        benchmark: as what their annotations are read.
+        out: `out/<sequence>/00000.png`.
+        maker: stands for weights, settings and data; what another maker left is removed first.
+        report: told how many frames are done, after each sequence.
+
+    Raises:
+        UserError: `out` holds something that would be lost and that no run made; or as
+            `segment_sequence`.
+    """
+    mark = out / _MARK
+    if out.is_dir() and any(out.iterdir()):
+        if not mark.is_file():
+            raise UserError(
+                f"{out}: holds other files; name an empty folder or a new one for masks"
+            )
+        if read_json(mark) != maker:
+            old = sorted(set(out.iterdir()) - {mark})
+            for path in old:
+                if not _is_ours(path):
+                    raise UserError(
+                        f"{path}: is no folder of masks, in a folder whose masks are to be made "
+                        "again; move it away, or name a new folder for masks"
+                    )
+            for path in old:
+                shutil.rmtree(path)
+    write_json(mark, maker)
+    done = 0
+    for sequence in sequences:
+        if not (out / sequence.name).is_dir():
+            for half in out.glob(f".{escape(sequence.name)}.*"):  # of a run that was killed
+                shutil.rmtree(half)
+            segment_sequence(propagator, sequence, benchmark, out / sequence.name)
+        done += len(sequence.frames)
+        report(done)

@@ -1,0 +1,218 @@
+"""Seconds a frame, by one protocol for every variant.
+
+What is timed decides the figure, so three are given, raw times with each:
+
+- `network`: a frame on the device, padded, to labels on the device. Nothing is read, decoded,
+  transferred or written. Frame 0 is timed apart.
+- `end_to_end`: a decoded frame in the machine's memory to its labels there, one frame at a time;
+  without disk.
+- `clip`: wall time of a whole clip over its frames, frame 0 among them, everything in: reading,
+  transfers, resizing, writing. The authors' figure counts frames over a clip's wall time with frame
+  0, resizing and transfers in (facts/rgmp.md, "Inference"); whether with reading is not known.
+
+Beside them stands how near that is to the machine's limit: the step's floating-point operations,
+counted, over its time, against the fastest product of matrices in the same run and precision. On a
+CPU that share may be above 1: in fp32 the libraries' convolutions of 3x3 can outrun their products.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - its name everywhere
+
+from rgmp.data import davis
+from rgmp.inference.propagator import Propagator, download, segment_sequence
+from rgmp.provenance.record import peak_memory
+from rgmp.runtime import machine
+from rgmp.runtime.progress import Progress
+
+
+class Clip(NamedTuple):
+    """A video to time: of at least two frames, each uint8 (H, W, 3); labels, uint8 (H, W)."""
+
+    sequence: davis.Sequence
+    frames: list[davis.Labels]
+    labels: davis.Labels
+
+
+_WARM_UP_FRAMES = 2
+_PRODUCTS = 10
+
+
+def measure(
+    propagator: Propagator,
+    clips: list[Clip],
+    benchmark: davis.Benchmark,
+    repeats: int,
+    precision: str,
+) -> dict[str, Any]:
+    """Time every clip `repeats` times; before each, a warm-up on its own shape.
+
+    Args:
+        propagator: of the variant.
+        clips: what to time.
+        benchmark: as what the clips' annotations are read.
+        repeats: how often each clip is timed.
+        precision: of the network, for the matrix products.
+
+    Returns:
+        `clips` with the raw seconds, and `summary`: `fps` of the network with its quartiles, median
+        and 95th percentile of seconds over frames and repeats; the same of `end_to_end`; seconds of
+        frame 0; `authors_fps` of whole clips; operations a frame; operations a second of a matrix
+        product; the fraction of those that the network reaches; peak memory in bytes, of the GPU or
+        else of the process; the share of the machine's cores that others took meanwhile.
+    """
+    device = propagator.device
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    timed = []
+    progress, watch = Progress("speed", "clips", len(clips)), machine.Watch()
+    for clip in clips:
+        _warm_up(propagator, clip)
+        timed.append(_time(propagator, clip, benchmark, repeats))
+        progress.at(len(timed))
+    others, peak = watch.others_share(), _peak(device)  # before the matrices
+    limit = matrix_products(device, precision)
+    summary = summarise(timed) | {
+        "matmul_flops_per_second": limit,
+        "fraction_of_limit": float(np.median(_rates(timed))) / limit,
+        "peak_memory_bytes": peak,
+        "others_share": others,
+    }
+    return {"clips": timed, "summary": summary}
+
+
+def summarise(clips: list[dict[str, Any]]) -> dict[str, float]:
+    """The figures of `measure` from its raw seconds."""
+    first = np.concatenate([clip["first_frame"] for clip in clips])
+    per_clip_frame = np.concatenate([np.array(c["clip"]) / c["frames"] for c in clips])
+    authors = float(np.median(per_clip_frame))
+    operations = [np.full(np.size(c["network"]), c["flops_per_frame"]) for c in clips]
+    return {
+        **_spread([clip["network"] for clip in clips], ""),
+        **_spread([clip["end_to_end"] for clip in clips], "end_to_end_"),
+        "first_frame_seconds": float(np.median(first)),
+        "authors_fps": 1 / authors,
+        "authors_seconds_per_frame": authors,
+        "flops_per_frame": float(np.mean(np.concatenate(operations))),
+    }
+
+
+def matrix_products(device: torch.device, precision: str) -> float:
+    """Floating-point operations a second of a large product of matrices, the best of some.
+
+    It is asked for both as such and as a convolution of 1x1: on a CPU two libraries do these, and
+    the limit is that of the better one.
+    """
+    n = 8192 if device.type == "cuda" else 1024
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    a, b = torch.rand(2, n, n, device=device).to(dtype)
+    image = a.T.reshape(1, n, 64, -1).contiguous(memory_format=torch.channels_last)
+    kernel = b[..., None, None].contiguous(memory_format=torch.channels_last)
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    seconds = []
+    for product in (lambda: a @ b, lambda: F.conv2d(image, kernel)):
+        product()
+        seconds += [_seconds(product, device) for _ in range(_PRODUCTS)]
+    torch.backends.cuda.matmul.allow_tf32 = before
+    return 2 * float(n) ** 3 / min(seconds)
+
+
+def _warm_up(propagator: Propagator, clip: Clip) -> None:
+    for frame in clip.frames[1 : 1 + _WARM_UP_FRAMES]:
+        propagator.start(clip.frames[0], clip.labels)
+        propagator.step(frame)
+
+
+def _time(
+    propagator: Propagator, clip: Clip, benchmark: davis.Benchmark, repeats: int
+) -> dict[str, Any]:
+    """One clip's raw seconds, `repeats` times each kind."""
+    (zero, *frames), labels = clip.frames, clip.labels
+    first, network, end_to_end, whole = [], [], [], []
+    for _ in range(repeats):
+        first.append(_seconds(lambda: propagator.start(zero, labels), propagator.device))
+        network.append([_network_seconds(propagator, frame) for frame in frames])
+        propagator.start(zero, labels)
+        end_to_end.append([_end_to_end_seconds(propagator, frame) for frame in frames])
+        whole.append(_clip_seconds(propagator, clip.sequence, benchmark))
+    return {
+        "sequence": clip.sequence.name,
+        "objects": len(davis.object_ids(labels)),
+        "frames": len(clip.frames),
+        "height": labels.shape[0],
+        "width": labels.shape[1],
+        "flops_per_frame": propagator.operations(propagator.upload(frames[0])),
+        "network": network,
+        "end_to_end": end_to_end,
+        "first_frame": first,
+        "clip": whole,
+    }
+
+
+def _network_seconds(propagator: Propagator, frame: davis.Labels) -> float:
+    whole = propagator.upload(frame)
+    return _seconds(lambda: propagator.segment(whole), propagator.device)
+
+
+def _end_to_end_seconds(propagator: Propagator, frame: davis.Labels) -> float:
+    start = time.perf_counter()
+    download(propagator.step(frame))()
+    return time.perf_counter() - start
+
+
+def _clip_seconds(
+    propagator: Propagator, sequence: davis.Sequence, benchmark: davis.Benchmark
+) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        segment_sequence(propagator, sequence, benchmark, Path(folder) / sequence.name)
+        return time.perf_counter() - start
+
+
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds of `work`: between two events of a GPU's own, or by the wall clock on a CPU."""
+    if device.type == "cuda":
+        start, end = (
+            torch.Event(device, enable_timing=True),
+            torch.Event(device, enable_timing=True),
+        )
+        torch.cuda.synchronize(device)
+        start.record()
+        work()
+        end.record()
+        torch.cuda.synchronize(device)
+        return float(start.elapsed_time(end)) / 1000
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def _spread(seconds: list[list[list[float]]], kind: str) -> dict[str, float]:
+    """Median, quartiles and 95th percentile over all the frames: each counts the same."""
+    frames = np.concatenate([np.ravel(clip) for clip in seconds])
+    q1, median, q3, p95 = np.percentile(frames, [25, 50, 75, 95]).tolist()
+    return {
+        f"{kind}fps": 1 / median,
+        f"{kind}fps_q1": 1 / q3,
+        f"{kind}fps_q3": 1 / q1,
+        f"{kind}seconds_per_frame_median": median,
+        f"{kind}seconds_per_frame_p95": p95,
+    }
+
+
+def _rates(clips: list[dict[str, Any]]) -> "np.ndarray[Any, np.dtype[np.float64]]":
+    """Operations a second of the network, of every frame."""
+    return np.concatenate([c["flops_per_frame"] / np.ravel(c["network"]) for c in clips])
+
+
+def _peak(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return peak_memory()

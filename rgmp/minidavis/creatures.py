@@ -1,0 +1,580 @@
+"""What the embedded benchmark is made of: patterns, outlines and jointed figures, in three pools.
+
+`train`, `val` and `stills` share no outline and no pattern. A figure is data: parts in painter's
+order, each an outline on a joint of another part. `rgmp.minidavis.painter` paints and moves them.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage, spatial
+
+Floats = npt.NDArray[np.float64]
+Generator = np.random.Generator
+Points = Sequence[tuple[float, float]]
+Pattern = Callable[[Floats, Floats, Generator], Floats]
+View = Literal["side", "above"]
+
+
+# ---- patterns: the texture of a surface, (x, y) in units of its grain -> a value in [0, 1] ----
+
+
+def noise(x: Floats, y: Floats, rng: Generator, octaves: int = 3) -> Floats:
+    """Smooth random values in [0, 1], of grain 1."""
+    total = np.zeros(x.shape)
+    for octave in range(octaves):
+        lattice = rng.random((32, 32))
+        at = [y * 2**octave + 9.7 * octave, x * 2**octave + 3.1 * octave]
+        total += ndimage.map_coordinates(lattice, at, order=1, mode="grid-wrap") / 2**octave
+    mean_is_half = total / (2 - 2.0 ** (1 - octaves))
+    return np.clip(1.6 * mean_is_half - 0.3, 0, 1)
+
+
+def _nearest(x: Floats, y: Floats, rng: Generator, jitter: float) -> tuple[Floats, Floats]:
+    """Distances to the nearest and second nearest of points strewn one a unit square."""
+    columns = np.arange(math.floor(x.min()) - 1, math.ceil(x.max()) + 2)
+    rows = np.arange(math.floor(y.min()) - 1, math.ceil(y.max()) + 2)
+    centres = np.stack(np.meshgrid(columns, rows), -1).reshape(-1, 2) + 0.5
+    seeds = centres + jitter * (rng.random(centres.shape) - 0.5)
+    distance: Floats = np.asarray(spatial.KDTree(seeds).query(np.stack([x, y], -1), k=2)[0])
+    return distance[..., 0], distance[..., 1]
+
+
+def _edge(value: Floats, width: float = 0.12) -> Floats:
+    """A step at 0, `width` wide, from 0 to 1."""
+    return np.clip(value / width + 0.5, 0, 1)
+
+
+def _stripes(x: Floats, y: Floats, rng: Generator) -> Floats:
+    return _edge(np.sin(2 * np.pi * x + 3 * noise(x / 2, y / 2, rng)), 0.6)
+
+
+def _spots(x: Floats, y: Floats, rng: Generator) -> Floats:
+    return _edge(_nearest(x, y, rng, 0.6)[0] - 0.33)
+
+
+def _tartan(x: Floats, y: Floats, rng: Generator) -> Floats:
+    bars = [_edge(np.sin(2 * np.pi * axis + 6 * rng.random()), 0.2) for axis in (x, y)]
+    return (bars[0] + bars[1]) / 2
+
+
+def _scales(x: Floats, y: Floats, rng: Generator) -> Floats:
+    column = np.floor(x)
+    row = y + 0.5 * (column % 2) + 0.1 * rng.random()
+    radius = np.hypot((x - column), 2 * (row - np.floor(row) - 0.5))
+    return np.clip(radius - 0.15, 0, 1)
+
+
+def _grass(x: Floats, y: Floats, rng: Generator) -> Floats:
+    return 0.6 * noise(4 * x, y, rng) + 0.4 * noise(x / 3, y / 3, rng)
+
+
+def _bricks(x: Floats, y: Floats, rng: Generator) -> Floats:
+    row = np.floor(2 * y)
+    along = x + 0.5 * (row % 2)
+    joint = np.minimum(np.abs(along - np.round(along)), np.abs(2 * y - np.round(2 * y)) / 2)
+    return _edge(joint - 0.06, 0.06) * (0.5 + 0.5 * noise(2 * x, 2 * y, rng))
+
+
+def _furrows(x: Floats, y: Floats, rng: Generator) -> Floats:
+    ridge = 0.5 + 0.5 * np.sin(2 * np.pi * (x + 0.4 * y) + 2 * noise(x / 2, y / 2, rng))
+    return 0.6 * ridge + 0.4 * noise(3 * x, 3 * y, rng)
+
+
+def _zigzag(x: Floats, y: Floats, rng: Generator) -> Floats:
+    along = 2 * x + rng.random()
+    teeth = np.abs(along - np.round(along))
+    return _edge(np.sin(2 * np.pi * (y + teeth)), 0.5)
+
+
+def _cells(x: Floats, y: Floats, rng: Generator) -> Floats:
+    first, second = _nearest(x, y, rng, 0.9)
+    return _edge(second - first - 0.16)
+
+
+def _rings(x: Floats, y: Floats, rng: Generator) -> Floats:
+    first, _ = _nearest(x / 2, y / 2, rng, 0.7)
+    return _edge(np.sin(14 * first), 0.6)
+
+
+def _marble(x: Floats, y: Floats, rng: Generator) -> Floats:
+    return 1 - np.abs(np.sin(5 * noise(x / 2, y / 2, rng) + y)) ** 0.7
+
+
+def _sand(x: Floats, y: Floats, rng: Generator) -> Floats:
+    ripples = np.sin(5 * y + 5 * noise(x / 3, y / 3, rng))
+    return 0.5 + 0.25 * ripples + 0.5 * (noise(6 * x, 6 * y, rng) - 0.5)
+
+
+def _slabs(x: Floats, y: Floats, rng: Generator) -> Floats:
+    along, across = 0.5 * (x + y), 0.5 * (x - y)
+    joint = np.minimum(np.abs(along - np.round(along)), np.abs(across - np.round(across)))
+    row, column = (np.floor(axis).astype(int) % 16 for axis in (along, across))
+    tone: Floats = rng.random((16, 16))[row, column]
+    return _edge(joint - 0.04, 0.05) * (0.35 + 0.65 * tone)
+
+
+def _lichen(x: Floats, y: Floats, rng: Generator) -> Floats:
+    patches = np.floor(5 * noise(x, y, rng)) / 5
+    return 0.8 * patches + 0.2 * noise(5 * x, 5 * y, rng)
+
+
+def _waves(x: Floats, y: Floats, rng: Generator) -> Floats:
+    return 0.5 + 0.5 * np.sin(2 * np.pi * (y + 0.25 * np.sin(2 * np.pi * x + 6 * rng.random())))
+
+
+def _dots(x: Floats, y: Floats, rng: Generator) -> Floats:
+    x = 2 * np.pi * (x + rng.random())
+    y = 2 * np.pi * y
+    lattice = np.cos(x) + np.cos(0.5 * x + 0.87 * y) + np.cos(0.5 * x - 0.87 * y)
+    return _edge(lattice - 0.5, 0.5)
+
+
+def _diamonds(x: Floats, y: Floats, rng: Generator) -> Floats:
+    shift = rng.random()
+    along, across = 1.5 * (x + shift), 0.6 * y
+    return _edge(np.sin(np.pi * (along + across)) * np.sin(np.pi * (along - across)), 0.15)
+
+
+def _speckle(x: Floats, y: Floats, rng: Generator) -> Floats:
+    return _edge(noise(4 * x, 4 * y, rng, octaves=1) - 0.6, 0.3)
+
+
+def _gravel(x: Floats, y: Floats, rng: Generator) -> Floats:
+    first, second = _nearest(2.5 * x, 2.5 * y, rng, 1.0)
+    return np.clip((second - first) * 1.5, 0, 1) * (0.5 + 0.5 * noise(3 * x, 3 * y, rng))
+
+
+def _planks(x: Floats, y: Floats, rng: Generator) -> Floats:
+    plank = np.floor(y)
+    tone: Floats = rng.random(64)[plank.astype(int) % 64]
+    grain = noise(x / 2 + 7 * tone, 6 * y, rng)
+    return _edge(0.46 - np.abs(y - plank - 0.5), 0.05) * (0.3 + 0.3 * tone + 0.4 * grain)
+
+
+def _clover(x: Floats, y: Floats, rng: Generator) -> Floats:
+    first, _ = _nearest(2 * x, 2 * y, rng, 0.8)
+    return np.clip(1.1 - 1.4 * first, 0, 1) * (0.4 + 0.6 * noise(x, y, rng))
+
+
+# ---- figures: outlines, parts and pools ----
+
+
+class Part(NamedTuple):
+    """One piece of a figure.
+
+    Attributes:
+        outline: name of a closed curve of the pool, over [-1, 1]^2, x forward and y down.
+        half: half its length and half its width, in the figure's unit.
+        skin: 0 and 1 the figure's two patterns, 2 its dark and 3 its pale plain colour.
+        parent: the part that carries it; "" is the figure itself.
+        joint: where on the parent, in the parent's [-1, 1]^2.
+        pivot: the point of its own [-1, 1]^2 that lies on the joint.
+        angle: of rest, in degrees clockwise from the parent's.
+        swing: amplitude in degrees of the swing that goes with every stride.
+        phase: of swing and bend, in strides.
+        bend: amplitude of the wave that travels along it, as a share of its width.
+        spin: turns a stride.
+        shade: factor of its brightness; below 1 for the far side.
+    """
+
+    outline: str
+    half: tuple[float, float]
+    skin: int = 0
+    parent: str = ""
+    joint: tuple[float, float] = (0, 0)
+    pivot: tuple[float, float] = (0, 0)
+    angle: float = 0
+    swing: float = 0
+    phase: float = 0
+    bend: float = 0
+    spin: float = 0
+    shade: float = 1
+
+
+Parts = dict[str, Part]
+"""A figure: its parts by name, in painter's order."""
+
+
+class Species(NamedTuple):
+    """A kind of figure, the view that suits it, and how high it flies, in roots of its area."""
+
+    view: View
+    parts: Parts
+    hover: float = 0
+
+
+def _limb(
+    name: str, upper: Part, lower: Part, on: str, joint: tuple[float, float], *,
+    angle: float = 90, knee: float = 20, swing: float = 30, phase: float = 0, shade: float = 1,
+) -> Parts:  # fmt: skip
+    """A limb of two pieces, jointed at the knee, the lower a quarter of a stride behind."""
+    root = (-0.85, 0.0)
+    upper = upper._replace(parent=on, joint=joint, pivot=root, angle=angle, swing=swing)
+    lower = lower._replace(parent=name, joint=(0.85, 0), pivot=root, angle=knee, swing=0.8 * swing)
+    return {
+        f"{name} end": lower._replace(phase=phase + 0.25, shade=shade),
+        name: upper._replace(phase=phase, shade=shade),
+    }
+
+
+def _pair(name: str, part: Part) -> Parts:
+    """A part and its mirror image across the x axis of its parent, half a stride apart."""
+    x, y = part.joint
+    mirrored = part._replace(joint=(x, -y), angle=-part.angle, phase=part.phase + 0.5)
+    return {f"left {name}": part, f"right {name}": mirrored}
+
+
+_HIND_LEG = Part("haunch", (0.42, 0.23)), Part("shank", (0.4, 0.13), 2)
+_FRONT_LEG = Part("haunch", (0.4, 0.17)), Part("shank", (0.4, 0.12), 2)
+_GECKO_LEG = Part("haunch", (0.36, 0.15)), Part("shank", (0.3, 0.12))
+_ARM = Part("sleeve", (0.36, 0.18)), Part("forearm", (0.38, 0.15), 3)
+_LEG = Part("thigh", (0.42, 0.25), 1), Part("calf", (0.42, 0.2), 2)
+
+TRAIN_KINDS: dict[str, Species] = {
+    "fox": Species("side", {
+        "tail": Part("brush", (0.8, 0.26), 1, "body", (-0.85, -0.4), (-0.95, 0), 205, 14, bend=0.8),
+        **_limb("far hind", *_HIND_LEG, "body", (-0.62, 0.3), angle=100, phase=0.5, shade=0.7),
+        **_limb("far front", *_FRONT_LEG, "body", (0.55, 0.3), shade=0.7),
+        "body": Part("torso", (1.05, 0.46), swing=3),
+        **_limb("near hind", *_HIND_LEG, "body", (-0.75, 0.3), angle=100),
+        **_limb("near front", *_FRONT_LEG, "body", (0.7, 0.35), phase=0.5),
+        "head": Part("muzzle", (0.56, 0.5), 0, "body", (0.85, -0.6), (-0.5, 0.3), -4, 7, 0.2),
+        "eye": Part("eyeball", (0.07, 0.07), 2, "head", (0.05, 0.0)),
+    }),
+    "beetle": Species("above", {
+        **_pair("front leg", Part("spindle", (0.55, 0.1), 2, "body", (0.6, 0.7), (-1, 0), 45, 20)),
+        **_pair("mid leg", Part("spindle", (0.6, 0.1), 2, "body", (0, 0.8), (-1, 0), 95, 20, 0.5)),
+        **_pair("hind leg", Part("spindle", (0.65, 0.1), 2, "body", (-0.6, 0.7), (-1, 0), 140, 20)),
+        **_pair("feeler", Part("spindle", (0.45, 0.06), 2, "head", (0.7, 0.3), (-1, 0), 35, 15)),
+        "head": Part("mandible", (0.4, 0.42), 1, "body", (0.95, 0), (-0.6, 0), 0, 8),
+        "body": Part("elytra", (0.95, 0.72), 0),
+        "seam": Part("spindle", (0.75, 0.05), 2, "body", (-0.1, 0)),
+    }),
+    "truck": Species("side", {
+        "chassis": Part("box", (1.5, 0.12), 2, "", (0, 0.45), swing=0.6),
+        "cargo": Part("box", (0.95, 0.62), 0, "chassis", (-0.3, -1), (0, 0.9), 0, 1),
+        "cab": Part("cab", (0.5, 0.55), 1, "chassis", (0.72, -0.5), (0, 0.9), 0, 1, 0.3),
+        "window": Part("cab", (0.25, 0.18), 3, "cab", (0.1, -0.4)),
+        **{f"{where} wheel": Part("wheel", (0.3, 0.3), 2, "chassis", (x, 1), spin=1)
+           for where, x in (("rear", -0.75), ("second", -0.3), ("front", 0.72))},
+        **{f"{where} hub": Part("hub", (0.2, 0.2), 3, f"{where} wheel")
+           for where in ("rear", "second", "front")},
+    }),
+    "koi": Species("above", {
+        **_pair("pectoral", Part("fin", (0.4, 0.25), 1, "body", (0.35, 0.75), (0.9, 0), -50, 25)),
+        "tail": Part("fin", (0.5, 0.42), 1, "body", (-0.92, 0), (0.9, 0), 0, 28, 0.15, bend=0.4),
+        "body": Part("spool", (1.15, 0.46), 0, pivot=(0.7, 0), bend=0.5),
+        "dorsal": Part("fin", (0.4, 0.1), 1, "body", (-0.1, 0), bend=0.5),
+    }),
+    "gecko": Species("above", {
+        "tail": Part("brush", (0.85, 0.2), 1, "body", (-0.9, 0), (-0.95, 0), 180, 18, bend=1.2),
+        **_limb("left front", *_GECKO_LEG, "body", (0.6, 0.6), angle=60, knee=35),
+        **_limb("right front", *_GECKO_LEG, "body", (0.6, -0.6), angle=-60, knee=-35, phase=0.5),
+        **_limb("left hind", *_GECKO_LEG, "body", (-0.65, 0.6), angle=115, knee=-35, phase=0.5),
+        **_limb("right hind", *_GECKO_LEG, "body", (-0.65, -0.6), angle=-115, knee=35),
+        "head": Part("mandible", (0.42, 0.36), 1, "body", (0.9, 0), (-0.7, 0), 0, 14, 0.4),
+        "body": Part("torso", (0.95, 0.42), 0, bend=0.25),
+    }),
+}  # fmt: skip
+
+VAL_KINDS: dict[str, Species] = {
+    "heron": Species("side", {
+        "far leg": Part("stilt", (0.55, 0.1), 2, "body", (-0.05, 0.75), (-0.95, 0), 90, 24, 0.5),
+        "far wing": Part("wing", (0.75, 0.5), 1, "body", (0.2, -0.4), (0.8, -0.2), 20, 25),
+        "neck": Part("neck", (0.6, 0.2), 0, "body", (0.8, -0.5), (-0.9, 0.2), -62, 10, bend=0.5),
+        "head": Part("bill", (0.46, 0.2), 1, "neck", (0.9, 0), (-0.6, 0), 64, 9, 0.4),
+        "eye": Part("almond", (0.08, 0.05), 2, "head", (-0.35, -0.2)),
+        "body": Part("plump", (0.95, 0.55), 0, angle=-8, swing=3),
+        "near leg": Part("stilt", (0.55, 0.1), 2, "body", (0.1, 0.8), (-0.95, 0), 98, 24),
+        "wing": Part("wing", (0.8, 0.5), 1, "body", (0.35, -0.35), (0.8, -0.2), 8, 25),
+    }),
+    "dancer": Species("side", {
+        **_limb("far arm", *_ARM, "body", (0, -0.75), angle=60, knee=-35, swing=45,
+                phase=0.5, shade=0.75),
+        **_limb("far leg", *_LEG, "body", (-0.15, 0.8), knee=15, shade=0.75),
+        **_limb("near leg", *_LEG, "body", (0.1, 0.8), knee=15, phase=0.5),
+        "body": Part("bodice", (0.44, 0.56), 0, swing=5),
+        "skirt": Part("bell", (0.66, 0.44), 1, "body", (0, 0.55), (0, -0.8), 0, 10, 0.3),
+        "head": Part("bun", (0.32, 0.36), 3, "body", (0, -1), (0, 0.85), 0, 8, 0.3),
+        "hair": Part("bell", (0.3, 0.19), 2, "head", (-0.1, -0.65), angle=-15),
+        **_limb("near arm", *_ARM, "body", (0.1, -0.75), angle=110, knee=-40, swing=45),
+    }),
+    "crab": Species("above", {
+        **{f"{side} leg {n}": Part("sickle", (0.5, 0.12), 1, "body", (x, 0.75 * sign), (-0.95, 0),
+                                   sign * angle, 18, 0.25 * n)
+           for side, sign in (("left", 1), ("right", -1))
+           for n, (x, angle) in enumerate(((0.2, 75), (-0.2, 95), (-0.5, 120)))},
+        **_pair("arm", Part("sickle", (0.42, 0.16), 1, "body", (0.6, 0.7), (-0.9, 0), 30, 14)),
+        "left claw": Part("pincer", (0.42, 0.3), 0, "left arm", (0.9, 0), (-0.8, 0), -40, 18, 0.2),
+        "right claw": Part("pincer", (0.42, 0.3), 0, "right arm", (0.9, 0), (-0.8, 0), 40, 18, 0.7),
+        "body": Part("carapace", (0.68, 0.9), 0),
+        **_pair("eye", Part("almond", (0.1, 0.08), 2, "body", (0.85, 0.3))),
+    }),
+    "squid": Species("above", {
+        **{f"arm {n}": Part("tentacle", (0.8, 0.19), 1, "body", (-0.85, y), (-1, 0), 180 - 55 * y,
+                            10, 0.17 * n, bend=1.3)
+           for n, y in enumerate((-0.6, 0.6, -0.3, 0.3, 0.0))},
+        **_pair("lobe", Part("lobe", (0.4, 0.3), 1, "body", (0.45, 0.5), (0, -0.7), 10, 18)),
+        "body": Part("mantle", (1.0, 0.44), 0, bend=0.15),
+        **_pair("eye", Part("almond", (0.12, 0.1), 3, "body", (-0.75, 0.55))),
+    }),
+    "copter": Species("side", {
+        "boom": Part("tentacle", (0.85, 0.16), 1, "body", (-0.7, -0.2), (-1, 0), 182),
+        "fin": Part("lobe", (0.28, 0.2), 0, "boom", (0.9, 0), (0, 0.2), 100),
+        "tail rotor": Part("blade", (0.3, 0.06), 2, "boom", (0.95, 0), spin=1.3),
+        "skid": Part("blade", (0.75, 0.06), 2, "body", (0.05, 1.3)),
+        "strut": Part("sickle", (0.2, 0.06), 2, "body", (0.1, 0.8), (-0.8, 0), 90),
+        "body": Part("fuselage", (0.9, 0.55), 0, swing=4),
+        "canopy": Part("almond", (0.34, 0.3), 3, "body", (0.5, -0.2), angle=25),
+        "mast": Part("sickle", (0.16, 0.07), 2, "body", (-0.05, -1), (-0.5, 0), -90),
+        "rotor": Part("blade", (1.3, 0.08), 2, "mast", (0.8, 0), angle=90, swing=9),
+    }, hover=0.5),
+}  # fmt: skip
+
+STILLS_KINDS: dict[str, Species] = {
+    "turtle": Species("above", {
+        **_pair("flipper", Part("paddle", (0.6, 0.22), 1, "body", (0.55, 0.6), (-0.9, 0), 50, 30)),
+        **_pair("hind", Part("paddle", (0.36, 0.18), 1, "body", (-0.7, 0.6), (-0.9, 0), 135, 25)),
+        "head": Part("knob", (0.36, 0.26), 1, "body", (0.95, 0), (-0.7, 0), 0, 15),
+        "body": Part("shell", (0.98, 0.8), 0),
+    }),
+    "butterfly": Species("above", {
+        **_pair("hind", Part("hindwing", (0.62, 0.5), 1, "body", (-0.2, 0.5), (-0.9, 0), 118, 14)),
+        **_pair("fore", Part("forewing", (0.9, 0.55), 0, "body", (0.4, 0.5), (-0.9, 0), 70, 16)),
+        "body": Part("abdomen", (0.75, 0.13), 2, bend=0.4),
+    }),
+    "flower": Species("side", {
+        "stalk": Part("stem", (1.0, 0.09), 1, "", (0, 0.2), (-1, 0), 90, 5, bend=1.2),
+        "low leaf": Part("frond", (0.5, 0.18), 1, "stalk", (0.2, 0), (-1, 0), -60, 12),
+        "high leaf": Part("frond", (0.5, 0.18), 1, "stalk", (-0.3, 0), (-1, 0), 60, 12),
+        **{f"petal {angle}": Part("petal", (0.52, 0.34), 0, "heart", (0, 0), (-1.1, 0), angle, 5)
+           for angle in range(0, 360, 60)},
+        "heart": Part("cog", (0.3, 0.3), 2, "", (0, -0.4), swing=10),
+    }),
+    "robot": Species("side", {
+        **_pair("leg", Part("piston", (0.5, 0.2), 1, "body", (0.95, 0.5), (-0.9, 0), 0, 12)),
+        **_pair("arm", Part("piston", (0.55, 0.16), 1, "body", (-0.7, 0.95), (-0.9, 0), 40, 45)),
+        "head": Part("visor", (0.36, 0.42), 1, "body", (-1, 0), (0.8, 0), 0, 10),
+        "body": Part("armour", (0.7, 0.6), 0, angle=90, swing=4),
+        "lamp": Part("cog", (0.16, 0.16), 3, "body", (-0.2, 0)),
+    }),
+    "snail": Species("side", {
+        **_pair("horn", Part("stem", (0.3, 0.06), 1, "foot", (0.85, 0.3), (-1, 0), -60, 20)),
+        "foot": Part("slug", (1.25, 0.34), 1, "", (0.1, 0.5), bend=0.2),
+        "house": Part("whorl", (0.8, 0.75), 0, "foot", (-0.2, -0.6), (0, 0.75), 0, 8),
+    }),
+    "plane": Species("above", {
+        **_pair("fin", Part("vane", (0.42, 0.22), 1, "body", (-0.85, 0.3), (-0.9, 0), 110, 4)),
+        **_pair("wing", Part("vane", (1.0, 0.34), 1, "body", (0.15, 0.5), (-0.95, 0), 100, 5)),
+        "body": Part("cigar", (1.2, 0.3), 0),
+        "nose": Part("cog", (0.16, 0.2), 2, "body", (0.95, 0), spin=0.3),
+    }),
+}  # fmt: skip
+
+
+def _star(corners: int, *radii: float) -> Points:
+    """A round outline, whose corners lie at the radii by turns."""
+    angles = [2 * math.pi * i / corners for i in range(corners)]
+    reach = [radii[i % len(radii)] for i in range(corners)]
+    return [(r * math.cos(a), r * math.sin(a)) for r, a in zip(reach, angles, strict=True)]
+
+
+TRAIN_OUTLINES: dict[str, Points] = {
+    "torso": [(-1, -.2), (-.7, -.9), (.1, -.6), (.7, -1), (1, -.3), (.8, .7), (.1, .45), (-.5, .9),
+        (-.95, .7)],
+    "brush": [(-1, -.2), (-.4, -.5), (.3, -1), (.8, -.6), (1, 0), (.7, .4), (.2, .9), (-.5, .5),
+        (-1, .2)],
+    "muzzle": [(-1, .4), (-.8, -.2), (-.85, -1), (-.75, -1), (-.35, -.45), (-.1, -1), (0, -1),
+        (.1, -.3), (1, .3), (1, .5), (.3, .75), (-.5, 1)],
+    "eyeball": _star(9, 1),
+    "haunch": [(-1, -.5), (-.6, -1), (.3, -.6), (1, -.45), (1, .45), (.1, .55), (-.6, 1), (-1, .6)],
+    "shank": [(-1, -.7), (.6, -.4), (.72, -1), (1, -1), (1, .6), (.3, .5), (-1, .7)],
+    "elytra": [(-1, 0), (-.75, -.75), (-.1, -1), (.7, -.9), (1, -.35), (1, .35), (.7, .9), (-.1, 1),
+        (-.75, .75)],
+    "mandible": [(-1, -1), (.2, -.9), (.5, -.5), (1, -.7), (.75, 0), (1, .7), (.5, .5), (.2, .9),
+        (-1, 1)],
+    "spindle": [(-1, -1), (.2, -.5), (1, -.3), (1, .3), (.2, .5), (-1, 1)],
+    "box": [(-1, -1)] * 3 + [(1, -1)] * 3 + [(1, 1)] * 3 + [(-1, 1)] * 3,
+    "cab": [(-1, 1)] * 3 + [(-1, -1)] * 3 + [(.1, -1)] * 2 + [(.65, -.05)] * 2 + [(1, .1)] * 2 +
+        [(1, 1)] * 3,
+    "wheel": _star(14, 1),
+    "hub": [(-1, -.25), (-.25, -.25), (-.25, -1), (.25, -1), (.25, -.25), (1, -.25), (1, .25),
+        (.25, .25), (.25, 1), (-.25, 1), (-.25, .25), (-1, .25)],
+    "spool": [(1, 0), (.8, -.55), (.3, -1), (-.4, -.6), (-1, -.2), (-1, .2), (-.4, .6), (.3, 1),
+        (.8, .55)],
+    "fin": [(1, -.3), (.2, -.5), (-1, -1), (-.7, -.3), (-.45, 0), (-.7, .3), (-1, 1), (.2, .5),
+        (1, .3)],
+    "tower": [(-1, 1)] * 3 + [(-1, -.65)] * 3 + [(-.1, -.65)] * 3 + [(-.1, -1)] * 3 + [(1, -1)] * 3
+        + [(1, 1)] * 3,
+    "hedge": [(-1, 1), (-1, 1), (-1, -.3), (-.85, -.7), (-.6, -.5), (-.4, -1), (-.1, -.75),
+        (.15, -1), (.4, -.6), (.7, -.9), (1, -.4), (1, 1), (1, 1)],
+    "oak": [(-.2, 1), (-.2, 1), (-.12, .4), (-.7, .45), (-1, 0), (-.8, -.5), (-.4, -.6), (-.2, -1),
+        (.3, -.9), (.5, -.6), (.95, -.4), (1, .1), (.7, .4), (.15, .4), (.22, 1), (.22, 1)],
+    "crown": _star(22, 1, 0.9),
+    "leaf": [(-1, -.2), (-.7, -.3), (-.4, -.9), (-.1, -.6), (.2, -1), (.5, -.6), (1, .1), (.6, .5),
+        (.3, .4), (0, 1), (-.5, .6), (-.8, .1)],
+    "pebble": [(-1, .1), (-.5, -.9), (.4, -1), (1, -.2), (.7, .8), (-.3, 1)],
+}  # fmt: skip
+
+VAL_OUTLINES: dict[str, Points] = {
+    "plump": [(-1, -.4), (-.3, -.5), (.5, -1), (1, -.5), (.9, .3), (.3, 1), (-.3, .8), (-.8, .1)],
+    "neck": [(-1, -1), (-.4, -.5), (.2, -.9), (1, -.7), (1, .4), (.3, .2), (-.3, .8), (-1, 1)],
+    "bill": [(-1, 0), (-.8, -.8), (-.4, -1), (-.05, -.4), (1, .1), (1, .2), (0, .6), (-.5, 1),
+        (-.9, .7)],
+    "almond": [(-1, 0), (-1, 0), (-.3, -1), (.4, -.9), (1, 0), (1, 0), (.3, 1), (-.4, .9)],
+    "wing": [(1, -.4), (.4, -1), (-.5, -.8), (-1, .1), (-1, .2), (-.6, .2), (-.6, .7), (-.2, .5),
+        (-.1, 1), (.3, .6), (.5, .8), (.95, .2)],
+    "stilt": [(-1, -.6), (-.15, -.35), (0, -.8), (.15, -.35), (.85, -.35), (.95, -1), (1, -1),
+        (1, .6), (.1, .4), (0, .8), (-.15, .4), (-1, .6)],
+    "sleeve": [(-1, -.6), (-.8, -1), (-.3, -.9), (.5, -.5), (1, -.8), (1, .8), (.5, .5), (-.3, .8),
+        (-.9, 1)],
+    "forearm": [(-1, -.7), (-.4, -.9), (.5, -.4), (.7, -.9), (1, -.3), (.95, .6), (.6, .5),
+        (-.4, .7), (-1, .8)],
+    "thigh": [(-1, -1), (-.2, -.9), (.5, -.55), (.95, -.6), (1, 0), (.9, .55), (.3, .6), (-.3, 1),
+        (-1, .8)],
+    "calf": [(-1, -.5), (-.5, -.6), (.5, -.25), (.75, -.4), (.85, -1), (1, -1), (1, .5), (.4, .35),
+        (-.3, .9), (-1, .6)],
+    "bodice": [(-1, -.9), (-.5, -1), (.5, -1), (1, -.9), (.9, -.4), (.55, .2), (.8, 1), (-.8, 1),
+        (-.55, .2), (-.9, -.4)],
+    "bell": [(-.45, -1), (.45, -1), (.6, -.3), (1, .8), (.6, .95), (.3, .75), (0, 1), (-.35, .75),
+        (-.6, .95), (-1, .8)],
+    "bun": [(-.9, .1), (-1, -.5), (-.6, -.7), (-.5, -1), (.2, -1), (.8, -.5), (.85, 0), (1, .2),
+        (.8, .4), (.5, 1), (-.4, 1)],
+    "sickle": [(-1, -.8), (-.2, -1), (.5, -.6), (1, .8), (1, 1), (.4, .3), (-.2, .1), (-1, .6)],
+    "pincer": [(-1, -.3), (-.5, -1), (.4, -1), (1, -.35), (1, -.25), (.3, -.25), (.05, .05),
+        (.3, .2), (.9, .35), (.5, .9), (-.4, 1), (-1, .4)],
+    "carapace": [(1, -.25), (.75, -.3), (.75, -.75), (.45, -.65), (.35, -1), (.05, -.75),
+        (-.4, -.9), (-.6, -.65), (-1, -.5), (-.8, 0), (-1, .5), (-.6, .65), (-.4, .9), (.05, .75),
+        (.35, 1), (.45, .65), (.75, .75), (.75, .3), (1, .25)],
+    "mantle": [(1, 0), (1, 0), (.5, -.6), (0, -.95), (-.6, -1), (-.8, -.6), (-1, -.7), (-1, .7),
+        (-.8, .6), (-.6, 1), (0, .95), (.5, .6)],
+    "tentacle": [(-1, -1), (-.3, -.55), (.5, -.3), (.75, -.6), (1, -.2), (1, .2), (.75, .6),
+        (.5, .3), (-.3, .55), (-1, 1)],
+    "lobe": [(-.8, -1), (.5, -1), (1, -.7), (.8, 0), (.1, 1), (-.3, .9), (-1, -.2)],
+    "fuselage": [(1, .3), (.9, -.3), (.5, -.85), (-.1, -1), (-.7, -.6), (-1, -.4), (-1, 0),
+        (-.6, .5), (-.1, 1), (.6, 1)],
+    "blade": [(-1, -.6), (-.9, -1), (-.15, -.6), (0, -1), (.15, -.6), (.9, -1), (1, .4), (.1, .6),
+        (0, 1), (-.1, .6), (-1, .4)],
+    "crag": [(-1, 1), (-1, 1), (-.9, .1), (-.6, -.2), (-.5, -.8), (-.1, -.7), (.1, -1), (.45, -.8),
+        (.6, -.1), (.9, .1), (1, 1), (1, 1)],
+    "mesa": [(-1, 1), (-1, 1), (-.95, .3), (-.85, .1), (-.85, -.85), (-.8, -1), (-.5, -.9),
+        (-.1, -1), (.4, -.92), (.8, -1), (.87, -.8), (.84, 0), (.97, .3), (1, 1), (1, 1)],
+    "boulder": [(-1, -.5), (-.8, -.95), (-.1, -1), (.6, -.9), (1, -.6), (.9, 0), (1, .6), (.7, .95),
+        (0, .9), (-.6, 1), (-.95, .7)],
+    "column": [(-1, 1)] * 2 + [(-1, .85)] * 2 + [(-.7, .8), (-.6, -.75), (-1, -.85)] + [(-1, -1)] *
+        2 + [(1, -1)] * 2 + [(1, -.85), (.6, -.75), (.7, .8)] + [(1, .85)] * 2 + [(1, 1)] * 2,
+    "cactus": [(-.2, 1), (-.25, .3), (-.8, .3), (-1, 0), (-1, -.5), (-.75, -.5), (-.7, 0),
+        (-.25, 0), (-.25, -.8), (0, -1), (.25, -.8), (.25, -.2), (.7, -.2), (.7, -.7), (1, -.7),
+        (1, 0), (.7, .15), (.25, .15), (.2, 1)],
+    "starfish": _star(10, 1, 0.4),
+}  # fmt: skip
+
+STILLS_OUTLINES: dict[str, Points] = {
+    "paddle": [(-1, -.4), (-.2, -.8), (.6, -1), (1, -.1), (.5, .3), (.1, 1), (-.5, .5), (-1, .5)],
+    "knob": [(-1, -.5), (-.2, -.6), (.3, -1), (.9, -.6), (1, .1), (.7, .9), (.1, .9), (-.3, .55),
+        (-1, .6)],
+    "shell": [(-1, 0), (-.75, -.3), (-.8, -.7), (-.35, -.75), (-.1, -1), (.3, -.72), (.75, -.75),
+        (.7, -.3), (1, 0), (.7, .3), (.75, .75), (.3, .72), (-.1, 1), (-.35, .75), (-.8, .7),
+        (-.75, .3)],
+    "hindwing": [(-1, -.2), (-.3, -.9), (.5, -1), (.8, -.4), (.6, .1), (1, .5), (.8, .9), (.3, .7),
+        (-.2, 1), (-.9, .3)],
+    "forewing": [(-1, -.1), (-.2, -.5), (.6, -1), (1, -.9), (.9, -.2), (.6, .3), (.7, .8), (.1, 1),
+        (-.4, .6), (-1, .3)],
+    "abdomen": [(1, -.4), (.8, -1), (.55, -.3), (.2, -.9), (-.3, -.7), (-1, -.1), (-1, .1),
+        (-.3, .7), (.2, .9), (.55, .3), (.8, 1), (1, .4)],
+    "stem": [(-1, -1), (-.4, -.4), (.2, -.8), (1, -.7), (.8, .2), (.3, .3), (-.3, 1), (-1, .6)],
+    "frond": [(-1, 0), (-.6, -.4), (-.3, -1), (-.1, -.7), (.3, -.9), (.4, -.5), (1, 0), (1, 0),
+        (.4, .6), (.2, .5), (-.2, 1), (-.6, .5)],
+    "petal": [(-1, 0), (-.5, -.5), (.3, -1), (.9, -.8), (1, -.4), (.7, 0), (1, .4), (.9, .8),
+        (.3, 1), (-.5, .5)],
+    "cog": _star(18, 1, 1, 0.6),
+    "piston": [(-1, -1), (-.5, -1), (-.4, -.45), (.2, -.45), (.3, -.8), (.8, -.8), (1, -1), (1, 1),
+        (.8, .8), (.3, .8), (.2, .45), (-.4, .45), (-.5, 1), (-1, 1)],
+    "visor": [(-1, -.3), (-.75, -.9), (-.2, -.75), (0, -1), (.3, -.7), (.6, -.6), (.7, -.3),
+        (1, -.35), (1, .35), (.7, .3), (.6, .6), (.3, .7), (0, 1), (-.2, .75), (-.75, .9),
+        (-1, .3)],
+    "armour": [(-1, -.6), (-.7, -1), (-.3, -.75), (.3, -.5), (.6, -.9), (1, -.7), (1, .7), (.6, .9),
+        (.3, .5), (-.3, .75), (-.7, 1), (-1, .6)],
+    "slug": [(-1, .8), (-.6, .2), (.1, -.1), (.5, -.2), (.7, -.9), (.95, -1), (1, -.4), (.85, .5),
+        (.6, 1), (-.9, 1)],
+    "whorl": [(-1, .3), (-.9, -.5), (-.4, -1), (.3, -.95), (.85, -.5), (1, .1), (.7, .5), (.95, .9),
+        (.5, 1), (-.2, .8), (-.7, .8)],
+    "vane": [(-1, -.9), (-.2, -1), (.9, .3), (1, .9), (.7, 1), (-.1, .4), (-1, 1)],
+    "cigar": [(1, 0), (.85, -.75), (.4, -1), (-.1, -.9), (-.5, -.4), (-.9, -.35), (-1, 0),
+        (-.9, .35), (-.5, .4), (-.1, .9), (.4, 1), (.85, .75)],
+    "pine": [(-.12, 1), (-.12, .75), (-1, .75), (-.5, .3), (-.8, .25), (-.35, -.25), (-.55, -.3),
+        (0, -1), (0, -1), (.55, -.3), (.35, -.25), (.8, .25), (.5, .3), (1, .75), (.12, .75),
+        (.12, 1)],
+    "toadstool": [(-.35, 1), (-.25, .2), (-1, .15), (-.95, -.4), (-.3, -1), (.35, -.95), (1, -.3),
+        (1, .15), (.25, .2), (.4, 1)],
+    "gable": [(-.8, 1), (-.8, 1), (-.8, -.1), (-1, -.1), (-1, -.1), (0, -1), (0, -1), (1, -.1),
+        (1, -.1), (.8, -.1), (.8, 1), (.8, 1)],
+    "puddle": [(-1, .3), (-.7, -.2), (-.8, -.7), (0, -.6), (.5, -1), (1, -.5), (.6, 0), (.9, .6),
+        (.2, .5), (-.2, 1), (-.8, .9)],
+    "shard": [(-1, .6), (-1, .6), (-.3, -1), (-.3, -1), (.8, -.5), (.8, -.5), (1, .4), (1, .4),
+        (0, 1)],
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What one split is made of; no outline and no pattern is in two pools.
+
+    Attributes:
+        number: its place in the random state.
+        kinds: the figures that can be an object.
+        outlines: closed curves through the corners given, corners cut.
+        coats: patterns of figures.
+        grounds: patterns of ground, backdrop and props.
+        standing: outlines of the props of a view from the side.
+        lying: outlines of the clutter on the ground.
+        screens: the outline of what can hide a figure, by view; stills hide nothing.
+    """
+
+    number: int
+    kinds: dict[str, Species]
+    outlines: dict[str, Points]
+    coats: tuple[Pattern, ...]
+    grounds: tuple[Pattern, ...]
+    standing: tuple[str, ...]
+    lying: tuple[str, ...]
+    screens: dict[View, str]
+
+
+POOLS = {
+    "train": Pool(
+        number=0,
+        kinds=TRAIN_KINDS,
+        outlines=TRAIN_OUTLINES,
+        coats=(_stripes, _spots, _tartan, _scales),
+        grounds=(_grass, _bricks, _furrows),
+        standing=("hedge", "tower", "oak"),
+        lying=("pebble", "leaf"),
+        screens={"side": "hedge", "above": "crown"},
+    ),
+    "val": Pool(
+        number=1,
+        kinds=VAL_KINDS,
+        outlines=VAL_OUTLINES,
+        coats=(_zigzag, _cells, _rings, _marble),
+        grounds=(_sand, _slabs, _lichen),
+        standing=("crag", "column", "cactus"),
+        lying=("starfish", "boulder"),
+        screens={"side": "mesa", "above": "boulder"},
+    ),
+    "stills": Pool(
+        number=2,
+        kinds=STILLS_KINDS,
+        outlines=STILLS_OUTLINES,
+        coats=(_waves, _dots, _diamonds, _speckle),
+        grounds=(_gravel, _planks, _clover),
+        standing=("gable", "pine", "toadstool"),
+        lying=("shard", "puddle"),
+        screens={},
+    ),
+}

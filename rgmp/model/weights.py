@@ -1,0 +1,252 @@
+"""Weights: ours, the authors' released file, and an encoder's ImageNet initialisation.
+
+Ours is one safetensors file whose metadata carry the network's settings, so that it runs alone.
+Nothing here unpickles code: `torch.load` is called with `weights_only=True`. Weights of half,
+bfloat16 and double precision become single.
+"""
+
+import json
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from rgmp.config.study import Network
+from rgmp.errors import UserError
+from rgmp.model.network import RGMP
+from rgmp.runtime.files import appearing, require_regular
+
+_METADATA = "rgmp"
+_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
+_RELEASED_NAMES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
+    (r"^encoder\.conv1_mask\.", "Encoder.conv1_p."),
+    (r"^encoder\.layer(\d)\.", lambda m: f"Encoder.res{int(m[1]) + 1}."),
+    (r"^encoder\.", "Encoder."),
+    (r"^decoder\.global_convolution\.column(\d)\.", r"Decoder.GC.conv_l\1."),
+    (r"^decoder\.global_convolution\.row(\d)\.", r"Decoder.GC.conv_r\1."),
+    (r"^decoder\.global_convolution\.residual\.conv(\d)\.", r"Decoder.convG\1."),
+    (r"^decoder\.refine(\d)\.skip\.", r"Decoder.RF\1.convFS1."),
+    (r"^decoder\.refine(\d)\.skip_residual\.conv1\.", r"Decoder.RF\1.convFS2."),
+    (r"^decoder\.refine(\d)\.skip_residual\.conv2\.", r"Decoder.RF\1.convFS3."),
+    (r"^decoder\.refine(\d)\.residual\.conv(\d)\.", r"Decoder.RF\1.convMM\2."),
+    (r"^decoder\.head(\d)\.", r"Decoder.pred\1."),
+]
+"""Our names and the authors' (facts/rgmp.md, "Released checkpoint"); the first that fits counts."""
+
+
+def save(path: Path, network: RGMP, metadata: Mapping[str, str]) -> None:
+    """Write the network's weights and settings to `path`, whole or not at all."""
+    tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    settings = network.settings.model_dump_json(exclude={"initial_weights"})
+    # one key: safetensors writes several in an order that changes from run to run
+    described = json.dumps({**metadata, "network": settings}, sort_keys=True)
+    content = safetensors.torch.save(tensors, metadata={_METADATA: described})
+    with appearing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def load(path: Path) -> tuple[RGMP, dict[str, str]]:
+    """Read a network from our file or from the authors' released one, on the CPU, in eval mode.
+
+    Returns:
+        The network, and the metadata that were saved with it; none with the authors'.
+
+    Raises:
+        UserError: the file is missing or is neither, a key is missing, surplus or misshapen, or a
+            weight is no finite number.
+    """
+    require_regular(path, "train first, or name other weights")
+    ours = _read_ours(path)
+    metadata: dict[str, str] = {}
+    if ours is None:
+        state = read_state_dict(path)
+        released = {key.removeprefix("module."): value for key, value in state.items()}
+        if len(released) < len(state):
+            raise UserError(f"{path}: is no RGMP: a key stands there with and without module.")
+        network = _filled(Network(), released, path, _released_name)
+    else:
+        metadata, tensors = ours
+        network = _filled(_settings(metadata.pop("network"), path), tensors, path)
+    return network.eval(), metadata
+
+
+def load_imagenet(network: RGMP, path: Path) -> tuple[list[nn.BatchNorm2d], list[str]]:
+    """Initialise the encoder from a torchvision ResNet's `state_dict`, as far as the file goes.
+
+    Returns:
+        The encoder's batch norms whose statistics the file does not have, and the names of the
+        modules that it does not have, for the log.
+
+    Raises:
+        UserError: the file is missing, is no `state_dict`, is another network's, or has nothing; or
+            a weight is no finite number.
+    """
+    tensors = read_state_dict(path)
+    encoder = network.encoder
+    own = encoder.state_dict()
+    found = {key: value for key, value in tensors.items() if key in own}
+    if "conv1.weight" not in found:
+        raise UserError(f"{path}: has no conv1.weight; name a torchvision ResNet's state_dict")
+    surplus = [key for key in tensors if key not in own and not key.startswith("fc.")]
+    if surplus:
+        raise UserError(
+            f"{path}: has {surplus[0]}, a {network.settings.backbone} has not; name weights of "
+            "that backbone"
+        )
+    for key, value in found.items():
+        if value.shape != own[key].shape:
+            raise UserError(
+                f"{path}: {key} is {_shape(value)}, a {network.settings.backbone} of width "
+                f"{network.settings.width} has {_shape(own[key])}; name weights of that backbone"
+            )
+    _require_finite(found, path)
+    encoder.load_state_dict(found, strict=False)
+    norms = [
+        module
+        for name, module in encoder.named_modules()
+        if isinstance(module, nn.BatchNorm2d) and f"{name}.running_mean" not in found
+    ]
+    lacking = [key for key in set(own) - set(found) if not _is_count(key)]
+    absent = sorted({key.rpartition(".")[0] for key in lacking} - {""})
+    return norms, absent
+
+
+def _read_ours(path: Path) -> tuple[dict[str, str], dict[str, Tensor]] | None:
+    """Our metadata and tensors; None where the file is no safetensors at all."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError):
+        return None
+    try:
+        described = json.loads(metadata[_METADATA])
+    except (KeyError, ValueError, RecursionError):
+        described = None
+    known = isinstance(described, dict) and all(isinstance(v, str) for v in described.values())
+    if not known or "network" not in described:
+        raise UserError(f"{path}: a safetensors file without a network's settings; not one of ours")
+    return described, tensors
+
+
+def _settings(text: str, path: Path) -> Network:
+    try:
+        return Network.model_validate_json(text)
+    except ValidationError as error:
+        raise UserError(
+            f"{path}: the network's settings in it are not those of this version; train again"
+        ) from error
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read a `state_dict` as PyTorch pickles it, nothing but plain tensors in it.
+
+    Raises:
+        UserError: the file is missing or is none.
+    """
+    size = require_regular(path, "name a PyTorch state_dict").st_size
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as content:
+                if sum(entry.file_size for entry in content.infolist()) > size:
+                    raise ValueError("it is compressed, and PyTorch compresses nothing")
+        value = torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError as error:
+        raise UserError(f"{path}: no weights file to be read ({error.strerror})") from error
+    except Exception as error:  # broken bytes lead an unpickler to raise nearly anything
+        raise UserError(
+            f"{path}: is no weights file; allowed: our .safetensors or a PyTorch state_dict"
+        ) from error
+    if not isinstance(value, dict) or not all(
+        isinstance(k, str) and isinstance(v, Tensor) and _is_plain(v) for k, v in value.items()
+    ):
+        raise UserError(f"{path}: is no state_dict (names to plain tensors)")
+    return value
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether its numbers lie in memory, one after the other."""
+    return tensor.layout == torch.strided and not tensor.is_nested and not tensor.is_meta
+
+
+def _released_name(key: str) -> str:
+    """What the authors call one of our tensors."""
+    for pattern, replacement in _RELEASED_NAMES:
+        key, found = re.subn(pattern, replacement, key)
+        if found:
+            return key
+    raise KeyError(key)
+
+
+def _filled(
+    settings: Network, tensors: Mapping[str, Tensor], path: Path, name: Callable[[str], str] = str
+) -> RGMP:
+    """A network with the weights of a file, which has every key, no other, and their shapes.
+
+    Args:
+        settings: of the network.
+        tensors: of the file.
+        path: of the file, for the refusal.
+        name: what the file calls one of the network's tensors.
+
+    Raises:
+        UserError: the file has not, or not the numbers that weights are.
+    """
+    try:
+        with torch.device("meta"):  # settings may ask for more memory than there is
+            expected = {name(key): value for key, value in RGMP(settings).state_dict().items()}
+    except (RuntimeError, TypeError) as error:  # more than there can be
+        raise UserError(f"{path}: is no RGMP: no network has its width; train again") from error
+    # PyTorch counted no batches before 0.4.1, and a frozen norm has no use for the count
+    missing = [k for k in expected if k not in tensors and not _is_count(k)]
+    surplus = [k for k in tensors if k not in expected]
+    misshapen = [k for k, v in expected.items() if k in tensors and tensors[k].shape != v.shape]
+    for what, keys in (("missing", missing), ("surplus", surplus), ("misshapen", misshapen)):
+        if keys:
+            more = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
+            raise UserError(f"{path}: is no RGMP: {what} key {keys[0]}{more}")
+    _require_finite(tensors, path)
+    network = RGMP(settings)
+    own = {name(key): value for key, value in network.state_dict().items()}
+    for key, value in tensors.items():
+        own[key].copy_(value)
+    return network
+
+
+def _require_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse what would be computed with in silence, and mean nothing.
+
+    Raises:
+        UserError: a tensor, other than a count, is of no floating type of 16 bits or more, or one
+            of its numbers is not finite in single precision.
+    """
+    for key, value in tensors.items():
+        if _is_count(key):
+            continue
+        if value.dtype not in _FLOATS:
+            allowed = ", ".join(_bare(dtype) for dtype in _FLOATS)
+            raise UserError(f"{path}: {key} is {_bare(value.dtype)}; allowed: {allowed}")
+        ends = torch.stack(value.aminmax())  # NaN is either's; far faster than asking every number
+        if not ends.float().isfinite().all():
+            raise UserError(
+                f"{path}: {key} is not finite everywhere (NaN or infinity); name other weights"
+            )
+
+
+def _bare(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _is_count(key: str) -> bool:
+    return key.endswith("num_batches_tracked")
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(str(n) for n in tensor.shape)

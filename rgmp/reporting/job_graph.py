@@ -1,0 +1,140 @@
+"""The graph of a study: which job rests on which, and which variants share a training."""
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch
+
+from rgmp.config.study import Stage
+from rgmp.study.plan import Plan
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
+RESTS_ON: dict[str, tuple[str, ...]] = {
+    "mini": (),
+    "check": ("mini",),
+    "train": ("check",),
+    "infer": ("train",),
+    "speed": ("train",),
+    "score": ("infer",),
+    "tables": ("score", "speed"),
+    "figures": ("score", "speed"),
+    "track": ("tables", "figures"),
+    "report": ("track",),
+}
+"""Each command of the workflow and those it waits for; what these wait for is left out."""
+
+_PLACES: dict[str, tuple[float, float]] = {  # column, row
+    "mini": (0, 0.5),
+    "check": (1, 0.5),
+    "train": (2, 0.5),
+    "infer": (3, 0),
+    "speed": (3.5, 1),
+    "score": (4, 0),
+    "tables": (5, 0),
+    "figures": (5, 1),
+    "track": (6, 0.5),
+    "report": (7, 0.5),
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A training, or a variant, in the tree of who shares what.
+
+    Attributes:
+        label: of the variant, or of the first that needs the training.
+        column: 0 and 1 for the stages, 2 for variants.
+        row: from the top; a parent stands in the middle of what rests on it.
+        parent: position, in the list, of the training that this rests on.
+    """
+
+    label: str
+    column: int
+    row: float
+    parent: int | None
+
+
+def jobs(plan: Plan) -> dict[str, int]:
+    """How often each command runs in the whole study."""
+    variants, benchmarks = len(plan.variants), len(plan.benchmarks)
+    counts = {
+        "mini": int(plan.embedded),
+        "check": len(plan.checks),
+        "train": len(plan.trainings),
+        "infer": variants * benchmarks * len(plan.seeds),
+        "score": len(plan.scores),
+        "speed": variants * benchmarks,
+    }
+    return {name: counts.get(name, 1) for name in RESTS_ON if counts.get(name, 1)}
+
+
+def sharing(plan: Plan) -> list[Node]:
+    """The trainings of one seed and the variants that rest on them: a forest, parents first.
+
+    Variants that share a training stand together, so no two lines cross.
+    """
+    seed = plan.seeds[0]
+    chains = {v.name: next(r.trainings for r in v.runs if r.seed == seed) for v in plan.variants}
+    ordered = [t.identity for t in plan.trainings if t.seed == seed]
+    names = sorted(  # those with weights from elsewhere last
+        chains, key=lambda name: (not chains[name], [ordered.index(i) for i in chains[name]])
+    )
+    nodes: list[Node] = []
+    places: dict[str, int] = {}
+    for stage in STAGES:
+        for training in (t for t in plan.trainings if t.stage == stage and t.seed == seed):
+            rows = [row for row, name in enumerate(names) if training.identity in chains[name]]
+            parent = places.get(training.parent or "")
+            label = plan.variant(training.variants[0]).label
+            places[training.identity] = len(nodes)
+            nodes.append(Node(label, STAGES.index(stage), sum(rows) / len(rows), parent))
+    for row, name in enumerate(names):
+        parent = places[chains[name][-1]] if chains[name] else None
+        nodes.append(Node(plan.variant(name).label, len(STAGES), row, parent))
+    return nodes
+
+
+def draw_jobs(ax: Axes, plan: Plan) -> None:
+    """Boxes of the commands with how often each runs, and arrows to those that wait for them."""
+    counts = jobs(plan)
+    width, height = 0.78, 0.62
+    for name, count in counts.items():
+        x, y = _PLACES[name]
+        times = f"\n{count}\N{MULTIPLICATION SIGN}" if count > 1 else ""
+        _box(ax, x, y, width, height, name + times)
+        for before in RESTS_ON[name]:
+            if before in counts:
+                from_x, from_y = _PLACES[before]
+                ends = (from_x + width, from_y), (x, y)
+                arrow = {"arrowstyle": "-|>", "lw": 0.8, "shrinkA": 0, "shrinkB": 0, "color": "0.3"}
+                ax.annotate("", ends[1], ends[0], arrowprops=arrow)
+    ax.set(xlim=(-0.05, 7 + width + 0.05), ylim=(1.5, -0.5))
+    ax.axis("off")
+
+
+def draw_sharing(ax: Axes, plan: Plan, titles: Mapping[Stage, str]) -> None:
+    """The tree of `sharing`: a column for each stage, with its trainings, and one for variants."""
+    nodes, width = sharing(plan), 0.72
+    for node in nodes:
+        _box(ax, node.column, node.row, width, 0.78, textwrap.fill(node.label, 32))
+        if node.parent is not None:
+            parent = nodes[node.parent]
+            bend = parent.column + width + 0.1
+            xs = (parent.column + width, bend, bend, node.column)
+            ax.plot(xs, (parent.row, parent.row, node.row, node.row), color="0.3", lw=0.8, zorder=0)
+    counts = [sum(node.column == column for node in nodes) for column in range(len(STAGES) + 1)]
+    for column, title in enumerate((*map(titles.get, STAGES), "Variants")):
+        ax.text(column, -0.9, f"{title}: {counts[column]}", fontsize=8, weight="bold", va="center")
+    ax.set(xlim=(-0.03, len(STAGES) + width + 0.03), ylim=(counts[-1] - 0.5, -1.3))
+    ax.axis("off")
+
+
+def _box(ax: Axes, x: float, y: float, width: float, height: float, text: str) -> None:
+    """A box whose left edge is at x and whose middle is at y."""
+    style = "round,pad=0,rounding_size=0.05"
+    corner = (x, y - height / 2)
+    ax.add_patch(FancyBboxPatch(corner, width, height, style, fc="0.95", ec="0.3", lw=0.8))
+    ax.text(x + width / 2, y, text, ha="center", va="center", fontsize=7, linespacing=1.05)

@@ -1,0 +1,159 @@
+"""Frames under their masks: which are worth showing, and how they are painted."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import seaborn as sns
+from PIL import Image
+from scipy.ndimage import maximum_filter, minimum_filter
+
+from rgmp.data import davis
+from rgmp.data.davis import Benchmark, Labels
+from rgmp.study.results import Results
+
+PALETTE = sns.color_palette("colorblind", 10)
+COLOURS = [
+    PALETTE[i] for i in (3, 9, 8, 2, 6, 0, 1, 4, 5, 7)
+]  # objects 1, 2, ...: vivid ones first
+PIXELS = 300  # width of a picture: 1.5 inches at 200 dots an inch
+
+
+class Shot(NamedTuple):
+    """A frame of a benchmark; J of each method there, mean over objects, first seed.
+
+    `view` is the part of it that is shown, left, top, right and bottom in pixels; None: all.
+    """
+
+    benchmark: Benchmark
+    sequence: str
+    frame: str
+    regions: dict[str, float]
+    view: tuple[int, int, int, int] | None = None
+
+
+def within_reach(results: Results) -> bool:
+    """Whether there are pictures to show, here: tables may travel without frames and masks."""
+    return (results.davis / "JPEGImages").is_dir() and (results.folder / "masks").is_dir()
+
+
+def parting(
+    results: Results, benchmark: Benchmark, count: int, shown: Collection[str] = ()
+) -> list[Shot]:
+    """The `count` frames, one a sequence, at which J of the methods is furthest apart.
+
+    Frames in which an object cannot be seen come last, since a single pixel decides J there; so do
+    the sequences `shown` already.
+    """
+    furthest = [max(shots, key=_worth) for shots in _shots(results, benchmark).values()]
+    furthest.sort(key=lambda shot: (shot.sequence not in shown, _worth(shot)), reverse=True)
+    return furthest[:count]
+
+
+def hardest(results: Results, benchmark: Benchmark, count: int) -> list[list[Shot]]:
+    """Of the `count` sequences with the lowest J of full: frame 0, then three scored frames."""
+    scored = [shots for shots in _shots(results, benchmark).values() if "full" in shots[0].regions]
+    scored.sort(key=lambda shots: sum(shot.regions["full"] for shot in shots) / len(shots))
+    return [
+        [
+            Shot(benchmark, shots[0].sequence, f"{0:0{len(shots[0].frame)}}", {}),
+            *(shots[round(part * (len(shots) - 1))] for part in (1 / 3, 2 / 3, 1)),
+        ]
+        for shots in scored[:count]
+    ]
+
+
+def mask_of(results: Results, shot: Shot, method: str) -> Path | None:
+    """The file of a method's mask; None where it has none: not scored there, or by scores alone."""
+    if method not in shot.regions:
+        return None
+    folder = results.folder / "masks" / shot.benchmark / method / f"seed{results.plan.seeds[0]}"
+    if method in results.external:
+        given = results.external[method].masks.get(shot.benchmark)
+        if given is None or not given.is_dir():
+            return None
+        folder = given
+    return folder / shot.sequence / f"{shot.frame}.png"
+
+
+def closer(results: Results, shot: Shot) -> Shot:
+    """A shot cropped to its objects and what the methods took for them; at least half of it.
+
+    Raises:
+        UserError: the annotation or a mask is missing or broken.
+    """
+    files = [None, *filter(None, (mask_of(results, shot, method) for method in shot.regions))]
+    masks = [_labels(results, shot, file) for file in files]
+    rows, columns = np.nonzero(np.any([(m > 0) & (m != davis.VOID) for m in masks], axis=0))
+    height, width = masks[0].shape
+    if not rows.size:
+        return shot
+    share = max(0.5, 1.2 * np.ptp(rows) / height, 1.2 * np.ptp(columns) / width)
+    if share >= 1:
+        return shot
+    tall, wide = round(share * height), round(share * width)
+    top = min(max(0, (rows.min() + rows.max() - tall) // 2), height - tall)
+    left = min(max(0, (columns.min() + columns.max() - wide) // 2), width - wide)
+    return shot._replace(view=(int(left), int(top), int(left) + wide, int(top) + tall))
+
+
+def paint(results: Results, shot: Shot, mask: Path | None) -> npt.NDArray[np.uint8]:
+    """A frame under a mask (None: the truth) in colour, the truth's outline in white.
+
+    Returns:
+        uint8 (h, w, 3), w = `PIXELS`.
+
+    Raises:
+        UserError: the frame, its annotation or the mask is missing or broken.
+    """
+    folder = results.davis / "JPEGImages" / results.plan.data.resolution
+    frame = Image.fromarray(davis.read_frame(folder / shot.sequence / f"{shot.frame}.jpg"))
+    view = shot.view or (0, 0, *frame.size)
+    size = (PIXELS, round(PIXELS * (view[3] - view[1]) / (view[2] - view[0])))
+    painted = np.array(frame.resize(size, Image.Resampling.LANCZOS, view), float)
+    labels, truth = (
+        np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST, view))
+        for labels in (_labels(results, shot, mask), _labels(results, shot, None))
+    )
+    for number in set(np.unique(labels).tolist()) - {0, davis.VOID}:
+        colour = 255 * np.array(COLOURS[(number - 1) % len(COLOURS)])
+        painted[labels == number] = 0.45 * painted[labels == number] + 0.55 * colour
+    painted[_outline(truth)] = 255
+    return painted.astype(np.uint8)
+
+
+def _labels(results: Results, shot: Shot, mask: Path | None) -> Labels:
+    """What a mask says of the shot's frame; None: the truth."""
+    folder = results.davis / "Annotations" / results.plan.data.resolution
+    truth = folder / shot.sequence / f"{shot.frame}.png"
+    return davis.read_annotation(mask or truth, shot.benchmark)
+
+
+def _shots(results: Results, benchmark: Benchmark) -> dict[str, list[Shot]]:
+    """Every scored frame of a benchmark, by sequence, in order."""
+    found: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for method in results.methods:
+        for row in results.rows.get((benchmark, method), []):
+            if row.seed in {results.plan.seeds[0], None}:
+                found[row.sequence, row.frame][method].append(row.J)
+    shots: dict[str, list[Shot]] = defaultdict(list)
+    for (sequence, frame), regions in sorted(found.items()):
+        means = {method: sum(values) / len(values) for method, values in regions.items()}
+        shots[sequence].append(Shot(benchmark, sequence, frame, means))
+    return shots
+
+
+def _worth(shot: Shot) -> tuple[bool, float]:
+    """What a frame is worth showing: whether its objects are in sight, how far J is apart."""
+    best, least = max(shot.regions.values()), min(shot.regions.values())
+    return best < 1, best - least  # exactly 1: there is nothing, and nothing was found
+
+
+def _outline(labels: Labels) -> npt.NDArray[np.bool_]:
+    """The pixels of objects that have another label within a pixel: bool (h, w)."""
+    window = (3, 3)
+    edge = maximum_filter(labels, window) != minimum_filter(labels, window)
+    return np.asarray(edge & (labels > 0) & (labels != davis.VOID))

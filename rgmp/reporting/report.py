@@ -1,0 +1,269 @@
+"""The report of a study: one HTML file that needs nothing else, made from rows and records."""
+
+import base64
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, StrictUndefined
+from pydantic import TypeAdapter, ValidationError
+
+from rgmp.data.davis import Benchmark
+from rgmp.errors import UserError
+from rgmp.evaluation.summary import Verdict, summarise
+from rgmp.provenance.record import Record
+from rgmp.reporting import figures, tables
+from rgmp.reporting.typesetting import NOTHING, duration, interval, points
+from rgmp.runtime.files import read_json, write_text
+from rgmp.study.results import RUNS, TITLES, Results, commit_of, load, seconds_of
+
+CAPTIONS = {
+    "accuracy_speed": "Accuracy over seconds per frame, counted as the authors count them: whole "
+    "clips, with frame 0, reading, resizing and transfers.",
+    "differences": "Each variant minus the whole method: mean, interval and single seeds. Where an "
+    "arrow ends a line, the interval goes on.",
+    "course": "J over the course of a sequence: where errors add up, a line falls. Each variant "
+    "beside the whole method; bands: 95% bootstrap intervals of the mean, sequences resampled.",
+    "sequences": "J of every sequence, hardest at the bottom.",
+    "training": "Training curves: the mean of the seeds, and thin lines for each; a training that "
+    "variants share is drawn once, under the first of them.",
+    "strips": "The frames at which the variants part most, cropped to what is marked there: masks "
+    "in colour, the truth outlined in white, first seed.",
+    "worst": "Where the whole method does worst: masks in colour, the truth outlined in white.",
+    "dag": "Which command waits for which, and how often each runs; below, the trainings of one "
+    "seed and the variants that rest on them.",
+}
+
+
+RESTS_ON: dict[str, tuple[str, ...]] = {
+    "ablation": ("score",),
+    "davis2016": ("score", "speed"),
+    "davis2017": ("score", "speed"),
+    "speed": ("speed",),
+    "sequences": ("score",),
+    "cost": ("train",),
+    "accuracy_speed": ("score", "speed"),
+    "differences": ("score",),
+    "course": ("score",),
+    "training": ("train",),
+    "strips": ("infer", "score"),
+    "worst": ("infer", "score"),
+    "dag": (),
+}
+"""Each table and figure, and the kinds of records that it is made from."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Where the runs of MLflow are that mirror the study, as `rgmp track` has left it.
+
+    Attributes:
+        uri: of the store, without a password.
+        experiment: its id there; None: nothing has been tracked.
+        runs: name of a record, or of a variant and seed -> id of its run.
+    """
+
+    uri: str
+    experiment: str | None
+    runs: dict[str, str]
+
+    @property
+    def page(self) -> str:
+        """The page of the experiment: of the server, or of `mlflow ui` on this machine."""
+        served = self.uri.startswith("http")
+        server = self.uri.rstrip("/") if served else "http://127.0.0.1:5000"
+        return f"{server}/#/experiments/{self.experiment}"
+
+    @property
+    def command(self) -> str | None:
+        """What shows the store, where no server does."""
+        if self.uri.startswith("http"):
+            return None
+        return f"mlflow ui --backend-store-uri {self.uri}"
+
+    def link(self, name: str) -> str | None:
+        """The page of a run."""
+        return f"{self.page}/runs/{self.runs[name]}" if name in self.runs else None
+
+    def comparison(self, names: list[str]) -> str | None:
+        """The page that compares some runs."""
+        ids = [self.runs[name] for name in names if name in self.runs]
+        if len(ids) < 2:
+            return None
+        server = self.page.partition("#")[0]
+        runs, experiments = quote(json.dumps(ids)), quote(json.dumps([self.experiment]))
+        return f"{server}#/compare-runs?runs={runs}&experiments={experiments}"
+
+
+def _runs(folder: Path) -> Runs:
+    path = folder / RUNS
+    if not path.is_file():
+        return Runs("", None, {})
+    try:
+        return TypeAdapter(Runs).validate_python(read_json(path))
+    except ValidationError as error:
+        raise UserError(
+            f"{path}: does not say where runs are; remove it and run `rgmp track {folder}`"
+        ) from error
+
+
+def write(results: Path) -> None:
+    """Write `results/report.html` from the study's rows, records and figures.
+
+    Raises:
+        UserError: the folder is none of a study, one of its files is broken, or a figure is not
+            there yet.
+    """
+    study, runs = load(results), _runs(results)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = (files("rgmp.reporting") / "report.html.j2").read_text(encoding="utf-8")
+    html = environment.from_string(template).render(
+        plan=study.plan,
+        nature=study.nature,
+        verdicts=[_verdict(study, benchmark) for benchmark in study.plan.benchmarks],
+        variants=[_variant(study, runs, variant) for variant in study.variants],
+        tables={table.name: table for table in tables.build(study)},
+        made={
+            **{name: _made(study, name, "tables") for name in tables.names(study.plan)},
+            **{name: _made(study, name, "figures") for name in figures.NAMES},
+        },
+        runs=runs,
+        compared=runs.comparison([name for v in study.variants for name in _names(study, v)]),
+        nothing=NOTHING,
+        figures={name: _embedded(results / "figures" / f"{name}.png") for name in figures.NAMES},
+        captions=CAPTIONS,
+        facts=_facts(study),
+        disagreements=study.disagreements,
+        records=[
+            _provenance(study, runs, record) for record in study.records if not _is_beside(record)
+        ],
+    )
+    write_text(results / "report.html", html)
+
+
+def _verdict(study: Results, benchmark: Benchmark) -> str:
+    """What came out on a benchmark, in words."""
+    if (benchmark, "full") not in study.scores:
+        return f"{TITLES[benchmark]}: {study.label('full')} has not been scored yet."
+    reached = summarise(study.scores[benchmark, "full"])["J&F"]
+    spread = "" if reached.spread is None else f" ± {points(reached.spread)}"
+    seeds = f"{reached.seeds} seed{'s' * (reached.seeds > 1)}"
+    told = f"{study.label('full')} reaches {points(reached.mean)}{spread}% J&F with {seeds}."
+    groups: dict[Verdict, list[str]] = {"worse": [], "better": [], "inconclusive": []}
+    for (b, variant), difference in study.differences.items():
+        if b == benchmark:
+            groups[difference.verdict].append(study.label(variant))
+    for word, labels in groups.items():
+        if labels:
+            told += f" {word.capitalize()}: {', '.join(labels)}."
+    return f"{TITLES[benchmark]}: {told}"
+
+
+def _names(study: Results, variant: str) -> dict[str, int]:
+    """What the runs of a variant are called in MLflow, and their seeds."""
+    return {f"{variant}/seed{run.seed}": run.seed for run in study.plan.variant(variant).runs}
+
+
+def _variant(study: Results, runs: Runs, variant: str) -> dict[str, Any]:
+    """A variant, what it tests, what came out, and its runs."""
+    links = {seed: runs.link(name) for name, seed in _names(study, variant).items()}
+    return {
+        "label": study.label(variant),
+        "claim": study.plan.variant(variant).claim,
+        "found": _found(study, variant),
+        "links": {seed: link for seed, link in links.items() if link},
+    }
+
+
+def _found(study: Results, variant: str) -> str:
+    """What the study says to a variant's claim."""
+    found = [(b, d) for (b, v), d in study.differences.items() if v == variant]
+    return " ".join(
+        f"{d.verdict.capitalize()} on {TITLES[b]}: {interval(d.mean, d.low, d.high)} points."
+        for b, d in found
+    )
+
+
+def _made(study: Results, name: str, command: str) -> str:
+    """What made a table or a figure: rule, commit, config, data, machine."""
+    records = [
+        record
+        for record in study.of_kind(*RESTS_ON[name])
+        if name not in study.plan.benchmarks or record["benchmark"] == name
+    ]
+    counts = Counter(record["kind"] for record in records)
+    odd = {name for disagreement in study.disagreements for name in disagreement.records}
+    rested = ["the plan", *(f"{count} {kind} records" for kind, count in counts.items())]
+    data = {(r["stage"] or r["benchmark"], r["inputs"].get("data", "")[:10]) for r in records}
+    parts = {
+        f"rule make_{command}": f"rgmp {command}, from {', '.join(rested)}",
+        "commit": " and ".join(sorted({commit_of(record) for record in records})),
+        "config": f"{study.plan.file}, plan {study.plan.digest[:10]}",
+        "data": ", ".join(sorted(f"{where} {digest}" for where, digest in data if digest)),
+        "machine": "; ".join(sorted({_machine(record) for record in records})),
+        "provenance": "mixed" if any(record["name"] in odd for record in records) else "",
+    }
+    return " · ".join(f"{part}: {value}" for part, value in parts.items() if value)
+
+
+def _embedded(path: Path) -> str:
+    """An image as a data URI."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such figure; run `rgmp figures` first")
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _facts(study: Results) -> dict[str, str]:
+    """What the figures rest on, for the head of the report."""
+    records = study.measured
+    versions: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        for package, version in record["versions"].items():
+            versions[package].add(version)
+    days = sorted(record["started"][:10] for record in records) or ["none"]
+    trained = study.of_kind("train")
+    hours = duration(sum(map(seconds_of, trained)))
+    return {
+        "study": f"{study.plan.study}, {study.plan.file}",
+        "data": study.nature,
+        "commit": study.commit,
+        "machine": "; ".join(sorted({_machine(record) for record in records})) or "unknown",
+        "run": days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}",
+        "seeds": study.seeds,
+        "trainings": f"{len(trained)}, {hours} in all",
+        "scored by": study.scored_by,
+        "packages": ", ".join(f"{name} {' / '.join(sorted(v))}" for name, v in versions.items()),
+    }
+
+
+def _is_beside(record: Record) -> bool:
+    """Whether a record is of a job that no figure rests on: it plans, shows or mirrors."""
+    return record["kind"] in {"plan", "tables", "figures", "report", "track"}
+
+
+def _provenance(study: Results, runs: Runs, record: Record) -> dict[str, Any]:
+    """A record as a row of the last table."""
+    return {
+        "kind": record["kind"],
+        "name": record["name"],
+        "link": runs.link(record["name"]),
+        "commit": commit_of(record),
+        "sources": record["code"]["sources"][:10],
+        "identity": (record["identity"] or "")[:12],
+        "data": record["inputs"].get("data", "")[:10],
+        "machine": _machine(record),
+        "started": record["started"],
+        "took": duration(seconds_of(record)),
+        "odd": any(record["name"] in d.records for d in study.disagreements),
+    }
+
+
+def _machine(record: Record) -> str:
+    machine = record["machine"]
+    return machine["gpu"] or f"{machine['cpu']}, {machine['cores']} cores"

@@ -1,0 +1,301 @@
+"""A study's folder, read: the plan, the rows, the speed files and the records.
+
+Tables, figures and the report are made from this value alone.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rgmp.data.davis import Benchmark
+from rgmp.evaluation.scoring import AGREEMENT, Score, read_scores
+from rgmp.evaluation.summary import Difference, ObjectScores, compare, per_object
+from rgmp.provenance.record import Record, read_all
+from rgmp.runtime.files import read_json
+from rgmp.study.plan import Plan, PlannedExternal, load_plan
+
+RUNS = "mlflow.json"  # in the folder: the runs of MLflow that mirror the study
+MEASURED = ("train", "infer", "score", "speed")  # kinds of records that a figure rests on
+TITLES: dict[Benchmark, str] = {"davis2016": "DAVIS-2016", "davis2017": "DAVIS-2017"}
+FIGURES = (  # named here, for who asks for them need not wait for what draws them
+    "accuracy_speed",
+    "differences",
+    "course",
+    "sequences",
+    "training",
+    "strips",
+    "worst",
+    "dag",
+)
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Mixed provenance: some records unlike the others of their sort.
+
+    Attributes:
+        sentence: in what they differ.
+        records: names of the fewer ones.
+        variants: those that rest on them.
+    """
+
+    sentence: str
+    records: tuple[str, ...]
+    variants: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Results:
+    """A study as its folder has it.
+
+    Attributes:
+        folder: `results/<study>`.
+        plan: the study resolved.
+        rows: the scored frames of each benchmark and method, all seeds; absent where not scored.
+        speed: the speed file of each benchmark and variant; absent where not timed.
+        records: what the jobs wrote about themselves, sorted by name; of `MEASURED`, those alone
+            that are in the plan.
+    """
+
+    folder: Path
+    plan: Plan
+    rows: dict[tuple[Benchmark, str], list[Score]]
+    speed: dict[tuple[Benchmark, str], dict[str, Any]]
+    records: list[Record]
+
+    @property
+    def variants(self) -> list[str]:
+        """Names of the variants, `full` first."""
+        return [variant.name for variant in self.plan.variants]
+
+    @property
+    def others(self) -> list[str]:
+        """Names of the variants beside `full`."""
+        return self.variants[1:]
+
+    @property
+    def external(self) -> dict[str, PlannedExternal]:
+        """The methods that were not trained here, by name."""
+        return {external.name: external for external in self.plan.external}
+
+    @property
+    def methods(self) -> list[str]:
+        """Names of the variants, `full` first, then of the methods that were not trained here."""
+        return [*self.variants, *self.external]
+
+    def label(self, method: str) -> str:
+        """How a variant, or a method that was not trained here, is called in print."""
+        named = self.external.get(method) or self.plan.variant(method)
+        return named.label
+
+    @property
+    def davis(self) -> Path:
+        """The root of the DAVIS tree; the embedded benchmark moves with its study's folder."""
+        return self.folder / "data" / "davis" if self.plan.embedded else self.plan.data.davis
+
+    @property
+    def comparable(self) -> bool:
+        """Whether published figures may stand beside these: real frames, the whole split."""
+        return self.plan.complete and not self.plan.embedded
+
+    @cached_property
+    def scores(self) -> dict[tuple[Benchmark, str], ObjectScores]:
+        """What each scored method reached on every object."""
+        return {key: per_object(rows) for key, rows in self.rows.items()}
+
+    @cached_property
+    def differences(self) -> dict[tuple[Benchmark, str], Difference]:
+        """J&F of each method minus that of `full`.
+
+        The words of a benchmark hold at once: those of the variants, and those of the methods that
+        were not trained here, each kind for itself, so that a row beside them weakens no claim.
+        """
+        pairs = [key for key in self.scores if key[1] != "full" and (key[0], "full") in self.scores]
+        compared = Counter((benchmark, method in self.external) for benchmark, method in pairs)
+        return {
+            (benchmark, method): compare(
+                self.scores[benchmark, method],
+                self.scores[benchmark, "full"],
+                comparisons=compared[benchmark, method in self.external],
+            )
+            for benchmark, method in pairs
+        }
+
+    @property
+    def measured(self) -> list[Record]:
+        """The records that figures rest on: training, inference, scores, speed."""
+        return [record for record in self.records if record["kind"] in MEASURED]
+
+    @property
+    def commit(self) -> str:
+        """The commit that the figures come from, in words: `1a2b3c4d5e (dirty)`."""
+        commits = sorted({commit_of(record) for record in self.measured})
+        return " and ".join(commits) or "unknown"
+
+    @property
+    def scored_by(self) -> str:
+        """Which implementation of J and F scored, and whether another agreed."""
+        scored = [record for record in self.of_kind("score") if "engine" in record["config"]]
+        if not scored:
+            return "no engine"
+        engines = " and ".join(sorted({record["config"]["engine"] for record in scored}))
+        differences = [record["results"].get("cross_check_difference") for record in scored]
+        checked = len(differences) - differences.count(None)
+        how = "not cross-checked"
+        if checked:
+            share = "" if checked == len(scored) else f"{checked} of {len(scored)} tables "
+            how = f"{share}cross-checked with the other (no J or F {AGREEMENT:g} apart)"
+        return f"the {engines} engine, {how}"
+
+    @property
+    def seeds(self) -> str:
+        """The seeds, as `0, 1, 2`."""
+        return ", ".join(map(str, self.plan.seeds))
+
+    @property
+    def nature(self) -> str:
+        """What the study is scored on, as said on every face."""
+        if self.plan.embedded:
+            return "rendered toy data, not DAVIS; figures are not comparable with the paper's"
+        if not self.plan.complete:
+            sequences = {row.sequence for rows in self.rows.values() for row in rows}
+            return (
+                f"a part of DAVIS ({len(sequences)} sequences scored); "
+                "figures are not comparable with the paper's"
+            )
+        return f"the whole of DAVIS {self.plan.split}"
+
+    def of_kind(self, *kinds: str) -> list[Record]:
+        """The records of some kinds."""
+        return [record for record in self.records if record["kind"] in kinds]
+
+    def variants_of(self, record: Record) -> tuple[str, ...]:
+        """The variants that rest on a record: several for a shared training."""
+        for training in self.plan.trainings:
+            if record["kind"] == "train" and training.identity == record["identity"]:
+                return training.variants
+        return (record["variant"],) if record["variant"] else ()
+
+    @cached_property
+    def disagreements(self) -> list[Disagreement]:
+        """Where the provenance is mixed.
+
+        Records of training, inference, scores and speed should share the package's sources; those
+        of one kind, stage and benchmark their data; those of speed their machine; trainings, and
+        inferences, the type of CPU or GPU, for the same seed gives other bits on another.
+        """
+        found = [self._odd(self.measured, "sources of the package", _sources)]
+        groups: dict[str, list[Record]] = defaultdict(list)
+        for record in self.measured:
+            if "data" in record["inputs"]:
+                where = record["stage"] or record["benchmark"]
+                groups[f"data ({record['kind']}, {where})"].append(record)
+        found += [self._odd(records, what, _data) for what, records in groups.items()]
+        for kind, work in (("train", "training"), ("infer", "inference")):
+            found.append(self._odd(self.of_kind(kind), f"type of processor in {work}", _processor))
+        found.append(self._odd(self.of_kind("speed"), "machine for the FPS", _machine))
+        return [disagreement for disagreement in found if disagreement]
+
+    def mixed(self, variant: str) -> bool:
+        """Whether a variant rests on records unlike the others'."""
+        return any(variant in disagreement.variants for disagreement in self.disagreements)
+
+    def _odd(
+        self, records: list[Record], what: str, of: Callable[[Record], str]
+    ) -> Disagreement | None:
+        """The records that differ from most in one thing, if there are any."""
+        most, count = Counter(map(of, records)).most_common(1)[0] if records else ("", 0)
+        odd = [record for record in records if of(record) != most]
+        if not odd:
+            return None
+        return Disagreement(
+            sentence=f"{len(odd)} of {len(odd) + count} records have another {what}",
+            records=tuple(record["name"] for record in odd),
+            variants=frozenset(v for record in odd for v in self.variants_of(record)),
+        )
+
+
+def load(folder: Path) -> Results:
+    """Read a study's folder.
+
+    Raises:
+        UserError: it is none, or one of its files is broken.
+    """
+    plan = load_plan(folder)
+    rows: dict[tuple[Benchmark, str], list[Score]] = defaultdict(list)
+    for path, key in plan.scores.items():
+        if (folder / path).is_file():
+            rows[key] += read_scores(folder / path)
+    keys = [(benchmark, v.name) for benchmark in plan.benchmarks for v in plan.variants]
+    timed = {key: folder / "speed" / key[0] / f"{key[1]}.json" for key in keys}
+    return Results(
+        folder=folder,
+        plan=plan,
+        rows=dict(rows),
+        speed={key: read_json(path) for key, path in timed.items() if path.is_file()},
+        records=[record for record in read_all(folder) if _is_planned(plan, record)],
+    )
+
+
+def _is_planned(plan: Plan, record: Record) -> bool:
+    """Whether a record is of a job in the plan: jobs of an earlier plan leave theirs behind."""
+    of_variant = record["benchmark"] in plan.benchmarks and record["variant"] in {
+        variant.name for variant in plan.variants
+    }
+    match record["kind"]:
+        case "train":
+            return record["name"] in {training.folder for training in plan.trainings}
+        case "score":
+            return f"{record['name']}.csv" in plan.scores
+        case "infer":
+            return of_variant and record["seed"] in plan.seeds
+        case "speed":
+            return of_variant
+        case "check":
+            return record["name"].removeprefix("data/") in plan.checks
+    return True
+
+
+def seconds_of(record: Record) -> float:
+    """What a job took: a training all its attempts, any other the one that ended well."""
+    seconds = record["results"].get("seconds") if record["kind"] == "train" else None
+    return seconds if isinstance(seconds, int | float) else record["wall_seconds"]
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """Read a training's curve: one JSON object a line; none where there is no file."""
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def commit_of(record: Record) -> str:
+    """The commit that a job ran from, in words: `1a2b3c4d5e (dirty)`."""
+    code = record["code"]
+    if code["commit"] is None:
+        return "unknown"
+    return code["commit"][:10] + (" (dirty)" if code["dirty"] else "")
+
+
+def _sources(record: Record) -> str:
+    return record["code"]["sources"]
+
+
+def _data(record: Record) -> str:
+    return record["inputs"]["data"]
+
+
+def _processor(record: Record) -> str:
+    """What decides the last bits of a result: the type of GPU, or of CPU and what it may use."""
+    machine, flags = record["machine"], record["determinism"]
+    held = (flags.get("cpu_capability"), flags.get("onednn_max_cpu_isa"))
+    return machine["gpu"] or f"{machine['cpu']}, {held}"
+
+
+def _machine(record: Record) -> str:
+    machine = record["machine"]
+    return f"{machine['cpu']}, {machine['cores']} cores, {machine['gpu']}, {machine['driver']}"

@@ -1,0 +1,414 @@
+"""Records mirrored in MLflow: what a study's files say, as runs that one can browse and compare.
+
+A study is an experiment; `rgmp.tracking.runs` says which runs it has. The files are the truth:
+`track` brings the store to what they say. It adds what is missing, leaves what is there, and may
+be killed at any moment and called again.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import Any
+
+from filelock import FileLock
+
+from rgmp.reporting.typesetting import markdown
+from rgmp.runtime.files import digest_of_file, read_json, write_json
+from rgmp.study.plan import Plan, load_plan
+from rgmp.study.results import RUNS
+from rgmp.tracking.runs import Mirror, milliseconds, read_mirrors
+
+# Read by MLflow when it is imported or called; what the user has set for the store stays.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # no network access but to the store
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # what goes wrong, `track` says
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines a run
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a server that refuses: seconds
+
+from mlflow import MlflowClient
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    Experiment,
+    InputTag,
+    Metric,
+    Param,
+    Run,
+    RunTag,
+)
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError  # MLflow lets some of them through
+
+_NOTE = "mlflow.note.content"
+_SECONDS_TO_WAIT = 600  # for another process that tracks into the same store
+SECONDS_TO_ANSWER = 30
+"""How long a store may take for one call, unless the user says otherwise."""
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """What `track` did.
+
+    Attributes:
+        uri: the store.
+        runs: how many mirror the study.
+        written: how many of them had to be.
+        whole: whether every variant and seed of the study is trained and scored.
+    """
+
+    uri: str
+    runs: int
+    written: int
+    whole: bool
+
+
+def track(
+    folder: Path,
+    uri: str | None = None,
+    weights_megabytes: float = 64,
+    timeout: float = SECONDS_TO_ANSWER,
+) -> Tracked | None:
+    """Bring an MLflow store to what the files of a study say.
+
+    The ids of the runs are left in `RUNS` beside the plan, for the report's links.
+
+    Args:
+        folder: the study's, `results/<study>`.
+        uri: the store; None: `MLFLOW_TRACKING_URI`, else a SQLite file beside the study's folder.
+        weights_megabytes: larger weights are named in the store, with their hash, not copied.
+        timeout: seconds that the store may take for one call, the first included; one that takes
+            longer is away. What it was asked last may still be done: until then, this process
+            keeps the store locked.
+
+    Returns:
+        What was done, or None where the store is away: that costs one line on standard error and
+        nothing else; a later call completes it.
+
+    Raises:
+        UserError: the folder is none of a study, or one of its files is broken.
+    """
+    plan = load_plan(folder)
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI")
+    shown = _without_password(uri) if uri else f"sqlite:///{folder.parent}/mlflow.db"
+    uri = uri or f"sqlite:///{_beside(folder)}/mlflow.db"
+    try:
+        # One at a time: two that look for a run before they add it would add it twice.
+        calls = _Calls(timeout)
+        with _alone(uri, folder, calls):
+            _make_database(uri, calls)
+            client = _Client(uri, calls)
+            mirrors = read_mirrors(plan, folder)
+            artifacts = None if _has_server(uri) else _beside(folder)
+            experiment = _experiment(client, plan, artifacts).experiment_id
+            room = int(1e6 * weights_megabytes)
+            store = _Store(client, experiment, str(folder.absolute()), room)
+            written = store.bring(mirrors)
+    except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        print(
+            _without_password(
+                f"rgmp: warning: MLflow at {uri} cannot be written ({reason}); nothing is lost: "
+                f"`rgmp track {folder}` completes it later"
+            ),
+            file=sys.stderr,
+        )
+        if not (folder / RUNS).is_file():
+            write_json(folder / RUNS, {"uri": shown, "experiment": None, "runs": {}})
+        return None
+    tracked = {"uri": shown, "experiment": experiment, "runs": store.ids}
+    if not (folder / RUNS).is_file() or read_json(folder / RUNS) != tracked:
+        write_json(folder / RUNS, tracked)
+    return Tracked(_without_password(uri), len(mirrors), written, mirrors[0].status == "FINISHED")
+
+
+def _beside(folder: Path) -> Path:
+    return folder.absolute().parent
+
+
+def _has_server(uri: str) -> bool:
+    """Whether a server takes the artifacts, and decides where they go."""
+    return not uri.startswith(("sqlite:", "postgresql", "mysql", "mssql"))
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"//[^/@\s]*@", "//", text)
+
+
+@contextmanager
+def _alone(uri: str, folder: Path, calls: "_Calls") -> Iterator[None]:
+    """Keep every other process from a store, until the last call to it has ended."""
+    guarded = _database(uri) or folder / "tracking"
+    guarded.parent.mkdir(parents=True, exist_ok=True)
+    path = guarded.with_name(f".{guarded.name}.lock")
+    # not of a thread: a call that nobody waits for any more releases it when it ends
+    lock = FileLock(path, timeout=_SECONDS_TO_WAIT, thread_local=False)
+    lock.acquire()
+    try:
+        yield
+    finally:
+        calls.last.add_done_callback(lambda _: lock.release())
+
+
+class _Calls:
+    """Calls to a store, one after the other, none of which is waited for too long.
+
+    Each is made in a thread of its own, for nothing else bounds them all: a server may send a byte
+    now and then, a driver wait in C, a library try again. The thread of a call that takes too long
+    is left behind; the process may end without it.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self.last: Future[Any] = Future()
+        self.last.set_result(None)
+
+    def __call__(self, call: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        """What a call returns or raises.
+
+        Raises:
+            TimeoutError: it has done neither in time.
+        """
+        outcome = self.last = Future[Any]()
+
+        def run() -> None:
+            try:
+                outcome.set_result(call(*arguments, **keywords))
+            except BaseException as error:  # raised again where it is waited for
+                outcome.set_exception(error)
+
+        Thread(target=run, name="call to MLflow", daemon=True).start()
+        if not wait([outcome], self.timeout).done:
+            raise TimeoutError(f"no answer in {self.timeout:g} s, see --timeout")
+        return outcome.result()
+
+
+class _Client:
+    """MLflow's client of a store, whose calls are not waited for too long."""
+
+    def __init__(self, uri: str, calls: _Calls) -> None:
+        self._calls = calls
+        self._client = calls(MlflowClient, tracking_uri=uri)  # asks a database for its tables
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return partial(self._calls, getattr(self._client, name))
+
+
+def _database(uri: str) -> Path | None:
+    """The file of a SQLite store."""
+    is_file = uri.startswith("sqlite:///")
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0]) if is_file else None
+
+
+def _make_database(uri: str, calls: _Calls) -> None:
+    """Make the file of a SQLite store, whole or not at all: MLflow cannot repair one in part.
+
+    Raises:
+        IsADirectoryError: a folder has its name.
+    """
+    path = _database(uri)
+    if path is not None and path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, no database")
+    if path is None or path.exists():
+        return
+    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as hidden:
+        _Client(f"sqlite:///{hidden}/{path.name}", calls).search_experiments()
+        Path(hidden, path.name).rename(path)
+
+
+def _experiment(client: _Client, plan: Plan, artifacts: Path | None) -> Experiment:
+    """Find or make the experiment of a study.
+
+    MLflow writes the place of the artifacts into it, as an absolute path, for ever: when `results/`
+    moves, remove mlflow.db and track again.
+    """
+    found: Experiment | None = client.get_experiment_by_name(plan.study)
+    if found is None:
+        location = (artifacts / "mlflow-artifacts").as_uri() if artifacts else None
+        note = f"{markdown(plan.title)}." + (
+            " Rendered toy data, not DAVIS." if plan.embedded else ""
+        )
+        kind = "custom_model_development"  # opens the pages for training, not those for chat
+        tags = {_NOTE: note, "mlflow.experimentKind": kind, "file": plan.file}
+        found = client.get_experiment(client.create_experiment(plan.study, location, tags))
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return found
+
+
+@dataclass
+class _Store:
+    """An experiment of a store, and the runs there that mirror one study's folder.
+
+    Others may mirror their results of the same study in the same store: the tag `folder` tells
+    whose a run is.
+    """
+
+    client: _Client
+    experiment: str
+    folder: str
+    weights_bytes: int
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def bring(self, mirrors: Sequence[Mirror]) -> int:
+        """Write what differs; the number of runs that did."""
+        known = {
+            run.data.tags["record"]: run
+            for run in _runs(self.client, self.experiment)
+            if run.data.tags.get("folder") == self.folder
+        }
+        written = sum(self._bring(mirror, known.get(mirror.name)) for mirror in mirrors)
+        for mirror in mirrors:
+            self._describe(mirror, known.get(mirror.name))
+        for name in known.keys() - self.ids.keys():  # of jobs that the study no longer has
+            if known[name].info.status in {"RUNNING", "SCHEDULED"}:
+                self.client.set_terminated(known[name].info.run_id, "KILLED")
+        return written
+
+    def _bring(self, mirror: Mirror, run: Run | None) -> bool:
+        """Make a run what its mirror says; whether anything was to be written."""
+        parent = {"mlflow.parentRunId": self.ids[mirror.parent]} if mirror.parent else {}
+        tags = {**mirror.tags, **parent, "digest": mirror.digest}
+        if mirror.weights:
+            small = mirror.weights.stat().st_size <= self.weights_bytes
+            tags["weights.kept"] = "as an artifact" if small else "by their hash"
+        if run and _is_as_it_should_be(run, mirror, tags):
+            self.ids[mirror.name] = run.info.run_id
+            return False
+        if run and _is_of_another_job(self.client, run, mirror):
+            self.client.delete_run(run.info.run_id)
+            run = None
+        if run is None:
+            key = {"record": mirror.name, "folder": self.folder, **parent}
+            run = self.client.create_run(self.experiment, mirror.started, key, mirror.title)
+        self.ids[mirror.name] = run.info.run_id
+        _write(self.client, run, mirror, tags)
+        return True
+
+    def _describe(self, mirror: Mirror, run: Run | None) -> None:
+        """Say on a run's page, in Markdown, what it is and which runs it rests on."""
+        links = [
+            f"{title}: [{name}](#/experiments/{self.experiment}/runs/{self.ids[name]})"
+            for title, name in mirror.links.items()
+            if name in self.ids
+        ]
+        note = "\n\n".join(filter(None, [mirror.note, ", ".join(links)]))
+        run_id = self.ids[mirror.name]
+        said = run.data.tags.get(_NOTE, "") if run and run.info.run_id == run_id else ""
+        if note != said:
+            self.client.set_tag(run_id, _NOTE, note)
+
+
+def _runs(client: _Client, experiment: str) -> Iterator[Run]:
+    """Every run of ours in an experiment, with its parameters, tags and latest metrics."""
+    token: str | None = None
+    while True:
+        page = client.search_runs([experiment], page_token=token)
+        yield from (run for run in page if "record" in run.data.tags)
+        token = page.token
+        if not token:
+            return
+
+
+def _is_as_it_should_be(run: Run, mirror: Mirror, tags: Mapping[str, str]) -> bool:
+    """Whether nothing is to be written; a training that runs anew keeps its last whole run."""
+    if run.info.status == "FINISHED" and mirror.status in {"RUNNING", "KILLED"}:
+        return True
+    return run.info.status == mirror.status and tags.items() <= run.data.tags.items()
+
+
+def _is_of_another_job(client: _Client, run: Run, mirror: Mirror) -> bool:
+    """Whether a run cannot become what the mirror says: MLflow keeps every param and point.
+
+    Its digest is written last but for its status, so a run that is FINISHED is whole.
+    """
+    params = run.data.params
+    if any(params.get(key, value) != value for key, value in mirror.params.items()):
+        return True
+    if mirror.parent and run.info.status == "FINISHED":
+        return bool(run.data.tags["digest"] != mirror.digest)
+    losses = {point["step"]: point["loss"] for point in mirror.curve}
+    return any(losses.get(p.step, p.value) != p.value for p in _logged(client, run, mirror))
+
+
+def _write(client: _Client, run: Run, mirror: Mirror, tags: Mapping[str, str]) -> None:
+    """Write the whole mirror but for what the run has; what says that it is whole comes last."""
+    run_id = run.info.run_id
+    params = [Param(k, v) for k, v in mirror.params.items() if k not in run.data.params]
+    for some in _batches(params, 100):
+        client.log_batch(run_id, params=some)
+    finals = [
+        Metric(key, value, mirror.ended, 0)
+        for key, value in mirror.metrics.items()
+        if run.data.metrics.get(key) != value
+    ]
+    for some in _batches(finals, 1000):
+        client.log_batch(run_id, metrics=some)
+    _write_curve(client, run, mirror)
+    for path, folder in mirror.artifacts:
+        client.log_artifact(run_id, str(path), folder or None)
+    if mirror.weights:
+        _write_weights(client, run_id, mirror.weights, tags)
+    if mirror.record:
+        client.log_dict(run_id, dict(mirror.record), "record.json")
+    _write_data_sets(client, run_id, mirror)
+    for some in _batches([RunTag(key, value) for key, value in tags.items()], 100):
+        client.log_batch(run_id, tags=some)
+    if mirror.status in {"FINISHED", "KILLED"}:
+        client.set_terminated(run_id, mirror.status, mirror.ended)
+    else:
+        client.update_run(run_id, mirror.status)
+
+
+def _write_curve(client: _Client, run: Run, mirror: Mirror) -> None:
+    """Add the points that come after the run's last; a store would keep the others twice."""
+    last = max((point.step for point in _logged(client, run, mirror)), default=-1)
+    new = [point for point in mirror.curve if point["step"] > last]
+    for points in _batches(new, 200):  # a call takes 1000 metrics, and all or none of them
+        metrics = [
+            Metric(key, value, run.info.start_time + milliseconds(p["seconds"]), int(p["step"]))
+            for p in points
+            for key, value in p.items()
+            if key not in {"step", "seconds"}
+        ]
+        client.log_batch(run.info.run_id, metrics=metrics)
+
+
+def _logged(client: _Client, run: Run, mirror: Mirror) -> list[Metric]:
+    """The losses that a training's run has; every point has one."""
+    return client.get_metric_history(run.info.run_id, "loss") if mirror.curve else []
+
+
+def _write_weights(client: _Client, run_id: str, weights: Path, tags: Mapping[str, str]) -> None:
+    """Copy weights, if they are small and still those of the record; else say which they are."""
+    digest = tags.get("weights")
+    if tags["weights.kept"] == "as an artifact" and digest_of_file(weights) == digest:
+        client.log_artifact(run_id, str(weights))
+        return
+    named = {"path": str(weights), "bytes": weights.stat().st_size, "sha256": digest}
+    client.log_dict(run_id, named, "weights.json")
+
+
+def _write_data_sets(client: _Client, run_id: str, mirror: Mirror) -> None:
+    """Name what a run rests on as MLflow data sets, by the digests of their manifests."""
+    inputs = [
+        DatasetInput(
+            # MLflow holds 36 characters of a digest
+            Dataset(name, digest[:36], "local", json.dumps({"manifest": digest})),
+            [InputTag("mlflow.data.context", context)],
+        )
+        for name, digest, context in mirror.data
+    ]
+    if inputs:
+        client.log_inputs(run_id, inputs)
+
+
+def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,0 +1,72 @@
+"""The speed of training: samples a second, the share of time spent waiting for data, memory."""
+
+import time
+
+import torch
+
+from rgmp.config import study as config
+from rgmp.data.loader import Samples, settings_of
+from rgmp.errors import UserError
+from rgmp.model.network import RGMP
+from rgmp.provenance.record import peak_gpu_memory, peak_memory
+from rgmp.runtime.distributed import ALONE
+from rgmp.study.plan import Plan, Training
+from rgmp.training.train import Update
+
+_WARM_UP_STEPS = 2
+
+
+def measure(plan: Plan, training: Training, device: torch.device, steps: int) -> dict[str, float]:
+    """Train a new network for a few steps and keep nothing of it.
+
+    The steps are the training's last, where its clips are the longest.
+
+    Args:
+        plan: the study's.
+        training: of the plan.
+        device: where to compute.
+        steps: timed, after some that are not.
+
+    Returns:
+        samples_per_second, seconds a step, `waiting`: the share of the time in which the training
+        stood still for data, frames of a clip, and peak memory in bytes: of the GPU, or of this
+        process without its workers.
+
+    Raises:
+        UserError: the data cannot be used, or the training has too few steps.
+    """
+    settings = settings_of(training)
+    if settings.steps <= _WARM_UP_STEPS:
+        raise UserError(
+            f"{training.stage}.steps (={settings.steps}): more than {_WARM_UP_STEPS} are needed to "
+            "measure"
+        )
+    samples = Samples(plan, training)
+    network = RGMP(config.Network.model_validate(training.settings["network"])).train()
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    update = Update(network, training, plan.machine.recompute_activations, ALONE)
+    first = max(settings.steps - steps - _WARM_UP_STEPS, 0)
+    timed, waits, frames, begun = 0, 0.0, 0, 0.0
+    for step, parts, waited in samples.batches(first, device, plan.machine.workers, update.parts):
+        if step - first >= _WARM_UP_STEPS:
+            timed, waits = timed + 1, waits + waited
+        update(step, parts)
+        frames = parts[0].frames.shape[1]
+        if step - first + 1 == _WARM_UP_STEPS:
+            _synchronise(device)
+            begun = time.perf_counter()
+    _synchronise(device)
+    took = time.perf_counter() - begun
+    return {
+        "steps": timed,
+        "frames": frames,
+        "samples_per_second": timed * settings.batch / took,
+        "seconds_per_step": took / timed,
+        "waiting": waits / took,
+        "peak_memory_bytes": peak_gpu_memory() or peak_memory(),
+    }
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
