@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from plain_rgmp import Image, propagate, released
 
-from rgmp.config.study import Inference, Network
+from rgmp.config.method import Inference, Network
 from rgmp.inference.propagator import Propagator, download
 from rgmp.model.network import RGMP
 from rgmp.runtime.device import choose

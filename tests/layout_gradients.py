@@ -12,7 +12,7 @@ import sys
 
 import torch
 
-from rgmp.config.study import Network
+from rgmp.config.method import Network
 from rgmp.model.network import RGMP
 
 WIDTHS = (1, 2, 4, 8, 12, 16)

@@ -14,9 +14,11 @@ import numpy as np
 from PIL import Image
 
 from rgmp import facts
-from rgmp.config.study import Evaluation, Inference, Machine, Speed
-from rgmp.data.davis import PALETTE, RESOLUTION, Benchmark, Labels
-from rgmp.evaluation.scoring import Score, write_scores
+from rgmp.config.base import RESOLUTION, Benchmark
+from rgmp.config.method import Inference
+from rgmp.config.study import Evaluation, Machine, Speed
+from rgmp.data.davis import PALETTE, Labels
+from rgmp.evaluation.score_table import Score, write_scores
 from rgmp.runtime.files import digest_of
 from rgmp.study.plan import DataPaths, Plan, PlannedExternal, PlannedVariant, Run, Training, save
 

@@ -9,11 +9,12 @@ import torch
 from tiny import HEIGHT, WIDTH
 from torch import Tensor
 
-from rgmp.config.study import Method, Network, load_study, load_variants
-from rgmp.data.pairs import Sample
+from rgmp.config.load import load_study, load_variants
+from rgmp.config.method import Method, Network
+from rgmp.data.sample import Sample
 from rgmp.inference.aggregation import aggregate, needs_union
 from rgmp.model.network import RGMP
-from rgmp.training.train import Unrolling, unroll
+from rgmp.training.unroll import Unrolling, unroll
 
 PROJECT = Path(__file__).parents[1]
 STUDY = PROJECT / "workflow/config/mini.yaml"

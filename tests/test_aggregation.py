@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rgmp.config.study import Inference
+from rgmp.config.method import Inference
 from rgmp.inference.aggregation import Aggregation, aggregate, needs_union
 
 ALL: tuple[Aggregation, ...] = get_args(Aggregation)

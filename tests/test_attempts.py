@@ -9,9 +9,11 @@ import pytest
 import torch
 from tiny import pretrain
 
-from rgmp.config import study
+from rgmp.config import method
 from rgmp.model.network import RGMP
-from rgmp.training.checkpoints import Attempts, Journal, Point, learning_rate
+from rgmp.training.checkpoints import Attempts
+from rgmp.training.journal import Journal, Point
+from rgmp.training.schedule import learning_rate
 
 
 def test_the_learning_rate_falls_from_end_to_end_along_a_cosine() -> None:
@@ -29,7 +31,7 @@ def test_one_step_has_the_first_learning_rate_and_equal_ends_a_constant_one() ->
     assert {learning_rate(fixed, step) for step in range(9)} == {1e-5}
 
 
-def begin(path: Path, settings: study.Optimisation) -> Journal:
+def begin(path: Path, settings: method.Optimisation) -> Journal:
     return Journal(path, settings, "step {}".format)
 
 
@@ -97,7 +99,7 @@ def test_the_curve_can_be_read_while_the_training_goes_on(tmp_path: Path) -> Non
 
 def made(tmp_path: Path) -> tuple[Attempts, tuple[RGMP, torch.optim.Adam, Journal]]:
     """What a training has, and a place for its states."""
-    settings = study.Network(backbone="resnet10", width=4, decoder_width=4)
+    settings = method.Network(backbone="resnet10", width=4, decoder_width=4)
     torch.manual_seed(0)
     network = RGMP(settings)
     optimiser = torch.optim.Adam(p for p in network.parameters() if p.requires_grad)

@@ -17,7 +17,7 @@ from plain_rgmp import Weights, encode, lively, logits, released
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from rgmp.config.study import Network
+from rgmp.config.method import Network
 from rgmp.errors import UserError
 from rgmp.model import weights as checkpoint
 from rgmp.model.network import RGMP

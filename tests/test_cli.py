@@ -37,7 +37,7 @@ SPEED = ["speed", *INFER[1:], "--out", "speed.json"]
 @pytest.fixture(scope="session")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tree, stills, a study, its truth as masks, and weights of a tiny network."""
-    from rgmp.config.study import Network
+    from rgmp.config.method import Network
     from rgmp.model import weights as checkpoint
     from rgmp.model.network import RGMP
 
@@ -367,7 +367,7 @@ def test_mistake_in_a_real_process() -> None:
 @pytest.mark.usefixtures("here")
 def test_fault_of_ours_keeps_its_traceback() -> None:
     broken = (
-        "import sys; from rgmp import cli, scoring\n"
+        "import sys; from rgmp.cli import main as cli; from rgmp.evaluation import scoring\n"
         "def score(*_, **__): raise ZeroDivisionError\n"
         "scoring.score = score\n"
         "sys.exit(cli.main())\n"
@@ -660,7 +660,7 @@ def test_a_training_is_kept_while_its_record_proves_it(capsys: pytest.CaptureFix
 def test_speed_says_how_busy_the_machine_was(
     share: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("rgmp.machine.Watch.others_share", lambda _: share)
+    monkeypatch.setattr("rgmp.runtime.cores.Watch.others_share", lambda _: share)
     limits = ["--limit", "1", "--frames", "3", "--repeats", "5"]
     assert cli.main([*SPEED, "--out", "speed.json", *limits]) == 0
     assert files.read_json(Path("speed.json"))["summary"]["others_share"] == share
@@ -712,10 +712,10 @@ def test_training_that_is_not_planned_is_named(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.usefixtures("here")
 def test_mini_renders_a_tree_that_check_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rgmp.minidavis import generate
+    from rgmp.minidavis import scripts
 
-    for name, few in (("TRAIN", generate.TRAIN[:1]), ("VAL", generate.VAL[:1]), ("STILLS", 2)):
-        monkeypatch.setattr(generate, name, few)
+    for name, few in (("TRAIN", scripts.TRAIN[:1]), ("VAL", scripts.VAL[:1]), ("STILLS", 2)):
+        monkeypatch.setattr(scripts, name, few)
     Path("new").mkdir()  # an empty folder may be there: a workflow makes it
     record = "results/mini/records/mini.json"
     assert cli.main(["mini", "new", "--seed", "5", "--record", record]) == 0

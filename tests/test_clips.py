@@ -12,10 +12,10 @@ from PIL import Image
 from tiny import HEIGHT, STILL, WIDTH, box, finetune, write_davis
 
 from rgmp.data import davis
-from rgmp.data.augment import IGNORE
 from rgmp.data.clips import Clips, positions
 from rgmp.data.davis import write_mask
-from rgmp.data.pairs import Decoded, Sample
+from rgmp.data.decoding import Decoded
+from rgmp.data.sample import IGNORE, Sample
 
 FIXED = {**STILL, "skip": (0, 0)}
 

@@ -14,15 +14,9 @@ import pytest
 import yaml
 from tiny_tree import STUDY
 
-from rgmp.config.study import (
-    Method,
-    Study,
-    Variant,
-    load_study,
-    load_variants,
-    read_yaml,
-    validated,
-)
+from rgmp.config.load import load_study, load_variants, read_yaml, validated
+from rgmp.config.method import Method
+from rgmp.config.study import Study, Variant
 from rgmp.errors import UserError
 
 PROJECT = Path(__file__).parents[1]

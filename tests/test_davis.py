@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny_tree import FRAMES, HEIGHT, WIDTH, write_tree
 
+from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
 from rgmp.errors import UserError
 
@@ -33,7 +34,7 @@ def tree(pristine: Path, tmp_path: Path) -> Path:
     return shutil.copytree(pristine, tmp_path / "davis")
 
 
-def problems(tree: Path, benchmark: davis.Benchmark = "davis2017", split: str = "val") -> list[str]:
+def problems(tree: Path, benchmark: Benchmark = "davis2017", split: str = "val") -> list[str]:
     return list(davis.problems(tree, benchmark, split))
 
 
@@ -410,9 +411,9 @@ def test_files_that_an_archiver_left_are_no_frames(tree: Path) -> None:
 # ---- everything that can be wrong is found and named ----
 
 
-@pytest.mark.parametrize("benchmark", davis.BENCHMARKS)
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_whole_tree_has_no_problem(tree: Path, benchmark: davis.Benchmark, split: str) -> None:
+def test_whole_tree_has_no_problem(tree: Path, benchmark: Benchmark, split: str) -> None:
     assert problems(tree, benchmark, split) == []
 
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from test_workflow import PROJECT, make_workspace, snakemake
 
-from rgmp.study.plan import resolve
+from rgmp.study.resolve import resolve
 
 BUSY = """
 include: "{common}"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from rgmp.config.study import Network
+from rgmp.config.method import Network
 from rgmp.model.network import RGMP
 
 SETTINGS = {

@@ -12,7 +12,7 @@ from rgmp.runtime.locks import alone_in
 HOLDER = """
 import sys
 from pathlib import Path
-from rgmp.locks import alone_in
+from rgmp.runtime.locks import alone_in
 with alone_in(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rgmp.runtime import machine
-from rgmp.runtime.machine import Watch, usable_cores
+from rgmp.runtime import cores
+from rgmp.runtime.cores import Watch, usable_cores
 
 BURN = "import time\nend = time.monotonic() + 30\nwhile time.monotonic() < end: pass"
 
@@ -20,15 +20,15 @@ BURN = "import time\nend = time.monotonic() + 30\nwhile time.monotonic() < end: 
 def test_cores_are_those_that_this_process_may_use() -> None:
     """Not those that the machine has."""
     core = str(min(os.sched_getaffinity(0)))
-    code = "from rgmp.runtime.machine import usable_cores; print(usable_cores())"
+    code = "from rgmp.runtime.cores import usable_cores; print(usable_cores())"
     command = ["taskset", "--cpu-list", core, sys.executable, "-c", code]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1\n"
 
 
 @pytest.mark.parametrize(("quota", "cores"), [(float("inf"), 4), (2.5, 2), (0.5, 1), (9.0, 4)])
 def test_a_limit_of_time_counts(monkeypatch: pytest.MonkeyPatch, quota: float, cores: int) -> None:
-    monkeypatch.setattr(machine, "_allowed", lambda: {0, 1, 2, 3})
-    monkeypatch.setattr(machine, "_quota", lambda: quota)
+    monkeypatch.setattr(cores, "_allowed", lambda: {0, 1, 2, 3})
+    monkeypatch.setattr(cores, "_quota", lambda: quota)
     assert usable_cores() == cores
 
 
@@ -81,8 +81,8 @@ def test_limits_are_read_from_the_control_groups(
     (tmp_path / "cgroup").write_text("0::/a/b\n")
     (tmp_path / "a/cpu.max").write_text("150000 100000\n")
     (tmp_path / "a/b/cpu.max").write_text("max 100000\n")
-    monkeypatch.setattr(machine, "_CGROUP", tmp_path / "cgroup")
-    monkeypatch.setattr(machine, "_CGROUPS", tmp_path)
-    assert machine._quota() == 1.5
+    monkeypatch.setattr(cores, "_CGROUP", tmp_path / "cgroup")
+    monkeypatch.setattr(cores, "_CGROUPS", tmp_path)
+    assert cores._quota() == 1.5
     (tmp_path / "cgroup").unlink()
-    assert machine._quota() == float("inf")
+    assert cores._quota() == float("inf")

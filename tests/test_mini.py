@@ -15,18 +15,20 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
 from rgmp.errors import UserError
-from rgmp.minidavis import generate, painter
-from rgmp.minidavis.creatures import POOLS, Pattern, Pool
+from rgmp.minidavis import animation, generate, painter, scripts
+from rgmp.minidavis.creatures import POOLS, Pool
 from rgmp.minidavis.painter import Scene
+from rgmp.minidavis.patterns import Pattern
 
 Labels = npt.NDArray[np.uint8]
 Frames = npt.NDArray[np.uint8]
 
-SPLITS = {"train": generate.TRAIN, "val": generate.VAL}
+SPLITS = {"train": scripts.TRAIN, "val": scripts.VAL}
 VIDEOS = [(split, name) for split, names in SPLITS.items() for name in names]
-FRAME_AREA = generate.WIDTH * generate.HEIGHT
+FRAME_AREA = scripts.WIDTH * scripts.HEIGHT
 
 
 Films = dict[str, tuple[Frames, Labels]]
@@ -38,7 +40,7 @@ def videos(difficulty: str) -> list[str]:
 
 def scene(split: str, name: str, seed: int = 0) -> tuple[Scene, np.random.Generator]:
     rng = np.random.default_rng([seed, POOLS[split].number, SPLITS[split].index(name)])
-    return generate.video(name, POOLS[split], rng), rng
+    return scripts.video(name, POOLS[split], rng), rng
 
 
 @pytest.fixture(scope="session")
@@ -83,23 +85,21 @@ def areas(labels: Labels, label: int) -> npt.NDArray[np.float64]:
 
 class TestTree:
     @pytest.mark.slow
-    @pytest.mark.parametrize("benchmark", davis.BENCHMARKS)
+    @pytest.mark.parametrize("benchmark", BENCHMARKS)
     @pytest.mark.parametrize("split", SPLITS)
-    def test_is_a_valid_davis_tree(
-        self, rendered: Path, benchmark: davis.Benchmark, split: str
-    ) -> None:
+    def test_is_a_valid_davis_tree(self, rendered: Path, benchmark: Benchmark, split: str) -> None:
         root = rendered / "davis"
         assert davis.read_split(root, benchmark, split) == list(SPLITS[split])
         assert list(davis.problems(root, benchmark, split)) == []
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("name", generate.TRAIN + generate.VAL)
+    @pytest.mark.parametrize("name", scripts.TRAIN + scripts.VAL)
     def test_frame_0_shows_every_object_and_all_are_of_one_size(
         self, films: Films, name: str
     ) -> None:
         frames, labels = films[name]
         assert frames.shape == (*labels.shape, 3)
-        assert labels.shape[1:] == (generate.HEIGHT, generate.WIDTH)
+        assert labels.shape[1:] == (scripts.HEIGHT, scripts.WIDTH)
         assert 20 <= len(labels) <= 24
         ids = sorted(np.unique(labels[0]).tolist())
         assert ids == list(range(len(ids)))
@@ -127,11 +127,11 @@ class TestTree:
     @pytest.mark.slow
     def test_the_contact_sheet_has_a_row_a_video(self, rendered: Path) -> None:
         with Image.open(rendered / "contact_sheet.jpg") as sheet:
-            assert sheet.size == (6 * generate.WIDTH, len(VIDEOS) * generate.HEIGHT)
+            assert sheet.size == (6 * scripts.WIDTH, len(VIDEOS) * scripts.HEIGHT)
 
     def test_every_difficulty_is_in_both_splits(self) -> None:
         for names in SPLITS.values():
-            assert {name.split("-")[0] for name in names} == set(generate.SCRIPTS)
+            assert {name.split("-")[0] for name in names} == set(scripts.SCRIPTS)
 
 
 @pytest.fixture
@@ -149,9 +149,10 @@ class TestRender:
         generate.render(tmp_path / "a", seed=3)
         generate.render(tmp_path / "other", seed=4)
         script = (
-            "import sys; from pathlib import Path; from rgmp import mini; "
-            "mini.TRAIN, generate.VAL, generate.STILLS = ('scale-fox',), ('occlusion-crab',), 2; "
-            "mini.render(Path(sys.argv[1]), seed=3)"
+            "import sys; from pathlib import Path; from rgmp.minidavis import generate; "
+            "generate.TRAIN, generate.VAL = ('scale-fox',), ('occlusion-crab',); "
+            "generate.STILLS = 2; "
+            "generate.render(Path(sys.argv[1]), seed=3)"
         )
         environment = os.environ | {"PYTHONHASHSEED": "12345"}
         subprocess.run(
@@ -171,7 +172,7 @@ class TestRender:
                 raise RuntimeError("the fourth frame")
             return painter.photograph(*_)  # type: ignore[arg-type,return-value]
 
-        monkeypatch.setattr(generate, "photograph", failing)
+        monkeypatch.setattr(scripts, "photograph", failing)
         with pytest.raises(RuntimeError, match="the fourth frame"):
             generate.render(tmp_path / "data", seed=0)
         assert list(tmp_path.iterdir()) == []
@@ -248,7 +249,7 @@ class TestDifficulties:
             steps = np.diff(centroids(films[name][1] == 1), axis=0)
             return float(np.nanmedian(np.linalg.norm(steps, axis=1)))
 
-        assert speed(name) > 0.1 * generate.HEIGHT
+        assert speed(name) > 0.1 * scripts.HEIGHT
         others = [other for _, other in VIDEOS if not other.startswith("fast-")]
         assert speed(name) > 1.5 * max(map(speed, others))
 
@@ -271,7 +272,7 @@ class TestDifficulties:
     def test_lookalike_shows_others_of_the_kind_that_are_not_annotated(
         self, films: Films, name: str
     ) -> None:
-        whole, rng = scene("train" if name in generate.TRAIN else "val", name)
+        whole, rng = scene("train" if name in scripts.TRAIN else "val", name)
         hero = next(actor for actor in whole.actors if actor.label == 1)
         others = [actor for actor in whole.actors if actor.label == 0]
         assert all(actor.figure.parts == hero.figure.parts for actor in others)
@@ -308,7 +309,7 @@ def test_every_seed_shows_every_object_in_frame_0(seed: int) -> None:
 def test_a_still_s_mask_is_where_its_object_was_painted() -> None:
     for index in range(6):
         rng = np.random.default_rng([0, POOLS["stills"].number, index])
-        whole = generate.still(POOLS["stills"], rng)
+        whole = scripts.still(POOLS["stills"], rng)
         hero = whole.actors[-1]
         assert hero.label == 1
         absent = replace(hero, track=replace(hero.track, x=(9999.0,)))
@@ -327,19 +328,19 @@ def test_a_still_s_mask_is_where_its_object_was_painted() -> None:
 class TestPainting:
     def test_a_track_passes_through_its_key_frames_and_goes_on(self) -> None:
         keys = (3.0, -1.0, 4.0, 1.5)
-        assert [painter.along(keys, i / 3) for i in range(4)] == pytest.approx(keys)
+        assert [animation.along(keys, i / 3) for i in range(4)] == pytest.approx(keys)
         straight = (0.0, 1.0, 2.0)
-        assert painter.along(straight, 0.3) == pytest.approx(0.6)
-        assert painter.along(straight, 1.1) == pytest.approx(2.2)
-        assert painter.along((7.0,), 0.3) == 7
+        assert animation.along(straight, 0.3) == pytest.approx(0.6)
+        assert animation.along(straight, 1.1) == pytest.approx(2.2)
+        assert animation.along((7.0,), 0.3) == 7
 
     @pytest.mark.parametrize("kind", ["fox", "koi"])
     @pytest.mark.parametrize("size", [25.0, 50.0])
     def test_size_is_the_root_of_the_area(self, kind: str, size: float) -> None:
         pool = POOLS["train"]
-        studio = generate.Studio(pool, np.random.default_rng(0), pool.kinds[kind].view, (400, 400))
-        actor = studio.actor(kind, 1, painter.Track(size=(size,)))
-        whole = Scene((400, 400), [], [actor], painter.Track(size=(1,)), frames=1)
+        studio = scripts.Studio(pool, np.random.default_rng(0), pool.kinds[kind].view, (400, 400))
+        actor = studio.actor(kind, 1, animation.Track(size=(size,)))
+        whole = Scene((400, 400), [], [actor], animation.Track(size=(1,)), frames=1)
         labels = painter.photograph(whole, 0, np.random.default_rng(0))[1]
         assert np.count_nonzero(labels) == pytest.approx(size**2, rel=0.06)
 

@@ -8,7 +8,7 @@ import torchvision
 from plain_rgmp import bilinear, doubles, encode, lively, logits
 from torch import Tensor, nn
 
-from rgmp.config.study import Network
+from rgmp.config.method import Network
 from rgmp.model.network import RGMP, Encoder, GlobalConvolution, calibrate, upsample
 
 SMALL = Network(backbone="resnet10", width=8, decoder_width=8)

@@ -13,7 +13,7 @@ import yaml
 from tiny_tree import STUDY, write_tree
 
 from rgmp.errors import UserError
-from rgmp.study import plan
+from rgmp.study import plan, resolve
 from rgmp.study.plan import Plan, Training
 
 ABLATIONS = Path(__file__).parents[1] / "ablations"
@@ -44,7 +44,7 @@ def resolved(change: Callable[[dict[str, Any]], object] = dict) -> Plan:
     study = copy.deepcopy(STUDY)
     change(study)
     Path("study.yaml").write_text(yaml.safe_dump(study))
-    return plan.resolve(Path("study.yaml"))
+    return resolve.resolve(Path("study.yaml"))
 
 
 def write_variant(name: str, **overrides: Any) -> None:
@@ -426,11 +426,11 @@ def test_what_is_not_trained_here_is_planned_by_its_bytes() -> None:
     Path("given/masks/val_a/00001.png").touch()
     assert resolved(external).digest == found.digest
     Path("given/scores.csv").write_text("frame,sequence,object,J,F\n")
-    of_scores = plan.resolve(Path("study.yaml"))
+    of_scores = resolve.resolve(Path("study.yaml"))
     assert of_scores.digest != found.digest
     assert of_scores.external[0].digests["davis2016"] == found.external[0].digests["davis2016"]
     Path("given/masks/val_a/00001.png").unlink()
-    of_masks = plan.resolve(Path("study.yaml"))
+    of_masks = resolve.resolve(Path("study.yaml"))
     assert of_masks.external[0].digests["davis2016"] != found.external[0].digests["davis2016"]
 
 
@@ -498,8 +498,8 @@ def test_study_is_complete_on_the_whole_of_the_official_split_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert not resolved().complete
-    assert len(plan.official_val("davis2016")) == 20
-    assert len(plan.official_val("davis2017")) == 30
+    assert len(resolve.official_val("davis2016")) == 20
+    assert len(resolve.official_val("davis2017")) == 30
     monkeypatch.setattr(plan, "official_val", lambda _: {"val_a", "val_b"})
     assert resolved().complete
     assert not resolved(put("split", "train")).complete

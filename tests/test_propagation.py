@@ -18,15 +18,16 @@ from PIL import Image
 from plain_rgmp import doubles, lively, propagate
 from torch import Tensor, nn
 
-from rgmp.config.study import Inference, Network
+from rgmp.config.base import Benchmark
+from rgmp.config.method import Inference, Network
 from rgmp.data import davis
 from rgmp.errors import UserError
-from rgmp.inference import multiscale
-from rgmp.inference import propagator as propagation
+from rgmp.inference import multiscale, segment
 from rgmp.inference.aggregation import Aggregation
 from rgmp.inference.cuda_graph import Step
 from rgmp.inference.multiscale import padding, scaled_size
-from rgmp.inference.propagator import Propagator, segment_sequence, segment_split
+from rgmp.inference.propagator import _GRAPHS, Propagator
+from rgmp.inference.segment import segment_sequence, segment_split
 from rgmp.model.network import RGMP, Reference
 
 Labels = NDArray[np.uint8]
@@ -410,7 +411,7 @@ def split(tree: Path) -> list[davis.Sequence]:
     return [davis.open_sequence(tree, name) for name in NAMES]
 
 
-def segment(tree: Path, network: RGMP, out: Path, maker: dict[str, str] = MAKER) -> list[int]:
+def segmented(tree: Path, network: RGMP, out: Path, maker: dict[str, str] = MAKER) -> list[int]:
     told: list[int] = []
     propagator = Propagator(network, Inference(), CPU)
     segment_split(propagator, split(tree), "davis2017", out, maker, told.append)
@@ -425,7 +426,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_masks_are_what_the_propagator_says_in_davis_palette(
     tree: Path, network: RGMP, tmp_path: Path
 ) -> None:
-    assert segment(tree, network, tmp_path / "masks") == [3, 6, 7]
+    assert segmented(tree, network, tmp_path / "masks") == [3, 6, 7]
     assert set(contents(tmp_path / "masks")) == {
         ".made-by.json",
         *(f"{name}/{i:05d}.png" for name in NAMES[:2] for i in range(3)),
@@ -459,21 +460,21 @@ def test_finished_sequences_are_kept(
     tree: Path, network: RGMP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "masks"
-    segment(tree, network, out)
+    segmented(tree, network, out)
     whole = contents(out)
     davis.write_mask(out / "bear/00002.png", np.full((40, 50), 7, np.uint8))
     for path in (out / "camel").iterdir():
         path.unlink()
     (out / "camel").rmdir()
     made: list[str] = []
-    real = propagation.segment_sequence
+    real = segment.segment_sequence
 
-    def counted(p: Propagator, s: davis.Sequence, b: davis.Benchmark, o: Path) -> None:
+    def counted(p: Propagator, s: davis.Sequence, b: Benchmark, o: Path) -> None:
         made.append(s.name)
         real(p, s, b, o)
 
-    monkeypatch.setattr(propagation, "segment_sequence", counted)
-    assert segment(tree, network, out) == [3, 6, 7]
+    monkeypatch.setattr(segment, "segment_sequence", counted)
+    assert segmented(tree, network, out) == [3, 6, 7]
     assert made == ["camel"]
     again = contents(out)
     assert again.pop("bear/00002.png") != whole.pop("bear/00002.png")
@@ -488,13 +489,13 @@ def test_what_another_maker_left_is_removed(
     if link:
         (tmp_path / "elsewhere").mkdir()
         out.symlink_to(tmp_path / "elsewhere")
-    segment(tree, network, out, {"weights": "old", "settings": "b"})
+    segmented(tree, network, out, {"weights": "old", "settings": "b"})
     davis.write_mask(out / "bear/00002.png", np.full((40, 50), 7, np.uint8))
     davis.write_mask(out / "swan/00000.png", np.full((40, 50), 7, np.uint8))
     half = out / ".camel.x/camel/.00000.png.x"  # of a run that was killed
     davis.write_mask(half / "00000.png", np.full((40, 50), 7, np.uint8))
-    segment(tree, network, out)
-    segment(tree, network, tmp_path / "fresh")
+    segmented(tree, network, out)
+    segmented(tree, network, tmp_path / "fresh")
     assert contents(out) == contents(tmp_path / "fresh")
     assert json.loads((out / ".made-by.json").read_text()) == MAKER
 
@@ -504,7 +505,7 @@ def test_what_no_run_made_is_not_removed_with_what_another_maker_left(
     tree: Path, network: RGMP, tmp_path: Path, name: str
 ) -> None:
     out = tmp_path / "masks"
-    segment(tree, network, out, {"weights": "old"})
+    segmented(tree, network, out, {"weights": "old"})
     (out / name).parent.mkdir(exist_ok=True)
     if name == "link":
         (out / name).symlink_to(tree)
@@ -512,7 +513,7 @@ def test_what_no_run_made_is_not_removed_with_what_another_maker_left(
         (out / name).write_text("precious")
     before = contents(out)
     with pytest.raises(UserError, match=r"masks/\w+: is no folder of masks.*move it away"):
-        segment(tree, network, out)
+        segmented(tree, network, out)
     assert contents(out) == before
 
 
@@ -523,14 +524,14 @@ def test_folder_of_other_files_is_refused_and_left(
     out.mkdir()
     (out / "holiday.jpg").write_text("sun")
     with pytest.raises(UserError, match="photographs: holds other files"):
-        segment(tree, network, out)
+        segmented(tree, network, out)
     assert contents(out) == {"holiday.jpg": b"sun"}
 
 
 def test_file_in_place_of_the_folder_is_refused(tree: Path, network: RGMP, tmp_path: Path) -> None:
     (tmp_path / "masks").write_text("no folder")
     with pytest.raises(UserError, match="masks"):
-        segment(tree, network, tmp_path / "masks")
+        segmented(tree, network, tmp_path / "masks")
 
 
 def spoil_frame(tree: Path) -> Path:
@@ -561,7 +562,7 @@ def test_broken_sequence_is_named_and_leaves_nothing(
 ) -> None:
     path = fault(tree)
     with pytest.raises(UserError, match=path.as_posix()) as caught:
-        segment(tree, network, tmp_path / "masks")
+        segmented(tree, network, tmp_path / "masks")
     assert "\n" not in str(caught.value)
     assert {p.name for p in (tmp_path / "masks").iterdir()} == {".made-by.json", "bear"}
 
@@ -571,8 +572,8 @@ import sys, time
 from pathlib import Path
 import torch
 sys.path[:0] = sys.argv[3:]
-from test_propagation import random_network, segment
-from rgmp import davis
+from test_propagation import random_network, segmented
+from rgmp.data import davis
 
 real = davis.write_mask
 def stuck(path, labels):
@@ -581,7 +582,7 @@ def stuck(path, labels):
         print("half", flush=True)
         time.sleep(600)
 davis.write_mask = stuck
-segment(Path(sys.argv[1]), random_network(), Path(sys.argv[2]))
+segmented(Path(sys.argv[1]), random_network(), Path(sys.argv[2]))
 """
 
 
@@ -596,8 +597,8 @@ def test_killed_sequence_leaves_nothing_to_take_for_whole(
         assert process.stdout.readline() == "half\n"
         process.send_signal(signal.SIGKILL)
     assert {p.name for p in out.iterdir() if not p.name.startswith(".")} == {"bear"}
-    segment(tree, network, out)
-    segment(tree, network, tmp_path / "fresh")
+    segmented(tree, network, out)
+    segmented(tree, network, tmp_path / "fresh")
     assert sorted(p.relative_to(out) for p in out.rglob("*")) == sorted(
         p.relative_to(tmp_path / "fresh") for p in (tmp_path / "fresh").rglob("*")
     )
@@ -711,7 +712,7 @@ class Replayed:
 @pytest.fixture
 def replayed(network: RGMP, monkeypatch: pytest.MonkeyPatch) -> Propagator:
     Replayed.made.clear()
-    monkeypatch.setattr(propagation, "Graph", Replayed)
+    monkeypatch.setattr("rgmp.inference.propagator.Graph", Replayed)
     propagator = Propagator(network, Inference(scales=(1.0,)), CPU)
     propagator._records = True
     return propagator
@@ -732,7 +733,7 @@ def test_only_a_few_shapes_stay_recorded(replayed: Propagator) -> None:
     for width in (*range(40, 400, 32), 40):
         frames = video(2, 33, width)
         labels_of(replayed, frames, boxes(33, width, (5, 5, 20, 20)))
-        assert len(replayed._graphs) <= propagation._GRAPHS
+        assert len(replayed._graphs) <= _GRAPHS
     assert Replayed.made[-1] == Replayed.made[0]
 
 
@@ -742,7 +743,7 @@ def test_without_a_graph_it_goes_on_and_says_why(
     def refuse(*_: object) -> None:
         raise RuntimeError("operation not permitted when stream is capturing\nlong story")
 
-    monkeypatch.setattr(propagation, "Graph", refuse)
+    monkeypatch.setattr("rgmp.inference.propagator.Graph", refuse)
     propagator = Propagator(network, Inference(), CPU)
     propagator._records = True
     frames, labels = video(3, 45, 70), ten(45, 70)
@@ -764,9 +765,9 @@ def test_frames_are_read_ahead_in_order_and_not_all_at_once(
         return np.array([int(path.stem)], np.uint8)
 
     monkeypatch.setattr(davis, "read_frame", reading)
-    for number, (path, frame) in enumerate(propagation._read_ahead(paths)):
+    for number, (path, frame) in enumerate(segment._read_ahead(paths)):
         assert (path, int(frame[0])) == (paths[number], number)
-        assert len(read) <= number + propagation._WAITING
+        assert len(read) <= number + segment._WAITING
     assert len(read) == 50
 
 
@@ -778,7 +779,7 @@ def test_a_mask_that_cannot_be_written_is_said(
 
     monkeypatch.setattr(davis, "write_mask", full)
     with pytest.raises(UserError, match="No space left"):
-        segment(tree, network, tmp_path / "masks")
+        segmented(tree, network, tmp_path / "masks")
     assert not (tmp_path / "masks/bear").exists()
 
 

@@ -12,7 +12,7 @@ import torch
 
 import rgmp
 from rgmp.errors import UserError
-from rgmp.provenance import record as records
+from rgmp.provenance import code as records
 from rgmp.provenance.record import Record, read_all, record_path, recording
 
 

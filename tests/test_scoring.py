@@ -16,18 +16,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
 from rgmp.errors import UserError
+from rgmp.evaluation.adoption import _read_given, adopt
+from rgmp.evaluation.engines import cross_check
 from rgmp.evaluation.measures import measure
-from rgmp.evaluation.scoring import (
-    Score,
-    _read_given,
-    adopt,
-    cross_check,
-    read_scores,
-    score,
-    write_scores,
-)
+from rgmp.evaluation.score_table import Score, read_scores, write_scores
+from rgmp.evaluation.scoring import score
 from rgmp.evaluation.summary import MEASURES, per_object, summarise
 
 FRAMES = 5
@@ -580,10 +576,8 @@ HAS_OFFICIAL = importlib.util.find_spec("davis2017") is not None
 
 
 @pytest.mark.skipif(not HAS_OFFICIAL, reason="davis2017-evaluation is absent: `make evaluator`")
-@pytest.mark.parametrize("benchmark", davis.BENCHMARKS)
-def test_official_engine_gives_the_same_rows(
-    root: Path, masks: Path, benchmark: davis.Benchmark
-) -> None:
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
+def test_official_engine_gives_the_same_rows(root: Path, masks: Path, benchmark: Benchmark) -> None:
     save(masks / "ant" / "00002.png", np.zeros(SHAPE, dtype=np.uint8))
     builtin, official = (
         score(root, benchmark, "val", masks, variant="full", seed=0, engine=engine)

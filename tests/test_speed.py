@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from rgmp.config.study import Inference, Network
+from rgmp.config.method import Inference, Network
 from rgmp.data import davis
 from rgmp.inference import speed
 from rgmp.inference.propagator import Propagator
@@ -128,7 +128,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     def segment_sequence(_: Machine, sequence: davis.Sequence, *__: object) -> None:
         machine._work("clip", machine.CLIP * len(sequence.frames))
 
-    monkeypatch.setattr("rgmp.speed.time.perf_counter", lambda: machine.now)
+    monkeypatch.setattr("rgmp.inference.speed.time.perf_counter", lambda: machine.now)
     monkeypatch.setattr("rgmp.inference.speed.download", Machine.download)
     monkeypatch.setattr("rgmp.inference.speed.segment_sequence", segment_sequence)
     monkeypatch.setattr("rgmp.inference.speed.matrix_products", lambda *_: 4000.0)

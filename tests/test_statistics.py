@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pytest
 
 from rgmp.errors import UserError
-from rgmp.evaluation.scoring import Score
-from rgmp.evaluation.summary import MEASURES, ObjectScores, compare, per_object, summarise
+from rgmp.evaluation.comparison import compare
+from rgmp.evaluation.score_table import Score
+from rgmp.evaluation.summary import MEASURES, ObjectScores, per_object, summarise
 
 Values = npt.NDArray[np.float64]
 

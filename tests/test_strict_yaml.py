@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rgmp.config.load import read_yaml
 from rgmp.config.strict_yaml import LARGEST
-from rgmp.config.study import read_yaml
 from rgmp.errors import UserError
 
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 60))

@@ -12,8 +12,9 @@ from tiny import HEIGHT, STILL, TRUE_GUIDANCE, WIDTH, box, pretrain, write_still
 
 from rgmp.config.study import Stills
 from rgmp.data import davis
-from rgmp.data.augment import IGNORE
-from rgmp.data.pairs import Decoded, Pairs, Sample, Still, find_stills
+from rgmp.data.decoding import Decoded, Still, find_stills
+from rgmp.data.pairs import Pairs
+from rgmp.data.sample import IGNORE, Sample
 from rgmp.errors import UserError
 
 FIXED = {**STILL, "warp": 0}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from synthetic_study import build
 
-from rgmp.evaluation.scoring import read_scores
+from rgmp.evaluation.score_table import read_scores
 from rgmp.reporting import tables
 from rgmp.reporting.typesetting import Table, as_csv, as_latex, as_markdown, duration, points
 from rgmp.study.results import load

@@ -16,7 +16,7 @@ from tiny import finetune, write_plan
 from rgmp.data.loader import Samples
 from rgmp.errors import UserError
 from rgmp.runtime.distributed import ALONE, Team
-from rgmp.training.checkpoints import Point
+from rgmp.training.journal import Point
 from rgmp.training.train import states, train
 
 SCRIPT = Path(__file__).with_name("two_processes.py")

@@ -29,11 +29,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from rgmp.cli.main import main
-from rgmp.config.study import Stage
+from rgmp.config.base import Stage
 from rgmp.errors import UserError
-from rgmp.provenance.record import package_sources, record_path, recording
+from rgmp.provenance.code import package_sources
+from rgmp.provenance.record import record_path, recording
 from rgmp.runtime.files import digest_of_file
-from rgmp.study.plan import Training, load_plan, resolve, save
+from rgmp.study.plan import Training, load_plan, save
+from rgmp.study.resolve import resolve
 from rgmp.tracking.store import Tracked, track
 
 STUDY = """

@@ -18,26 +18,18 @@ from safetensors.torch import load_file as load_tensors
 from tiny import HEIGHT, WIDTH, finetune, pretrain, write_plan
 from torch import Tensor
 
-from rgmp.config import study as config
-from rgmp.data.augment import IGNORE
+from rgmp.config.method import Network, Pretrain
 from rgmp.data.loader import Samples
-from rgmp.data.pairs import Sample
+from rgmp.data.sample import IGNORE, Sample
 from rgmp.errors import UserError
 from rgmp.model.network import RGMP
 from rgmp.runtime.distributed import ALONE
 from rgmp.study.plan import Plan, Training
 from rgmp.training import train as training
-from rgmp.training.checkpoints import Journal, Point
-from rgmp.training.train import (
-    Unrolling,
-    Update,
-    frame_loss,
-    overlap,
-    states,
-    train,
-    unroll,
-    windows,
-)
+from rgmp.training.journal import Journal, Point
+from rgmp.training.train import states, train
+from rgmp.training.unroll import Unrolling, frame_loss, overlap, unroll, windows
+from rgmp.training.update import Update
 
 CPU = torch.device("cpu")
 
@@ -48,7 +40,7 @@ CPU = torch.device("cpu")
 def network(reference: str = "first") -> RGMP:
     torch.manual_seed(0)
     settings = {"backbone": "resnet10", "width": 4, "decoder_width": 4, "reference": reference}
-    return RGMP(config.Network.model_validate(settings)).train()
+    return RGMP(Network.model_validate(settings)).train()
 
 
 def clip(frames: int = 4, batch: int = 2) -> Sample:
@@ -138,7 +130,7 @@ def test_the_reference_matters_only_where_there_is_one(reference: str, matters: 
 class Fixed:
     """Stands for a network whose logits of every pixel are 0 and log 3: foreground at 3/4."""
 
-    settings = config.Network(reference="none")
+    settings = Network(reference="none")
 
     def reference(self, frame: Tensor, mask: Tensor) -> None:
         """There is none."""
@@ -232,7 +224,7 @@ def test_the_coarse_loss_is_the_weighted_mean_of_three_heads() -> None:
 
 
 def made_update(net: RGMP, settings: Any, accumulate: int = 1) -> Update:
-    stage = "pretrain" if isinstance(settings, config.Pretrain) else "finetune"
+    stage = "pretrain" if isinstance(settings, Pretrain) else "finetune"
     values = {
         "network": net.settings.model_dump(mode="json"),
         stage: settings.model_dump(mode="json"),
@@ -599,8 +591,8 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import torch
-from rgmp.plan import load_plan
-from rgmp.training import train
+from rgmp.study.plan import load_plan
+from rgmp.training.train import train
 
 torch.set_num_threads(1)
 study = Path(sys.argv[1]) / "study"
@@ -636,8 +628,8 @@ import sys
 import time
 from pathlib import Path
 import torch
-from rgmp.plan import load_plan
-from rgmp.training import train
+from rgmp.study.plan import load_plan
+from rgmp.training.train import train
 
 torch.set_num_threads(1)
 study, kills = Path(sys.argv[1]) / "study", int(sys.argv[2])

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from tiny import HEIGHT, STILL, WIDTH, box, picture, pretrain
 from torch import Tensor
 
-from rgmp.config.study import Pretrain
-from rgmp.data.augment import IGNORE, View, cut, deform, elastic, look
+from rgmp.config.method import Pretrain
+from rgmp.data.augment import View, cut, deform, elastic, look
+from rgmp.data.sample import IGNORE
 
 SIZE = HEIGHT, WIDTH
 FIXED = pretrain(**STILL)

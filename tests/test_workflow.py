@@ -16,7 +16,8 @@ from PIL import Image
 from rgmp.provenance.record import read_all
 from rgmp.reporting import figures, job_graph, tables
 from rgmp.runtime.files import read_json
-from rgmp.study.plan import load_plan, resolve
+from rgmp.study.plan import load_plan
+from rgmp.study.resolve import resolve
 
 PROJECT = Path(__file__).parents[1]
 STUDY = tiny_tree.STUDY | {

@@ -7,8 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from rgmp.config import study as config
-from rgmp.config.study import Finetune, Machine, Pretrain, Stage, Stills
+from rgmp.config import method, study
+from rgmp.config.base import Stage
+from rgmp.config.method import Finetune, Pretrain
+from rgmp.config.study import Machine, Stills
 from rgmp.data.davis import write_mask
 from rgmp.runtime.files import digest_of
 from rgmp.study import plan
@@ -109,9 +111,9 @@ def write_plan(
     for stage_settings in stages:
         stage: Stage = "pretrain" if isinstance(stage_settings, Pretrain) else "finetune"
         settings = {
-            "network": config.Network.model_validate(network).model_dump(mode="json"),
+            "network": method.Network.model_validate(network).model_dump(mode="json"),
             stage: stage_settings.model_dump(mode="json"),
-            "compute": config.Compute.model_validate(compute or {}).model_dump(mode="json"),
+            "compute": method.Compute.model_validate(compute or {}).model_dump(mode="json"),
         }
         parent = trainings[-1].identity if trainings else None
         identity = digest_of([settings, parent])[:12]
@@ -144,7 +146,7 @@ def write_plan(
             digests={},
             mini_seed=None,
         ),
-        evaluation=config.Evaluation(),
+        evaluation=study.Evaluation(),
         external=(),
         initial_weights=(),
         networks=(),
@@ -152,7 +154,7 @@ def write_plan(
         split="val",
         seeds=(0,),
         machine=Machine.model_validate({"device": "cpu", "checkpoint_seconds": 0, **machine}),
-        speed=config.Speed(),
+        speed=study.Speed(),
         variants=(),
         trainings=tuple(trainings),
     )

@@ -17,24 +17,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from rgmp import __version__
-from rgmp.config.study import (
-    AT_ONCE,
-    REPEATS,
-    SEED,
-    Evaluation,
-    Inference,
-    Stage,
-    Stills,
-    validated,
-)
+from rgmp.config.base import AT_ONCE, BENCHMARKS, REPEATS, RESOLUTION, SEED, Benchmark, Stage
+from rgmp.config.load import validated
+from rgmp.config.method import Inference
+from rgmp.config.study import Evaluation, Stills
 from rgmp.data import davis
 from rgmp.errors import UserError
-from rgmp.provenance import record as records
-from rgmp.runtime import files, machine
-from rgmp.study import plan
+from rgmp.provenance import code, machine, record
+from rgmp.runtime import cores, files
+from rgmp.study import plan, resolve
 
 if TYPE_CHECKING:
-    from rgmp.evaluation.scoring import Engine, Score
+    from rgmp.evaluation.engines import Engine
+    from rgmp.evaluation.score_table import Score
     from rgmp.inference.propagator import Propagator
 
 _AGGREGATIONS = get_args(Inference.model_fields["aggregation"].annotation)
@@ -124,7 +119,7 @@ def _plan_options(command: argparse.ArgumentParser) -> None:
 
 
 def _plan(options: argparse.Namespace) -> None:
-    resolved = plan.resolve(options.study)
+    resolved = resolve.resolve(options.study)
     folder = Path("results") / resolved.study
     plan.save(resolved, folder)
     for training in resolved.trainings:
@@ -152,7 +147,7 @@ def _mini(options: argparse.Namespace) -> None:
 
 def _check_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("davis", type=Path, nargs="?", help="root of a DAVIS tree")
-    command.add_argument("--benchmark", choices=davis.BENCHMARKS, default="davis2017")
+    command.add_argument("--benchmark", choices=BENCHMARKS, default="davis2017")
     command.add_argument(
         "--split", nargs="+", default=["val"], help="of --benchmark, or such as davis2016/val"
     )
@@ -206,12 +201,12 @@ def _check(options: argparse.Namespace) -> None:
         print(f"{len(paths)} files, nothing wrong")
 
 
-def _split_of(text: str, benchmark: davis.Benchmark) -> tuple[davis.Benchmark, str]:
+def _split_of(text: str, benchmark: Benchmark) -> tuple[Benchmark, str]:
     """`val` of the given benchmark, or `davis2017/val` of the one that it names."""
     named, _, split = text.rpartition("/")
-    chosen = next((b for b in davis.BENCHMARKS if b == (named or benchmark)), None)
+    chosen = next((b for b in BENCHMARKS if b == (named or benchmark)), None)
     if chosen is None:
-        allowed = ", ".join(davis.BENCHMARKS)
+        allowed = ", ".join(BENCHMARKS)
         raise UserError(f"--split {text}: no benchmark {named}; allowed: {allowed}")
     return chosen, split
 
@@ -233,7 +228,7 @@ def _stills(sets: list[list[str]]) -> tuple[list[Path], list[str]]:
     """The files of all stills and their masks, and what is wrong with them."""
     if not sets:
         return [], []
-    from rgmp.data.pairs import Decoded, find_stills
+    from rgmp.data.decoding import Decoded, find_stills
 
     problems = []
     keys = list(Stills.model_fields)
@@ -257,7 +252,7 @@ def _weights_problems(initial: list[list[str]], networks: list[Path]) -> list[st
     """What is wrong with ImageNet weights of encoders, and with trained networks."""
     if not initial and not networks:
         return []
-    from rgmp.config.study import Network
+    from rgmp.config.method import Network
     from rgmp.model import weights as checkpoint
     from rgmp.model.network import RGMP
 
@@ -329,10 +324,10 @@ def _train(options: argparse.Namespace) -> None:
 def _is_trained(options: argparse.Namespace, training: plan.Training) -> bool:
     """Whether the weights are there, and are those of which the training's record speaks."""
     weights = options.results / training.folder / "weights.safetensors"
-    path = options.record or records.record_path(options.results, training.folder)
+    path = options.record or record.record_path(options.results, training.folder)
     if not (weights.is_file() and path.is_file()):
         return False
-    made = records.read(path)
+    made = record.read(path)
     digest = made["outputs"].get(f"{training.folder}/{weights.name}")
     return made["identity"] == training.identity and digest == files.digest_of_file(weights)
 
@@ -350,7 +345,7 @@ def _training(options: argparse.Namespace) -> tuple[plan.Plan, plan.Training]:
     Raises:
         UserError: there is none, or the embedded benchmark is not rendered yet.
     """
-    study, folder = plan.find_plan(options.study)
+    study, folder = resolve.find_plan(options.study)
     chosen = [
         training
         for training in study.trainings
@@ -435,7 +430,7 @@ def _infer(options: argparse.Namespace) -> None:
 def _segment(options: argparse.Namespace, sequences: list[davis.Sequence]) -> None:
     """Write the masks that are not there yet, and the record of all."""
     propagator, record_fields = _propagator(options)
-    from rgmp.inference.propagator import segment_split
+    from rgmp.inference.segment import segment_split
     from rgmp.runtime.progress import Progress
 
     read = [path for s in sequences for path in (*s.frames, *s.annotations)]
@@ -446,7 +441,7 @@ def _segment(options: argparse.Namespace, sequences: list[davis.Sequence]) -> No
         record.inputs["data"] = data
         maker = {
             "settings": files.digest_of(record_fields["config"]),
-            "sources": records.package_sources(),
+            "sources": code.package_sources(),
             "device": str(propagator.device.type),
             "threads": str(options.threads),
             **record.inputs,
@@ -509,7 +504,7 @@ def _speed(options: argparse.Namespace) -> None:
             "benchmark": options.benchmark,
             "variant": options.variant,
             "seed": options.seed,
-            "device": records.device_name(),
+            "device": machine.device_name(),
             "threads": torch.get_num_threads(),
             **record_fields["config"],
         }
@@ -517,7 +512,7 @@ def _speed(options: argparse.Namespace) -> None:
         record.results.update(measured["summary"])
         record.outputs["speed"] = files.digest_of_file(options.out)
     others = measured["summary"]["others_share"]
-    if others > machine.BUSY:
+    if others > cores.BUSY:
         print(
             f"others took {others:.0%} of the machine's cores meanwhile: the speed is not the "
             "network's own; remove the file and measure again on an idle machine"
@@ -525,7 +520,7 @@ def _speed(options: argparse.Namespace) -> None:
 
 
 def _spread(
-    sequences: list[davis.Sequence], benchmark: davis.Benchmark, limit: int
+    sequences: list[davis.Sequence], benchmark: Benchmark, limit: int
 ) -> list[davis.Sequence]:
     """At most `limit` of the sequences, evenly apart from the fewest objects to the most."""
 
@@ -566,7 +561,7 @@ def _score_options(command: argparse.ArgumentParser) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from rgmp.evaluation import scoring
+    from rgmp.evaluation import score_table
     from rgmp.evaluation import summary as statistics
 
     given = [options.scores] if options.scores else files.files_below(options.masks, "*.png")
@@ -574,7 +569,7 @@ def _score(options: argparse.Namespace) -> None:
     config = {"scores": str(options.scores)} if options.scores else {"engine": options.engine}
     with _recording(options, "score", benchmark=options.benchmark, config=config) as record:
         rows = _adopted(options, record) if options.scores else _measured(options, record)
-        scoring.write_scores(options.out, rows)
+        score_table.write_scores(options.out, rows)
         sequences = _sequences(options)
         record.inputs["data"] = files.digest_of_all([p for s in sequences for p in s.annotations])
         summary = statistics.summarise(statistics.per_object(rows))
@@ -584,9 +579,9 @@ def _score(options: argparse.Namespace) -> None:
         print(f"{name:9} {100 * value.mean:6.2f}")
 
 
-def _measured(options: argparse.Namespace, record: records.Draft) -> "list[Score]":
+def _measured(options: argparse.Namespace, record: record.Draft) -> "list[Score]":
     """Score masks; with the other engine too, where that is asked for and can be."""
-    from rgmp.evaluation import scoring
+    from rgmp.evaluation import engines, scoring
 
     def rows_by(engine: "Engine") -> "list[Score]":
         return scoring.score(
@@ -605,7 +600,7 @@ def _measured(options: argparse.Namespace, record: records.Draft) -> "list[Score
     other = _second_engine(options)
     rows = rows_by(options.engine)
     if other:
-        largest = scoring.cross_check(rows, rows_by(other))
+        largest = engines.cross_check(rows, rows_by(other))
         record.results["cross_check_difference"] = largest
         print(f"cross-checked with the {other} engine, largest difference {largest:.2g}")
     record.inputs["masks"] = _masks_digest(options.masks, _sequences(options))
@@ -618,13 +613,13 @@ def _second_engine(options: argparse.Namespace) -> "Engine | None":
     Raises:
         UserError: it is required, and not installed.
     """
-    from rgmp.evaluation import scoring
+    from rgmp.evaluation import engines
 
     other: Engine = "official" if options.engine == "builtin" else "builtin"
     if options.cross_check == "off":
         return None
     try:
-        scoring.require(other)
+        engines.require(other)
     except UserError:
         if options.cross_check == "require":
             raise
@@ -632,11 +627,11 @@ def _second_engine(options: argparse.Namespace) -> "Engine | None":
     return other
 
 
-def _adopted(options: argparse.Namespace, record: records.Draft) -> "list[Score]":
+def _adopted(options: argparse.Namespace, record: record.Draft) -> "list[Score]":
     """Take someone's scores as they are."""
-    from rgmp.evaluation import scoring
+    from rgmp.evaluation import adoption
 
-    rows = scoring.adopt(
+    rows = adoption.adopt(
         options.davis,
         options.benchmark,
         options.split,
@@ -720,15 +715,13 @@ def _track(options: argparse.Namespace) -> None:
 def _add_davis(command: argparse.ArgumentParser) -> None:
     """Which frames of which tree."""
     command.add_argument("--davis", type=Path, required=True, help="root of a DAVIS tree")
-    command.add_argument("--benchmark", choices=davis.BENCHMARKS, required=True)
+    command.add_argument("--benchmark", choices=BENCHMARKS, required=True)
     command.add_argument("--split", default="val", help="such as val (default)")
     _add_resolution(command)
 
 
 def _add_resolution(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--resolution", default=davis.RESOLUTION, help=f"default: {davis.RESOLUTION}"
-    )
+    command.add_argument("--resolution", default=RESOLUTION, help=f"default: {RESOLUTION}")
 
 
 def _add_network(command: argparse.ArgumentParser) -> None:
@@ -810,7 +803,7 @@ def _propagator(options: argparse.Namespace) -> "tuple[Propagator, dict[str, Any
 
 def _recording(
     options: argparse.Namespace, kind: str, **fields: Any
-) -> AbstractContextManager[records.Draft]:
+) -> AbstractContextManager[record.Draft]:
     """Record a command; where `--record` is, STUDY/records/NAME.json, says its study and name.
 
     Raises:
@@ -819,7 +812,7 @@ def _recording(
     path: Path | None = options.record
     study, name = None, kind
     if path is not None:
-        records.require_place(path)
+        record.require_place(path)
         targets = (getattr(options, name, None) for name in ("out", "masks"))
         if path.resolve() in {target.resolve() for target in targets if target}:
             raise UserError(f"--record {path}: is to hold something else too; name another file")
@@ -829,7 +822,7 @@ def _recording(
             at = len(parts) - 1 - parts[::-1].index("records")
             study, name = parts[at - 1], "/".join(parts[at + 1 :])
     own = {key: getattr(options, key) for key in ("variant", "seed") if hasattr(options, key)}
-    return records.recording(path, kind=kind, name=name, **{"study": study, **own, **fields})
+    return record.recording(path, kind=kind, name=name, **{"study": study, **own, **fields})
 
 
 _COMMANDS = [

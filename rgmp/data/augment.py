@@ -12,15 +12,15 @@ import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor
 from torchvision.transforms.v2 import functional as colour
 
-from rgmp.config.study import Optimisation
-
-IGNORE = 255
-"""In a mask: the truth is not known, and the loss leaves the pixel out."""
+from rgmp.config.method import Optimisation
 
 _WARP_KNOTS = 4
 """Knots of an elastic warp along each side of a view: bends, not ripples."""
 
+
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+
+
 Limits = tuple[float, float]
 
 

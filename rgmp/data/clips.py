@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rgmp.config.study import Finetune
+from rgmp.config.method import Finetune
 from rgmp.data import davis
-from rgmp.data.augment import IGNORE, deform, look
-from rgmp.data.pairs import Decoded, Sample
+from rgmp.data.augment import deform, look
+from rgmp.data.decoding import Decoded
+from rgmp.data.sample import IGNORE, Sample
 
 
 class Clips:

@@ -14,23 +14,25 @@ import zlib
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, get_args
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.errors import UserError
 from rgmp.runtime.files import appearing, files_below, require_regular
 
-Benchmark = Literal["davis2016", "davis2017"]
-BENCHMARKS: tuple[Benchmark, ...] = get_args(Benchmark)
-RESOLUTION = "480p"
 VOID = 255
+
+
 MAX_PIXELS = 2**26
 """Of an image where nothing says how large it should be; eight times a 4K frame."""
 
+
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `MAX_PIXELS` refuses them
+
 
 Labels = npt.NDArray[np.uint8]
 

@@ -14,10 +14,12 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from rgmp.config.study import Finetune, Optimisation, Pretrain
+from rgmp.config.method import Finetune, Optimisation, Pretrain
 from rgmp.data import davis
 from rgmp.data.clips import Clips
-from rgmp.data.pairs import Decoded, Pairs, Sample, find_stills
+from rgmp.data.decoding import Decoded, find_stills
+from rgmp.data.pairs import Pairs
+from rgmp.data.sample import Sample
 from rgmp.errors import UserError
 from rgmp.runtime.distributed import ALONE, Team
 from rgmp.study.plan import DataPaths, Plan, Training

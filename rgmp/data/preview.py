@@ -5,8 +5,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from rgmp.data.augment import IGNORE
-from rgmp.data.pairs import Sample
+from rgmp.data.sample import IGNORE, Sample
 
 _WIDTH = 256  # of a tile, pixels
 _HEADING = 16

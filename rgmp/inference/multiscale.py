@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor, nn
 
-from rgmp.config.study import Inference
+from rgmp.config.method import Inference
 from rgmp.errors import UserError
 from rgmp.model.network import RGMP, STRIDE, Reference, folded
 

@@ -25,10 +25,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 
+from rgmp.config.base import Benchmark
 from rgmp.data import davis
-from rgmp.inference.propagator import Propagator, download, segment_sequence
-from rgmp.provenance.record import peak_memory
-from rgmp.runtime import machine
+from rgmp.inference.propagator import Propagator, download
+from rgmp.inference.segment import segment_sequence
+from rgmp.provenance.machine import peak_memory
+from rgmp.runtime import cores
 from rgmp.runtime.progress import Progress
 
 
@@ -47,7 +49,7 @@ _PRODUCTS = 10
 def measure(
     propagator: Propagator,
     clips: list[Clip],
-    benchmark: davis.Benchmark,
+    benchmark: Benchmark,
     repeats: int,
     precision: str,
 ) -> dict[str, Any]:
@@ -71,7 +73,7 @@ def measure(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     timed = []
-    progress, watch = Progress("speed", "clips", len(clips)), machine.Watch()
+    progress, watch = Progress("speed", "clips", len(clips)), cores.Watch()
     for clip in clips:
         _warm_up(propagator, clip)
         timed.append(_time(propagator, clip, benchmark, repeats))
@@ -130,9 +132,7 @@ def _warm_up(propagator: Propagator, clip: Clip) -> None:
         propagator.step(frame)
 
 
-def _time(
-    propagator: Propagator, clip: Clip, benchmark: davis.Benchmark, repeats: int
-) -> dict[str, Any]:
+def _time(propagator: Propagator, clip: Clip, benchmark: Benchmark, repeats: int) -> dict[str, Any]:
     """One clip's raw seconds, `repeats` times each kind."""
     (zero, *frames), labels = clip.frames, clip.labels
     first, network, end_to_end, whole = [], [], [], []
@@ -167,9 +167,7 @@ def _end_to_end_seconds(propagator: Propagator, frame: davis.Labels) -> float:
     return time.perf_counter() - start
 
 
-def _clip_seconds(
-    propagator: Propagator, sequence: davis.Sequence, benchmark: davis.Benchmark
-) -> float:
+def _clip_seconds(propagator: Propagator, sequence: davis.Sequence, benchmark: Benchmark) -> float:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         segment_sequence(propagator, sequence, benchmark, Path(folder) / sequence.name)

@@ -5,163 +5,39 @@ order, each an outline on a joint of another part. `rgmp.minidavis.painter` pain
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-from scipy import ndimage, spatial
+from rgmp.minidavis.patterns import (
+    Pattern,
+    bricks,
+    cells,
+    clover,
+    diamonds,
+    dots,
+    furrows,
+    grass,
+    gravel,
+    lichen,
+    marble,
+    planks,
+    rings,
+    sand,
+    scales,
+    slabs,
+    speckle,
+    spots,
+    stripes,
+    tartan,
+    waves,
+    zigzag,
+)
 
-Floats = npt.NDArray[np.float64]
-Generator = np.random.Generator
 Points = Sequence[tuple[float, float]]
-Pattern = Callable[[Floats, Floats, Generator], Floats]
+
+
 View = Literal["side", "above"]
-
-
-# ---- patterns: the texture of a surface, (x, y) in units of its grain -> a value in [0, 1] ----
-
-
-def noise(x: Floats, y: Floats, rng: Generator, octaves: int = 3) -> Floats:
-    """Smooth random values in [0, 1], of grain 1."""
-    total = np.zeros(x.shape)
-    for octave in range(octaves):
-        lattice = rng.random((32, 32))
-        at = [y * 2**octave + 9.7 * octave, x * 2**octave + 3.1 * octave]
-        total += ndimage.map_coordinates(lattice, at, order=1, mode="grid-wrap") / 2**octave
-    mean_is_half = total / (2 - 2.0 ** (1 - octaves))
-    return np.clip(1.6 * mean_is_half - 0.3, 0, 1)
-
-
-def _nearest(x: Floats, y: Floats, rng: Generator, jitter: float) -> tuple[Floats, Floats]:
-    """Distances to the nearest and second nearest of points strewn one a unit square."""
-    columns = np.arange(math.floor(x.min()) - 1, math.ceil(x.max()) + 2)
-    rows = np.arange(math.floor(y.min()) - 1, math.ceil(y.max()) + 2)
-    centres = np.stack(np.meshgrid(columns, rows), -1).reshape(-1, 2) + 0.5
-    seeds = centres + jitter * (rng.random(centres.shape) - 0.5)
-    distance: Floats = np.asarray(spatial.KDTree(seeds).query(np.stack([x, y], -1), k=2)[0])
-    return distance[..., 0], distance[..., 1]
-
-
-def _edge(value: Floats, width: float = 0.12) -> Floats:
-    """A step at 0, `width` wide, from 0 to 1."""
-    return np.clip(value / width + 0.5, 0, 1)
-
-
-def _stripes(x: Floats, y: Floats, rng: Generator) -> Floats:
-    return _edge(np.sin(2 * np.pi * x + 3 * noise(x / 2, y / 2, rng)), 0.6)
-
-
-def _spots(x: Floats, y: Floats, rng: Generator) -> Floats:
-    return _edge(_nearest(x, y, rng, 0.6)[0] - 0.33)
-
-
-def _tartan(x: Floats, y: Floats, rng: Generator) -> Floats:
-    bars = [_edge(np.sin(2 * np.pi * axis + 6 * rng.random()), 0.2) for axis in (x, y)]
-    return (bars[0] + bars[1]) / 2
-
-
-def _scales(x: Floats, y: Floats, rng: Generator) -> Floats:
-    column = np.floor(x)
-    row = y + 0.5 * (column % 2) + 0.1 * rng.random()
-    radius = np.hypot((x - column), 2 * (row - np.floor(row) - 0.5))
-    return np.clip(radius - 0.15, 0, 1)
-
-
-def _grass(x: Floats, y: Floats, rng: Generator) -> Floats:
-    return 0.6 * noise(4 * x, y, rng) + 0.4 * noise(x / 3, y / 3, rng)
-
-
-def _bricks(x: Floats, y: Floats, rng: Generator) -> Floats:
-    row = np.floor(2 * y)
-    along = x + 0.5 * (row % 2)
-    joint = np.minimum(np.abs(along - np.round(along)), np.abs(2 * y - np.round(2 * y)) / 2)
-    return _edge(joint - 0.06, 0.06) * (0.5 + 0.5 * noise(2 * x, 2 * y, rng))
-
-
-def _furrows(x: Floats, y: Floats, rng: Generator) -> Floats:
-    ridge = 0.5 + 0.5 * np.sin(2 * np.pi * (x + 0.4 * y) + 2 * noise(x / 2, y / 2, rng))
-    return 0.6 * ridge + 0.4 * noise(3 * x, 3 * y, rng)
-
-
-def _zigzag(x: Floats, y: Floats, rng: Generator) -> Floats:
-    along = 2 * x + rng.random()
-    teeth = np.abs(along - np.round(along))
-    return _edge(np.sin(2 * np.pi * (y + teeth)), 0.5)
-
-
-def _cells(x: Floats, y: Floats, rng: Generator) -> Floats:
-    first, second = _nearest(x, y, rng, 0.9)
-    return _edge(second - first - 0.16)
-
-
-def _rings(x: Floats, y: Floats, rng: Generator) -> Floats:
-    first, _ = _nearest(x / 2, y / 2, rng, 0.7)
-    return _edge(np.sin(14 * first), 0.6)
-
-
-def _marble(x: Floats, y: Floats, rng: Generator) -> Floats:
-    return 1 - np.abs(np.sin(5 * noise(x / 2, y / 2, rng) + y)) ** 0.7
-
-
-def _sand(x: Floats, y: Floats, rng: Generator) -> Floats:
-    ripples = np.sin(5 * y + 5 * noise(x / 3, y / 3, rng))
-    return 0.5 + 0.25 * ripples + 0.5 * (noise(6 * x, 6 * y, rng) - 0.5)
-
-
-def _slabs(x: Floats, y: Floats, rng: Generator) -> Floats:
-    along, across = 0.5 * (x + y), 0.5 * (x - y)
-    joint = np.minimum(np.abs(along - np.round(along)), np.abs(across - np.round(across)))
-    row, column = (np.floor(axis).astype(int) % 16 for axis in (along, across))
-    tone: Floats = rng.random((16, 16))[row, column]
-    return _edge(joint - 0.04, 0.05) * (0.35 + 0.65 * tone)
-
-
-def _lichen(x: Floats, y: Floats, rng: Generator) -> Floats:
-    patches = np.floor(5 * noise(x, y, rng)) / 5
-    return 0.8 * patches + 0.2 * noise(5 * x, 5 * y, rng)
-
-
-def _waves(x: Floats, y: Floats, rng: Generator) -> Floats:
-    return 0.5 + 0.5 * np.sin(2 * np.pi * (y + 0.25 * np.sin(2 * np.pi * x + 6 * rng.random())))
-
-
-def _dots(x: Floats, y: Floats, rng: Generator) -> Floats:
-    x = 2 * np.pi * (x + rng.random())
-    y = 2 * np.pi * y
-    lattice = np.cos(x) + np.cos(0.5 * x + 0.87 * y) + np.cos(0.5 * x - 0.87 * y)
-    return _edge(lattice - 0.5, 0.5)
-
-
-def _diamonds(x: Floats, y: Floats, rng: Generator) -> Floats:
-    shift = rng.random()
-    along, across = 1.5 * (x + shift), 0.6 * y
-    return _edge(np.sin(np.pi * (along + across)) * np.sin(np.pi * (along - across)), 0.15)
-
-
-def _speckle(x: Floats, y: Floats, rng: Generator) -> Floats:
-    return _edge(noise(4 * x, 4 * y, rng, octaves=1) - 0.6, 0.3)
-
-
-def _gravel(x: Floats, y: Floats, rng: Generator) -> Floats:
-    first, second = _nearest(2.5 * x, 2.5 * y, rng, 1.0)
-    return np.clip((second - first) * 1.5, 0, 1) * (0.5 + 0.5 * noise(3 * x, 3 * y, rng))
-
-
-def _planks(x: Floats, y: Floats, rng: Generator) -> Floats:
-    plank = np.floor(y)
-    tone: Floats = rng.random(64)[plank.astype(int) % 64]
-    grain = noise(x / 2 + 7 * tone, 6 * y, rng)
-    return _edge(0.46 - np.abs(y - plank - 0.5), 0.05) * (0.3 + 0.3 * tone + 0.4 * grain)
-
-
-def _clover(x: Floats, y: Floats, rng: Generator) -> Floats:
-    first, _ = _nearest(2 * x, 2 * y, rng, 0.8)
-    return np.clip(1.1 - 1.4 * first, 0, 1) * (0.4 + 0.6 * noise(x, y, rng))
-
-
-# ---- figures: outlines, parts and pools ----
 
 
 class Part(NamedTuple):
@@ -230,10 +106,19 @@ def _pair(name: str, part: Part) -> Parts:
 
 
 _HIND_LEG = Part("haunch", (0.42, 0.23)), Part("shank", (0.4, 0.13), 2)
+
+
 _FRONT_LEG = Part("haunch", (0.4, 0.17)), Part("shank", (0.4, 0.12), 2)
+
+
 _GECKO_LEG = Part("haunch", (0.36, 0.15)), Part("shank", (0.3, 0.12))
+
+
 _ARM = Part("sleeve", (0.36, 0.18)), Part("forearm", (0.38, 0.15), 3)
+
+
 _LEG = Part("thigh", (0.42, 0.25), 1), Part("calf", (0.42, 0.2), 2)
+
 
 TRAIN_KINDS: dict[str, Species] = {
     "fox": Species("side", {
@@ -281,6 +166,7 @@ TRAIN_KINDS: dict[str, Species] = {
         "body": Part("torso", (0.95, 0.42), 0, bend=0.25),
     }),
 }  # fmt: skip
+
 
 VAL_KINDS: dict[str, Species] = {
     "heron": Species("side", {
@@ -335,6 +221,7 @@ VAL_KINDS: dict[str, Species] = {
         "rotor": Part("blade", (1.3, 0.08), 2, "mast", (0.8, 0), angle=90, swing=9),
     }, hover=0.5),
 }  # fmt: skip
+
 
 STILLS_KINDS: dict[str, Species] = {
     "turtle": Species("above", {
@@ -421,6 +308,7 @@ TRAIN_OUTLINES: dict[str, Points] = {
     "pebble": [(-1, .1), (-.5, -.9), (.4, -1), (1, -.2), (.7, .8), (-.3, 1)],
 }  # fmt: skip
 
+
 VAL_OUTLINES: dict[str, Points] = {
     "plump": [(-1, -.4), (-.3, -.5), (.5, -1), (1, -.5), (.9, .3), (.3, 1), (-.3, .8), (-.8, .1)],
     "neck": [(-1, -1), (-.4, -.5), (.2, -.9), (1, -.7), (1, .4), (.3, .2), (-.3, .8), (-1, 1)],
@@ -473,6 +361,7 @@ VAL_OUTLINES: dict[str, Points] = {
         (1, 0), (.7, .15), (.25, .15), (.2, 1)],
     "starfish": _star(10, 1, 0.4),
 }  # fmt: skip
+
 
 STILLS_OUTLINES: dict[str, Points] = {
     "paddle": [(-1, -.4), (-.2, -.8), (.6, -1), (1, -.1), (.5, .3), (.1, 1), (-.5, .5), (-1, .5)],
@@ -551,8 +440,8 @@ POOLS = {
         number=0,
         kinds=TRAIN_KINDS,
         outlines=TRAIN_OUTLINES,
-        coats=(_stripes, _spots, _tartan, _scales),
-        grounds=(_grass, _bricks, _furrows),
+        coats=(stripes, spots, tartan, scales),
+        grounds=(grass, bricks, furrows),
         standing=("hedge", "tower", "oak"),
         lying=("pebble", "leaf"),
         screens={"side": "hedge", "above": "crown"},
@@ -561,8 +450,8 @@ POOLS = {
         number=1,
         kinds=VAL_KINDS,
         outlines=VAL_OUTLINES,
-        coats=(_zigzag, _cells, _rings, _marble),
-        grounds=(_sand, _slabs, _lichen),
+        coats=(zigzag, cells, rings, marble),
+        grounds=(sand, slabs, lichen),
         standing=("crag", "column", "cactus"),
         lying=("starfish", "boulder"),
         screens={"side": "mesa", "above": "boulder"},
@@ -571,8 +460,8 @@ POOLS = {
         number=2,
         kinds=STILLS_KINDS,
         outlines=STILLS_OUTLINES,
-        coats=(_waves, _dots, _diamonds, _speckle),
-        grounds=(_gravel, _planks, _clover),
+        coats=(waves, dots, diamonds, speckle),
+        grounds=(gravel, planks, clover),
         standing=("gable", "pine", "toadstool"),
         lying=("shard", "puddle"),
         screens={},

@@ -14,13 +14,9 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from rgmp.minidavis.creatures import Floats, Generator, Part, Parts, Pattern, Points, Pool, View
-
-Pixels = npt.NDArray[np.uint8]
-Keys = tuple[float, ...]
-"""Key frames: values that are spread evenly over a video."""
-
-# ---- colour ----
+from rgmp.minidavis.animation import Keys, Pixels, Pose, Track, along
+from rgmp.minidavis.creatures import Part, Parts, Points, Pool, View
+from rgmp.minidavis.patterns import Floats, Generator, Pattern
 
 
 def colour(hue: float, saturation: float, value: float) -> Floats:
@@ -56,66 +52,6 @@ class Skin:
             return np.broadcast_to(self.plain[part.skin - 2], (*x.shape, 3))
         grain = self.grains[part.skin]
         return ramp(self.patterns[part.skin](x / grain, y / grain, rng), self.colours[part.skin])
-
-
-# ---- poses ----
-
-
-def along(keys: Keys, when: float) -> float:
-    """The value at `when` of a smooth curve (Catmull-Rom) through key frames spread over [0, 1]."""
-    if len(keys) == 1:
-        return keys[0]
-    place = when * (len(keys) - 1)
-    i = min(max(int(place), 0), len(keys) - 2)
-    s, p1, p2 = place - i, keys[i], keys[i + 1]
-    p0 = keys[i - 1] if i else 2 * p1 - p2
-    p3 = keys[i + 2] if i + 2 < len(keys) else 2 * p2 - p1
-    bend, twist = 2 * p0 - 5 * p1 + 4 * p2 - p3, 3 * (p1 - p2) + p3 - p0
-    return p1 + s / 2 * (p2 - p0 + s * (bend + s * twist))
-
-
-@dataclass(frozen=True)
-class Pose:
-    """Where an actor is and what it does at an instant.
-
-    Attributes:
-        x: pixels right of the scene's centre; of its feet seen from the side, else of its centre.
-        y: pixels below the scene's centre; the same.
-        size: root of its area at rest, in pixels.
-        angle: degrees clockwise.
-        turn: 1 shows its full length; less, and it is turned away; -1 faces the other way.
-        stride: how many strides it has made.
-        change: 0 in its first skin, 1 in its later one.
-    """
-
-    x: float = 0
-    y: float = 0
-    size: float = 1
-    angle: float = 0
-    turn: float = 1
-    stride: float = 0
-    change: float = 0
-
-
-@dataclass(frozen=True)
-class Track:
-    """Key frames of every channel of a `Pose`."""
-
-    x: Keys = (0,)
-    y: Keys = (0,)
-    size: Keys = (1,)
-    angle: Keys = (0,)
-    turn: Keys = (1,)
-    stride: Keys = (0,)
-    change: Keys = (0,)
-
-    def pose(self, when: float) -> Pose:
-        """The pose at `when`, 0 at the first frame and 1 at the last."""
-        channels = Pose.__dataclass_fields__
-        return Pose(**{channel: along(getattr(self, channel), when) for channel in channels})
-
-
-# ---- figures ----
 
 
 @dataclass(frozen=True)
@@ -184,9 +120,6 @@ def make_figure(
     corners = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
     left, top, right, bottom = ((corners - 200) / scale / math.sqrt(area)).tolist()
     return replace(figure, unit=1 / math.sqrt(area), box=(left, top, right, bottom))
-
-
-# ---- painting ----
 
 
 @dataclass(frozen=True)
@@ -286,11 +219,12 @@ def _paint_shadow(canvas: Canvas, matrix: Floats, darkness: float) -> None:
 
 
 _STIFF = Part("", (1, 1))
+
+
 _DISC: Pixels = np.full((64, 64, 4), 255, np.uint8)
+
+
 _DISC[np.hypot(*(np.indices((64, 64)) - 31.5)) > 32] = 0
-
-
-# ---- scenes ----
 
 
 @dataclass(frozen=True)

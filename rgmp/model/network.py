@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from rgmp.config import study
+from rgmp.config.method import Network
 
 STRIDE = 32
 """Height and width of the network's input are multiples of this."""
@@ -243,7 +243,7 @@ def upsample(x: Tensor, factor: int) -> Tensor:
 class RGMP(nn.Module):
     """The whole network, as `settings` describe it."""
 
-    def __init__(self, settings: study.Network) -> None:
+    def __init__(self, settings: Network) -> None:
         super().__init__()
         self.settings = settings
         self.encoder = Encoder(settings.backbone, settings.width)

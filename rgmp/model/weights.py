@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from rgmp.config.study import Network
+from rgmp.config.method import Network
 from rgmp.errors import UserError
 from rgmp.model.network import RGMP
 from rgmp.runtime.files import appearing, require_regular

@@ -26,9 +26,8 @@ from matplotlib.transforms import Bbox, offset_copy
 from PIL import Image
 
 from rgmp import facts
-from rgmp.config.study import Stage
-from rgmp.data.davis import Benchmark
-from rgmp.evaluation.scoring import Score
+from rgmp.config.base import Benchmark, Stage
+from rgmp.evaluation.score_table import Score
 from rgmp.evaluation.summary import ObjectScores, summarise
 from rgmp.reporting import job_graph
 from rgmp.reporting.pictures import Shot, closer, hardest, mask_of, paint, parting, within_reach

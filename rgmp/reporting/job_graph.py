@@ -8,7 +8,7 @@ from typing import get_args
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
-from rgmp.config.study import Stage
+from rgmp.config.base import Stage
 from rgmp.study.plan import Plan
 
 STAGES: tuple[Stage, ...] = get_args(Stage)

@@ -11,8 +11,9 @@ import seaborn as sns
 from PIL import Image
 from scipy.ndimage import maximum_filter, minimum_filter
 
+from rgmp.config.base import Benchmark
 from rgmp.data import davis
-from rgmp.data.davis import Benchmark, Labels
+from rgmp.data.davis import Labels
 from rgmp.study.results import Results
 
 PALETTE = sns.color_palette("colorblind", 10)

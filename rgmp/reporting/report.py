@@ -12,9 +12,10 @@ from urllib.parse import quote
 from jinja2 import Environment, StrictUndefined
 from pydantic import TypeAdapter, ValidationError
 
-from rgmp.data.davis import Benchmark
+from rgmp.config.base import Benchmark
 from rgmp.errors import UserError
-from rgmp.evaluation.summary import Verdict, summarise
+from rgmp.evaluation.comparison import Verdict
+from rgmp.evaluation.summary import summarise
 from rgmp.provenance.record import Record
 from rgmp.reporting import figures, tables
 from rgmp.reporting.typesetting import NOTHING, duration, interval, points

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rgmp import facts
-from rgmp.config.study import Stage
-from rgmp.data.davis import Benchmark
+from rgmp.config.base import Benchmark, Stage
 from rgmp.evaluation.summary import Measure, Summary, summarise
 from rgmp.reporting.typesetting import (
     UNKNOWN,
@@ -25,7 +24,7 @@ from rgmp.reporting.typesetting import (
     percent,
     points,
 )
-from rgmp.runtime import machine
+from rgmp.runtime import cores
 from rgmp.runtime.files import write_text
 from rgmp.study.plan import Plan
 from rgmp.study.results import TITLES, Results, load, seconds_of
@@ -371,7 +370,7 @@ def _marks(results: Results, table: Table) -> list[str]:
         marks.append(f"† Mixed provenance: {sentences}; the report names them.")
     if any(row.get("busy") for row in table.rows):
         marks.append(
-            f"‡ Timed on a busy machine: others took more than {machine.BUSY:.0%} of its cores "
+            f"‡ Timed on a busy machine: others took more than {cores.BUSY:.0%} of its cores "
             "meanwhile, how much is in the CSV of the speeds; such a speed is no measurement of "
             "the method."
         )
@@ -381,7 +380,7 @@ def _marks(results: Results, table: Table) -> list[str]:
 def _busy(results: Results, benchmark: Benchmark, method: str) -> bool:
     """Whether others took much of the machine meanwhile; speed files of old do not say."""
     timed = results.speed.get((benchmark, method), {"summary": {}})["summary"]
-    return bool(timed.get("others_share", 0) > machine.BUSY)
+    return bool(timed.get("others_share", 0) > cores.BUSY)
 
 
 def _known(text: str) -> float | None:

@@ -1,6 +1,6 @@
 """How tables are printed: CSV at full precision, Markdown, and LaTeX with booktabs.
 
-Labels, claims and titles are one line each (`rgmp.config.study.Line`); what else a format would
+Labels, claims and titles are one line each (`rgmp.config.base.Line`); what else a format would
 take for its own is escaped here, in one function a format.
 """
 

@@ -11,9 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rgmp.data.davis import Benchmark
-from rgmp.evaluation.scoring import AGREEMENT, Score, read_scores
-from rgmp.evaluation.summary import Difference, ObjectScores, compare, per_object
+from rgmp.config.base import Benchmark
+from rgmp.evaluation.comparison import Difference, compare
+from rgmp.evaluation.engines import AGREEMENT
+from rgmp.evaluation.score_table import Score, read_scores
+from rgmp.evaluation.summary import ObjectScores, per_object
 from rgmp.provenance.record import Record, read_all
 from rgmp.runtime.files import read_json
 from rgmp.study.plan import Plan, PlannedExternal, load_plan

@@ -4,14 +4,14 @@ import time
 
 import torch
 
-from rgmp.config import study as config
+from rgmp.config.method import Network
 from rgmp.data.loader import Samples, settings_of
 from rgmp.errors import UserError
 from rgmp.model.network import RGMP
-from rgmp.provenance.record import peak_gpu_memory, peak_memory
+from rgmp.provenance.machine import peak_gpu_memory, peak_memory
 from rgmp.runtime.distributed import ALONE
 from rgmp.study.plan import Plan, Training
-from rgmp.training.train import Update
+from rgmp.training.update import Update
 
 _WARM_UP_STEPS = 2
 
@@ -42,7 +42,7 @@ def measure(plan: Plan, training: Training, device: torch.device, steps: int) ->
             "measure"
         )
     samples = Samples(plan, training)
-    network = RGMP(config.Network.model_validate(training.settings["network"])).train()
+    network = RGMP(Network.model_validate(training.settings["network"])).train()
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     update = Update(network, training, plan.machine.recompute_activations, ALONE)
     first = max(settings.steps - steps - _WARM_UP_STEPS, 0)

@@ -12,7 +12,8 @@ import tiny_tree
 from campaign.case import Case, Expected
 from campaign.schema import Probe, Prober, put
 from campaign.workspace import PLANNED, VARIANTS, write_yaml
-from rgmp.config.study import Method, Study, Variant
+from rgmp.config.method import Method
+from rgmp.config.study import Study, Variant
 
 PLAN = ("plan", "tiny.yaml")
 EXTERNAL = {"name": "others", "label": "Others", "masks": {"davis2016": "masks"}}

@@ -15,7 +15,7 @@ from campaign.case import Case, Expected
 from campaign.paths import INFER
 from campaign.weight_files import Content, bad_containers, no_weights, pickled
 from campaign.workspace import PLANNED, VARIANTS, replace, write_yaml
-from rgmp.config import study
+from rgmp.config.method import Network
 from rgmp.model import network
 
 FILE = "given.bin"
@@ -82,13 +82,13 @@ def _case(command: str, name: str, content: Content, expected: Expected) -> Case
 @cache
 def _network() -> Tensors:
     torch.manual_seed(0)
-    return network.RGMP(study.Network.model_validate(SETTINGS)).state_dict()
+    return network.RGMP(Network.model_validate(SETTINGS)).state_dict()
 
 
 @cache
 def _encoder() -> Tensors:
     torch.manual_seed(0)
-    settings = study.Network(backbone="resnet10", decoder_width=4)
+    settings = Network(backbone="resnet10", decoder_width=4)
     state = network.RGMP(settings).encoder.state_dict()
     return {key: value for key, value in state.items() if not key.startswith("conv1_mask")}
 

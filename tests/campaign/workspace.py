@@ -15,11 +15,11 @@ import yaml
 from PIL import Image
 
 from campaign.case import Base, Snapshot
-from rgmp.config import study as config
+from rgmp.config.method import Network
 from rgmp.model import network
 from rgmp.model import weights as checkpoint
 from rgmp.reporting import figures
-from rgmp.study import plan
+from rgmp.study import plan, resolve
 
 LARGE = 64 * 2**20
 """Bytes of a file above which its size and time stand for its content."""
@@ -47,11 +47,11 @@ def make_bases(root: Path) -> dict[Base, Path]:
     for name in ("val_a", "val_b"):
         shutil.copytree(data / "davis/Annotations/480p" / name, data / "masks" / name)
     write_scores(data / "scores.csv", score_rows())
-    settings = config.Network(backbone="resnet10", width=4, decoder_width=4)
+    settings = Network(backbone="resnet10", width=4, decoder_width=4)
     checkpoint.save(data / "weights.safetensors", network.RGMP(settings), {"identity": "0" * 12})
     before = Path.cwd()
     os.chdir(data)  # a plan's paths are those of its study, seen from where one calls
-    resolved = plan.resolve(Path("tiny.yaml"))
+    resolved = resolve.resolve(Path("tiny.yaml"))
     plan.save(resolved, Path("results/tiny"))
     os.chdir(before)
     synthetic_study.build(

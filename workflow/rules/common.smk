@@ -6,8 +6,8 @@ from pathlib import Path
 from shlex import quote
 
 import rgmp
-from rgmp.runtime import machine
-from rgmp.study import plan as planning
+from rgmp.runtime import cores
+from rgmp.study import resolve as planning
 from rgmp.study import results
 from rgmp.reporting import tables
 from rgmp.errors import UserError
@@ -36,7 +36,7 @@ def limit_cores():
     """
     given = workflow.resource_settings
     if given.cores is not None and given.nodes is None:
-        workflow.global_resources["_cores"] = min(given.cores, machine.usable_cores())
+        workflow.global_resources["_cores"] = min(given.cores, cores.usable_cores())
 
 
 def remove_lock_of_the_dead():

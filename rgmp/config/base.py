@@ -1,0 +1,141 @@
+"""Types and limits that settings share: stages, benchmarks, free text, numbers."""
+
+import os
+import re
+import unicodedata
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+from rgmp.errors import visible
+
+Stage = Literal["pretrain", "finetune"]
+
+
+def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] > limits[1]:
+        raise ValueError("the smaller limit comes first")
+    return limits
+
+
+def _plain(text: str) -> str:
+    """Refuse what a terminal, a row of a table or a reader's eye would obey and not show."""
+    for character in text:
+        unseen = unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+        if unseen or unicodedata.bidirectional(character) in _TURNS:
+            raise ValueError(
+                f"has a control character, {visible(character)}; write one line of text"
+            )
+    return text
+
+
+_TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+"""What turns the direction of the text after it, so that it reads as it is not written."""
+
+
+def _usable(path: Path) -> Path:
+    _plain(str(path))
+    longest = max((len(os.fsencode(name)) for name in path.parts), default=0)
+    if longest > 255 or len(os.fsencode(path)) > 1000:
+        raise ValueError("is longer than a path can be: 255 bytes a name, 1000 in all")
+    return path
+
+
+# Free text comes as one of these three: what is printed, what names a file, where a file lies.
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_plain)
+]
+
+
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[^-./][^/]*$", max_length=100), AfterValidator(_plain)
+]
+
+
+Location = Annotated[Path, AfterValidator(_usable)]
+
+
+# The limits keep out what no machine does: they are far above what anyone trains.
+AT_ONCE = 1024
+"""Threads, or processes, of one job."""
+
+
+REPEATS = 1000
+
+
+SEED = 2**63 - 1
+"""The largest that PyTorch takes as a signed integer."""
+
+
+AtOnce = Annotated[int, Field(gt=0, le=AT_ONCE)]
+
+
+Channels = Annotated[int, Field(gt=0, le=8192)]
+
+
+Count = Annotated[int, Field(gt=0, le=10**9)]
+
+
+Seed = Annotated[int, Field(ge=0, le=SEED)]
+
+
+Chance = Annotated[float, Field(ge=0, le=1)]
+
+
+Share = Annotated[float, Field(ge=0, le=10)]
+
+
+Degrees = Annotated[float, Field(ge=-360, le=360)]
+
+
+Slant = Annotated[float, Field(ge=-80, le=80)]
+
+
+Times = Annotated[float, Field(ge=0.01, le=100)]
+
+
+Range = Annotated[tuple[Degrees, Degrees], AfterValidator(_ordered)]
+
+
+Shear = Annotated[tuple[Slant, Slant], AfterValidator(_ordered)]
+
+
+Factor = Annotated[tuple[Times, Times], AfterValidator(_ordered)]
+
+
+Frames = Annotated[int, Field(ge=2, le=10_000)]
+
+
+Skipped = Annotated[int, Field(ge=0, le=10_000)]
+
+
+Side = Annotated[int, Field(gt=0, le=8192, multiple_of=32)]
+
+
+Size = tuple[Side, Side]
+
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
+"""Of a study, a variant or an external method: what a folder is called after."""
+
+
+class Closed(BaseModel):
+    """A set of keys; any other is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Benchmark = Literal["davis2016", "davis2017"]
+
+
+BENCHMARKS: tuple[Benchmark, ...] = get_args(Benchmark)
+
+
+RESOLUTION = "480p"

@@ -1,0 +1,145 @@
+"""From the YAML files of a study and its variants to checked settings."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ValidationError,
+)
+
+from rgmp.config import strict_yaml
+from rgmp.config.base import NAME
+from rgmp.config.method import Method
+from rgmp.config.study import Study, Variant
+from rgmp.errors import UserError, shown
+from rgmp.runtime.files import read_text, require_regular
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def load_study(path: Path) -> Study:
+    """Read and check a study file.
+
+    Raises:
+        UserError: it is missing, no YAML, or has a key or value that is not allowed.
+    """
+    return validated(Study, read_yaml(path), path)
+
+
+def load_variants(study: Study, path: Path, ablations: Path) -> dict[str, tuple[Variant, Method]]:
+    """Every variant of the study with the method it gives; `full` first, the rest by name.
+
+    Raises:
+        UserError: one is not there, has a key or value that is not allowed, or a name that is none.
+    """
+    present = sorted(p.stem for p in ablations.glob("*.yaml") if not p.name.startswith("."))
+    wanted = present if study.variants is None else sorted(set(study.variants))
+    for name in ["full", *wanted]:
+        if name not in present:
+            known = ", ".join(present) or "none"
+            raise UserError(f"{path}: no variant {name} in {ablations}; there are: {known}")
+        if not NAME.fullmatch(name):
+            raise UserError(
+                f"{ablations / name}.yaml: a variant's name is lower case, a-z 0-9 _, at most 80"
+            )
+    raw = read_yaml(path)
+    names = ["full", *(n for n in wanted if n != "full")]
+    return {name: _lay_over(raw, ablations / f"{name}.yaml") for name in names}
+
+
+def _lay_over(study: Mapping[str, Any], path: Path) -> tuple[Variant, Method]:
+    variant = validated(Variant, read_yaml(path), path)
+    for key in variant.overrides:
+        if key not in Method.model_fields:
+            allowed = ", ".join(Method.model_fields)
+            raise UserError(f"{path}: unknown key overrides.{key}; allowed there: {allowed}")
+    base = {key: value for key, value in study.items() if key in Method.model_fields}
+    method = validated(Method, _merged(base, variant.overrides), path, "overrides.")
+    decided = {"network", "pretrain", "finetune"} & set(variant.overrides)
+    if method.weights and decided:
+        raise UserError(
+            f"{path}: overrides.{min(decided)}: weights from elsewhere decide that; allowed beside "
+            "them: stages, inference, compute"
+        )
+    return variant, method
+
+
+def _merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in overrides.items():
+        inner = merged.get(key)
+        both = isinstance(inner, dict) and isinstance(value, dict)
+        merged[key] = _merged(inner, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping.
+
+    Raises:
+        UserError: it is missing, no file of a study's size, no plain YAML
+            (`rgmp.config.strict_yaml`) or no mapping.
+    """
+    what_to_do = "name a YAML file such as workflow/config/mini.yaml"
+    if require_regular(path, what_to_do).st_size > strict_yaml.LARGEST:
+        raise UserError(f"{path}: is larger than {strict_yaml.LARGEST} bytes; {what_to_do}")
+    try:
+        value = strict_yaml.load(read_text(path, what_to_do))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise UserError(f"{path}: is no plain YAML: {where}{error.problem}") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date with a 13th month
+        raise UserError(f"{path}: is no plain YAML: {error}") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: is no mapping of keys to values; see workflow/config/mini.yaml")
+    return value
+
+
+def validated(model: type[M], value: Any, path: Path, prefix: str = "") -> M:
+    """Check a value against a model; `prefix` is where in the file at `path` it stands.
+
+    Raises:
+        UserError: the first of its faults, and how many more there are.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        # an unknown key first: the key that is missing beside it is often the one that was meant
+        faults = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        first, *rest = faults
+        more = f" (and {len(rest)} more)" if rest else ""
+        raise UserError(f"{path}: {_complaint(model, first, prefix)}{more}") from error
+
+
+def _complaint(model: type[BaseModel], error: Mapping[str, Any], prefix: str) -> str:
+    """One line for one of pydantic's errors: the key, what it holds, what is allowed."""
+    location = error["loc"]
+    key = prefix + ".".join(str(part) for part in location)
+    if error["type"] == "extra_forbidden":
+        allowed = ", ".join(_keys_at(model, location[:-1]))
+        return f"unknown key {key}; allowed there: {allowed}"
+    if error["type"] == "missing":
+        return f"key {key} is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    held = "" if isinstance(error["input"], dict) else f" (={shown(error['input'])})"
+    return f"{key}{held}: {message}" if key else message
+
+
+def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    """The keys of the model that `location` leads to, through optional and repeated fields."""
+    for part in location:
+        if isinstance(part, str):
+            model = next(_models_in(model.model_fields[part].annotation))
+    return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a type is made of, such as the one of `tuple[Stills, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

@@ -1,0 +1,111 @@
+"""J and F of every frame as someone else computed them, taken as they are."""
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+
+from rgmp.config.base import RESOLUTION, Benchmark
+from rgmp.errors import UserError
+from rgmp.evaluation.measures import Measured
+from rgmp.evaluation.score_table import Score, fraction
+from rgmp.evaluation.scoring import open_truths, refuse
+from rgmp.runtime.files import read_text
+
+
+def adopt(
+    root: Path,
+    benchmark: Benchmark,
+    split: str,
+    table: Path,
+    *,
+    sequences: list[str] | None = None,
+    variant: str,
+    resolution: str = RESOLUTION,
+) -> list[Score]:
+    """Take the J and F of every frame that someone else computed, in the order of `score`.
+
+    Args:
+        root: the DAVIS tree, which says what is to be there.
+        benchmark: what counts as an object.
+        split: such as `val`.
+        table: CSV with the columns sequence, object, frame (as the files have it, such as 00001),
+            J and F, in [0, 1]. Left out are sequences that are not asked for, the first and the
+            last frame and, where there is a column benchmark, the others'; no other column is read.
+        sequences: some of the split's, or None for all of them.
+        variant: what the rows are to name.
+        resolution: the folder of the tree.
+
+    Raises:
+        UserError: as `score`, or, all in one message: frames that are missing, surplus or there
+            twice, figures that are none.
+    """
+    truths, problems = open_truths(root, benchmark, split, sequences, resolution)
+    given, wrong = _read_given(table, benchmark)
+    problems += wrong
+    for truth in truths:
+        name = truth.sequence.name
+        known = {annotation.stem for annotation in truth.sequence.annotations}
+        for i in sorted({*truth.objects, *(number for s, number in given if s == name)}):
+            there = given.get((name, i), {}).keys()
+            if i not in truth.objects:
+                problems.append(f"{name}: has object {i}, allowed: 1 to {truth.objects[-1]}")
+            elif missing := [frame for frame in truth.scored if frame not in there]:
+                problems.append(f"{name}, object {i}: missing frame {', '.join(missing)}")
+            if surplus := sorted(there - known):
+                problems.append(f"{name}, object {i}: has no frame {', '.join(surplus)}")
+    refuse(table, problems)
+    return [
+        Score(benchmark, variant, None, name, i, frame, *given[name, i][frame])
+        for name, truth in ((truth.sequence.name, truth) for truth in truths)
+        for frame in truth.scored
+        for i in truth.objects
+    ]
+
+
+def _read_given(
+    path: Path, benchmark: Benchmark
+) -> tuple[dict[tuple[str, int], dict[str, Measured]], list[str]]:
+    """The figures of a table of someone else's, by sequence and object, then frame.
+
+    Returns:
+        The figures, and what is wrong with single lines.
+
+    Raises:
+        UserError: it is missing or no such table.
+    """
+    needed = "sequence, object, frame, J and F are needed"
+    text = read_text(path, f"name a CSV file; {needed}", "utf-8-sig")
+    try:
+        if "\0" in text:
+            raise ValueError("it has bytes of zero")
+        lines = csv.DictReader(io.StringIO(text), strict=True)
+        columns = Counter(lines.fieldnames or ())
+        lacking = {"sequence", "object", "frame", "J", "F"} - {*columns}
+        if lacking:
+            raise ValueError(f"it lacks the columns {', '.join(sorted(lacking))}")
+        column, times = columns.most_common(1)[0]
+        if times > 1:
+            raise ValueError(f"it has the column {column} {times} times")
+        rows = [(lines.line_num, row) for row in lines]
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{path}: is no table of scores ({error}); {needed}") from error
+    given: dict[tuple[str, int], dict[str, Measured]] = {}
+    problems: list[str] = []
+    for number, row in rows:
+        if None in row or None in row.values():  # csv's way to say so
+            problems.append(f"line {number}: has more or fewer columns than the first")
+            continue
+        if row.get("benchmark", benchmark) != benchmark:
+            continue
+        where = f"{row['sequence']}, object {row['object']}, frame {row['frame']}"
+        try:
+            figures = Measured(*(fraction(row[name]) for name in Measured._fields))
+            frames = given.setdefault((row["sequence"], int(row["object"])), {})
+        except ValueError as error:
+            problems.append(f"{where}: {error}")
+            continue
+        if row["frame"] in frames:
+            problems.append(f"{where}: stands twice")
+        frames[row["frame"]] = figures
+    return given, problems

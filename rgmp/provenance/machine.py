@@ -1,0 +1,111 @@
+"""The machine that a job ran on, and the flags on which the bits of its results depend."""
+
+import os
+import platform
+import re
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypedDict
+
+import psutil
+
+
+class Machine(TypedDict):
+    """Where it ran."""
+
+    system: str
+    cpu: str
+    cores: int
+    memory_bytes: int
+    gpu: str | None  # None: the job used no GPU, whether or not there is one
+    driver: str | None
+
+
+def device_name() -> str:
+    """What the job computed on: its GPU, or the CPU."""
+    machine = this_machine()
+    return machine["gpu"] or machine["cpu"]
+
+
+def this_machine() -> Machine:
+    """The machine of this process, with the GPU that it has used, if any."""
+    gpu = _gpu()
+    return Machine(
+        system=platform.platform(),
+        cpu=_cpu(),
+        cores=os.cpu_count() or 1,
+        memory_bytes=psutil.virtual_memory().total,
+        gpu=None if gpu is None else _torch().cuda.get_device_name(gpu),
+        driver=None if gpu is None else _driver(),
+    )
+
+
+def _cpu() -> str:
+    try:
+        information = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        information = ""
+    found = re.search(r"^model name\s*:\s*(.+)$", information, re.MULTILINE)
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def _torch() -> Any:
+    """Torch where the job has imported it, else None: a record does not wait seconds for it."""
+    return sys.modules.get("torch")
+
+
+def _gpu() -> int | None:
+    """The index of the GPU that the job used most, if it used one."""
+    torch = _torch()
+    if torch is None or not torch.cuda.is_initialized():
+        return None
+    return max(range(torch.cuda.device_count()), key=torch.cuda.max_memory_allocated)
+
+
+def _driver() -> str | None:
+    try:
+        text = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    found = re.search(r"\b\d+\.\d+(\.\d+)?\b", text)
+    return found[0] if found else None
+
+
+def determinism() -> dict[str, bool | int | str | None]:
+    """The settings of torch that decide the last bits; empty where torch is not imported."""
+    torch = _torch()
+    if torch is None:
+        return {}
+    return {
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "onednn_max_cpu_isa": os.environ.get("ONEDNN_MAX_CPU_ISA"),
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "cudnn_deterministic": torch.backends.cudnn.deterministic,
+        "cudnn_tf32": _or_mixed(lambda: torch.backends.cudnn.allow_tf32),
+        "matmul_precision": _or_mixed(torch.get_float32_matmul_precision),
+        "cublas_workspace": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
+    }
+
+
+def _or_mixed(ask: Callable[[], bool | str]) -> bool | str:
+    """What torch answers; it refuses where both its old and its new interface have set TF32."""
+    try:
+        return ask()
+    except RuntimeError:
+        return "mixed"
+
+
+def peak_memory() -> int:
+    """Largest memory of this process until now, without its workers: bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB
+
+
+def peak_gpu_memory() -> int | None:
+    """Largest memory of tensors on the GPU until now: bytes; None where none was used."""
+    gpu = _gpu()
+    return None if gpu is None else int(_torch().cuda.max_memory_allocated(gpu))

@@ -1,0 +1,304 @@
+"""From a study file to its plan: every variant laid over it, every training once."""
+
+import csv
+from collections.abc import Container
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from rgmp.config.base import Benchmark
+from rgmp.config.load import load_study, load_variants
+from rgmp.config.method import Method, Network
+from rgmp.config.study import External, Machine, Stills, Study
+from rgmp.data.davis import Sequence, open_sequence, read_split
+from rgmp.data.stills import list_pairs
+from rgmp.errors import UserError
+from rgmp.evaluation.engines import require
+from rgmp.runtime.files import (
+    Digests,
+    digest_of,
+    digest_of_file,
+    files_below,
+    require_writable,
+)
+from rgmp.study.plan import (
+    DataPaths,
+    Plan,
+    PlannedExternal,
+    PlannedVariant,
+    Run,
+    Training,
+    load_plan,
+)
+
+
+def resolve(
+    path: Path, ablations: Path = Path("ablations"), results: Path = Path("results")
+) -> Plan:
+    """Lay every variant over the study at `path` and find the trainings, each once.
+
+    The digests of data outside `results` are those of their bytes, remembered by size and time in
+    `results/<study>/digests.json`. The embedded benchmark is not there yet: its seed and the source
+    that renders it stand for its bytes.
+
+    Raises:
+        UserError: the study, a variant or the data cannot be used.
+    """
+    study = load_study(path)
+    folder = results / study.study
+    require_writable(folder)
+    if study.evaluation.engine == "official" or study.evaluation.cross_check == "require":
+        require("official")
+    digests = Digests(folder / "digests.json")
+    methods = load_variants(study, path, ablations)
+    external = tuple(_find_external(external, methods, digests) for external in study.external)
+    data = _find_data(study, [method for _, method in methods.values()], folder, digests)
+    trainings: dict[str, Training] = {}
+    variants = []
+    for name, (variant, method) in methods.items():
+        _require_whole_parts(ablations / f"{name}.yaml", method, study.machine)
+        runs = tuple(
+            _run(name, seed, method, data, digests, trainings, folder) for seed in study.seeds
+        )
+        variants.append(
+            PlannedVariant(
+                **variant.model_dump(),
+                name=name,
+                inference=method.inference,
+                threads=method.compute.threads,
+                runs=runs,
+            )
+        )
+    networks = [method.network for _, method in methods.values()]
+    initial = {(n.initial_weights, n.backbone) for n in networks if n.initial_weights}
+    if initial:
+        bytes_of = [[digests.of(path), backbone] for path, backbone in sorted(initial)]
+        data.digests["weights"] = digest_of(bytes_of)
+    given = sorted({method.weights for _, method in methods.values() if method.weights})
+    if given:
+        data.digests["networks"] = digest_of([digests.of(path) for path in given])
+    digests.save()
+    return Plan(
+        file=str(path),
+        embedded=study.data.mini is not None,
+        complete=_is_complete(study, data.davis),
+        data=data,
+        initial_weights=tuple(sorted(initial)),
+        networks=tuple(given),
+        variants=tuple(variants),
+        external=external,
+        trainings=tuple(trainings.values()),
+        **{key: getattr(study, key) for key in _COPIED},
+    )
+
+
+_RENDERER = ("mini.py", "bestiary.py", "painting.py")
+
+
+_COPIED = ("study", "title", "benchmarks", "split", "evaluation", "seeds", "machine", "speed")
+
+
+def find_plan(path: Path) -> tuple[Plan, Path]:
+    """The plan of a study's folder or of a study file, and the folder.
+
+    Raises:
+        UserError: as `load_plan` and `resolve`.
+    """
+    if path.is_dir():
+        return load_plan(path), path
+    found = resolve(path)
+    return found, Path("results") / found.study
+
+
+def _require_whole_parts(path: Path, method: Method, machine: Machine) -> None:
+    """Refuse a batch that processes and accumulated parts cannot share evenly."""
+    parts = machine.processes * method.compute.accumulate
+    for stage in method.stages:
+        batch = getattr(method, stage).batch
+        if batch % parts:
+            raise UserError(
+                f"{path}: {stage}.batch (={batch}) is no multiple of machine.processes "
+                f"(={machine.processes}) times compute.accumulate (={method.compute.accumulate}); "
+                "change one of them"
+            )
+
+
+def _run(
+    variant: str,
+    seed: int,
+    method: Method,
+    data: DataPaths,
+    digests: Digests,
+    trainings: dict[str, Training],
+    folder: Path,
+) -> Run:
+    """Find or add the trainings of one variant and seed.
+
+    A training is called after the first variant that needs it, and keeps that name: where a folder
+    of its identity is there already, a variant that comes to stand before it changes nothing.
+    """
+    parent: str | None = None
+    identities = []
+    for stage in method.stages:
+        network = method.network
+        if stage != method.stages[-1] and network.reference == "rolling":
+            # a pair has one target, before which nothing has rolled: stage 1 is that of `first`
+            network = network.model_copy(update={"reference": "first"})
+        settings = {
+            "network": network.model_dump(mode="json"),
+            stage: getattr(method, stage).model_dump(mode="json"),
+            "compute": method.compute.model_dump(mode="json"),
+        }
+        digest = data.digests[
+            "stills" if stage == "pretrain" else f"{method.finetune.benchmark}/train"
+        ]
+        identity = _identity(settings, network, digest, parent, seed, digests)
+        shared = trainings.get(identity)
+        there = sorted((folder / "weights" / stage).glob(f"*-{identity}"))
+        named = there[0].name.removesuffix(f"-{identity}") if there else f"{variant}-seed{seed}"
+        slug = shared.slug if shared else named
+        trainings[identity] = Training(
+            identity=identity,
+            stage=stage,
+            slug=slug,
+            seed=seed,
+            parent=parent,
+            data=digest,
+            folder=f"weights/{stage}/{slug}-{identity}",
+            variants=(*(shared.variants if shared else ()), variant),
+            settings=settings,
+        )
+        identities.append(identity)
+        parent = identity
+    if method.weights:
+        return Run(seed=seed, trainings=(), weights=method.weights)
+    weights = folder / trainings[identities[-1]].folder / "weights.safetensors"
+    return Run(seed=seed, trainings=tuple(identities), weights=weights)
+
+
+def _identity(
+    settings: dict[str, Any],
+    network: Network,
+    data: str,
+    parent: str | None,
+    seed: int,
+    digests: Digests,
+) -> str:
+    """Twelve hexadecimal digits that stand for all that can change a training's weights.
+
+    Not the path of the initial weights but their bytes; and those only where nothing comes before.
+    """
+    start = network.initial_weights
+    initial = digests.of(start) if start and parent is None else None
+    architecture = {k: v for k, v in settings["network"].items() if k != "initial_weights"}
+    resolved = {**settings, "network": architecture}
+    return digest_of([resolved, initial, data, parent, seed])[:12]
+
+
+def _find_data(study: Study, methods: list[Method], folder: Path, digests: Digests) -> DataPaths:
+    """Where the data lie; and the digests of the stills and of every split that is read.
+
+    The order of sets and of sequences is part of a digest: by it samples are drawn.
+    """
+    data = study.data
+    pretrained = any("pretrain" in method.stages for method in methods)
+    trained = {m.finetune.benchmark for m in methods if "finetune" in m.stages}
+    splits = {(b, "train") for b in trained} | {(b, study.split) for b in study.benchmarks}
+    if data.mini:
+        sources = [Path(__file__).with_name(name) for name in _RENDERER]
+        rendered = digest_of([data.mini.seed, *map(digest_of_file, sources)])
+        stills = folder / "data" / "stills"
+        return DataPaths(
+            davis=folder / "data" / "davis",
+            stills=(Stills(images=stills / "images", masks=stills / "masks"),),
+            resolution=data.resolution,
+            mini_seed=data.mini.seed,
+            digests=dict.fromkeys(("stills", *(f"{b}/{s}" for b, s in sorted(splits))), rendered),
+        )
+    if data.davis is None:
+        raise AssertionError("Data._one_source lets no study through that has neither")
+    found = {}
+    if pretrained:
+        if not data.stills:
+            raise UserError(f"{study.study}: data.stills is empty; stage 1 needs stills and masks")
+        found["stills"] = digest_of([_digest_of_stills(s, digests) for s in data.stills])
+    for benchmark, split in sorted(splits):
+        names = read_split(data.davis, benchmark, split)
+        sequences = [open_sequence(data.davis, name, data.resolution) for name in names]
+        scored = benchmark in study.benchmarks and split == study.split
+        _require_frames(sequences, f"{benchmark}/{split}", 3 if scored else 2)
+        paths = [path for s in sequences for path in (*s.frames, *s.annotations)]
+        found[f"{benchmark}/{split}"] = digest_of([names, digests.of_all(paths)])
+    return DataPaths(
+        davis=data.davis,
+        stills=data.stills if pretrained else (),
+        resolution=data.resolution,
+        mini_seed=None,
+        digests=found,
+    )
+
+
+def _find_external(
+    external: External, variants: Container[str], digests: Digests
+) -> PlannedExternal:
+    """Find the masks and tables of a method that is not trained here.
+
+    Raises:
+        UserError: a variant has its name, or there is nothing where they should be.
+    """
+    if external.name in variants:
+        raise UserError(f"external {external.name}: a variant has that name; call it otherwise")
+    found = {benchmark: digests.of(path) for benchmark, path in external.scores.items()}
+    for benchmark, folder in external.masks.items():
+        masks = files_below(folder, "*.png")
+        if not masks:
+            raise UserError(
+                f"{folder}: no masks (<sequence>/00000.png, ...) of external {external.name}"
+            )
+        found[benchmark] = digests.of_all(masks, names=2)
+    return PlannedExternal(**external.model_dump(), digests=found)
+
+
+def _digest_of_stills(stills: Stills, digests: Digests) -> list[Any]:
+    """What stands for a set of stills: its labels, its images and masks in order, by their names.
+
+    Raises:
+        UserError: the set is empty, or as `list_pairs`.
+    """
+    found = list_pairs(stills)
+    if not found:
+        raise UserError(f"{stills.images}: no image there; stage 1 needs some")
+    return [
+        stills.labels,
+        *(
+            [str(image.relative_to(stills.images)), digests.of(image), digests.of(mask)]
+            for image, mask in found
+        ),
+    ]
+
+
+def _require_frames(sequences: list[Sequence], split: str, least: int) -> None:
+    """Refuse a video that cannot be trained on or scored (the first and last frame are not)."""
+    for sequence in sequences:
+        frames, annotated = len(sequence.frames), len(sequence.annotations)
+        if frames < least or annotated < frames:
+            raise UserError(
+                f"{sequence.frames[0].parent}: has {frames} frames, {annotated} of them annotated; "
+                f"{split} needs at least {least} and the truth of all; remove it from the split"
+            )
+
+
+def _is_complete(study: Study, davis: Path) -> bool:
+    """Whether every benchmark is scored on the whole of the official val split."""
+    if study.data.mini or study.split != "val":
+        return False
+    return all(set(read_split(davis, b, "val")) == official_val(b) for b in study.benchmarks)
+
+
+def official_val(benchmark: Benchmark) -> set[str]:
+    """The sequences of DAVIS's own val split."""
+    text = files("rgmp.facts").joinpath("davis_sequences.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return {
+        row["sequence"] for row in rows if (row["benchmark"], row["split"]) == (benchmark, "val")
+    }

@@ -1,0 +1,68 @@
+"""One step of training: the gradients of a batch, shared or in parts, and the optimiser."""
+
+import torch
+from torch import Tensor
+
+from rgmp.config.method import Finetune, Optimisation
+from rgmp.data.loader import settings_of
+from rgmp.data.sample import Sample
+from rgmp.model.network import RGMP
+from rgmp.runtime import precision
+from rgmp.runtime.distributed import Team
+from rgmp.study.plan import Training
+from rgmp.training.schedule import learning_rate
+from rgmp.training.unroll import Unrolling, unroll, windows
+
+
+class Update:
+    """Takes the step, or the steps, of the optimiser that a batch gives."""
+
+    def __init__(self, network: RGMP, training: Training, recompute: bool, team: Team) -> None:
+        """Train `network`, where it is, as the training's settings say."""
+        settings, compute = settings_of(training), training.settings["compute"]
+        self._settings, self._network, self._team = settings, network, team
+        device = next(network.parameters()).device
+        self.precision = precision.choose(compute["precision"], device, training=True)
+        self.parts = compute["accumulate"]
+        self._how = Unrolling(coarse_loss=settings.coarse_loss, recompute=recompute)
+        if isinstance(settings, Finetune):
+            self._how = self._how._replace(bptt=settings.bptt, window=settings.frames_per_update)
+        self._learning = [p for p in network.parameters() if p.requires_grad]
+        self.optimiser = make_optimiser(self._learning, settings)
+
+    def __call__(self, step: int, parts: list[Sample]) -> Tensor:
+        """Learn from a batch.
+
+        Returns:
+            Loss, mean intersection over union, and norm of the gradient: (3,), still on the device.
+        """
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self._settings, step)
+        device = parts[0].frames.device.type
+        clips = [unroll(self._network, part, self._how) for part in parts]
+        outcomes = []
+        for _ in windows(parts[0].frames.shape[1], self._how.window):
+            self.optimiser.zero_grad(set_to_none=True)
+            measured = []
+            for clip in clips:
+                with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
+                    loss, quality = next(clip)
+                (loss / len(clips)).backward()  # type: ignore[no-untyped-call]
+                measured.append(torch.stack([loss.detach(), quality]))
+            mean = torch.stack(measured).mean(dim=0)
+            self._team.average([*(p.grad for p in self._learning if p.grad is not None), mean])
+            norm = torch.nn.utils.clip_grad_norm_(self._learning, self._settings.clip_gradient)
+            self.optimiser.step()
+            outcomes.append(torch.cat([mean, norm[None]]))
+        return torch.stack(outcomes).mean(dim=0)
+
+
+def make_optimiser(
+    learning: list[torch.nn.Parameter], settings: Optimisation
+) -> torch.optim.Optimizer:
+    """The optimiser that the settings name; its learning rate is set at every step."""
+    rate, momentum, decay = settings.learning_rate, settings.momentum, settings.weight_decay
+    if settings.optimiser == "sgd":
+        return torch.optim.SGD(learning, rate, momentum, weight_decay=decay)
+    kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
+    return kind(learning, rate, (momentum, 0.999), weight_decay=decay)
