@@ -15,7 +15,7 @@ EVALUATOR := git+https://github.com/davisvideochallenge/davis2017-evaluation@ac7
 pip := .venv/bin/python -m pip --disable-pip-version-check
 environment := .venv/installed
 # a worker a core; what is made once for several tests stays in one of them
-pytest := pytest --numprocesses logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+pytest := pytest --numprocesses logical --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: all test test-avx2 evaluator lock clean

@@ -4,6 +4,7 @@ import ast
 import os
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -45,30 +46,28 @@ def browse(tmp_path: Path) -> Callable[[str, int], tuple[str, str]]:
     return browse
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs torch, keep together what shares fixtures, and put all into order.
+    """Mark what needs torch, and run the fast tests first: most failures show within seconds.
 
-    Fast tests come first: most failures show within seconds. The tests that share something come
-    before those that stand alone, so that the last ones are small and the workers end together.
+    Workers take whole classes and files, so that what is made once stays in one of them. There the
+    longest come first: those with the most slow tests.
     """
     for item in items:
         if _imports_torch(item.path):
             item.add_marker("torch")
-        if _shares(item):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items.sort(key=lambda item: (_is(item, "slow"), not _is(item, "xdist_group")))
+    items.sort(key=_is_slow)
+    if workers:
+        slow = Counter(_scope(item) for item in items if _is_slow(item))
+        items.sort(key=lambda item: -slow[_scope(item)])
 
 
-def _is(item: pytest.Item, marker: str) -> bool:
-    return item.get_closest_marker(marker) is not None
+def _is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
 
 
-def _shares(item: pytest.Item) -> bool:
-    """Whether a test uses what its file makes once for several tests."""
-    assert isinstance(item, pytest.Function)
-    used = (made[-1] for made in item._fixtureinfo.name2fixturedefs.values())
-    return any(one.scope != "function" and one.baseid.endswith(".py") for one in used)
+def _scope(item: pytest.Item) -> str:
+    """The class or file of a test, as `--dist loadscope` divides them."""
+    return item.nodeid.rpartition("::")[0]
 
 
 @cache
