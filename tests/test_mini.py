@@ -2,12 +2,14 @@
 
 import hashlib
 import itertools
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,7 @@ from rgmp.minidavis import animation, generate, painter, scripts
 from rgmp.minidavis.creatures import POOLS, Pool
 from rgmp.minidavis.painter import Scene
 from rgmp.minidavis.patterns import Pattern
+from rgmp.minidavis.version import VERSION
 
 Labels = npt.NDArray[np.uint8]
 Frames = npt.NDArray[np.uint8]
@@ -83,7 +86,49 @@ def areas(labels: Labels, label: int) -> npt.NDArray[np.float64]:
     return share
 
 
+def _flat(values: Any) -> list[int]:
+    return values if isinstance(values, list) else [x for part in values.values() for x in part]
+
+
+def sketch(frames: Frames, labels: Labels) -> dict[str, list[int]]:
+    """A video in a few numbers: the colours of 4 x 6 blocks of its middle frame, and areas.
+
+    Colours are from 0 to 255, areas in thousandths of the frame, of each label in the first, the
+    middle and the last frame: coarse, so that another CPU or another JPEG decoder gives nearly the
+    same.
+    """
+    middle = frames[len(frames) // 2]
+    blocks = middle.reshape(4, middle.shape[0] // 4, -1, 3)[:, :, : middle.shape[1] // 6 * 6]
+    colours = blocks.reshape(4, middle.shape[0] // 4, 6, -1, 3).mean(axis=(1, 3))
+    some = labels[[0, len(labels) // 2, -1]]
+    shares = [1000 * areas(some, label) for label in range(5)]
+    return {
+        "colours": [round(x) for x in colours.ravel().tolist()],
+        "areas": [round(x) for x in np.ravel(shares).tolist()],
+    }
+
+
 class TestTree:
+    @pytest.mark.slow
+    def test_the_version_is_that_of_what_is_rendered(self, films: Films, rendered: Path) -> None:
+        """Other pixels are another benchmark: trainings on them must not be taken for the old ones.
+
+        `RGMP_WRITE_GOLDEN=1 pytest` writes the golden file anew, with the version that it is of.
+        """
+        path = Path(__file__).with_name("rendered.json")
+        stills = [davis.read_frame(p) for p in sorted((rendered / "stills/images").iterdir())]
+        sketches: dict[str, Any] = {name: sketch(*film) for name, film in films.items()}
+        sketches["stills"] = [round(float(still.mean())) for still in stills]
+        if os.environ.get("RGMP_WRITE_GOLDEN"):
+            path.write_text(json.dumps({"version": VERSION, **sketches}, indent=1) + "\n")
+        golden = json.loads(path.read_text())
+        assert golden.pop("version") == VERSION
+        assert golden.keys() == sketches.keys()
+        for name, known in golden.items():
+            assert _flat(sketches[name]) == pytest.approx(_flat(known), abs=2), (
+                f"{name} looks other than in version {VERSION}: raise rgmp.minidavis.version"
+            )
+
     @pytest.mark.slow
     @pytest.mark.parametrize("benchmark", BENCHMARKS)
     @pytest.mark.parametrize("split", SPLITS)

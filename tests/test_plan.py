@@ -500,7 +500,7 @@ def test_study_is_complete_on_the_whole_of_the_official_split_alone(
     assert not resolved().complete
     assert len(resolve.official_val("davis2016")) == 20
     assert len(resolve.official_val("davis2017")) == 30
-    monkeypatch.setattr(plan, "official_val", lambda _: {"val_a", "val_b"})
+    monkeypatch.setattr(resolve, "official_val", lambda _: {"val_a", "val_b"})
     assert resolved().complete
     assert not resolved(put("split", "train")).complete
     assert not resolved(put("data", {"mini": {"seed": 0}})).complete

@@ -14,10 +14,10 @@ from rgmp.data.davis import Sequence, open_sequence, read_split
 from rgmp.data.stills import list_pairs
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import require
+from rgmp.minidavis.version import VERSION
 from rgmp.runtime.files import (
     Digests,
     digest_of,
-    digest_of_file,
     files_below,
     require_writable,
 )
@@ -38,8 +38,8 @@ def resolve(
     """Lay every variant over the study at `path` and find the trainings, each once.
 
     The digests of data outside `results` are those of their bytes, remembered by size and time in
-    `results/<study>/digests.json`. The embedded benchmark is not there yet: its seed and the source
-    that renders it stand for its bytes.
+    `results/<study>/digests.json`. The embedded benchmark is not there yet: its seed and the
+    version of what renders it stand for its bytes.
 
     Raises:
         UserError: the study, a variant or the data cannot be used.
@@ -90,9 +90,6 @@ def resolve(
         trainings=tuple(trainings.values()),
         **{key: getattr(study, key) for key in _COPIED},
     )
-
-
-_RENDERER = ("mini.py", "bestiary.py", "painting.py")
 
 
 _COPIED = ("study", "title", "benchmarks", "split", "evaluation", "seeds", "machine", "speed")
@@ -205,8 +202,7 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
     trained = {m.finetune.benchmark for m in methods if "finetune" in m.stages}
     splits = {(b, "train") for b in trained} | {(b, study.split) for b in study.benchmarks}
     if data.mini:
-        sources = [Path(__file__).with_name(name) for name in _RENDERER]
-        rendered = digest_of([data.mini.seed, *map(digest_of_file, sources)])
+        rendered = digest_of(["embedded benchmark", VERSION, data.mini.seed])
         stills = folder / "data" / "stills"
         return DataPaths(
             davis=folder / "data" / "davis",
