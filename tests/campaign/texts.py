@@ -184,7 +184,7 @@ def _good_texts() -> Iterator[tuple[str, str]]:
         "folded title",
         GOOD.replace("title: A study of seconds", "title: >-\n  A study\n  of two"),
     )
-    yield "long title", GOOD.replace("of seconds", "of seconds " * 20)
+    yield "long title", GOOD.replace("of seconds", "of seconds " * 10)
     yield (
         "alias",
         GOOD.replace("crop:\n  - 32\n  - 64", "crop: &c [32, 64]", 1).replace(
