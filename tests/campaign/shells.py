@@ -7,7 +7,8 @@ from campaign.paths import SCORE
 from campaign.workspace import PLANNED
 
 PLAN = "rgmp plan tiny.yaml"
-SCORED = f"rgmp {' '.join(SCORE)} --masks masks"
+SCORED = f"rgmp {' '.join(SCORE)} --scores scores.csv"
+"""Of scores, not of masks: it says nothing of its progress."""
 PRINTING = {  # command: what it makes
     PLAN: PLANNED,
     "rgmp check davis": (),
@@ -38,8 +39,7 @@ def shell_cases() -> Iterator[Case]:
     umlaut = f"{IN_ASCII} rgmp check grün --split val"
     yield _case("check of a missing name, in ASCII", umlaut, Expected.REFUSED)
     # the pipe, for the limit holds for the file of what is said, too
-    adopted = f"rgmp {' '.join(SCORE)} --scores scores.csv"
-    small = f"(ulimit -f 0; {adopted}) 2>&1 | cat >&2; exit ${{PIPESTATUS[0]}}"
+    small = f"(ulimit -f 0; {SCORED}) 2>&1 | cat >&2; exit ${{PIPESTATUS[0]}}"
     yield _case("score, into files of no bytes", small, Expected.REFUSED)
     for signal, status in (("INT", 130), ("TERM", 143)):
         # with -m the shell lets a job in the background be interrupted
@@ -47,7 +47,7 @@ def shell_cases() -> Iterator[Case]:
         stopped = f"{begun}; do sleep 0.05; done > /dev/null; kill -{signal} %1; wait %1"
         ends = frozenset({0, status})
         yield _case(f"mini, SIG{signal}", stopped, Expected.EITHER, (*HIDDEN, "out*"), ends)
-    shared = f"{SCORED} --processes 2"
+    shared = f"rgmp {' '.join(SCORE)} --masks masks --processes 2"
     yield _case("score in two processes", shared, Expected.ACCEPTED, ("out.csv",))
 
 

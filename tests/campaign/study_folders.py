@@ -69,7 +69,7 @@ def folder_cases() -> Iterator[Case]:
         ("marks of Markdown and HTML", "<script>alert(1)</script> | *a* `b`"),
         ("Chinese", "没有参考"),
         ("emoji", "🙂"),
-        ("much to say", "word " * 60),
+        ("much to say", "word " * 16 + "end"),
     ):
         for command in ("tables", "report", *(["figures"] if name in IN_FIGURES else [])):
             change = partial(_label, label)
