@@ -84,7 +84,7 @@ def test_help_has_an_example_that_parses(command: str, capsys: pytest.CaptureFix
     assert stop.value.code == 0
     help_text = " ".join(capsys.readouterr().out.split())
     example = help_text.partition(f"Example: rgmp {command} ")[2]
-    assert cli._parser().parse_args([command, *example.split()]).run
+    assert cli.build_parser().parse_args([command, *example.split()]).run
 
 
 def test_help_names_every_command_and_version_is_the_packages(

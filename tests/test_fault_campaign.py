@@ -10,7 +10,7 @@ from campaign.case import Case, Ending, Expected, Snapshot, judge
 from campaign.schema import Prober
 from fault_campaign import FAMILIES, choose
 
-from rgmp.cli.main import _COMMANDS
+from rgmp.cli.main import COMMANDS
 from rgmp.config.study import Study
 
 REFUSED = Case("family", "name", ("plan", "x.yaml"), Expected.REFUSED)
@@ -78,7 +78,7 @@ def test_every_key_of_a_study_is_probed() -> None:
 def test_every_command_is_tried_and_no_case_stands_twice() -> None:
     cases = choose(each=0)
     tried = {case.arguments[0] for case in cases if case.arguments}
-    assert {name for name, *_ in _COMMANDS} <= tried
+    assert {command.name for command in COMMANDS} <= tried
     assert len({(case.family, case.name) for case in cases}) == len(cases)
     assert {case.family for case in cases} == set(FAMILIES)
     assert [case.name for case in choose(seed=3)] == [case.name for case in choose(seed=3)]

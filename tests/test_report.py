@@ -239,7 +239,7 @@ class Absent:
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, Absent())
-from rgmp.cli import main
+from rgmp.cli.main import main
 sys.exit(any(main([command, sys.argv[1]]) for command in ("tables", "figures", "report")))
 """
 

@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.errors import UserError
-from rgmp.runtime.files import appearing, files_below, require_regular
+from rgmp.runtime.files import appearing, digest_of_all, files_below, require_regular
 
 VOID = 255
 
@@ -217,6 +217,11 @@ def write_mask(path: Path, labels: Labels) -> None:
     image.putpalette(PALETTE)
     with appearing(path) as temporary:
         image.save(temporary, format="PNG")
+
+
+def digest_of_masks(folder: Path, sequences: Iterable[Sequence]) -> str:
+    """What stands in records for a folder's masks of some sequences, made or scored."""
+    return digest_of_all([p for s in sequences for p in (folder / s.name).glob("*.png")])
 
 
 def _palette() -> bytes:

@@ -1,6 +1,6 @@
 """Images and masks of stills, decoded once and kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -95,3 +95,12 @@ def find_stills(sets: Sequence[Stills]) -> list[Still]:
     if not found:
         raise UserError("data.stills: no image in any folder; stage 1 needs some")
     return found
+
+
+def problems_of(stills: Iterable[Still]) -> Iterator[str]:
+    """Decode every still and its mask and yield what is wrong with them, a line each."""
+    for still in stills:
+        try:
+            still.load(Decoded(megabytes=0))
+        except UserError as error:
+            yield str(error)

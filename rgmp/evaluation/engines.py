@@ -46,6 +46,29 @@ def measure_of(engine: Engine) -> Callable[[Mask, Mask], Measured]:
     return measure_officially
 
 
+def second_engine(engine: Engine, cross_check: Literal["auto", "require", "off"]) -> Engine | None:
+    """The engine to cross-check `engine` with; None where there is to be none.
+
+    Args:
+        engine: by which is scored.
+        cross_check: as in `rgmp.config.study.Evaluation`; with `auto`, an engine that is not
+            installed is none.
+
+    Raises:
+        UserError: it is required, and not installed.
+    """
+    if cross_check == "off":
+        return None
+    other: Engine = "official" if engine == "builtin" else "builtin"
+    try:
+        require(other)
+    except UserError:
+        if cross_check == "require":
+            raise
+        return None
+    return other
+
+
 def cross_check(rows: list[Score], others: list[Score]) -> float:
     """The largest difference between the figures of two engines on the same masks.
 

@@ -46,6 +46,23 @@ _WARM_UP_FRAMES = 2
 _PRODUCTS = 10
 
 
+def choose_sequences(
+    sequences: list[davis.Sequence], benchmark: Benchmark, limit: int
+) -> list[davis.Sequence]:
+    """At most `limit` of the sequences, evenly apart from the fewest objects to the most.
+
+    Raises:
+        UserError: a first annotation cannot be read.
+    """
+
+    def objects(sequence: davis.Sequence) -> int:
+        return len(davis.object_ids(davis.read_annotation(sequence.annotations[0], benchmark)))
+
+    ordered = sorted(sequences, key=objects)
+    count = min(limit, len(ordered))
+    return [ordered[i * (len(ordered) - 1) // max(count - 1, 1)] for i in range(count)]
+
+
 def measure(
     propagator: Propagator,
     clips: list[Clip],

@@ -8,7 +8,7 @@ bfloat16 and double precision become single.
 import json
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import safetensors.torch
@@ -116,6 +116,22 @@ def load_imagenet(network: RGMP, path: Path) -> tuple[list[nn.BatchNorm2d], list
     lacking = [key for key in set(own) - set(found) if not _is_count(key)]
     absent = sorted({key.rpartition(".")[0] for key in lacking} - {""})
     return norms, absent
+
+
+def problems_of(path: Path) -> Iterator[str]:
+    """Load a trained network and yield what is wrong with its file."""
+    try:
+        load(path)
+    except UserError as error:
+        yield str(error)
+
+
+def problems_of_imagenet(path: Path, settings: Network) -> Iterator[str]:
+    """Initialise the encoder of such a network and yield what is wrong with the file."""
+    try:
+        load_imagenet(RGMP(settings), path)
+    except UserError as error:
+        yield str(error)
 
 
 def _read_ours(path: Path) -> tuple[dict[str, str], dict[str, Tensor]] | None:

@@ -52,7 +52,7 @@ def number_cases() -> Iterator[Case]:
 
 
 def _commands() -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    for action in main._parser()._actions:
+    for action in main.build_parser()._actions:
         if isinstance(action, argparse._SubParsersAction):
             yield from action.choices.items()
 

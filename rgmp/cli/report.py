@@ -1,0 +1,86 @@
+"""`rgmp tables | figures | report | track`: what a study's results are made into."""
+
+import argparse
+from pathlib import Path
+
+from rgmp.cli.command import Command
+from rgmp.cli.options import add_record, at_least
+from rgmp.cli.recording import recording
+
+
+def _results_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("results", type=Path, help="folder of a study, such as results/mini")
+    add_record(command)
+
+
+def _tables(options: argparse.Namespace) -> None:
+    from rgmp.reporting import tables
+
+    with recording(options, "tables"):
+        tables.write(options.results)
+
+
+def _figures(options: argparse.Namespace) -> None:
+    from rgmp.reporting import figures
+
+    with recording(options, "figures"):
+        figures.write(options.results)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from rgmp.reporting import report
+
+    with recording(options, "report"):
+        report.write(options.results)
+
+
+def _track_options(command: argparse.ArgumentParser) -> None:
+    _results_options(command)
+    command.add_argument(
+        "--every",
+        type=at_least(1),
+        metavar="SECONDS",
+        help="again and again until the study is whole: curves while they grow",
+    )
+    command.add_argument(
+        "--weights-megabytes",
+        type=at_least(0),
+        default=64,
+        help="larger weights are named in MLflow with their hash, not copied (default: 64)",
+    )
+    command.add_argument(
+        "--timeout",
+        type=at_least(1),
+        default=30,
+        metavar="SECONDS",
+        help="that MLflow may take for one call before it counts as away (default: 30)",
+    )
+
+
+def _track(options: argparse.Namespace) -> None:
+    import time
+
+    from rgmp.tracking import store
+
+    while True:
+        with recording(options, "track"):
+            tracked = store.track(
+                options.results,
+                weights_megabytes=options.weights_megabytes,
+                timeout=options.timeout,
+            )
+        if tracked is not None:
+            print(f"{tracked.uri}: {tracked.runs} runs, {tracked.written} of them written now")
+        if options.every is None or (tracked is not None and tracked.whole):
+            return
+        time.sleep(options.every)
+
+
+COMMANDS = (
+    Command("tables", _tables, _results_options, "Make a study's tables again.", "results/mini"),
+    Command("figures", _figures, _results_options, "Make a study's figures again.", "results/mini"),
+    Command(
+        "report", _report, _results_options, "Make a study's report.html again.", "results/mini"
+    ),
+    Command("track", _track, _track_options, "Mirror a study's records in MLflow.", "results/mini"),
+)

@@ -1,0 +1,47 @@
+"""`rgmp plan | mini`: what a study trains, and the embedded benchmark."""
+
+import argparse
+from pathlib import Path
+
+from rgmp.cli.command import Command
+from rgmp.cli.options import add_record, at_least
+from rgmp.cli.recording import recording
+from rgmp.config.base import SEED
+from rgmp.study import plan, resolve
+
+
+def _plan_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("study", type=Path, help="study file, such as workflow/config/mini.yaml")
+
+
+def _plan(options: argparse.Namespace) -> None:
+    resolved = resolve.resolve(options.study)
+    folder = Path("results") / resolved.study
+    plan.save(resolved, folder)
+    for training in resolved.trainings:
+        print(f"{training.folder}  for {', '.join(training.variants)}")
+    print(
+        f"{len(resolved.trainings)} trainings, {len(resolved.variants)} variants: "
+        f"{folder / 'plan.json'}"
+    )
+
+
+def _mini_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("out", type=Path, help="folder to make: OUT/davis and OUT/stills")
+    command.add_argument(
+        "--seed", type=at_least(0, SEED), default=0, help="of the rendering (default: 0)"
+    )
+    add_record(command)
+
+
+def _mini(options: argparse.Namespace) -> None:
+    from rgmp.minidavis import generate
+
+    with recording(options, "mini", config={"seed": options.seed}):
+        generate.render(options.out, options.seed)
+
+
+COMMANDS = (
+    Command("plan", _plan, _plan_options, "List a study's trainings.", "workflow/config/mini.yaml"),
+    Command("mini", _mini, _mini_options, "Render the embedded benchmark.", "data/mini --seed 0"),
+)

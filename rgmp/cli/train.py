@@ -1,0 +1,198 @@
+"""`rgmp train | preview | train-speed`: one training of a study, looked at, timed or run."""
+
+import argparse
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import get_args
+
+from rgmp.cli.command import Command
+from rgmp.cli.options import add_record, at_least
+from rgmp.cli.recording import recording
+from rgmp.config.base import Stage
+from rgmp.errors import UserError
+from rgmp.provenance import record
+from rgmp.runtime import files
+from rgmp.study import plan, resolve
+
+
+def _train_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("results", type=Path, help="folder of a study, such as results/mini")
+    command.add_argument("training", help="STAGE/SLUG-IDENTITY, as `rgmp plan` prints it")
+    add_record(command)
+
+
+def _train(options: argparse.Namespace) -> None:
+    study = plan.load_plan(options.results)
+    training = _planned(study, options)
+    out = options.results / training.folder
+    files.require_writable(out)
+    from rgmp.runtime import device, distributed, locks
+    from rgmp.training.train import states, train
+
+    threads, where = training.settings["compute"]["threads"], study.machine
+    with (
+        distributed.joined() as processes,
+        locks.alone_in(out) if processes.leads else nullcontext(),
+    ):
+        if processes.any(int(processes.leads and _is_trained(options, training))):
+            if processes.leads:
+                print(f"{training.folder}: trained already, its record says so; kept")
+                states(training, options.results).clear()
+            return
+        chosen = device.choose(where.device, threads, where.jobs_per_gpu, processes)
+        run = partial(train, study, training, options.results, chosen, processes)
+        if not processes.leads:
+            run()
+            return
+        with _recording_training(options, study, training) as record:
+            record.results["processes"] = processes.size
+            record.results.update(run())
+            weights = out / "weights.safetensors"
+            record.outputs[f"{training.folder}/{weights.name}"] = files.digest_of_file(weights)
+        states(training, options.results).clear()
+
+
+def _planned(study: plan.Plan, options: argparse.Namespace) -> plan.Training:
+    """The training that is named.
+
+    Raises:
+        UserError: the plan has none of that name.
+    """
+    for training in study.trainings:
+        if training.folder == f"weights/{options.training}":
+            return training
+    raise UserError(f"{options.training}: no such training in {options.results}/plan.json")
+
+
+def _recording_training(
+    options: argparse.Namespace, study: plan.Plan, training: plan.Training
+) -> AbstractContextManager[record.Draft]:
+    """Record a training under its first variant, with all that decides its weights."""
+    return recording(
+        options,
+        "train",
+        study=study.study,
+        variant=training.variants[0],
+        seed=training.seed,
+        stage=training.stage,
+        identity=training.identity,
+        config=training.settings,
+        inputs={"data": training.data, "parent": training.parent or ""},
+    )
+
+
+def _is_trained(options: argparse.Namespace, training: plan.Training) -> bool:
+    """Whether the weights are there, and are those of which the training's record speaks."""
+    weights = options.results / training.folder / "weights.safetensors"
+    path = options.record or record.record_path(options.results, training.folder)
+    if not (weights.is_file() and path.is_file()):
+        return False
+    made = record.read(path)
+    digest = made["outputs"].get(f"{training.folder}/{weights.name}")
+    return made["identity"] == training.identity and digest == files.digest_of_file(weights)
+
+
+def _add_training(command: argparse.ArgumentParser) -> None:
+    """Which training of which study."""
+    command.add_argument("study", type=Path, help="study file, or folder such as results/mini")
+    command.add_argument("--stage", choices=get_args(Stage), required=True)
+    command.add_argument("--variant", default="full", help="default: full")
+
+
+def _training(options: argparse.Namespace) -> tuple[plan.Plan, plan.Training]:
+    """The training that is asked for, of the study's first seed, and the study's plan.
+
+    Raises:
+        UserError: there is none, or the embedded benchmark is not rendered yet.
+    """
+    study, folder = resolve.find_plan(options.study)
+    chosen = [
+        training
+        for training in study.trainings
+        if training.stage == options.stage
+        and training.seed == study.seeds[0]
+        and options.variant in training.variants
+    ]
+    if not chosen:
+        names = ", ".join(variant.name for variant in study.variants)
+        raise UserError(
+            f"--variant {options.variant}: has no {options.stage} in {options.study}; "
+            f"variants: {names}"
+        )
+    if study.embedded and not study.data.davis.is_dir():
+        raise UserError(
+            f"{study.data.davis}: the embedded benchmark is not rendered yet; run "
+            f"`snakemake --cores 1 {folder / 'data'}`"
+        )
+    return study, chosen[0]
+
+
+def _preview_options(command: argparse.ArgumentParser) -> None:
+    _add_training(command)
+    command.add_argument("--out", type=Path, required=True, metavar="FILE.png")
+    command.add_argument("--samples", type=at_least(1, 1000), default=6, help="rows (default: 6)")
+    command.add_argument(
+        "--step", type=at_least(0), default=0, help="whose samples come first (default: 0)"
+    )
+
+
+def _preview(options: argparse.Namespace) -> None:
+    study, training = _training(options)
+    roots = [study.data.davis, *(x for s in study.data.stills for x in (s.images, s.masks))]
+    read = chain([options.study], *(files.files_below(root) for root in roots))
+    files.require_target(options.out, read)
+    from rgmp.data import preview
+    from rgmp.data.loader import Samples
+
+    samples = Samples(study, training)
+    picture = preview.paint(samples.of_step(options.step, options.samples))
+    with files.appearing(options.out) as temporary:
+        picture.save(temporary, format="PNG")
+    print(f"{options.out}: seed {training.seed}, {training.stage}, step {options.step}")
+
+
+def _train_speed_options(command: argparse.ArgumentParser) -> None:
+    _add_training(command)
+    command.add_argument("--steps", type=at_least(1), default=20, help="timed (default: 20)")
+    add_record(command)
+
+
+def _train_speed(options: argparse.Namespace) -> None:
+    study, training = _training(options)
+    from rgmp.runtime import device
+    from rgmp.training import speed as pace
+
+    chosen = device.choose(
+        study.machine.device, training.settings["compute"]["threads"], study.machine.jobs_per_gpu
+    )
+    with recording(options, "train-speed", config=training.settings) as record:
+        record.results.update(pace.measure(study, training, chosen, options.steps))
+    for name, value in record.results.items():
+        print(f"{name:20} {value:.6g}")
+
+
+COMMANDS = (
+    Command(
+        "train",
+        _train,
+        _train_options,
+        "Run one training of a study, or go on with it.",
+        "results/mini pretrain/full-seed0-1a2b3c4d5e6f",
+    ),
+    Command(
+        "preview",
+        _preview,
+        _preview_options,
+        "Paint what a training is fed.",
+        "workflow/config/mini.yaml --stage pretrain --out preview.png",
+    ),
+    Command(
+        "train-speed",
+        _train_speed,
+        _train_speed_options,
+        "Measure samples a second, waiting for data, and memory, of a few steps.",
+        "workflow/config/mini.yaml --stage finetune --steps 20",
+    ),
+)
