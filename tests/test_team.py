@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.numpy import load_file
-from tiny import finetune, write_plan
+from tiny import finetune, write_jobs
 
 from rgmp.data.loader import Samples
 from rgmp.errors import UserError
@@ -54,8 +54,8 @@ def test_alone_a_process_leads_and_averages_nothing() -> None:
 
 
 def test_a_batch_is_shared_sample_by_sample_among_processes_and_parts(tmp_path: Path) -> None:
-    plan = write_plan(tmp_path, (finetune(batch=4, steps=2),))
-    samples, cpu = Samples(plan, plan.trainings[0]), torch.device("cpu")
+    (job,) = write_jobs(tmp_path, (finetune(batch=4, steps=2),))
+    samples, cpu = Samples(job.data, job.settings, job.seed), torch.device("cpu")
     (whole,) = next(samples.batches(1, cpu)).parts
     for shares, of_each in (((Team(0, 2), Team(1, 2)), 1), ((ALONE,), 2)):
         parts = [p for t in shares for p in next(samples.batches(1, cpu, 0, of_each, t)).parts]
@@ -65,8 +65,8 @@ def test_a_batch_is_shared_sample_by_sample_among_processes_and_parts(tmp_path: 
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
-    plan = write_plan(tmp_path, (finetune(batch=4),))
-    samples = Samples(plan, plan.trainings[0])
+    (job,) = write_jobs(tmp_path, (finetune(batch=4),))
+    samples = Samples(job.data, job.settings, job.seed)
     with pytest.raises(UserError, match=r"batch \(=4\) is no multiple of 3 processes times 1"):
         next(samples.batches(0, torch.device("cpu"), team=Team(0, 3)))
 
@@ -80,11 +80,11 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
     ends = {}
     for parts in (1, 2):
         root = tmp_path / str(parts)
-        plan = write_plan(root, (settings,), compute={"accumulate": parts}, checkpoint_seconds=60)
-        train(plan, plan.trainings[0], root / "study", torch.device("cpu"))
-        ends[parts] = end_of(root / "study" / plan.trainings[0].folder)
-    plan = write_plan(tmp_path / "team", (settings,), checkpoint_seconds=0)
-    folder = tmp_path / "team/study" / plan.trainings[0].folder
+        (job,) = write_jobs(root, (settings,), compute={"accumulate": parts}, checkpoint_seconds=60)
+        train(job, torch.device("cpu"))
+        ends[parts] = end_of(job.folder)
+    (job,) = write_jobs(tmp_path / "team", (settings,), checkpoint_seconds=0)
+    folder = job.folder
     process = start(tmp_path / "team", 2)
     deadline = time.monotonic() + 120
     while not list(folder.glob("checkpoints/[0-9]*.pt")):
@@ -99,7 +99,7 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert said.count("resuming after step") == 2, said
-    states(plan.trainings[0], tmp_path / "team/study").clear()
+    states(job).clear()
     assert {p.name for p in folder.iterdir()} == {"weights.safetensors", "metrics.jsonl"}
     assert end_of(folder) == ends[2]
     curves = zip(ends[1][1], ends[2][1], strict=True)

@@ -15,17 +15,17 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 from safetensors.torch import load_file as load_tensors
-from tiny import HEIGHT, WIDTH, finetune, pretrain, write_plan
+from tiny import HEIGHT, WIDTH, finetune, pretrain, write_jobs
 from torch import Tensor
 
-from rgmp.config.method import Network, Pretrain
+from rgmp.config.method import Compute, Network
 from rgmp.data.loader import Samples
+from rgmp.data.roots import DataRoots
 from rgmp.data.sample import IGNORE, Sample
 from rgmp.errors import UserError
 from rgmp.model.network import RGMP
 from rgmp.runtime.distributed import ALONE
-from rgmp.study.plan import Plan, Training
-from rgmp.training import train as training
+from rgmp.training.job import TrainingJob
 from rgmp.training.journal import Journal, Point
 from rgmp.training.train import states, train
 from rgmp.training.unroll import Unrolling, frame_loss, overlap, unroll, windows
@@ -224,15 +224,17 @@ def test_the_coarse_loss_is_the_weighted_mean_of_three_heads() -> None:
 
 
 def made_update(net: RGMP, settings: Any, accumulate: int = 1) -> Update:
-    stage = "pretrain" if isinstance(settings, Pretrain) else "finetune"
-    values = {
-        "network": net.settings.model_dump(mode="json"),
-        stage: settings.model_dump(mode="json"),
-        "compute": {"precision": "fp32", "threads": 1, "accumulate": accumulate},
-    }
-    names = dict.fromkeys(("identity", "slug", "data", "folder"), "")
-    chosen = Training(**names, stage=stage, seed=0, parent=None, variants=(), settings=values)
-    return Update(net, chosen, False, ALONE)
+    nowhere = Path("nowhere")
+    job = TrainingJob(
+        identity="",
+        seed=0,
+        network=net.settings,
+        settings=settings,
+        compute=Compute(accumulate=accumulate),
+        data=DataRoots(davis=nowhere),
+        folder=nowhere,
+    )
+    return Update(net, job, ALONE)
 
 
 def test_parts_of_a_batch_give_the_gradient_of_the_whole() -> None:
@@ -347,12 +349,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def run(root: Path, plan: Plan, which: int = -1) -> Path:
-    """Run one training of a plan; its folder."""
-    chosen = plan.trainings[which]
-    train(plan, chosen, root / "study", CPU)
-    states(chosen, root / "study").clear()
-    return root / "study" / chosen.folder
+def run(jobs: list[TrainingJob], which: int = -1) -> Path:
+    """Run one training, the last; its folder."""
+    train(jobs[which], CPU)
+    states(jobs[which]).clear()
+    return jobs[which].folder
 
 
 def weights(folder: Path) -> dict[str, bytes]:
@@ -369,18 +370,18 @@ def curve(folder: Path) -> list[tuple[float, ...]]:
 
 def fresh(root: Path, *stages: Any, **options: Any) -> Path:
     """Run the last training of a new study, and those before it."""
-    plan = write_plan(root, stages, **options)
+    jobs = write_jobs(root, stages, **options)
     for which in range(len(stages)):
-        folder = run(root, plan, which)
+        folder = run(jobs, which)
     return folder
 
 
 def test_a_training_leaves_weights_and_a_curve_and_nothing_else(tmp_path: Path) -> None:
-    plan = write_plan(tmp_path, (pretrain(steps=5),))
-    summary = train(plan, plan.trainings[0], tmp_path / "study", CPU)
-    folder = tmp_path / "study" / plan.trainings[0].folder
+    jobs = write_jobs(tmp_path, (pretrain(steps=5),))
+    summary = train(jobs[0], CPU)
+    folder = jobs[0].folder
     assert (folder / "checkpoints").is_dir(), "until the end is recorded: it could be lost"
-    states(plan.trainings[0], tmp_path / "study").clear()
+    states(jobs[0]).clear()
     assert {p.name for p in folder.iterdir()} == {"weights.safetensors", "metrics.jsonl"}
     steps, losses, qualities, rates = zip(*curve(folder), strict=True)
     assert steps == (1, 2, 3, 4, 5)
@@ -402,8 +403,8 @@ def test_the_same_study_gives_the_same_bits_whoever_draws_its_samples(
 
 def test_a_sample_has_the_same_bits_with_any_number_of_threads(tmp_path: Path) -> None:
     """PyTorch splits a sum over threads from 32,768 values on, and a worker has one thread."""
-    plan = write_plan(tmp_path, (pretrain(crop=(224, 256)),))
-    samples = Samples(plan, plan.trainings[0])
+    jobs = write_jobs(tmp_path, (pretrain(crop=(224, 256)),))
+    samples = Samples(jobs[0].data, jobs[0].settings, seed=0)
     for i in range(12):
         torch.set_num_threads(1)
         one = samples[i]
@@ -471,13 +472,13 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(Journal, "add", add_or_crash)
 
 
-def interrupted(root: Path, plan: Plan, step: int) -> Path:
-    """Run the plan's training until it crashes at a step; the folder of its states."""
+def interrupted(jobs: list[TrainingJob], step: int) -> Path:
+    """Run the last training until it crashes at a step; the folder of its states."""
     with pytest.MonkeyPatch.context() as patch:
         crash_at(patch, step)
         with pytest.raises(CrashError):
-            run(root, plan)
-    return root / "study" / plan.trainings[-1].folder / "checkpoints"
+            run(jobs)
+    return jobs[-1].states
 
 
 def _cut(state: Path) -> None:
@@ -497,10 +498,10 @@ def _empty(state: Path) -> None:
 @pytest.mark.parametrize("settings", [pretrain(steps=9), finetune(steps=9)])
 def test_a_crashed_training_resumes_to_the_same_bits(tmp_path: Path, settings: Any) -> None:
     alone = fresh(tmp_path / "alone", settings)
-    plan = write_plan(tmp_path / "crashed", (settings,))
+    jobs = write_jobs(tmp_path / "crashed", (settings,))
     for step in (0, 1, 4, 4, 8):
-        interrupted(tmp_path / "crashed", plan, step)
-    again = run(tmp_path / "crashed", plan)
+        interrupted(jobs, step)
+    again = run(jobs)
     assert weights(again) == weights(alone)
     assert curve(again) == curve(alone)
     assert {p.name for p in again.iterdir()} == {"weights.safetensors", "metrics.jsonl"}
@@ -511,11 +512,11 @@ def test_a_damaged_state_gives_way_to_the_one_before(
     tmp_path: Path, damage: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     alone = fresh(tmp_path / "alone", pretrain(steps=6))
-    plan = write_plan(tmp_path / "damaged", (pretrain(steps=6),))
-    states = interrupted(tmp_path / "damaged", plan, 4)
+    jobs = write_jobs(tmp_path / "damaged", (pretrain(steps=6),))
+    states = interrupted(jobs, 4)
     newest = max(states.iterdir())
     damage(newest)
-    again = run(tmp_path / "damaged", plan)
+    again = run(jobs)
     said = capsys.readouterr().err
     assert ("is damaged" in said) is (damage is not Path.unlink)
     assert "resuming after step 3" in said
@@ -523,17 +524,17 @@ def test_a_damaged_state_gives_way_to_the_one_before(
 
 
 def test_a_killed_save_leaves_nothing_in_the_way(tmp_path: Path) -> None:
-    plan = write_plan(tmp_path, (pretrain(steps=4),))
-    states = interrupted(tmp_path, plan, 2)
+    jobs = write_jobs(tmp_path, (pretrain(steps=4),))
+    states = interrupted(jobs, 2)
     unfinished = states / ".00000003-0123.pt.abcd"
     unfinished.mkdir()
     (unfinished / "00000003-0123.pt").write_bytes(b"half")
-    assert not (run(tmp_path, plan) / "checkpoints").exists()
+    assert not (run(jobs) / "checkpoints").exists()
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_the_samples(tmp_path: Path) -> None:
-    plan = write_plan(tmp_path, (finetune(steps=6),))
-    out = tmp_path / "study" / plan.trainings[0].folder
+    jobs = write_jobs(tmp_path, (finetune(steps=6),))
+    out = jobs[0].folder
     out.mkdir(parents=True)
     (out / "weights.safetensors").write_bytes(b"good")
     steps = iter(range(10))
@@ -544,12 +545,12 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_samples(tmp_path: Path) -
             yield loss * factor, quality
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "unroll", poisoned)
+        patch.setattr("rgmp.training.update.unroll", poisoned)
         with pytest.raises(UserError, match=r"step 3 \(seed 0, finetune, step 3, samples 0-1\)"):
-            run(tmp_path, plan)
+            run(jobs)
     assert (out / "weights.safetensors").read_bytes() == b"good"
     assert curve(out)[-1][0] == 3
-    run(tmp_path, plan)
+    run(jobs)
     assert weights(out)
 
 
@@ -557,7 +558,7 @@ def test_a_full_disk_is_said_and_leaves_the_state_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     alone = fresh(tmp_path / "alone", pretrain(steps=6))
-    plan = write_plan(tmp_path / "full", (pretrain(steps=6),))
+    jobs = write_jobs(tmp_path / "full", (pretrain(steps=6),))
     write = Path.write_bytes
 
     def write_until_full(path: Path, content: Any) -> int:
@@ -571,18 +572,18 @@ def test_a_full_disk_is_said_and_leaves_the_state_before(
         with pytest.raises(
             UserError, match=r"00000004-\w+\.pt: cannot be written .*free some room"
         ):
-            run(tmp_path / "full", plan)
-    again = run(tmp_path / "full", plan)
+            run(jobs)
+    again = run(jobs)
     assert "resuming after step 3" in capsys.readouterr().err
     assert weights(again) == weights(alone)
 
 
 def test_a_video_that_is_not_annotated_throughout_is_refused(tmp_path: Path) -> None:
-    plan = write_plan(tmp_path, (finetune(),))
+    jobs = write_jobs(tmp_path, (finetune(),))
     for annotation in sorted((tmp_path / "davis/Annotations/480p/b").iterdir())[1:]:
         annotation.unlink()
     with pytest.raises(UserError, match="b: has 1 annotations for 5 frames"):
-        run(tmp_path, plan)
+        run(jobs)
 
 
 # ---- signals ----
@@ -591,13 +592,12 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import torch
-from rgmp.study.plan import load_plan
+from rgmp.training.job import TrainingJob
 from rgmp.training.train import train
 
 torch.set_num_threads(1)
-study = Path(sys.argv[1]) / "study"
-plan = load_plan(study)
-train(plan, plan.trainings[-1], study, torch.device("cpu"))
+job = TrainingJob.model_validate_json((Path(sys.argv[1]) / "job.json").read_text())
+train(job, torch.device("cpu"))
 """
 
 
@@ -628,20 +628,19 @@ import sys
 import time
 from pathlib import Path
 import torch
-from rgmp.study.plan import load_plan
+from rgmp.training.job import TrainingJob
 from rgmp.training.train import train
 
 torch.set_num_threads(1)
-study, kills = Path(sys.argv[1]) / "study", int(sys.argv[2])
-plan, moments = load_plan(study), random.Random(0)
-folder = study / plan.trainings[-1].folder / "checkpoints"
+job = TrainingJob.model_validate_json((Path(sys.argv[1]) / "job.json").read_text())
+kills, moments = int(sys.argv[2]), random.Random(0)
+folder = job.states
 for number in range(kills):
-    machine = plan.machine.model_copy(update={"workers": number // 4})
+    machine = job.machine.model_copy(update={"workers": number // 4})
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
-        changed = plan.model_copy(update={"machine": machine})
-        train(changed, plan.trainings[-1], study, torch.device("cpu"))
+        train(job.model_copy(update={"machine": machine}), torch.device("cpu"))
         os._exit(0)
     before = {p.name for p in folder.glob("[0-9]*.pt")}
     while number % 3 and {p.name for p in folder.glob("[0-9]*.pt")} <= before:
@@ -658,8 +657,8 @@ def test_killed_at_twelve_random_moments_it_ends_with_the_same_bits(tmp_path: Pa
     """With 0, 1 and 2 workers; a third of the moments as it starts, the others as it saves."""
     settings = finetune(steps=200, batch=1, frames=(2, 3), crop=(32, 64))
     alone = fresh(tmp_path / "alone", settings, checkpoint_seconds=60)
-    plan = write_plan(tmp_path / "killed", (settings,))
-    folder = tmp_path / "killed" / "study" / plan.trainings[0].folder
+    jobs = write_jobs(tmp_path / "killed", (settings,))
+    folder = jobs[0].folder
     killed = subprocess.run(
         [sys.executable, "-c", KILLER, str(tmp_path / "killed"), "12"],
         stderr=subprocess.PIPE,
@@ -669,7 +668,7 @@ def test_killed_at_twelve_random_moments_it_ends_with_the_same_bits(tmp_path: Pa
     assert killed.returncode == 0, killed.stderr
     assert killed.stderr.count("resuming after step") > 5
     assert not (folder / "weights.safetensors").exists()
-    run(tmp_path / "killed", plan)
+    run(jobs)
     assert weights(folder) == weights(alone)
     assert curve(folder) == curve(alone)
 
@@ -678,8 +677,8 @@ def test_killed_at_twelve_random_moments_it_ends_with_the_same_bits(tmp_path: Pa
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_signal_to_the_whole_job_saves_and_stops(tmp_path: Path, workers: int) -> None:
     settings = finetune(steps=1000, batch=1)
-    plan = write_plan(tmp_path, (settings,), workers=workers)
-    folder = tmp_path / "study" / plan.trainings[0].folder
+    jobs = write_jobs(tmp_path, (settings,), workers=workers)
+    folder = jobs[0].folder
     process = start(tmp_path)
     wait_for_a_new_state(process, folder / "checkpoints")
     os.killpg(process.pid, signal.SIGTERM)
@@ -693,10 +692,10 @@ def test_a_signal_to_the_whole_job_saves_and_stops(tmp_path: Path, workers: int)
 
 @pytest.mark.slow
 def test_a_fault_in_a_worker_ends_the_training(tmp_path: Path) -> None:
-    plan = write_plan(tmp_path, (pretrain(steps=1000),), workers=2)
+    jobs = write_jobs(tmp_path, (pretrain(steps=1000),), workers=2)
     (tmp_path / "stills/images/1.png").write_bytes(b"no image")
     process = start(tmp_path)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "1.png" in said
-    assert not (tmp_path / "study" / plan.trainings[0].folder / "weights.safetensors").exists()
+    assert not (jobs[0].folder / "weights.safetensors").exists()

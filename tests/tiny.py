@@ -1,4 +1,4 @@
-"""Data and a plan so small that a training of a few steps takes a second."""
+"""Data and trainings so small that a training of a few steps takes a second."""
 
 from pathlib import Path
 from typing import Any
@@ -7,13 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from rgmp.config import method, study
-from rgmp.config.base import Stage
-from rgmp.config.method import Finetune, Pretrain
+from rgmp.config.method import Compute, Finetune, Network, Pretrain
 from rgmp.config.study import Machine, Stills
 from rgmp.data.davis import write_mask
+from rgmp.data.roots import DataRoots
 from rgmp.runtime.files import digest_of
-from rgmp.study import plan
+from rgmp.training.job import TrainingJob
 
 HEIGHT, WIDTH = 64, 96
 STILL: dict[str, Any] = {
@@ -98,65 +97,37 @@ def write_davis(root: Path, frames: tuple[int, ...] = (6, 5)) -> Path:
     return root
 
 
-def write_plan(
+def write_jobs(
     root: Path,
     stages: tuple[Pretrain | Finetune, ...],
     reference: str = "first",
     compute: dict[str, Any] | None = None,
     **machine: Any,
-) -> plan.Plan:
-    """A study of one variant and one seed on tiny data in `root`, its plan.json in root/study."""
-    network = {"backbone": "resnet10", "width": 4, "decoder_width": 4, "reference": reference}
-    trainings: list[plan.Training] = []
-    for stage_settings in stages:
-        stage: Stage = "pretrain" if isinstance(stage_settings, Pretrain) else "finetune"
-        settings = {
-            "network": method.Network.model_validate(network).model_dump(mode="json"),
-            stage: stage_settings.model_dump(mode="json"),
-            "compute": method.Compute.model_validate(compute or {}).model_dump(mode="json"),
-        }
-        parent = trainings[-1].identity if trainings else None
-        identity = digest_of([settings, parent])[:12]
-        trainings.append(
-            plan.Training(
-                identity=identity,
-                stage=stage,
-                slug="full-seed0",
-                seed=0,
-                parent=parent,
-                data="data",
-                folder=f"weights/{stage}/full-seed0-{identity}",
-                variants=("full",),
-                settings=settings,
-            )
-        )
+) -> list[TrainingJob]:
+    """Trainings of those stages, one after the other, on tiny data; the last one in job.json."""
     if not (root / "davis").exists():
         write_davis(root / "davis")
         write_stills(root / "stills")
-    made = plan.Plan(
-        study="tiny",
-        title="Tiny",
-        file="tiny.yaml",
-        embedded=False,
-        complete=False,
-        data=plan.DataPaths(
-            davis=root / "davis",
-            stills=(Stills(images=root / "stills/images", masks=root / "stills/masks"),),
-            resolution="480p",
-            digests={},
-            mini_seed=None,
-        ),
-        evaluation=study.Evaluation(),
-        external=(),
-        initial_weights=(),
-        networks=(),
-        benchmarks=("davis2017",),
-        split="val",
-        seeds=(0,),
-        machine=Machine.model_validate({"device": "cpu", "checkpoint_seconds": 0, **machine}),
-        speed=study.Speed(),
-        variants=(),
-        trainings=tuple(trainings),
-    )
-    plan.save(made, root / "study")
-    return made
+    stills = Stills(images=root / "stills/images", masks=root / "stills/masks")
+    network = {"backbone": "resnet10", "width": 4, "decoder_width": 4, "reference": reference}
+    jobs: list[TrainingJob] = []
+    for settings in stages:
+        stage = "pretrain" if isinstance(settings, Pretrain) else "finetune"
+        identity = digest_of([stage, settings.model_dump(mode="json"), compute, reference])[:12]
+        jobs.append(
+            TrainingJob(
+                identity=identity,
+                seed=0,
+                network=Network.model_validate(network),
+                settings=settings,
+                compute=Compute.model_validate(compute or {}),
+                machine=Machine.model_validate(
+                    {"device": "cpu", "checkpoint_seconds": 0, **machine}
+                ),
+                data=DataRoots(davis=root / "davis", stills=(stills,)),
+                parent=jobs[-1].weights if jobs else None,
+                folder=root / f"study/weights/{stage}/full-seed0-{identity}",
+            )
+        )
+    (root / "job.json").write_text(jobs[-1].model_dump_json())
+    return jobs

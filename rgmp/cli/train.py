@@ -15,6 +15,7 @@ from rgmp.errors import UserError
 from rgmp.provenance import record
 from rgmp.runtime import files
 from rgmp.study import plan, resolve
+from rgmp.training.job import TrainingJob
 
 
 def _train_options(command: argparse.ArgumentParser) -> None:
@@ -26,32 +27,32 @@ def _train_options(command: argparse.ArgumentParser) -> None:
 def _train(options: argparse.Namespace) -> None:
     study = plan.load_plan(options.results)
     training = _planned(study, options)
-    out = options.results / training.folder
-    files.require_writable(out)
+    job = study.job(training, options.results)
+    files.require_writable(job.folder)
     from rgmp.runtime import device, distributed, locks
     from rgmp.training.train import states, train
 
-    threads, where = training.settings["compute"]["threads"], study.machine
+    machine = job.machine
     with (
         distributed.joined() as processes,
-        locks.alone_in(out) if processes.leads else nullcontext(),
+        locks.alone_in(job.folder) if processes.leads else nullcontext(),
     ):
-        if processes.any(int(processes.leads and _is_trained(options, training))):
+        if processes.any(int(processes.leads and _is_trained(options, training, job.weights))):
             if processes.leads:
                 print(f"{training.folder}: trained already, its record says so; kept")
-                states(training, options.results).clear()
+                states(job).clear()
             return
-        chosen = device.choose(where.device, threads, where.jobs_per_gpu, processes)
-        run = partial(train, study, training, options.results, chosen, processes)
+        chosen = device.choose(machine.device, job.compute.threads, machine.jobs_per_gpu, processes)
+        run = partial(train, job, chosen, processes)
         if not processes.leads:
             run()
             return
         with _recording_training(options, study, training) as record:
             record.results["processes"] = processes.size
             record.results.update(run())
-            weights = out / "weights.safetensors"
-            record.outputs[f"{training.folder}/{weights.name}"] = files.digest_of_file(weights)
-        states(training, options.results).clear()
+            name = f"{training.folder}/{job.weights.name}"
+            record.outputs[name] = files.digest_of_file(job.weights)
+        states(job).clear()
 
 
 def _planned(study: plan.Plan, options: argparse.Namespace) -> plan.Training:
@@ -83,9 +84,8 @@ def _recording_training(
     )
 
 
-def _is_trained(options: argparse.Namespace, training: plan.Training) -> bool:
+def _is_trained(options: argparse.Namespace, training: plan.Training, weights: Path) -> bool:
     """Whether the weights are there, and are those of which the training's record speaks."""
-    weights = options.results / training.folder / "weights.safetensors"
     path = options.record or record.record_path(options.results, training.folder)
     if not (weights.is_file() and path.is_file()):
         return False
@@ -101,8 +101,8 @@ def _add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument("--variant", default="full", help="default: full")
 
 
-def _training(options: argparse.Namespace) -> tuple[plan.Plan, plan.Training]:
-    """The training that is asked for, of the study's first seed, and the study's plan.
+def _training(options: argparse.Namespace) -> tuple[plan.Training, TrainingJob]:
+    """The training that is asked for, of the study's first seed, and what it needs.
 
     Raises:
         UserError: there is none, or the embedded benchmark is not rendered yet.
@@ -126,7 +126,7 @@ def _training(options: argparse.Namespace) -> tuple[plan.Plan, plan.Training]:
             f"{study.data.davis}: the embedded benchmark is not rendered yet; run "
             f"`snakemake --cores 1 {folder / 'data'}`"
         )
-    return study, chosen[0]
+    return chosen[0], study.job(chosen[0], folder)
 
 
 def _preview_options(command: argparse.ArgumentParser) -> None:
@@ -139,18 +139,18 @@ def _preview_options(command: argparse.ArgumentParser) -> None:
 
 
 def _preview(options: argparse.Namespace) -> None:
-    study, training = _training(options)
-    roots = [study.data.davis, *(x for s in study.data.stills for x in (s.images, s.masks))]
+    _, job = _training(options)
+    roots = [job.data.davis, *(x for s in job.data.stills for x in (s.images, s.masks))]
     read = chain([options.study], *(files.files_below(root) for root in roots))
     files.require_target(options.out, read)
     from rgmp.data import preview
     from rgmp.data.loader import Samples
 
-    samples = Samples(study, training)
+    samples = Samples(job.data, job.settings, job.seed, job.machine.decoded_megabytes)
     picture = preview.paint(samples.of_step(options.step, options.samples))
     with files.appearing(options.out) as temporary:
         picture.save(temporary, format="PNG")
-    print(f"{options.out}: seed {training.seed}, {training.stage}, step {options.step}")
+    print(f"{options.out}: seed {job.seed}, {job.stage}, step {options.step}")
 
 
 def _train_speed_options(command: argparse.ArgumentParser) -> None:
@@ -160,15 +160,14 @@ def _train_speed_options(command: argparse.ArgumentParser) -> None:
 
 
 def _train_speed(options: argparse.Namespace) -> None:
-    study, training = _training(options)
+    training, job = _training(options)
     from rgmp.runtime import device
-    from rgmp.training import speed as pace
+    from rgmp.training import speed
 
-    chosen = device.choose(
-        study.machine.device, training.settings["compute"]["threads"], study.machine.jobs_per_gpu
-    )
+    machine = job.machine
+    chosen = device.choose(machine.device, job.compute.threads, machine.jobs_per_gpu)
     with recording(options, "train-speed", config=training.settings) as record:
-        record.results.update(pace.measure(study, training, chosen, options.steps))
+        record.results.update(speed.measure(job, chosen, options.steps))
     for name, value in record.results.items():
         print(f"{name:20} {value:.6g}")
 

@@ -17,6 +17,7 @@ from pydantic import (
 from rgmp.errors import visible
 
 Stage = Literal["pretrain", "finetune"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 def _ordered(limits: tuple[float, float]) -> tuple[float, float]:

@@ -14,25 +14,19 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from rgmp.config.method import Finetune, Optimisation, Pretrain
+from rgmp.config.base import STAGES, Stage
+from rgmp.config.method import Finetune, Pretrain
 from rgmp.data import davis
 from rgmp.data.clips import Clips
 from rgmp.data.decoding import Decoded, find_stills
 from rgmp.data.pairs import Pairs
+from rgmp.data.roots import DataRoots
 from rgmp.data.sample import Sample
 from rgmp.errors import UserError
 from rgmp.runtime.distributed import ALONE, Team
-from rgmp.study.plan import DataPaths, Plan, Training
 
-_STAGES = ("pretrain", "finetune")
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 """Signals that a training obeys at the end of a step."""
-
-
-def settings_of(training: Training) -> Pretrain | Finetune:
-    """The settings of a training's stage."""
-    values = training.settings[training.stage]
-    return (Pretrain if training.stage == "pretrain" else Finetune).model_validate(values)
 
 
 class Batch(NamedTuple):
@@ -52,15 +46,23 @@ class Batch(NamedTuple):
 class Samples(Dataset[Sample]):
     """The samples of a training; sample i is number i % batch of step i // batch."""
 
-    def __init__(self, plan: Plan, training: Training) -> None:
-        """Open the training's data.
+    def __init__(
+        self, data: DataRoots, settings: Pretrain | Finetune, seed: int, megabytes: int = 128
+    ) -> None:
+        """Open the data.
+
+        Args:
+            data: where they lie.
+            settings: of the stage.
+            seed: of the training.
+            megabytes: of decoded files that each process keeps, at most (MiB).
 
         Raises:
             UserError: they cannot be used.
         """
-        self._settings: Optimisation = settings_of(training)
-        self._seed, self._stage = training.seed, training.stage
-        self._source = _source(plan.data, settings_of(training), plan.machine.decoded_megabytes)
+        self._settings, self._seed = settings, seed
+        self._stage: Stage = "pretrain" if isinstance(settings, Pretrain) else "finetune"
+        self._source = _source(data, settings, megabytes)
 
     def __getitem__(self, i: int) -> Sample:
         step, index = divmod(i, self._settings.batch)
@@ -120,7 +122,7 @@ class Samples(Dataset[Sample]):
             return [self._source.draw(self._state(step, index), step) for index in range(count)]
 
     def _state(self, step: int, index: int) -> np.random.Generator:
-        return np.random.default_rng([self._seed, _STAGES.index(self._stage), step, index])
+        return np.random.default_rng([self._seed, STAGES.index(self._stage), step, index])
 
     def identity_of(self, step: int) -> str:
         """What to draw again to see the samples of a step."""
@@ -133,7 +135,7 @@ def _moved(sample: Sample, device: torch.device) -> Sample:
     return Sample(*(tensor.to(device, non_blocking=True) for tensor in sample))
 
 
-def _source(data: DataPaths, settings: Pretrain | Finetune, megabytes: int) -> Pairs | Clips:
+def _source(data: DataRoots, settings: Pretrain | Finetune, megabytes: int) -> Pairs | Clips:
     """What draws the samples of a stage, with so much memory for decoded files."""
     if isinstance(settings, Pretrain):
         return Pairs(find_stills(data.stills), settings, Decoded(megabytes))

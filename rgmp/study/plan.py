@@ -10,14 +10,16 @@ from typing import Any
 
 from rgmp.config.base import Benchmark, Closed, Line, Stage
 from rgmp.config.load import validated
-from rgmp.config.method import Inference
-from rgmp.config.study import Evaluation, External, Machine, Speed, Stills, Variant
+from rgmp.config.method import Compute, Finetune, Inference, Network, Pretrain
+from rgmp.config.study import Evaluation, External, Machine, Speed, Variant
+from rgmp.data.roots import DataRoots
 from rgmp.errors import UserError
 from rgmp.runtime.files import (
     digest_of,
     read_json,
     write_json,
 )
+from rgmp.training.job import TrainingJob
 
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -62,12 +64,9 @@ class PlannedExternal(External):
     digests: dict[Benchmark, str]
 
 
-class DataPaths(Closed):
+class DataPaths(DataRoots):
     """Where the study's data lie, and the digests that stand for them."""
 
-    davis: Path
-    stills: tuple[Stills, ...]
-    resolution: str
     digests: dict[str, str]
     mini_seed: int | None
 
@@ -137,6 +136,27 @@ class Plan(Closed):
     def training(self, identity: str) -> Training:
         """The training of that identity."""
         return next(t for t in self.trainings if t.identity == identity)
+
+    def job(self, training: Training, folder: Path) -> TrainingJob:
+        """What a training of this plan needs, its files in the study's folder."""
+        before = None
+        if training.parent is not None:
+            before = folder / self.training(training.parent).folder / "weights.safetensors"
+        roots = {key: getattr(self.data, key) for key in DataRoots.model_fields}
+        return TrainingJob(
+            identity=training.identity,
+            seed=training.seed,
+            network=Network.model_validate(training.settings["network"]),
+            settings=_SETTINGS[training.stage].model_validate(training.settings[training.stage]),
+            compute=Compute.model_validate(training.settings["compute"]),
+            machine=self.machine,
+            data=DataRoots(**roots),
+            parent=before,
+            folder=folder / training.folder,
+        )
+
+
+_SETTINGS: dict[Stage, type[Pretrain | Finetune]] = {"pretrain": Pretrain, "finetune": Finetune}
 
 
 def save(plan: Plan, folder: Path) -> None:

@@ -22,17 +22,6 @@ from rgmp.study.plan import Plan, PlannedExternal, load_plan
 
 RUNS = "mlflow.json"  # in the folder: the runs of MLflow that mirror the study
 MEASURED = ("train", "infer", "score", "speed")  # kinds of records that a figure rests on
-TITLES: dict[Benchmark, str] = {"davis2016": "DAVIS-2016", "davis2017": "DAVIS-2017"}
-FIGURES = (  # named here, for who asks for them need not wait for what draws them
-    "accuracy_speed",
-    "differences",
-    "course",
-    "sequences",
-    "training",
-    "strips",
-    "worst",
-    "dag",
-)
 
 
 @dataclass(frozen=True)

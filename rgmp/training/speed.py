@@ -4,26 +4,24 @@ import time
 
 import torch
 
-from rgmp.config.method import Network
-from rgmp.data.loader import Samples, settings_of
+from rgmp.data.loader import Samples
 from rgmp.errors import UserError
 from rgmp.model.network import RGMP
 from rgmp.provenance.machine import peak_gpu_memory, peak_memory
 from rgmp.runtime.distributed import ALONE
-from rgmp.study.plan import Plan, Training
+from rgmp.training.job import TrainingJob
 from rgmp.training.update import Update
 
 _WARM_UP_STEPS = 2
 
 
-def measure(plan: Plan, training: Training, device: torch.device, steps: int) -> dict[str, float]:
+def measure(job: TrainingJob, device: torch.device, steps: int) -> dict[str, float]:
     """Train a new network for a few steps and keep nothing of it.
 
     The steps are the training's last, where its clips are the longest.
 
     Args:
-        plan: the study's.
-        training: of the plan.
+        job: what would be trained; none of its files is made.
         device: where to compute.
         steps: timed, after some that are not.
 
@@ -35,19 +33,19 @@ def measure(plan: Plan, training: Training, device: torch.device, steps: int) ->
     Raises:
         UserError: the data cannot be used, or the training has too few steps.
     """
-    settings = settings_of(training)
+    settings = job.settings
     if settings.steps <= _WARM_UP_STEPS:
         raise UserError(
-            f"{training.stage}.steps (={settings.steps}): more than {_WARM_UP_STEPS} are needed to "
+            f"{job.stage}.steps (={settings.steps}): more than {_WARM_UP_STEPS} are needed to "
             "measure"
         )
-    samples = Samples(plan, training)
-    network = RGMP(Network.model_validate(training.settings["network"])).train()
+    samples = Samples(job.data, settings, job.seed, job.machine.decoded_megabytes)
+    network = RGMP(job.network).train()
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    update = Update(network, training, plan.machine.recompute_activations, ALONE)
+    update = Update(network, job, ALONE)
     first = max(settings.steps - steps - _WARM_UP_STEPS, 0)
     timed, waits, frames, begun = 0, 0.0, 0, 0.0
-    for step, parts, waited in samples.batches(first, device, plan.machine.workers, update.parts):
+    for step, parts, waited in samples.batches(first, device, job.machine.workers, update.parts):
         if step - first >= _WARM_UP_STEPS:
             timed, waits = timed + 1, waits + waited
         update(step, parts)

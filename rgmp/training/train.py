@@ -10,36 +10,30 @@ back, and the gradient with it (back-propagation through time).
 import signal
 import sys
 import time
-from pathlib import Path
 from types import FrameType
 
 import torch
 
-from rgmp.config.method import Network
-from rgmp.data.loader import STOPPING, Samples, settings_of
-from rgmp.model import weights as checkpoint
+from rgmp.data.loader import STOPPING, Samples
+from rgmp.model import weights
 from rgmp.model.network import RGMP, calibrate
 from rgmp.runtime.distributed import ALONE, Team
 from rgmp.runtime.files import digest_of
 from rgmp.runtime.progress import Progress
-from rgmp.study.plan import Plan, Training
 from rgmp.training.checkpoints import Attempts
+from rgmp.training.job import TrainingJob
 from rgmp.training.journal import Journal
 from rgmp.training.update import Update
 
 _CALIBRATION_BATCHES = 8
 
 
-def train(
-    plan: Plan, training: Training, folder: Path, device: torch.device, team: Team = ALONE
-) -> dict[str, float | str]:
+def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[str, float | str]:
     """Run one training to its end, from wherever an earlier attempt was stopped.
 
     Args:
-        plan: the study's, for its data and its machine.
-        training: of the plan.
-        folder: of the study, `results/<study>`; weights.safetensors and metrics.jsonl appear in
-            `folder / training.folder`. Its `states` stay, for who could not record the end.
+        job: what to train; the files that it names appear. Its `states` stay, for whoever could
+            not record the end.
         device: where to compute.
         team: which processes run this training; its leader alone writes.
 
@@ -49,19 +43,19 @@ def train(
     Raises:
         UserError: the data or the weights to start from cannot be used, or the loss is not finite.
     """
-    settings, out = settings_of(training), folder / training.folder
-    samples = Samples(plan, training)
-    network = _start(plan, training, folder, samples)
+    settings, machine = job.settings, job.machine
+    samples = Samples(job.data, settings, job.seed, machine.decoded_megabytes)
+    network = _start(job, samples)
     # convolutions are faster so, on a CPU and on a GPU's tensor cores
     network = network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    update = Update(network, training, plan.machine.recompute_activations, team)
-    attempts = states(training, folder)
-    journal = Journal(out / "metrics.jsonl" if team.leads else None, settings, samples.identity_of)
+    update = Update(network, job, team)
+    attempts = states(job)
+    journal = Journal(job.curve if team.leads else None, settings, samples.identity_of)
     with team.leader_first():  # it removes what is damaged
         first = attempts.resume(network, update.optimiser, journal)
     total, done = (count * settings.batch for count in (settings.steps, first))
-    progress = Progress(f"{training.stage} {training.slug}", "samples", total, done)
-    batches = samples.batches(first, device, plan.machine.workers, update.parts, team)
+    progress = Progress(f"{job.stage} {job.name}", "samples", total, done)
+    batches = samples.batches(first, device, machine.workers, update.parts, team)
     saved = time.monotonic()
     with _Stop() as stop:
         for step, parts, waited in batches:
@@ -71,7 +65,7 @@ def train(
             if step + 1 == settings.steps:
                 break
             stopping = team.any(stop.asked)
-            due = stopping or time.monotonic() - saved > plan.machine.checkpoint_seconds
+            due = stopping or time.monotonic() - saved > machine.checkpoint_seconds
             if team.leads and due:
                 attempts.save(step + 1, network, update.optimiser, journal)
                 saved = time.monotonic()
@@ -82,31 +76,29 @@ def train(
                 sys.exit(128 + stopping)
     if team.leads:
         journal.write()
-        seed = str(training.seed)
-        metadata = {"identity": training.identity, "stage": training.stage, "seed": seed}
-        checkpoint.save(out / "weights.safetensors", network, metadata)
+        metadata = {"identity": job.identity, "stage": job.stage, "seed": str(job.seed)}
+        weights.save(job.weights, network, metadata)
     return {"precision": update.precision, **journal.summary()}
 
 
-def states(training: Training, folder: Path) -> Attempts:
-    """From what a training of the study in `folder` resumes."""
-    return Attempts(folder / training.folder / "checkpoints", training.identity)
+def states(job: TrainingJob) -> Attempts:
+    """From what a training resumes."""
+    return Attempts(job.states, job.identity)
 
 
-def _start(plan: Plan, training: Training, folder: Path, samples: Samples) -> RGMP:
+def _start(job: TrainingJob, samples: Samples) -> RGMP:
     """The network that a training starts from: its parent's weights, or a new one."""
-    settings = Network.model_validate(training.settings["network"])
-    if training.parent is not None:
-        parent = plan.training(training.parent)
-        network = checkpoint.load(folder / parent.folder / "weights.safetensors")[0]
+    settings = job.network
+    if job.parent is not None:
+        network = weights.load(job.parent)[0]
         network.settings = settings  # what it is matched with may be another thing in this stage
         return network
     # the same initial weights for every variant of a seed, so that they are compared in pairs
-    torch.manual_seed(int(digest_of(["initial weights", training.seed])[:15], 16))
+    torch.manual_seed(int(digest_of(["initial weights", job.seed])[:15], 16))
     network = RGMP(settings)
     norms = [m for m in network.encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     if settings.initial_weights is not None:
-        norms, absent = checkpoint.load_imagenet(network, settings.initial_weights)
+        norms, absent = weights.load_imagenet(network, settings.initial_weights)
         said = ", ".join(absent) or "nothing"
         print(f"{settings.initial_weights}: left at random, not found: {said}", file=sys.stderr)
     _calibrate(network, norms, samples)

@@ -4,12 +4,11 @@ import torch
 from torch import Tensor
 
 from rgmp.config.method import Finetune, Optimisation
-from rgmp.data.loader import settings_of
 from rgmp.data.sample import Sample
 from rgmp.model.network import RGMP
 from rgmp.runtime import precision
 from rgmp.runtime.distributed import Team
-from rgmp.study.plan import Training
+from rgmp.training.job import TrainingJob
 from rgmp.training.schedule import learning_rate
 from rgmp.training.unroll import Unrolling, unroll, windows
 
@@ -17,14 +16,16 @@ from rgmp.training.unroll import Unrolling, unroll, windows
 class Update:
     """Takes the step, or the steps, of the optimiser that a batch gives."""
 
-    def __init__(self, network: RGMP, training: Training, recompute: bool, team: Team) -> None:
-        """Train `network`, where it is, as the training's settings say."""
-        settings, compute = settings_of(training), training.settings["compute"]
+    def __init__(self, network: RGMP, job: TrainingJob, team: Team) -> None:
+        """Train `network`, where it is, as the job's settings say."""
+        settings = job.settings
         self._settings, self._network, self._team = settings, network, team
         device = next(network.parameters()).device
-        self.precision = precision.choose(compute["precision"], device, training=True)
-        self.parts = compute["accumulate"]
-        self._how = Unrolling(coarse_loss=settings.coarse_loss, recompute=recompute)
+        self.precision = precision.choose(job.compute.precision, device, training=True)
+        self.parts = job.compute.accumulate
+        self._how = Unrolling(
+            coarse_loss=settings.coarse_loss, recompute=job.machine.recompute_activations
+        )
         if isinstance(settings, Finetune):
             self._how = self._how._replace(bptt=settings.bptt, window=settings.frames_per_update)
         self._learning = [p for p in network.parameters() if p.requires_grad]

@@ -1,0 +1,20 @@
+"""Where the data of a study lie."""
+
+from pathlib import Path
+
+from rgmp.config.base import RESOLUTION, Closed
+from rgmp.config.study import Stills
+
+
+class DataRoots(Closed):
+    """What is trained on and scored.
+
+    Attributes:
+        davis: root of a DAVIS tree.
+        stills: sets of stills for stage 1, in the order in which samples are drawn.
+        resolution: folder under JPEGImages and Annotations.
+    """
+
+    davis: Path
+    stills: tuple[Stills, ...] = ()
+    resolution: str = RESOLUTION
