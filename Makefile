@@ -28,6 +28,7 @@ test: $(environment)
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports --no-logo
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 	$(pytest)

@@ -15,7 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from synthetic_study import build
 
 from rgmp.config.base import Line
-from rgmp.reporting.typesetting import Table, as_csv, as_latex, as_markdown, markdown, restructured
+from rgmp.reporting.typesetting import Table, as_csv, as_latex, as_markdown
+from rgmp.runtime.markup import markdown, restructured
 from rgmp.study.plan import load_plan
 from rgmp.tracking.runs import read_mirrors
 

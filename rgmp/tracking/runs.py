@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rgmp.provenance.record import Record, read_all
-from rgmp.reporting.typesetting import markdown
 from rgmp.runtime.files import digest_of, digest_of_file, files_below
+from rgmp.runtime.markup import markdown
 from rgmp.study.plan import Plan, PlannedVariant, Run, Training
 from rgmp.study.results import read_metrics
 

@@ -21,8 +21,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from rgmp.reporting.typesetting import markdown
 from rgmp.runtime.files import digest_of_file, read_json, write_json
+from rgmp.runtime.markup import markdown
 from rgmp.study.plan import Plan, load_plan
 from rgmp.study.results import RUNS
 from rgmp.tracking.runs import Mirror, milliseconds, read_mirrors

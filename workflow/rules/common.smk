@@ -11,7 +11,7 @@ from rgmp.study import resolve as planning
 from rgmp.study import results
 from rgmp.reporting import tables
 from rgmp.errors import UserError
-from rgmp.reporting.typesetting import restructured
+from rgmp.runtime.markup import restructured
 
 ENGINE_SOURCES = ("davis.py", "measures.py", "scoring.py")
 SPEED_SOURCES = (
