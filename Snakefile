@@ -22,7 +22,7 @@ report: "workflow/report/workflow.rst"
 
 # Not while the file is read: a dry run beside a run at work leaves it the plan that it works by.
 onstart:
-    planning.save(plan, Path("results") / plan.study)
+    save_plan(plan, Path("results") / plan.study)
 
 
 wildcard_constraints:

@@ -1,10 +1,12 @@
 """The code that a job ran: commit, sources, versions of packages."""
 
+import ast
 import importlib.metadata
 import os
 import platform
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypedDict
 
@@ -28,16 +30,72 @@ class Code(TypedDict):
 
 def running_code() -> Code:
     """The code as it is on the disk now."""
-    package = Path(rgmp.__file__).parent
+    package = _package()
     commit, dirty = _commit(package)
     lock = package.parent / "requirements.lock"
     locked = digest_of_file(lock) if lock.is_file() else None
     return Code(commit=commit, dirty=dirty, sources=package_sources(), lock=locked)
 
 
+def sources_of(*modules: str) -> str:
+    """SHA-256 of the text that a job rests on, wherever the package lies (`source_files`)."""
+    package = _package()
+    files = source_files(*modules)
+    return digest_of({str(path.relative_to(package)): digest_of_file(path) for path in files})
+
+
+def source_files(*modules: str) -> list[Path]:
+    """Modules, what they import of this package, and the data files beside any of them.
+
+    Imports count at the top of a file as in a function.
+
+    Args:
+        modules: such as `rgmp.evaluation.scoring`.
+    """
+    package = _package()
+    found: set[Path] = set()
+    waiting = [_file_of(module) for module in modules]
+    while waiting:
+        file = waiting.pop()
+        if file is not None and file not in found:
+            found.add(file)
+            waiting += [_file_of(name) for name in _imported_by(file)]
+    beside = {
+        path
+        for folder in {file.parent for file in found} - {package}
+        for path in folder.iterdir()
+        if path.is_file() and path.suffix not in {".py", ".pyc"} and path.name[0] != "."
+    }
+    return sorted(found | beside)
+
+
+def _package() -> Path:
+    return Path(rgmp.__file__).parent
+
+
+def _file_of(module: str) -> Path | None:
+    """The file of one of our modules; None for a room, for what is in a module, for others."""
+    path = _package().parent / f"{module.replace('.', '/')}.py"
+    if path.is_file():
+        return path
+    # facts has its code in its __init__
+    path = path.with_suffix("") / "__init__.py"
+    return path if module.startswith("rgmp.") and path.is_file() else None
+
+
+def _imported_by(file: Path) -> Iterator[str]:
+    """Every name that a file imports of this package, and what it might be a part of."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names if name.name.startswith("rgmp"))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rgmp"):
+            yield node.module or ""
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
 def package_sources() -> str:
     """SHA-256 of every .py of the package as it is now."""
-    package = Path(rgmp.__file__).parent
+    package = _package()
     paths = files_below(package, "*.py")
     return digest_of({str(path.relative_to(package)): digest_of_file(path) for path in paths})
 

@@ -5,27 +5,14 @@ import sys
 from pathlib import Path
 from shlex import quote
 
-import rgmp
-from rgmp.runtime import cores
-from rgmp.study import resolve as planning
-from rgmp.study import results
-from rgmp.reporting import tables
 from rgmp.errors import UserError
+from rgmp.provenance.code import sources_of
+from rgmp.reporting import tables
+from rgmp.runtime import cores
 from rgmp.runtime.markup import restructured
-
-ENGINE_SOURCES = ("davis.py", "measures.py", "scoring.py")
-SPEED_SOURCES = (
-    "aggregation.py",
-    "graphs.py",
-    "machine.py",
-    "network.py",
-    "passes.py",
-    "propagation.py",
-    "speed.py",
-)
-TABLE_SOURCES = ("machine.py", "results.py", "statistics.py", "tables.py", "typesetting.py")
-FIGURE_SOURCES = ("results.py", "statistics.py", "figures.py", "pictures.py", "dag.py")
-FACTS = ("facts/published.csv", "facts/published_ablation.csv", "facts/official_rgmp_scores.csv")
+from rgmp.study import results
+from rgmp.study.plan import save as save_plan
+from rgmp.study.resolve import resolve
 
 
 def limit_cores():
@@ -73,12 +60,7 @@ def resolve_study():
             "a study is one file, given with --configfile; settings of two are not mixed and "
             "--config is not read: copy the study file and edit it"
         )
-    return planning.resolve(given[0] if given else Path("workflow/config/mini.yaml"))
-
-
-def sources(*names):
-    """Files of the package that a cheap job rests on; an edit makes it run again."""
-    return [Path(rgmp.__file__).parent / name for name in names]
+    return resolve(given[0] if given else Path("workflow/config/mini.yaml"))
 
 
 def training_of(wildcards):

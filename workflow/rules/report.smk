@@ -4,7 +4,6 @@
 rule make_tables:
     input:
         measured=measured_files,
-        sources=sources(*TABLE_SOURCES, *FACTS),
     output:
         csv=[
             report(
@@ -26,6 +25,7 @@ rule make_tables:
         "../../environment.yml"
     params:
         plan=plan.digest,
+        sources=sources_of("rgmp.reporting.tables"),
     message:
         "tables"
     shell:
@@ -35,7 +35,6 @@ rule make_tables:
 rule make_figures:
     input:
         measured=measured_files,
-        sources=sources(*FIGURE_SOURCES, *FACTS),
     output:
         png=[
             report(
@@ -53,6 +52,7 @@ rule make_figures:
         "../../environment.yml"
     params:
         plan=plan.digest,
+        sources=sources_of("rgmp.reporting.figures.write"),
     message:
         "figures"
     shell:
@@ -85,7 +85,6 @@ rule make_report:
         tables="results/{study}/records/tables.json",
         figures="results/{study}/records/figures.json",
         runs="results/{study}/mlflow.json",
-        sources=sources("report.py", "report.html.j2"),
     output:
         report=report(
             "results/{study}/report.html",
@@ -99,6 +98,7 @@ rule make_report:
         "../../environment.yml"
     params:
         plan=plan.digest,
+        sources=sources_of("rgmp.reporting.report"),
     message:
         "report: {output.report}"
     shell:

@@ -4,7 +4,6 @@
 rule score:
     input:
         masks="results/{study}/records/masks/{benchmark}/{variant}/seed{seed}.json",
-        sources=sources(*ENGINE_SOURCES),
     output:
         scores="results/{study}/scores/{benchmark}/{variant}/seed{seed}.csv",
         record="results/{study}/records/scores/{benchmark}/{variant}/seed{seed}.json",
@@ -17,6 +16,7 @@ rule score:
     params:
         data=data_options,
         engine=engine_options(),
+        sources=sources_of("rgmp.evaluation.scoring", "rgmp.evaluation.adoption"),
         masks="results/{study}/masks/{benchmark}/{variant}/seed{seed}",
     message:
         "score {wildcards.benchmark} of {wildcards.variant}, seed {wildcards.seed}"
@@ -30,7 +30,6 @@ rule score:
 rule score_external:
     input:
         checked=checked_split,
-        sources=sources(*ENGINE_SOURCES),
     output:
         scores="results/{study}/scores/{benchmark}/{external}/external.csv",
         record="results/{study}/records/scores/{benchmark}/{external}/external.json",
@@ -47,6 +46,7 @@ rule score_external:
     params:
         data=data_options,
         engine=engine_options(),
+        sources=sources_of("rgmp.evaluation.scoring", "rgmp.evaluation.adoption"),
         digest=lambda wildcards: external_of(wildcards).digests[wildcards.benchmark],
     message:
         "score {wildcards.benchmark} of {wildcards.external}, which is not trained here"

@@ -5,7 +5,6 @@ rule time_frames:
     input:
         trained=trained,
         checked=checked_split,
-        sources=sources(*SPEED_SOURCES),
     output:
         speed="results/{study}/speed/{benchmark}/{variant}.json",
         record="results/{study}/records/speed/{benchmark}/{variant}.json",
@@ -25,6 +24,7 @@ rule time_frames:
         ),
         weights=weights_of,
         seed=plan.seeds[0],
+        sources=sources_of("rgmp.inference.speed"),
     message:
         "time {wildcards.benchmark} with {wildcards.variant}, alone on the machine"
     shell:
