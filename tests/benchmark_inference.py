@@ -15,7 +15,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from plain_rgmp import Image, propagate, released
+from support.reference_rgmp import Image, propagate, released
 
 from rgmp.config.method import Inference, Network
 from rgmp.inference.propagator import Propagator, download

@@ -23,8 +23,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
-import tiny_tree
 import yaml
+from support import tiny_study
 
 from rgmp.runtime.files import digest_of_file
 
@@ -43,11 +43,11 @@ PATIENCE = 600  # seconds for a run
 def make_workspace(root: Path) -> Path:
     """A folder with data, a study and two variants."""
     root.mkdir(parents=True, exist_ok=True)
-    tiny_tree.write_tree(root)
+    tiny_study.write_tree(root)
     (root / "ablations").mkdir()
     for name in ("full", "no_bptt"):
         shutil.copy(PROJECT / f"ablations/{name}.yaml", root / "ablations")
-    study = tiny_tree.STUDY | {"seeds": [0], "benchmarks": ["davis2017"]}
+    study = tiny_study.STUDY | {"seeds": [0], "benchmarks": ["davis2017"]}
     (root / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
     return root
 

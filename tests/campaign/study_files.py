@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import tiny_tree
+from support import tiny_study
 
 from campaign.case import Case, Expected
 from campaign.schema import Probe, Prober, put
@@ -147,7 +147,7 @@ def _case(
 
 
 def _write_study(probe: Probe, work: Path) -> None:
-    study: dict[str, Any] = copy.deepcopy(tiny_tree.STUDY)
+    study: dict[str, Any] = copy.deepcopy(tiny_study.STUDY)
     if probe.path[:2] == ("external", 0):
         study["external"] = [copy.deepcopy(EXTERNAL)]
     if probe.path[:2] == ("data", "mini") and len(probe.path) > 2:

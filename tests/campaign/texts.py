@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import tiny_tree
 import yaml
+from support import tiny_study
 
 from campaign.case import Case, Expected
 from campaign.workspace import PLANNED, VARIANTS, replace
 
-GOOD = yaml.safe_dump(tiny_tree.STUDY, sort_keys=False)
+GOOD = yaml.safe_dump(tiny_study.STUDY, sort_keys=False)
 DEEP = 100_000
 
 
@@ -126,7 +126,7 @@ def _with(text: str) -> str:
     if text.startswith("%"):
         return text
     own = {line.partition(":")[0] for line in text.splitlines()}
-    kept = {key: value for key, value in tiny_tree.STUDY.items() if key not in own}
+    kept = {key: value for key, value in tiny_study.STUDY.items() if key not in own}
     return f"{yaml.safe_dump(kept, sort_keys=False)}{text}\n"
 
 
@@ -171,8 +171,8 @@ def _good_texts() -> Iterator[tuple[str, str]]:
     yield "CRLF", GOOD.replace("\n", "\r\n")
     yield "start and end of a document", f"---\n{GOOD}...\n"
     yield "version", f"%YAML 1.1\n---\n{GOOD}"
-    yield "JSON", json.dumps(tiny_tree.STUDY)
-    yield "JSON, indented", json.dumps(tiny_tree.STUDY, indent=2)
+    yield "JSON", json.dumps(tiny_study.STUDY)
+    yield "JSON, indented", json.dumps(tiny_study.STUDY, indent=2)
     yield "no line break at the end", GOOD.rstrip("\n")
     yield "comments", "# a\n\n" + GOOD.replace("\n", " # b\n")
     yield "Chinese title", GOOD.replace("A study", "研究")
@@ -198,7 +198,7 @@ def _good_texts() -> Iterator[tuple[str, str]]:
 def _merges() -> Iterator[tuple[str, str]]:
     """Merge keys, which are no part of YAML 1.2: what they stand for is to be written out."""
     shared = "&s {steps: 2, batch: 2, learning_rate: 0.001, crop: [32, 64]}"
-    kept = {k: v for k, v in tiny_tree.STUDY.items() if k not in {"pretrain", "finetune"}}
+    kept = {k: v for k, v in tiny_study.STUDY.items() if k not in {"pretrain", "finetune"}}
     yield (
         "merge",
         (f"{yaml.safe_dump(kept)}pretrain: {shared}\nfinetune: {{<<: *s, frames: [2, 3]}}\n"),

@@ -9,10 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import synthetic_study
-import tiny_tree
 import yaml
 from PIL import Image
+from support import fake_study, tiny_study
 
 from campaign.case import Base, Snapshot
 from rgmp.config.method import Network
@@ -38,8 +37,8 @@ PLANNED = ("results/tiny/plan.json",)
 def make_bases(root: Path) -> dict[Base, Path]:
     """Make both kinds of workspace, once, to be copied for each case."""
     data, study = root / "data", root / "study"
-    tiny_tree.write_tree(data)
-    write_yaml(data / "tiny.yaml", tiny_tree.STUDY)
+    tiny_study.write_tree(data)
+    write_yaml(data / "tiny.yaml", tiny_study.STUDY)
     (data / "ablations").mkdir()
     for name, variant in VARIANTS.items():
         write_yaml(data / f"ablations/{name}.yaml", variant)
@@ -54,7 +53,7 @@ def make_bases(root: Path) -> dict[Base, Path]:
     resolved = resolve.resolve(Path("tiny.yaml"))
     plan.save(resolved, Path("results/tiny"))
     os.chdir(before)
-    synthetic_study.build(
+    fake_study.build(
         study / "results/toy", variants=2, benchmarks=("davis2017",), seeds=(0,), frames=5
     )
     (study / "results/toy/figures").mkdir()  # stand-ins: a report needs some, and takes any
@@ -69,7 +68,7 @@ def score_rows() -> list[dict[str, Any]]:
         {"sequence": name, "object": number, "frame": f"{t:05d}", "J": 0.5, "F": 0.25}
         for name in ("val_a", "val_b")
         for number in (1, 2)
-        for t in range(tiny_tree.FRAMES)
+        for t in range(tiny_study.FRAMES)
     ]
 
 

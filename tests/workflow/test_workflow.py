@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny_tree
 import yaml
 from PIL import Image
+from support import tiny_study
 
 from rgmp.provenance.record import read_all
 from rgmp.reporting import figures, job_graph, tables
@@ -19,8 +19,8 @@ from rgmp.runtime.files import read_json
 from rgmp.study.plan import load_plan
 from rgmp.study.resolve import resolve
 
-PROJECT = Path(__file__).parents[1]
-STUDY = tiny_tree.STUDY | {
+PROJECT = Path(__file__).parents[2]
+STUDY = tiny_study.STUDY | {
     "seeds": [0],
     "external": [
         {"name": "painter", "label": "Painter", "masks": {"davis2017": "given/masks"}},
@@ -31,11 +31,11 @@ STUDY = tiny_tree.STUDY | {
 
 def make_workspace(root: Path) -> Path:
     """A folder with data, a study, what others made of the data, and the project's variants."""
-    tiny_tree.write_tree(root)
+    tiny_study.write_tree(root)
     lines = ["sequence,object,frame,J,F"]
     for name in ("val_a", "val_b"):
         shutil.copytree(root / "davis/Annotations/480p" / name, root / "given/masks" / name)
-        lines += [f"{name},1,{frame:05d},0.5,0.7" for frame in range(1, tiny_tree.FRAMES - 1)]
+        lines += [f"{name},1,{frame:05d},0.5,0.7" for frame in range(1, tiny_study.FRAMES - 1)]
     (root / "given/scores.csv").write_text("\n".join(lines))
     (root / "ablations").mkdir()
     for name in ("full", "no_synthetic", "no_bptt", "no_reference", "winner_take_all"):
@@ -257,7 +257,7 @@ class TestStudyOfSeconds:
         with (folder / "scores/davis2017/full/seed0.csv").open() as file:
             rows = list(csv.DictReader(file))
         assert len(rows) == 2 * 2 * (
-            tiny_tree.FRAMES - 2
+            tiny_study.FRAMES - 2
         )  # sequences, objects, frames but first and last
         assert {row["variant"] for row in rows} == {"full"}
         assert {row["seed"] for row in rows} == {"0"}

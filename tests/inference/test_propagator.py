@@ -15,7 +15,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from plain_rgmp import doubles, lively, propagate
+from support.reference_rgmp import doubles, lively, propagate
 from torch import Tensor, nn
 
 from rgmp.config.base import Benchmark
@@ -572,7 +572,7 @@ import sys, time
 from pathlib import Path
 import torch
 sys.path[:0] = sys.argv[3:]
-from test_propagation import random_network, segmented
+from test_propagator import random_network, segmented
 from rgmp.data import davis
 
 real = davis.write_mask
@@ -591,7 +591,7 @@ def test_killed_sequence_leaves_nothing_to_take_for_whole(
     tree: Path, network: RGMP, tmp_path: Path
 ) -> None:
     out = tmp_path / "masks"
-    command = [sys.executable, "-c", KILLED, *map(str, (tree, out, Path(__file__).parent))]
+    command = [sys.executable, "-c", KILLED, *map(str, (tree, out, *Path(__file__).parents[:2]))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "half\n"

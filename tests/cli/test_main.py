@@ -10,7 +10,7 @@ import pytest
 
 from rgmp.cli import main as cli
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 RUN = "import sys; from rgmp.cli.main import main; sys.exit(main())"
 LONG = "a" * 300
 

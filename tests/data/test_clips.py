@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from tiny import HEIGHT, STILL, WIDTH, box, finetune, write_davis
+from support.tiny_training import HEIGHT, STILL, WIDTH, box, finetune, write_davis
 
 from rgmp.data import davis
 from rgmp.data.clips import Clips, positions

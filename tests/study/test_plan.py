@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
-from tiny_tree import STUDY, write_tree
+from support.tiny_study import STUDY, write_tree
 
 from rgmp.errors import UserError
 from rgmp.study import plan, resolve
 from rgmp.study.plan import Plan, Training
 
-ABLATIONS = Path(__file__).parents[1] / "ablations"
+ABLATIONS = Path(__file__).parents[2] / "ablations"
 USER_VARIANTS = ("full", "no_bptt", "no_reference", "no_synthetic", "winner_take_all")
 
 

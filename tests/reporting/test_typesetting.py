@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
-from synthetic_study import build
+from support.fake_study import build
 
 from rgmp.config.base import Line
 from rgmp.reporting.typesetting import Table, as_csv, as_latex, as_markdown

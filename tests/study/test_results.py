@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic_study import build
+from support.fake_study import build
 
 from rgmp.reporting import tables
 from rgmp.study.results import Results, load, seconds_of

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 import yaml
-from tiny_tree import STUDY
+from support.tiny_study import STUDY
 
 from rgmp.config.load import load_study, load_variants, read_yaml, validated
 from rgmp.config.method import Method
 from rgmp.config.study import Study, Variant
 from rgmp.errors import UserError
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 STUDIES = sorted((PROJECT / "workflow/config").glob("*.yaml"))
 ABLATIONS = PROJECT / "ablations"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from synthetic_study import build
+from support.fake_study import build
 
 from rgmp.errors import UserError
 from rgmp.reporting import figures, report, tables

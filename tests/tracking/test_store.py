@@ -293,7 +293,7 @@ def test_every_run_says_by_which_code_environment_and_machine(folder: Path) -> N
 
 def package_code() -> tuple[str | None, str, str]:
     """The commit, sources and lock of this checkout."""
-    lock = Path(__file__).parents[1] / "requirements.lock"
+    lock = Path(__file__).parents[2] / "requirements.lock"
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=lock.parent, capture_output=True, text=True, check=False
     )

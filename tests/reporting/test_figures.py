@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
-from synthetic_study import build
+from rgmp.reporting.pictures import _labels, closer, hardest, mask_of, paint, parting
+from support.fake_study import build
 
 from rgmp.evaluation.score_table import read_scores, write_scores
 from rgmp.reporting import figures, job_graph
-from rgmp.reporting.pictures import _labels, closer, hardest, mask_of, paint, parting
 from rgmp.study.plan import load_plan, save
 from rgmp.study.results import load
 

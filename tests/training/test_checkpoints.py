@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import pretrain
+from support.tiny_training import pretrain
 
 from rgmp.config import method
 from rgmp.model.network import RGMP

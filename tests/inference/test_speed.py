@@ -29,6 +29,19 @@ def raw(network: list[list[float]], first: list[float], whole: list[float]) -> d
     }
 
 
+@pytest.mark.parametrize(("limit", "chosen"), [(1, "1"), (2, "16"), (3, "136"), (9, "12346")])
+def test_sequences_are_chosen_from_the_fewest_objects_to_the_most(
+    limit: int, chosen: str, tmp_path: Path
+) -> None:
+    sequences = []
+    for objects in (4, 1, 6, 2, 3):
+        annotation = tmp_path / f"{objects}.png"
+        davis.write_mask(annotation, np.arange(objects + 1, dtype=np.uint8)[None])
+        sequences.append(davis.Sequence(str(objects), (), (annotation,)))
+    found = speed.choose_sequences(sequences, "davis2017", limit)
+    assert "".join(sequence.name for sequence in found) == chosen
+
+
 def test_figures_of_known_seconds() -> None:
     figures = speed.summarise(
         [

@@ -13,8 +13,8 @@ import pytest
 import torch
 import torchvision
 from hypothesis import strategies as st
-from plain_rgmp import Weights, encode, lively, logits, released
 from safetensors.torch import save_file
+from support.reference_rgmp import Weights, encode, lively, logits, released
 from torch import Tensor, nn
 
 from rgmp.config.method import Network

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.numpy import load_file
-from tiny import finetune, write_jobs
+from support.tiny_training import finetune, write_jobs
 
 from rgmp.data.loader import Samples
 from rgmp.errors import UserError
@@ -19,7 +19,7 @@ from rgmp.runtime.distributed import ALONE, Team
 from rgmp.training.journal import Point
 from rgmp.training.train import states, train
 
-SCRIPT = Path(__file__).with_name("two_processes.py")
+SCRIPT = Path(__file__).parents[1] / "support/two_processes.py"
 
 
 def start(root: Path, processes: int) -> subprocess.Popen[str]:

@@ -26,7 +26,7 @@ SETTINGS = {
 @pytest.mark.parametrize("name", SETTINGS)
 def test_gradients_are_those_of_contiguous_maps(name: str) -> None:
     environment = {k: v for k, v in os.environ.items() if k not in SETTINGS["AVX2"]}
-    command = [sys.executable, str(Path(__file__).with_name("layout_gradients.py"))]
+    command = [sys.executable, str(Path(__file__).parents[1] / "support/layout_gradients.py")]
     done = subprocess.run(
         command, env=environment | SETTINGS[name], capture_output=True, timeout=600, check=True
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synthetic_study import build
+from support.fake_study import build
 
 from rgmp.evaluation.score_table import read_scores
 from rgmp.reporting import tables

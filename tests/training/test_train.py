@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 from safetensors.torch import load_file as load_tensors
-from tiny import HEIGHT, WIDTH, finetune, pretrain, write_jobs
+from support.tiny_training import HEIGHT, WIDTH, finetune, pretrain, write_jobs
 from torch import Tensor
 
 from rgmp.config.method import Compute, Network

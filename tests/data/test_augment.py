@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import HEIGHT, STILL, WIDTH, box, picture, pretrain
+from support.tiny_training import HEIGHT, STILL, WIDTH, box, picture, pretrain
 from torch import Tensor
 
 from rgmp.config.method import Pretrain

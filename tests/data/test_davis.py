@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 from PIL import Image
-from tiny_tree import FRAMES, HEIGHT, WIDTH, write_tree
+from support.tiny_study import FRAMES, HEIGHT, WIDTH, write_tree
 
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis

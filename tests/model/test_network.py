@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 import torch
 import torchvision
-from plain_rgmp import bilinear, doubles, encode, lively, logits
+from support.reference_rgmp import bilinear, doubles, encode, lively, logits
 from torch import Tensor, nn
 
 from rgmp.config.method import Network

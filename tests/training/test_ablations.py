@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import HEIGHT, WIDTH
+from support.tiny_training import HEIGHT, WIDTH
 from torch import Tensor
 
 from rgmp.config.load import load_study, load_variants
@@ -16,7 +16,7 @@ from rgmp.inference.aggregation import aggregate, needs_union
 from rgmp.model.network import RGMP
 from rgmp.training.unroll import Unrolling, unroll
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 STUDY = PROJECT / "workflow/config/mini.yaml"
 VARIANTS = {
     "full",

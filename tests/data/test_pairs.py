@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny import HEIGHT, STILL, TRUE_GUIDANCE, WIDTH, box, pretrain, write_stills
+from support.tiny_training import HEIGHT, STILL, TRUE_GUIDANCE, WIDTH, box, pretrain, write_stills
 
 from rgmp.config.study import Stills
 from rgmp.data import davis

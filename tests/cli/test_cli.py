@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from tiny_tree import FRAMES, HEIGHT, STUDY, WIDTH, write_tree
+from support.tiny_study import FRAMES, HEIGHT, STUDY, WIDTH, write_tree
 
 import rgmp
 from rgmp.cli import main as cli
@@ -23,7 +23,7 @@ from rgmp.data import davis
 from rgmp.provenance.record import Record, read_all
 from rgmp.runtime import files
 
-ABLATIONS = Path(__file__).parents[1] / "ablations"
+ABLATIONS = Path(__file__).parents[2] / "ablations"
 COMMANDS = (
     "plan", "mini", "check", "train", "preview", "train-speed", "infer", "speed", "score", "tables",
     "figures", "report", "track",
@@ -712,10 +712,10 @@ def test_training_that_is_not_planned_is_named(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.usefixtures("here")
 def test_mini_renders_a_tree_that_check_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rgmp.minidavis import scripts
+    from rgmp.minidavis import generate, scripts
 
     for name, few in (("TRAIN", scripts.TRAIN[:1]), ("VAL", scripts.VAL[:1]), ("STILLS", 2)):
-        monkeypatch.setattr(scripts, name, few)
+        monkeypatch.setattr(generate, name, few)
     Path("new").mkdir()  # an empty folder may be there: a workflow makes it
     record = "results/mini/records/mini.json"
     assert cli.main(["mini", "new", "--seed", "5", "--record", record]) == 0
