@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from rgmp.minidavis.animation import Keys, Pixels, Pose, Track, along
-from rgmp.minidavis.creatures import Part, Parts, Points, Pool, View
+from rgmp.minidavis.creatures import Part, Parts, Pool, View
+from rgmp.minidavis.outlines import Points
 from rgmp.minidavis.patterns import Floats, Generator, Pattern
 
 

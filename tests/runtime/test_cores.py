@@ -25,11 +25,11 @@ def test_cores_are_those_that_this_process_may_use() -> None:
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1\n"
 
 
-@pytest.mark.parametrize(("quota", "cores"), [(float("inf"), 4), (2.5, 2), (0.5, 1), (9.0, 4)])
-def test_a_limit_of_time_counts(monkeypatch: pytest.MonkeyPatch, quota: float, cores: int) -> None:
+@pytest.mark.parametrize(("quota", "usable"), [(float("inf"), 4), (2.5, 2), (0.5, 1), (9.0, 4)])
+def test_a_limit_of_time_counts(monkeypatch: pytest.MonkeyPatch, quota: float, usable: int) -> None:
     monkeypatch.setattr(cores, "_allowed", lambda: {0, 1, 2, 3})
     monkeypatch.setattr(cores, "_quota", lambda: quota)
-    assert usable_cores() == cores
+    assert usable_cores() == usable
 
 
 @contextmanager
