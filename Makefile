@@ -3,6 +3,7 @@
 #   make all          the study on the embedded benchmark, from nothing to results/mini/report.html
 #   make test         style, types, workflow and tests
 #   make test-avx2    the tests that train or infer, as on a CPU without AVX-512
+#   make faults       hundreds of bad inputs, and some good ones: how many end as they should
 #   make evaluator    add the official evaluator of DAVIS, which `rgmp score --engine official` uses
 #   make lock         bring requirements.lock up to date
 #   make clean        remove the environment and caches; results/ stays
@@ -18,7 +19,7 @@ environment := .venv/installed
 pytest := pytest --numprocesses logical --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: all test test-avx2 evaluator lock clean
+.PHONY: all test test-avx2 faults evaluator lock clean
 .DELETE_ON_ERROR:
 
 all: $(environment)
@@ -38,6 +39,9 @@ test-avx2: export ONEDNN_MAX_CPU_ISA := AVX2
 test-avx2: export ATEN_CPU_CAPABILITY := avx2
 test-avx2: $(environment)
 	$(pytest) -m torch
+
+faults: $(environment)
+	python tests/fault_campaign.py
 
 # Not with its own requirements: they would move the lock's versions, and ask for an OpenCV with
 # windows, which a server lacks the libraries for.

@@ -22,8 +22,21 @@ SETTINGS = {
 }
 
 
+NATIVE_IS_MORE = torch.cpu._is_avx512_supported() and torch.cpu._is_amx_tile_supported()
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "native",
+        "AVX2",
+        pytest.param(
+            "AVX512",
+            marks=pytest.mark.skipif(not NATIVE_IS_MORE, reason="none, or it is the native one"),
+        ),
+    ],
+)
 def test_gradients_are_those_of_contiguous_maps(name: str) -> None:
     environment = {k: v for k, v in os.environ.items() if k not in SETTINGS["AVX2"]}
     command = [sys.executable, str(Path(__file__).parents[1] / "support/layout_gradients.py")]
