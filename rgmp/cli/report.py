@@ -21,7 +21,7 @@ def _tables(options: argparse.Namespace) -> None:
 
 
 def _figures(options: argparse.Namespace) -> None:
-    from rgmp.reporting import figures
+    from rgmp.reporting.figures import write as figures
 
     with recording(options, "figures"):
         figures.write(options.results)

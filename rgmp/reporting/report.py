@@ -17,45 +17,11 @@ from rgmp.errors import UserError
 from rgmp.evaluation.comparison import Verdict
 from rgmp.evaluation.summary import summarise
 from rgmp.provenance.record import Record
-from rgmp.reporting import figures, tables
+from rgmp.reporting import catalog, tables
+from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import NOTHING, duration, interval, points
 from rgmp.runtime.files import read_json, write_text
-from rgmp.study.results import RUNS, TITLES, Results, commit_of, load, seconds_of
-
-CAPTIONS = {
-    "accuracy_speed": "Accuracy over seconds per frame, counted as the authors count them: whole "
-    "clips, with frame 0, reading, resizing and transfers.",
-    "differences": "Each variant minus the whole method: mean, interval and single seeds. Where an "
-    "arrow ends a line, the interval goes on.",
-    "course": "J over the course of a sequence: where errors add up, a line falls. Each variant "
-    "beside the whole method; bands: 95% bootstrap intervals of the mean, sequences resampled.",
-    "sequences": "J of every sequence, hardest at the bottom.",
-    "training": "Training curves: the mean of the seeds, and thin lines for each; a training that "
-    "variants share is drawn once, under the first of them.",
-    "strips": "The frames at which the variants part most, cropped to what is marked there: masks "
-    "in colour, the truth outlined in white, first seed.",
-    "worst": "Where the whole method does worst: masks in colour, the truth outlined in white.",
-    "dag": "Which command waits for which, and how often each runs; below, the trainings of one "
-    "seed and the variants that rest on them.",
-}
-
-
-RESTS_ON: dict[str, tuple[str, ...]] = {
-    "ablation": ("score",),
-    "davis2016": ("score", "speed"),
-    "davis2017": ("score", "speed"),
-    "speed": ("speed",),
-    "sequences": ("score",),
-    "cost": ("train",),
-    "accuracy_speed": ("score", "speed"),
-    "differences": ("score",),
-    "course": ("score",),
-    "training": ("train",),
-    "strips": ("infer", "score"),
-    "worst": ("infer", "score"),
-    "dag": (),
-}
-"""Each table and figure, and the kinds of records that it is made from."""
+from rgmp.study.results import RUNS, Results, commit_of, load, seconds_of
 
 
 @dataclass(frozen=True)
@@ -130,15 +96,14 @@ def write(results: Path) -> None:
         verdicts=[_verdict(study, benchmark) for benchmark in study.plan.benchmarks],
         variants=[_variant(study, runs, variant) for variant in study.variants],
         tables={table.name: table for table in tables.build(study)},
+        figures={entry.name: _figure(study, entry) for entry in catalog.FIGURES},
         made={
-            **{name: _made(study, name, "tables") for name in tables.names(study.plan)},
-            **{name: _made(study, name, "figures") for name in figures.NAMES},
+            entry.name: _made(study, entry, "tables")
+            for entry in catalog.tables(study.plan.benchmarks)
         },
         runs=runs,
         compared=runs.comparison([name for v in study.variants for name in _names(study, v)]),
         nothing=NOTHING,
-        figures={name: _embedded(results / "figures" / f"{name}.png") for name in figures.NAMES},
-        captions=CAPTIONS,
         facts=_facts(study),
         disagreements=study.disagreements,
         records=[
@@ -151,7 +116,7 @@ def write(results: Path) -> None:
 def _verdict(study: Results, benchmark: Benchmark) -> str:
     """What came out on a benchmark, in words."""
     if (benchmark, "full") not in study.scores:
-        return f"{TITLES[benchmark]}: {study.label('full')} has not been scored yet."
+        return f"{BENCHMARK_TITLES[benchmark]}: {study.label('full')} has not been scored yet."
     reached = summarise(study.scores[benchmark, "full"])["J&F"]
     spread = "" if reached.spread is None else f" ± {points(reached.spread)}"
     seeds = f"{reached.seeds} seed{'s' * (reached.seeds > 1)}"
@@ -163,7 +128,7 @@ def _verdict(study: Results, benchmark: Benchmark) -> str:
     for word, labels in groups.items():
         if labels:
             told += f" {word.capitalize()}: {', '.join(labels)}."
-    return f"{TITLES[benchmark]}: {told}"
+    return f"{BENCHMARK_TITLES[benchmark]}: {told}"
 
 
 def _names(study: Results, variant: str) -> dict[str, int]:
@@ -186,17 +151,28 @@ def _found(study: Results, variant: str) -> str:
     """What the study says to a variant's claim."""
     found = [(b, d) for (b, v), d in study.differences.items() if v == variant]
     return " ".join(
-        f"{d.verdict.capitalize()} on {TITLES[b]}: {interval(d.mean, d.low, d.high)} points."
+        f"{d.verdict.capitalize()} on {BENCHMARK_TITLES[b]}: "
+        f"{interval(d.mean, d.low, d.high)} points."
         for b, d in found
     )
 
 
-def _made(study: Results, name: str, command: str) -> str:
+def _figure(study: Results, entry: catalog.Entry) -> dict[str, str]:
+    """A figure, how to read it, and what made it."""
+    return {
+        "image": _embedded(study.folder / "figures" / f"{entry.name}.png"),
+        "caption": entry.caption_for(study.plan.seeds),
+        "title": entry.title,
+        "made": _made(study, entry, "figures"),
+    }
+
+
+def _made(study: Results, entry: catalog.Entry, command: str) -> str:
     """What made a table or a figure: rule, commit, config, data, machine."""
     records = [
         record
-        for record in study.of_kind(*RESTS_ON[name])
-        if name not in study.plan.benchmarks or record["benchmark"] == name
+        for record in study.of_kind(*entry.evidence)
+        if entry.benchmark in {None, record["benchmark"]}
     ]
     counts = Counter(record["kind"] for record in records)
     odd = {name for disagreement in study.disagreements for name in disagreement.records}

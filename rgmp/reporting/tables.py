@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rgmp import facts
-from rgmp.config.base import Benchmark, Stage
+from rgmp.config.base import Benchmark
 from rgmp.evaluation.summary import Measure, Summary, summarise
+from rgmp.reporting import catalog
+from rgmp.reporting.labels import BENCHMARK_TITLES, MEASURE_TITLES, STAGE_TITLES
 from rgmp.reporting.typesetting import (
     UNKNOWN,
     Cell,
@@ -26,19 +28,8 @@ from rgmp.reporting.typesetting import (
 )
 from rgmp.runtime import cores
 from rgmp.runtime.files import write_text
-from rgmp.study.plan import Plan
-from rgmp.study.results import TITLES, Results, load, seconds_of
+from rgmp.study.results import Results, load, seconds_of
 
-MEASURES: dict[Measure, str] = {
-    "J_mean": "J",
-    "J_recall": "J recall",
-    "J_decay": "J decay",
-    "F_mean": "F",
-    "F_recall": "F recall",
-    "F_decay": "F decay",
-    "J&F": "J&F",
-}
-STAGES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
 NOT_TRAINED = "Not trained here"
 _PROTOCOL_ACCURACY = (
     "Per cent, mean over objects, then over seeds. Seconds a frame as the authors count: wall "
@@ -54,13 +45,8 @@ _PROTOCOL_SPEED = (
 )
 
 
-def names(plan: Plan) -> tuple[str, ...]:
-    """The tables of a study: one for each of its benchmarks, and those that have both."""
-    return ("ablation", *plan.benchmarks, "speed", "sequences", "cost")
-
-
 def write(results: Path) -> None:
-    """Write every table of `names` into `results/tables/` as .csv, .md and .tex.
+    """Write every table of the catalog into `results/tables/` as .csv, .md and .tex.
 
     Raises:
         UserError: the folder is none of a study, or one of its files is broken.
@@ -73,9 +59,8 @@ def write(results: Path) -> None:
 
 
 def build(results: Results) -> list[Table]:
-    """Every table of the study, in the order of `names`; one without data has no rows."""
-    benchmarks = [_benchmark(results, benchmark) for benchmark in results.plan.benchmarks]
-    tables = [_ablation(results), *benchmarks, _speed(results), _sequences(results), _cost(results)]
+    """Every table of the study, in the order of the catalog; one without data has no rows."""
+    tables = [_table(results, entry) for entry in catalog.tables(results.plan.benchmarks)]
     for table in tables:
         table.notes.extend([*_marks(results, table), provenance(results)])
     return tables
@@ -90,7 +75,14 @@ def provenance(results: Results) -> str:
     )
 
 
-def _ablation(results: Results) -> Table:
+def _table(results: Results, entry: catalog.Entry) -> Table:
+    """A table of the catalog, without what every table says under it."""
+    if entry.benchmark:
+        return _benchmark(results, entry, entry.benchmark)
+    return BUILDERS[entry.name](results, entry)
+
+
+def _ablation(results: Results, entry: catalog.Entry) -> Table:
     """What each variant changes, against `full`; below them what was not trained here."""
     known = facts.read("published_ablation.csv") if results.comparable else []
     published = {(fact["benchmark"], fact["variant"]): _published_jf(fact) for fact in known}
@@ -105,7 +97,7 @@ def _ablation(results: Results) -> Table:
         rows.append(row)
     columns: dict[str, Cell] = {
         "Variant": _name,
-        **{MEASURES[m]: _with_spread(m) for m in ("J_mean", "F_mean", "J&F")},
+        **{MEASURE_TITLES[m]: _with_spread(m) for m in ("J_mean", "F_mean", "J&F")},
         "Difference [interval]": _difference,
         "Verdict": lambda row: row["difference_verdict"] or UNKNOWN,
     }
@@ -125,8 +117,7 @@ def _ablation(results: Results) -> Table:
         )
     if published:
         notes.append("Paper: J&F there, where known.")
-    title = "What each part of the method is worth"
-    return Table("ablation", title, rows, columns, _title_and_kind, notes)
+    return Table(entry.name, entry.title, rows, columns, _title_and_kind, notes)
 
 
 def _level(results: Results) -> str:
@@ -137,7 +128,7 @@ def _level(results: Results) -> str:
     return " or ".join(f"{100 * level:.3g}%" for level in levels)
 
 
-def _benchmark(results: Results, benchmark: Benchmark) -> Table:
+def _benchmark(results: Results, entry: catalog.Entry, benchmark: Benchmark) -> Table:
     """Every measure: `full` among the published methods, where it may; then the other variants.
 
     Last what is not trained here.
@@ -148,7 +139,7 @@ def _benchmark(results: Results, benchmark: Benchmark) -> Table:
             row = _identify(results, benchmark, method)
             row |= {"source": _source(results, benchmark, method), "note": ""}
             row["section"] = NOT_TRAINED if row["external"] else "This study"
-            row |= _figures(summarise(results.scores[benchmark, method]), MEASURES)
+            row |= _figures(summarise(results.scores[benchmark, method]), MEASURE_TITLES)
             row["seconds_per_frame"] = _authors_seconds(results, benchmark, method)
             row["busy"] = _busy(results, benchmark, method)
             ours.append(row)
@@ -168,11 +159,10 @@ def _benchmark(results: Results, benchmark: Benchmark) -> Table:
         )
     columns: dict[str, Cell] = {
         "Method": _name,
-        **{title: percent(measure) for measure, title in MEASURES.items()},
+        **{title: percent(measure) for measure, title in MEASURE_TITLES.items()},
         "s/frame": number("seconds_per_frame", "{:.3g}"),
     }
-    title = f"{TITLES[benchmark]}: accuracy and speed"
-    return Table(benchmark, title, rows, columns, lambda row: row["section"], notes)
+    return Table(entry.name, entry.title, rows, columns, lambda row: row["section"], notes)
 
 
 def _source(results: Results, benchmark: Benchmark, method: str) -> str:
@@ -220,7 +210,7 @@ def _authors_own(benchmark: str) -> Row:
     return {m: statistics.fmean(float(row[m]) for row in rows) for m in measures}
 
 
-def _speed(results: Results) -> Table:
+def _speed(results: Results, entry: catalog.Entry) -> Table:
     """Frames a second by every protocol, by scales and by the number of objects."""
     on_gpu = {record["name"] for record in results.of_kind("speed") if record["machine"]["gpu"]}
     rows: list[Row] = []
@@ -256,10 +246,10 @@ def _speed(results: Results) -> Table:
         "peak, MB": _megabytes,
         "of the limit": percent("fraction_of_limit"),
     }
-    return Table("speed", "Frames a second", rows, columns, _timed_on, [_PROTOCOL_SPEED])
+    return Table(entry.name, entry.title, rows, columns, _timed_on, [_PROTOCOL_SPEED])
 
 
-def _sequences(results: Results) -> Table:
+def _sequences(results: Results, entry: catalog.Entry) -> Table:
     """Every object of every sequence: `full` and what is not trained here; all in the CSV."""
     known = facts.read("official_rgmp_scores.csv") if results.comparable else []
     official = {(f["benchmark"], f["sequence"], int(f["object"])): f for f in known}
@@ -270,7 +260,7 @@ def _sequences(results: Results) -> Table:
         for index, (sequence, object_id) in enumerate(objects):
             row: Row = {"benchmark": benchmark, "sequence": sequence, "object": object_id}
             for variant, scores in ours.items():
-                for measure in MEASURES:
+                for measure in MEASURE_TITLES:
                     mean = float(scores.values[measure][:, index].mean())
                     row[f"{variant}_{measure}"] = mean
             fact = official.get((benchmark, sequence, object_id), {})
@@ -282,7 +272,7 @@ def _sequences(results: Results) -> Table:
         "object": lambda row: str(row["object"]),
         **{
             title: percent(f"full_{measure}")
-            for measure, title in MEASURES.items()
+            for measure, title in MEASURE_TITLES.items()
             if not measure.endswith(("recall", "decay") if results.external else "recall")
         },
     }
@@ -294,10 +284,10 @@ def _sequences(results: Results) -> Table:
     notes = [f"{results.label('full')}, per cent, mean over seeds; all in the CSV."]
     if shown:
         notes.append(f"J&F of {', '.join(map(results.label, shown))}.")
-    return Table("sequences", "Sequence by sequence", rows, columns, _title, notes)
+    return Table(entry.name, entry.title, rows, columns, _title, notes)
 
 
-def _cost(results: Results) -> Table:
+def _cost(results: Results, entry: catalog.Entry) -> Table:
     """What every training took, and who shares it."""
     records = {record["identity"]: record for record in results.of_kind("train")}
     odd = {name for disagreement in results.disagreements for name in disagreement.records}
@@ -330,13 +320,17 @@ def _cost(results: Results) -> Table:
     }
     notes = [f"{duration(3600 * sum(row['hours'] for row in rows))} in all."]
     return Table(
-        "cost",
-        "What the trainings took",
+        entry.name,
+        entry.title,
         rows,
         columns,
-        lambda row: f"{STAGES[row['stage']]}, on {row['device']}",
+        lambda row: f"{STAGE_TITLES[row['stage']]}, on {row['device']}",
         notes,
     )
+
+
+BUILDERS = {"ablation": _ablation, "speed": _speed, "sequences": _sequences, "cost": _cost}
+"""What builds a table, by its name; one of a benchmark is named after it."""
 
 
 def _some(names: list[str]) -> str:
@@ -398,7 +392,7 @@ def _published_jf(fact: dict[str, str]) -> float | None:
 
 def _title(row: Row) -> str:
     benchmark: Benchmark = row["benchmark"]
-    return TITLES[benchmark]
+    return BENCHMARK_TITLES[benchmark]
 
 
 def _title_and_kind(row: Row) -> str:

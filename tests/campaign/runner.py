@@ -24,7 +24,8 @@ from rgmp.cli import main as cli
 from rgmp.data import pairs, preview
 from rgmp.evaluation import scoring
 from rgmp.inference import speed
-from rgmp.reporting import figures, report, tables
+from rgmp.reporting import report, tables
+from rgmp.reporting.figures import write as figures
 from rgmp.tracking import store
 from rgmp.training import train
 

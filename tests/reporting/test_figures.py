@@ -11,19 +11,23 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
-from rgmp.reporting.pictures import _labels, closer, hardest, mask_of, paint, parting
 from support.fake_study import build
 
 from rgmp.evaluation.score_table import read_scores, write_scores
-from rgmp.reporting import figures, job_graph
+from rgmp.reporting.catalog import FIGURE_NAMES, FIGURES
+from rgmp.reporting.figures import accuracy, job_graph
+from rgmp.reporting.figures.shots import _labels, closer, hardest, mask_of, paint, parting
+from rgmp.reporting.figures.style import COLOURS, LINES, MARKERS, PAGE, STYLE, WIDTH
+from rgmp.reporting.figures.write import builder_of, write
 from rgmp.study.plan import load_plan, save
 from rgmp.study.results import load
 
-FILES = {f"{name}.{kind}" for name in figures.NAMES for kind in ("png", "pdf")}
+DRAWINGS = [builder_of(entry) for entry in FIGURES]
+FILES = {f"{name}.{kind}" for name in FIGURE_NAMES for kind in ("png", "pdf")}
 
 
 def drawn(folder: Path) -> dict[str, bytes]:
-    figures.write(folder)
+    write(folder)
     return {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
 
 
@@ -81,9 +85,9 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("draw", figures.DRAWINGS)
+@pytest.mark.parametrize("draw", DRAWINGS)
 def test_dollars_of_labels_are_dollars_and_our_mathematics_is_set(hostile: Path, draw: Any) -> None:
-    with rc_context(figures.STYLE):
+    with rc_context(STYLE):
         figure = draw(load(hostile))
         figure.draw_without_rendering()
     texts = [text for text in figure.findobj(Text) if "$" in text.get_text()]
@@ -92,9 +96,9 @@ def test_dollars_of_labels_are_dollars_and_our_mathematics_is_set(hostile: Path,
         assert text.get_parse_math() == (r"\mathcal" in text.get_text()), text.get_text()
 
 
-@pytest.mark.parametrize("draw", figures.DRAWINGS)
+@pytest.mark.parametrize("draw", DRAWINGS)
 def test_no_panel_is_empty_and_every_figure_says_its_study(four: Path, draw: Any) -> None:
-    with rc_context(figures.STYLE):
+    with rc_context(STYLE):
         figure = draw(load(four))
     assert all(ax.has_data() for ax in figure.axes)
     footer = figure.get_supxlabel()
@@ -109,9 +113,9 @@ def said(figure: Figure) -> set[str]:
 
 def test_what_is_not_trained_here_stands_in_every_figure(tmp_path: Path) -> None:
     study = load(build(tmp_path, variants=2, frames=6, external=True))
-    with rc_context(figures.STYLE):
+    with rc_context(STYLE):
         drawn: dict[str, Any] = {
-            name: draw(study) for name, draw in zip(figures.NAMES, figures.DRAWINGS, strict=True)
+            name: draw(study) for name, draw in zip(FIGURE_NAMES, DRAWINGS, strict=True)
         }
     for name in ("accuracy_speed", "differences", "course", "sequences"):
         for label in ("Painter (masks)", "Reporter"):
@@ -129,8 +133,8 @@ def test_what_is_not_trained_here_stands_in_every_figure(tmp_path: Path) -> None
 def test_a_benchmark_not_yet_scored_has_no_panel(tmp_path: Path) -> None:
     build(tmp_path, variants=2, frames=6)
     shutil.rmtree(tmp_path / "scores" / "davis2017")
-    with rc_context(figures.STYLE):
-        for draw in figures.DRAWINGS[:4]:
+    with rc_context(STYLE):
+        for draw in DRAWINGS[:4]:
             figure = draw(load(tmp_path))
             assert not isinstance(figure, str)
             assert [ax.get_title()[:10] for ax in figure.axes] == ["DAVIS-2016"]
@@ -141,9 +145,9 @@ def test_a_seed_not_yet_scored_has_no_mark(tmp_path: Path, seed: int) -> None:
     build(tmp_path, variants=3, seeds=(0, 1, 2), benchmarks=("davis2016",), frames=6)
     (tmp_path / f"scores/davis2016/no_bptt/seed{seed}.csv").unlink()
     study = load(tmp_path)
-    with rc_context(figures.STYLE):
+    with rc_context(STYLE):
         drawn: dict[str, Any] = {
-            name: draw(study) for name, draw in zip(figures.NAMES, figures.DRAWINGS, strict=True)
+            name: draw(study) for name, draw in zip(FIGURE_NAMES, DRAWINGS, strict=True)
         }
     (ax,) = drawn["differences"].axes
     marks = [line for line in ax.lines if line.get_marker() == "|"]
@@ -155,10 +159,10 @@ def test_a_seed_not_yet_scored_has_no_mark(tmp_path: Path, seed: int) -> None:
 @pytest.mark.parametrize("slowness", [1, 1.3, 3, 10, 45, 300])
 def test_ticks_of_seconds_can_be_told_apart(slowness: float) -> None:
     for least in (0.0011, 0.0042, 0.013, 0.6, 7):
-        with rc_context(figures.STYLE):
-            figure = Figure((figures.WIDTH / 2, 2), layout="constrained")
+        with rc_context(STYLE):
+            figure = Figure((WIDTH / 2, 2), layout="constrained")
             ax = figure.subplots()
-            figures._log_seconds(ax, [least, least * slowness])
+            accuracy._log_seconds(ax, [least, least * slowness])
             figure.draw_without_rendering()
         boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
         assert len(boxes) >= 2
@@ -168,8 +172,8 @@ def test_ticks_of_seconds_can_be_told_apart(slowness: float) -> None:
 @pytest.mark.parametrize("variants", [2, 10])
 def test_names_of_published_methods_cover_nothing(tmp_path: Path, variants: int) -> None:
     build(tmp_path, variants=variants, complete=True, seeds=(0,), frames=6)
-    with rc_context(figures.STYLE):
-        figure = figures.DRAWINGS[0](load(tmp_path))
+    with rc_context(STYLE):
+        figure = DRAWINGS[0](load(tmp_path))
         assert not isinstance(figure, str)
         figure.draw_without_rendering()
     for ax in figure.axes:
@@ -182,8 +186,8 @@ def test_names_of_published_methods_cover_nothing(tmp_path: Path, variants: int)
 def test_legends_fit_the_page(tmp_path: Path) -> None:
     build(tmp_path, variants=10, seeds=(0,), frames=6)
     study = load(tmp_path)
-    for draw in figures.DRAWINGS[:5]:
-        with rc_context(figures.STYLE):
+    for draw in DRAWINGS[:5]:
+        with rc_context(STYLE):
             figure = draw(study)
             assert not isinstance(figure, str)
             figure.draw_without_rendering()
@@ -194,7 +198,7 @@ def test_legends_fit_the_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("variants", [2, 10])
-@pytest.mark.parametrize("draw", figures.DRAWINGS)
+@pytest.mark.parametrize("draw", DRAWINGS)
 def test_no_two_labels_overlap_and_none_leaves_the_page(
     sizes: dict[int, Path], variants: int, draw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,12 +210,12 @@ def test_no_two_labels_overlap_and_none_leaves_the_page(
         if text.get_text().strip() and text.get_visible():
             written[text] = text.get_window_extent(renderer)
 
-    with rc_context(figures.STYLE):
+    with rc_context(STYLE):
         figure = draw(load(sizes[variants]))
         monkeypatch.setattr(Text, "draw", note)
         figure.draw_without_rendering()
     assert len(written) > 5
-    assert figure.get_size_inches()[1] <= figures.PAGE
+    assert figure.get_size_inches()[1] <= PAGE
     boxes = [(text.get_text(), box.padded(-1)) for text, box in written.items()]
     for i, (text, box) in enumerate(boxes):
         assert figure.bbox.x0 - 1 <= box.x0 < box.x1 <= figure.bbox.x1 + 1, text
@@ -220,8 +224,8 @@ def test_no_two_labels_overlap_and_none_leaves_the_page(
 
 
 def test_lines_of_ten_variants_can_be_told_apart_in_grey() -> None:
-    assert len({str(line) for line in figures.LINES}) == len(figures.COLOURS) == 10
-    assert len(set(figures.MARKERS)) == 10
+    assert len({str(line) for line in LINES}) == len(COLOURS) == 10
+    assert len(set(MARKERS)) == 10
 
 
 def test_who_shares_a_training_stands_together_and_who_trains_nothing_stands_alone(
@@ -318,8 +322,8 @@ def test_a_strip_is_cropped_to_what_is_marked_and_keeps_its_shape(four: Path) ->
 
 
 def test_pictures_are_at_most_as_large_as_print_needs(four: Path) -> None:
-    with rc_context(figures.STYLE):
-        figure = figures.DRAWINGS[figures.NAMES.index("strips")](load(four))
+    with rc_context(STYLE):
+        figure = DRAWINGS[FIGURE_NAMES.index("strips")](load(four))
     assert not isinstance(figure, str)
-    assert figure.get_size_inches()[0] == figures.WIDTH
+    assert figure.get_size_inches()[0] == WIDTH
     assert Image.fromarray(np.asarray(figure.axes[0].images[0].get_array())).width == 300

@@ -17,7 +17,7 @@ from PIL import Image
 from support.fake_study import build
 
 from rgmp.errors import UserError
-from rgmp.reporting import figures, report, tables
+from rgmp.reporting import catalog, report
 from rgmp.runtime.files import digest_of
 from rgmp.study.plan import load_plan
 
@@ -51,7 +51,7 @@ class Strict(HTMLParser):
 def write_figures(folder: Path) -> None:
     """Stand-ins: the report embeds what is there."""
     (folder / "figures").mkdir()
-    for name in figures.NAMES:
+    for name in catalog.FIGURE_NAMES:
         Image.new("RGB", (70, 30)).save(folder / "figures" / f"{name}.png")
 
 
@@ -76,7 +76,9 @@ def test_it_is_one_file_that_needs_nothing_else(toy: Path) -> None:
     assert set(anchors) <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
     assert all(target.startswith(("#", "data:")) for target in page.targets)
-    assert sum(target.startswith("data:image/png") for target in page.targets) == len(figures.NAMES)
+    assert sum(target.startswith("data:image/png") for target in page.targets) == len(
+        catalog.FIGURE_NAMES
+    )
 
 
 def test_it_says_which_study_commit_machine_and_what_it_is(toy: Path) -> None:
@@ -160,8 +162,7 @@ def test_a_broken_list_of_runs_is_named(toy: Path, text: str) -> None:
 def test_every_table_and_figure_says_what_made_it(toy: Path) -> None:
     html = render(toy)
     plan = load_plan(toy)
-    names = [*tables.names(plan), *figures.NAMES]
-    assert set(names) == set(report.RESTS_ON)
+    names = [*catalog.table_names(plan.benchmarks), *catalog.FIGURE_NAMES]
     assert set(names) == set(made_of(html))
     told = made_of(html).values()
     config = f"config: workflow/config/mini.yaml, plan {plan.digest[:10]}"
@@ -183,7 +184,7 @@ def test_every_record_and_every_item_links_to_its_run(toy: Path, uri: str) -> No
     server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
     for name in [*variants, *names]:
         assert f"{server}/#/experiments/7/runs/{ids[name]}" in targets
-    items = len(tables.names(plan)) + len(figures.NAMES)
+    items = len(catalog.table_names(plan.benchmarks)) + len(catalog.FIGURE_NAMES)
     assert targets.count(f"{server}/#/experiments/7/runs/{ids['study']}/artifacts") == items
     (compared,) = (target for target in targets if "compare-runs" in target)
     assert [ids[name] for name in variants] == re.findall(r"%22(\w{32})%22", compared)
@@ -312,7 +313,7 @@ def test_a_browser_draws_it_whole_on_a_screen_and_on_a_phone(
     write_figures(folder)
     report.write(folder)
     seen = visit(folder / "report.html", width)
-    assert seen["images"] == seen["drawn"] == len(figures.NAMES)
+    assert seen["images"] == seen["drawn"] == len(catalog.FIGURE_NAMES)
     assert seen["anchors"] > 5
     assert seen["dead"] == []
     assert seen["wider"] <= 0, "the page itself does not scroll sideways"

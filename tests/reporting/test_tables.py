@@ -11,7 +11,7 @@ import pytest
 from support.fake_study import build
 
 from rgmp.evaluation.score_table import read_scores
-from rgmp.reporting import tables
+from rgmp.reporting import catalog, tables
 from rgmp.reporting.typesetting import Table, as_csv, as_latex, as_markdown, duration, points
 from rgmp.study.results import load
 
@@ -36,7 +36,7 @@ def rows_of(folder: Path, name: str) -> list[dict[str, str]]:
 
 
 def names_of(folder: Path) -> tuple[str, ...]:
-    return tables.names(load(folder).plan)
+    return catalog.table_names(load(folder).plan.benchmarks)
 
 
 def text_of(folder: Path, name: str) -> str:

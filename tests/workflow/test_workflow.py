@@ -14,7 +14,8 @@ from PIL import Image
 from support import tiny_study
 
 from rgmp.provenance.record import read_all
-from rgmp.reporting import figures, job_graph, tables
+from rgmp.reporting import catalog
+from rgmp.reporting.figures import job_graph
 from rgmp.runtime.files import read_json
 from rgmp.study.plan import load_plan
 from rgmp.study.resolve import resolve
@@ -169,7 +170,7 @@ def test_the_figure_of_the_dag_is_the_dag(tmp_path: Path) -> None:
     edges = {(rules[a], rules[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)}
     shown = {
         (RULES.get(before, before), RULES.get(name, name))
-        for name, befores in job_graph.RESTS_ON.items()
+        for name, befores in job_graph.WAITS_FOR.items()
         for before in befores
     }
     real = {(a, b) for a, b in edges if b not in {"all", a}}
@@ -285,10 +286,10 @@ class TestStudyOfSeconds:
 
     def test_makes_every_table_and_figure(self, finished: Path) -> None:
         folder = finished / "results/tiny"
-        for name in tables.names(load_plan(folder)):
+        for name in catalog.table_names(load_plan(folder).benchmarks):
             for suffix in ("csv", "md", "tex"):
                 assert (folder / f"tables/{name}.{suffix}").stat().st_size > 0
-        for name in figures.NAMES:
+        for name in catalog.FIGURE_NAMES:
             assert (folder / f"figures/{name}.png").stat().st_size > 0
         assert "A study of seconds" in (folder / "report.html").read_text(encoding="utf-8")
 
@@ -307,7 +308,7 @@ class TestStudyOfSeconds:
         assert done.returncode == 0, done.stderr
         html = (finished / "workflow.html").read_text(encoding="utf-8")
         folder = finished / "results/tiny"
-        for name in (*tables.names(load_plan(folder)), *figures.NAMES):
+        for name in (*catalog.table_names(load_plan(folder).benchmarks), *catalog.FIGURE_NAMES):
             assert f"tables/{name}.csv" in html or f"figures/{name}.png" in html
         assert "A study of seconds" in html
         assert "the range over seeds 0." in html, "captions read the study"

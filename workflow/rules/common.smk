@@ -7,10 +7,9 @@ from shlex import quote
 
 from rgmp.errors import UserError
 from rgmp.provenance.code import sources_of
-from rgmp.reporting import tables
+from rgmp.reporting import catalog
 from rgmp.runtime import cores
 from rgmp.runtime.markup import restructured
-from rgmp.study import results
 from rgmp.study.plan import save as save_plan
 from rgmp.study.resolve import resolve
 

@@ -11,11 +11,11 @@ rule make_tables:
                 caption=f"../report/table_{name}.rst",
                 category="Tables",
             )
-            for name in tables.names(plan)
+            for name in catalog.table_names(plan.benchmarks)
         ],
         text=expand(
             "results/{{study}}/tables/{name}.{suffix}",
-            name=tables.names(plan),
+            name=catalog.table_names(plan.benchmarks),
             suffix=["md", "tex"],
         ),
         record="results/{study}/records/tables.json",
@@ -42,9 +42,9 @@ rule make_figures:
                 caption=f"../report/figure_{name}.rst",
                 category="Figures",
             )
-            for name in results.FIGURES
+            for name in catalog.FIGURE_NAMES
         ],
-        pdf=expand("results/{{study}}/figures/{name}.pdf", name=results.FIGURES),
+        pdf=expand("results/{{study}}/figures/{name}.pdf", name=catalog.FIGURE_NAMES),
         record="results/{study}/records/figures.json",
     log:
         "results/{study}/logs/figures.log",

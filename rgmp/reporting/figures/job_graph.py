@@ -1,18 +1,18 @@
 """The graph of a study: which job rests on which, and which variants share a training."""
 
 import textwrap
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import get_args
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from rgmp.config.base import Stage
+from rgmp.reporting.figures.style import empty_figure
+from rgmp.reporting.labels import STAGE_TITLES
 from rgmp.study.plan import Plan
+from rgmp.study.results import Results
 
-STAGES: tuple[Stage, ...] = get_args(Stage)
-RESTS_ON: dict[str, tuple[str, ...]] = {
+WAITS_FOR: dict[str, tuple[str, ...]] = {
     "mini": (),
     "check": ("mini",),
     "train": ("check",),
@@ -26,7 +26,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
 }
 """Each command of the workflow and those it waits for; what these wait for is left out."""
 
-_PLACES: dict[str, tuple[float, float]] = {  # column, row
+_PLACES_OF_COMMANDS: dict[str, tuple[float, float]] = {  # column, row
     "mini": (0, 0.5),
     "check": (1, 0.5),
     "train": (2, 0.5),
@@ -38,6 +38,19 @@ _PLACES: dict[str, tuple[float, float]] = {  # column, row
     "track": (6, 0.5),
     "report": (7, 0.5),
 }
+
+
+def draw_dag(results: Results) -> Figure:
+    """Which command waits for which, how often each runs, and which variants share a training."""
+    plan = results.plan
+    height = 0.36 * (len(plan.variants) + 1)
+    figure = empty_figure(results, 1.4 + height)
+    above, below = figure.subplots(2, 1, height_ratios=[1, height])
+    _draw_jobs(above, plan)
+    above.set_title("The jobs of the study", loc="left")
+    _draw_sharing(below, plan)
+    below.set_title("Who shares what, with each seed", loc="left")
+    return figure
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,7 @@ def jobs(plan: Plan) -> dict[str, int]:
         "score": len(plan.scores),
         "speed": variants * benchmarks,
     }
-    return {name: counts.get(name, 1) for name in RESTS_ON if counts.get(name, 1)}
+    return {name: counts.get(name, 1) for name in WAITS_FOR if counts.get(name, 1)}
 
 
 def sharing(plan: Plan) -> list[Node]:
@@ -84,30 +97,30 @@ def sharing(plan: Plan) -> list[Node]:
     )
     nodes: list[Node] = []
     places: dict[str, int] = {}
-    for stage in STAGES:
+    for column, stage in enumerate(STAGE_TITLES):
         for training in (t for t in plan.trainings if t.stage == stage and t.seed == seed):
             rows = [row for row, name in enumerate(names) if training.identity in chains[name]]
             parent = places.get(training.parent or "")
             label = plan.variant(training.variants[0]).label
             places[training.identity] = len(nodes)
-            nodes.append(Node(label, STAGES.index(stage), sum(rows) / len(rows), parent))
+            nodes.append(Node(label, column, sum(rows) / len(rows), parent))
     for row, name in enumerate(names):
         parent = places[chains[name][-1]] if chains[name] else None
-        nodes.append(Node(plan.variant(name).label, len(STAGES), row, parent))
+        nodes.append(Node(plan.variant(name).label, len(STAGE_TITLES), row, parent))
     return nodes
 
 
-def draw_jobs(ax: Axes, plan: Plan) -> None:
+def _draw_jobs(ax: Axes, plan: Plan) -> None:
     """Boxes of the commands with how often each runs, and arrows to those that wait for them."""
     counts = jobs(plan)
     width, height = 0.78, 0.62
     for name, count in counts.items():
-        x, y = _PLACES[name]
+        x, y = _PLACES_OF_COMMANDS[name]
         times = f"\n{count}\N{MULTIPLICATION SIGN}" if count > 1 else ""
         _box(ax, x, y, width, height, name + times)
-        for before in RESTS_ON[name]:
+        for before in WAITS_FOR[name]:
             if before in counts:
-                from_x, from_y = _PLACES[before]
+                from_x, from_y = _PLACES_OF_COMMANDS[before]
                 ends = (from_x + width, from_y), (x, y)
                 arrow = {"arrowstyle": "-|>", "lw": 0.8, "shrinkA": 0, "shrinkB": 0, "color": "0.3"}
                 ax.annotate("", ends[1], ends[0], arrowprops=arrow)
@@ -115,7 +128,7 @@ def draw_jobs(ax: Axes, plan: Plan) -> None:
     ax.axis("off")
 
 
-def draw_sharing(ax: Axes, plan: Plan, titles: Mapping[Stage, str]) -> None:
+def _draw_sharing(ax: Axes, plan: Plan) -> None:
     """The tree of `sharing`: a column for each stage, with its trainings, and one for variants."""
     nodes, width = sharing(plan), 0.72
     for node in nodes:
@@ -125,10 +138,12 @@ def draw_sharing(ax: Axes, plan: Plan, titles: Mapping[Stage, str]) -> None:
             bend = parent.column + width + 0.1
             xs = (parent.column + width, bend, bend, node.column)
             ax.plot(xs, (parent.row, parent.row, node.row, node.row), color="0.3", lw=0.8, zorder=0)
-    counts = [sum(node.column == column for node in nodes) for column in range(len(STAGES) + 1)]
-    for column, title in enumerate((*map(titles.get, STAGES), "Variants")):
+    counts = [
+        sum(node.column == column for node in nodes) for column in range(len(STAGE_TITLES) + 1)
+    ]
+    for column, title in enumerate((*STAGE_TITLES.values(), "Variants")):
         ax.text(column, -0.9, f"{title}: {counts[column]}", fontsize=8, weight="bold", va="center")
-    ax.set(xlim=(-0.03, len(STAGES) + width + 0.03), ylim=(counts[-1] - 0.5, -1.3))
+    ax.set(xlim=(-0.03, len(STAGE_TITLES) + width + 0.03), ylim=(counts[-1] - 0.5, -1.3))
     ax.axis("off")
 
 

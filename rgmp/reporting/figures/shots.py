@@ -7,19 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import seaborn as sns
 from PIL import Image
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from rgmp.config.base import Benchmark
 from rgmp.data import davis
 from rgmp.data.davis import Labels
+from rgmp.reporting.figures.style import PALETTE
 from rgmp.study.results import Results
 
-PALETTE = sns.color_palette("colorblind", 10)
-COLOURS = [
-    PALETTE[i] for i in (3, 9, 8, 2, 6, 0, 1, 4, 5, 7)
-]  # objects 1, 2, ...: vivid ones first
+OBJECT_COLOURS = [PALETTE[i] for i in (3, 9, 8, 2, 6, 0, 1, 4, 5, 7)]  # 1, 2, ...: vivid ones first
 PIXELS = 300  # width of a picture: 1.5 inches at 200 dots an inch
 
 
@@ -120,7 +117,7 @@ def paint(results: Results, shot: Shot, mask: Path | None) -> npt.NDArray[np.uin
         for labels in (_labels(results, shot, mask), _labels(results, shot, None))
     )
     for number in set(np.unique(labels).tolist()) - {0, davis.VOID}:
-        colour = 255 * np.array(COLOURS[(number - 1) % len(COLOURS)])
+        colour = 255 * np.array(OBJECT_COLOURS[(number - 1) % len(OBJECT_COLOURS)])
         painted[labels == number] = 0.45 * painted[labels == number] + 0.55 * colour
     painted[_outline(truth)] = 255
     return painted.astype(np.uint8)

@@ -1,0 +1,126 @@
+"""How figures look: sizes, colours, markers, lines, legends, and the empty figures that they fill.
+
+A method keeps its colour, marker and line in every figure.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from rgmp.config.base import Benchmark
+from rgmp.reporting.labels import BENCHMARK_TITLES
+from rgmp.study.results import Results
+
+WIDTH = 7.0  # inches: two columns of a journal
+PAGE = 9.2  # inches: the height of its page
+PALETTE = sns.color_palette("colorblind", 10)
+COLOURS: list[Any] = [
+    *(PALETTE[index] for index in (0, 1, 2, 3, 4, 5, 9)),
+    "0.1",  # not the palette's grey, which stands for what is not ours
+    *([0.7 * part for part in PALETTE[index]] for index in (6, 8)),  # darker, to be seen as lines
+]
+MARKERS = "osDv^P<X>p"
+LINES: list[Any] = [  # full's, then those of the others
+    "-",
+    "--",
+    "-.",
+    ":",
+    (0, (5, 1, 1, 1, 1, 1)),
+    (0, (1, 1)),
+    (0, (8, 2)),
+    (0, (2, 1)),
+    (0, (6, 1, 2, 1)),
+    (0, (8, 1, 1, 3)),
+]
+GREY = "0.55"
+STYLE: Any = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.grid": True,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.5,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+    "lines.linewidth": 1.4,
+    "text.parse_math": False,  # a dollar of a label's is a dollar; MATH where ours is not
+    "pdf.fonttype": 42,  # text stays text; journals refuse type 3
+    "savefig.dpi": 200,
+}
+"""Settings of matplotlib under which every figure is drawn and saved."""
+
+J, JF = r"$\mathcal{J}$", r"$\mathcal{J}$&$\mathcal{F}$"
+MATH: Any = {"parse_math": True}  # of a text that has one of them
+Values = npt.NDArray[np.float64]
+
+
+def empty_figure(results: Results, height: float) -> Figure:
+    """An empty figure of `WIDTH` by `height` inches whose foot says which study it shows."""
+    figure = Figure((WIDTH, height), layout="constrained")
+    footer = f"{results.plan.title}: {results.nature} · commit {results.commit}"
+    figure.supxlabel(footer, x=0.01, ha="left", fontsize=5.5, color="0.35")
+    return figure
+
+
+def panel_per_benchmark(
+    results: Results, height: float, keys: Iterable[tuple[Benchmark, str]]
+) -> tuple[Figure, list[tuple[Benchmark, Axes]]]:
+    """A figure with a panel for each benchmark of `keys`, side by side."""
+    benchmarks = list(dict.fromkeys(benchmark for benchmark, _ in keys))
+    figure = empty_figure(results, height)
+    axes = figure.subplots(1, len(benchmarks), squeeze=False)[0]
+    for ax, benchmark in zip(axes, benchmarks, strict=True):
+        ax.set_title(BENCHMARK_TITLES[benchmark])
+    return figure, list(zip(benchmarks, axes, strict=True))
+
+
+def colour_of(results: Results, method: str) -> Any:
+    """The colour of a method, in matplotlib's terms."""
+    return _own(results, method, COLOURS)
+
+
+def marker_of(results: Results, method: str) -> dict[str, Any]:
+    """The marker of a method, as keywords: filled where it is trained here, hollow where not."""
+    hollow = {"mfc": "none"} if method in results.external else {"mec": "white", "mew": 0.6}
+    marker = _own(results, method, MARKERS)
+    return {"marker": marker, "color": colour_of(results, method), **hollow}
+
+
+def line_of(results: Results, method: str) -> Any:
+    """The line style of a method, in matplotlib's terms."""
+    return _own(results, method, LINES)
+
+
+def _own(results: Results, method: str, choices: Sequence[Any]) -> Any:
+    """A method's own: the first is full's alone, however many methods there are."""
+    index = results.methods.index(method)
+    return choices[1 + (index - 1) % (len(choices) - 1)] if index else choices[0]
+
+
+def add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
+    """A legend above the panels, in as many columns as its longest label leaves room for."""
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    columns = max(1, int(WIDTH / (0.06 * longest + 0.6)))  # inches: a letter; a handle
+    rows = -(-len(handles) // columns)
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=-(-len(handles) // rows),
+        handlelength=3,
+    )
+
+
+def legend_entry(label: str, **style: Any) -> Line2D:
+    """An entry of a legend: a line or a marker in some style, and its label."""
+    return Line2D([], [], label=label, **style)

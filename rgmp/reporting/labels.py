@@ -1,0 +1,17 @@
+"""Words for print: what benchmarks, stages and measures are called in tables and figures."""
+
+from rgmp.config.base import Benchmark, Stage
+from rgmp.evaluation.summary import Measure
+
+BENCHMARK_TITLES: dict[Benchmark, str] = {"davis2016": "DAVIS-2016", "davis2017": "DAVIS-2017"}
+STAGE_TITLES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
+"""Of every stage, in the order in which they are trained."""
+MEASURE_TITLES: dict[Measure, str] = {
+    "J_mean": "J",
+    "J_recall": "J recall",
+    "J_decay": "J decay",
+    "F_mean": "F",
+    "F_recall": "F recall",
+    "F_decay": "F decay",
+    "J&F": "J&F",
+}
