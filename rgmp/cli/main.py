@@ -31,16 +31,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the status is 0, or 2 where the user made a mistake.
 
     Also 2 where what it prints cannot be written; 141, and nothing said, where nobody reads it any
-    more, as for a command that SIGPIPE ends.
+    more, as for a command that SIGPIPE ends; 130 where it is interrupted.
     """
     try:
         try:
+            _require_unicode(sys.argv[1:] if arguments is None else arguments)
             options = build_parser().parse_args(arguments)
             options.run(options)
         finally:
             print(end="", flush=True)  # here, where it can be said, and not when Python ends
     except UserError as error:
         return complain(str(error))
+    except KeyboardInterrupt:
+        print("rgmp: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:  # only a name from the command line can be
             return complain(f"{error.filename}: is longer than a path can be; name another")
@@ -50,6 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 128 + signal.SIGPIPE
         return complain(f"standard output: cannot be written ({error.strerror}); free some room")
     return 0
+
+
+def _require_unicode(arguments: Sequence[str]) -> None:
+    """Refuse names that no table, record or message could repeat.
+
+    Raises:
+        UserError: one of them is not UTF-8.
+    """
+    for text in arguments:
+        if not text.isascii() and text.encode(errors="replace").decode() != text:
+            raise UserError(f"{text}: not a UTF-8 name; rename it")
 
 
 def _output_is_lost() -> bool:

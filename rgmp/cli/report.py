@@ -6,6 +6,7 @@ from pathlib import Path
 from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
 from rgmp.cli.recording import recording
+from rgmp.errors import visible
 
 
 def _results_options(command: argparse.ArgumentParser) -> None:
@@ -70,7 +71,8 @@ def _track(options: argparse.Namespace) -> None:
                 timeout=options.timeout,
             )
         if tracked is not None:
-            print(f"{tracked.uri}: {tracked.runs} runs, {tracked.written} of them written now")
+            written = f"{tracked.runs} runs, {tracked.written} of them written now"
+            print(visible(f"{tracked.uri}: {written}"))
         if options.every is None or (tracked is not None and tracked.whole):
             return
         time.sleep(options.every)

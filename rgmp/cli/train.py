@@ -11,7 +11,7 @@ from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
 from rgmp.cli.recording import recording
 from rgmp.config.base import Stage
-from rgmp.errors import UserError
+from rgmp.errors import UserError, visible
 from rgmp.provenance import record
 from rgmp.runtime import files
 from rgmp.study import plan, resolve
@@ -150,7 +150,7 @@ def _preview(options: argparse.Namespace) -> None:
     picture = preview.paint(samples.of_step(options.step, options.samples))
     with files.appearing(options.out) as temporary:
         picture.save(temporary, format="PNG")
-    print(f"{options.out}: seed {job.seed}, {job.stage}, step {options.step}")
+    print(visible(f"{options.out}: seed {job.seed}, {job.stage}, step {options.step}"))
 
 
 def _train_speed_options(command: argparse.ArgumentParser) -> None:

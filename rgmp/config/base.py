@@ -4,7 +4,7 @@ import os
 import re
 import unicodedata
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +12,8 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
+    field_validator,
 )
 
 from rgmp.errors import visible
@@ -131,6 +133,21 @@ class Closed(BaseModel):
     """A set of keys; any other is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what would be taken for 1 or 0."""
+        if info.field_name and _holds_numbers(cls.model_fields[info.field_name].annotation):
+            values = value if isinstance(value, list | tuple) else [value]
+            if any(isinstance(one, bool) for one in values):
+                raise ValueError("a number is wanted, not true or false")
+        return value
+
+
+def _holds_numbers(annotation: Any) -> bool:
+    """Whether a type is a number's, or is made of such."""
+    return annotation in {int, float} or any(map(_holds_numbers, get_args(annotation)))
 
 
 Benchmark = Literal["davis2016", "davis2017"]

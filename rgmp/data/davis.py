@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.errors import UserError
-from rgmp.runtime.files import appearing, digest_of_all, files_below, require_regular
+from rgmp.runtime.files import appearing, digest_of_all, files_below, reading, require_regular
 
 VOID = 255
 
@@ -60,13 +60,14 @@ def read_split(root: Path, benchmark: Benchmark, split: str) -> list[str]:
         UserError: no such tree or split, or an entry that is no plain name or stands twice.
     """
     path = root / "ImageSets" / benchmark.removeprefix("davis") / f"{split}.txt"
-    if not path.is_file():
-        allowed = ", ".join(sorted(p.stem for p in path.parent.glob("*.txt"))) or "none there"
-        raise UserError(
-            f"{path}: no such split; splits of {benchmark} in {root}: {allowed}; "
-            "name the root of a DAVIS tree, with ImageSets, JPEGImages and Annotations under it"
-        )
-    names = path.read_text(encoding="utf-8-sig", errors="replace").split()
+    with reading(path, "name the root of a DAVIS tree that you may read"):
+        if not path.is_file():
+            allowed = ", ".join(sorted(p.stem for p in path.parent.glob("*.txt"))) or "none there"
+            raise UserError(
+                f"{path}: no such split; splits of {benchmark} in {root}: {allowed}; "
+                "name the root of a DAVIS tree, with ImageSets, JPEGImages and Annotations under it"
+            )
+        names = path.read_text(encoding="utf-8-sig", errors="replace").split()
     for name in names:
         if Path(name).name != name or name in {".", ".."}:
             raise UserError(f"{path}: {name!r} is no sequence name; one name a line")
@@ -131,10 +132,12 @@ def list_images(folder: Path, suffixes: Container[str]) -> dict[str, Path]:
     Raises:
         UserError: there is no such folder, or two images share a stem.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder of stills; see data.stills of the study")
+    with reading(folder, "name folders of stills that you may read"):
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such folder of stills; see data.stills of the study")
+        paths = sorted(folder.iterdir())
     images: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in paths:
         if path.suffix.lower() not in suffixes or path.name.startswith("."):
             continue
         if path.stem in images:

@@ -7,6 +7,7 @@ bfloat16 and double precision become single.
 
 import json
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -173,7 +174,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             with zipfile.ZipFile(path) as content:
                 if sum(entry.file_size for entry in content.infolist()) > size:
                     raise ValueError("it is compressed, and PyTorch compresses nothing")
-        value = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # what is wrong is said once, and what is right not at all
+            warnings.simplefilter("ignore")
+            value = torch.load(path, map_location="cpu", weights_only=True)
     except PermissionError as error:
         raise UserError(f"{path}: no weights file to be read ({error.strerror})") from error
     except Exception as error:  # broken bytes lead an unpickler to raise nearly anything
@@ -249,6 +252,8 @@ def _require_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
         if value.dtype not in _FLOATS:
             allowed = ", ".join(_bare(dtype) for dtype in _FLOATS)
             raise UserError(f"{path}: {key} is {_bare(value.dtype)}; allowed: {allowed}")
+        if key.endswith("running_var") and (value < 0).any():
+            raise UserError(f"{path}: {key} has a variance below 0; name other weights")
         ends = torch.stack(value.aminmax())  # NaN is either's; far faster than asking every number
         if not ends.float().isfinite().all():
             raise UserError(

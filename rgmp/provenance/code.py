@@ -8,7 +8,8 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypedDict
+
+from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 import rgmp
 from rgmp import __version__

@@ -7,9 +7,10 @@ import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import psutil
+from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 
 class Machine(TypedDict):

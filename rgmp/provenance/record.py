@@ -16,7 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from rgmp.errors import UserError
 from rgmp.provenance.code import Code, package_versions, running_code
@@ -169,13 +172,19 @@ def read(path: Path) -> Record:
         UserError: it is missing, no JSON, or no record.
     """
     value = read_json(path)
-    known = value.keys() if isinstance(value, dict) else set()
-    if lacking := sorted(Record.__annotations__.keys() - known):
+    try:
+        _RECORD.validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
         raise UserError(
-            f"{path}: is no record of a job, it lacks {', '.join(lacking)}; remove it and run the "
-            "job again"
-        )
+            f"{path}: not a record of a job ({where}: {first['msg']}); remove it and run the job "
+            "again"
+        ) from error
     return cast(Record, value)
+
+
+_RECORD = TypeAdapter(Record)
 
 
 def _finite(value: Value) -> Value:

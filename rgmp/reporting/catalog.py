@@ -37,9 +37,18 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class FigureEntry(Entry):
-    """A figure, and the module of `rgmp.reporting.figures` that draws it."""
+    """A figure.
+
+    Attributes:
+        family: the file in `rgmp/reporting/figures/` whose `draw_<name>` draws it.
+    """
 
     family: str
+
+    @property
+    def module(self) -> str:
+        """The module of its family, as it is imported."""
+        return f"rgmp.reporting.figures.{self.family}"
 
 
 def tables(benchmarks: Iterable[Benchmark]) -> tuple[Entry, ...]:

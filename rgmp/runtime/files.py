@@ -88,6 +88,22 @@ def _refusal(path: Path, error: OSError) -> UserError:
     return UserError(f"{path}: cannot be written ({error.strerror}{where}); {what_to_do}")
 
 
+@contextmanager
+def reading(path: Path, what_to_do: str) -> Iterator[None]:
+    """Look at files below `path`; what the system refuses is the user's to mend.
+
+    Raises:
+        UserError: a folder or a file may not be looked at.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror}{where}); {what_to_do}"
+        ) from error
+
+
 def require_regular(path: Path, what_to_do: str) -> os.stat_result:
     """Prove that there is a file to be read: to open a FIFO would wait for its writer for ever.
 
@@ -123,8 +139,10 @@ def _require_replaceable(path: Path) -> None:
     """
     try:
         status = path.stat()
-    except OSError:  # nothing, or a link that leads nowhere; or as will be seen when it is written
-        return
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UserError(f"{path}: is a link that leads back to itself; remove it") from error
+        return  # nothing, or a link that leads nowhere; or as will be seen when it is written
     # the links in /dev may lead to files, and everyone else's output goes by them
     if not stat.S_ISREG(status.st_mode) or path.parent.resolve() == Path("/dev"):
         kind = "a device" if stat.S_ISREG(status.st_mode) else _kind(status)

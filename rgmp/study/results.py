@@ -11,13 +11,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
+
 from rgmp.config.base import Benchmark
+from rgmp.errors import UserError
 from rgmp.evaluation.comparison import Difference, compare
 from rgmp.evaluation.engines import AGREEMENT
 from rgmp.evaluation.score_table import Score, read_scores
 from rgmp.evaluation.summary import ObjectScores, per_object
 from rgmp.provenance.record import Record, read_all
-from rgmp.runtime.files import read_json
+from rgmp.runtime.files import read_json, read_text
 from rgmp.study.plan import Plan, PlannedExternal, load_plan
 
 RUNS = "mlflow.json"  # in the folder: the runs of MLflow that mirror the study
@@ -227,9 +231,49 @@ def load(folder: Path) -> Results:
         folder=folder,
         plan=plan,
         rows=dict(rows),
-        speed={key: read_json(path) for key, path in timed.items() if path.is_file()},
+        speed={key: _read_speed(path) for key, path in timed.items() if path.is_file()},
         records=[record for record in read_all(folder) if _is_planned(plan, record)],
     )
+
+
+class _Clip(TypedDict):
+    """What tables and figures read of a timed clip."""
+
+    objects: int
+    network: list[list[float]]
+
+
+class _SpeedFile(TypedDict):
+    """What tables and figures read of a speed file."""
+
+    device: str
+    precision: str
+    aggregation: str
+    scales: list[float]
+    summary: dict[str, float | None]
+    clips: list[_Clip]
+
+
+_SPEED = TypeAdapter(_SpeedFile)
+_CURVE = TypeAdapter(list[dict[str, float]])
+
+
+def _read_speed(path: Path) -> dict[str, Any]:
+    """Read what a timing made.
+
+    Raises:
+        UserError: it is no such file.
+    """
+    value: dict[str, Any] = read_json(path)
+    try:
+        _SPEED.validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        raise UserError(
+            f"{path}: not a speed file ({where}: {first['msg']}); remove it and measure again"
+        ) from error
+    return value
 
 
 def _is_planned(plan: Plan, record: Record) -> bool:
@@ -261,7 +305,11 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     """Read a training's curve: one JSON object a line; none where there is no file."""
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    try:
+        lines = read_text(path, "remove it, it is drawn from alone").splitlines()
+        return _CURVE.validate_python([json.loads(line) for line in lines])
+    except ValueError as error:  # ValidationError is one, and UnicodeDecodeError
+        raise UserError(f"{path}: not the curve of a training; remove the file") from error
 
 
 def commit_of(record: Record) -> str:

@@ -125,3 +125,21 @@ def test_what_is_repeated_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.startswith(r"rgmp: a\x1b[2J\u202eb: cannot be read")
     assert cli.main(["plan", "study.yaml", f"--{'x' * 10**5}"]) == 2
     assert len(capsys.readouterr().err) < 4000
+
+
+def test_a_name_that_is_not_utf_8_is_refused_before_any_work(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["plan", "\udcff.yaml"]) == 2
+    assert capsys.readouterr().err == "rgmp: \\udcff.yaml: not a UTF-8 name; rename it\n"
+
+
+def test_an_interrupt_is_a_word_and_its_own_status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rgmp.minidavis.generate.render", interrupted)
+    assert cli.main(["mini", str(tmp_path / "out")]) == 130
+    assert capsys.readouterr().err == "rgmp: interrupted\n"

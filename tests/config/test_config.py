@@ -157,6 +157,8 @@ def test_key_that_is_no_word_is_refused(tmp_path: Path) -> None:
         ("network.backbone", "resnet51"),
         ("network.width", 0),
         ("network.width", "wide"),
+        ("network.width", True),
+        ("seeds", [True]),
         ("network.width", 1.5),
         ("network.reference", False),
         ("pretrain.steps", 0),

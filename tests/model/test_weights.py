@@ -508,3 +508,12 @@ def test_the_same_weights_are_the_same_bytes(tmp_path: Path) -> None:
         checkpoint.save(tmp_path / f"{i}.safetensors", network, metadata)
         contents.add((tmp_path / f"{i}.safetensors").read_bytes())
     assert len(contents) == 1
+
+
+def test_a_variance_below_0_is_refused(tmp_path: Path) -> None:
+    """It would give NaN."""
+    network = random_network()
+    next(m for m in network.modules() if isinstance(m, nn.BatchNorm2d)).running_var[0] = -1e-3  # type: ignore[index]
+    checkpoint.save(tmp_path / "w", network, {})
+    with pytest.raises(UserError, match="running_var has a variance below 0"):
+        checkpoint.load(tmp_path / "w")

@@ -100,12 +100,22 @@ def test_record_that_is_no_json_is_named(tmp_path: Path) -> None:
         read_all(tmp_path)
 
 
+@pytest.mark.parametrize("key", ["code", "inputs", "machine", "results"])
+def test_a_record_of_the_wrong_types_is_named(tmp_path: Path, key: str) -> None:
+    with recording(path := record_path(tmp_path, "data"), kind="check", name="data"):
+        pass
+    assert len(read_all(tmp_path)) == 1
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: 1}))
+    with pytest.raises(UserError, match=rf"data\.json: not a record of a job \({key}: "):
+        read_all(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["{}", "[]", "1", '{"kind": "train"}'])
 def test_json_that_is_no_record_is_named(tmp_path: Path, text: str) -> None:
     path = record_path(tmp_path, "data")
     path.parent.mkdir()
     path.write_text(text)
-    with pytest.raises(UserError, match=r"records/data\.json: is no record of a job, it lacks"):
+    with pytest.raises(UserError, match=r"records/data\.json: not a record of a job"):
         read_all(tmp_path)
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -14,8 +15,9 @@ from PIL import Image
 from support.fake_study import build
 
 from rgmp.evaluation.score_table import read_scores, write_scores
+from rgmp.provenance import code
 from rgmp.reporting.catalog import FIGURE_NAMES, FIGURES
-from rgmp.reporting.figures import accuracy, job_graph
+from rgmp.reporting.figures import accuracy, job_graph, style
 from rgmp.reporting.figures.shots import _labels, closer, hardest, mask_of, paint, parting
 from rgmp.reporting.figures.style import COLOURS, LINES, MARKERS, PAGE, STYLE, WIDTH
 from rgmp.reporting.figures.write import builder_of, write
@@ -29,6 +31,24 @@ FILES = {f"{name}.{kind}" for name in FIGURE_NAMES for kind in ("png", "pdf")}
 def drawn(folder: Path) -> dict[str, bytes]:
     write(folder)
     return {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
+
+
+def test_every_figure_of_the_catalog_has_a_builder_and_every_builder_a_figure() -> None:
+    folder = Path(style.__file__).parent
+    defined = {
+        (path.stem, name)
+        for path in folder.glob("*.py")
+        for name in re.findall(r"^def draw_(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert {(entry.family, entry.name) for entry in FIGURES} == defined
+    assert len(set(FIGURE_NAMES)) == len(FIGURES) == len(defined)
+
+
+def test_the_figures_rest_on_every_file_of_their_room() -> None:
+    rule = code.source_files("rgmp.reporting.figures.write", *(entry.module for entry in FIGURES))
+    assert {p for p in Path(style.__file__).parent.glob("*.py") if p.name != "__init__.py"} <= set(
+        rule
+    )
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from support.fake_study import build
 
+from rgmp.config.base import BENCHMARKS
 from rgmp.evaluation.score_table import read_scores
 from rgmp.reporting import catalog, tables
 from rgmp.reporting.typesetting import Table, as_csv, as_latex, as_markdown, duration, points
@@ -37,6 +38,13 @@ def rows_of(folder: Path, name: str) -> list[dict[str, str]]:
 
 def names_of(folder: Path) -> tuple[str, ...]:
     return catalog.table_names(load(folder).plan.benchmarks)
+
+
+def test_every_table_of_the_catalog_has_a_builder_and_every_builder_a_table() -> None:
+    entries = catalog.tables(())
+    assert [entry.name for entry in entries] == list(tables.BUILDERS)
+    of_both = [entry.name for entry in catalog.tables(BENCHMARKS) if entry.benchmark]
+    assert of_both == list(BENCHMARKS)
 
 
 def text_of(folder: Path, name: str) -> str:

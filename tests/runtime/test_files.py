@@ -195,14 +195,17 @@ def test_standard_output_is_no_file_even_where_it_leads_to_one(tmp_path: Path) -
     assert "UserError: /dev/stdout: is a device" in done.stderr
 
 
-@pytest.mark.parametrize("put", [put_dangling_link, put_link_to_itself])
-def test_link_is_replaced_and_not_what_it_leads_to(
-    tmp_path: Path, put: Callable[[Path], None]
-) -> None:
-    put(tmp_path / "a")
+def test_link_is_replaced_and_not_what_it_leads_to(tmp_path: Path) -> None:
+    put_dangling_link(tmp_path / "a")
     require_target(tmp_path / "a")
     write_text(tmp_path / "a", "new")
     assert everything(tmp_path) == {"a": "new"}
+
+
+def test_link_to_itself_is_refused(tmp_path: Path) -> None:
+    put_link_to_itself(tmp_path / "a")
+    with pytest.raises(UserError, match="a: is a link that leads back to itself; remove it"):
+        require_target(tmp_path / "a")
 
 
 def test_link_to_a_file_is_replaced_and_the_file_is_not(tmp_path: Path) -> None:

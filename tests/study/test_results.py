@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from support.fake_study import build
 
+from rgmp.errors import UserError
 from rgmp.reporting import tables
-from rgmp.study.results import Results, load, seconds_of
+from rgmp.study.results import Results, load, read_metrics, seconds_of
 
 
 @pytest.fixture
@@ -88,3 +89,24 @@ def test_a_training_took_all_its_attempts_any_other_job_its_own(three: Path) -> 
     results = load(three)
     assert {seconds_of(record) for record in results.of_kind("train")} == {123.4}
     assert {seconds_of(record) for record in results.of_kind("infer", "score", "speed")} == {2.5}
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "null", "{}", '{"summary": 1}', json.dumps({"clips": 1, "summary": {}})]
+)
+def test_a_speed_file_of_the_wrong_shape_is_named(tmp_path: Path, text: str) -> None:
+    build(tmp_path, variants=1, benchmarks=("davis2016",), frames=6)
+    (tmp_path / "speed/davis2016/full.json").write_text(text)
+    with pytest.raises(UserError, match=r"full\.json: not a speed file \("):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"loss": "a"}\n', b"\xe4\n", b"\0" * 9, b"1\n"])
+def test_a_curve_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "metrics.jsonl"
+    assert read_metrics(path) == []
+    path.write_bytes(b'{"step": 1, "loss": 0.5}\n')
+    assert read_metrics(path) == [{"step": 1, "loss": 0.5}]
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"metrics\.jsonl: (not the curve|is no UTF-8)"):
+        read_metrics(path)

@@ -2,6 +2,7 @@
 
 import fcntl
 import sys
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
@@ -9,6 +10,7 @@ from rgmp.errors import UserError
 from rgmp.provenance.code import sources_of
 from rgmp.reporting import catalog
 from rgmp.runtime import cores
+from rgmp.runtime.files import write_text
 from rgmp.runtime.markup import restructured
 from rgmp.study.plan import save as save_plan
 from rgmp.study.resolve import resolve
@@ -188,6 +190,21 @@ def measured_files(wildcards):
     )
 
 
+def caption_file(kind, entry):
+    """The file with the caption of a table or a figure, as --report reads it: from the catalog.
+
+    Snakemake takes captions from files alone, and tells them no name, so that one template cannot
+    serve all. Where nothing can be written there is no report to read them.
+    """
+    path = Path(".snakemake/captions").absolute() / plan.study / f"{kind}_{entry.name}.rst"
+    caption = restructured(entry.caption_for(plan.seeds)) + "\n"
+    if workflow.is_main_process:
+        with suppress(OSError):
+            if not path.is_file() or path.read_text(encoding="utf-8") != caption:
+                write_text(path, caption)
+    return str(path)
+
+
 limit_cores()
 alive = remove_lock_of_the_dead() if workflow.is_main_process else None
 
@@ -197,7 +214,4 @@ except UserError as error:
     print(f"rgmp: {error}", file=sys.stderr)
     sys.exit(2)
 
-config |= {
-    "title": restructured(plan.title),
-    "seeds": list(plan.seeds),
-}  # for the captions of --report
+config |= {"title": restructured(plan.title)}  # for the captions of --report

@@ -7,11 +7,11 @@ rule make_tables:
     output:
         csv=[
             report(
-                f"results/{{study}}/tables/{name}.csv",
-                caption=f"../report/table_{name}.rst",
+                f"results/{{study}}/tables/{entry.name}.csv",
+                caption=caption_file("table", entry),
                 category="Tables",
             )
-            for name in catalog.table_names(plan.benchmarks)
+            for entry in catalog.tables(plan.benchmarks)
         ],
         text=expand(
             "results/{{study}}/tables/{name}.{suffix}",
@@ -38,11 +38,11 @@ rule make_figures:
     output:
         png=[
             report(
-                f"results/{{study}}/figures/{name}.png",
-                caption=f"../report/figure_{name}.rst",
+                f"results/{{study}}/figures/{entry.name}.png",
+                caption=caption_file("figure", entry),
                 category="Figures",
             )
-            for name in catalog.FIGURE_NAMES
+            for entry in catalog.FIGURES
         ],
         pdf=expand("results/{{study}}/figures/{name}.pdf", name=catalog.FIGURE_NAMES),
         record="results/{study}/records/figures.json",
@@ -52,7 +52,9 @@ rule make_figures:
         "../../environment.yml"
     params:
         plan=plan.digest,
-        sources=sources_of("rgmp.reporting.figures.write"),
+        sources=sources_of(
+            "rgmp.reporting.figures.write", *(entry.module for entry in catalog.FIGURES)
+        ),
     message:
         "figures"
     shell:

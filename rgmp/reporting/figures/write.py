@@ -44,8 +44,7 @@ def write(results: Path) -> None:
 
 def builder_of(entry: catalog.FigureEntry) -> Builder:
     """What draws a figure of the catalog: `draw_<name>` in the module of its family."""
-    module = import_module(f"rgmp.reporting.figures.{entry.family}")
-    builder: Builder = getattr(module, f"draw_{entry.name}")
+    builder: Builder = getattr(import_module(entry.module), f"draw_{entry.name}")
     return builder
 
 
