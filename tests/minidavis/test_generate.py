@@ -217,7 +217,7 @@ class TestRender:
                 raise RuntimeError("the fourth frame")
             return painter.photograph(*_)  # type: ignore[arg-type,return-value]
 
-        monkeypatch.setattr(scripts, "photograph", failing)
+        monkeypatch.setattr(generate, "photograph", failing)
         with pytest.raises(RuntimeError, match="the fourth frame"):
             generate.render(tmp_path / "data", seed=0)
         assert list(tmp_path.iterdir()) == []

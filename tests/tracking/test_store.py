@@ -731,7 +731,7 @@ def test_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
 
 WRITERS = f"""
 import os, pathlib, sys, warnings
-from rgmp.tracking import track
+from rgmp.tracking.store import track
 
 folder, processes = pathlib.Path(sys.argv[1]), []
 for _ in range(int(sys.argv[2])):
