@@ -8,7 +8,7 @@ from rgmp.cli.command import Command
 from rgmp.cli.complaints import refuse
 from rgmp.cli.options import add_record, add_resolution
 from rgmp.cli.recording import recording
-from rgmp.config.base import BENCHMARKS, Benchmark
+from rgmp.config.base import BENCHMARKS, RESOLUTION, Benchmark
 from rgmp.config.load import validated
 from rgmp.config.method import Network
 from rgmp.config.study import Stills
@@ -23,7 +23,7 @@ def _check_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--split", nargs="+", default=["val"], help="of --benchmark, or such as davis2016/val"
     )
-    add_resolution(command)
+    add_resolution(command, default=RESOLUTION)
     command.add_argument(
         "--stills",
         nargs="+",
@@ -56,7 +56,7 @@ def _check(options: argparse.Namespace) -> None:
         raise UserError("nothing to check: name a DAVIS tree, --stills, --weights or --network")
     chosen = options.split if options.davis else []
     splits = [_split_of(text, options.benchmark) for text in chosen]
-    with recording(options, "check") as record:
+    with recording(options.record, "check") as record:
         problems: list[str] = []
         for benchmark, split in splits:
             problems += davis.problems(options.davis, benchmark, split, options.resolution)

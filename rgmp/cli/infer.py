@@ -8,14 +8,25 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from rgmp.cli.command import Command
 from rgmp.cli.complaints import refuse
-from rgmp.cli.options import add_davis, add_job, at_least, chosen_sequences
+from rgmp.cli.options import (
+    COMMAND_LINE,
+    add_job,
+    add_names,
+    add_videos,
+    at_least,
+    given_of,
+    names_a_job,
+    videos_of,
+)
 from rgmp.cli.recording import recording
 from rgmp.config.base import AT_ONCE, REPEATS
 from rgmp.config.load import validated
 from rgmp.config.method import Inference
 from rgmp.data import davis
+from rgmp.inference.job import InferenceJob, NetworkJob, SpeedJob
 from rgmp.provenance import code, machine
 from rgmp.runtime import cores, files
+from rgmp.study.plan import load_plan
 
 if TYPE_CHECKING:
     from rgmp.inference.propagator import Propagator
@@ -24,142 +35,139 @@ _AGGREGATIONS = get_args(Inference.model_fields["aggregation"].annotation)
 _PRECISIONS = get_args(Inference.model_fields["precision"].annotation)
 
 
-def _add_network(command: argparse.ArgumentParser) -> None:
+_NEEDED = ("--weights", "--davis", "--benchmark")
+_OWN = ("weights", "device", "threads", "jobs_per_gpu", "variant", "seed", "record")
+
+
+def _add_network(flags: argparse._ArgumentGroup) -> None:
     """Which network, on what, how."""
-    command.add_argument(
-        "--weights", type=Path, required=True, help="ours, or the authors' released file"
-    )
-    add_davis(command)
-    command.add_argument("--sequences", nargs="+", help="some of the split's (default: all)")
-    default = Inference()
-    command.add_argument("--scales", type=float, nargs="+", default=list(default.scales))
-    command.add_argument("--aggregation", choices=_AGGREGATIONS, default=default.aggregation)
-    command.add_argument("--precision", choices=_PRECISIONS, default=default.precision)
-    command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    command.add_argument(
+    flags.add_argument("--weights", type=Path, help="ours, or the authors' released file")
+    add_videos(flags)
+    flags.add_argument("--scales", type=float, nargs="+", help="default: 0.5 0.75 1.0")
+    flags.add_argument("--aggregation", choices=_AGGREGATIONS, help="default: softmax")
+    flags.add_argument("--precision", choices=_PRECISIONS, help="default: fp32")
+    flags.add_argument("--device", choices=["auto", "cpu", "cuda"], help="default: auto")
+    flags.add_argument(
         "--threads", type=at_least(1, AT_ONCE), help="of the CPU (default: PyTorch's choice)"
     )
-    command.add_argument(
-        "--jobs-per-gpu", type=at_least(1, AT_ONCE), default=1, help="that may share one"
+    flags.add_argument(
+        "--jobs-per-gpu", type=at_least(1, AT_ONCE), help="that may share one (default: 1)"
     )
 
 
-def _propagator(options: argparse.Namespace) -> "tuple[Propagator, dict[str, Any]]":
+def _network_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What the flags say of a job, as its model takes it."""
+    settings = given_of(options, Inference.model_fields)
+    return {
+        **given_of(options, _OWN),
+        "settings": validated(Inference, settings, COMMAND_LINE),
+        "videos": videos_of(options),
+    }
+
+
+def _propagator(job: NetworkJob) -> "tuple[Propagator, dict[str, Any]]":
     """The network ready to run, and what a record says of it."""
-    settings = validated(
-        Inference,
-        {key: getattr(options, key) for key in Inference.model_fields},
-        Path("command line"),
-    )
     from rgmp.inference.propagator import Propagator
     from rgmp.model import weights as checkpoint
     from rgmp.runtime import device, precision
 
-    network, metadata = checkpoint.load(options.weights)
-    chosen = device.choose(options.device, options.threads, options.jobs_per_gpu)
-    settled = precision.choose(settings.precision, chosen, training=False)
-    settings = settings.model_copy(update={"precision": settled})
+    network, metadata = checkpoint.load(job.weights)
+    chosen = device.choose(job.device, job.threads, job.jobs_per_gpu)
+    settled = precision.choose(job.settings.precision, chosen, training=False)
+    settings = job.settings.model_copy(update={"precision": settled})
     fields = {
-        "benchmark": options.benchmark,
+        "variant": job.variant,
+        "seed": job.seed,
+        "benchmark": job.videos.benchmark,
         "identity": metadata.get("identity"),
         "config": settings.model_dump(mode="json"),
-        "inputs": {"weights": files.digest_of_file(options.weights)},
+        "inputs": {"weights": files.digest_of_file(job.weights)},
     }
     return Propagator(network, settings, chosen), fields
 
 
 def _infer_options(command: argparse.ArgumentParser) -> None:
-    _add_network(command)
-    command.add_argument("--masks", type=Path, required=True, metavar="OUT", help="folder to write")
-    add_job(command)
+    flags = add_job(command, "davis2017/full/seed0", (*_NEEDED, "--masks"))
+    _add_network(flags)
+    flags.add_argument("--masks", type=Path, metavar="OUT", help="folder to write")
+    add_names(flags, seed="0")
 
 
 def _infer(options: argparse.Namespace) -> None:
-    sequences = [replace(s, annotations=s.annotations[:1]) for s in chosen_sequences(options)]
-    refuse([line for s in sequences for line in davis.problems_of(s, options.benchmark)])
-    files.require_writable(options.masks)
+    if names_a_job(options):
+        job = load_plan(options.results).inference(options.job, options.results)
+    else:
+        flags = {**_network_of(options), "masks": options.masks}
+        job = validated(InferenceJob, flags, COMMAND_LINE)
+    sequences = [replace(s, annotations=s.annotations[:1]) for s in job.videos.open()]
+    benchmark = job.videos.benchmark
+    refuse([line for s in sequences for line in davis.problems_of(s, benchmark)])
+    files.require_writable(job.masks)
     from rgmp.runtime import locks
 
-    with locks.alone_in(options.masks):
-        _segment(options, sequences)
+    with locks.alone_in(job.masks):
+        _segment(job, sequences)
 
 
-def _segment(options: argparse.Namespace, sequences: list[davis.Sequence]) -> None:
+def _segment(job: InferenceJob, sequences: list[davis.Sequence]) -> None:
     """Write the masks that are not there yet, and the record of all."""
-    propagator, record_fields = _propagator(options)
+    propagator, record_fields = _propagator(job)
     from rgmp.inference.segment import segment_split
     from rgmp.runtime.progress import Progress
 
+    benchmark = job.videos.benchmark
     read = [path for s in sequences for path in (*s.frames, *s.annotations)]
     data = files.digest_of_all(read)
     total = sum(len(s.frames) for s in sequences)
-    progress = Progress(f"infer {options.benchmark}", "frames", total)
-    with recording(options, "infer", **record_fields) as record:
+    progress = Progress(f"infer {benchmark}", "frames", total)
+    with recording(job.record, "infer", [job.masks], **record_fields) as record:
         record.inputs["data"] = data
         maker = {
             "settings": files.digest_of(record_fields["config"]),
             "sources": code.package_sources(),
             "device": str(propagator.device.type),
-            "threads": str(options.threads),
+            "threads": str(job.threads),
             **record.inputs,
         }
-        segment_split(propagator, sequences, options.benchmark, options.masks, maker, progress.at)
+        segment_split(propagator, sequences, benchmark, job.masks, maker, progress.at)
         record.results["frames"] = total
-        record.outputs["masks"] = davis.digest_of_masks(options.masks, sequences)
+        record.outputs["masks"] = davis.digest_of_masks(job.masks, sequences)
 
 
 def _speed_options(command: argparse.ArgumentParser) -> None:
-    _add_network(command)
-    command.add_argument("--out", type=Path, required=True, metavar="FILE.json")
-    command.add_argument(
-        "--limit", type=at_least(1), default=3, help="sequences timed (default: 3)"
-    )
-    command.add_argument(
-        "--frames", type=at_least(2), default=20, help="frames of each (default: 20)"
-    )
-    command.add_argument(
-        "--repeats", type=at_least(5, REPEATS), default=5, help="times each (default: 5)"
-    )
-    add_job(command)
+    flags = add_job(command, "davis2017/full", (*_NEEDED, "--out"))
+    _add_network(flags)
+    flags.add_argument("--out", type=Path, metavar="FILE.json")
+    flags.add_argument("--limit", type=at_least(1), help="sequences timed (default: 3)")
+    flags.add_argument("--frames", type=at_least(2), help="frames of each (default: 20)")
+    flags.add_argument("--repeats", type=at_least(5, REPEATS), help="times each (default: 5)")
+    add_names(flags, seed="0")
+
+
+def _speed_job(options: argparse.Namespace) -> SpeedJob:
+    """The measurement that is asked for."""
+    if names_a_job(options):
+        return load_plan(options.results).timing(options.job, options.results)
+    limits = given_of(options, ("frames", "repeats"))
+    if hasattr(options, "limit"):
+        limits["sequences"] = options.limit
+    flags = {**_network_of(options), "limits": limits, "out": options.out}
+    return validated(SpeedJob, flags, COMMAND_LINE)
 
 
 def _speed(options: argparse.Namespace) -> None:
-    sequences = _timed_sequences(options)
+    job = _speed_job(options)
+    sequences = _timed_sequences(job)
+    benchmark = job.videos.benchmark
     refuse([f"{s.name}: has one frame; two are needed" for s in sequences if len(s.frames) < 2])
-    refuse([line for s in sequences for line in davis.problems_of(s, options.benchmark)])
-    files.require_target(options.out, chain([options.weights], davis.files_of(options.davis)))
-    propagator, record_fields = _propagator(options)
-    import torch
-
-    from rgmp.inference import speed
-
-    clips = [
-        speed.Clip(
-            s,
-            [davis.read_frame(path) for path in s.frames],
-            davis.read_annotation(s.annotations[0], options.benchmark),
-        )
-        for s in sequences
-    ]
-    with recording(options, "speed", **record_fields) as record:
-        measured = speed.measure(
-            propagator,
-            clips,
-            options.benchmark,
-            options.repeats,
-            record_fields["config"]["precision"],
-        )
-        header = {
-            "benchmark": options.benchmark,
-            "variant": options.variant,
-            "seed": options.seed,
-            "device": machine.device_name(),
-            "threads": torch.get_num_threads(),
-            **record_fields["config"],
-        }
-        files.write_json(options.out, header | measured)
+    refuse([line for s in sequences for line in davis.problems_of(s, benchmark)])
+    files.require_target(job.out, chain([job.weights], davis.files_of(job.videos.davis)))
+    propagator, record_fields = _propagator(job)
+    with recording(job.record, "speed", [job.out], **record_fields) as record:
+        measured = _measure(job, sequences, propagator, record_fields["config"])
+        files.write_json(job.out, measured)
         record.results.update(measured["summary"])
-        record.outputs["speed"] = files.digest_of_file(options.out)
+        record.outputs["speed"] = files.digest_of_file(job.out)
     others = measured["summary"]["others_share"]
     if others > cores.BUSY:
         print(
@@ -168,14 +176,47 @@ def _speed(options: argparse.Namespace) -> None:
         )
 
 
-def _timed_sequences(options: argparse.Namespace) -> list[davis.Sequence]:
-    """The sequences to time, with the frames to time."""
-    sequences = chosen_sequences(options)
+def _measure(
+    job: SpeedJob,
+    sequences: list[davis.Sequence],
+    propagator: "Propagator",
+    config: dict[str, Any],
+) -> dict[str, Any]:
+    """What the speed file holds: who was timed how, the raw seconds, and their summary."""
+    import torch
+
     from rgmp.inference import speed
 
+    benchmark = job.videos.benchmark
+    clips = [
+        speed.Clip(
+            s,
+            [davis.read_frame(path) for path in s.frames],
+            davis.read_annotation(s.annotations[0], benchmark),
+        )
+        for s in sequences
+    ]
+    measured = speed.measure(propagator, clips, benchmark, job.limits.repeats, config["precision"])
+    header = {
+        "benchmark": benchmark,
+        "variant": job.variant,
+        "seed": job.seed,
+        "device": machine.device_name(),
+        "threads": torch.get_num_threads(),
+        **config,
+    }
+    return header | measured
+
+
+def _timed_sequences(job: SpeedJob) -> list[davis.Sequence]:
+    """The sequences to time, with the frames to time."""
+    sequences = job.videos.open()
+    from rgmp.inference import speed
+
+    limits = job.limits
     return [
-        replace(s, frames=s.frames[: options.frames], annotations=s.annotations[:1])
-        for s in speed.choose_sequences(sequences, options.benchmark, options.limit)
+        replace(s, frames=s.frames[: limits.frames], annotations=s.annotations[:1])
+        for s in speed.choose_sequences(sequences, job.videos.benchmark, limits.sequences)
     ]
 
 

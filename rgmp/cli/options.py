@@ -1,12 +1,17 @@
 """Options that several commands share, and what they choose."""
 
 import argparse
-from collections.abc import Callable
+from argparse import SUPPRESS
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 from rgmp.config.base import BENCHMARKS, RESOLUTION, SEED
-from rgmp.data import davis
+from rgmp.data.videos import Videos
 from rgmp.errors import UserError
+
+COMMAND_LINE = Path("command line")
+"""What a complaint about a flag names in the place of a file."""
 
 
 def at_least(least: int, most: int = 10**9) -> Callable[[str], int]:
@@ -23,48 +28,87 @@ def at_least(least: int, most: int = 10**9) -> Callable[[str], int]:
     return number
 
 
-def add_davis(command: argparse.ArgumentParser) -> None:
-    """Which frames of which tree."""
-    command.add_argument("--davis", type=Path, required=True, help="root of a DAVIS tree")
-    command.add_argument("--benchmark", choices=BENCHMARKS, required=True)
-    command.add_argument("--split", default="val", help="such as val (default)")
-    add_resolution(command)
+def add_job(
+    command: argparse.ArgumentParser, example: str, needed: tuple[str, ...]
+) -> argparse._ArgumentGroup:
+    """A job of a study, whose plan knows it; or else the flags of the group that is returned.
 
+    These have no defaults here: what is not given is not among the options, and the typed job knows
+    what it is then.
 
-def add_resolution(command: argparse.ArgumentParser) -> None:
-    """Which folder of the tree's frames and annotations."""
-    command.add_argument("--resolution", default=RESOLUTION, help=f"default: {RESOLUTION}")
-
-
-def add_job(command: argparse.ArgumentParser, seed: int | None = 0) -> None:
-    """Which row of a study this is."""
-    command.add_argument("--variant", help="named in the rows and in the record")
+    Args:
+        command: gets the two.
+        example: of a job's name.
+        needed: flags without which there is no job: `--a or --b` where one of two will do.
+    """
     command.add_argument(
-        "--seed",
-        type=at_least(0, SEED),
-        default=seed,
-        help=f"of the training (default: {'none' if seed is None else seed})",
+        "results", type=Path, nargs="?", help="folder of a study, such as results/mini"
     )
-    add_record(command)
+    command.add_argument("job", nargs="?", help=f"of that study, such as {example}")
+    command.set_defaults(needed=needed)
+    return command.add_argument_group(
+        "without a study", f"needed are {', '.join(needed)}", argument_default=SUPPRESS
+    )
 
 
-def add_record(command: argparse.ArgumentParser) -> None:
-    """Where the command's record is to be written; see `rgmp.cli.recording`."""
-    command.add_argument("--record", type=Path, metavar="FILE.json", help="write provenance there")
+def names_a_job(options: argparse.Namespace, beside: Collection[str] = ()) -> bool:
+    """Whether a study's job is named, and not the flags of one that is in no study.
 
-
-def chosen_sequences(options: argparse.Namespace) -> list[davis.Sequence]:
-    """The sequences that are asked for.
+    Args:
+        options: of a command with `add_job`.
+        beside: keys of what may be given with either.
 
     Raises:
-        UserError: one is not of the split, or its files are not there.
+        UserError: both are given, or neither whole.
     """
-    split = davis.read_split(options.davis, options.benchmark, options.split)
-    for name in options.sequences or []:
-        if name not in split:
-            raise UserError(
-                f"--sequences {name}: not in {options.split} of {options.benchmark}; "
-                f"allowed: {', '.join(split)}"
-            )
-    wanted = [name for name in split if options.sequences is None or name in options.sequences]
-    return [davis.open_sequence(options.davis, name, options.resolution) for name in wanted]
+    own = {"run", "needed", "results", "job", *beside}
+    given = {f"--{key.replace('_', '-')}" for key in vars(options) if key not in own}
+    if options.results is None:
+        missing = [flag for flag in options.needed if not given & {*flag.split(" or ")}]
+        if missing:
+            raise UserError(f"name a study's folder and job, or give {', '.join(missing)}")
+        return False
+    if given:
+        raise UserError(
+            f"{options.results}: a study's job has its settings from the study; "
+            f"leave out {', '.join(sorted(given))}, or the job"
+        )
+    if options.job is None:
+        raise UserError(f"{options.results}: name a job of this study too; see --help")
+    return True
+
+
+def given_of(options: argparse.Namespace, keys: Iterable[str]) -> dict[str, Any]:
+    """Those of the keys that were given on the command line."""
+    return {key: getattr(options, key) for key in keys if hasattr(options, key)}
+
+
+def add_videos(flags: argparse._ArgumentGroup) -> None:
+    """Which frames of which tree."""
+    flags.add_argument("--davis", type=Path, help="root of a DAVIS tree")
+    flags.add_argument("--benchmark", choices=BENCHMARKS)
+    flags.add_argument("--split", help="such as val (default)")
+    add_resolution(flags)
+    flags.add_argument("--sequences", nargs="+", help="some of the split's (default: all)")
+
+
+def videos_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What the flags say of the frames, as `Videos` takes it."""
+    return given_of(options, Videos.model_fields)
+
+
+def add_resolution(command: argparse._ActionsContainer, default: str | None = None) -> None:
+    """Which folder of the tree's frames and annotations."""
+    command.add_argument("--resolution", default=default or SUPPRESS, help=f"default: {RESOLUTION}")
+
+
+def add_names(flags: argparse._ArgumentGroup, seed: str) -> None:
+    """What rows and the record name; `seed` says which one where none is given."""
+    flags.add_argument("--variant", help="named in the rows and in the record")
+    flags.add_argument("--seed", type=at_least(0, SEED), help=f"of the training (default: {seed})")
+    add_record(flags)
+
+
+def add_record(command: argparse._ActionsContainer) -> None:
+    """Where the command's record is to be written; see `rgmp.cli.recording`."""
+    command.add_argument("--record", type=Path, metavar="FILE.json", help="write provenance there")

@@ -17,21 +17,21 @@ def _results_options(command: argparse.ArgumentParser) -> None:
 def _tables(options: argparse.Namespace) -> None:
     from rgmp.reporting import tables
 
-    with recording(options, "tables"):
+    with recording(options.record, "tables"):
         tables.write(options.results)
 
 
 def _figures(options: argparse.Namespace) -> None:
     from rgmp.reporting.figures import write as figures
 
-    with recording(options, "figures"):
+    with recording(options.record, "figures"):
         figures.write(options.results)
 
 
 def _report(options: argparse.Namespace) -> None:
     from rgmp.reporting import report
 
-    with recording(options, "report"):
+    with recording(options.record, "report"):
         report.write(options.results)
 
 
@@ -64,7 +64,7 @@ def _track(options: argparse.Namespace) -> None:
     from rgmp.tracking import store
 
     while True:
-        with recording(options, "track"):
+        with recording(options.record, "track"):
             tracked = store.track(
                 options.results,
                 weights_megabytes=options.weights_megabytes,

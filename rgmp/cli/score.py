@@ -6,13 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from rgmp.cli.command import Command
-from rgmp.cli.options import add_davis, add_job, at_least, chosen_sequences
+from rgmp.cli.options import (
+    COMMAND_LINE,
+    add_job,
+    add_names,
+    add_videos,
+    at_least,
+    given_of,
+    names_a_job,
+    videos_of,
+)
 from rgmp.cli.recording import recording
 from rgmp.config.base import AT_ONCE
+from rgmp.config.load import validated
 from rgmp.config.study import Evaluation
 from rgmp.data import davis
+from rgmp.evaluation.job import ScoringJob
 from rgmp.provenance.record import Draft
 from rgmp.runtime import files
+from rgmp.study.plan import load_plan
 
 if TYPE_CHECKING:
     from rgmp.evaluation.engines import Engine
@@ -22,10 +34,14 @@ _ENGINES = get_args(Evaluation.model_fields["engine"].annotation)
 _CROSS_CHECKS = get_args(Evaluation.model_fields["cross_check"].annotation)
 
 
+_NEEDED = ("--davis", "--benchmark", "--masks or --scores", "--out")
+_OWN = ("out", "variant", "seed", "record")
+
+
 def _score_options(command: argparse.ArgumentParser) -> None:
-    add_davis(command)
-    command.add_argument("--sequences", nargs="+", help="some of the split's (default: all)")
-    given = command.add_mutually_exclusive_group(required=True)
+    flags = add_job(command, "davis2017/full/seed0", _NEEDED)
+    add_videos(flags)
+    given = flags.add_mutually_exclusive_group()
     given.add_argument("--masks", type=Path, help="DIR/<sequence>/00000.png ...")
     given.add_argument(
         "--scores",
@@ -33,84 +49,114 @@ def _score_options(command: argparse.ArgumentParser) -> None:
         metavar="FILE.csv",
         help="or J and F of every frame, to be taken as they are",
     )
-    command.add_argument("--out", type=Path, required=True, metavar="SCORES.csv")
-    command.add_argument("--engine", choices=_ENGINES, default="builtin")
-    command.add_argument(
+    flags.add_argument("--out", type=Path, metavar="SCORES.csv")
+    flags.add_argument("--engine", choices=_ENGINES, help="default: builtin")
+    flags.add_argument(
         "--cross-check",
         choices=_CROSS_CHECKS,
-        default="off",
         help="score with the other engine too; auto: where it is installed (default: off)",
     )
+    add_names(flags, seed="none")
     command.add_argument(
         "--processes",
         type=at_least(1, AT_ONCE),
         default=1,
         help="that share the frames (default: 1)",
     )
-    add_job(command, seed=None)
+
+
+def _job(options: argparse.Namespace) -> ScoringJob:
+    """The scoring that is asked for."""
+    if names_a_job(options, beside=["processes"]):
+        planned = load_plan(options.results).scoring(options.job, options.results)
+        return planned.model_copy(update={"processes": options.processes})
+    adopts = hasattr(options, "scores")
+    evaluation = {"cross_check": "off", **given_of(options, Evaluation.model_fields)}
+    flags = {
+        **given_of(options, _OWN),
+        "source": options.scores if adopts else options.masks,
+        "adopts": adopts,
+        "videos": videos_of(options),
+        "evaluation": evaluation,
+        "processes": options.processes,
+    }
+    return validated(ScoringJob, flags, COMMAND_LINE)
 
 
 def _score(options: argparse.Namespace) -> None:
+    job = _job(options)
     from rgmp.evaluation import score_table
     from rgmp.evaluation import summary as statistics
 
-    given = [options.scores] if options.scores else files.files_below(options.masks, "*.png")
-    files.require_target(options.out, chain(given, davis.files_of(options.davis)))
-    config = {"scores": str(options.scores)} if options.scores else {"engine": options.engine}
-    with recording(options, "score", benchmark=options.benchmark, config=config) as record:
-        rows = _adopted(options, record) if options.scores else _measured(options, record)
-        score_table.write_scores(options.out, rows)
-        sequences = chosen_sequences(options)
+    given = [job.source] if job.adopts else files.files_below(job.source, "*.png")
+    files.require_target(job.out, chain(given, davis.files_of(job.videos.davis)))
+    config = {"scores": str(job.source)} if job.adopts else {"engine": job.evaluation.engine}
+    with recording(
+        job.record,
+        "score",
+        [job.out] if job.adopts else [job.out, job.source],
+        variant=job.variant,
+        seed=job.seed,
+        benchmark=job.videos.benchmark,
+        config=config,
+    ) as record:
+        rows = _adopted(job, record) if job.adopts else _measured(job, record)
+        score_table.write_scores(job.out, rows)
+        sequences = job.videos.open()
         record.inputs["data"] = files.digest_of_all([p for s in sequences for p in s.annotations])
         summary = statistics.summarise(statistics.per_object(rows))
         record.results.update({name: value.mean for name, value in summary.items()})
-        record.outputs["scores"] = files.digest_of_file(options.out)
+        record.outputs["scores"] = files.digest_of_file(job.out)
     for name, value in summary.items():
         print(f"{name:9} {100 * value.mean:6.2f}")
 
 
-def _measured(options: argparse.Namespace, record: Draft) -> "list[Score]":
+def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
     """Score masks; with the other engine too, where that is asked for and can be."""
     from rgmp.evaluation import engines, scoring
 
+    videos = job.videos
+
     def rows_by(engine: "Engine") -> "list[Score]":
         return scoring.score(
-            options.davis,
-            options.benchmark,
-            options.split,
-            options.masks,
-            sequences=options.sequences,
-            variant=options.variant or options.masks.name,
-            seed=options.seed,
+            videos.davis,
+            videos.benchmark,
+            videos.split,
+            job.source,
+            sequences=videos.sequences,
+            variant=job.variant or job.source.name,
+            seed=job.seed,
             engine=engine,
-            resolution=options.resolution,
-            processes=options.processes,
+            resolution=videos.resolution,
+            processes=job.processes,
         )
 
-    other = engines.second_engine(options.engine, options.cross_check)
-    rows = rows_by(options.engine)
+    engine = job.evaluation.engine
+    other = engines.second_engine(engine, job.evaluation.cross_check)
+    rows = rows_by(engine)
     if other:
         largest = engines.cross_check(rows, rows_by(other))
         record.results["cross_check_difference"] = largest
         print(f"cross-checked with the {other} engine, largest difference {largest:.2g}")
-    record.inputs["masks"] = davis.digest_of_masks(options.masks, chosen_sequences(options))
+    record.inputs["masks"] = davis.digest_of_masks(job.source, videos.open())
     return rows
 
 
-def _adopted(options: argparse.Namespace, record: Draft) -> "list[Score]":
+def _adopted(job: ScoringJob, record: Draft) -> "list[Score]":
     """Take someone's scores as they are."""
     from rgmp.evaluation import adoption
 
+    videos = job.videos
     rows = adoption.adopt(
-        options.davis,
-        options.benchmark,
-        options.split,
-        options.scores,
-        sequences=options.sequences,
-        variant=options.variant or options.scores.stem,
-        resolution=options.resolution,
+        videos.davis,
+        videos.benchmark,
+        videos.split,
+        job.source,
+        sequences=videos.sequences,
+        variant=job.variant or job.source.stem,
+        resolution=videos.resolution,
     )
-    record.inputs["scores"] = files.digest_of_file(options.scores)
+    record.inputs["scores"] = files.digest_of_file(job.source)
     return rows
 
 

@@ -7,7 +7,7 @@ from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
 from rgmp.cli.recording import recording
 from rgmp.config.base import SEED
-from rgmp.study import plan, resolve
+from rgmp.study import layout, plan, resolve
 
 
 def _plan_options(command: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def _plan(options: argparse.Namespace) -> None:
         print(f"{training.folder}  for {', '.join(training.variants)}")
     print(
         f"{len(resolved.trainings)} trainings, {len(resolved.variants)} variants: "
-        f"{folder / 'plan.json'}"
+        f"{folder / layout.PLAN}"
     )
 
 
@@ -37,7 +37,9 @@ def _mini_options(command: argparse.ArgumentParser) -> None:
 def _mini(options: argparse.Namespace) -> None:
     from rgmp.minidavis import generate
 
-    with recording(options, "mini", config={"seed": options.seed}):
+    with recording(
+        options.record, "mini", [options.out], seed=options.seed, config={"seed": options.seed}
+    ):
         generate.render(options.out, options.seed)
 
 

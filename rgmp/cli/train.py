@@ -14,7 +14,7 @@ from rgmp.config.base import Stage
 from rgmp.errors import UserError, visible
 from rgmp.provenance import record
 from rgmp.runtime import files
-from rgmp.study import plan, resolve
+from rgmp.study import layout, plan, resolve
 from rgmp.training.job import TrainingJob
 
 
@@ -64,7 +64,7 @@ def _planned(study: plan.Plan, options: argparse.Namespace) -> plan.Training:
     for training in study.trainings:
         if training.folder == f"weights/{options.training}":
             return training
-    raise UserError(f"{options.training}: no such training in {options.results}/plan.json")
+    raise UserError(f"{options.training}: no such training in {options.results / layout.PLAN}")
 
 
 def _recording_training(
@@ -72,7 +72,7 @@ def _recording_training(
 ) -> AbstractContextManager[record.Draft]:
     """Record a training under its first variant, with all that decides its weights."""
     return recording(
-        options,
+        options.record,
         "train",
         study=study.study,
         variant=training.variants[0],
@@ -166,7 +166,7 @@ def _train_speed(options: argparse.Namespace) -> None:
 
     machine = job.machine
     chosen = device.choose(machine.device, job.compute.threads, machine.jobs_per_gpu)
-    with recording(options, "train-speed", config=training.settings) as record:
+    with recording(options.record, "train-speed", config=training.settings) as record:
         record.results.update(speed.measure(job, chosen, options.steps))
     for name, value in record.results.items():
         print(f"{name:20} {value:.6g}")

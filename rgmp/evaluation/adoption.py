@@ -3,6 +3,7 @@
 import csv
 import io
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rgmp.config.base import RESOLUTION, Benchmark
@@ -19,7 +20,7 @@ def adopt(
     split: str,
     table: Path,
     *,
-    sequences: list[str] | None = None,
+    sequences: Sequence[str] | None = None,
     variant: str,
     resolution: str = RESOLUTION,
 ) -> list[Score]:

@@ -6,7 +6,7 @@ object. The first and the last frame are not scored, and their masks may be abse
 else has scored every frame already, `adopt` takes their table.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -29,7 +29,7 @@ def score(
     split: str,
     masks: Path,
     *,
-    sequences: list[str] | None = None,
+    sequences: Sequence[str] | None = None,
     variant: str,
     seed: int | None,
     engine: Engine = "builtin",
@@ -112,7 +112,7 @@ def open_truths(
     root: Path,
     benchmark: Benchmark,
     split: str,
-    sequences: list[str] | None,
+    sequences: Sequence[str] | None,
     resolution: str,
 ) -> tuple[list[_Truth], list[str]]:
     """Find what is scored against, in the split's order; and name what is asked for in vain."""

@@ -21,7 +21,8 @@ from rgmp.reporting import catalog, tables
 from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import NOTHING, duration, interval, points
 from rgmp.runtime.files import read_json, write_text
-from rgmp.study.results import RUNS, Results, commit_of, load, seconds_of
+from rgmp.study.layout import RUNS
+from rgmp.study.results import Results, commit_of, load, seconds_of
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,25 @@ training before it, its seed. Variants that train alike share one training.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rgmp.config.base import Benchmark, Closed, Line, Stage
 from rgmp.config.load import validated
 from rgmp.config.method import Compute, Finetune, Inference, Network, Pretrain
 from rgmp.config.study import Evaluation, External, Machine, Speed, Variant
 from rgmp.data.roots import DataRoots
+from rgmp.data.videos import Videos
 from rgmp.errors import UserError
+from rgmp.evaluation.job import ScoringJob
+from rgmp.inference.job import InferenceJob, SpeedJob
 from rgmp.runtime.files import (
     digest_of,
     read_json,
     write_json,
 )
+from rgmp.study import layout
 from rgmp.training.job import TrainingJob
 
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]")
@@ -41,12 +46,14 @@ class Training(Closed):
 class Run(Closed):
     """One variant with one seed: its trainings in order, the last of which gives the weights.
 
-    Without trainings the weights are a file from elsewhere, the same for every seed.
+    Without trainings the weights are a file from elsewhere, the same for every seed. What stands
+    for them is the identity of the last training, or the digest of that file.
     """
 
     seed: int
     trainings: tuple[str, ...]
     weights: Path
+    stands_for_weights: str
 
 
 class PlannedVariant(Variant):
@@ -112,22 +119,43 @@ class Plan(Closed):
     def check_of(self, part: str) -> str:
         """Where, in the study's folder, the record of the check of a part of the data lies."""
         name = next(name for name, checked in self.checks.items() if checked == part)
-        return f"records/data/{name}.json"
+        return layout.check(name)
+
+    @property
+    def inferences(self) -> dict[str, tuple[Benchmark, PlannedVariant, Run]]:
+        """The inferences by their names, such as `davis2017/full/seed0`."""
+        return {
+            layout.run(benchmark, variant.name, run.seed): (benchmark, variant, run)
+            for benchmark in self.benchmarks
+            for variant in self.variants
+            for run in variant.runs
+        }
+
+    @property
+    def timings(self) -> dict[str, tuple[Benchmark, PlannedVariant]]:
+        """The measurements of speed by their names, such as `davis2017/full`."""
+        return {
+            layout.timing(benchmark, variant.name): (benchmark, variant)
+            for benchmark in self.benchmarks
+            for variant in self.variants
+        }
+
+    @property
+    def adoptions(self) -> dict[str, tuple[Benchmark, PlannedExternal]]:
+        """The methods that are not trained here by names such as `davis2017/osvos/external`."""
+        return {
+            layout.external(benchmark, external.name): (benchmark, external)
+            for benchmark in self.benchmarks
+            for external in self.external
+            if benchmark in external.digests
+        }
 
     @property
     def scores(self) -> dict[str, tuple[Benchmark, str]]:
         """The tables of scores, by their paths in the study's folder: benchmark and method."""
-        found: dict[str, tuple[Benchmark, str]] = {}
-        for benchmark in self.benchmarks:
-            for variant in self.variants:
-                for seed in self.seeds:
-                    path = f"scores/{benchmark}/{variant.name}/seed{seed}.csv"
-                    found[path] = (benchmark, variant.name)
-            for external in self.external:
-                if benchmark in external.digests:
-                    path = f"scores/{benchmark}/{external.name}/external.csv"
-                    found[path] = (benchmark, external.name)
-        return found
+        named = {name: (benchmark, v.name) for name, (benchmark, v, _) in self.inferences.items()}
+        named |= {name: (benchmark, e.name) for name, (benchmark, e) in self.adoptions.items()}
+        return {layout.scores(name): key for name, key in named.items()}
 
     def variant(self, name: str) -> PlannedVariant:
         """The variant of that name."""
@@ -141,7 +169,7 @@ class Plan(Closed):
         """What a training of this plan needs, its files in the study's folder."""
         before = None
         if training.parent is not None:
-            before = folder / self.training(training.parent).folder / "weights.safetensors"
+            before = folder / layout.weights(self.training(training.parent).folder)
         roots = {key: getattr(self.data, key) for key in DataRoots.model_fields}
         return TrainingJob(
             identity=training.identity,
@@ -155,13 +183,116 @@ class Plan(Closed):
             folder=folder / training.folder,
         )
 
+    def inference(self, name: str, folder: Path) -> InferenceJob:
+        """What an inference of this plan needs, its files in the study's folder.
+
+        Raises:
+            UserError: the plan has none of that name.
+        """
+        benchmark, variant, run = _named("inference", name, self.inferences, folder)
+        return InferenceJob(
+            **self._network(benchmark, variant, run, folder),
+            threads=variant.threads,
+            jobs_per_gpu=self.machine.jobs_per_gpu,
+            masks=folder / layout.masks(name),
+            record=folder / layout.record(layout.masks(name)),
+        )
+
+    def timing(self, name: str, folder: Path) -> SpeedJob:
+        """What a measurement of speed needs, with the weights of the study's first seed.
+
+        Raises:
+            UserError: the plan has none of that name.
+        """
+        benchmark, variant = _named("measurement of speed", name, self.timings, folder)
+        return SpeedJob(
+            **self._network(benchmark, variant, variant.runs[0], folder),
+            limits=self.speed,
+            out=folder / layout.speed(name),
+            record=folder / layout.record(layout.speed(name)),
+        )
+
+    def scoring(self, name: str, folder: Path) -> ScoringJob:
+        """What the scoring of a variant's masks needs, or of a method that is not trained here.
+
+        Raises:
+            UserError: the plan has none of that name.
+        """
+        both: dict[str, tuple[Any, ...]] = {**self.inferences, **self.adoptions}
+        benchmark, method, *run = _named("scoring", name, both, folder)
+        data = {"data": self._digest_of_videos(benchmark)}
+        if run:  # what masks there are is up to the record of their inference
+            given = {"source": folder / layout.masks(name), "seed": run[0].seed, "reads": data}
+        else:
+            given = {
+                "source": {**method.masks, **method.scores}[benchmark],
+                "adopts": benchmark in method.scores,
+                "reads": {**data, "given": method.digests[benchmark]},
+            }
+        return ScoringJob(
+            **given,
+            videos=self._videos(benchmark),
+            out=folder / layout.scores(name),
+            evaluation=self.evaluation,
+            variant=method.name,
+            record=folder / layout.record(layout.scores(name)),
+        )
+
+    def _network(
+        self, benchmark: Benchmark, variant: PlannedVariant, run: Run, folder: Path
+    ) -> dict[str, Any]:
+        """What an inference and a measurement of speed have in common."""
+        weights = run.weights
+        if run.trainings:
+            weights = folder / layout.weights(self.training(run.trainings[-1]).folder)
+        return {
+            "weights": weights,
+            "videos": self._videos(benchmark),
+            "settings": variant.inference,
+            "device": self.machine.device,
+            "variant": variant.name,
+            "seed": run.seed,
+            "reads": {
+                "weights": run.stands_for_weights,
+                "data": self._digest_of_videos(benchmark),
+            },
+        }
+
+    def _videos(self, benchmark: Benchmark) -> Videos:
+        return Videos(
+            davis=self.data.davis,
+            benchmark=benchmark,
+            split=self.split,
+            resolution=self.data.resolution,
+        )
+
+    def _digest_of_videos(self, benchmark: Benchmark) -> str:
+        return self.data.digests[f"{benchmark}/{self.split}"]
+
 
 _SETTINGS: dict[Stage, type[Pretrain | Finetune]] = {"pretrain": Pretrain, "finetune": Finetune}
 
 
+_Job = TypeVar("_Job")
+
+
+def _named(kind: str, name: str, known: Mapping[str, _Job], folder: Path) -> _Job:
+    """The job of that name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name not in known:
+        example = next(iter(known), "none")
+        raise UserError(
+            f"{name}: no such {kind} in {folder / layout.PLAN}; its names are such as {example}"
+        )
+    return known[name]
+
+
 def save(plan: Plan, folder: Path) -> None:
     """Write `plan.json` into the study's folder, unless it says the same already."""
-    path, value = folder / "plan.json", plan.model_dump(mode="json")
+    path, value = folder / layout.PLAN, plan.model_dump(mode="json")
     if not path.is_file() or read_json(path) != value:
         write_json(path, value)
 
@@ -172,7 +303,7 @@ def load_plan(folder: Path) -> Plan:
     Raises:
         UserError: the folder is none of a study.
     """
-    path = folder / "plan.json"
+    path = folder / layout.PLAN
     if not path.is_file():
         raise UserError(
             f"{folder}: is no study's folder (no plan.json); run `rgmp plan STUDY.yaml`"

@@ -21,6 +21,7 @@ from rgmp.runtime.files import (
     files_below,
     require_writable,
 )
+from rgmp.study import layout
 from rgmp.study.plan import (
     DataPaths,
     Plan,
@@ -49,7 +50,7 @@ def resolve(
     require_writable(folder)
     if study.evaluation.engine == "official" or study.evaluation.cross_check == "require":
         require("official")
-    digests = Digests(folder / "digests.json")
+    digests = Digests(folder / layout.DIGESTS)
     methods = load_variants(study, path, ablations)
     external = tuple(_find_external(external, methods, digests) for external in study.external)
     data = _find_data(study, [method for _, method in methods.values()], folder, digests)
@@ -151,7 +152,7 @@ def _run(
         ]
         identity = _identity(settings, network, digest, parent, seed, digests)
         shared = trainings.get(identity)
-        there = sorted((folder / "weights" / stage).glob(f"*-{identity}"))
+        there = sorted((folder / layout.trainings(stage)).glob(f"*-{identity}"))
         named = there[0].name.removesuffix(f"-{identity}") if there else f"{variant}-seed{seed}"
         slug = shared.slug if shared else named
         trainings[identity] = Training(
@@ -161,16 +162,22 @@ def _run(
             seed=seed,
             parent=parent,
             data=digest,
-            folder=f"weights/{stage}/{slug}-{identity}",
+            folder=layout.training(stage, slug, identity),
             variants=(*(shared.variants if shared else ()), variant),
             settings=settings,
         )
         identities.append(identity)
         parent = identity
     if method.weights:
-        return Run(seed=seed, trainings=(), weights=method.weights)
-    weights = folder / trainings[identities[-1]].folder / "weights.safetensors"
-    return Run(seed=seed, trainings=tuple(identities), weights=weights)
+        given = digests.of(method.weights)
+        return Run(seed=seed, trainings=(), weights=method.weights, stands_for_weights=given)
+    last = identities[-1]
+    return Run(
+        seed=seed,
+        trainings=tuple(identities),
+        weights=folder / layout.weights(trainings[last].folder),
+        stands_for_weights=last,
+    )
 
 
 def _identity(
@@ -203,9 +210,9 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
     splits = {(b, "train") for b in trained} | {(b, study.split) for b in study.benchmarks}
     if data.mini:
         rendered = digest_of(["embedded benchmark", VERSION, data.mini.seed])
-        stills = folder / "data" / "stills"
+        stills = folder / layout.STILLS
         return DataPaths(
-            davis=folder / "data" / "davis",
+            davis=folder / layout.DAVIS,
             stills=(Stills(images=stills / "images", masks=stills / "masks"),),
             resolution=data.resolution,
             mini_seed=data.mini.seed,

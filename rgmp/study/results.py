@@ -22,9 +22,9 @@ from rgmp.evaluation.score_table import Score, read_scores
 from rgmp.evaluation.summary import ObjectScores, per_object
 from rgmp.provenance.record import Record, read_all
 from rgmp.runtime.files import read_json, read_text
+from rgmp.study import layout
 from rgmp.study.plan import Plan, PlannedExternal, load_plan
 
-RUNS = "mlflow.json"  # in the folder: the runs of MLflow that mirror the study
 MEASURED = ("train", "infer", "score", "speed")  # kinds of records that a figure rests on
 
 
@@ -90,7 +90,7 @@ class Results:
     @property
     def davis(self) -> Path:
         """The root of the DAVIS tree; the embedded benchmark moves with its study's folder."""
-        return self.folder / "data" / "davis" if self.plan.embedded else self.plan.data.davis
+        return self.folder / layout.DAVIS if self.plan.embedded else self.plan.data.davis
 
     @property
     def comparable(self) -> bool:
@@ -225,8 +225,10 @@ def load(folder: Path) -> Results:
     for path, key in plan.scores.items():
         if (folder / path).is_file():
             rows[key] += read_scores(folder / path)
-    keys = [(benchmark, v.name) for benchmark in plan.benchmarks for v in plan.variants]
-    timed = {key: folder / "speed" / key[0] / f"{key[1]}.json" for key in keys}
+    timed = {
+        (benchmark, variant.name): folder / layout.speed(name)
+        for name, (benchmark, variant) in plan.timings.items()
+    }
     return Results(
         folder=folder,
         plan=plan,

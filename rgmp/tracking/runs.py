@@ -20,13 +20,13 @@ from typing import Any, Literal
 from rgmp.provenance.record import Record, read_all
 from rgmp.runtime.files import digest_of, digest_of_file, files_below
 from rgmp.runtime.markup import markdown
+from rgmp.study import layout
 from rgmp.study.plan import Plan, PlannedVariant, Run, Training
 from rgmp.study.results import read_metrics
+from rgmp.training.job import WEIGHTS
 
 Status = Literal["FINISHED", "RUNNING", "SCHEDULED", "KILLED"]
 _STUDY = "study"
-_CURVE = "metrics.jsonl"
-_WEIGHTS = "weights.safetensors"
 _SECONDS_TO_CALL_DEAD = 600  # a training that has logged nothing for as long
 _SPEED = ("fps", "end_to_end_fps", "authors_fps", "fraction_of_limit", "peak_memory_bytes")
 
@@ -76,7 +76,7 @@ class Mirror:
         contents = [
             (folder, path.name, digest_of_file(path))
             for path, folder in self.artifacts
-            if not folder.startswith("logs")
+            if not folder.startswith(layout.LOGS)
         ]
         points = [json.dumps(point) for point in self.curve]
         return digest_of([self.params, self.metrics, self.data, points, contents, self.record])
@@ -95,10 +95,10 @@ def read_mirrors(plan: Plan, folder: Path) -> list[Mirror]:
     growing = [
         _of_growing(plan, training, folder)
         for training in plan.trainings
-        if training.folder not in recorded and (folder / training.folder / _CURVE).is_file()
+        if training.folder not in recorded and (folder / layout.curve(training.folder)).is_file()
     ]
     children = [*done, *growing]
-    now = milliseconds((folder / "plan.json").stat().st_mtime)
+    now = milliseconds((folder / layout.PLAN).stat().st_mtime)
     runs = [
         _of_run(plan, variant, run, [m for m in children if m.parent == name], now)
         for name, (variant, run) in parents.items()
@@ -112,8 +112,10 @@ def _parent(variant: str | None, seed: int | None) -> str:
 
 def _of_study(plan: Plan, folder: Path, runs: Sequence[Mirror], jobs: int, now: int) -> Mirror:
     """The run of the study as a whole, with what is made from all of it."""
-    rendered = [path for name in ("tables", "figures") for path in files_below(folder / name)]
-    logs = files_below(folder / "logs")
+    rendered = [
+        path for name in (layout.TABLES, layout.FIGURES) for path in files_below(folder / name)
+    ]
+    logs = files_below(folder / layout.LOGS)
     return Mirror(
         name=_STUDY,
         title=plan.study,
@@ -126,7 +128,7 @@ def _of_study(plan: Plan, folder: Path, runs: Sequence[Mirror], jobs: int, now: 
         metrics={"records": jobs},
         artifacts=[
             (path, path.relative_to(folder).parent.as_posix().removeprefix("."))
-            for path in (*rendered, *logs, folder / "plan.json")
+            for path in (*rendered, *logs, folder / layout.PLAN)
             if path.is_file()
         ],
     )
@@ -188,8 +190,8 @@ def _of_record(plan: Plan, record: Record, folder: Path, parents: set[str]) -> M
     parent = _parent(record["variant"], record["seed"])
     started = milliseconds(datetime.fromisoformat(record["started"]).timestamp())
     made = [folder / f"{record['name']}{suffix}" for suffix in (".csv", ".json")]
-    weights = folder / record["name"] / _WEIGHTS
-    curve = read_metrics(folder / record["name"] / _CURVE) if record["kind"] == "train" else []
+    weights = folder / layout.weights(record["name"])
+    curve = read_metrics(folder / layout.curve(record["name"])) if record["kind"] == "train" else []
     numbers = _numbers(record)
     return Mirror(
         name=record["name"],
@@ -226,7 +228,7 @@ def _data_of(record: Record) -> list[tuple[str, str, str]]:
 
 def _of_growing(plan: Plan, training: Training, folder: Path) -> Mirror:
     """The run of a training that has not ended: under way, or killed and not yet resumed."""
-    path = folder / training.folder / _CURVE
+    path = folder / layout.curve(training.folder)
     curve = read_metrics(path)
     logged = path.stat().st_mtime
     spent = curve[-1]["seconds"] if curve else 0.0
@@ -258,7 +260,7 @@ def _record_tags(plan: Plan, record: Record) -> dict[str, str]:
     code, machine, versions = record["code"], record["machine"], record["versions"]
     keys = ("kind", "study", "variant", "seed", "stage", "benchmark", "identity")
     training = [t for t in plan.trainings if t.folder == record["name"]]
-    weights = [v for key, v in record["outputs"].items() if key.endswith(_WEIGHTS)]
+    weights = [v for key, v in record["outputs"].items() if key.endswith(WEIGHTS)]
     tags = {
         **{key: record[key] for key in keys},  # type: ignore[literal-required]
         **(_training_tags(plan, training[0]) if training else {}),

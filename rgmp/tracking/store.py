@@ -23,8 +23,8 @@ from filelock import FileLock
 
 from rgmp.runtime.files import digest_of_file, read_json, write_json
 from rgmp.runtime.markup import markdown
+from rgmp.study.layout import RUNS
 from rgmp.study.plan import Plan, load_plan
-from rgmp.study.results import RUNS
 from rgmp.tracking.runs import Mirror, milliseconds, read_mirrors
 
 # Read by MLflow when it is imported or called; what the user has set for the store stays.

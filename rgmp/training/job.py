@@ -7,6 +7,9 @@ from rgmp.config.method import Compute, Finetune, Network, Pretrain
 from rgmp.config.study import Machine
 from rgmp.data.roots import DataRoots
 
+WEIGHTS = "weights.safetensors"
+CURVE = "metrics.jsonl"
+
 
 class TrainingJob(Closed):
     """One stage to train: the settings, the data, what it starts from, where it goes.
@@ -41,12 +44,12 @@ class TrainingJob(Closed):
     @property
     def weights(self) -> Path:
         """What the training makes."""
-        return self.folder / "weights.safetensors"
+        return self.folder / WEIGHTS
 
     @property
     def curve(self) -> Path:
         """What its steps measured, a JSON object a line."""
-        return self.folder / "metrics.jsonl"
+        return self.folder / CURVE
 
     @property
     def states(self) -> Path:

@@ -35,6 +35,12 @@ MAKES: dict[str, tuple[str, ...]] = {
     "report": ("results/toy/report.html",),
     "track": ("results/.mlflow*", "results/mlflow*", "results/toy/mlflow.json"),
 }
+PLANNED_JOBS = {
+    "infer": "davis2017/full/seed0",
+    "speed": "davis2017/full",
+    "score": "davis2017/full/seed0",
+}
+"""Jobs of the planned study, of which each command takes the name instead of flags."""
 NO_NUMBERS = ("nonsense", "", "-1", "1.5", "nan", "1e3", "0x10", "9" * 5000, "\x1b[31m", "1 2")
 NO_FACTORS = ("nonsense", "", "-1", "0", "nan", "inf", "2.5", "1e999", "\x1b[31m")
 AS_MUCH_AS_ASKED = {"steps", "repeats", "every", "seed"}
@@ -78,16 +84,23 @@ def _of_option(command: str, action: argparse.Action) -> Iterator[Case]:
 def _of_command(command: str, parser: argparse.ArgumentParser) -> Iterator[Case]:
     yield _case(command, "--no-such-option", "1", Expected.REFUSED)
     yield _case(command, "surplus", "surplus", Expected.REFUSED)
-    needed = [a for a in parser._actions if a.required]
+    needed = [(a.option_strings or [a.dest])[0] for a in parser._actions if a.required]
+    needed += [flag.split(" or ")[0] for flag in parser.get_default("needed") or ()]
     if needed:
         yield Case("numbers", f"{command} alone", (command,), Expected.REFUSED)
-    for action in needed:
-        if action.option_strings:
-            given = list(GOOD[command])
-            at = given.index(action.option_strings[0])
-            rest = (command, *given[:at], *given[at + 2 :])
-            name = f"{command} without {action.option_strings[0]}"
-            yield Case("numbers", name, rest, Expected.REFUSED)
+    for flag in needed:
+        if flag.startswith("-"):
+            rest = (command, *_without(GOOD[command], flag))
+            yield Case("numbers", f"{command} without {flag}", rest, Expected.REFUSED)
+    if command in PLANNED_JOBS:
+        planned = (command, "results/tiny", PLANNED_JOBS[command])
+        for what, arguments in {
+            "a job and flags": (*planned, *GOOD[command]),
+            "a study without a job": planned[:2],
+            "a job that there is not": (*planned[:2], "davis2017/nobody"),
+            "a job of no study": (command, "davis", planned[2]),
+        }.items():
+            yield Case("numbers", f"{command} {what}", arguments, Expected.REFUSED)
 
 
 def _case(command: str, option: str, value: str | None, expected: Expected) -> Case:

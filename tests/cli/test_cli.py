@@ -291,6 +291,22 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     ),
     "mini: folder with other files": (["mini", "stills"], nothing, "stills: is there already"),
     "mini: unwritable": (["mini", "file/mini"], nothing, "file/mini: cannot be written"),
+    "infer: study's job and flags": (
+        [*INFER, "results/tiny", "davis2017/full/seed3"], nothing, "leave out --benchmark, --davis"
+    ),
+    "speed: study's job and a flag": (
+        ["speed", "results/tiny", "davis2017/full", "--frames", "3"], nothing, "leave out --frames"
+    ),
+    "score: study's job and a flag": (
+        ["score", "results/tiny", "davis2017/full/seed3", "--record", "record.json"],
+        nothing,
+        "leave out --record",
+    ),
+    "score: neither masks nor scores": (
+        ["score", *VAL, "--out", "scores.csv"], nothing, "give --masks or --scores"
+    ),
+    "infer: study without a job": (["infer", "results/tiny"], nothing, "name a job of this study"),
+    "infer: job of no study": (["infer", "davis", "x"], nothing, "davis: is no study's folder"),
     "train: no study": (["train", "davis", "pretrain/full"], nothing, "davis: is no study's"),
     "tables: no study": (["tables", "davis"], nothing, "davis"),
     "figures: no study": (["figures", "davis"], nothing, "davis"),
@@ -603,6 +619,47 @@ def test_plan_then_train_then_infer(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(arguments) == 0
     assert the_record("record.json")["identity"] == found["identity"]
     assert the_record("record.json")["study"] is None
+
+
+@pytest.mark.usefixtures("here")
+def test_a_studys_jobs_are_driven_by_its_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    """Weights from elsewhere: the least study that infers, is timed and scored."""
+    study = {**STUDY, "seeds": [3], "speed": {"sequences": 1, "frames": 2, "repeats": 5}}
+    study["external"] = [{"name": "other", "label": "Other", "masks": {"davis2017": "truth"}}]
+    Path("study.yaml").write_text(yaml.safe_dump(study))
+    Path("ablations/full.yaml").write_text(
+        "label: a\nclaim: b\noverrides: {weights: tiny.safetensors, stages: []}\n"
+    )
+    assert cli.main(["plan", "study.yaml"]) == 0
+    made = {
+        ("infer", "davis2017/full/seed3"): ("masks/davis2017/full/seed3", "full", 3),
+        ("score", "davis2017/full/seed3"): ("scores/davis2017/full/seed3", "full", 3),
+        ("score", "davis2017/other/external"): ("scores/davis2017/other/external", "other", None),
+        ("speed", "davis2017/full"): ("speed/davis2017/full", "full", 3),
+    }
+    for (command, job), (name, variant, seed) in made.items():
+        assert cli.main([command, "results/tiny", job]) == 0
+        found = the_record(f"results/tiny/records/{name}.json")
+        assert (found["kind"], found["study"], found["name"]) == (command, "tiny", name)
+        assert (found["variant"], found["seed"]) == (variant, seed)
+        assert found["benchmark"] == "davis2017"
+    by_hand = [*INFER, "--threads", "1", "--masks", "out", "--record", "record.json"]
+    assert cli.main(by_hand) == 0
+    inferred = the_record("results/tiny/records/masks/davis2017/full/seed3.json")
+    own = the_record("record.json")
+    assert own["config"] == inferred["config"]
+    assert (own["inputs"], own["identity"]) == (inferred["inputs"], inferred["identity"])
+    masks = list(Path("out").rglob("*.png"))
+    assert len(masks) == 2 * FRAMES
+    for path in masks:
+        planned = Path("results/tiny/masks/davis2017/full/seed3", path.relative_to("out"))
+        assert path.read_bytes() == planned.read_bytes()
+    assert (own["variant"], own["seed"]) == (None, 0)
+    capsys.readouterr()
+    assert cli.main(["speed", "results/tiny", "davis2017/none"]) == 2
+    said = capsys.readouterr().err
+    assert "davis2017/none: no such measurement of speed in results/tiny/plan.json" in said
+    assert "such as davis2016/full" in said
 
 
 @pytest.mark.usefixtures("here")

@@ -198,7 +198,12 @@ def _run(variant: str, seed: int, trainings: dict[str, Training]) -> Run:
         )
         identities.append(identity)
     weights = Path(trainings[identities[-1]].folder) / "weights.safetensors"
-    return Run(seed=seed, trainings=tuple(identities), weights=weights)
+    return Run(
+        seed=seed,
+        trainings=tuple(identities),
+        weights=weights,
+        stands_for_weights=identities[-1],
+    )
 
 
 def _write_training(folder: Path, training: Training) -> None:

@@ -12,6 +12,7 @@ from rgmp.reporting import catalog
 from rgmp.runtime import cores
 from rgmp.runtime.files import write_text
 from rgmp.runtime.markup import restructured
+from rgmp.study import layout
 from rgmp.study.plan import save as save_plan
 from rgmp.study.resolve import resolve
 
@@ -66,8 +67,8 @@ def resolve_study():
 
 def training_of(wildcards):
     """The planned training that the wildcards name."""
-    folder = f"weights/{wildcards.stage}/{wildcards.training}"
-    return next(t for t in plan.trainings if t.folder == folder)
+    named = f"weights/{wildcards.stage}/{wildcards.training}"
+    return next(t for t in plan.trainings if t.folder == named)
 
 
 def launcher_of(wildcards):
@@ -87,8 +88,8 @@ def inputs_of_training(wildcards):
     parts = ["stills" if training.stage == "pretrain" else f"{settings['benchmark']}/train"]
     if training.parent is None and training.settings["network"]["initial_weights"]:
         parts.append("weights")
-    before = [f"records/{plan.training(training.parent).folder}.json"] if training.parent else []
-    return [f"results/{plan.study}/{path}" for path in [*map(plan.check_of, parts), *before]]
+    before = [layout.record(plan.training(training.parent).folder)] if training.parent else []
+    return [folder / path for path in [*map(plan.check_of, parts), *before]]
 
 
 def run_of(wildcards):
@@ -101,8 +102,8 @@ def trained(wildcards):
     """The record of the training that gives a variant's weights; or of the check of given ones."""
     trainings = run_of(wildcards).trainings
     if not trainings:
-        return f"results/{plan.study}/{plan.check_of('networks')}"
-    return f"results/{plan.study}/records/{plan.training(trainings[-1]).folder}.json"
+        return folder / plan.check_of("networks")
+    return folder / layout.record(plan.training(trainings[-1]).folder)
 
 
 def argument(path):
@@ -111,14 +112,9 @@ def argument(path):
     return quote(f"./{text}" if text.startswith("-") else text)
 
 
-def weights_of(wildcards):
-    """The weights of a variant and seed."""
-    return argument(run_of(wildcards).weights)
-
-
 def checked_split(wildcards):
     """The check of the split that a benchmark is scored on."""
-    return f"results/{plan.study}/{plan.check_of(f'{wildcards.benchmark}/{plan.split}')}"
+    return folder / plan.check_of(f"{wildcards.benchmark}/{plan.split}")
 
 
 def threads_of(wildcards):
@@ -126,44 +122,33 @@ def threads_of(wildcards):
     return plan.variant(wildcards.variant).threads
 
 
-def data_options(wildcards):
-    """Which tree, as the commands take it; a function, or Snakemake reads braces in it."""
-    return (
-        f"--davis {argument(plan.data.davis)} --split {quote(plan.split)} "
-        f"--resolution {quote(plan.data.resolution)}"
-    )
+def inference_digest(wildcards):
+    """What an inference rests on, whatever device it runs on and wherever the files lie."""
+    name = layout.run(wildcards.benchmark, wildcards.variant, wildcards.seed)
+    return plan.inference(name, folder).digest
 
 
-def engine_options():
-    """How masks are scored, as the commands take it."""
-    return f"--engine {plan.evaluation.engine} --cross-check {plan.evaluation.cross_check}"
+def timing_digest(wildcards):
+    """As of an inference, for a measurement of speed."""
+    name = layout.timing(wildcards.benchmark, wildcards.variant)
+    return plan.timing(name, folder).digest
 
 
-def external_of(wildcards):
-    """The method that is not trained here."""
-    return next(e for e in plan.external if e.name == wildcards.external)
+def scoring_digest(wildcards):
+    """As of an inference, for a table of scores."""
+    name = layout.run(wildcards.benchmark, wildcards.variant, wildcards.seed)
+    return plan.scoring(name, folder).digest
 
 
-def external_options(wildcards):
-    """Where its masks or its scores are, as the commands take it."""
-    external, benchmark = external_of(wildcards), wildcards.benchmark
-    if benchmark in external.masks:
-        return f"--masks {argument(external.masks[benchmark])}"
-    return f"--scores {argument(external.scores[benchmark])}"
-
-
-def inference_options(wildcards):
-    """How a variant segments, as the commands take it."""
-    settings = plan.variant(wildcards.variant).inference
-    scales = " ".join(str(scale) for scale in settings.scales)
-    return (
-        f"--scales {scales} --aggregation {settings.aggregation} --precision {settings.precision}"
-    )
+def adoption_digest(wildcards):
+    """As of an inference, for the table of a method that is not trained here."""
+    name = layout.external(wildcards.benchmark, wildcards.external)
+    return plan.scoring(name, folder).digest
 
 
 def data_tree(wildcards):
     """The rendered benchmark, where the study reads it."""
-    return [f"results/{plan.study}/data"] if plan.embedded else []
+    return [folder / "data"] if plan.embedded else []
 
 
 def check_options(wildcards):
@@ -182,12 +167,8 @@ def check_options(wildcards):
 
 def measured_files(wildcards):
     """Every row, speed file and record that the report rests on."""
-    folder = f"results/{plan.study}"
-    return (
-        [f"{folder}/records/{t.folder}.json" for t in plan.trainings]
-        + [f"{folder}/{path}" for path in plan.scores]
-        + [f"{folder}/speed/{b}/{v.name}.json" for b in plan.benchmarks for v in plan.variants]
-    )
+    trained = [layout.record(training.folder) for training in plan.trainings]
+    return [folder / path for path in [*trained, *plan.scores, *map(layout.speed, plan.timings)]]
 
 
 def caption_file(kind, entry):
@@ -213,5 +194,7 @@ try:
 except UserError as error:
     print(f"rgmp: {error}", file=sys.stderr)
     sys.exit(2)
+
+folder = Path("results") / plan.study
 
 config |= {"title": restructured(plan.title)}  # for the captions of --report

@@ -13,20 +13,10 @@ rule infer:
     conda:
         "../../environment.yml"
     threads: threads_of
-    # not params: another device is no reason to segment again
-    resources:
-        device=plan.machine.device,
-        jobs_per_gpu=plan.machine.jobs_per_gpu,
     params:
-        data=data_options,
-        inference=inference_options,
-        weights=weights_of,
-        threads=threads_of,
-        masks="results/{study}/masks/{benchmark}/{variant}/seed{seed}",
+        job=inference_digest,
     message:
         "segment {wildcards.benchmark} with {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "rgmp infer --weights {params.weights} {params.data} --benchmark {wildcards.benchmark} "
-        "{params.inference} --device {resources.device} --jobs-per-gpu {resources.jobs_per_gpu} "
-        "--threads {params.threads} --masks {params.masks} "
-        "--variant {wildcards.variant} --seed {wildcards.seed} --record {output} > {log} 2>&1"
+        "rgmp infer results/{wildcards.study} "
+        "{wildcards.benchmark}/{wildcards.variant}/seed{wildcards.seed} > {log} 2>&1"

@@ -14,17 +14,14 @@ rule score:
     # the tables are many; for a few of long videos: --set-threads score=4
     threads: 1
     params:
-        data=data_options,
-        engine=engine_options(),
+        job=scoring_digest,
         sources=sources_of("rgmp.evaluation.scoring", "rgmp.evaluation.adoption"),
-        masks="results/{study}/masks/{benchmark}/{variant}/seed{seed}",
     message:
         "score {wildcards.benchmark} of {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "rgmp score {params.data} --benchmark {wildcards.benchmark} --masks {params.masks} "
-        "{params.engine} --processes {threads} "
-        "--variant {wildcards.variant} --seed {wildcards.seed} --out {output.scores} "
-        "--record {output.record} > {log} 2>&1"
+        "rgmp score results/{wildcards.study} "
+        "{wildcards.benchmark}/{wildcards.variant}/seed{wildcards.seed} "
+        "--processes {threads} > {log} 2>&1"
 
 
 rule score_external:
@@ -40,17 +37,11 @@ rule score_external:
     conda:
         "../../environment.yml"
     threads: 1
-    # not params: the same bytes in another folder are no reason to score again
-    resources:
-        given=external_options,
     params:
-        data=data_options,
-        engine=engine_options(),
+        job=adoption_digest,
         sources=sources_of("rgmp.evaluation.scoring", "rgmp.evaluation.adoption"),
-        digest=lambda wildcards: external_of(wildcards).digests[wildcards.benchmark],
     message:
         "score {wildcards.benchmark} of {wildcards.external}, which is not trained here"
     shell:
-        "rgmp score {params.data} --benchmark {wildcards.benchmark} {resources.given} "
-        "{params.engine} --processes {threads} --variant {wildcards.external} --out {output.scores} "
-        "--record {output.record} 2>&1 | tee {log}"
+        "rgmp score results/{wildcards.study} {wildcards.benchmark}/{wildcards.external}/external "
+        "--processes {threads} 2>&1 | tee {log}"

@@ -13,22 +13,10 @@ rule time_frames:
     conda:
         "../../environment.yml"
     threads: lambda wildcards: workflow.cores
-    resources:
-        device=plan.machine.device,
     params:
-        data=data_options,
-        inference=inference_options,
-        limits=lambda wildcards: (
-            f"--limit {plan.speed.sequences} --frames {plan.speed.frames} "
-            f"--repeats {plan.speed.repeats}"
-        ),
-        weights=weights_of,
-        seed=plan.seeds[0],
+        job=timing_digest,
         sources=sources_of("rgmp.inference.speed"),
     message:
         "time {wildcards.benchmark} with {wildcards.variant}, alone on the machine"
     shell:
-        "rgmp speed --weights {params.weights} {params.data} --benchmark {wildcards.benchmark} "
-        "{params.inference} --device {resources.device} {params.limits} "
-        "--variant {wildcards.variant} --seed {params.seed} --out {output.speed} "
-        "--record {output.record} > {log} 2>&1"
+        "rgmp speed results/{wildcards.study} {wildcards.benchmark}/{wildcards.variant} > {log} 2>&1"

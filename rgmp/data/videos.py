@@ -1,0 +1,41 @@
+"""Which videos of which DAVIS tree a job reads."""
+
+from pathlib import Path
+
+from rgmp.config.base import RESOLUTION, Benchmark, Closed
+from rgmp.data.davis import Sequence, open_sequence, read_split
+from rgmp.errors import UserError
+
+
+class Videos(Closed):
+    """The videos of a split, or some of them.
+
+    Attributes:
+        davis: root of a DAVIS tree.
+        benchmark: what counts as an object.
+        split: such as `val`.
+        resolution: folder under JPEGImages and Annotations.
+        sequences: some of the split's; None: all of them.
+    """
+
+    davis: Path
+    benchmark: Benchmark
+    split: str = "val"
+    resolution: str = RESOLUTION
+    sequences: tuple[str, ...] | None = None
+
+    def open(self) -> list[Sequence]:
+        """The sequences, in the split's order.
+
+        Raises:
+            UserError: one is not of the split, or its files are not there.
+        """
+        split = read_split(self.davis, self.benchmark, self.split)
+        for name in self.sequences or ():
+            if name not in split:
+                raise UserError(
+                    f"--sequences {name}: not in {self.split} of {self.benchmark}; "
+                    f"allowed: {', '.join(split)}"
+                )
+        wanted = [name for name in split if self.sequences is None or name in self.sequences]
+        return [open_sequence(self.davis, name, self.resolution) for name in wanted]
