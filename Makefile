@@ -19,20 +19,29 @@ environment := .venv/installed
 pytest := pytest --numprocesses logical --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: all test test-avx2 faults evaluator lock clean
+.PHONY: all test check-style check-types check-rooms check-workflow test-avx2 faults evaluator lock clean
 .DELETE_ON_ERROR:
 
 all: $(environment)
 	snakemake --cores 4 all
 
 test: $(environment)
+	$(MAKE) --no-print-directory --jobs check-style check-types check-rooms check-workflow
+	$(pytest)
+
+check-style:
 	ruff check .
 	ruff format --check .
+
+check-types:
 	mypy
+
+check-rooms:
 	lint-imports --no-logo
+
+check-workflow:
 	snakefmt --check Snakefile workflow
 	snakemake --lint
-	$(pytest)
 
 # The kernels of torch differ by the CPU; these are the ones of most laptops.
 test-avx2: export ONEDNN_MAX_CPU_ISA := AVX2

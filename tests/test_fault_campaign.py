@@ -87,6 +87,6 @@ def test_every_command_is_tried_and_no_case_stands_twice() -> None:
 def test_a_few_cases_of_each_family_go_right() -> None:
     """As `make faults` runs hundreds; a line for each wrong case is what fails."""
     script = str(Path(__file__).with_name("fault_campaign.py"))
-    command = [sys.executable, script, "--each", "2", "--without", "shells"]
+    command = [sys.executable, script, "--each", "1", "--without", "shells"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
