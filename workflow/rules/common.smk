@@ -118,7 +118,7 @@ def checked_split(wildcards):
 
 
 def threads_of(wildcards):
-    """CPU threads of an inference: those of the variant's training, for the same bits on any machine of one type."""
+    """CPU threads of an inference: as of the training, for the same bits on machines of one type."""
     return plan.variant(wildcards.variant).threads
 
 
