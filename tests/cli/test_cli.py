@@ -646,9 +646,15 @@ def test_a_studys_jobs_are_driven_by_its_plan(capsys: pytest.CaptureFixture[str]
     by_hand = [*INFER, "--threads", "1", "--masks", "out", "--record", "record.json"]
     assert cli.main(by_hand) == 0
     inferred = the_record("results/tiny/records/masks/davis2017/full/seed3.json")
-    for key in ("config", "inputs", "identity", "outputs"):
-        assert the_record("record.json")[key] == inferred[key]
-    assert (the_record("record.json")["variant"], the_record("record.json")["seed"]) == (None, 0)
+    own = the_record("record.json")
+    assert own["config"] == inferred["config"]
+    assert (own["inputs"], own["identity"]) == (inferred["inputs"], inferred["identity"])
+    masks = list(Path("out").rglob("*.png"))
+    assert len(masks) == 2 * FRAMES
+    for path in masks:
+        planned = Path("results/tiny/masks/davis2017/full/seed3", path.relative_to("out"))
+        assert path.read_bytes() == planned.read_bytes()
+    assert (own["variant"], own["seed"]) == (None, 0)
     capsys.readouterr()
     assert cli.main(["speed", "results/tiny", "davis2017/none"]) == 2
     said = capsys.readouterr().err
