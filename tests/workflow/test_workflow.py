@@ -132,7 +132,7 @@ def test_names_with_what_shells_and_snakemake_read_reach_the_commands(tmp_path: 
     done = snakemake(tmp_path, *scores)
     assert done.returncode == 0, done.stdout + done.stderr
     assert all((tmp_path / path).is_file() for path in scores)
-    done = snakemake(tmp_path, "--dry-run", "--printshellcmds")
+    done = snakemake(tmp_path, "--dry-run", "--forceall", "--printshellcmds")
     assert done.returncode == 0, done.stdout + done.stderr
     commands = [
         shlex.split(line.removeprefix("Shell command: "))
