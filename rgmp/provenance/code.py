@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NotRequired
 
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
@@ -26,7 +27,7 @@ class Code(TypedDict):
     commit: str | None  # None: not run from a git checkout of this project
     dirty: bool | None  # changed or untracked files in the checkout; ignored ones do not count
     sources: str  # SHA-256 of every .py of the package
-    lock: str | None  # SHA-256 of requirements.lock; None: not run from a checkout
+    lock: NotRequired[str | None]  # SHA-256 of requirements.lock; None: not run from a checkout
 
 
 def running_code() -> Code:

@@ -345,7 +345,7 @@ def _write_record(
         "results": results or {},
         "outputs": {},
         "command": ["rgmp", kind],
-        "code": {"commit": COMMIT, "dirty": False, "sources": SOURCES, "lock": None},
+        "code": {"commit": COMMIT, "dirty": False, "sources": SOURCES},
         "versions": {"rgmp": "0.1.0", "python": "3.11.2", "torch": "2.6.0"},
         "machine": {
             "system": "Linux",
