@@ -14,6 +14,7 @@ from rgmp.cli.options import (
     add_names,
     add_videos,
     at_least,
+    default_of,
     given_of,
     names_a_job,
     videos_of,
@@ -22,6 +23,7 @@ from rgmp.cli.recording import recording
 from rgmp.config.base import AT_ONCE, REPEATS
 from rgmp.config.load import validated
 from rgmp.config.method import Inference
+from rgmp.config.study import Speed
 from rgmp.data import davis
 from rgmp.inference.job import InferenceJob, NetworkJob, SpeedJob
 from rgmp.provenance import code, machine
@@ -36,22 +38,27 @@ _PRECISIONS = get_args(Inference.model_fields["precision"].annotation)
 
 
 _NEEDED = ("--weights", "--davis", "--benchmark")
-_OWN = ("weights", "device", "threads", "jobs_per_gpu", "variant", "seed", "record")
 
 
 def _add_network(flags: argparse._ArgumentGroup) -> None:
     """Which network, on what, how."""
     flags.add_argument("--weights", type=Path, help="ours, or the authors' released file")
     add_videos(flags)
-    flags.add_argument("--scales", type=float, nargs="+", help="default: 0.5 0.75 1.0")
-    flags.add_argument("--aggregation", choices=_AGGREGATIONS, help="default: softmax")
-    flags.add_argument("--precision", choices=_PRECISIONS, help="default: fp32")
-    flags.add_argument("--device", choices=["auto", "cpu", "cuda"], help="default: auto")
+    flags.add_argument("--scales", type=float, nargs="+", help=default_of(Inference, "scales"))
+    flags.add_argument(
+        "--aggregation", choices=_AGGREGATIONS, help=default_of(Inference, "aggregation")
+    )
+    flags.add_argument("--precision", choices=_PRECISIONS, help=default_of(Inference, "precision"))
+    flags.add_argument(
+        "--device", choices=["auto", "cpu", "cuda"], help=default_of(NetworkJob, "device")
+    )
     flags.add_argument(
         "--threads", type=at_least(1, AT_ONCE), help="of the CPU (default: PyTorch's choice)"
     )
     flags.add_argument(
-        "--jobs-per-gpu", type=at_least(1, AT_ONCE), help="that may share one (default: 1)"
+        "--jobs-per-gpu",
+        type=at_least(1, AT_ONCE),
+        help=f"that may share one ({default_of(NetworkJob, 'jobs_per_gpu')})",
     )
 
 
@@ -59,7 +66,7 @@ def _network_of(options: argparse.Namespace) -> dict[str, Any]:
     """What the flags say of a job, as its model takes it."""
     settings = given_of(options, Inference.model_fields)
     return {
-        **given_of(options, _OWN),
+        **given_of(options, NetworkJob.model_fields),
         "settings": validated(Inference, settings, COMMAND_LINE),
         "videos": videos_of(options),
     }
@@ -138,9 +145,15 @@ def _speed_options(command: argparse.ArgumentParser) -> None:
     flags = add_job(command, "davis2017/full", (*_NEEDED, "--out"))
     _add_network(flags)
     flags.add_argument("--out", type=Path, metavar="FILE.json")
-    flags.add_argument("--limit", type=at_least(1), help="sequences timed (default: 3)")
-    flags.add_argument("--frames", type=at_least(2), help="frames of each (default: 20)")
-    flags.add_argument("--repeats", type=at_least(5, REPEATS), help="times each (default: 5)")
+    flags.add_argument(
+        "--limit", type=at_least(1), help=f"sequences timed ({default_of(Speed, 'sequences')})"
+    )
+    flags.add_argument(
+        "--frames", type=at_least(2), help=f"frames of each ({default_of(Speed, 'frames')})"
+    )
+    flags.add_argument(
+        "--repeats", type=at_least(5, REPEATS), help=f"times each ({default_of(Speed, 'repeats')})"
+    )
     add_names(flags, seed="0")
 
 

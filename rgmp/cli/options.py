@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from rgmp.config.base import BENCHMARKS, RESOLUTION, SEED
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
@@ -83,11 +85,18 @@ def given_of(options: argparse.Namespace, keys: Iterable[str]) -> dict[str, Any]
     return {key: getattr(options, key) for key in keys if hasattr(options, key)}
 
 
+def default_of(model: type[BaseModel], key: str) -> str:
+    """What a model takes where a flag is not given, as the help says it."""
+    value = model.model_fields[key].default
+    values = value if isinstance(value, tuple) else (value,)
+    return f"default: {' '.join(map(str, values))}"
+
+
 def add_videos(flags: argparse._ArgumentGroup) -> None:
     """Which frames of which tree."""
     flags.add_argument("--davis", type=Path, help="root of a DAVIS tree")
     flags.add_argument("--benchmark", choices=BENCHMARKS)
-    flags.add_argument("--split", help="such as val (default)")
+    flags.add_argument("--split", help=f"such as test-dev ({default_of(Videos, 'split')})")
     add_resolution(flags)
     flags.add_argument("--sequences", nargs="+", help="some of the split's (default: all)")
 

@@ -12,6 +12,7 @@ from rgmp.cli.options import (
     add_names,
     add_videos,
     at_least,
+    default_of,
     given_of,
     names_a_job,
     videos_of,
@@ -35,7 +36,6 @@ _CROSS_CHECKS = get_args(Evaluation.model_fields["cross_check"].annotation)
 
 
 _NEEDED = ("--davis", "--benchmark", "--masks or --scores", "--out")
-_OWN = ("out", "variant", "seed", "record")
 
 
 def _score_options(command: argparse.ArgumentParser) -> None:
@@ -50,7 +50,7 @@ def _score_options(command: argparse.ArgumentParser) -> None:
         help="or J and F of every frame, to be taken as they are",
     )
     flags.add_argument("--out", type=Path, metavar="SCORES.csv")
-    flags.add_argument("--engine", choices=_ENGINES, help="default: builtin")
+    flags.add_argument("--engine", choices=_ENGINES, help=default_of(Evaluation, "engine"))
     flags.add_argument(
         "--cross-check",
         choices=_CROSS_CHECKS,
@@ -73,12 +73,11 @@ def _job(options: argparse.Namespace) -> ScoringJob:
     adopts = hasattr(options, "scores")
     evaluation = {"cross_check": "off", **given_of(options, Evaluation.model_fields)}
     flags = {
-        **given_of(options, _OWN),
+        **given_of(options, ScoringJob.model_fields),
         "source": options.scores if adopts else options.masks,
         "adopts": adopts,
         "videos": videos_of(options),
         "evaluation": evaluation,
-        "processes": options.processes,
     }
     return validated(ScoringJob, flags, COMMAND_LINE)
 

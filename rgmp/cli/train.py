@@ -62,7 +62,7 @@ def _planned(study: plan.Plan, options: argparse.Namespace) -> plan.Training:
         UserError: the plan has none of that name.
     """
     for training in study.trainings:
-        if training.folder == f"weights/{options.training}":
+        if training.folder == layout.training(options.training):
             return training
     raise UserError(f"{options.training}: no such training in {options.results / layout.PLAN}")
 

@@ -6,7 +6,7 @@ at `records/masks/...` and `records/scores/...`. What a training makes is named 
 `rgmp.training.job`.
 """
 
-from rgmp.config.base import Benchmark, Stage
+from rgmp.config.base import Benchmark
 from rgmp.training.job import CURVE, WEIGHTS
 
 PLAN = "plan.json"
@@ -17,8 +17,9 @@ TABLES = "tables"
 FIGURES = "figures"
 LOGS = "logs"
 MASKS = "masks"
-DAVIS = "data/davis"
-STILLS = "data/stills"
+DATA = "data"  # of a study that renders its own
+DAVIS = f"{DATA}/davis"
+STILLS = f"{DATA}/stills"
 
 
 def run(benchmark: Benchmark, variant: str, seed: int) -> str:
@@ -36,14 +37,9 @@ def external(benchmark: Benchmark, method: str) -> str:
     return f"{benchmark}/{method}/external"
 
 
-def trainings(stage: Stage) -> str:
-    """The folder of a stage's trainings."""
-    return f"weights/{stage}"
-
-
-def training(stage: Stage, slug: str, identity: str) -> str:
-    """The folder of a training."""
-    return f"{trainings(stage)}/{slug}-{identity}"
+def training(name: str) -> str:
+    """The folder of a training, which is called STAGE/SLUG-IDENTITY."""
+    return f"weights/{name}"
 
 
 def weights(training: str) -> str:

@@ -152,7 +152,7 @@ def _run(
         ]
         identity = _identity(settings, network, digest, parent, seed, digests)
         shared = trainings.get(identity)
-        there = sorted((folder / layout.trainings(stage)).glob(f"*-{identity}"))
+        there = sorted((folder / layout.training(stage)).glob(f"*-{identity}"))
         named = there[0].name.removesuffix(f"-{identity}") if there else f"{variant}-seed{seed}"
         slug = shared.slug if shared else named
         trainings[identity] = Training(
@@ -162,7 +162,7 @@ def _run(
             seed=seed,
             parent=parent,
             data=digest,
-            folder=layout.training(stage, slug, identity),
+            folder=layout.training(f"{stage}/{slug}-{identity}"),
             variants=(*(shared.variants if shared else ()), variant),
             settings=settings,
         )

@@ -67,7 +67,7 @@ def resolve_study():
 
 def training_of(wildcards):
     """The planned training that the wildcards name."""
-    named = f"weights/{wildcards.stage}/{wildcards.training}"
+    named = layout.training(f"{wildcards.stage}/{wildcards.training}")
     return next(t for t in plan.trainings if t.folder == named)
 
 
@@ -148,7 +148,7 @@ def adoption_digest(wildcards):
 
 def data_tree(wildcards):
     """The rendered benchmark, where the study reads it."""
-    return [folder / "data"] if plan.embedded else []
+    return [folder / layout.DATA] if plan.embedded else []
 
 
 def check_options(wildcards):
