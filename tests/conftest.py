@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from rgmp.runtime.cores import usable_cores
+
 # The workers of pytest-xdist share the cores; torch reads this when a test first imports it.
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // int(workers))))
 
 TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"

@@ -75,10 +75,10 @@ def _network_of(options: argparse.Namespace) -> dict[str, Any]:
 def _propagator(job: NetworkJob) -> "tuple[Propagator, dict[str, Any]]":
     """The network ready to run, and what a record says of it."""
     from rgmp.inference.propagator import Propagator
-    from rgmp.model import weights as checkpoint
+    from rgmp.model import weights
     from rgmp.runtime import device, precision
 
-    network, metadata = checkpoint.load(job.weights)
+    network, metadata = weights.load(job.weights)
     chosen = device.choose(job.device, job.threads, job.jobs_per_gpu)
     settled = precision.choose(job.settings.precision, chosen, training=False)
     settings = job.settings.model_copy(update={"precision": settled})

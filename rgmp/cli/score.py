@@ -85,7 +85,7 @@ def _job(options: argparse.Namespace) -> ScoringJob:
 def _score(options: argparse.Namespace) -> None:
     job = _job(options)
     from rgmp.evaluation import score_table
-    from rgmp.evaluation import summary as statistics
+    from rgmp.evaluation.summary import per_object, summarise
 
     given = [job.source] if job.adopts else files.files_below(job.source, "*.png")
     files.require_target(job.out, chain(given, davis.files_of(job.videos.davis)))
@@ -103,7 +103,7 @@ def _score(options: argparse.Namespace) -> None:
         score_table.write_scores(job.out, rows)
         sequences = job.videos.open()
         record.inputs["data"] = files.digest_of_all([p for s in sequences for p in s.annotations])
-        summary = statistics.summarise(statistics.per_object(rows))
+        summary = summarise(per_object(rows))
         record.results.update({name: value.mean for name, value in summary.items()})
         record.outputs["scores"] = files.digest_of_file(job.out)
     for name, value in summary.items():

@@ -86,7 +86,7 @@ def _recording_training(
 
 def _is_trained(options: argparse.Namespace, training: plan.Training, weights: Path) -> bool:
     """Whether the weights are there, and are those of which the training's record speaks."""
-    path = options.record or record.record_path(options.results, training.folder)
+    path = options.record or options.results / layout.record(training.folder)
     if not (weights.is_file() and path.is_file()):
         return False
     made = record.read(path)

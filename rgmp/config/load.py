@@ -7,6 +7,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import (
     BaseModel,
+    TypeAdapter,
     ValidationError,
 )
 
@@ -113,6 +114,22 @@ def validated(model: type[M], value: Any, path: Path, prefix: str = "") -> M:
         first, *rest = faults
         more = f" (and {len(rest)} more)" if rest else ""
         raise UserError(f"{path}: {_complaint(model, first, prefix)}{more}") from error
+
+
+def require_shape(
+    shape: TypeAdapter[Any], value: Any, path: Path, what: str, what_to_do: str
+) -> None:
+    """Check what a file of ours holds against the type that its readers rely on.
+
+    Raises:
+        UserError: its first fault: the file at `path` is not `what`; ends with `what_to_do`.
+    """
+    try:
+        shape.validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        raise UserError(f"{path}: not {what} ({where}: {first['msg']}); {what_to_do}") from error
 
 
 def _complaint(model: type[BaseModel], error: Mapping[str, Any], prefix: str) -> str:

@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NotRequired
 
@@ -85,9 +86,17 @@ def _file_of(module: str) -> Path | None:
     return path if module.startswith("rgmp.") and path.is_file() else None
 
 
-def _imported_by(file: Path) -> Iterator[str]:
-    """Every name that a file imports of this package, and what it might be a part of."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+@cache
+def _imported_by(file: Path) -> tuple[str, ...]:
+    """Every name that a file imports of this package, and what it might be a part of.
+
+    Kept, for the rules of the workflow rest on the same modules several times over.
+    """
+    return tuple(_imports(ast.parse(file.read_text(encoding="utf-8"))))
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names if name.name.startswith("rgmp"))
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rgmp"):

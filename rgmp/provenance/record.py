@@ -1,6 +1,6 @@
 """Provenance: every job writes one JSON that says what it was, from what, with what, on what.
 
-    with recording(record_path(folder, name), kind="train", name=name, ...) as record:
+    with recording(path, kind="train", name=name, ...) as record:
         ...
         record.results["samples"] = 12
         record.outputs["weights.safetensors"] = digest_of_file(weights)
@@ -18,9 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
+from rgmp.config.load import require_shape
 from rgmp.errors import UserError
 from rgmp.provenance.code import Code, package_versions, running_code
 from rgmp.provenance.machine import Machine, determinism, peak_gpu_memory, peak_memory, this_machine
@@ -87,7 +88,7 @@ def recording(
     """Run a job's block and, where it ends well, write its record to `path`.
 
     Args:
-        path: the record's file, usually `record_path(folder, name)`; None: nothing is written.
+        path: the record's file; None: nothing is written.
         kind: the `rgmp` command that runs.
         name: what the job makes, as a path under the study's folder without its suffix.
         study: the study, where the job belongs to one.
@@ -134,11 +135,6 @@ def recording(
     write_json(path, record)
 
 
-def record_path(folder: Path, name: str) -> Path:
-    """Where, in a study's folder, the record called `name` lies."""
-    return folder / "records" / f"{name}.json"
-
-
 def require_place(path: Path) -> None:
     """Prove before a job that its record can be written, in place of nothing but a record.
 
@@ -172,15 +168,7 @@ def read(path: Path) -> Record:
         UserError: it is missing, no JSON, or no record.
     """
     value = read_json(path)
-    try:
-        _RECORD.validate_python(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise UserError(
-            f"{path}: not a record of a job ({where}: {first['msg']}); remove it and run the job "
-            "again"
-        ) from error
+    require_shape(_RECORD, value, path, "a record of a job", "remove it and run the job again")
     return cast(Record, value)
 
 

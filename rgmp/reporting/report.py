@@ -21,7 +21,7 @@ from rgmp.reporting import catalog, tables
 from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import NOTHING, duration, interval, points
 from rgmp.runtime.files import read_json, write_text
-from rgmp.study.layout import RUNS
+from rgmp.study import layout
 from rgmp.study.results import Results, commit_of, load, seconds_of
 
 
@@ -68,7 +68,7 @@ class Runs:
 
 
 def _runs(folder: Path) -> Runs:
-    path = folder / RUNS
+    path = folder / layout.RUNS
     if not path.is_file():
         return Runs("", None, {})
     try:
@@ -111,7 +111,7 @@ def write(results: Path) -> None:
             _provenance(study, runs, record) for record in study.records if not _is_beside(record)
         ],
     )
-    write_text(results / "report.html", html)
+    write_text(results / layout.REPORT, html)
 
 
 def _verdict(study: Results, benchmark: Benchmark) -> str:
@@ -161,7 +161,7 @@ def _found(study: Results, variant: str) -> str:
 def _figure(study: Results, entry: catalog.Entry) -> dict[str, str]:
     """A figure, how to read it, and what made it."""
     return {
-        "image": _embedded(study.folder / "figures" / f"{entry.name}.png"),
+        "image": _embedded(study.folder / layout.FIGURES / f"{entry.name}.png"),
         "caption": entry.caption_for(study.plan.seeds),
         "title": entry.title,
         "made": _made(study, entry, "figures"),

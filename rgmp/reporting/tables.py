@@ -28,6 +28,7 @@ from rgmp.reporting.typesetting import (
 )
 from rgmp.runtime import cores
 from rgmp.runtime.files import write_text
+from rgmp.study import layout
 from rgmp.study.results import Results, load, seconds_of
 
 NOT_TRAINED = "Not trained here"
@@ -52,7 +53,7 @@ def write(results: Path) -> None:
         UserError: the folder is none of a study, or one of its files is broken.
     """
     for table in build(load(results)):
-        path = results / "tables" / table.name
+        path = results / layout.TABLES / table.name
         write_text(path.with_suffix(".csv"), as_csv(table))
         write_text(path.with_suffix(".md"), as_markdown(table))
         write_text(path.with_suffix(".tex"), as_latex(table))

@@ -98,7 +98,8 @@ def reading(path: Path, what_to_do: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
+        below = error.filename not in {None, path, str(path)}
+        where = f": {error.filename}" if below else ""
         raise UserError(
             f"{path}: cannot be read ({error.strerror}{where}); {what_to_do}"
         ) from error
@@ -214,9 +215,8 @@ def read_text(path: Path, what_to_do: str, encoding: str = "utf-8") -> str:
     """
     require_regular(path, what_to_do)
     try:
-        return path.read_text(encoding=encoding)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); {what_to_do}") from error
+        with reading(path, what_to_do):
+            return path.read_text(encoding=encoding)
     except ValueError as error:
         raise UserError(f"{path}: is no UTF-8 text ({error}); {what_to_do}") from error
 
@@ -283,16 +283,13 @@ class Digests:
         Raises:
             UserError: there is no such file, or it cannot be read.
         """
-        status = require_regular(path, "see the paths in the study")
+        what_to_do = "see the paths in the study"
+        status = require_regular(path, what_to_do)
         key = str(path.absolute())
         stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
         known = self._known.get(key)
-        try:
+        with reading(path, what_to_do):
             digest = known[-1] if known and known[:-1] == stamp else digest_of_file(path)
-        except OSError as error:
-            raise UserError(
-                f"{path}: cannot be read ({error.strerror}); see the paths in the study"
-            ) from error
         self._used[key] = [*stamp, digest]
         return digest
 

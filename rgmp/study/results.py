@@ -11,10 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from rgmp.config.base import Benchmark
+from rgmp.config.load import require_shape
 from rgmp.errors import UserError
 from rgmp.evaluation.comparison import Difference, compare
 from rgmp.evaluation.engines import AGREEMENT
@@ -267,14 +268,7 @@ def _read_speed(path: Path) -> dict[str, Any]:
         UserError: it is no such file.
     """
     value: dict[str, Any] = read_json(path)
-    try:
-        _SPEED.validate_python(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise UserError(
-            f"{path}: not a speed file ({where}: {first['msg']}); remove it and measure again"
-        ) from error
+    require_shape(_SPEED, value, path, "a speed file", "remove it and measure again")
     return value
 
 

@@ -1,4 +1,4 @@
-"""What a training leaves on the disk while it runs: its curve, and states from which it resumes."""
+"""The states on the disk from which a killed training resumes."""
 
 import hashlib
 import io

@@ -101,12 +101,12 @@ def test_under_an_occluders_uncertain_edge_the_truth_is_not_known(tmp_path: Path
     mask[:, WIDTH // 2 - 1] = 128
     Image.fromarray(mask).save(stills.masks / "0.png")
     image, shape = find_stills([stills])[0].load(Decoded(64))
-    from rgmp.data import pairs as synthesis
+    from rgmp.data import pairs
     from rgmp.data.augment import View
 
     view = View(np.eye(3), None, (HEIGHT, WIDTH), (HEIGHT, WIDTH))
     truth = torch.ones((HEIGHT, WIDTH), dtype=torch.uint8)
-    _, left = synthesis._occlude((image, truth), image, shape, view)
+    _, left = pairs._occlude((image, truth), image, shape, view)
     assert (left[:, : WIDTH // 2 - 1] == 0).all()
     assert (left[:, WIDTH // 2 - 1] == IGNORE).all()
     assert (left[:, WIDTH // 2 :] == 1).all()

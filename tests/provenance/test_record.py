@@ -12,12 +12,13 @@ import torch
 
 import rgmp
 from rgmp.errors import UserError
-from rgmp.provenance import code as records
-from rgmp.provenance.record import Record, read_all, record_path, recording
+from rgmp.provenance import code
+from rgmp.provenance.record import Record, read_all, recording
+from rgmp.study import layout
 
 
 def test_record_holds_what_the_job_was_told_and_what_it_found(tmp_path: Path) -> None:
-    path = record_path(tmp_path, "scores/davis2016/full/seed1")
+    path = tmp_path / layout.record("scores/davis2016/full/seed1")
     about: dict[str, Any] = {
         "kind": "score",
         "name": "scores/davis2016/full/seed1",
@@ -79,7 +80,7 @@ def test_numbers_that_json_lacks_become_null(tmp_path: Path) -> None:
 
 def test_all_records_are_read_by_name_but_none_being_written(tmp_path: Path) -> None:
     for name in ("weights/finetune/b", "data", "weights/finetune/a"):
-        with recording(record_path(tmp_path, name), kind="check", name=name):
+        with recording((tmp_path / layout.record(name)), kind="check", name=name):
             pass
     hidden = tmp_path / "records" / "weights" / ".c.json.x1y2" / "c.json"
     hidden.parent.mkdir()
@@ -93,7 +94,7 @@ def test_no_records_are_none(tmp_path: Path) -> None:
 
 
 def test_record_that_is_no_json_is_named(tmp_path: Path) -> None:
-    path = record_path(tmp_path, "data")
+    path = tmp_path / layout.record("data")
     path.parent.mkdir()
     path.write_text("{")
     with pytest.raises(UserError, match=r"records/data\.json: is no JSON"):
@@ -102,7 +103,7 @@ def test_record_that_is_no_json_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["code", "inputs", "machine", "results"])
 def test_a_record_of_the_wrong_types_is_named(tmp_path: Path, key: str) -> None:
-    with recording(path := record_path(tmp_path, "data"), kind="check", name="data"):
+    with recording(path := (tmp_path / layout.record("data")), kind="check", name="data"):
         pass
     assert len(read_all(tmp_path)) == 1
     path.write_text(json.dumps({**json.loads(path.read_text()), key: 1}))
@@ -112,7 +113,7 @@ def test_a_record_of_the_wrong_types_is_named(tmp_path: Path, key: str) -> None:
 
 @pytest.mark.parametrize("text", ["{}", "[]", "1", '{"kind": "train"}'])
 def test_json_that_is_no_record_is_named(tmp_path: Path, text: str) -> None:
-    path = record_path(tmp_path, "data")
+    path = tmp_path / layout.record("data")
     path.parent.mkdir()
     path.write_text(text)
     with pytest.raises(UserError, match=r"records/data\.json: not a record of a job"):
@@ -139,32 +140,32 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def test_clean_checkout_gives_its_commit(checkout: Path) -> None:
-    assert records._commit(checkout / "package") == (_git(checkout, "rev-parse", "HEAD"), False)
+    assert code._commit(checkout / "package") == (_git(checkout, "rev-parse", "HEAD"), False)
 
 
 def test_ignored_files_are_no_dirt(checkout: Path) -> None:
     (checkout / "results").mkdir()
     (checkout / "results" / "report.html").touch()
-    assert records._commit(checkout / "package")[1] is False
+    assert code._commit(checkout / "package")[1] is False
 
 
 @pytest.mark.parametrize("name", ["package/__init__.py", "ablations.yaml"])
 def test_changed_and_new_files_are_dirt(checkout: Path, name: str) -> None:
     (checkout / name).write_text("changed = True\n")
-    assert records._commit(checkout / "package")[1] is True
+    assert code._commit(checkout / "package")[1] is True
 
 
 def test_package_installed_under_anothers_checkout_has_no_commit(checkout: Path) -> None:
     installed = checkout / ".venv" / "package"
     shutil.copytree(checkout / "package", installed)
-    assert records._commit(installed) == (None, None)
+    assert code._commit(installed) == (None, None)
 
 
 def test_checkout_without_a_commit_has_none(tmp_path: Path) -> None:
     (tmp_path / "__init__.py").touch()
     _git(tmp_path, "init", "--quiet")
     _git(tmp_path, "add", ".")
-    assert records._commit(tmp_path) == (None, None)
+    assert code._commit(tmp_path) == (None, None)
 
 
 def test_job_runs_where_git_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,8 +32,9 @@ from rgmp.cli.main import main
 from rgmp.config.base import Stage
 from rgmp.errors import UserError
 from rgmp.provenance.code import package_sources
-from rgmp.provenance.record import record_path, recording
+from rgmp.provenance.record import recording
 from rgmp.runtime.files import digest_of_file
+from rgmp.study import layout
 from rgmp.study.plan import Training, load_plan, save
 from rgmp.study.resolve import resolve
 from rgmp.tracking.store import Tracked, track
@@ -148,7 +149,7 @@ def write_record(
     outputs: dict[str, str] | None = None,
     **about: Any,
 ) -> None:
-    path = record_path(folder, name)
+    path = folder / layout.record(name)
     with recording(path, kind=kind, name=name, study="tiny", **about) as record:
         record.results.update(results or {})
         record.outputs.update(outputs or {})
@@ -410,7 +411,7 @@ def test_changed_variant_gets_a_new_run_and_its_children_move_below_it(folder: P
 
 def test_training_is_followed_while_it_runs(folder: Path) -> None:
     training = training_of(folder, "finetune")
-    record = record_path(folder, training.folder)
+    record = folder / layout.record(training.folder)
     record.rename(folder / "kept")
     write_curve(folder, training, 2)
     early = retrack(folder)
@@ -430,7 +431,7 @@ def test_training_is_followed_while_it_runs(folder: Path) -> None:
 
 def test_training_that_has_ceased_to_log_is_killed_until_it_logs_again(folder: Path) -> None:
     training = training_of(folder, "finetune")
-    record_path(folder, training.folder).unlink()
+    (folder / layout.record(training.folder)).unlink()
     past = time.time() - 3600
     os.utime(folder / training.folder / "metrics.jsonl", (past, past))
     assert retrack(folder).runs[training.folder].info.status == "KILLED"
@@ -440,7 +441,7 @@ def test_training_that_has_ceased_to_log_is_killed_until_it_logs_again(folder: P
 
 def test_training_that_starts_anew_differently_leaves_no_point_of_the_old(folder: Path) -> None:
     training = training_of(folder, "finetune")
-    record_path(folder, training.folder).unlink()
+    (folder / layout.record(training.folder)).unlink()
     tracked(folder)
     path = folder / training.folder / "metrics.jsonl"
     path.write_text('{"step": 1, "loss": 7.0, "J": 0.0, "seconds": 1.0}\n')
@@ -451,7 +452,7 @@ def test_training_that_starts_anew_differently_leaves_no_point_of_the_old(folder
 def test_finished_training_stays_while_it_is_made_again(folder: Path) -> None:
     training = training_of(folder, "finetune")
     before = retrack(folder)
-    record_path(folder, training.folder).unlink()
+    (folder / layout.record(training.folder)).unlink()
     write_curve(folder, training, 1)
     during = retrack(folder)
     assert during.content()[training.folder] == before.content()[training.folder]
@@ -463,14 +464,14 @@ def test_finished_training_stays_while_it_is_made_again(folder: Path) -> None:
 
 def test_training_that_the_study_has_dropped_does_not_run_for_ever(folder: Path) -> None:
     training = training_of(folder, "finetune")
-    record_path(folder, training.folder).unlink()
+    (folder / layout.record(training.folder)).unlink()
     assert retrack(folder).runs[training.folder].info.status == "RUNNING"
     (folder / training.folder / "metrics.jsonl").unlink()
     assert retrack(folder).runs[training.folder].info.status == "KILLED"
 
 
 def test_variant_that_is_not_scored_is_not_finished(folder: Path) -> None:
-    record_path(folder, "scores/davis2016/full/seed0").unlink()
+    (folder / layout.record("scores/davis2016/full/seed0")).unlink()
     store = retrack(folder)
     unfinished = {n for n, run in store.runs.items() if run.info.status != "FINISHED"}
     assert unfinished == {"study", "full/seed0"}
@@ -479,7 +480,7 @@ def test_variant_that_is_not_scored_is_not_finished(folder: Path) -> None:
 def test_study_is_followed_until_it_is_whole(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record = record_path(folder, "scores/davis2016/full/seed0")
+    record = folder / layout.record("scores/davis2016/full/seed0")
     record.rename(folder / "kept")
     waited, sleep = [], time.sleep
 

@@ -14,6 +14,7 @@ from rgmp.config.base import Benchmark
 from rgmp.data import davis
 from rgmp.data.davis import Labels
 from rgmp.reporting.figures.style import PALETTE
+from rgmp.study import layout
 from rgmp.study.results import Results
 
 OBJECT_COLOURS = [PALETTE[i] for i in (3, 9, 8, 2, 6, 0, 1, 4, 5, 7)]  # 1, 2, ...: vivid ones first
@@ -35,7 +36,7 @@ class Shot(NamedTuple):
 
 def within_reach(results: Results) -> bool:
     """Whether there are pictures to show, here: tables may travel without frames and masks."""
-    return (results.davis / "JPEGImages").is_dir() and (results.folder / "masks").is_dir()
+    return (results.davis / "JPEGImages").is_dir() and (results.folder / layout.MASKS).is_dir()
 
 
 def parting(
@@ -68,7 +69,9 @@ def mask_of(results: Results, shot: Shot, method: str) -> Path | None:
     """The file of a method's mask; None where it has none: not scored there, or by scores alone."""
     if method not in shot.regions:
         return None
-    folder = results.folder / "masks" / shot.benchmark / method / f"seed{results.plan.seeds[0]}"
+    folder = results.folder / layout.masks(
+        layout.run(shot.benchmark, method, results.plan.seeds[0])
+    )
     if method in results.external:
         given = results.external[method].masks.get(shot.benchmark)
         if given is None or not given.is_dir():

@@ -17,6 +17,7 @@ from rgmp.reporting.figures.style import (
     line_of,
 )
 from rgmp.reporting.labels import STAGE_TITLES
+from rgmp.study import layout
 from rgmp.study.results import Results, read_metrics
 
 Metrics = list[dict[str, float]]
@@ -57,7 +58,7 @@ def _curves(results: Results) -> dict[tuple[Stage, str], list[Metrics]]:
     """The curves that are there, one a seed, by stage and the first variant that they serve."""
     groups: dict[tuple[Stage, str], list[Metrics]] = defaultdict(list)
     for training in results.plan.trainings:
-        if metrics := read_metrics(results.folder / training.folder / "metrics.jsonl"):
+        if metrics := read_metrics(results.folder / layout.curve(training.folder)):
             groups[training.stage, training.variants[0]].append(metrics)
     return dict(groups)
 

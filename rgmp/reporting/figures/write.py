@@ -15,6 +15,7 @@ from PIL import Image
 from rgmp.reporting import catalog
 from rgmp.reporting.figures import style
 from rgmp.runtime.files import appearing
+from rgmp.study import layout
 from rgmp.study.results import Results, load
 
 Builder = Callable[[Results], Figure | str]
@@ -34,7 +35,7 @@ def write(results: Path) -> None:
         for entry in catalog.FIGURES:
             drawn = builder_of(entry)(study)
             figure = _in_words(study, drawn) if isinstance(drawn, str) else drawn
-            path = results / "figures" / entry.name
+            path = results / layout.FIGURES / entry.name
             with appearing(path.with_suffix(".png")) as temporary:
                 _save_png(figure, temporary)
             with appearing(path.with_suffix(".pdf")) as temporary:
