@@ -34,7 +34,7 @@ def _train(options: argparse.Namespace) -> None:
 
     machine = job.machine
     with (
-        distributed.joined() as processes,
+        distributed.process_group() as processes,
         locks.alone_in(job.folder) if processes.leads else nullcontext(),
     ):
         if processes.any(int(processes.leads and _is_trained(options, training, job.weights))):
@@ -148,7 +148,7 @@ def _preview(options: argparse.Namespace) -> None:
 
     samples = Samples(job.data, job.settings, job.seed, job.machine.decoded_megabytes)
     picture = preview.paint(samples.of_step(options.step, options.samples))
-    with files.appearing(options.out) as temporary:
+    with files.atomic_path(options.out) as temporary:
         picture.save(temporary, format="PNG")
     print(visible(f"{options.out}: seed {job.seed}, {job.stage}, step {options.step}"))
 

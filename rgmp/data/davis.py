@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.errors import UserError
-from rgmp.runtime.files import appearing, digest_of_all, files_below, reading, require_regular
+from rgmp.runtime.files import atomic_path, digest_of_all, files_below, reading, require_regular
 
 VOID = 255
 
@@ -218,7 +218,7 @@ def write_mask(path: Path, labels: Labels) -> None:
     """Write labels, uint8 (H, W), as a PNG with DAVIS's palette, whole or not at all."""
     image = Image.fromarray(labels, mode="P")
     image.putpalette(PALETTE)
-    with appearing(path) as temporary:
+    with atomic_path(path) as temporary:
         image.save(temporary, format="PNG")
 
 

@@ -15,7 +15,7 @@ from rgmp.config.base import Benchmark
 from rgmp.data import davis
 from rgmp.errors import UserError
 from rgmp.inference.propagator import Propagator, download
-from rgmp.runtime.files import appearing_folder, read_json, write_json
+from rgmp.runtime.files import atomic_folder, read_json, write_json
 
 _THREADS = 4
 """Threads that decode frames ahead, and as many that encode masks behind."""
@@ -40,7 +40,7 @@ def segment_sequence(
         UserError: a file cannot be read or `out` cannot be written, or is there.
     """
     first = davis.read_annotation(sequence.annotations[0], benchmark)
-    with appearing_folder(out) as folder, _Writing() as writing:
+    with atomic_folder(out) as folder, _Writing() as writing:
         folder.mkdir()
         for number, (path, frame) in enumerate(_read_ahead(sequence.frames)):
             try:

@@ -27,7 +27,7 @@ def render(out: Path, seed: int) -> None:
     Raises:
         UserError: `out` cannot be written, or is there and no empty folder.
     """
-    with files.appearing_folder(out) as folder:
+    with files.atomic_folder(out) as folder:
         for split, names in (("train", TRAIN), ("val", VAL)):
             for year in ("2016", "2017"):
                 listing = folder / "davis" / "ImageSets" / year / f"{split}.txt"
@@ -77,5 +77,5 @@ def contact_sheet(root: Path, path: Path, columns: int = 6) -> None:
             caption = ImageDraw.Draw(row)
             caption.text((4, 2), name, fill="white", stroke_width=1, stroke_fill="black")
             rows.append(np.asarray(row))
-    with files.appearing(path) as temporary:
+    with files.atomic_path(path) as temporary:
         Image.fromarray(np.vstack(rows)).save(temporary, format="JPEG", quality=85)

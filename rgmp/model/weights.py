@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from rgmp.config.method import Network
 from rgmp.errors import UserError
 from rgmp.model.network import RGMP
-from rgmp.runtime.files import appearing, require_regular
+from rgmp.runtime.files import atomic_path, require_regular
 
 _METADATA = "rgmp"
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
@@ -49,7 +49,7 @@ def save(path: Path, network: RGMP, metadata: Mapping[str, str]) -> None:
     # one key: safetensors writes several in an order that changes from run to run
     described = json.dumps({**metadata, "network": settings}, sort_keys=True)
     content = safetensors.torch.save(tensors, metadata={_METADATA: described})
-    with appearing(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 

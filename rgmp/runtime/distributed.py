@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-_PATIENCE = timedelta(days=7)  # others may hold the GPUs; torchrun itself ends a team that lost one
+_TIMEOUT = timedelta(days=7)  # others may hold the GPUs; torchrun itself ends a team that lost one
 
 
 class Team(NamedTuple):
@@ -59,12 +59,12 @@ ALONE = Team()
 
 
 @contextmanager
-def joined() -> Iterator[Team]:
+def process_group() -> Iterator[Team]:
     """Meet the others that torchrun started, if it did."""
     if not dist.is_torchelastic_launched():
         yield ALONE
         return
     gpus = torch.cuda.is_available()
-    dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=_PATIENCE)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=_TIMEOUT)
     yield Team(dist.get_rank(), dist.get_world_size())
     dist.destroy_process_group()

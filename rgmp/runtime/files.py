@@ -16,7 +16,7 @@ from rgmp.errors import UserError
 
 
 @contextmanager
-def appearing(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary name for a file; rename it to `path` when the block ends well.
 
     A block that raises, or a process that is killed, leaves `path` as it was. A file that is there
@@ -34,13 +34,13 @@ def appearing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def appearing_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary name for a folder; rename it to `path` when the block ends well.
 
     A block that raises, or a process that is killed, leaves nothing at `path`.
 
     Raises:
-        UserError: something is at `path` that is no empty folder, or as `appearing`.
+        UserError: something is at `path` that is no empty folder, or as `atomic_path`.
     """
     if os.path.lexists(path):
         try:
@@ -198,7 +198,7 @@ def require_writable(folder: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` (UTF-8) to `path`, whole or not at all."""
-    with appearing(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -235,7 +235,7 @@ def read_json(path: Path) -> Any:
 
 
 def files_below(folder: Path, pattern: str = "*") -> list[Path]:
-    """Files below a folder, sorted, without those that are being written (`appearing`)."""
+    """Files below a folder, sorted, without those that are being written (`atomic_path`)."""
     return sorted(
         path
         for path in folder.rglob(pattern)

@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 import torch
 
 from rgmp.model.network import RGMP
-from rgmp.runtime.files import appearing
+from rgmp.runtime.files import atomic_path
 from rgmp.training.journal import Journal
 
 
@@ -40,7 +40,9 @@ class Attempts:
         }
         buffer = io.BytesIO()  # written to a full disk, torch.save would raise no OSError
         torch.save(state, buffer)
-        with appearing(self._folder / f"{step:08d}-{_digest(buffer.getbuffer())}.pt") as temporary:
+        with atomic_path(
+            self._folder / f"{step:08d}-{_digest(buffer.getbuffer())}.pt"
+        ) as temporary:
             temporary.write_bytes(buffer.getbuffer())
         for old in self._states()[:-2]:
             old.unlink()
