@@ -192,7 +192,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         "stills/images/1.jpg: mask stills/masks/1.png is missing",
     ),
     "check: stills of five parts": (
-        [*CHECK, "--stills", *"abcde"], nothing, "expected 2 to 4 values: images, masks, labels, names"
+        [*CHECK, "--stills", *"abcde"], nothing, "expected 2 to 4 values: images, masks"
     ),
     "check: first weights are none": (
         [*CHECK, "--weights", "text.pth", "resnet18"],
@@ -220,7 +220,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         [*INFER, "--masks", "out", "--weights", "davis"], nothing, "davis: cannot be read (is"
     ),
     "infer: unwritable masks": ([*INFER, "--masks", "file/out"], nothing, "file/out"),
-    "infer: masks among other files": ([*INFER, "--masks", "stills"], nothing, "stills: holds"),
+    "infer: masks among other files": ([*INFER, "--masks", "stills"], nothing, "stills: contains other files"),
     "infer: unwritable record": (
         [*INFER, "--masks", "out", "--record", "file/record.json"], nothing, "file"
     ),
