@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from rgmp.config.method import Network
+from rgmp.model.resnet import BasicBlock, Bottleneck, group
 
 STRIDE = 32
 """The network's input height and width must be multiples of this."""
@@ -67,7 +67,7 @@ class Encoder(nn.Module):
         self.channels = [block.expansion * p for p in planes]
         inputs = [width, *self.channels[:3]]
         layers = [
-            _layer(block, inputs[i], planes[i], depths[i], 1 if i == 0 else 2) for i in range(4)
+            group(block, inputs[i], planes[i], depths[i], 1 if i == 0 else 2) for i in range(4)
         ]
         self.layer1, self.layer2, self.layer3, self.layer4 = layers
         for module in self.modules():
@@ -98,34 +98,6 @@ class Encoder(nn.Module):
         r3 = self.layer2(r2)
         r4 = self.layer3(r3)
         return Pyramid(r2, r3, r4, self.layer4(r4))
-
-
-class Projection(nn.Conv2d):
-    """A strided 1x1 convolution, computed with stride 1 on the subsampled pixels.
-
-    Results and `state_dict` are the same. With channels last, oneDNN's own strided kernel writes
-    beyond its workspace in the backward pass if there are fewer input channels than fit in the
-    CPU's vectors (8 with AVX2, 16 with AVX-512): it crashes, or silently gives wrong gradients
-    (uxlfoundation/oneDNN issue 6035).
-    """
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that nn.Conv2d gives it
-        """Map (B, inputs, H, W) to (B, outputs, ceil(H / stride), ceil(W / stride))."""
-        down, right = self.stride
-        return F.conv2d(input[..., ::down, ::right], self.weight, self.bias)
-
-
-def _layer(
-    block: type[BasicBlock] | type[Bottleneck], inputs: int, planes: int, depth: int, stride: int
-) -> nn.Sequential:
-    """One of the four groups of residual blocks, as torchvision builds them."""
-    outputs = planes * block.expansion
-    shortcut = None
-    if stride != 1 or inputs != outputs:
-        convolution = Projection(inputs, outputs, 1, stride=stride, bias=False)
-        shortcut = nn.Sequential(convolution, nn.BatchNorm2d(outputs))
-    first = block(inputs, planes, stride, shortcut)
-    return nn.Sequential(first, *(block(outputs, planes) for _ in range(depth - 1)))
 
 
 def _conv3(inputs: int, outputs: int) -> nn.Conv2d:
@@ -305,12 +277,13 @@ def folded(network: RGMP) -> RGMP:
 
 def _fold_block(block: BasicBlock | Bottleneck) -> None:
     for name, convolution in list(block.named_children()):
-        if name.startswith("conv"):
-            norm = name.replace("conv", "bn")
-            setattr(block, name, fuse_conv_bn_eval(convolution, getattr(block, norm)))
-            setattr(block, norm, nn.Identity())
+        if isinstance(convolution, nn.Conv2d):
+            its_norm = name.replace("conv", "bn")
+            setattr(block, name, fuse_conv_bn_eval(convolution, getattr(block, its_norm)))
+            setattr(block, its_norm, nn.Identity())
     if block.downsample is not None:
-        block.downsample = nn.Sequential(fuse_conv_bn_eval(*block.downsample))
+        projection, norm = cast("tuple[nn.Conv2d, nn.BatchNorm2d]", block.downsample)
+        block.downsample = nn.Sequential(fuse_conv_bn_eval(projection, norm))
 
 
 @contextmanager
