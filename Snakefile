@@ -20,8 +20,10 @@ include: "workflow/rules/common.smk"
 report: "workflow/report/workflow.rst"
 
 
-# Not while the file is read: a dry run beside a run at work leaves it the plan that it works by.
+# Not while the file is read: a dry run beside a run at work leaves it the plan that it works by,
+# and its name on the lock.
 onstart:
+    name_holder(alive)
     save_plan(plan, Path("results") / plan.study)
 
 
