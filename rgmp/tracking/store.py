@@ -1,8 +1,8 @@
-"""Records mirrored in MLflow: what a study's files say, as runs that one can browse and compare.
+"""Mirror a study's records in MLflow, as runs to browse and compare.
 
-A study is an experiment; `rgmp.tracking.runs` says which runs it has. The files are the truth:
-`mirror` brings the store to what they say. It adds what is missing, leaves what is there, and may
-be killed at any moment and called again.
+A study is an experiment; `rgmp.tracking.runs` defines its runs. The files are the source of truth:
+`mirror` synchronises the store with them. It adds what is missing, keeps what exists, and may be
+killed at any moment and called again.
 """
 
 import json
@@ -23,11 +23,11 @@ from rgmp.runtime.markup import markdown_paragraph
 from rgmp.study.plan import Plan, load_plan
 from rgmp.tracking.runs import Mirror, Mirrored, milliseconds, read_mirrors
 
-# Read by MLflow when it is imported or called; what the user has set for the store stays.
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # no network access but to the store
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # what goes wrong, `rgmp track` says
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines a run
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a server that refuses: seconds
+# Read by MLflow when it is imported or called; the user's settings for the store are kept.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # no network access except to the store
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # `rgmp track` reports errors
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines per run
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # fail in seconds if a server refuses
 
 from mlflow import MlflowClient
 from mlflow.entities import (
@@ -41,7 +41,7 @@ from mlflow.entities import (
     RunTag,
 )
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError  # MLflow lets some of them through
+from sqlalchemy.exc import SQLAlchemyError  # MLflow does not catch all of them
 
 _NOTE = "mlflow.note.content"
 
@@ -49,21 +49,21 @@ _NOTE = "mlflow.note.content"
 def mirror(
     folder: Path, uri: str, weights_megabytes: float = 64, patience: float = 600
 ) -> Mirrored:
-    """Bring an MLflow store to what the files of a study say.
+    """Synchronise an MLflow store with the files of a study.
 
     Args:
         folder: the study's, `results/<study>`.
         uri: the store.
-        weights_megabytes: larger weights are named in the store, with their hash, not copied.
+        weights_megabytes: larger weights are logged by hash, not copied.
         patience: seconds to wait for another process that writes to this store.
 
     Raises:
-        UserError: the folder is none of a study, or one of its files is broken.
-        ConnectionError: the store is away, or cannot be written.
+        UserError: it is not a study folder, or one of its files is broken.
+        ConnectionError: the store is unavailable, or cannot be written.
     """
     plan = load_plan(folder)
     try:
-        # One at a time: two that look for a run before they add it would add it twice.
+        # One at a time: two processes that look for a run before adding it would add it twice.
         with _alone(uri, folder, patience):
             _make_database(uri)
             client = MlflowClient(tracking_uri=uri)
@@ -79,7 +79,7 @@ def mirror(
 
 
 def _has_server(uri: str) -> bool:
-    """Whether a server takes the artifacts, and decides where they go."""
+    """Whether a server receives the artifacts and decides where they are stored."""
     return not uri.startswith(("sqlite:", "postgresql", "mysql", "mssql"))
 
 
@@ -112,10 +112,10 @@ def _database(uri: str) -> Path | None:
 
 
 def _make_database(uri: str) -> None:
-    """Make the file of a SQLite store, whole or not at all: MLflow cannot repair one in part.
+    """Create the file of a SQLite store atomically: MLflow cannot repair an incomplete one.
 
     Raises:
-        IsADirectoryError: a folder has its name.
+        IsADirectoryError: its path is a folder.
     """
     path = _database(uri)
     if path is not None and path.is_dir():
@@ -132,10 +132,10 @@ def _make_database(uri: str) -> None:
 
 
 def _experiment(client: MlflowClient, plan: Plan, artifacts: Path | None) -> Experiment:
-    """Find or make the experiment of a study.
+    """Find or create the experiment of a study.
 
-    MLflow writes the place of the artifacts into it, as an absolute path, for ever: when `results/`
-    moves, remove mlflow.db and track again.
+    MLflow stores the artifact location in it as an absolute path for good: when `results/` moves,
+    remove mlflow.db and track again.
     """
     found: Experiment | None = client.get_experiment_by_name(plan.study)
     if found is None:
@@ -143,7 +143,7 @@ def _experiment(client: MlflowClient, plan: Plan, artifacts: Path | None) -> Exp
         note = f"{markdown_paragraph(plan.title)}." + (
             " Rendered toy data, not DAVIS." if plan.embedded else ""
         )
-        kind = "custom_model_development"  # opens the pages for training, not those for chat
+        kind = "custom_model_development"  # shows the pages for training, not those for chat
         tags = {_NOTE: note, "mlflow.experimentKind": kind, "file": plan.file}
         found = client.get_experiment(client.create_experiment(plan.study, location, tags))
     if found.lifecycle_stage == "deleted":
@@ -153,10 +153,10 @@ def _experiment(client: MlflowClient, plan: Plan, artifacts: Path | None) -> Exp
 
 @dataclass
 class _Store:
-    """An experiment of a store, and the runs there that mirror one study's folder.
+    """An experiment of a store, and its runs that mirror one study folder.
 
-    Others may mirror their results of the same study in the same store: the tag `folder` tells
-    whose a run is.
+    Others may mirror their own results of the same study in the same store: the tag `folder` tells
+    them apart.
     """
 
     client: MlflowClient
@@ -166,7 +166,7 @@ class _Store:
     ids: dict[str, str] = field(default_factory=dict)
 
     def bring(self, mirrors: Sequence[Mirror]) -> int:
-        """Write what differs; the number of runs that did."""
+        """Write the runs that differ and return their number."""
         known = {
             run.data.tags["record"]: run
             for run in _runs(self.client, self.experiment)
@@ -175,13 +175,13 @@ class _Store:
         written = sum(self._bring(mirror, known.get(mirror.name)) for mirror in mirrors)
         for mirror in mirrors:
             self._describe(mirror, known.get(mirror.name))
-        for name in known.keys() - self.ids.keys():  # of jobs that the study no longer has
+        for name in known.keys() - self.ids.keys():  # of jobs no longer in the study
             if known[name].info.status in {"RUNNING", "SCHEDULED"}:
                 self.client.set_terminated(known[name].info.run_id, "KILLED")
         return written
 
     def _bring(self, mirror: Mirror, run: Run | None) -> bool:
-        """Make a run what its mirror says; whether anything was to be written."""
+        """Update a run to its mirror; return whether anything was written."""
         parent = {"mlflow.parentRunId": self.ids[mirror.parent]} if mirror.parent else {}
         tags = {**mirror.tags, **parent, "digest": mirror.digest}
         if mirror.weights:
@@ -201,7 +201,7 @@ class _Store:
         return True
 
     def _describe(self, mirror: Mirror, run: Run | None) -> None:
-        """Say on a run's page, in Markdown, what it is and which runs it rests on."""
+        """Describe a run on its page, in Markdown, with links to the runs it depends on."""
         links = [
             f"{title}: [{name}](#/experiments/{self.experiment}/runs/{self.ids[name]})"
             for title, name in mirror.links.items()
@@ -226,16 +226,16 @@ def _runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
 
 
 def _is_as_it_should_be(run: Run, mirror: Mirror, tags: Mapping[str, str]) -> bool:
-    """Whether nothing is to be written; a training that runs anew keeps its last whole run."""
+    """Whether a run is up to date; a training run that is repeated keeps its last complete run."""
     if run.info.status == "FINISHED" and mirror.status in {"RUNNING", "KILLED"}:
         return True
     return run.info.status == mirror.status and tags.items() <= run.data.tags.items()
 
 
 def _is_of_another_job(client: MlflowClient, run: Run, mirror: Mirror) -> bool:
-    """Whether a run cannot become what the mirror says: MLflow keeps every param and point.
+    """Whether a run cannot be updated to the mirror, as MLflow keeps every param and point.
 
-    Its digest is written last but for its status, so a run that is FINISHED is whole.
+    The digest is written last, except for the status, so a FINISHED run is complete.
     """
     params = run.data.params
     if any(params.get(key, value) != value for key, value in mirror.params.items()):
@@ -247,7 +247,7 @@ def _is_of_another_job(client: MlflowClient, run: Run, mirror: Mirror) -> bool:
 
 
 def _write(client: MlflowClient, run: Run, mirror: Mirror, tags: Mapping[str, str]) -> None:
-    """Write the whole mirror but for what the run has; what says that it is whole comes last."""
+    """Write what the run lacks of the mirror; what marks it as complete comes last."""
     run_id = run.info.run_id
     params = [Param(k, v) for k, v in mirror.params.items() if k not in run.data.params]
     for some in _batches(params, 100):
@@ -276,10 +276,10 @@ def _write(client: MlflowClient, run: Run, mirror: Mirror, tags: Mapping[str, st
 
 
 def _write_curve(client: MlflowClient, run: Run, mirror: Mirror) -> None:
-    """Add the points that come after the run's last; a store would keep the others twice."""
+    """Add the points after the run's last; a store would duplicate the others."""
     last = max((point.step for point in _logged(client, run, mirror)), default=-1)
     new = [point for point in mirror.curve if point["step"] > last]
-    for points in _batches(new, 200):  # a call takes 1000 metrics, and all or none of them
+    for points in _batches(new, 200):  # a call takes at most 1000 metrics, all or none
         metrics = [
             Metric(key, value, run.info.start_time + milliseconds(p["seconds"]), int(p["step"]))
             for p in points
@@ -290,14 +290,14 @@ def _write_curve(client: MlflowClient, run: Run, mirror: Mirror) -> None:
 
 
 def _logged(client: MlflowClient, run: Run, mirror: Mirror) -> list[Metric]:
-    """The losses that a training's run has; every point has one."""
+    """The losses already logged for a training run; every point has one."""
     return client.get_metric_history(run.info.run_id, "loss") if mirror.curve else []
 
 
 def _write_weights(
     client: MlflowClient, run_id: str, weights: Path, tags: Mapping[str, str]
 ) -> None:
-    """Copy weights, if they are small and still those of the record; else say which they are."""
+    """Copy weights if they are small and still match the record; else log only their hash."""
     digest = tags.get("weights")
     if tags["weights.kept"] == "as an artifact" and digest_of_file(weights) == digest:
         client.log_artifact(run_id, str(weights))
@@ -307,10 +307,10 @@ def _write_weights(
 
 
 def _write_data_sets(client: MlflowClient, run_id: str, mirror: Mirror) -> None:
-    """Name what a run rests on as MLflow data sets, by the digests of their manifests."""
+    """Log a run's inputs as MLflow data sets, by the digests of their manifests."""
     inputs = [
         DatasetInput(
-            # MLflow holds 36 characters of a digest
+            # MLflow stores 36 characters of a digest
             Dataset(name, digest[:36], "local", json.dumps({"manifest": digest})),
             [InputTag("mlflow.data.context", context)],
         )
