@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from rgmp.runtime.markup import markdown
+from rgmp.runtime.markup import markdown, markdown_paragraph
 
 Row = dict[str, Any]
 Cell = Callable[[Row], str]
@@ -110,7 +110,7 @@ def as_markdown(table: Table) -> str:
         parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
     if not table.rows:
         parts.append(NOTHING)
-    return "\n\n".join([*parts, *map(_paragraph, table.notes)]) + "\n"
+    return "\n\n".join([*parts, *map(markdown_paragraph, table.notes)]) + "\n"
 
 
 def as_latex(table: Table) -> str:
@@ -178,8 +178,3 @@ _BEYOND_ASCII = (
     r"% has letters beyond ASCII: pdflatex knows those of western languages, some of them with "
     r"\usepackage[T1]{fontenc}; others need xelatex or lualatex and a font that has them"
 )
-
-
-def _paragraph(text: str) -> str:
-    """Text that begins a line of Markdown, where it must not be a heading, a list or a rule."""
-    return re.sub(r"^(?:(?=[-+#=])|(\d+)(?=[.)](?:\s|$)))", r"\1\\", markdown(text))

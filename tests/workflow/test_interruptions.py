@@ -119,6 +119,13 @@ def test_a_training_that_outlived_snakemake_is_kept(first_training: tuple[Path, 
         running.process.kill()
     psutil.wait_procs([orphan], timeout=120)
     before = record.read_bytes(), weights.read_bytes(), weights.stat().st_ino
+    alive = workspace / ".snakemake/alive"
+    here = alive.read_text(encoding="utf-8")
+    alive.write_text("node7 of-another-kernel", encoding="utf-8")
+    refused = snakemake(workspace, target)
+    assert refused.returncode != 0
+    assert "this folder is locked by a Snakemake on node7; if it is not alive" in refused.stderr
+    alive.write_text(here, encoding="utf-8")
     done = snakemake(workspace, target)
     assert done.returncode == 0, done.stderr
     assert (record.read_bytes(), weights.read_bytes(), weights.stat().st_ino) == before

@@ -1,6 +1,5 @@
 # The study of this run, and functions of its plan that the rules use.
 
-import fcntl
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from rgmp.provenance.code import sources_of
 from rgmp.reporting import catalog
 from rgmp.runtime import cores
 from rgmp.runtime.files import write_text
+from rgmp.runtime.locks import name_holder, remove_lock_of_the_dead
 from rgmp.runtime.markup import restructured
 from rgmp.study import layout
 from rgmp.study.plan import save as save_plan
@@ -26,32 +26,6 @@ def limit_cores():
     given = workflow.resource_settings
     if given.cores is not None and given.nodes is None:
         workflow.global_resources["_cores"] = min(given.cores, cores.usable_cores())
-
-
-def remove_lock_of_the_dead():
-    """Remove Snakemake's lock on this folder if no living Snakemake can hold it.
-
-    Each Snakemake holds a shared kernel lock while it lives. One that can acquire it exclusively is
-    the only one, so any lock files are from one that was killed.
-
-    Returns:
-        The open file with the lock, which is released when the file is closed.
-    """
-    folder = Path(".snakemake")
-    try:
-        folder.mkdir(exist_ok=True)
-        alive = (folder / "alive").open("w")
-        try:
-            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass  # another one is alive: Snakemake decides
-        else:
-            for lock in (folder / "locks").glob("*"):
-                lock.unlink()
-        fcntl.flock(alive, fcntl.LOCK_SH)
-    except OSError:
-        return None  # a file system without such locks, or a read-only one
-    return alive
 
 
 def resolve_study():
@@ -187,7 +161,7 @@ def caption_file(kind, entry):
 
 
 limit_cores()
-alive = remove_lock_of_the_dead() if workflow.is_main_process else None
+alive = remove_lock_of_the_dead(Path(".snakemake")) if workflow.is_main_process else None
 
 try:
     plan = resolve_study()
