@@ -440,7 +440,7 @@ def test_what_is_not_trained_here_is_planned_by_its_bytes() -> None:
     [
         ({"masks": {"davis2016": "nowhere"}}, "nowhere: no masks .* of external theirs"),
         ({"scores": {"davis2017": "nowhere.csv"}}, "nowhere.csv: cannot be read"),
-        ({"name": "no_bptt"}, "external no_bptt: a variant has that name"),
+        ({"name": "no_bptt"}, "external no_bptt: a variant has the same name"),
     ],
 )
 def test_what_is_not_trained_here_has_to_be_there(change: dict[str, Any], said: str) -> None:
