@@ -548,7 +548,7 @@ def test_weights_from_elsewhere_and_no_stages_go_together(overrides: dict[str, A
 def test_weights_from_elsewhere_are_called_by_no_other_name() -> None:
     """`without reference` over a file that has a reference would be a wrong row."""
     write_variant("released", weights="w.pth", stages=[], network={"reference": "none"})
-    with pytest.raises(UserError, match=r"released\.yaml: overrides\.network: already fixed by weights"):
+    with pytest.raises(UserError, match=r"released\.yaml: overrides\.network: already fixed by"):
         resolved()
 
 
