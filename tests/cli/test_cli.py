@@ -220,7 +220,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         [*INFER, "--masks", "out", "--weights", "davis"], nothing, "davis: cannot be read (is"
     ),
     "infer: unwritable masks": ([*INFER, "--masks", "file/out"], nothing, "file/out"),
-    "infer: masks among other files": ([*INFER, "--masks", "stills"], nothing, "stills: contains other files"),
+    "infer: masks among other files": ([*INFER, "--masks", "stills"], nothing, "contains other"),
     "infer: unwritable record": (
         [*INFER, "--masks", "out", "--record", "file/record.json"], nothing, "file"
     ),

@@ -239,7 +239,7 @@ def test_lists_everything_that_is_wrong(root: Path, masks: Path) -> None:
         f"{masks}/cat/00001.png: is 48x35",
         f"{masks}/cat/00002.png: mask of mode RGB",
         f"{masks}/cat/00003.png: unknown object 4; allowed: 0 to 2",
-        f"{masks}/cat/00004.png: a mask stored as JPEG",
+        f"{masks}/cat/00004.png: mask stored as JPEG",
         f"{masks}/bee/00002.png: not a readable image",
         f"{masks}/bee/00003.png: not a readable image",
     ]:

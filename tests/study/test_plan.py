@@ -440,7 +440,7 @@ def test_what_is_not_trained_here_is_planned_by_its_bytes() -> None:
     [
         ({"masks": {"davis2016": "nowhere"}}, "nowhere: no masks .* of external theirs"),
         ({"scores": {"davis2017": "nowhere.csv"}}, "nowhere.csv: cannot be read"),
-        ({"name": "no_bptt"}, "external no_bptt: a variant has that name"),
+        ({"name": "no_bptt"}, "external no_bptt: a variant has the same name"),
     ],
 )
 def test_what_is_not_trained_here_has_to_be_there(change: dict[str, Any], said: str) -> None:
@@ -548,7 +548,7 @@ def test_weights_from_elsewhere_and_no_stages_go_together(overrides: dict[str, A
 def test_weights_from_elsewhere_are_called_by_no_other_name() -> None:
     """`without reference` over a file that has a reference would be a wrong row."""
     write_variant("released", weights="w.pth", stages=[], network={"reference": "none"})
-    with pytest.raises(UserError, match=r"released\.yaml: overrides\.network: weights from else"):
+    with pytest.raises(UserError, match=r"released\.yaml: overrides\.network: already fixed by"):
         resolved()
 
 
