@@ -5,13 +5,13 @@ time is over. Nothing else bounds it: a server may send a byte now and then, a d
 library try again. Nor does anything else let go of all that it holds: locks, files, connections.
 """
 
-import multiprocessing
 import os
+import pickle
 import re
 import signal
+import subprocess
 import sys
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from rgmp.errors import UserError
@@ -101,36 +101,34 @@ def _in_time(folder: Path, uri: str, weights_megabytes: float, timeout: float) -
         ChildProcessError: the process was killed.
         RuntimeError: it failed by a fault of ours, and has said how.
     """
-    # Spawned: what is forked has locks of threads that it has not.
-    context = multiprocessing.get_context("spawn")
-    outcome, of_child = context.Pipe(duplex=False)
-    arguments = (of_child, folder.absolute(), uri, weights_megabytes, timeout)
-    process = context.Process(target=_mirror, args=arguments, daemon=True)
-    process.start()
-    of_child.close()
-    try:
-        result: Mirrored | UserError | ConnectionError = outcome.recv()
-    except EOFError as error:
-        process.join()
-        if process.exitcode == -signal.SIGALRM:
-            raise TimeoutError(f"not done in {timeout:g} s, see --timeout") from error
-        if process.exitcode is not None and process.exitcode < 0:
-            raise ChildProcessError(f"killed by signal {-process.exitcode}") from error
-        raise RuntimeError("rgmp.tracking.store failed, see above") from error
-    finally:
-        process.kill()
-        process.join()
-        outcome.close()
+    # A new interpreter, not a fork: what is forked has locks of threads that it has not. -P: what
+    # lies in the working folder is no module of ours.
+    command = [sys.executable, "-P", "-c", f"from {__name__} import _mirror; _mirror()"]
+    call = pickle.dumps((folder.absolute(), uri, weights_megabytes, timeout))
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
+        try:
+            said, _ = process.communicate(call)
+        finally:
+            process.kill()
+    if process.returncode == -signal.SIGALRM:
+        raise TimeoutError(f"not done in {timeout:g} s, see --timeout")
+    if process.returncode < 0:
+        raise ChildProcessError(f"killed by signal {-process.returncode}")
+    if process.returncode:
+        raise RuntimeError("rgmp.tracking.store failed, see above")
+    result: Mirrored | UserError | ConnectionError = pickle.loads(said)  # noqa: S301 - our own
     if isinstance(result, Exception):
         raise result
     return result
 
 
-def _mirror(
-    outcome: Connection, folder: Path, uri: str, weights_megabytes: float, timeout: float
-) -> None:
-    """Call `store.mirror`, send what it returns or raises; end where that takes too long."""
+def _mirror() -> None:
+    """Be that process: read a call, write what `store.mirror` returns or raises; end in time."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the process that waits says that it was asked to
+    outcome = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no result
+    folder, uri, weights_megabytes, timeout = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own
     from rgmp.tracking import store  # noqa: PLC0415 - seconds that are not the store's
 
     signal.setitimer(signal.ITIMER_REAL, timeout)
@@ -140,4 +138,5 @@ def _mirror(
     except (UserError, ConnectionError) as error:
         result = error
     signal.setitimer(signal.ITIMER_REAL, 0)
-    outcome.send(result)
+    with outcome:
+        pickle.dump(result, outcome)
