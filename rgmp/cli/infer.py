@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from rgmp.cli.command import Command
 from rgmp.cli.complaints import refuse
@@ -39,6 +39,8 @@ _PRECISIONS = get_args(Inference.model_fields["precision"].annotation)
 
 _NEEDED = ("--weights", "--davis", "--benchmark")
 
+_Planned = TypeVar("_Planned", InferenceJob, SpeedJob)
+
 
 def _add_network(flags: argparse._ArgumentGroup) -> None:
     """Which network, on what, how."""
@@ -53,7 +55,10 @@ def _add_network(flags: argparse._ArgumentGroup) -> None:
         "--device", choices=["auto", "cpu", "cuda"], help=default_of(NetworkJob, "device")
     )
     flags.add_argument(
-        "--threads", type=at_least(1, AT_ONCE), help="of the CPU (default: PyTorch's choice)"
+        "--threads",
+        type=at_least(1, AT_ONCE),
+        help="of the CPU (default: PyTorch's choice); of a study's job: at most, and it may be "
+        "given beside one (default: the cores that it may use)",
     )
     flags.add_argument(
         "--jobs-per-gpu",
@@ -70,6 +75,12 @@ def _network_of(options: argparse.Namespace) -> dict[str, Any]:
         "settings": validated(Inference, settings, COMMAND_LINE),
         "videos": videos_of(options),
     }
+
+
+def _limited(job: _Planned, options: argparse.Namespace) -> _Planned:
+    """A job of a plan with no more threads than it is granted: a core has one at a time."""
+    granted = cores.threads(job.threads, getattr(options, "threads", None))
+    return job.model_copy(update={"threads": granted})
 
 
 def _propagator(job: NetworkJob) -> "tuple[Propagator, dict[str, Any]]":
@@ -101,8 +112,9 @@ def _infer_options(command: argparse.ArgumentParser) -> None:
 
 
 def _infer(options: argparse.Namespace) -> None:
-    if names_a_job(options):
-        job = load_plan(options.results).inference(options.job, options.results)
+    if names_a_job(options, beside=["threads"]):
+        planned = load_plan(options.results).inference(options.job, options.results)
+        job = _limited(planned, options)
     else:
         flags = {**_network_of(options), "masks": options.masks}
         job = validated(InferenceJob, flags, COMMAND_LINE)
@@ -159,8 +171,9 @@ def _speed_options(command: argparse.ArgumentParser) -> None:
 
 def _speed_job(options: argparse.Namespace) -> SpeedJob:
     """The measurement that is asked for."""
-    if names_a_job(options):
-        return load_plan(options.results).timing(options.job, options.results)
+    if names_a_job(options, beside=["threads"]):
+        planned = load_plan(options.results).timing(options.job, options.results)
+        return _limited(planned, options)
     limits = given_of(options, ("frames", "repeats"))
     if hasattr(options, "limit"):
         limits["sequences"] = options.limit

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from rgmp.config.base import BENCHMARKS, RESOLUTION, SEED
+from rgmp.config.base import BENCHMARKS, SEED
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 
@@ -63,21 +63,40 @@ def names_a_job(options: argparse.Namespace, beside: Collection[str] = ()) -> bo
     Raises:
         UserError: both are given, or neither whole.
     """
-    own = {"run", "needed", "results", "job", *beside}
-    given = {f"--{key.replace('_', '-')}" for key in vars(options) if key not in own}
+    given = flags_given(options, {"needed", "results", "job", *beside})
     if options.results is None:
         missing = [flag for flag in options.needed if not given & {*flag.split(" or ")}]
         if missing:
             raise UserError(f"name a study's folder and job, or give {', '.join(missing)}")
         return False
-    if given:
-        raise UserError(
-            f"{options.results}: a study's job has its settings from the study; "
-            f"leave out {', '.join(sorted(given))}, or the job"
-        )
+    refuse_flags(given, options.results)
     if options.job is None:
         raise UserError(f"{options.results}: name a job of this study too; see --help")
     return True
+
+
+def flags_given(options: argparse.Namespace, others: Collection[str]) -> set[str]:
+    """The flags that were given, of a command where they have no defaults.
+
+    Args:
+        options: of the command.
+        others: keys that are no such flag's.
+    """
+    keys = vars(options).keys() - {"run", *others}
+    return {f"--{key.replace('_', '-')}" for key in keys}
+
+
+def refuse_flags(given: Collection[str], results: Path) -> None:
+    """Refuse flags beside a job of the study in `results`.
+
+    Raises:
+        UserError: there are some.
+    """
+    if given:
+        raise UserError(
+            f"{results}: a study's job has its settings from the study; "
+            f"leave out {', '.join(sorted(given))}, or the job"
+        )
 
 
 def given_of(options: argparse.Namespace, keys: Iterable[str]) -> dict[str, Any]:
@@ -106,9 +125,9 @@ def videos_of(options: argparse.Namespace) -> dict[str, Any]:
     return given_of(options, Videos.model_fields)
 
 
-def add_resolution(command: argparse._ActionsContainer, default: str | None = None) -> None:
+def add_resolution(flags: argparse._ArgumentGroup) -> None:
     """Which folder of the tree's frames and annotations."""
-    command.add_argument("--resolution", default=default or SUPPRESS, help=f"default: {RESOLUTION}")
+    flags.add_argument("--resolution", help=default_of(Videos, "resolution"))
 
 
 def add_names(flags: argparse._ArgumentGroup, seed: str) -> None:

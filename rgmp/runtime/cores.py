@@ -23,6 +23,18 @@ def usable_cores() -> int:
     return max(math.floor(min(len(_allowed()), _quota())), 1)
 
 
+def threads(wanted: int | None, limit: int | None = None, processes: int = 1) -> int:
+    """Threads for each of the processes of a job: what is wanted, and no more than there is room.
+
+    Args:
+        wanted: of one process; None: all that there is.
+        limit: of the job; None: the cores that may be used.
+        processes: that share the limit; each has one thread at least.
+    """
+    share = max((limit or usable_cores()) // processes, 1)
+    return min(wanted or share, share)
+
+
 def _allowed() -> set[int]:
     """The numbers of the cores that the scheduler may put this process on."""
     if hasattr(os, "sched_getaffinity"):

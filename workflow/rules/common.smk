@@ -2,9 +2,12 @@
 
 import fcntl
 import sys
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
+from io import StringIO
 from pathlib import Path
-from shlex import quote
+
+from snakemake.cli import parse_args
+from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from rgmp.errors import UserError
 from rgmp.provenance.code import sources_of
@@ -20,12 +23,30 @@ from rgmp.study.resolve import resolve
 def limit_cores():
     """At most as many threads of jobs at a time as there are cores, whatever --cores says.
 
-    Trainings that share a core slow each other. A job that asks for more has all of them, alone.
-    Jobs that go to other machines (--jobs, and an executor for them) are not limited.
+    Trainings that share a core slow each other. A job that asks for more has as many threads as
+    there are, and is alone. Jobs that go to other machines are not limited.
     """
     given = workflow.resource_settings
-    if given.cores is not None and given.nodes is None:
-        workflow.global_resources["_cores"] = min(given.cores, cores.usable_cores())
+    if given.cores is None or (given.nodes is not None and goes_elsewhere()):
+        return
+    limits = given.cores, given.nodes or given.cores, cores.usable_cores()
+    workflow.global_resources["_cores"] = min(limits)
+    workflow.global_resources["_nodes"] = None  # else Snakemake counts jobs, and their threads not
+
+
+def goes_elsewhere():
+    """Whether the executor sends jobs to other machines.
+
+    Snakemake's workflow knows its executor only after the rules are read; its command line and
+    profiles say it now. Where its API was called instead, who gives nodes means other machines.
+    """
+    try:
+        with redirect_stderr(StringIO()):
+            _, arguments = parse_args(sys.argv[1:])
+    except SystemExit:
+        return True
+    chosen = ExecutorPluginRegistry().get_plugin(arguments.executor or "local")
+    return not chosen.common_settings.local_exec
 
 
 def remove_lock_of_the_dead():
@@ -67,8 +88,7 @@ def resolve_study():
 
 def training_of(wildcards):
     """The planned training that the wildcards name."""
-    named = layout.training(f"{wildcards.stage}/{wildcards.training}")
-    return next(t for t in plan.trainings if t.folder == named)
+    return plan.training_of(f"{wildcards.stage}/{wildcards.training}", folder)
 
 
 def launcher_of(wildcards):
@@ -104,12 +124,6 @@ def trained(wildcards):
     if not trainings:
         return folder / plan.check_of("networks")
     return folder / layout.record(plan.training(trainings[-1]).folder)
-
-
-def argument(path):
-    """A path as a shell hands it to a command, which takes no dash for the start of an option."""
-    text = str(path)
-    return quote(f"./{text}" if text.startswith("-") else text)
 
 
 def checked_split(wildcards):
@@ -151,18 +165,9 @@ def data_tree(wildcards):
     return [folder / layout.DATA] if plan.embedded else []
 
 
-def check_options(wildcards):
-    """A part of the data, as `rgmp check` takes it."""
-    part = plan.checks[wildcards.part]
-    if part == "stills":
-        sets = [(s.images, s.masks, s.labels, s.names or "") for s in plan.data.stills]
-        return " ".join(f"--stills {' '.join(argument(x) for x in s if x)}" for s in sets)
-    if part == "weights":
-        return " ".join(f"--weights {argument(p)} {name}" for p, name in plan.initial_weights)
-    if part == "networks":
-        return " ".join(f"--network {argument(path)}" for path in plan.networks)
-    root, resolution = argument(plan.data.davis), quote(plan.data.resolution)
-    return f"{root} --split {quote(part)} --resolution {resolution}"
+def part_of(wildcards):
+    """The part of the data that a check is of, such as `davis2017/val`."""
+    return plan.checks[wildcards.part]
 
 
 def measured_files(wildcards):
