@@ -52,13 +52,13 @@ class Executor(RemoteExecutor):
 
 def on_one_core(workspace: Path, *arguments: str) -> str:
     """Run Snakemake with four cores where one may be used; what it prints."""
-    plugins = workspace / "plugins"
-    plugins.mkdir()
-    (plugins / "snakemake_executor_plugin_elsewhere.py").write_text(ELSEWHERE, encoding="utf-8")
+    plugin = workspace / "plugins/snakemake_executor_plugin_elsewhere/__init__.py"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_text(ELSEWHERE, encoding="utf-8")
     core = str(min(os.sched_getaffinity(0)))
     command = ["taskset", "--cpu-list", core, sys.executable, "-m", "snakemake", "all"]
     command += ["--cores", "4", *arguments, "--configfile", "seconds.yaml"]
-    path = os.pathsep.join([str(plugins), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(workspace / "plugins"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         command,
         cwd=workspace,
