@@ -1,4 +1,4 @@
-"""`rgmp check`: every file that a study reads, decoded."""
+"""`rgmp check`: decode every file that a study reads."""
 
 import argparse
 from argparse import SUPPRESS
@@ -35,17 +35,18 @@ def _check_options(command: argparse.ArgumentParser) -> None:
         "root",
         type=Path,
         nargs="?",
-        help="folder of a study, such as results/mini; or root of a DAVIS tree",
+        help="folder of a study, such as results/mini, or root of a DAVIS tree",
     )
     command.add_argument(
-        "part", nargs="?", help="of that study's data, such as davis2017/val or stills"
+        "part", nargs="?", help="part of that study's data, such as davis2017/val or stills"
     )
     flags = command.add_argument_group("without a study", argument_default=SUPPRESS)
     flags.add_argument("--benchmark", choices=BENCHMARKS, help="default: davis2017")
     flags.add_argument(
         "--split",
         nargs="+",
-        help=f"of --benchmark, or such as davis2016/val ({default_of(Videos, 'split')})",
+        help="splits of --benchmark, or of another as in davis2016/val "
+        f"({default_of(Videos, 'split')})",
     )
     add_resolution(flags)
     flags.add_argument(
@@ -53,21 +54,21 @@ def _check_options(command: argparse.ArgumentParser) -> None:
         nargs="+",
         action="append",
         metavar="IMAGES MASKS [LABELS [NAMES]]",
-        help="folders of stills and their masks, as in data.stills; may be repeated",
+        help="folders of stills and their masks, as in data.stills of a study; repeatable",
     )
     flags.add_argument(
         "--weights",
         nargs=2,
         action="append",
         metavar=("FILE", "BACKBONE"),
-        help="ImageNet weights, such as resnet50.pth resnet50; may be repeated",
+        help="ImageNet weights and their backbone, such as resnet50.pth resnet50; repeatable",
     )
     flags.add_argument(
         "--network",
         type=Path,
         action="append",
         metavar="FILE",
-        help="a trained network, ours or the authors' released one; may be repeated",
+        help="a trained network: an rgmp file or the authors' release; repeatable",
     )
     add_record(flags)
 
@@ -90,21 +91,22 @@ def _check(options: argparse.Namespace) -> None:
             record.results[f"{videos.benchmark}/{videos.split}"] = len(names)
         record.results["stills"] = len(stills) // 2
         record.inputs["data"] = files.digest_of_all(sorted(paths))
-        print(f"{len(paths)} files, nothing wrong")
+        print(f"{len(paths)} files, no problems found")
 
 
 def _job(options: argparse.Namespace) -> CheckJob:
-    """The check that is asked for.
+    """The requested check.
 
     Raises:
-        UserError: nothing is named, a part of a study beside flags, or a study without a part.
+        UserError: nothing to check is named, a part of a study is combined with flags, or a
+            study is given without a part.
     """
     if options.part is not None:
         refuse_flags(flags_given(options, {"root", "part"}), options.root)
         return load_plan(options.root).check(options.part, options.root)
     if options.root and (options.root / layout.PLAN).is_file():
         parts = ", ".join(load_plan(options.root).data.digests)
-        raise UserError(f"{options.root}: name a part of this study's data too: {parts}")
+        raise UserError(f"{options.root}: also name a part of this study's data: {parts}")
     given = given_of(options, ("stills", "weights", "network"))
     if not (options.root or given):
         raise UserError("nothing to check: name a DAVIS tree, --stills, --weights or --network")
@@ -119,7 +121,7 @@ def _job(options: argparse.Namespace) -> CheckJob:
 
 
 def _videos_of(options: argparse.Namespace) -> list[Videos]:
-    """The splits that are named, of the tree."""
+    """The splits of the DAVIS tree named on the command line."""
     given = {"davis": options.root, **given_of(options, ("resolution",))}
     named = [
         _split_of(text, getattr(options, "benchmark", "davis2017"))
@@ -129,17 +131,17 @@ def _videos_of(options: argparse.Namespace) -> list[Videos]:
 
 
 def _split_of(text: str, benchmark: Benchmark) -> tuple[Benchmark, str]:
-    """`val` of the given benchmark, or `davis2017/val` of the one that it names."""
+    """Parse `val` (of the given benchmark) or `davis2017/val`."""
     named, _, split = text.rpartition("/")
     chosen = next((b for b in BENCHMARKS if b == (named or benchmark)), None)
     if chosen is None:
         allowed = ", ".join(BENCHMARKS)
-        raise UserError(f"--split {text}: no benchmark {named}; allowed: {allowed}")
+        raise UserError(f"--split {text}: unknown benchmark {named}; allowed: {allowed}")
     return chosen, split
 
 
 def _stills(sets: tuple[Stills, ...]) -> tuple[list[Path], list[str]]:
-    """The files of all stills and their masks, and what is wrong with them."""
+    """The files of all stills and their masks, and the problems found in them."""
     if not sets:
         return [], []
     from rgmp.data import decoding
@@ -153,21 +155,23 @@ def _stills(sets: tuple[Stills, ...]) -> tuple[list[Path], list[str]]:
 
 
 def _sets_of_stills(given: list[list[str]]) -> list[Stills]:
-    """What `--stills` says, as a study's `data.stills` would.
+    """Parse `--stills` into the sets that a study's `data.stills` would give.
 
     Raises:
-        UserError: one has too few parts or too many, or a value that is not allowed.
+        UserError: a set has too few or too many values, or an invalid one.
     """
     keys = list(Stills.model_fields)
     for values in given:
         if not 2 <= len(values) <= len(keys):
-            raise UserError(f"--stills {' '.join(values)}: two to four of {', '.join(keys)}")
+            raise UserError(
+                f"--stills {' '.join(values)}: expected 2 to 4 values: {', '.join(keys)}"
+            )
     named = [dict(zip(keys, values, strict=False)) for values in given]
     return [validated(Stills, values, Path("--stills")) for values in named]
 
 
 def _weights_problems(job: CheckJob) -> Iterator[str]:
-    """What is wrong with ImageNet weights of encoders, and with trained networks."""
+    """Problems of the encoders' ImageNet weights and of trained networks."""
     if not job.weights and not job.networks:
         return
     from rgmp.model import weights
@@ -188,7 +192,7 @@ COMMANDS = (
         "check",
         _check,
         _check_options,
-        "Decode every file that a study reads, and name what is wrong.",
+        "Decode every file that a study reads and report problems.",
         "data/DAVIS --benchmark davis2017 --split train val",
     ),
 )

@@ -1,4 +1,4 @@
-"""What a check of data needs, whoever asks for it."""
+"""The inputs of a data check."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from rgmp.data.videos import Videos
 
 
 class CheckJob(Closed):
-    """Files that are to be decoded, every one.
+    """The files to decode.
 
     Attributes:
         videos: splits of DAVIS trees.
         stills: sets of stills and their masks.
-        weights: ImageNet weights, each with the backbone that they are for.
-        networks: trained networks, ours or the authors' released one.
-        record: where the record goes; None: there is none.
+        weights: ImageNet weights files, each with its backbone.
+        networks: trained networks: rgmp files or the authors' release.
+        record: path of the record; None: no record is written.
     """
 
     videos: tuple[Videos, ...] = ()

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 
 class Projection(nn.Conv2d):
-    """A strided 1x1 convolution, computed as one of stride 1 on the pixels that the stride leaves.
+    """A strided 1x1 convolution, computed with stride 1 on the subsampled pixels.
 
-    The same products and the same `state_dict`. With channels last, oneDNN's own strided kernel
-    writes beyond its workspace in the backward pass where there are fewer input channels than the
-    CPU's vectors hold (8 with AVX2, 16 with AVX-512): crashes, and at times gradients that are
-    wrong in silence (uxlfoundation/oneDNN issue 6035).
+    Results and `state_dict` are the same. With channels last, oneDNN's own strided kernel writes
+    beyond its workspace in the backward pass if there are fewer input channels than fit in the
+    CPU's vectors (8 with AVX2, 16 with AVX-512): it crashes, or silently gives wrong gradients
+    (uxlfoundation/oneDNN issue 6035).
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that nn.Conv2d gives it

@@ -199,11 +199,11 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "check: no benchmark": (["check", "davis", "--split", "davis2018/val"], nothing, "davis2018"),
     "check: missing frame": (CHECK, unlink(FRAME), "val_b: 00002.jpg is missing"),
     "check: mask of another size": (CHECK, shrink(LATER), f"{LATER}: is 71x40, its frame is 72x40"),
-    "check: truncated JPEG": (CHECK, truncate(FRAME), f"{FRAME}: is no whole image"),
+    "check: truncated JPEG": (CHECK, truncate(FRAME), f"{FRAME}: not a readable image"),
     "check: truncated still": (
         [*CHECK, "--stills", "stills/images", "stills/masks"],
         truncate("stills/images/1.jpg"),
-        "stills/images/1.jpg: is no whole image",
+        "stills/images/1.jpg: not a readable image",
     ),
     "check: still without a mask": (
         [*CHECK, "--stills", "stills/images", "stills/masks"],
@@ -216,7 +216,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "check: first weights are none": (
         [*CHECK, "--weights", "text.pth", "resnet18"],
         nothing,
-        "text.pth: is no weights file",
+        "text.pth: not a weights file",
     ),
     "check: first weights are no ResNet's": (
         [*CHECK, "--weights", "empty.pth", "resnet18"],
@@ -233,7 +233,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         [*INFER, "--masks", "out", "--weights", "absent.pth"], nothing, "absent.pth"
     ),
     "infer: weights that are none": (
-        [*INFER, "--masks", "out", "--weights", "text.pth"], nothing, "text.pth: is no weights file"
+        [*INFER, "--masks", "out", "--weights", "text.pth"], nothing, "text.pth: not a weights file"
     ),
     "infer: weights that are a folder": (
         [*INFER, "--masks", "out", "--weights", "davis"], nothing, "davis: cannot be read (is"
@@ -256,7 +256,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "score: scores of too few": (
         ["score", *VAL, "--scores", "given.csv", "--out", "scores.csv"],
         given_scores,
-        "2 wrong: val_b, object 1: missing frame 00001, 00002",
+        "2 problems: val_b, object 1: missing frame 00001, 00002",
     ),
     "score: no processes": ([*SCORE, "--processes", "0"], nothing, "--processes"),
     "score: unwritable": ([*SCORE, "--out", "file/scores.csv"], nothing, "file"),
@@ -265,28 +265,28 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         [*CHECK, "--record", "davis"], nothing, "davis: is a folder; name a file"
     ),
     "check: record in place of a photograph": (
-        [*CHECK, "--record", "stills/images/0.jpg"], nothing, "0.jpg: is there already, and is no"
+        [*CHECK, "--record", "stills/images/0.jpg"], nothing, "0.jpg: already exists, and is no"
     ),
     "speed: folder": ([*SPEED, "--out", "davis"], nothing, "davis: is a folder; name a file"),
     "speed: its weights": (
-        [*SPEED, "--out", "./tiny.safetensors"], nothing, "tiny.safetensors, which is read"
+        [*SPEED, "--out", "./tiny.safetensors"], nothing, "is the same file as the input"
     ),
-    "speed: a frame": ([*SPEED, "--out", FRAME], nothing, "which is read; name another file"),
+    "speed: a frame": ([*SPEED, "--out", FRAME], nothing, "is the same file as the input"),
     "speed: record and file": (
-        [*SPEED, "--record", "davis/../speed.json"], nothing, "is to hold something else too"
+        [*SPEED, "--record", "davis/../speed.json"], nothing, "is another output of this command"
     ),
     "score: folder": ([*SCORE, "--out", "davis"], nothing, "davis: is a folder; name a file"),
-    "score: the truth": ([*SCORE, "--out", LATER], nothing, "which is read; name another file"),
+    "score: the truth": ([*SCORE, "--out", LATER], nothing, "is the same file as the input"),
     "score: a mask": (
-        [*SCORE, "--out", "truth/val_a/00001.png"], nothing, "which is read; name another file"
+        [*SCORE, "--out", "truth/val_a/00001.png"], nothing, "is the same file as the input"
     ),
     "score: a list of sequences": (
-        [*SCORE, "--out", "davis/ImageSets/2017/val.txt"], nothing, "which is read"
+        [*SCORE, "--out", "davis/ImageSets/2017/val.txt"], nothing, "is the same file as the input"
     ),
     "score: the scores": (
         ["score", *VAL, "--scores", "given.csv", "--out", "link"],
         linked_scores,
-        "link: is given.csv, which is read; name another file",
+        "link: is the same file as the input given.csv; name another",
     ),
     "score: no such scores": (
         ["score", *VAL, "--scores", "absent.csv", "--out", "scores.csv"],
@@ -294,21 +294,21 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         "absent.csv: cannot be read (No such file or directory); name a CSV file",
     ),
     "score: record and table": (
-        [*SCORE, "--record", "scores.csv"], nothing, "is to hold something else too"
+        [*SCORE, "--record", "scores.csv"], nothing, "is another output of this command"
     ),
     "score: record in place of weights": (
-        [*SCORE, "--record", "tiny.safetensors"], nothing, "is there already, and is no record"
+        [*SCORE, "--record", "tiny.safetensors"], nothing, "already exists and is not a record"
     ),
     "infer: into the data": (
-        [*INFER, "--masks", "davis/Annotations/480p"], nothing, "holds other files; name an empty"
+        [*INFER, "--masks", "davis/Annotations/480p"], nothing, "contains other files"
     ),
     "infer: record and masks": (
-        [*INFER, "--masks", "out", "--record", "out"], nothing, "is to hold something else too"
+        [*INFER, "--masks", "out", "--record", "out"], nothing, "is another output of this command"
     ),
     "mini: record and folder": (
-        ["mini", "new", "--record", "new"], nothing, "is to hold something else too"
+        ["mini", "new", "--record", "new"], nothing, "is another output of this command"
     ),
-    "mini: folder with other files": (["mini", "stills"], nothing, "stills: is there already"),
+    "mini: folder with other files": (["mini", "stills"], nothing, "stills: already exists"),
     "mini: unwritable": (["mini", "file/mini"], nothing, "file/mini: cannot be written"),
     "infer: study's job and flags": (
         [*INFER, "results/tiny", "davis2017/full/seed3"], nothing, "leave out --benchmark, --davis"
@@ -324,9 +324,9 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "score: neither masks nor scores": (
         ["score", *VAL, "--out", "scores.csv"], nothing, "give --masks or --scores"
     ),
-    "infer: study without a job": (["infer", "results/tiny"], nothing, "name a job of this study"),
-    "infer: job of no study": (["infer", "davis", "x"], nothing, "davis: is no study's folder"),
-    "train: no study": (["train", "davis", "pretrain/full"], nothing, "davis: is no study's"),
+    "infer: study without a job": (["infer", "results/tiny"], nothing, "missing the job"),
+    "infer: job of no study": (["infer", "davis", "x"], nothing, "davis: not a study folder"),
+    "train: no study": (["train", "davis", "pretrain/full"], nothing, "davis: not a study folder"),
     "tables: no study": (["tables", "davis"], nothing, "davis"),
     "figures: no study": (["figures", "davis"], nothing, "davis"),
     "report: no study": (["report", "davis"], nothing, "davis"),
@@ -354,9 +354,9 @@ def test_mistake_ends_in_one_line_and_status_2_and_changes_nothing(
     ("out", "named"),
     [
         ("davis", "davis: is a folder; name a file"),
-        ("study.yaml", "study.yaml: is study.yaml, which is read; name another file"),
-        ("stills/masks/0.png", "which is read; name another file"),
-        (FRAME, "which is read; name another file"),
+        ("study.yaml", "study.yaml: is the same file as the input study.yaml; name another"),
+        ("stills/masks/0.png", "is the same file as the input"),
+        (FRAME, "is the same file as the input"),
     ],
 )
 def test_preview_replaces_nothing_that_it_reads(
@@ -426,7 +426,7 @@ def test_check_names_what_it_read(capsys: pytest.CaptureFixture[str]) -> None:
     Path("stills/images/notes").mkdir()  # what else lies there is no still
     stills = ["--stills", "stills/images", "stills/masks"]
     assert cli.main([*CHECK, *stills, "--record", record]) == 0
-    assert capsys.readouterr().out == f"{2 * 4 * FRAMES + 6} files, nothing wrong\n"
+    assert capsys.readouterr().out == f"{2 * 4 * FRAMES + 6} files, no problems found\n"
     found = the_record(record)
     assert (found["kind"], found["study"], found["name"]) == ("check", "tiny", "data")
     assert found["results"] == {"davis2016/val": 2, "davis2017/val": 2, "davis2017/train": 2} | {
@@ -589,7 +589,7 @@ def test_the_other_engine_is_not_installed(
     for options in (["--cross-check", "require"], ["--engine", "official"]):
         assert cli.main([*SCORE, *options, "--out", "other.csv"]) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert "`make evaluator` installs it" in line
+        assert "run `make evaluator`" in line
     assert not Path("other.csv").exists()
 
 
@@ -616,7 +616,7 @@ def test_speed_says_what_was_timed() -> None:
 def test_plan_then_train_then_infer(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["plan", "study.yaml"]) == 0
     *listed, total = capsys.readouterr().out.splitlines()
-    assert total == "2 trainings, 1 variants: results/tiny/plan.json"
+    assert total == "2 training runs, 1 variants: results/tiny/plan.json"
     folders = [line.split("  for ")[0] for line in listed]
     assert [folder.split("/")[1] for folder in folders] == ["pretrain", "finetune"]
     assert cli.main(["train", "results/tiny", "pretrain/none-seed3-000000000000"]) == 2
@@ -711,7 +711,7 @@ def test_a_study_is_checked_as_by_hand(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (["results/tiny"], "results/tiny: name a part of this study's data too: davis2016/val, "),
+        (["results/tiny"], "results/tiny: also name a part of this study's data: davis2016/val, "),
         (["results/tiny", "val"], "val: no such part of the data in results/tiny/plan.json; its"),
         (["results/tiny", "stills", "--split", "val"], "leave out --split, or the job"),
         (["davis", "davis2017/val"], "davis: is no study's folder"),
@@ -742,7 +742,7 @@ def test_a_job_has_no_more_threads_than_it_is_granted(
         found = the_record(f"results/tiny/records/{folder}.json")
         assert found["determinism"]["threads"] == threads
         assert found["config"]["compute"]["threads"] == 3
-        assert f"compute.threads (=3): {threads} here" in capsys.readouterr().out
+        assert f"compute.threads (=3): limited to {threads} here" in capsys.readouterr().out
     assert cli.main(["infer", "results/tiny", "davis2017/full/seed3", "--threads", "7"]) == 0
     found = the_record("results/tiny/records/masks/davis2017/full/seed3.json")
     assert found["determinism"]["threads"] == 3, "what the study asks for is the most"
@@ -784,7 +784,7 @@ def test_a_training_is_kept_while_its_record_proves_it(capsys: pytest.CaptureFix
     made = weights.read_bytes(), Path(record).read_bytes()
     assert "kept" not in capsys.readouterr().out
     assert cli.main(command) == 0
-    assert capsys.readouterr().out == f"{folder}: trained already, its record says so; kept\n"
+    assert capsys.readouterr().out == f"{folder}: already trained according to its record; kept\n"
     assert (weights.read_bytes(), Path(record).read_bytes()) == made
     weights.write_bytes(made[0][:-1] + bytes([made[0][-1] ^ 1]))
     assert cli.main(command) == 0
@@ -848,7 +848,9 @@ def test_training_that_is_not_planned_is_named(capsys: pytest.CaptureFixture[str
     assert cli.main(["plan", "study.yaml"]) == 0
     capsys.readouterr()
     assert cli.main(["train", "results/tiny", "pretrain/full"]) == 2
-    assert "pretrain/full: no such training in results/tiny/plan.json" in capsys.readouterr().err
+    assert (
+        "pretrain/full: no such training run in results/tiny/plan.json" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.usefixtures("here")

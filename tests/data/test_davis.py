@@ -137,7 +137,7 @@ def test_file_cut_anywhere_is_refused_or_whole(tree: Path, tmp_path: Path, kind:
             assert (read(cut) == whole).all()
         except UserError as error:
             refusals.append(str(error))
-    assert all(line.startswith(f"{cut}: is no whole image") for line in refusals)
+    assert all(line.startswith(f"{cut}: not a readable image") for line in refusals)
     assert len(refusals) == len(range(0, len(content), STRIDE))
 
 
@@ -192,7 +192,7 @@ def test_bit_that_flips_in_a_png_is_found(tree: Path, tmp_path: Path, what: str)
         broken = bytearray(content)
         broken[place // 8] ^= 1 << place % 8
         (tmp_path / "broken").write_bytes(broken)
-        with pytest.raises(UserError, match=r"broken: is no whole image"):
+        with pytest.raises(UserError, match=r"broken: not a readable image"):
             read(tmp_path / "broken")
 
     flip()
@@ -208,7 +208,7 @@ def test_any_bytes_are_an_image_or_named(tmp_path: Path, start: bytes) -> None:
     def try_bytes(content: bytes) -> None:
         path.write_bytes(start + content)
         for read in (davis.read_frame, davis.read_labels):
-            with pytest.raises(UserError, match=rf"^{path}: is no whole image") as error:
+            with pytest.raises(UserError, match=rf"^{path}: not a readable image") as error:
                 read(path)
             assert len(str(error.value).splitlines()) == 1
 
@@ -221,7 +221,7 @@ def test_other_formats_are_not_decoded(tmp_path: Path, kind: str) -> None:
     Image.new("RGB", (16, 16)).save(path, format=kind)
     for read in (davis.read_frame, davis.read_labels):
         with pytest.raises(
-            UserError, match=r"00000\.jpg: is no whole image \(neither JPEG nor PNG"
+            UserError, match=r"00000\.jpg: not a readable image \(neither JPEG nor PNG"
         ):
             read(path)
 
@@ -237,7 +237,7 @@ def test_jpeg_whose_end_was_never_written_is_refused(
     content = path.read_bytes()
     kept = content[: int(share * len(content))]
     path.write_bytes(kept.ljust(len(content), b"\0"))
-    with pytest.raises(UserError, match="is no whole image"):
+    with pytest.raises(UserError, match="not a readable image"):
         davis.read_frame(path)
     path.write_bytes(content + bytes(99))  # what follows the end says nothing
     davis.read_frame(path)
@@ -256,21 +256,21 @@ def test_size_is_looked_at_before_pixels_are_decoded(tree: Path) -> None:
     with pytest.raises(UserError, match=r"is 8193x8192; allowed: 67,108,864 pixels at most"):
         davis.read_labels(path)
     path.write_bytes(png(60_000, 60_000, b""))
-    with pytest.raises(UserError, match=r"is no whole image \(Image size"):
+    with pytest.raises(UserError, match=r"not a readable image \(Image size"):
         davis.read_labels(path)
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (png(0, 4, b""), "is no whole image"),
-        (png(4, 0, b""), "is no whole image"),
-        (png(4, 4, bytes(7)), "is no whole image"),
-        (png(1, 1, bytes(3), depth=16), "has more than 8 bits a channel; convert it to 8"),
-        (png(1, 1, bytes(7), depth=16, colour=2), "has more than 8 bits a channel"),
+        (png(0, 4, b""), "not a readable image"),
+        (png(4, 0, b""), "not a readable image"),
+        (png(4, 4, bytes(7)), "not a readable image"),
+        (png(1, 1, bytes(3), depth=16), "more than 8 bits per channel; allowed: 8"),
+        (png(1, 1, bytes(7), depth=16, colour=2), "more than 8 bits per channel"),
         (
             png(1, 1, bytes(2), more=chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**8)))),
-            "is no whole image",
+            "not a readable image",
         ),
     ],
 )
@@ -363,7 +363,9 @@ def test_split_keeps_the_order_of_its_file(tree: Path) -> None:
 def test_split_leads_nowhere_else(tree: Path, line: str) -> None:
     path = tree / "ImageSets/2017/val.txt"
     path.write_text(f"val_b\n{line}\n")
-    with pytest.raises(UserError, match=rf"^{path}: {re.escape(repr(line))} is no sequence name"):
+    with pytest.raises(
+        UserError, match=rf"^{path}: {re.escape(repr(line))} is not a sequence name"
+    ):
         davis.read_split(tree, "davis2017", "val")
 
 
@@ -371,7 +373,7 @@ def test_split_leads_nowhere_else(tree: Path, line: str) -> None:
 def test_split_that_is_empty_or_names_a_sequence_twice_is_refused(tree: Path, text: str) -> None:
     path = tree / "ImageSets/2016/val.txt"
     path.write_text(text)
-    with pytest.raises(UserError, match=rf"^{path}: is empty or names a sequence twice"):
+    with pytest.raises(UserError, match=rf"^{path}: empty or with a duplicate sequence"):
         davis.read_split(tree, "davis2016", "val")
 
 
@@ -399,7 +401,7 @@ def test_truth_of_later_frames_may_be_withheld_in_a_test_split_alone(tree: Path)
     (tree / "ImageSets/2017/test-dev.txt").write_text("val_a\n")
     assert problems(tree, split="test-dev") == []
     (line,) = problems(tree)
-    assert line.startswith(f"{annotation(tree, 0).parent}: has the truth of frame 0 alone")
+    assert line.startswith(f"{annotation(tree, 0).parent}: only frame 0 is annotated")
 
 
 def test_files_that_an_archiver_left_are_no_frames(tree: Path) -> None:
@@ -440,7 +442,7 @@ Fault = Callable[[Path], object]
 FAULTS: dict[str, tuple[Fault, str]] = {
     "missing frame": (
         lambda tree: frame(tree, 2).unlink(),
-        r"JPEGImages/480p/val_a: 00002.jpg is missing, 00003.jpg stands in its place",
+        r"JPEGImages/480p/val_a: 00002.jpg is missing, found 00003.jpg instead",
     ),
     "missing first frame": (
         lambda tree: frame(tree, 0).unlink(),
@@ -448,7 +450,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "stray frame": (
         lambda tree: frame(tree, 0).with_name("cover.jpg").touch(),
-        r"JPEGImages/480p/val_a: 00004.jpg is missing, cover.jpg stands in its place",
+        r"JPEGImages/480p/val_a: 00004.jpg is missing, found cover.jpg instead",
     ),
     "frame with a huge number": (
         lambda tree: frame(tree, 0).with_name("20240101120000.jpg").touch(),
@@ -480,19 +482,19 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "truncated JPEG": (
         lambda tree: truncate(frame(tree, 3)),
-        r"JPEGImages/480p/val_a/00003.jpg: is no whole image",
+        r"JPEGImages/480p/val_a/00003.jpg: not a readable image",
     ),
     "truncated PNG": (
         lambda tree: truncate(annotation(tree, 3)),
-        r"Annotations/480p/val_a/00003.png: is no whole image",
+        r"Annotations/480p/val_a/00003.png: not a readable image",
     ),
     "object that frame 0 lacks": (
         lambda tree: relabel(annotation(tree, 3), 2, 5),
-        r"Annotations/480p/val_a/00003.png: has object 5; those of frame 0 are 1 to 2",
+        r"Annotations/480p/val_a/00003.png: unknown object 5; frame 0 has 1 to 2",
     ),
     "empty frame 0": (
         lambda tree: davis.write_mask(annotation(tree, 0), np.zeros((HEIGHT, WIDTH), np.uint8)),
-        r"Annotations/480p/val_a/00000.png: has no object",
+        r"Annotations/480p/val_a/00000.png: no object",
     ),
     "mask of colours": (
         lambda tree: Image.new("RGB", (WIDTH, HEIGHT)).save(annotation(tree, 1)),
@@ -534,4 +536,4 @@ def test_masks_of_davis_2016_have_no_objects_for_davis_2017(tree: Path) -> None:
         Image.fromarray(255 * labels).save(annotation(tree, number))
     assert problems(tree, "davis2016") == []
     (line,) = problems(tree, "davis2017")
-    assert line.startswith(f"{annotation(tree, 0)}: has no object")
+    assert line.startswith(f"{annotation(tree, 0)}: no object")

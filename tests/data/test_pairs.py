@@ -165,7 +165,7 @@ def test_a_frame_without_an_object_gives_way_to_the_next(tmp_path: Path) -> None
     for seed in range(6):
         assert (draw(stills, seed, paste=0, **FIXED).masks == 1).sum() == 2 * 400
     davis.write_mask(stills.masks / "1.png", box(0, 0, 0, 0))
-    with pytest.raises(UserError, match="no mask of any set has an object"):
+    with pytest.raises(UserError, match="no mask in any set has an object"):
         draw(stills)
 
 
@@ -210,7 +210,7 @@ def _no_image(stills: Stills) -> Path:
 def _empty(stills: Stills) -> str:
     for path in (*stills.images.iterdir(), *stills.masks.iterdir()):
         path.unlink()
-    return "no image in any folder"
+    return "no images in any folder"
 
 
 def _no_folder(stills: Stills) -> Path:

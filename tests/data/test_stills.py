@@ -76,10 +76,13 @@ def test_a_list_of_videos_as_in_davis(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "culprit"),
     [
-        (lambda names: names.write_text("2007_9"), "2007_9 is no image"),
-        (lambda names: names.write_text("2007_2"), "2007_2 is no image"),
-        (lambda names: names.write_text("../JPEGImages"), "'../JPEGImages' is no name"),
-        (lambda names: names.write_text("/etc"), "'/etc' is no name"),
+        (lambda names: names.write_text("2007_9"), "2007_9 is neither an image"),
+        (lambda names: names.write_text("2007_2"), "2007_2 is neither an image"),
+        (
+            lambda names: names.write_text("../JPEGImages"),
+            "'../JPEGImages' is not an image or folder name",
+        ),
+        (lambda names: names.write_text("/etc"), "'/etc' is not an image or folder name"),
         (lambda names: names.unlink(), "cannot be read"),
     ],
 )
