@@ -712,9 +712,9 @@ def test_a_study_is_checked_as_by_hand(capsys: pytest.CaptureFixture[str]) -> No
     ("command", "said"),
     [
         (["results/tiny"], "results/tiny: also name a part of this study's data: davis2016/val, "),
-        (["results/tiny", "val"], "val: no such part of the data in results/tiny/plan.json; its"),
+        (["results/tiny", "val"], "val: no such part of the data in results/tiny/plan.json; name"),
         (["results/tiny", "stills", "--split", "val"], "leave out --split, or the job"),
-        (["davis", "davis2017/val"], "davis: is no study's folder"),
+        (["davis", "davis2017/val"], "davis: not a study folder"),
         ([], "nothing to check: name a DAVIS tree, --stills, --weights or --network"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
