@@ -237,7 +237,7 @@ def _measure(
         "benchmark": benchmark,
         "variant": job.variant,
         "seed": job.seed,
-        "device": machine.device_name(),
+        "device": machine.device_of(machine.this_machine()),
         "threads": torch.get_num_threads(),
         **config,
     }

@@ -3,8 +3,9 @@
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -127,6 +128,21 @@ Size = tuple[Side, Side]
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
 """The name of a study, variant or external method, after which folders are named."""
+
+
+S = TypeVar("S", bound=Sequence[Any])
+
+
+def unique(values: S) -> S:
+    """The values unchanged.
+
+    Raises:
+        ValueError: one of them is a duplicate.
+    """
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            raise ValueError(f"duplicate {value}; list each once")
+    return values
 
 
 class Closed(BaseModel):

@@ -27,6 +27,7 @@ from rgmp.config.base import (
     Location,
     Name,
     Seed,
+    unique,
 )
 from rgmp.config.method import Method
 
@@ -196,15 +197,11 @@ class Study(Method):
     @field_validator("benchmarks", "seeds")
     @classmethod
     def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        if len(set(values)) < len(values):
-            raise ValueError("duplicate entry; list each once")
-        return values
+        return unique(values)
 
     @model_validator(mode="after")
     def _external_beside_ours(self) -> "Study":
-        names = [external.name for external in self.external]
-        if len(set(names)) < len(names):
-            raise ValueError("external: duplicate name; give each method its own")
+        unique([f"external {external.name}" for external in self.external])
         for external in self.external:
             if unscored := sorted(set(external.benchmarks) - set(self.benchmarks)):
                 raise ValueError(

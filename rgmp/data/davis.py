@@ -52,6 +52,11 @@ class Sequence:
     frames: tuple[Path, ...]
     annotations: tuple[Path, ...]
 
+    @property
+    def is_fully_annotated(self) -> bool:
+        """Whether every frame has an annotation, not only the first."""
+        return len(self.annotations) == len(self.frames)
+
 
 def read_split(root: Path, benchmark: Benchmark, split: str) -> list[str]:
     """The names of a split's sequences, in the file's order.
@@ -261,7 +266,7 @@ def problems(
         except UserError as error:
             yield str(error)
             continue
-        if len(sequence.annotations) < len(sequence.frames) and not split.startswith("test"):
+        if not sequence.is_fully_annotated and not split.startswith("test"):
             folder = sequence.annotations[0].parent
             yield f"{folder}: only frame 0 is annotated; {split} needs annotations of every frame"
         yield from problems_of(sequence, benchmark)
@@ -291,7 +296,8 @@ def problems_of(sequence: Sequence, benchmark: Benchmark) -> Iterator[str]:
             yield f"{annotation}: unknown object {surplus[0]}; frame 0 has 1 to {allowed[-1]}"
 
 
-def _by(shape: Iterable[int]) -> str:
+def size_text(shape: Iterable[int]) -> str:
+    """An image's size (H, W) for messages: WIDTHxHEIGHT, in pixels."""
     height, width = shape
     return f"{width}x{height}"
 
@@ -330,11 +336,11 @@ def _require_size(path: Path, image: Image.Image, like: Like | None) -> None:
     own = (image.height, image.width)
     if like and own != like.shape:
         raise UserError(
-            f"{path}: size {_by(own)}, but {like.name} has {_by(like.shape)}; they must match"
+            f"{path}: is {size_text(own)}, {like.name} is {size_text(like.shape)}; they must match"
         )
     if image.height * image.width > MAX_PIXELS:
         raise UserError(
-            f"{path}: size {_by(own)}; allowed: at most {MAX_PIXELS:,} pixels; make it smaller"
+            f"{path}: is {size_text(own)}; allowed: at most {MAX_PIXELS:,} pixels; shrink it"
         )
 
 

@@ -137,7 +137,7 @@ def _open_truth(root: Path, name: str, benchmark: Benchmark, resolution: str) ->
     """
     sequence = davis.open_sequence(root, name, resolution)
     first = sequence.annotations[0]
-    if len(sequence.annotations) < len(sequence.frames):
+    if not sequence.is_fully_annotated:
         raise UserError(
             f"{first.parent}: only frame 0 is annotated, so it cannot be scored; name another split"
         )

@@ -8,7 +8,9 @@ from torch import Tensor
 
 from rgmp.model.network import Reference
 
-Step = Callable[[Tensor, Tensor, Sequence[Reference]], tuple[Tensor, Tensor, Sequence[Reference]]]
+StepFunction = Callable[
+    [Tensor, Tensor, Sequence[Reference]], tuple[Tensor, Tensor, Sequence[Reference]]
+]
 """Maps a frame, soft masks and references to the next soft masks, labels and references."""
 
 _WARM_UPS = 3
@@ -19,7 +21,12 @@ class Graph:
     """A captured step for one shape. Each call overwrites the results of the previous one."""
 
     def __init__(
-        self, step: Step, frame: Tensor, soft: Tensor, references: Sequence[Reference], pool: Any
+        self,
+        step: StepFunction,
+        frame: Tensor,
+        soft: Tensor,
+        references: Sequence[Reference],
+        pool: Any,
     ) -> None:
         """Capture the step on these arguments.
 

@@ -15,7 +15,7 @@ from rgmp.config.method import Inference
 from rgmp.data import davis
 from rgmp.errors import UserError
 from rgmp.inference.aggregation import aggregate, needs_union
-from rgmp.inference.cuda_graph import Graph, Step
+from rgmp.inference.cuda_graph import Graph, StepFunction
 from rgmp.inference.multiscale import Passes, padding
 from rgmp.model.network import RGMP, Reference
 
@@ -87,7 +87,8 @@ class Propagator:
         """A frame, uint8 (H, W, 3), padded on the device: float (1, 3, H', W') in [0, 1]."""
         if frame.shape[:2] != self._shape:
             raise UserError(
-                f"frame is {_by(frame.shape)}, but the mask of frame 0 {_by(self._shape)}; "
+                f"frame is {davis.size_text(frame.shape[:2])}, but the mask of frame 0 "
+                f"{davis.size_text(self._shape)}; "
                 "all frames of a video must have one size"
             )
         # in pinned memory, which a GPU copies asynchronously
@@ -120,7 +121,7 @@ class Propagator:
             soft = torch.cat([soft, soft.sum(dim=0, keepdim=True)])
         return soft[:, None]
 
-    def _recorded(self, whole: Tensor) -> Step | None:
+    def _recorded(self, whole: Tensor) -> StepFunction | None:
         """The step as a CUDA graph for this shape; None if it cannot be captured."""
         if not self._records:
             return None
@@ -158,7 +159,3 @@ def download(labels: Tensor) -> Callable[[], davis.Labels]:
         return found
 
     return wait
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"

@@ -33,7 +33,7 @@ from rgmp.minidavis.patterns import (
     zigzag,
 )
 
-View = Literal["side", "above"]
+Viewpoint = Literal["side", "above"]
 
 
 class Part(NamedTuple):
@@ -75,7 +75,7 @@ Parts = dict[str, Part]
 class Species(NamedTuple):
     """A kind of figure, its view, and how high it flies, in roots of its area."""
 
-    view: View
+    view: Viewpoint
     parts: Parts
     hover: float = 0
 
@@ -282,7 +282,7 @@ class Pool:
     grounds: tuple[Pattern, ...]
     standing: tuple[str, ...]
     lying: tuple[str, ...]
-    screens: dict[View, str]
+    screens: dict[Viewpoint, str]
 
 
 POOLS = {

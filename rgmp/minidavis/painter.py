@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from rgmp.minidavis.animation import Keys, Pixels, Pose, Track, along
-from rgmp.minidavis.creatures import Part, Parts, Pool, View
+from rgmp.minidavis.creatures import Part, Parts, Pool, Viewpoint
 from rgmp.minidavis.outlines import Points
 from rgmp.minidavis.patterns import Floats, Generator, Pattern
 
@@ -244,7 +244,7 @@ class Actor:
     figure: Figure
     track: Track
     label: int
-    view: View
+    view: Viewpoint
     shadow: float = 0.35
     hover: float = 0
 

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from rgmp.minidavis.animation import Keys, Track, along
-from rgmp.minidavis.creatures import Part, Pool, View
+from rgmp.minidavis.creatures import Part, Pool, Viewpoint
 from rgmp.minidavis.painter import (
     Actor,
     Canvas,
@@ -89,7 +89,7 @@ class Studio:
 
     pool: Pool
     rng: Generator
-    view: View
+    view: Viewpoint
     size: tuple[int, int] = (WIDTH, HEIGHT)
     reach: tuple[int, int] = REACH
     hue: float = field(init=False)

@@ -278,4 +278,4 @@ def _is_count(key: str) -> bool:
 
 
 def _shape(tensor: Tensor) -> str:
-    return "x".join(str(n) for n in tensor.shape)
+    return str(tuple(tensor.shape))

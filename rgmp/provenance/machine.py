@@ -13,7 +13,7 @@ import psutil
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 
-class Machine(TypedDict):
+class MachineInfo(TypedDict):
     """The machine of a job."""
 
     system: str
@@ -24,16 +24,15 @@ class Machine(TypedDict):
     driver: str | None
 
 
-def device_name() -> str:
-    """The device that the job computed on: its GPU, or the CPU."""
-    machine = this_machine()
+def device_of(machine: MachineInfo) -> str:
+    """The device that a job computed on: its GPU, or the CPU."""
     return machine["gpu"] or machine["cpu"]
 
 
-def this_machine() -> Machine:
+def this_machine() -> MachineInfo:
     """This machine, with the GPU that the process has used, if any."""
     gpu = _gpu()
-    return Machine(
+    return MachineInfo(
         system=platform.platform(),
         cpu=_cpu(),
         cores=os.cpu_count() or 1,

@@ -24,7 +24,13 @@ from typing_extensions import TypedDict
 from rgmp.config.load import require_shape
 from rgmp.errors import UserError
 from rgmp.provenance.code import Code, package_versions, running_code
-from rgmp.provenance.machine import Machine, determinism, peak_gpu_memory, peak_memory, this_machine
+from rgmp.provenance.machine import (
+    MachineInfo,
+    determinism,
+    peak_gpu_memory,
+    peak_memory,
+    this_machine,
+)
 from rgmp.runtime.files import (
     files_below,
     read_json,
@@ -53,7 +59,7 @@ class Record(TypedDict):
     command: list[str]
     code: Code
     versions: dict[str, str]
-    machine: Machine
+    machine: MachineInfo
     determinism: dict[str, bool | int | str | None]
     started: str  # UTC, ISO 8601
     wall_seconds: float

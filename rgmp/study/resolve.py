@@ -283,10 +283,10 @@ def _digest_of_stills(stills: Stills, digests: Digests) -> list[Any]:
 def _require_frames(sequences: list[Sequence], split: str, least: int) -> None:
     """Reject a video that is too short or incompletely annotated for training or scoring."""
     for sequence in sequences:
-        frames, annotated = len(sequence.frames), len(sequence.annotations)
-        if frames < least or annotated < frames:
+        if len(sequence.frames) < least or not sequence.is_fully_annotated:
             raise UserError(
-                f"{sequence.frames[0].parent}: {frames} frames, {annotated} of them annotated; "
+                f"{sequence.frames[0].parent}: {len(sequence.frames)} frames, "
+                f"{len(sequence.annotations)} of them annotated; "
                 f"{split} needs at least {least}, all annotated; remove it from the split"
             )
 

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from rgmp.provenance.machine import device_of
 from rgmp.provenance.record import Record, read_all
 from rgmp.runtime.files import digest_of, digest_of_file, files_below
 from rgmp.runtime.markup import markdown
@@ -289,7 +290,7 @@ def _common_tags(records: Sequence[Record]) -> dict[str, str]:
             ("commit", code["commit"]),
             ("sources", code["sources"]),
             ("lock", code.get("lock")),  # absent in records of an earlier version
-            ("machine", machine["gpu"] or machine["cpu"]),
+            ("machine", device_of(machine)),
         ):
             if value:
                 found[key].add(value)

@@ -31,7 +31,7 @@ class Point(NamedTuple):
     waiting: float  # share of the time spent waiting for data
 
 
-class Step(NamedTuple):
+class StepMetrics(NamedTuple):
     """The metrics of a step."""
 
     loss: float
@@ -50,7 +50,7 @@ class Journal:
         self._path, self._settings, self._identity_of = path, settings, identity_of
         self._every = max(settings.steps // _LOGGED_POINTS, 1)
         self._points: list[Point] = []
-        self._pending: list[Step] = []
+        self._pending: list[StepMetrics] = []
         self._held: tuple[int, Tensor, float] | None = None
         self._clock, self._spent, self._waited = time.monotonic(), 0.0, 0.0
         self.loss = math.nan
@@ -82,7 +82,7 @@ class Journal:
         step, outcome, waited = self._held
         self._held = None
         loss, quality, norm = outcome.tolist()
-        measured = Step(loss, quality, norm, waited)
+        measured = StepMetrics(loss, quality, norm, waited)
         if not math.isfinite(measured.loss + measured.gradient_norm):
             raise UserError(
                 f"the loss or its gradient is not finite at step {step} "
@@ -144,7 +144,7 @@ class Journal:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a `state`."""
         self._points = [Point(*p) for p in state["points"]]
-        self._pending = [Step(*step) for step in state["pending"]]
+        self._pending = [StepMetrics(*step) for step in state["pending"]]
         self._waited, self._spent = state["waited"], state["seconds"]
         self._clock = time.monotonic()
 

@@ -208,10 +208,10 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "check: still without a mask": (
         [*CHECK, "--stills", "stills/images", "stills/masks"],
         unlink("stills/masks/1.png"),
-        "stills/images/1.jpg: has no mask",
+        "stills/images/1.jpg: mask stills/masks/1.png is missing",
     ),
     "check: stills of five parts": (
-        [*CHECK, "--stills", *"abcde"], nothing, "two to four of images, masks, labels, names"
+        [*CHECK, "--stills", *"abcde"], nothing, "expected 2 to 4 values: images, masks"
     ),
     "check: first weights are none": (
         [*CHECK, "--weights", "text.pth", "resnet18"],
@@ -221,7 +221,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "check: first weights are no ResNet's": (
         [*CHECK, "--weights", "empty.pth", "resnet18"],
         lambda: __import__("torch").save({}, "empty.pth"),
-        "empty.pth: has no conv1.weight",
+        "empty.pth: missing key conv1.weight",
     ),
     "infer: unknown sequence": (
         [*INFER, "--masks", "out", "--sequences", "val_a", "val_c"], nothing, "val_c"
@@ -239,7 +239,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         [*INFER, "--masks", "out", "--weights", "davis"], nothing, "davis: cannot be read (is"
     ),
     "infer: unwritable masks": ([*INFER, "--masks", "file/out"], nothing, "file/out"),
-    "infer: masks among other files": ([*INFER, "--masks", "stills"], nothing, "stills: holds"),
+    "infer: masks among other files": ([*INFER, "--masks", "stills"], nothing, "stills: contains other files"),
     "infer: unwritable record": (
         [*INFER, "--masks", "out", "--record", "file/record.json"], nothing, "file"
     ),
@@ -251,7 +251,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "score: mask of another size": (SCORE, shrink("truth/val_a/00001.png"), "val_a/00001.png"),
     "score: masks and scores": ([*SCORE, "--scores", "file"], nothing, "not allowed with"),
     "score: no table of scores": (
-        ["score", *VAL, "--scores", "file", "--out", "scores.csv"], nothing, "no table of scores"
+        ["score", *VAL, "--scores", "file", "--out", "scores.csv"], nothing, "not a table of scores"
     ),
     "score: scores of too few": (
         ["score", *VAL, "--scores", "given.csv", "--out", "scores.csv"],
@@ -262,12 +262,12 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "score: unwritable": ([*SCORE, "--out", "file/scores.csv"], nothing, "file"),
     "score: unwritable record": ([*SCORE, "--record", "file/record.json"], nothing, "file"),
     "check: record in place of a folder": (
-        [*CHECK, "--record", "davis"], nothing, "davis: is a folder; name a file"
+        [*CHECK, "--record", "davis"], nothing, "davis: is a folder; name a new file"
     ),
     "check: record in place of a photograph": (
-        [*CHECK, "--record", "stills/images/0.jpg"], nothing, "0.jpg: already exists, and is no"
+        [*CHECK, "--record", "stills/images/0.jpg"], nothing, "0.jpg: already exists and is not"
     ),
-    "speed: folder": ([*SPEED, "--out", "davis"], nothing, "davis: is a folder; name a file"),
+    "speed: folder": ([*SPEED, "--out", "davis"], nothing, "davis: is a folder; name a new file"),
     "speed: its weights": (
         [*SPEED, "--out", "./tiny.safetensors"], nothing, "is the same file as the input"
     ),
@@ -275,7 +275,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "speed: record and file": (
         [*SPEED, "--record", "davis/../speed.json"], nothing, "is another output of this command"
     ),
-    "score: folder": ([*SCORE, "--out", "davis"], nothing, "davis: is a folder; name a file"),
+    "score: folder": ([*SCORE, "--out", "davis"], nothing, "davis: is a folder; name a new file"),
     "score: the truth": ([*SCORE, "--out", LATER], nothing, "is the same file as the input"),
     "score: a mask": (
         [*SCORE, "--out", "truth/val_a/00001.png"], nothing, "is the same file as the input"
@@ -322,7 +322,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         "leave out --record",
     ),
     "score: neither masks nor scores": (
-        ["score", *VAL, "--out", "scores.csv"], nothing, "give --masks or --scores"
+        ["score", *VAL, "--out", "scores.csv"], nothing, "missing --masks or --scores"
     ),
     "infer: study without a job": (["infer", "results/tiny"], nothing, "missing the job"),
     "infer: job of no study": (["infer", "davis", "x"], nothing, "davis: not a study folder"),
@@ -353,7 +353,7 @@ def test_mistake_ends_in_one_line_and_status_2_and_changes_nothing(
 @pytest.mark.parametrize(
     ("out", "named"),
     [
-        ("davis", "davis: is a folder; name a file"),
+        ("davis", "davis: is a folder; name a new file"),
         ("study.yaml", "study.yaml: is the same file as the input study.yaml; name another"),
         ("stills/masks/0.png", "is the same file as the input"),
         (FRAME, "is the same file as the input"),
@@ -683,7 +683,7 @@ def test_a_studys_jobs_are_driven_by_its_plan(capsys: pytest.CaptureFixture[str]
     capsys.readouterr()
     assert cli.main(["speed", "results/tiny", "davis2017/none"]) == 2
     said = capsys.readouterr().err
-    assert "davis2017/none: no such measurement of speed in results/tiny/plan.json" in said
+    assert "davis2017/none: no such timing job in results/tiny/plan.json" in said
     assert "such as davis2016/full" in said
 
 
@@ -805,7 +805,9 @@ def test_speed_says_how_busy_the_machine_was(
     limits = ["--limit", "1", "--frames", "3", "--repeats", "5"]
     assert cli.main([*SPEED, "--out", "speed.json", *limits]) == 0
     assert files.read_json(Path("speed.json"))["summary"]["others_share"] == share
-    assert ("others took 37% of the machine's cores" in capsys.readouterr().out) is (share > 0.05)
+    assert ("other processes used 37% of the machine's cores" in capsys.readouterr().out) is (
+        share > 0.05
+    )
 
 
 @pytest.mark.usefixtures("here")

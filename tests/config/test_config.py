@@ -316,7 +316,7 @@ def test_what_is_not_trained_here_is_checked(
     assert said in refusal(tmp_path, study | {"external": [EXTERNAL | change]})
     assert (
         refusal(tmp_path, study | {"external": [EXTERNAL] * 2})
-        == "external: duplicate name; give each method its own"
+        == "duplicate external osvos; list each once"
     )
 
 

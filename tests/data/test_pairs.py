@@ -171,7 +171,9 @@ def test_a_frame_without_an_object_gives_way_to_the_next(tmp_path: Path) -> None
 
 def test_a_foreground_mask_with_no_255_is_named(stills: Stills) -> None:
     Image.fromarray(box(0, 0, 4, 4, 1)).save(stills.masks / "1.png")
-    with pytest.raises(UserError, match=r"masks/1.png: no pixel of it is 255.* labels: objects"):
+    with pytest.raises(
+        UserError, match=r"masks/1.png: no pixel has the foreground value 255.* labels: objects"
+    ):
         find_stills([stills])[1].load(Decoded(64))
 
 

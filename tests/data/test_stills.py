@@ -50,7 +50,9 @@ def voc(root: Path) -> Stills:
 def test_a_list_of_images_as_in_pascal_voc(tmp_path: Path) -> None:
     stills = voc(tmp_path)
     assert found(tmp_path, stills) == [("JPEGImages/2007_1.jpg", "SegmentationObject/2007_1.png")]
-    with pytest.raises(UserError, match=r"2007_2.jpg: has no mask .*text file \(names\)"):
+    with pytest.raises(
+        UserError, match=r"2007_2.jpg: mask .*2007_2.png is missing.*text file \(names\)"
+    ):
         list_pairs(stills.model_copy(update={"names": None}))
 
 

@@ -190,7 +190,7 @@ def test_several_processes_give_the_same_rows_and_the_same_complaints(
             score(root, "davis2017", "val", masks, variant="full", seed=0, processes=processes)
         complaints.append(str(raised.value))
     assert complaints[0] == complaints[1]
-    assert "2 wrong" in complaints[0]
+    assert "2 problems" in complaints[0]
 
 
 def test_some_sequences(root: Path, masks: Path) -> None:
@@ -237,7 +237,7 @@ def test_lists_everything_that_is_wrong(root: Path, masks: Path) -> None:
         f"{masks}/dog: no such folder",
         f"{masks}/cat/00000.png: is 48x35, its annotation is 48x36",
         f"{masks}/cat/00001.png: is 48x35",
-        f"{masks}/cat/00002.png: a mask of mode RGB",
+        f"{masks}/cat/00002.png: mask of mode RGB",
         f"{masks}/cat/00003.png: unknown object 4; allowed: 0 to 2",
         f"{masks}/cat/00004.png: a mask stored as JPEG",
         f"{masks}/bee/00002.png: not a readable image",

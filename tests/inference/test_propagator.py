@@ -24,7 +24,7 @@ from rgmp.data import davis
 from rgmp.errors import UserError
 from rgmp.inference import multiscale, segment
 from rgmp.inference.aggregation import Aggregation
-from rgmp.inference.cuda_graph import Step
+from rgmp.inference.cuda_graph import StepFunction
 from rgmp.inference.multiscale import padding, scaled_size
 from rgmp.inference.propagator import _GRAPHS, Propagator
 from rgmp.inference.segment import segment_sequence, segment_split
@@ -691,7 +691,12 @@ class Replayed:
     made: ClassVar[list[tuple[int, ...]]] = []
 
     def __init__(
-        self, step: Step, frame: Tensor, soft: Tensor, references: Sequence[Reference], _: object
+        self,
+        step: StepFunction,
+        frame: Tensor,
+        soft: Tensor,
+        references: Sequence[Reference],
+        _: object,
     ) -> None:
         self.made.append(tuple(soft.shape))
         self.step = step
