@@ -23,6 +23,18 @@ def usable_cores() -> int:
     return max(math.floor(min(len(_allowed()), _quota())), 1)
 
 
+def threads(wanted: int | None, limit: int | None = None, processes: int = 1) -> int:
+    """Threads for each process of a job: as many as requested, within its share of the limit.
+
+    Args:
+        wanted: threads requested for one process; None: its whole share.
+        limit: threads of the whole job; None: the usable cores.
+        processes: number of processes that share the limit; each gets at least one thread.
+    """
+    share = max((limit or usable_cores()) // processes, 1)
+    return min(wanted or share, share)
+
+
 def _allowed() -> set[int]:
     """The indices of the cores that this process may be scheduled on."""
     if hasattr(os, "sched_getaffinity"):

@@ -36,6 +36,7 @@ MAKES: dict[str, tuple[str, ...]] = {
     "track": ("results/.mlflow*", "results/mlflow*", "results/toy/mlflow.json"),
 }
 PLANNED_JOBS = {
+    "check": "davis2017/val",
     "infer": "davis2017/full/seed0",
     "speed": "davis2017/full",
     "score": "davis2017/full/seed0",

@@ -22,6 +22,7 @@ from rgmp.cli import main as cli
 from rgmp.data import davis
 from rgmp.provenance.record import Record, read_all
 from rgmp.runtime import files
+from rgmp.study.plan import load_plan
 
 ABLATIONS = Path(__file__).parents[2] / "ablations"
 COMMANDS = (
@@ -100,11 +101,29 @@ def test_help_names_every_command_and_version_is_the_packages(
     assert capsys.readouterr().out == f"rgmp {rgmp.__version__}\n"
 
 
-def test_command_line_waits_for_no_heavy_package() -> None:
-    heavy = {"torch", "pandas", "mlflow", "matplotlib"}
-    look = f"import sys, rgmp.cli.main; print(*{heavy} & {{*sys.modules}})"
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["plan", "study.yaml"],
+        ["check", "davis"],
+        ["check", "results/tiny", "davis2017/val"],
+        ["train", "results/tiny", "pretrain/none"],
+        ["infer", "results/tiny", "davis2017/none/seed3"],
+        SCORE,
+        ["tables", "results/tiny"],
+        ["report", "results/tiny"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_a_job_waits_for_no_package_that_it_does_not_need(command: list[str]) -> None:
+    """Also one that ends at a mistake: that is said before anything takes its time."""
+    assert cli.main(["plan", "study.yaml"]) == 0
+    heavy = {"torch", "torchvision", "pandas", "mlflow", "matplotlib", "seaborn"}
+    look = f"import sys; from rgmp.cli.main import main; main({command}); "
+    look += f"print('loaded:', *{heavy} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+    assert done.stdout.splitlines()[-1].split() == ["loaded:"]
 
 
 # ---- mistakes ----
@@ -604,7 +623,7 @@ def test_plan_then_train_then_infer(capsys: pytest.CaptureFixture[str]) -> None:
     for folder in folders:
         record = f"results/tiny/records/{folder}.json"
         training = folder.removeprefix("weights/")
-        assert cli.main(["train", "results/tiny", training, "--record", record]) == 0
+        assert cli.main(["train", "results/tiny", training]) == 0
         found = the_record(record)
         assert (found["kind"], found["name"], found["study"]) == ("train", folder, "tiny")
         assert (found["variant"], found["seed"]) == ("full", 3)
@@ -631,6 +650,12 @@ def test_a_studys_jobs_are_driven_by_its_plan(capsys: pytest.CaptureFixture[str]
         "label: a\nclaim: b\noverrides: {weights: tiny.safetensors, stages: []}\n"
     )
     assert cli.main(["plan", "study.yaml"]) == 0
+    plan = load_plan(Path("results/tiny"))
+    for part in ("davis2017/val", "networks"):
+        assert cli.main(["check", "results/tiny", part]) == 0
+        found = the_record(f"results/tiny/{plan.check_of(part)}")
+        assert (found["kind"], found["study"]) == ("check", "tiny")
+        assert found["name"] == plan.check_of(part)[len("records/") : -len(".json")]
     made = {
         ("infer", "davis2017/full/seed3"): ("masks/davis2017/full/seed3", "full", 3),
         ("score", "davis2017/full/seed3"): ("scores/davis2017/full/seed3", "full", 3),
@@ -660,6 +685,67 @@ def test_a_studys_jobs_are_driven_by_its_plan(capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr().err
     assert "davis2017/none: no such timing job in results/tiny/plan.json" in said
     assert "such as davis2016/full" in said
+
+
+@pytest.mark.usefixtures("here")
+def test_a_study_is_checked_as_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["plan", "study.yaml"]) == 0
+    for part, by_hand in {
+        "davis2016/val": ["davis", "--benchmark", "davis2016"],
+        "davis2017/train": ["davis", "--split", "train"],
+        "stills": ["--stills", "stills/images", "stills/masks"],
+    }.items():
+        assert cli.main(["check", "results/tiny", part]) == 0
+        assert cli.main(["check", *by_hand, "--record", "record.json"]) == 0
+        own = the_record("record.json")
+        path = load_plan(Path("results/tiny")).check_of(part)
+        planned = the_record(f"results/tiny/{path}")
+        assert (own["inputs"], own["results"]) == (planned["inputs"], planned["results"])
+    capsys.readouterr()
+    Path(FRAME).unlink()
+    assert cli.main(["check", "results/tiny", "davis2017/val"]) == 2
+    assert "val_b: 00002.jpg is missing" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["results/tiny"], "results/tiny: also name a part of this study's data: davis2016/val, "),
+        (["results/tiny", "val"], "val: no such part of the data in results/tiny/plan.json; name"),
+        (["results/tiny", "stills", "--split", "val"], "leave out --split, or the job"),
+        (["davis", "davis2017/val"], "davis: not a study folder"),
+        ([], "nothing to check: name a DAVIS tree, --stills, --weights or --network"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_check_that_is_not_named_is_a_line(
+    command: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["plan", "study.yaml"]) == 0
+    assert cli.main(["check", *command]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_job_has_no_more_threads_than_it_is_granted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """More than cores would wait for one another; the record says how many there were."""
+    edit_study("study: tiny", "study: tiny\ncompute: {threads: 3}")()
+    monkeypatch.setattr("rgmp.runtime.cores.usable_cores", lambda: 2)
+    cli.main(["plan", "study.yaml"])
+    pretrain, finetune = (t.folder for t in load_plan(Path("results/tiny")).trainings)
+    for folder, options, threads in ((pretrain, [], 2), (finetune, ["--threads", "1"], 1)):
+        capsys.readouterr()
+        assert cli.main(["train", "results/tiny", folder.removeprefix("weights/"), *options]) == 0
+        found = the_record(f"results/tiny/records/{folder}.json")
+        assert found["determinism"]["threads"] == threads
+        assert found["config"]["compute"]["threads"] == 3
+        assert f"compute.threads (=3): limited to {threads} here" in capsys.readouterr().out
+    assert cli.main(["infer", "results/tiny", "davis2017/full/seed3", "--threads", "7"]) == 0
+    found = the_record("results/tiny/records/masks/davis2017/full/seed3.json")
+    assert found["determinism"]["threads"] == 3, "what the study asks for is the most"
 
 
 @pytest.mark.usefixtures("here")
@@ -693,15 +779,13 @@ def test_a_training_is_kept_while_its_record_proves_it(capsys: pytest.CaptureFix
     folder = capsys.readouterr().out.partition("  for ")[0]
     training, weights = folder.removeprefix("weights/"), Path("results/tiny", folder)
     weights, record = weights / "weights.safetensors", f"results/tiny/records/{folder}.json"
-    command = ["train", "results/tiny", training, "--record", record]
+    command = ["train", "results/tiny", training]
     assert cli.main(command) == 0
     made = weights.read_bytes(), Path(record).read_bytes()
     assert "kept" not in capsys.readouterr().out
-    for again in (command, command[:3]):
-        assert cli.main(again) == 0
-        kept = f"{folder}: already trained according to its record; kept\n"
-        assert capsys.readouterr().out == kept
-        assert (weights.read_bytes(), Path(record).read_bytes()) == made
+    assert cli.main(command) == 0
+    assert capsys.readouterr().out == f"{folder}: already trained according to its record; kept\n"
+    assert (weights.read_bytes(), Path(record).read_bytes()) == made
     weights.write_bytes(made[0][:-1] + bytes([made[0][-1] ^ 1]))
     assert cli.main(command) == 0
     assert "kept" not in capsys.readouterr().out

@@ -32,6 +32,27 @@ def test_a_limit_of_time_counts(monkeypatch: pytest.MonkeyPatch, quota: float, u
     assert usable_cores() == usable
 
 
+@pytest.mark.parametrize(
+    ("arguments", "threads"),
+    [
+        ((2,), 2),
+        ((None,), 4),
+        ((8,), 4),
+        ((8, 3), 3),
+        ((None, 3), 3),
+        ((8, 6, 2), 3),
+        ((1, 6, 2), 1),
+        ((2, 1, 2), 1),
+    ],
+)
+def test_a_job_gets_the_threads_that_it_wants_where_there_is_room(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[int, ...], threads: int
+) -> None:
+    """Wanted, limit, processes."""
+    monkeypatch.setattr(cores, "usable_cores", lambda: 4)
+    assert cores.threads(*arguments) == threads
+
+
 @contextmanager
 def burning(*, ours: bool) -> Iterator[None]:
     """A process that keeps a core busy: a child of this one, or nobody's."""

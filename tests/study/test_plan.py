@@ -472,6 +472,43 @@ def test_plan_is_written_and_read_again() -> None:
     assert plan.load_plan(folder).title == "Another"
 
 
+@pytest.mark.usefixtures("here")
+def test_what_follows_from_a_plan_is_found_once_and_is_no_part_of_it() -> None:
+    """A study of hundreds of jobs asks for each of them by its name."""
+    found, untouched = resolved(), resolved()
+    assert found.inferences is found.inferences
+    assert found.scores is found.scores
+    assert found.digest is found.digest
+    assert found == untouched
+    assert found.model_dump() == untouched.model_dump()
+    fewer = found.model_copy(update={"variants": found.variants[:1], "benchmarks": ("davis2017",)})
+    assert list(fewer.inferences) == ["davis2017/full/seed0", "davis2017/full/seed1"]
+    assert fewer.digest != found.digest
+
+
+@pytest.mark.usefixtures("here")
+def test_a_check_is_of_one_part_of_the_data() -> None:
+    Path("imagenet.pth").write_bytes(b"1")
+    Path("released.pth").write_bytes(b"2")
+    write_variant("released", weights="released.pth", stages=[])
+    found, folder = resolved(put("network.initial_weights", "imagenet.pth")), Path("results/tiny")
+    jobs = {part: found.check(part, folder) for part in found.checks.values()}
+    assert jobs.keys() == {
+        "stills", "weights", "networks", "davis2016/val", "davis2017/val", "davis2017/train"
+    }  # fmt: skip
+    assert jobs["stills"].stills == found.data.stills
+    assert jobs["weights"].weights == ((Path("imagenet.pth"), "resnet10"),)
+    assert jobs["networks"].networks == (Path("released.pth"),)
+    (videos,) = jobs["davis2017/train"].videos
+    assert (videos.davis, videos.benchmark, videos.split) == (Path("davis"), "davis2017", "train")
+    for part, job in jobs.items():
+        assert job.record == folder / found.check_of(part)
+        read = [bool(each) for each in (job.videos, job.stills, job.weights, job.networks)]
+        assert sum(read) == 1
+    with pytest.raises(UserError, match=r"^davis2018/val: no such part of the data in results/"):
+        found.check("davis2018/val", folder)
+
+
 def test_folder_that_is_no_study_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=rf"^{tmp_path}: not a study folder"):
         plan.load_plan(tmp_path)

@@ -1,9 +1,12 @@
 # The study of this run, and functions of its plan that the rules use.
 
 import sys
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
+from io import StringIO
 from pathlib import Path
-from shlex import quote
+
+from snakemake.cli import parse_args
+from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from rgmp.errors import UserError
 from rgmp.provenance.code import sources_of
@@ -20,12 +23,30 @@ from rgmp.study.resolve import resolve
 def limit_cores():
     """Limit the threads of concurrent jobs to the available cores, whatever --cores says.
 
-    Training runs that share a core slow each other down. A job that requests more gets all cores,
-    alone. Jobs on other machines (--jobs with an executor) are not limited.
+    Training runs that share a core slow each other down. A job that requests more threads gets as
+    many as there are cores, and runs alone. Jobs on other machines are not limited.
     """
     given = workflow.resource_settings
-    if given.cores is not None and given.nodes is None:
-        workflow.global_resources["_cores"] = min(given.cores, cores.usable_cores())
+    if given.cores is None or (given.nodes is not None and goes_elsewhere()):
+        return
+    limits = given.cores, given.nodes or given.cores, cores.usable_cores()
+    workflow.global_resources["_cores"] = min(limits)
+    workflow.global_resources["_nodes"] = None  # else it counts jobs, not threads
+
+
+def goes_elsewhere():
+    """Whether the executor sends jobs to other machines.
+
+    Snakemake's workflow knows its executor only after the rules are parsed, so this reads the command
+    line and the profiles. Callers of Snakemake's API who set nodes are taken to use other machines.
+    """
+    try:
+        with redirect_stderr(StringIO()):
+            _, arguments = parse_args(sys.argv[1:])
+    except SystemExit:
+        return True
+    chosen = ExecutorPluginRegistry().get_plugin(arguments.executor or "local")
+    return not chosen.common_settings.local_exec
 
 
 def resolve_study():
@@ -41,8 +62,7 @@ def resolve_study():
 
 def training_of(wildcards):
     """The planned training run that the wildcards name."""
-    named = layout.training(f"{wildcards.stage}/{wildcards.training}")
-    return next(t for t in plan.trainings if t.folder == named)
+    return plan.training_of(f"{wildcards.stage}/{wildcards.training}", folder)
 
 
 def launcher_of(wildcards):
@@ -78,12 +98,6 @@ def trained(wildcards):
     if not trainings:
         return folder / plan.check_of("networks")
     return folder / layout.record(plan.training(trainings[-1]).folder)
-
-
-def argument(path):
-    """A path quoted for the shell, which is not mistaken for an option if it starts with a dash."""
-    text = str(path)
-    return quote(f"./{text}" if text.startswith("-") else text)
 
 
 def checked_split(wildcards):
@@ -125,18 +139,9 @@ def data_tree(wildcards):
     return [folder / layout.DATA] if plan.embedded else []
 
 
-def check_options(wildcards):
-    """The options of `rgmp check` for a part of the data."""
-    part = plan.checks[wildcards.part]
-    if part == "stills":
-        sets = [(s.images, s.masks, s.labels, s.names or "") for s in plan.data.stills]
-        return " ".join(f"--stills {' '.join(argument(x) for x in s if x)}" for s in sets)
-    if part == "weights":
-        return " ".join(f"--weights {argument(p)} {name}" for p, name in plan.initial_weights)
-    if part == "networks":
-        return " ".join(f"--network {argument(path)}" for path in plan.networks)
-    root, resolution = argument(plan.data.davis), quote(plan.data.resolution)
-    return f"{root} --split {quote(part)} --resolution {resolution}"
+def part_of(wildcards):
+    """The part of the data that a check covers, such as `davis2017/val`."""
+    return plan.checks[wildcards.part]
 
 
 def measured_files(wildcards):
