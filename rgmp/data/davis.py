@@ -9,6 +9,7 @@ background, be it DAVIS-2016's own 0/255 masks or DAVIS-2017's indexed ones made
 has the objects 1, 2, ... of frame 0, and 255 is void.
 """
 
+import struct
 import warnings
 import zlib
 from collections.abc import Container, Iterable, Iterator
@@ -57,35 +58,51 @@ def read_split(root: Path, benchmark: Benchmark, split: str) -> list[str]:
     """The names of a split's sequences, in the file's order.
 
     Raises:
-        UserError: no such tree or split, or an entry that is no plain name or stands twice.
+        UserError: no such tree or split, the split is no file or may not be read, or an entry is no
+            plain name or stands twice.
     """
     path = root / "ImageSets" / benchmark.removeprefix("davis") / f"{split}.txt"
-    with reading(path, "name the root of a DAVIS tree that you may read"):
-        if not path.is_file():
+    what_to_do = "name the root of a DAVIS tree that you may read"
+    with reading(path, what_to_do):
+        if not _is_there(path):
             allowed = ", ".join(sorted(p.stem for p in path.parent.glob("*.txt"))) or "none there"
             raise UserError(
                 f"{path}: no such split; splits of {benchmark} in {root}: {allowed}; "
                 "name the root of a DAVIS tree, with ImageSets, JPEGImages and Annotations under it"
             )
+        require_regular(path, what_to_do)
         names = path.read_text(encoding="utf-8-sig", errors="replace").split()
     for name in names:
-        if Path(name).name != name or name in {".", ".."}:
+        if Path(name).name != name or name in {".", ".."} or "\0" in name:
             raise UserError(f"{path}: {name!r} is no sequence name; one name a line")
     if len(set(names)) != len(names) or not names:
         raise UserError(f"{path}: is empty or names a sequence twice; one name a line")
     return names
 
 
+def _is_there(path: Path) -> bool:
+    """Whether anything is at `path`, a link that leads nowhere too.
+
+    Raises:
+        OSError: that cannot be known.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def open_sequence(root: Path, name: str, resolution: str = RESOLUTION) -> Sequence:
     """List the files of one sequence, and that they belong together; none is opened.
 
     Raises:
-        UserError: a folder, a frame or an annotation is missing.
+        UserError: a folder, a frame or an annotation is missing, or a folder may not be read.
     """
     frame_folder = root / "JPEGImages" / resolution / name
     annotation_folder = root / "Annotations" / resolution / name
-    frames = _visible(frame_folder, "*.jpg")
-    annotations = _visible(annotation_folder, "*.png")
+    frames = _visible(frame_folder, ".jpg")
+    annotations = _visible(annotation_folder, ".png")
     if not frames:
         raise UserError(f"{frame_folder}: no frames (00000.jpg, ...) for sequence {name}")
     for number, frame in enumerate(frames):
@@ -105,9 +122,15 @@ def open_sequence(root: Path, name: str, resolution: str = RESOLUTION) -> Sequen
     return Sequence(name, frames, annotations)
 
 
-def _visible(folder: Path, pattern: str) -> tuple[Path, ...]:
-    """A folder's files in order, without the hidden ones that an archiver may leave."""
-    return tuple(sorted(p for p in folder.glob(pattern) if not p.name.startswith(".")))
+def _visible(folder: Path, suffix: str) -> tuple[Path, ...]:
+    """A folder's files in order, without the hidden ones that an archiver may leave.
+
+    Raises:
+        UserError: the folder may not be read; one that is not there is empty.
+    """
+    with reading(folder, "name the root of a DAVIS tree that you may read"):
+        found = folder.iterdir() if _is_there(folder) else iter(())
+        return tuple(sorted(p for p in found if p.suffix == suffix and p.name[0] != "."))
 
 
 def sequence_paths(root: Path, names: Iterable[str], resolution: str = RESOLUTION) -> list[Path]:
@@ -179,8 +202,8 @@ def read_labels(path: Path, like: Like | None = None) -> Labels:
         like: as in `read_frame`.
 
     Raises:
-        UserError: the file is missing, truncated or damaged, no PNG, of another size, or neither
-            palette, grey nor 1-bit.
+        UserError: the file is missing, truncated or damaged, no PNG, of another size, neither
+            palette, grey nor 1-bit, or grey of 2 or 4 bits, whose values may be labels or shades.
     """
     image = _load(path, like)
     if image.format != "PNG":  # a JPEG by that name has other values along every edge
@@ -189,7 +212,18 @@ def read_labels(path: Path, like: Like | None = None) -> Labels:
         raise UserError(
             f"{path}: a mask of mode {image.mode}; allowed: palette, grey or 1-bit PNG; convert it"
         )
+    if image.mode == "L" and (depth := _depth_of(path)) < 8:  # Pillow makes shades of its values
+        raise UserError(
+            f"{path}: a grey mask of {depth} bits, where 1 may be a label or a shade; "
+            "allowed: palette, or grey of 8 bits; convert it"
+        )
     return np.asarray(image).astype(np.uint8)
+
+
+def _depth_of(png: Path) -> int:
+    """Bits a value."""
+    with png.open("rb") as file:
+        return file.read(25)[24]
 
 
 def read_annotation(path: Path, benchmark: Benchmark, like: Like | None = None) -> Labels:
@@ -351,9 +385,49 @@ def _require_whole(path: Path, image: Image.Image, file: BinaryIO) -> None:
         if b"\xff\xd9" not in file.read():
             raise ValueError("truncated: its end marker is missing")
         return
-    depths = [content[8] for kind, content in _chunks(file) if kind == b"IHDR"]
-    if depths == [16]:  # Pillow would cut the values off
+    _require_rows(_chunks(file), path)
+
+
+def _require_rows(chunks: Iterator[tuple[bytes, bytes]], path: Path) -> None:
+    """Count what the pixels of a PNG unpack to: Pillow takes rows that are not there for zeros.
+
+    Raises:
+        UserError: it has more than 8 bits a channel.
+        ValueError: rows are missing, or as `_chunks`.
+    """
+    _, header = next(chunks)
+    if header[8] == 16:  # Pillow would cut the values off
         raise UserError(f"{path}: has more than 8 bits a channel; convert it to 8")
+    lacking, unpacker = _unpacked_bytes(header), zlib.decompressobj()
+    for kind, content in chunks:
+        packed = content if kind == b"IDAT" else b""
+        while lacking > 0 and (raw := unpacker.decompress(packed, _BLOCK)):
+            lacking -= len(raw)
+            packed = unpacker.unconsumed_tail
+    if lacking > 0:
+        raise ValueError("truncated: rows are missing")
+
+
+_BLOCK = 2**16
+"""Bytes that are unpacked at a time."""
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""By a PNG's colour type."""
+_INTERLACED = (
+    *((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4)),
+    *((2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)),
+)
+"""Adam7's seven: the top row, the left column, and the step of each."""
+
+
+def _unpacked_bytes(header: bytes) -> int:
+    """How many bytes the pixels of a PNG of this IHDR are, with a byte a row for its filter."""
+    width, height, depth, colour, _, _, laced = struct.unpack(">IIBBBBB", header)
+    total = 0
+    for top, left, down, along in _INTERLACED if laced else ((0, 0, 1, 1),):
+        rows, columns = -(-(height - top) // down), -(-(width - left) // along)
+        if rows > 0 and columns > 0:
+            total += rows * (1 + -(-columns * depth * _CHANNELS[colour] // 8))
+    return total
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
