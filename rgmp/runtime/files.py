@@ -262,6 +262,20 @@ def digest_of_all(
     return digest_of(sorted(["/".join(path.parts[-names:]), digest(path)] for path in paths))
 
 
+def _remembered(path: Path) -> dict[str, list[Any]]:
+    """What `Digests` left there; what is no such thing is forgotten, and read again."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    entries = known.items() if isinstance(known, dict) else ()
+    return {
+        key: value
+        for key, value in entries
+        if isinstance(value, list) and value and isinstance(value[-1], str)
+    }
+
+
 class Digests:
     """Digests of files' bytes, remembered as long as their sizes and times stay the same.
 
@@ -271,10 +285,7 @@ class Digests:
     def __init__(self, path: Path) -> None:
         """Start from what `path` remembers, if it is there and whole."""
         self._path = path
-        try:
-            self._known: dict[str, list[Any]] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            self._known = {}
+        self._known = _remembered(path)
         self._used: dict[str, list[Any]] = {}
 
     def of(self, path: Path) -> str:

@@ -473,10 +473,11 @@ def test_file_changed_behind_its_own_time_is_noticed(tmp_path: Path) -> None:
     assert Digests(memory).of(path) != before
 
 
-def test_memory_that_is_damaged_is_made_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["{", "[]", "7", "[" * 99_999, '{"PATH": 7}', '{"PATH": [1, 2]}'])
+def test_memory_that_is_damaged_is_made_again(tmp_path: Path, text: str) -> None:
     path, memory = tmp_path / "frame.jpg", tmp_path / "digests.json"
     path.write_text("1")
-    memory.write_text("{")
+    memory.write_text(text.replace("PATH", str(path)))
     known = Digests(memory)
     assert known.of(path) == files.digest_of_file(path)
     known.save()
