@@ -5,7 +5,6 @@ Each command imports what it needs itself: a job that needs no torch does not wa
 
 import argparse
 import errno
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from typing import NoReturn
 
 from rgmp import __version__
 from rgmp.cli import check, infer, report, score, study, train
-from rgmp.cli.complaints import complain
+from rgmp.cli.complaints import complain, is_lost, say
 from rgmp.errors import UserError
 
 COMMANDS = (
@@ -30,8 +29,9 @@ COMMANDS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the status is 0, or 2 where the user made a mistake.
 
-    Also 2 where what it prints cannot be written; 141, and nothing said, where nobody reads it any
-    more, as for a command that SIGPIPE ends; 130 where it is interrupted.
+    Also 2 where what it prints, or says on standard error, cannot be written; 141, and nothing
+    said, where nobody reads its output any more, as for a command that SIGPIPE ends; 130 where it
+    is interrupted.
     """
     try:
         try:
@@ -43,17 +43,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return complain(str(error))
     except KeyboardInterrupt:
-        print("rgmp: interrupted", file=sys.stderr)
+        say("rgmp: interrupted")
         return 128 + signal.SIGINT
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:  # only a name from the command line can be
-            return complain(f"{error.filename}: is longer than a path can be; name another")
-        if not _output_is_lost():
+        status = _status_of(error)
+        if status is None:
             raise
-        if error.errno == errno.EPIPE:
-            return 128 + signal.SIGPIPE
-        return complain(f"standard output: cannot be written ({error.strerror}); free some room")
+        return status
     return 0
+
+
+def _status_of(error: OSError) -> int | None:
+    """The status where an error is of the user's surroundings, said if it can be; else None."""
+    if error.errno == errno.ENAMETOOLONG:  # only a name from the command line can be
+        return complain(f"{error.filename}: is longer than a path can be; name another")
+    if not is_lost(sys.stdout):
+        lost = sys.stderr is not None and is_lost(sys.stderr)
+        return 2 if lost else None
+    if error.errno == errno.EPIPE:
+        return 128 + signal.SIGPIPE
+    return complain(f"standard output: cannot be written ({error.strerror}); free some room")
 
 
 def _require_unicode(arguments: Sequence[str]) -> None:
@@ -65,18 +74,6 @@ def _require_unicode(arguments: Sequence[str]) -> None:
     for text in arguments:
         if not text.isascii() and text.encode(errors="replace").decode() != text:
             raise UserError(f"{text}: not a UTF-8 name; rename it")
-
-
-def _output_is_lost() -> bool:
-    """Whether standard output takes nothing; what is still to be written there is dropped then."""
-    try:
-        print(flush=True)
-    except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-        return True
-    return False
 
 
 class _Parser(argparse.ArgumentParser):

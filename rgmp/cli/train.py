@@ -142,14 +142,16 @@ def _preview(options: argparse.Namespace) -> None:
     _, job = _training(options)
     roots = [job.data.davis, *(x for s in job.data.stills for x in (s.images, s.masks))]
     read = chain([options.study], *(files.files_below(root) for root in roots))
-    files.require_target(options.out, read)
     from rgmp.data import preview
+
+    picture_of_ours = files.Kind("picture of rgmp preview", preview.require_ours)
+    files.require_target(options.out, picture_of_ours, read)
     from rgmp.data.loader import Samples
 
     samples = Samples(job.data, job.settings, job.seed, job.machine.decoded_megabytes)
     picture = preview.paint(samples.of_step(options.step, options.samples))
     with files.appearing(options.out) as temporary:
-        picture.save(temporary, format="PNG")
+        preview.save(picture, temporary)
     print(visible(f"{options.out}: seed {job.seed}, {job.stage}, step {options.step}"))
 
 

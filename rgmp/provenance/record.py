@@ -22,10 +22,10 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from rgmp.config.load import require_shape
-from rgmp.errors import UserError
 from rgmp.provenance.code import Code, package_versions, running_code
 from rgmp.provenance.machine import Machine, determinism, peak_gpu_memory, peak_memory, this_machine
 from rgmp.runtime.files import (
+    Kind,
     files_below,
     read_json,
     require_target,
@@ -141,14 +141,7 @@ def require_place(path: Path) -> None:
     Raises:
         UserError: it cannot, or another file is there.
     """
-    require_target(path)
-    if path.exists() and path.stat().st_size:
-        try:
-            read(path)
-        except UserError as error:
-            raise UserError(
-                f"{path}: is there already, and is no record; name another file, or remove it"
-            ) from error
+    require_target(path, Kind("record", read))
 
 
 def read_all(folder: Path) -> list[Record]:

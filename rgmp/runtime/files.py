@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rgmp.errors import UserError
 
@@ -150,15 +150,29 @@ def _require_replaceable(path: Path) -> None:
         raise UserError(f"{path}: is {kind}; name a file, which is replaced, or a new one")
 
 
-def require_target(path: Path, read: Iterable[Path] = ()) -> None:
+class Kind(NamedTuple):
+    """A kind of file that this package writes: its name, and what reads it or refuses it.
+
+    `read` raises a `UserError` where a file is none of that kind.
+    """
+
+    name: str
+    read: Callable[[Path], object]
+
+
+def require_target(path: Path, kind: Kind, read: Iterable[Path] = ()) -> None:
     """Prove before any work that a file can be put at `path`; nothing is left there.
+
+    A file that is there is replaced only where it is empty, or of the kind that comes in its place.
 
     Args:
         path: of the file, which may be there.
-        read: what must not be replaced; asked for only where a file is there.
+        kind: of the file that is to be written.
+        read: what must not be replaced, of whatever kind; asked for only where a file is there.
 
     Raises:
-        UserError: it cannot, or `path` is one of the files that are read, by whatever name.
+        UserError: it cannot, `path` is one of the files that are read, by whatever name, or what is
+            there is of another kind.
     """
     _require_replaceable(path)
     require_writable(path.parent)
@@ -166,8 +180,23 @@ def require_target(path: Path, read: Iterable[Path] = ()) -> None:
         return
     own = path.stat()
     for other in read:
-        if other.exists() and os.path.samestat(own, other.stat()):
+        if _is_same(own, other):
             raise UserError(f"{path}: is {other}, which is read; name another file to write")
+    if own.st_size:
+        try:
+            kind.read(path)
+        except UserError as error:
+            raise UserError(
+                f"{path}: is there already, and is no {kind.name}; name another file, or remove it"
+            ) from error
+
+
+def _is_same(own: os.stat_result, other: Path) -> bool:
+    """Whether a file is the one of that status; one that may not be looked at cannot be known."""
+    try:
+        return os.path.samestat(own, other.stat())
+    except OSError:
+        return False
 
 
 def _sync(path: Path) -> None:
@@ -235,12 +264,17 @@ def read_json(path: Path) -> Any:
 
 
 def files_below(folder: Path, pattern: str = "*") -> list[Path]:
-    """Files below a folder, sorted, without those that are being written (`appearing`)."""
-    return sorted(
-        path
-        for path in folder.rglob(pattern)
-        if path.is_file() and not any(x.startswith(".") for x in path.relative_to(folder).parts)
-    )
+    """Files below a folder, sorted, without those that are being written (`appearing`).
+
+    Raises:
+        UserError: one of them may not be looked at.
+    """
+    with reading(folder, "name files that you may read"):
+        return sorted(
+            path
+            for path in folder.rglob(pattern)
+            if path.is_file() and not any(x.startswith(".") for x in path.relative_to(folder).parts)
+        )
 
 
 def digest_of(value: Any) -> str:

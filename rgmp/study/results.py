@@ -234,7 +234,7 @@ def load(folder: Path) -> Results:
         folder=folder,
         plan=plan,
         rows=dict(rows),
-        speed={key: _read_speed(path) for key, path in timed.items() if path.is_file()},
+        speed={key: read_speed(path) for key, path in timed.items() if path.is_file()},
         records=[record for record in read_all(folder) if _is_planned(plan, record)],
     )
 
@@ -262,7 +262,7 @@ _CURVE = TypeAdapter(list[dict[str, float]])
 _READ_OF_A_POINT = {"step", "seconds", "loss", "J"}
 
 
-def _read_speed(path: Path) -> dict[str, Any]:
+def read_speed(path: Path) -> dict[str, Any]:
     """Read what a timing made.
 
     Raises:

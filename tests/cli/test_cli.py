@@ -19,9 +19,10 @@ from support.tiny_study import FRAMES, HEIGHT, STUDY, WIDTH, write_tree
 
 import rgmp
 from rgmp.cli import main as cli
-from rgmp.data import davis
+from rgmp.data import davis, preview
 from rgmp.provenance.record import Record, read_all
 from rgmp.runtime import files
+from rgmp.study.results import read_speed
 
 ABLATIONS = Path(__file__).parents[2] / "ablations"
 COMMANDS = (
@@ -264,6 +265,17 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "score: a list of sequences": (
         [*SCORE, "--out", "davis/ImageSets/2017/val.txt"], nothing, "which is read"
     ),
+    "score: the network": (
+        [*SCORE, "--out", "tiny.safetensors"],
+        nothing,
+        "tiny.safetensors: is there already, and is no table of scores; name another file",
+    ),
+    "score: someone's scores": (
+        [*SCORE, "--out", "given.csv"], given_scores, "is there already, and is no table of scores"
+    ),
+    "speed: the study": (
+        [*SPEED, "--out", "study.yaml"], nothing, "is there already, and is no speed file; name"
+    ),
     "score: the scores": (
         ["score", *VAL, "--scores", "given.csv", "--out", "link"],
         linked_scores,
@@ -338,11 +350,14 @@ def test_mistake_ends_in_one_line_and_status_2_and_changes_nothing(
         ("study.yaml", "study.yaml: is study.yaml, which is read; name another file"),
         ("stills/masks/0.png", "which is read; name another file"),
         (FRAME, "which is read; name another file"),
+        ("ablations/full.yaml", "full.yaml: is there already, and is no picture of rgmp preview"),
+        ("precious.png", "precious.png: is there already, and is no picture of rgmp preview"),
     ],
 )
 def test_preview_replaces_nothing_that_it_reads(
     here: Path, out: str, named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    shutil.copy("stills/masks/0.png", "precious.png")
     before = everything(here)
     assert cli.main([*PREVIEW, "--out", out]) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -721,13 +736,15 @@ def test_speed_says_how_busy_the_machine_was(
     limits = ["--limit", "1", "--frames", "3", "--repeats", "5"]
     assert cli.main([*SPEED, "--out", "speed.json", *limits]) == 0
     assert files.read_json(Path("speed.json"))["summary"]["others_share"] == share
+    read_speed(Path("speed.json"))  # as what it may be replaced by the next
     assert ("others took 37% of the machine's cores" in capsys.readouterr().out) is (share > 0.05)
 
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(("stage", "tiles"), [("pretrain", 3), ("finetune", 4)])
 def test_preview_paints_a_row_a_sample(stage: str, tiles: int) -> None:
-    """Clips have the reference and two targets at the last step."""
+    """Clips have the reference and two targets at the last step; an earlier picture is replaced."""
+    preview.save(Image.new("RGB", (9, 9)), Path("a.png"))
     assert cli.main(["preview", "study.yaml", "--stage", stage, "--out", "a.png", "--samples", "2",
                      "--step", "1"]) == 0  # fmt: skip
     with Image.open("a.png") as picture:
