@@ -13,7 +13,7 @@ from rgmp.cli.recording import recording
 from rgmp.config.base import Stage
 from rgmp.errors import UserError, visible
 from rgmp.provenance import record
-from rgmp.runtime import files
+from rgmp.runtime import cores, files
 from rgmp.study import layout, plan, resolve
 from rgmp.training.job import TrainingJob
 
@@ -169,9 +169,15 @@ def _train_speed(options: argparse.Namespace) -> None:
     machine = job.machine
     chosen = device.choose(machine.device, job.compute.threads, machine.jobs_per_gpu)
     with recording(options.record, "train-speed", config=training.settings) as record:
-        record.results.update(speed.measure(job, chosen, options.steps))
-    for name, value in record.results.items():
+        measured = speed.measure(job, chosen, options.steps)
+        record.results.update(measured)
+    for name, value in measured.items():
         print(f"{name:20} {value:.6g}")
+    if measured["others_share"] > cores.BUSY:
+        print(
+            f"others took {measured['others_share']:.0%} of the machine's cores meanwhile: the "
+            "speed is not the training's own; measure again on an idle machine"
+        )
 
 
 COMMANDS = (

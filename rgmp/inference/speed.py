@@ -84,7 +84,8 @@ def measure(
         and 95th percentile of seconds over frames and repeats; the same of `end_to_end`; seconds of
         frame 0; `authors_fps` of whole clips; operations a frame; operations a second of a matrix
         product; the fraction of those that the network reaches; peak memory in bytes, of the GPU or
-        else of the process; the share of the machine's cores that others took meanwhile.
+        else of the process; the shares of the machine's cores that others took meanwhile, and the
+        processes that started this one. What others did on a GPU is not seen.
     """
     device = propagator.device
     if device.type == "cuda":
@@ -95,13 +96,14 @@ def measure(
         _warm_up(propagator, clip)
         timed.append(_time(propagator, clip, benchmark, repeats))
         progress.at(len(timed))
-    others, peak = watch.others_share(), _peak(device)  # before the matrices
+    taken = {"others_share": watch.others_share(), "launchers_share": watch.launchers_share()}
+    peak = _peak(device)  # before the matrices
     limit = matrix_products(device, precision)
     summary = summarise(timed) | {
         "matmul_flops_per_second": limit,
         "fraction_of_limit": float(np.median(_rates(timed))) / limit,
         "peak_memory_bytes": peak,
-        "others_share": others,
+        **taken,
     }
     return {"clips": timed, "summary": summary}
 

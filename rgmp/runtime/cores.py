@@ -13,6 +13,7 @@ BUSY = 0.05
 
 
 _CGROUP, _CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+_STATISTICS = Path("/proc/stat")
 
 
 def usable_cores() -> int:
@@ -47,25 +48,40 @@ def _quota() -> float:
 
 
 class Watch:
-    """Measures what others take of the cores that this process may use, from its making on.
+    """Measures what is taken of the cores that this process may use, from its making on.
 
-    Others are all processes but this one and its children, and, on a virtual machine, the other
-    machines on its host where it is told of them. What they do on a GPU is not seen.
+    Others are all processes but this one with its children and those that started it, such as a
+    workflow that waits for it; and, on a virtual machine, the other machines on its host where it
+    is told of them. What they do on a GPU is not seen.
     """
 
     def __init__(self) -> None:
         """Start to measure."""
-        self._start = time.monotonic(), _busy(), _own()
+        self._launchers = psutil.Process().parents()
+        self._start = time.monotonic(), _busy(), _own(), self._launched()
 
     def others_share(self) -> float:
         """What others took until now, as a share of the cores: 0 to 1.
 
         It is counted in ticks of a hundredth of a second: over less than a second it is a guess.
         """
-        began, busy, own = self._start
-        whole = (time.monotonic() - began) * len(_allowed())
-        others = (_busy() - busy) - (_own() - own)
-        return min(max(others / whole, 0.0), 1.0)
+        began, busy, own, launched = self._start
+        others = (_busy() - busy) - (_own() - own) - (self._launched() - launched)
+        return _share(others, began)
+
+    def launchers_share(self) -> float:
+        """What those took that started this process: the same in every job of a workflow."""
+        began, *_, launched = self._start
+        return _share(self._launched() - launched, began)
+
+    def _launched(self) -> float:
+        """Seconds of work of the processes that this one descends from, without their children."""
+        return sum(sum(_times(process)[:2]) for process in self._launchers)
+
+
+def _share(seconds: float, began: float) -> float:
+    """What seconds of work are of the time of all cores since then."""
+    return min(max(seconds / ((time.monotonic() - began) * len(_allowed())), 0.0), 1.0)
 
 
 def _busy() -> float:
@@ -75,17 +91,30 @@ def _busy() -> float:
     idle = ("idle", "iowait", "guest", "guest_nice")
     return sum(
         sum(seconds for kind, seconds in times._asdict().items() if kind not in idle)
-        for core, times in enumerate(every)
+        for core, times in zip(_numbers(len(every)), every, strict=False)
         if core in allowed
     )
 
 
+def _numbers(count: int) -> list[int]:
+    """The numbers of the cores whose times are listed: one that is offline is not among them."""
+    with suppress(OSError, ValueError):
+        lines = _STATISTICS.read_text(encoding="utf-8").splitlines()
+        named = [line.split()[0] for line in lines if line.startswith("cpu")]
+        return [int(name.removeprefix("cpu")) for name in named if name != "cpu"]
+    return list(range(count))
+
+
 def _own() -> float:
     """Seconds of work of this process and its children, those that have ended among them."""
-    seconds = 0.0
     process = psutil.Process()
-    for member in (process, *process.children(recursive=True)):
-        with suppress(psutil.Error):  # it has ended: its parent has its time
-            used = member.cpu_times()
-            seconds += used.user + used.system + used.children_user + used.children_system
-    return seconds
+    # one that has ended has left its time to its parent
+    return sum(sum(_times(each)) for each in (process, *process.children(recursive=True)))
+
+
+def _times(process: psutil.Process) -> tuple[float, float, float, float]:
+    """Seconds of work of a process, its own and its ended children's; none where it has ended."""
+    with suppress(psutil.Error):
+        used = process.cpu_times()
+        return used.user, used.system, used.children_user, used.children_system
+    return 0.0, 0.0, 0.0, 0.0

@@ -761,7 +761,10 @@ def test_preview_of_a_training_that_is_none_is_refused(capsys: pytest.CaptureFix
 
 
 @pytest.mark.usefixtures("here")
-def test_train_speed_measures_and_keeps_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_train_speed_measures_and_keeps_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rgmp.runtime.cores.Watch.others_share", lambda _: 0.37)
     study = yaml.safe_load(Path("study.yaml").read_text())
     study["pretrain"]["steps"] = 5
     Path("study.yaml").write_text(yaml.safe_dump(study))
@@ -772,7 +775,10 @@ def test_train_speed_measures_and_keeps_nothing(capsys: pytest.CaptureFixture[st
     assert found["samples_per_second"] * found["seconds_per_step"] == pytest.approx(2)
     assert 0 <= found["waiting"] < 1
     assert found["peak_memory_bytes"] > 0
-    assert "samples_per_second" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "samples_per_second" in said
+    assert "others took 37% of the machine's cores meanwhile: the speed is not the trai" in said
+    assert found["others_share"] == 0.37
     assert not Path("results/tiny/weights").exists()
 
 
