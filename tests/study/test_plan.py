@@ -224,6 +224,7 @@ def test_another_version_of_training_counts_where_it_is_another(
     assert not set(identities(resolved())) & set(narrow)
 
 
+@pytest.mark.usefixtures("here")
 def test_label_and_claim_change_the_plan_and_no_identity() -> None:
     before = resolved()
     path = Path("ablations/no_bptt.yaml")
