@@ -1,4 +1,4 @@
-"""A user's mistakes, each a line on standard error."""
+"""User errors, one line each on standard error."""
 
 import os
 import sys
@@ -7,21 +7,18 @@ from typing import TextIO
 from rgmp.errors import UserError
 
 _MOST = 20
-"""Problems that are named one by one; a wrong root has thousands of the same."""
+"""Problems that are printed one by one; a wrong root has thousands of them."""
 
 
 def complain(message: str) -> int:
-    """Print one of the user's mistakes; gives the exit status that it means, 2.
-
-    The status says so even where the line cannot be written.
-    """
+    """Print a user error and return its exit status, 2, even if the line cannot be written."""
     say(f"rgmp: {UserError(message)}")
     return 2
 
 
 def say(line: str) -> None:
-    """Print a line on standard error, unless it is closed or takes nothing."""
-    if sys.stderr is not None:  # print would take standard output instead
+    """Print a line on standard error, unless that is closed or cannot be written."""
+    if sys.stderr is not None:  # print would use standard output instead
         try:
             print(line, file=sys.stderr, flush=True)
         except OSError:
@@ -29,7 +26,7 @@ def say(line: str) -> None:
 
 
 def is_lost(stream: TextIO) -> bool:
-    """Whether a stream takes nothing; what is still to be written there is dropped then."""
+    """Whether a stream fails; if so, what is still buffered for it is dropped."""
     try:
         print(file=stream, flush=True)
     except OSError:
@@ -39,17 +36,17 @@ def is_lost(stream: TextIO) -> bool:
 
 
 def drop(stream: TextIO) -> None:
-    """Lead a stream nowhere: what it holds back would fail, and change the status, at the end."""
+    """Discard a stream: flushing its buffer at exit would fail and change the exit status."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
 def refuse(problems: list[str]) -> None:
-    """Stop where something is wrong, naming each of the files once, and at most 20 of them.
+    """Stop if there are problems, reporting each of them once, and at most 20.
 
     Raises:
-        UserError: the last of the problems; those before are printed.
+        UserError: the last problem; the ones before it are printed.
     """
     different = list(dict.fromkeys(problems))
     if not different:

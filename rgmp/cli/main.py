@@ -1,6 +1,6 @@
-"""The `rgmp` command: parse, call, and turn a user's mistake into one line and status 2.
+"""The `rgmp` command: parse, dispatch, and turn a user error into one line and status 2.
 
-Each command imports what it needs itself: a job that needs no torch does not wait for it.
+Commands import their own dependencies, so a job that does not need torch does not load it.
 """
 
 import argparse
@@ -27,11 +27,10 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the status is 0, or 2 where the user made a mistake.
+    """Run one command; the exit status is 0, or 2 on a user error.
 
-    Also 2 where what it prints, or says on standard error, cannot be written; 141, and nothing
-    said, where nobody reads its output any more, as for a command that SIGPIPE ends; 130 where it
-    is interrupted.
+    Also 2 if its output or a message on standard error cannot be written; 141, silently, if the
+    pipe it prints to is closed, as for a command that SIGPIPE ends; 130 if it is interrupted.
     """
     try:
         try:
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options = build_parser().parse_args(arguments)
             options.run(options)
         finally:
-            print(end="", flush=True)  # here, where it can be said, and not when Python ends
+            print(end="", flush=True)  # here, where an error can still be reported, not at exit
     except UserError as error:
         return complain(str(error))
     except KeyboardInterrupt:
@@ -54,22 +53,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _status_of(error: OSError) -> int | None:
-    """The status where an error is of the user's surroundings, said if it can be; else None."""
-    if error.errno == errno.ENAMETOOLONG:  # only a name from the command line can be
-        return complain(f"{error.filename}: is longer than a path can be; name another")
+    """The exit status if an error comes from the user's environment, after its message; or None."""
+    if error.errno == errno.ENAMETOOLONG:  # only a command-line path can be
+        return complain(f"{error.filename}: path too long; name a shorter one")
     if not is_lost(sys.stdout):
         lost = sys.stderr is not None and is_lost(sys.stderr)
         return 2 if lost else None
     if error.errno == errno.EPIPE:
         return 128 + signal.SIGPIPE
-    return complain(f"standard output: cannot be written ({error.strerror}); free some room")
+    return complain(f"standard output: cannot be written ({error.strerror}); free some space")
 
 
 def _require_unicode(arguments: Sequence[str]) -> None:
-    """Refuse names that no table, record or message could repeat.
+    """Reject arguments that no table, record or message could contain.
 
     Raises:
-        UserError: one of them is not UTF-8.
+        UserError: an argument is not UTF-8.
     """
     for text in arguments:
         if not text.isascii() and text.encode(errors="replace").decode() != text:
@@ -77,14 +76,14 @@ def _require_unicode(arguments: Sequence[str]) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Complains in one line."""
+    """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see `{self.prog} --help`")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of `rgmp`; what it parses has the command's function as `run`."""
+    """The parser of `rgmp`; the parsed options have the command's function as `run`."""
     parser = _Parser(prog="rgmp", description="RGMP, reproduced: benchmark and ablation harness.")
     parser.add_argument("--version", action="version", version=f"rgmp {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -1,4 +1,4 @@
-"""`rgmp tables | figures | report | track`: what a study's results are made into."""
+"""`rgmp tables | figures | report | track`: publish a study's results."""
 
 import argparse
 from pathlib import Path
@@ -41,20 +41,20 @@ def _track_options(command: argparse.ArgumentParser) -> None:
         "--every",
         type=at_least(1),
         metavar="SECONDS",
-        help="again and again until the study is whole: curves while they grow",
+        help="repeat until the study is complete, to follow curves as they grow",
     )
     command.add_argument(
         "--weights-megabytes",
         type=at_least(0),
         default=64,
-        help="larger weights are named in MLflow with their hash, not copied (default: 64)",
+        help="weights above this size are logged by hash, not copied (default: 64)",
     )
     command.add_argument(
         "--timeout",
         type=at_least(1),
         default=30,
         metavar="SECONDS",
-        help="that MLflow may take for one call before it counts as away (default: 30)",
+        help="timeout of one MLflow call before the store counts as unavailable (default: 30)",
     )
 
 
@@ -79,10 +79,8 @@ def _track(options: argparse.Namespace) -> None:
 
 
 COMMANDS = (
-    Command("tables", _tables, _results_options, "Make a study's tables again.", "results/mini"),
-    Command("figures", _figures, _results_options, "Make a study's figures again.", "results/mini"),
-    Command(
-        "report", _report, _results_options, "Make a study's report.html again.", "results/mini"
-    ),
+    Command("tables", _tables, _results_options, "Rebuild a study's tables.", "results/mini"),
+    Command("figures", _figures, _results_options, "Rebuild a study's figures.", "results/mini"),
+    Command("report", _report, _results_options, "Rebuild a study's report.html.", "results/mini"),
     Command("track", _track, _track_options, "Mirror a study's records in MLflow.", "results/mini"),
 )

@@ -1,4 +1,4 @@
-"""What a training is fed, as a picture: a row a sample, from its reference to its last target."""
+"""Training samples as a picture: a row per sample, from its reference to its last target."""
 
 from pathlib import Path
 
@@ -18,14 +18,13 @@ _GREY = 128
 
 
 def paint(samples: list[Sample]) -> Image.Image:
-    """A row of tiles for each sample.
+    """Draw a row of tiles for each sample.
 
-    The reference under its true mask, the first target under the guidance mask that is fed in with
-    it, then every target under the truth. All but the object is dimmed; what the loss
-    leaves out is grey.
+    The reference with its true mask, the first target with its guidance mask, then every target
+    with its true mask. Everything but the object is dimmed; pixels ignored by the loss are grey.
 
     Args:
-        samples: of one training and of equal length: frames (T, 3, h, w).
+        samples: of one training run and of equal length: frames (T, 3, h, w).
     """
     rows = [_row(sample) for sample in samples]
     picture = Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in rows]))
@@ -49,15 +48,15 @@ def save(picture: Image.Image, path: Path) -> None:
 
 
 def require_ours(path: Path) -> None:
-    """Prove that a file is a picture that `save` wrote.
+    """Check that a file is a picture that `save` wrote.
 
     Raises:
         UserError: it is not, or cannot be read.
     """
-    with reading(path, "name a picture of rgmp preview"), path.open("rb") as file:
+    with reading(path, "name a readable file"), path.open("rb") as file:
         head = file.read(200)
     if not head.startswith(b"\x89PNG") or f"Software\0{_SOFTWARE}".encode() not in head:
-        raise UserError(f"{path}: is no picture of rgmp preview")
+        raise UserError(f"{path}: not an rgmp preview picture")
 
 
 def _row(sample: Sample) -> list[npt.NDArray[np.uint8]]:

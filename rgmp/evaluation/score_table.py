@@ -49,14 +49,14 @@ def write_scores(path: Path, rows: Iterable[Score]) -> None:
 
 
 def require_scores(path: Path) -> None:
-    """Prove that a file begins as a table of scores.
+    """Check that a file has the header of a table of scores.
 
     Raises:
         UserError: it does not, or cannot be read.
     """
-    with reading(path, "name a table of scores"), path.open("rb") as file:
+    with reading(path, "name a readable file"), path.open("rb") as file:
         if file.readline(1000).rstrip(b"\r\n") != ",".join(Score._fields).encode():
-            raise UserError(f"{path}: is no table of scores")
+            raise UserError(f"{path}: not a table of scores")
 
 
 def read_scores(path: Path) -> list[Score]:

@@ -1,4 +1,4 @@
-"""What of the machine this process may use, and what others take of it."""
+"""The CPU cores that this process may use, and how busy other processes keep them."""
 
 import math
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 BUSY = 0.05
-"""The share of its cores from which on a machine is too busy for a speed measured there."""
+"""Share of cores used by others above which a machine is too busy to measure speed."""
 
 
 _CGROUP, _CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
@@ -17,22 +17,22 @@ _STATISTICS = Path("/proc/stat")
 
 
 def usable_cores() -> int:
-    """Cores that this process may use: its affinity, and its share of them where that is limited.
+    """Cores that this process may use: its CPU affinity, or its CPU quota if that is lower.
 
-    A container's or a batch job's limit counts; `os.cpu_count` knows of neither.
+    This respects the limits of containers and batch jobs, which `os.cpu_count` ignores.
     """
     return max(math.floor(min(len(_allowed()), _quota())), 1)
 
 
 def _allowed() -> set[int]:
-    """The numbers of the cores that the scheduler may put this process on."""
+    """The indices of the cores that this process may be scheduled on."""
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
 
 
 def _quota() -> float:
-    """Cores' worth of time that this process's control groups grant it; infinite: no limit."""
+    """The CPU quota of this process's control groups, in cores; infinite if unlimited."""
     least = math.inf
     with suppress(OSError, ValueError):
         (own,) = (
@@ -43,51 +43,51 @@ def _quota() -> float:
         for group in (_CGROUPS / own, *(_CGROUPS / own).parents):
             with suppress(OSError, ValueError):
                 limit, period = (group / "cpu.max").read_text(encoding="utf-8").split()
-                least = min(least, int(limit) / int(period))  # "max" is no number: no limit
+                least = min(least, int(limit) / int(period))  # "max" is not a number: no limit
     return least
 
 
 class Watch:
-    """Measures what is taken of the cores that this process may use, from its making on.
+    """Measures how much others use of the cores that this process may use, since its creation.
 
-    Others are all processes but this one with its children and those that started it, such as a
-    workflow that waits for it; and, on a virtual machine, the other machines on its host where it
-    is told of them. What they do on a GPU is not seen.
+    Others are all processes except this one, its children and its ancestors, such as a workflow
+    that waits for it; and, on a virtual machine, its host's other machines if their time is
+    reported. Work on a GPU is not seen.
     """
 
     def __init__(self) -> None:
-        """Start to measure."""
+        """Start measuring."""
         self._launchers = psutil.Process().parents()
         self._start = time.monotonic(), _busy(), _own(), self._launched()
 
     def others_share(self) -> float:
-        """What others took until now, as a share of the cores: 0 to 1.
+        """The share of the cores that others have used so far: 0 to 1.
 
-        It is counted in ticks of a hundredth of a second: over less than a second it is a guess.
+        Its clock ticks every hundredth of a second: over less than a second it is inaccurate.
         """
         began, busy, own, launched = self._start
         others = (_busy() - busy) - (_own() - own) - (self._launched() - launched)
         return _share(others, began)
 
     def launchers_share(self) -> float:
-        """What those took that started this process: the same in every job of a workflow."""
+        """The share of the cores used by the processes that launched this one: 0 to 1."""
         began, *_, launched = self._start
         return _share(self._launched() - launched, began)
 
     def _launched(self) -> float:
-        """Seconds of work of the processes that this one descends from, without their children."""
+        """CPU seconds of the ancestors of this process, without their other children."""
         return sum(sum(_times(process)[:2]) for process in self._launchers)
 
 
 def _share(seconds: float, began: float) -> float:
-    """What seconds of work are of the time of all cores since then."""
+    """CPU seconds as a share of the time of all cores since `began`."""
     return min(max(seconds / ((time.monotonic() - began) * len(_allowed())), 0.0), 1.0)
 
 
 def _busy() -> float:
-    """Seconds of work on the cores since the machine started; of a guest's, those withheld too."""
+    """Busy seconds of the cores since boot, including those stolen from a virtual machine."""
     every, allowed = psutil.cpu_times(percpu=True), _allowed()
-    # a guest's time is counted as its host process's too
+    # a guest's time is also counted as its host process's
     idle = ("idle", "iowait", "guest", "guest_nice")
     return sum(
         sum(seconds for kind, seconds in times._asdict().items() if kind not in idle)
@@ -97,7 +97,7 @@ def _busy() -> float:
 
 
 def _numbers(count: int) -> list[int]:
-    """The numbers of the cores whose times are listed: one that is offline is not among them."""
+    """The numbers of the cores whose times are listed; offline cores are not among them."""
     with suppress(OSError, ValueError):
         lines = _STATISTICS.read_text(encoding="utf-8").splitlines()
         named = [line.split()[0] for line in lines if line.startswith("cpu")]
@@ -106,14 +106,14 @@ def _numbers(count: int) -> list[int]:
 
 
 def _own() -> float:
-    """Seconds of work of this process and its children, those that have ended among them."""
+    """CPU seconds of this process and its children, including those that have ended."""
     process = psutil.Process()
-    # one that has ended has left its time to its parent
+    # the time of one that has ended is counted in its parent
     return sum(sum(_times(each)) for each in (process, *process.children(recursive=True)))
 
 
 def _times(process: psutil.Process) -> tuple[float, float, float, float]:
-    """Seconds of work of a process, its own and its ended children's; none where it has ended."""
+    """CPU seconds of a process and of its ended children; zeros if it has ended itself."""
     with suppress(psutil.Error):
         used = process.cpu_times()
         return used.user, used.system, used.children_user, used.children_system

@@ -259,7 +259,7 @@ class _SpeedFile(TypedDict):
 
 _SPEED = TypeAdapter(_SpeedFile)
 _CURVE = TypeAdapter(list[dict[str, float]])
-_READ_OF_A_POINT = {"step", "seconds", "loss", "J"}
+_REQUIRED = {"step", "seconds", "loss", "J"}
 
 
 def read_speed(path: Path) -> dict[str, Any]:
@@ -299,10 +299,10 @@ def seconds_of(record: Record) -> float:
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """Read a training's curve: one JSON object a line; none where there is no file.
+    """Read a training curve: one JSON object per line; empty if there is no file.
 
     Raises:
-        UserError: it is none, or a point has not what is read of it: step, seconds, loss, J.
+        UserError: it is not a curve, or a point lacks its step, seconds, loss or J.
     """
     if not path.is_file():
         return []
@@ -310,13 +310,13 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
         lines = read_text(path, "remove it, it is drawn from alone").splitlines()
         curve = _CURVE.validate_python([json.loads(line) for line in lines], strict=True)
         for number, point in enumerate(curve, 1):
-            if lacking := sorted(_READ_OF_A_POINT - point.keys()):
+            if lacking := sorted(_REQUIRED - point.keys()):
                 raise ValueError(f"line {number} has no {lacking[0]}")
             if not point["step"].is_integer():
                 raise ValueError(f"the step of line {number} is {point['step']}")
     except (ValueError, RecursionError) as error:  # ValidationError is a ValueError
         why = f" ({error})" if type(error) is ValueError else ""
-        raise UserError(f"{path}: not the curve of a training{why}; remove the file") from error
+        raise UserError(f"{path}: not a training curve{why}; remove the file") from error
     return curve
 
 

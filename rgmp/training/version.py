@@ -1,15 +1,15 @@
-"""The version of training: what decides weights beside settings, data and seed."""
+"""The version of the training code, as far as it decides the weights."""
 
 from rgmp.config.method import Network
 
 _NARROW = 16
-"""Channels below which version 1 learned from wrong gradients on a CPU (CHANGELOG.md)."""
+"""Width below which version 1 computed wrong gradients on a CPU (see CHANGELOG.md)."""
 
 
 def version_of(network: Network) -> int:
-    """The version of what trains a network, part of the identity of its trainings beyond 1.
+    """The version of the code that trains a network; versions above 1 are part of identities.
 
-    Raised where the same settings, data and seed come to give weights that are worth something
-    else, for the networks to which that happens; not where the last bits alone differ.
+    Increase it, for the networks affected, when the same settings, data and seed come to give
+    weights of another quality; not when only the last bits differ.
     """
     return 2 if network.width < _NARROW else 1

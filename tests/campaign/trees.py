@@ -85,7 +85,7 @@ def _lists_that_are_no_files() -> dict[str, Change]:
         "list that is a FIFO": put_fifo,
         "list that is a folder": put_folder,
         "list that is a device": lambda path: put_link(path, "/dev/zero"),
-        "list that is a link to absent": lambda path: put_link(path, "absent"),
+        "list that is a broken link to absent": lambda path: put_link(path, "absent"),
     }
 
 
@@ -93,7 +93,7 @@ def _unreadable() -> Iterator[Case]:
     """Lists that are no files, and folders that their reader may see and not open."""
     for command in EVERY:
         for name, put in _lists_that_are_no_files().items():
-            what = name.removeprefix("list that is ")
+            what = name.removeprefix("list that is ").removeprefix("a ")
             yield _case(name, command, Expected.REFUSED, partial(_put_list, put), what)
         for name, folder in (("frames", FRAMES), ("truth", TRUTH)):
             lock = partial(_lock, folder)

@@ -18,7 +18,7 @@ from rgmp.evaluation.score_table import read_scores, write_scores
 from rgmp.provenance import code
 from rgmp.reporting.catalog import FIGURE_NAMES, FIGURES
 from rgmp.reporting.figures import accuracy, job_graph, style
-from rgmp.reporting.figures.shots import _labels, closer, hardest, mask_of, paint, parting
+from rgmp.reporting.figures.shots import _labels, cropped, hardest, mask_of, most_divergent, paint
 from rgmp.reporting.figures.style import COLOURS, LINES, MARKERS, PAGE, STYLE, WIDTH
 from rgmp.reporting.figures.write import builder_of, write
 from rgmp.study.plan import load_plan, save
@@ -270,7 +270,7 @@ def test_who_shares_a_training_stands_together_and_who_trains_nothing_stands_alo
 
 def test_strips_show_the_frames_where_the_variants_part_most(four: Path) -> None:
     study = load(four)
-    shots = parting(study, "davis2017", 3)
+    shots = most_divergent(study, "davis2017", 3)
     assert len({shot.sequence for shot in shots}) == 3
     ranges = {
         frame: np.ptp(
@@ -296,10 +296,10 @@ def test_strips_prefer_objects_in_sight_and_other_sequences(tmp_path: Path) -> N
     rows[1] = rows[1]._replace(J=0.0)
     write_scores(path, rows)
     study = load(tmp_path)
-    shots = parting(study, "davis2016", 6)
+    shots = most_divergent(study, "davis2016", 6)
     assert (rows[1].sequence, rows[1].frame) not in {(s.sequence, s.frame) for s in shots}
     shown = {shot.sequence for shot in shots[:2]}
-    assert [s.sequence for s in parting(study, "davis2016", 6, shown)[-2:]] == [
+    assert [s.sequence for s in most_divergent(study, "davis2016", 6, shown)[-2:]] == [
         shot.sequence for shot in shots[:2]
     ]
 
@@ -313,7 +313,7 @@ def test_the_hardest_sequences_start_from_what_is_given(four: Path) -> None:
 
 def test_a_painted_frame_shows_mask_and_outline(four: Path) -> None:
     study = load(four)
-    shot = parting(study, "davis2016", 1)[0]
+    shot = most_divergent(study, "davis2016", 1)[0]
     mask = mask_of(study, shot, "no_reference")
     truth, masked = paint(study, shot, None), paint(study, shot, mask)
     assert truth.shape == masked.shape
@@ -325,8 +325,8 @@ def test_a_painted_frame_shows_mask_and_outline(four: Path) -> None:
 
 def test_a_strip_is_cropped_to_what_is_marked_and_keeps_its_shape(four: Path) -> None:
     study = load(four)
-    for shot in parting(study, "davis2016", 6):
-        near = closer(study, shot)
+    for shot in most_divergent(study, "davis2016", 6):
+        near = cropped(study, shot)
         left, top, right, bottom = near.view or (0, 0, 160, 96)
         assert 0 <= left < right <= 160
         assert 0 <= top < bottom <= 96
@@ -336,9 +336,9 @@ def test_a_strip_is_cropped_to_what_is_marked_and_keeps_its_shape(four: Path) ->
             y, x = np.nonzero(_labels(study, shot, mask))
             assert left <= x.min() <= x.max() < right
             assert top <= y.min() <= y.max() < bottom
-    one = next(s for s in parting(study, "davis2016", 6) if s.sequence == "occlusion")
-    assert closer(study, one).view, "a single object does not fill the frame"
-    assert paint(study, closer(study, one), None).shape == paint(study, one, None).shape
+    one = next(s for s in most_divergent(study, "davis2016", 6) if s.sequence == "occlusion")
+    assert cropped(study, one).view, "a single object does not fill the frame"
+    assert paint(study, cropped(study, one), None).shape == paint(study, one, None).shape
 
 
 def test_pictures_are_at_most_as_large_as_print_needs(four: Path) -> None:

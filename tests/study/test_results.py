@@ -123,5 +123,5 @@ def test_a_curve_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
     path.write_text(json.dumps(POINT) + "\n")
     assert read_metrics(path) == [POINT]
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"metrics\.jsonl: (not the curve|is no UTF-8)"):
+    with pytest.raises(UserError, match=r"metrics\.jsonl: (not a training curve|not UTF-8)"):
         read_metrics(path)

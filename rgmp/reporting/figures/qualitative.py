@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 
 from rgmp.reporting.figures.shots import (
     Shot,
-    closer,
+    cropped,
     hardest,
     mask_of,
+    most_divergent,
     paint,
-    parting,
     within_reach,
 )
 from rgmp.reporting.figures.style import MATH, PAGE, WIDTH, J, empty_figure
@@ -32,10 +32,10 @@ def draw_strips(results: Results) -> Figure | str:
     shots: list[Shot] = []
     for benchmark in results.plan.benchmarks:
         before = {shot.sequence for shot in shots}
-        shots += parting(results, benchmark, _count(results), before)
+        shots += most_divergent(results, benchmark, _count(results), before)
     if not (shots and within_reach(results)):
         return _AWAY
-    shots = [closer(results, shot) for shot in shots]
+    shots = [cropped(results, shot) for shot in shots]
     shown = [m for m in results.methods if any(mask_of(results, shot, m) for shot in shots)]
     names = ["truth", *map(results.label, shown)]
     heads = [f"{BENCHMARK_TITLES[s.benchmark]}\n{s.sequence}, frame {int(s.frame)}" for s in shots]

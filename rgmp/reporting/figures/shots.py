@@ -39,7 +39,7 @@ def within_reach(results: Results) -> bool:
     return (results.davis / "JPEGImages").is_dir() and (results.folder / layout.MASKS).is_dir()
 
 
-def parting(
+def most_divergent(
     results: Results, benchmark: Benchmark, count: int, shown: Collection[str] = ()
 ) -> list[Shot]:
     """The `count` frames, one a sequence, at which J of the methods is furthest apart.
@@ -80,7 +80,7 @@ def mask_of(results: Results, shot: Shot, method: str) -> Path | None:
     return folder / shot.sequence / f"{shot.frame}.png"
 
 
-def closer(results: Results, shot: Shot) -> Shot:
+def cropped(results: Results, shot: Shot) -> Shot:
     """A shot cropped to its objects and what the methods took for them; at least half of it.
 
     Raises:
