@@ -197,7 +197,10 @@ def _speed(options: argparse.Namespace) -> None:
         ]
     )
     refuse([line for s in sequences for line in davis.problems_of(s, benchmark)])
-    files.require_target(job.out, chain([job.weights], davis.files_of(job.videos.davis)))
+    from rgmp.study.results import read_speed
+
+    read = chain([job.weights], davis.files_of(job.videos.davis))
+    files.require_target(job.out, files.Kind("speed file", read_speed), read)
     propagator, record_fields = _propagator(job)
     with recording(job.record, "speed", [job.out], **record_fields) as record:
         measured = _measure(job, sequences, propagator, record_fields["config"])

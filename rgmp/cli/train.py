@@ -138,14 +138,16 @@ def _preview(options: argparse.Namespace) -> None:
     _, job = _training(options)
     roots = [job.data.davis, *(x for s in job.data.stills for x in (s.images, s.masks))]
     read = chain([options.study], *(files.files_below(root) for root in roots))
-    files.require_target(options.out, read)
     from rgmp.data import preview
+
+    kind = files.Kind("preview picture", preview.require_ours)
+    files.require_target(options.out, kind, read)
     from rgmp.data.loader import Samples
 
     samples = Samples(job.data, job.settings, job.seed, job.machine.decoded_megabytes)
     picture = preview.paint(samples.of_step(options.step, options.samples))
     with files.atomic_path(options.out) as temporary:
-        picture.save(temporary, format="PNG")
+        preview.save(picture, temporary)
     print(visible(f"{options.out}: seed {job.seed}, {job.stage}, step {options.step}"))
 
 
@@ -166,9 +168,15 @@ def _train_speed(options: argparse.Namespace) -> None:
     threads = cores.threads(job.compute.threads)
     chosen = device.choose(machine.device, threads, machine.jobs_per_gpu)
     with recording(options.record, "train-speed", config=training.settings) as record:
-        record.results.update(speed.measure(job, chosen, options.steps))
-    for name, value in record.results.items():
+        measured = speed.measure(job, chosen, options.steps)
+        record.results.update(measured)
+    for name, value in measured.items():
         print(f"{name:20} {value:.6g}")
+    if measured["others_share"] > cores.BUSY:
+        print(
+            f"other processes used {measured['others_share']:.0%} of the machine's cores during "
+            "the measurement: the speed is not reliable; measure again on an idle machine"
+        )
 
 
 COMMANDS = (

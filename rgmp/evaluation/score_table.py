@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rgmp.errors import UserError
-from rgmp.runtime.files import read_text, write_text
+from rgmp.runtime.files import read_text, reading, write_text
 
 
 class Score(NamedTuple):
@@ -46,6 +46,17 @@ def write_scores(path: Path, rows: Iterable[Score]) -> None:
     writer.writerow(Score._fields)
     writer.writerows(rows)
     write_text(path, text.getvalue())
+
+
+def require_scores(path: Path) -> None:
+    """Check that a file has the header of a table of scores.
+
+    Raises:
+        UserError: it does not, or cannot be read.
+    """
+    with reading(path, "name a readable file"), path.open("rb") as file:
+        if file.readline(1000).rstrip(b"\r\n") != ",".join(Score._fields).encode():
+            raise UserError(f"{path}: not a table of scores")
 
 
 def read_scores(path: Path) -> list[Score]:

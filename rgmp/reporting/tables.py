@@ -365,9 +365,9 @@ def _marks(results: Results, table: Table) -> list[str]:
         marks.append(f"† Mixed provenance: {sentences}; the report names them.")
     if any(row.get("busy") for row in table.rows):
         marks.append(
-            f"‡ Timed on a busy machine: others took more than {cores.BUSY:.0%} of its cores "
-            "meanwhile, how much is in the CSV of the speeds; such a speed is no measurement of "
-            "the method."
+            f"‡ Timed on a busy machine: processes other than the job and its ancestors, such as "
+            f"Snakemake, used more than {cores.BUSY:.0%} of its cores during the measurement (the "
+            "share is in the speed table's CSV); such a speed does not measure the method."
         )
     return marks
 

@@ -19,10 +19,11 @@ from support.tiny_study import FRAMES, HEIGHT, STUDY, WIDTH, write_tree
 
 import rgmp
 from rgmp.cli import main as cli
-from rgmp.data import davis
+from rgmp.data import davis, preview
 from rgmp.provenance.record import Record, read_all
 from rgmp.runtime import files
 from rgmp.study.plan import load_plan
+from rgmp.study.results import read_speed
 
 ABLATIONS = Path(__file__).parents[2] / "ablations"
 COMMANDS = (
@@ -283,6 +284,17 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "score: a list of sequences": (
         [*SCORE, "--out", "davis/ImageSets/2017/val.txt"], nothing, "is the same file as the input"
     ),
+    "score: the network": (
+        [*SCORE, "--out", "tiny.safetensors"],
+        nothing,
+        "tiny.safetensors: already exists and is not a table of scores; name another file",
+    ),
+    "score: someone's scores": (
+        [*SCORE, "--out", "given.csv"], given_scores, "already exists and is not a table of scores"
+    ),
+    "speed: the study": (
+        [*SPEED, "--out", "study.yaml"], nothing, "already exists and is not a speed file; name"
+    ),
     "score: the scores": (
         ["score", *VAL, "--scores", "given.csv", "--out", "link"],
         linked_scores,
@@ -357,11 +369,14 @@ def test_mistake_ends_in_one_line_and_status_2_and_changes_nothing(
         ("study.yaml", "study.yaml: is the same file as the input study.yaml; name another"),
         ("stills/masks/0.png", "is the same file as the input"),
         (FRAME, "is the same file as the input"),
+        ("ablations/full.yaml", "full.yaml: already exists and is not a preview picture"),
+        ("precious.png", "precious.png: already exists and is not a preview picture"),
     ],
 )
 def test_preview_replaces_nothing_that_it_reads(
     here: Path, out: str, named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    shutil.copy("stills/masks/0.png", "precious.png")
     before = everything(here)
     assert cli.main([*PREVIEW, "--out", out]) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -805,6 +820,7 @@ def test_speed_says_how_busy_the_machine_was(
     limits = ["--limit", "1", "--frames", "3", "--repeats", "5"]
     assert cli.main([*SPEED, "--out", "speed.json", *limits]) == 0
     assert files.read_json(Path("speed.json"))["summary"]["others_share"] == share
+    read_speed(Path("speed.json"))  # so the next measurement may replace it
     assert ("other processes used 37% of the machine's cores" in capsys.readouterr().out) is (
         share > 0.05
     )
@@ -813,7 +829,8 @@ def test_speed_says_how_busy_the_machine_was(
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(("stage", "tiles"), [("pretrain", 3), ("finetune", 4)])
 def test_preview_paints_a_row_a_sample(stage: str, tiles: int) -> None:
-    """Clips have the reference and two targets at the last step."""
+    """Clips have the reference and two targets at the last step; an earlier picture is replaced."""
+    preview.save(Image.new("RGB", (9, 9)), Path("a.png"))
     assert cli.main(["preview", "study.yaml", "--stage", stage, "--out", "a.png", "--samples", "2",
                      "--step", "1"]) == 0  # fmt: skip
     with Image.open("a.png") as picture:
@@ -830,7 +847,10 @@ def test_preview_of_a_training_that_is_none_is_refused(capsys: pytest.CaptureFix
 
 
 @pytest.mark.usefixtures("here")
-def test_train_speed_measures_and_keeps_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_train_speed_measures_and_keeps_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rgmp.runtime.cores.Watch.others_share", lambda _: 0.37)
     study = yaml.safe_load(Path("study.yaml").read_text())
     study["pretrain"]["steps"] = 5
     Path("study.yaml").write_text(yaml.safe_dump(study))
@@ -841,7 +861,10 @@ def test_train_speed_measures_and_keeps_nothing(capsys: pytest.CaptureFixture[st
     assert found["samples_per_second"] * found["seconds_per_step"] == pytest.approx(2)
     assert 0 <= found["waiting"] < 1
     assert found["peak_memory_bytes"] > 0
-    assert "samples_per_second" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "samples_per_second" in said
+    assert "other processes used 37% of the machine's cores" in said
+    assert found["others_share"] == 0.37
     assert not Path("results/tiny/weights").exists()
 
 

@@ -22,7 +22,7 @@ from rgmp.errors import UserError
 from rgmp.evaluation.adoption import _read_given, adopt
 from rgmp.evaluation.engines import cross_check
 from rgmp.evaluation.measures import measure
-from rgmp.evaluation.score_table import Score, read_scores, write_scores
+from rgmp.evaluation.score_table import Score, read_scores, require_scores, write_scores
 from rgmp.evaluation.scoring import score
 from rgmp.evaluation.summary import MEASURES, per_object, summarise
 
@@ -282,6 +282,7 @@ def test_a_table_is_read_as_it_was_written(root: Path, masks: Path, tmp_path: Pa
     rows = score(root, "davis2017", "val", masks, variant="full", seed=0)
     assert any(len(repr(row.F)) > 10 for row in rows)
     write_scores(tmp_path / "scores" / "seed0.csv", rows)
+    require_scores(tmp_path / "scores" / "seed0.csv")
     text = (tmp_path / "scores" / "seed0.csv").read_text()
     assert text.startswith(
         "benchmark,variant,seed,sequence,object,frame,J,F\ndavis2017,full,0,bee,1"

@@ -213,6 +213,18 @@ def test_seeds_and_stages_are_told_apart() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_another_version_of_training_counts_where_it_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first is not named: trainings of before there were versions stay what they are."""
+    wide = put("network.width", 16)
+    narrow, before = identities(resolved()), identities(resolved(wide))
+    monkeypatch.setattr(resolve, "version_of", lambda _: 1)
+    assert identities(resolved(wide)) == before
+    assert not set(identities(resolved())) & set(narrow)
+
+
+@pytest.mark.usefixtures("here")
 def test_label_and_claim_change_the_plan_and_no_identity() -> None:
     before = resolved()
     path = Path("ablations/no_bptt.yaml")
