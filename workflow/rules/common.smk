@@ -57,7 +57,10 @@ def resolve_study():
             "a study is one file, given with --configfile; several files are not merged and "
             "--config is not supported; copy the study file and edit it"
         )
-    return resolve(given[0] if given else Path("workflow/config/mini.yaml"))
+    study = given[0] if given else Path("workflow/config/mini.yaml")
+    # Snakemake makes it absolute; the plan names it, and must not change when the project is moved
+    here = Path.cwd()
+    return resolve(study.relative_to(here) if study.is_relative_to(here) else study)
 
 
 def training_of(wildcards):
