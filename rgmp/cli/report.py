@@ -1,4 +1,4 @@
-"""`rgmp tables | figures | report | track`: what a study's results are made into."""
+"""`rgmp tables | figures | report | track`: what is made from a study's results."""
 
 import argparse
 from pathlib import Path
@@ -41,7 +41,7 @@ def _track_options(command: argparse.ArgumentParser) -> None:
         "--every",
         type=at_least(1),
         metavar="SECONDS",
-        help="again and again until the study is whole: curves while they grow",
+        help="repeat until the study is complete, to see curves while they grow",
     )
     command.add_argument(
         "--weights-megabytes",
@@ -79,10 +79,26 @@ def _track(options: argparse.Namespace) -> None:
 
 
 COMMANDS = (
-    Command("tables", _tables, _results_options, "Make a study's tables again.", "results/mini"),
-    Command("figures", _figures, _results_options, "Make a study's figures again.", "results/mini"),
     Command(
-        "report", _report, _results_options, "Make a study's report.html again.", "results/mini"
+        "tables",
+        _tables,
+        _results_options,
+        "Compute a study's statistics and write its tables.",
+        "results/mini",
+    ),
+    Command(
+        "figures",
+        _figures,
+        _results_options,
+        "Draw a study's figures from its tables.",
+        "results/mini",
+    ),
+    Command(
+        "report",
+        _report,
+        _results_options,
+        "Write a study's report.html from its tables and figures.",
+        "results/mini",
     ),
     Command("track", _track, _track_options, "Mirror a study's records in MLflow.", "results/mini"),
 )

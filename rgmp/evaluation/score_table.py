@@ -1,85 +1,56 @@
-"""The table of scores: J and F of every object in every frame, a row each, as CSV."""
+"""The score table: J and F of every object in every frame, a row each, as CSV."""
 
-import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
-from rgmp.errors import UserError
-from rgmp.runtime.files import read_text, write_text
+import pandas as pd
 
+from rgmp.evaluation.measures import Score
+from rgmp.runtime.tidy import not_a_table, read_table, write_table
 
-class Score(NamedTuple):
-    """J and F, in [0, 1], of one object in one frame: a row of the table.
+DTYPES = {
+    "benchmark": "str",
+    "variant": "str",
+    "seed": "Int64",  # missing where no training here made the masks
+    "sequence": "str",
+    "object": "int64",
+    "frame": "str",
+    "J": "float64",
+    "F": "float64",
+}
+"""The columns of a score table, those of `Score`, and their dtypes."""
 
-    `frame` is its number as the files have it, such as `00001`. `seed` is that of the training
-    behind the masks, None where no training here made them.
-    """
-
-    benchmark: str
-    variant: str
-    seed: int | None
-    sequence: str
-    object: int
-    frame: str
-    J: float
-    F: float
+_MADE_BY = "`rgmp score` makes it"
 
 
-def fraction(text: str) -> float:
-    """A figure in [0, 1] from its text.
-
-    Raises:
-        ValueError: it is none.
-    """
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise ValueError(f"{text} is not in [0, 1]")
-    return value
+def table_of(rows: Iterable[Score]) -> pd.DataFrame:
+    """Scores as a table."""
+    return pd.DataFrame([*rows], columns=[*Score._fields]).astype(DTYPES)
 
 
-def write_scores(path: Path, rows: Iterable[Score]) -> None:
-    """Write a table of scores as CSV, every digit kept, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Score._fields)
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+def write_scores(path: Path, scores: pd.DataFrame) -> None:
+    """Write a score table as CSV, every digit kept, whole or not at all."""
+    write_table(path, scores[[*DTYPES]])
 
 
-def read_scores(path: Path) -> list[Score]:
-    """Read a table of scores.
+def read_scores(path: Path) -> pd.DataFrame:
+    """Read a score table.
+
+    Returns:
+        A row for each object and frame, at least one, with the columns of `DTYPES`; J and F lie in
+        [0, 1].
 
     Raises:
-        UserError: it is missing, is no such table or has no row.
+        UserError: it is missing, not a score table, or has no row.
     """
-    text = read_text(path, "`rgmp score` makes it")
-    try:
-        header, *lines = csv.reader(io.StringIO(text), strict=True)
-        if tuple(header) != Score._fields or not lines:
-            raise ValueError(f"a header of {','.join(Score._fields)} and rows are expected")
-        return [_score(line) for line in lines]
-    except (ValueError, csv.Error) as error:
-        raise UserError(
-            f"{path}: is no table of scores ({error}); remove it and score again"
-        ) from error
-
-
-def _score(line: list[str]) -> Score:
-    """One row from its text.
-
-    Raises:
-        ValueError: other columns, or a figure that is none or out of range.
-    """
-    benchmark, variant, seed, sequence, number, frame, region, contour = line
-    return Score(
-        benchmark,
-        variant,
-        int(seed) if seed else None,
-        sequence,
-        int(number),
-        frame,
-        fraction(region),
-        fraction(contour),
-    )
+    scores = read_table(path, DTYPES, what="a score table", made_by=_MADE_BY)
+    if scores.empty:
+        raise not_a_table(path, "a score table", "it has no row", _MADE_BY)
+    for name in ("J", "F"):
+        outside = scores[~scores[name].between(0, 1)]
+        if not outside.empty:
+            row = outside.iloc[0]
+            where = f"{row['sequence']}, object {row['object']}, frame {row['frame']}"
+            problem = f"{where}: {name} is {row[name]}, not in [0, 1]"
+            raise not_a_table(path, "a score table", problem, _MADE_BY)
+    return scores

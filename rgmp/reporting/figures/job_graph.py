@@ -20,8 +20,8 @@ WAITS_FOR: dict[str, tuple[str, ...]] = {
     "speed": ("train",),
     "score": ("infer",),
     "tables": ("score", "speed"),
-    "figures": ("score", "speed"),
-    "track": ("tables", "figures"),
+    "figures": ("tables",),
+    "track": ("figures",),
     "report": ("track",),
 }
 """Each command of the workflow and those it waits for; what these wait for is left out."""
@@ -33,10 +33,10 @@ _PLACES_OF_COMMANDS: dict[str, tuple[float, float]] = {  # column, row
     "infer": (3, 0),
     "speed": (3.5, 1),
     "score": (4, 0),
-    "tables": (5, 0),
-    "figures": (5, 1),
-    "track": (6, 0.5),
-    "report": (7, 0.5),
+    "tables": (5, 0.5),
+    "figures": (6, 0.5),
+    "track": (7, 0.5),
+    "report": (8, 0.5),
 }
 
 
@@ -124,7 +124,7 @@ def _draw_jobs(ax: Axes, plan: Plan) -> None:
                 ends = (from_x + width, from_y), (x, y)
                 arrow = {"arrowstyle": "-|>", "lw": 0.8, "shrinkA": 0, "shrinkB": 0, "color": "0.3"}
                 ax.annotate("", ends[1], ends[0], arrowprops=arrow)
-    ax.set(xlim=(-0.05, 7 + width + 0.05), ylim=(1.5, -0.5))
+    ax.set(xlim=(-0.05, 8 + width + 0.05), ylim=(1.5, -0.5))
     ax.axis("off")
 
 

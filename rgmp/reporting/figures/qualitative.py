@@ -1,4 +1,4 @@
-"""Frames with masks: where the methods part most, and where the whole method does worst."""
+"""Frames with masks: where the methods differ most, and where the whole method does worst."""
 
 import textwrap
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 
 from rgmp.reporting.figures.shots import (
     Shot,
-    closer,
+    cropped,
     hardest,
     mask_of,
+    most_divergent,
     paint,
-    parting,
     within_reach,
 )
 from rgmp.reporting.figures.style import MATH, PAGE, WIDTH, J, empty_figure
@@ -24,18 +24,18 @@ from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import UNKNOWN
 from rgmp.study.results import Results
 
-_AWAY = "The frames and masks that the study was scored on are not within reach: no pictures."
+_AWAY = "No pictures: the frames and masks that the study was scored on are not available here."
 
 
 def draw_strips(results: Results) -> Figure | str:
-    """The frames at which the methods part most: the truth, then each method that has masks."""
+    """The frames at which the methods differ most: the truth, then each method that has masks."""
     shots: list[Shot] = []
     for benchmark in results.plan.benchmarks:
         before = {shot.sequence for shot in shots}
-        shots += parting(results, benchmark, _count(results), before)
+        shots += most_divergent(results, benchmark, _count(results), before)
     if not (shots and within_reach(results)):
         return _AWAY
-    shots = [closer(results, shot) for shot in shots]
+    shots = [cropped(results, shot) for shot in shots]
     shown = [m for m in results.methods if any(mask_of(results, shot, m) for shot in shots)]
     names = ["truth", *map(results.label, shown)]
     heads = [f"{BENCHMARK_TITLES[s.benchmark]}\n{s.sequence}, frame {int(s.frame)}" for s in shots]

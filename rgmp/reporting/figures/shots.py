@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection
+from math import isnan
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from rgmp.config.base import Benchmark
 from rgmp.data import davis
 from rgmp.data.davis import Labels
 from rgmp.reporting.figures.style import PALETTE
+from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout
 from rgmp.study.results import Results
 
@@ -39,10 +41,10 @@ def within_reach(results: Results) -> bool:
     return (results.davis / "JPEGImages").is_dir() and (results.folder / layout.MASKS).is_dir()
 
 
-def parting(
+def most_divergent(
     results: Results, benchmark: Benchmark, count: int, shown: Collection[str] = ()
 ) -> list[Shot]:
-    """The `count` frames, one a sequence, at which J of the methods is furthest apart.
+    """The `count` frames, one per sequence, at which J of the methods is furthest apart.
 
     Frames in which an object cannot be seen come last, since a single pixel decides J there; so do
     the sequences `shown` already.
@@ -80,7 +82,7 @@ def mask_of(results: Results, shot: Shot, method: str) -> Path | None:
     return folder / shot.sequence / f"{shot.frame}.png"
 
 
-def closer(results: Results, shot: Shot) -> Shot:
+def cropped(results: Results, shot: Shot) -> Shot:
     """A shot cropped to its objects and what the methods took for them; at least half of it.
 
     Raises:
@@ -135,15 +137,13 @@ def _labels(results: Results, shot: Shot, mask: Path | None) -> Labels:
 
 def _shots(results: Results, benchmark: Benchmark) -> dict[str, list[Shot]]:
     """Every scored frame of a benchmark, by sequence, in order."""
-    found: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for method in results.methods:
-        for row in results.rows.get((benchmark, method), []):
-            if row.seed in {results.plan.seeds[0], None}:
-                found[row.sequence, row.frame][method].append(row.J)
+    frames = rows_of(results.table("frames"), benchmark=benchmark)
+    order = dict.fromkeys(m for m in results.methods if m in {*frames["variant"]})
+    table = frames.pivot(index=["sequence", "frame"], columns="variant", values="J")[[*order]]
     shots: dict[str, list[Shot]] = defaultdict(list)
-    for (sequence, frame), regions in sorted(found.items()):
-        means = {method: sum(values) / len(values) for method, values in regions.items()}
-        shots[sequence].append(Shot(benchmark, sequence, frame, means))
+    for sequence, frame, *values in table.sort_index().reset_index().itertuples(index=False):
+        regions = {m: value for m, value in zip(order, values, strict=True) if not isnan(value)}
+        shots[sequence].append(Shot(benchmark, sequence, frame, regions))
     return shots
 
 

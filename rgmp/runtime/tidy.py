@@ -1,0 +1,103 @@
+"""Tidy tables as CSV: pandas DataFrames whose columns and dtypes are stated, every digit kept."""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from rgmp.errors import UserError
+from rgmp.runtime.files import read_text, write_text
+
+Dtypes = Mapping[str, str]
+"""Of each column, in order, its pandas dtype: `str` (absent: empty), `boolean`, `Int64`, ..."""
+
+
+def empty_table(dtypes: Dtypes) -> pd.DataFrame:
+    """A table without rows."""
+    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in dtypes.items()})
+
+
+def rows_of(table: pd.DataFrame, **values: str) -> pd.DataFrame:
+    """The rows that have these values, each in the column of its name."""
+    for column, value in values.items():
+        table = table[table[column] == value]
+    return table
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV, whole or not at all: floats with every digit, empty where missing.
+
+    Text is as it is, also a label that a spreadsheet would take for a formula (`=`, `+`, `-`, `@`):
+    it is the study's own, and what is put before it would be wrong for every other reader.
+    """
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def read_table(
+    path: Path, dtypes: Dtypes, *, what: str, made_by: str, more: str | None = None
+) -> pd.DataFrame:
+    """Read a table that `write_table` wrote.
+
+    Args:
+        path: of the CSV file.
+        dtypes: the columns that it must have, in this order.
+        what: the file is, for messages.
+        made_by: how to get it, for messages.
+        more: dtype of further columns; None: there must be none.
+
+    Raises:
+        UserError: it is missing, or not such a table.
+    """
+    text = read_text(path, made_by)
+    try:
+        return _parsed(text, dtypes, more)
+    except (ValueError, TypeError, OverflowError, csv.Error) as error:
+        raise not_a_table(path, what, error, made_by) from error
+
+
+def not_a_table(path: Path, what: str, error: object, made_by: str) -> UserError:
+    """The one line for a file that is not such a table."""
+    reason = " ".join(str(error).split())
+    return UserError(f"{path}: not {what} ({reason}); remove it: {made_by}")
+
+
+def _parsed(text: str, dtypes: Dtypes, more: str | None) -> pd.DataFrame:
+    """The table in a text.
+
+    Raises:
+        ValueError: another header, a row with more or fewer cells, a cell that does not fit its
+            column (pandas also raises TypeError and OverflowError, csv its own error).
+    """
+    if "\0" in text:
+        raise ValueError("it contains NUL bytes")
+    header = next(csv.reader(io.StringIO(text), strict=True), [])
+    extra = header[len(dtypes) :]
+    if header != [*dtypes, *extra] or (extra and more is None) or len({*header}) < len(header):
+        raise ValueError(f"the header must be {','.join(dtypes)}")
+    cells = pd.read_csv(
+        io.StringIO(text), dtype="str", keep_default_na=False, skip_blank_lines=False
+    )
+    if not isinstance(cells.index, pd.RangeIndex) or cells.isna().to_numpy().any():
+        raise ValueError("a row has more or fewer cells than the header")
+    stated = {**dtypes, **dict.fromkeys(extra, more or "str")}
+    return pd.DataFrame({name: _converted(cells[name], dtype) for name, dtype in stated.items()})
+
+
+def _converted(cells: pd.Series, dtype: str) -> pd.Series:
+    """A column from its text: `read_csv` rounds the last digit of floats in some of its versions.
+
+    Raises:
+        ValueError: a cell does not fit; pandas also raises TypeError and OverflowError.
+    """
+    if dtype == "str":
+        return cells
+    given = cells.mask(cells == "")
+    if dtype == "float64":
+        return given.astype("float64")
+    if dtype == "boolean":
+        if unknown := {*given.dropna()} - {"True", "False"}:
+            raise ValueError(f"{cells.name}: {min(unknown)} is neither True nor False")
+        return given.map({"True": True, "False": False}).astype("boolean")
+    return pd.to_numeric(given).astype(dtype)
