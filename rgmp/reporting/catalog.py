@@ -19,7 +19,7 @@ SECTIONS = {
     "speed": "Speed",
     "time": "Over the course of a sequence",
     "pictures": "Pictures",
-    "training": "Training",
+    "training-runs": "Training",
     "jobs": "Jobs",
     "by-sequence": "Sequences",
 }
@@ -105,7 +105,7 @@ COST = Entry(
     title="Cost of training",
     caption="Time and memory of every training run, and the variants that share it.",
     evidence=("train",),
-    section="training",
+    section="training-runs",
 )
 
 
@@ -167,7 +167,7 @@ FIGURES: tuple[FigureEntry, ...] = (
         caption="Loss and J during training: the mean over seeds, and thin lines for each seed. A "
         "training run that variants share is drawn once, under the first of them.",
         evidence=("train",),
-        section="training",
+        section="training-runs",
     ),
     FigureEntry(
         name="strips",

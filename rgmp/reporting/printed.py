@@ -189,7 +189,7 @@ def _cost(_: Results, rows: pd.DataFrame) -> Printed:
         "variants": rows["shared_by"],
         "used by": rows["variants"].map(_some),
     }
-    headings = rows["stage"].map(STAGE_TITLES) + ", on " + rows["device"]
+    headings = rows["stage"].map(STAGE_TITLES).astype("str") + ", on " + rows["device"]
     return columns, headings, [f"{duration(3600 * rows['hours'].sum())} in total."]
 
 
@@ -222,7 +222,7 @@ def _name(rows: pd.DataFrame) -> pd.Series:
     name = rows["label"]
     for column, mark in (("mixed", "†"), ("busy", "‡")):
         if column in rows:
-            name = name + rows[column].map(lambda marked, mark=mark: mark if marked is True else "")
+            name = name.where(~rows[column].fillna(False), name + mark)
     return name
 
 
@@ -240,8 +240,8 @@ def _some(names: str) -> str:
 
 def _benchmark_and_kind(rows: pd.DataFrame) -> pd.Series:
     """`DAVIS-2016`, or `DAVIS-2016, not trained here`."""
-    kind = rows["external"].map({True: f", {NOT_TRAINED.lower()}", False: ""})
-    return rows["benchmark"].map(BENCHMARK_TITLES) + kind
+    title = rows["benchmark"].map(BENCHMARK_TITLES).astype("str")
+    return title.where(~rows["external"], title + f", {NOT_TRAINED.lower()}")
 
 
 def _timed_on(row: pd.Series) -> str:

@@ -67,11 +67,16 @@ def build(results: Results) -> dict[str, pd.DataFrame]:
 
 def _with_columns(name: str, table: pd.DataFrame) -> pd.DataFrame:
     """A table with the columns that its file has, and their dtypes; text is never missing."""
-    dtypes = DTYPES[name]
-    further = [c for c in table.columns if c not in dtypes] if name == "speed" else []
-    whole = table.reindex(columns=[*dtypes, *further])
-    texts = [column for column, dtype in dtypes.items() if dtype == "str"]
-    return whole.fillna(dict.fromkeys(texts, "")).astype(dtypes)
+    dtypes = dict(DTYPES[name])
+    if name == "speed":
+        dtypes |= {str(column): "float64" for column in table if column not in dtypes}
+    columns: dict[str, pd.Series] = {}
+    for column, dtype in dtypes.items():
+        values = table.get(column, pd.Series(None, table.index, dtype="object"))
+        if dtype == "str":
+            values = values.astype("object").fillna("")
+        columns[column] = values.astype(dtype)  # type: ignore[call-overload] # lists each dtype
+    return pd.DataFrame(columns).reset_index(drop=True)
 
 
 def _ablation(results: Results, statistics: Statistics) -> pd.DataFrame:

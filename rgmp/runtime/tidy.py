@@ -72,21 +72,19 @@ def _parsed(text: str, dtypes: Dtypes, more: str | None) -> pd.DataFrame:
     """
     if "\0" in text:
         raise ValueError("it contains NUL bytes")
-    header = next(csv.reader(io.StringIO(text), strict=True), [])
-    extra = header[len(dtypes) :]
-    if header != [*dtypes, *extra] or (extra and more is None) or len({*header}) < len(header):
+    header, *rows = csv.reader(io.StringIO(text), strict=True) if text else [[]]
+    further = header[len(dtypes) :]
+    if header != [*dtypes, *further] or (further and more is None) or len({*header}) < len(header):
         raise ValueError(f"the header must be {','.join(dtypes)}")
-    cells = pd.read_csv(
-        io.StringIO(text), dtype="str", keep_default_na=False, skip_blank_lines=False
-    )
-    if not isinstance(cells.index, pd.RangeIndex) or cells.isna().to_numpy().any():
+    if any(len(row) != len(header) for row in rows):  # pandas' own reader would fill it up
         raise ValueError("a row has more or fewer cells than the header")
-    stated = {**dtypes, **dict.fromkeys(extra, more or "str")}
+    cells = pd.DataFrame(rows, columns=header, dtype="str")
+    stated = {**dtypes, **dict.fromkeys(further, more or "str")}
     return pd.DataFrame({name: _converted(cells[name], dtype) for name, dtype in stated.items()})
 
 
 def _converted(cells: pd.Series, dtype: str) -> pd.Series:
-    """A column from its text: `read_csv` rounds the last digit of floats in some of its versions.
+    """A column from its text.
 
     Raises:
         ValueError: a cell does not fit; pandas also raises TypeError and OverflowError.
@@ -100,4 +98,5 @@ def _converted(cells: pd.Series, dtype: str) -> pd.Series:
         if unknown := {*given.dropna()} - {"True", "False"}:
             raise ValueError(f"{cells.name}: {min(unknown)} is neither True nor False")
         return given.map({"True": True, "False": False}).astype("boolean")
-    return pd.to_numeric(given).astype(dtype)
+    numbers: pd.Series = pd.to_numeric(given).astype(dtype)  # type: ignore[call-overload]
+    return numbers

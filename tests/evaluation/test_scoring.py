@@ -172,7 +172,9 @@ def test_more_than_256_frames_of_one_pixel(tmp_path: Path) -> None:
     assert [row.J for row in rows] == [1] * 100 + [0] * 170 + [1] * 28
     assert {row.F for row in rows} == {1}  # one pixel has no boundary
     quarter = [row.J for row in rows][223:]  # frames 224 to 298: a quarter of 298, rounded
-    assert summarise(per_object(table_of(rows)))["J_decay"].item() == pytest.approx(1 - np.mean(quarter))
+    assert summarise(per_object(table_of(rows)))["J_decay"].item() == pytest.approx(
+        1 - np.mean(quarter)
+    )
 
 
 def test_several_processes_give_the_same_rows_and_the_same_complaints(

@@ -153,7 +153,7 @@ def scores_of(
     variant: str = "full",
     per_sequence: int = 1,
     seeds: tuple[int, ...] | None = None,
-    sizes: Values | None = None,
+    sizes: npt.NDArray[np.int64] | None = None,
 ) -> pd.DataFrame:
     """What a variant reached, (S, O), the same in every measure.
 

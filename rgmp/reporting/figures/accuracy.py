@@ -53,7 +53,8 @@ def draw_accuracy_speed(results: Results) -> Figure | str:
         rows = rows_of(known, benchmark=benchmark)
         published, ours = rows[rows["variant"] == ""], rows[rows["variant"] != ""]
         at: dict[str, Any] = {"x": "seconds_per_frame", "y": "J&F", "ax": ax, "ls": ""}
-        sns.lineplot(published, estimator=None, marker=".", color=GREY, mec=GREY, **at)
+        if not published.empty:
+            sns.lineplot(published, estimator=None, marker=".", color=GREY, mec=GREY, **at)
         for method in ours["variant"]:  # full is larger, to be seen under its equal
             size = 9 if method == "full" else 6
             row = ours[ours["variant"] == method]
