@@ -1,21 +1,21 @@
-# An environment of this project's own, in .venv, and what one does in it.
+# The project's own environment, in .venv, and the tasks that run in it.
 #
-#   make all          the study on the embedded benchmark, from nothing to results/mini/report.html
+#   make all          the study on the embedded benchmark, from scratch to results/mini/report.html
 #   make test         style, types, workflow and tests
 #   make test-avx2    the tests that train or infer, as on a CPU without AVX-512
-#   make faults       hundreds of bad inputs, and some good ones: how many end as they should
-#   make evaluator    add the official evaluator of DAVIS, which `rgmp score --engine official` uses
-#   make lock         bring requirements.lock up to date
+#   make faults       run hundreds of invalid and some valid inputs, and count the expected outcomes
+#   make evaluator    install DAVIS's official evaluator, for `rgmp score --engine official`
+#   make lock         update requirements.lock
 #   make clean        remove the environment and caches; results/ stays
 #
-# Another interpreter: make PYTHON=python3.12 all
+# With another interpreter: make PYTHON=python3.12 all
 
 PYTHON ?= python3
 EVALUATOR := git+https://github.com/davisvideochallenge/davis2017-evaluation@ac7c43fca936f9722837b7fbd337d284ba37004b
 
 pip := .venv/bin/python -m pip --disable-pip-version-check
 environment := .venv/installed
-# a worker a core; what is made once for several tests stays in one of them
+# one worker per core; tests that share a fixture stay on one of them
 pytest := pytest --numprocesses logical --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -43,7 +43,7 @@ check-workflow:
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 
-# The kernels of torch differ by the CPU; these are the ones of most laptops.
+# torch selects its kernels by CPU; these are the ones of most laptops.
 test-avx2: export ONEDNN_MAX_CPU_ISA := AVX2
 test-avx2: export ATEN_CPU_CAPABILITY := avx2
 test-avx2: $(environment)
@@ -52,13 +52,13 @@ test-avx2: $(environment)
 faults: $(environment)
 	python tests/fault_campaign.py
 
-# Not with its own requirements: they would move the lock's versions, and ask for an OpenCV with
-# windows, which a server lacks the libraries for.
+# Without its own requirements: they would change locked versions, and install an OpenCV with a GUI,
+# whose libraries servers lack.
 evaluator: $(environment)
 	$(pip) install --constraint requirements.lock opencv-python-headless scikit-image tqdm
 	$(pip) install --no-deps "davis2017 @ $(EVALUATOR)"
 
-# torch and torchvision are built for each other, so this pair moves by hand.
+# torch and torchvision are built for each other, so this pair is updated by hand.
 lock: | .venv/bin/python
 	$(pip) install --quiet uv
 	printf 'torch==2.14.0\ntorchvision==0.29.0\n' | \

@@ -1,13 +1,13 @@
-# RGMP, reproduced: from data to report, one rule a step.
+# RGMP, reproduced: from data to report, one rule per step.
 #
 #   snakemake --cores 4 all                                              the embedded benchmark
 #   snakemake --cores 4 all --configfile workflow/config/davis.yaml      the paper's study
 #
 # render or read data -> check it -> pretrain on synthetic pairs -> finetune on videos with BPTT
-# -> masks -> J&F of every frame, seconds a frame -> tables -> figures -> MLflow -> report.html.
-# Every rule is one `rgmp` command that can be run by hand, in the environment that is active
-# (`conda:` names it for the record). What there is to do follows from the study
-# (workflow/config/*.yaml) and the variants (ablations/*.yaml).
+# -> masks -> J&F of every frame, seconds per frame -> tables -> figures -> MLflow -> report.html.
+# Every rule is one `rgmp` command that can be run by hand, in the active environment (`conda:`
+# documents it). The jobs follow from the study (workflow/config/*.yaml) and the variants
+# (ablations/*.yaml).
 
 from snakemake.utils import min_version
 
@@ -20,7 +20,7 @@ include: "workflow/rules/common.smk"
 report: "workflow/report/workflow.rst"
 
 
-# Not while the file is read: a dry run beside a run at work leaves it the plan that it works by.
+# Not while parsing: a dry run must not replace the plan that a concurrent run works by.
 onstart:
     save_plan(plan, Path("results") / plan.study)
 

@@ -1,18 +1,18 @@
-"""The one exception that stands for a mistake of the user's, and how it repeats what they wrote."""
+"""The one exception for user errors, and how it quotes what the user wrote."""
 
 import reprlib
 from typing import Any
 
 _LONGEST = 3000
-"""Characters of a message; what is longer loses its middle, for its end says what to do."""
+"""Characters of a message; a longer one loses its middle, because its end says what to do."""
 
 
 class UserError(Exception):
     """Bad input: one line saying what, where, what is allowed and what to do.
 
     `rgmp.cli.main` prints it to standard error and exits with status 2. Any other exception is a
-    fault of this package and keeps its traceback. A message repeats what others wrote, so what a
-    terminal would obey, and not show, is made `visible` here, and its length is bounded.
+    bug in this package and keeps its traceback. A message quotes user input, so control characters
+    are escaped (`visible`) and its length is bounded.
     """
 
     def __init__(self, message: str) -> None:
@@ -23,12 +23,12 @@ class UserError(Exception):
 
 
 def visible(text: str) -> str:
-    """A text in which what is not printed stands as its escape, such as ESC as backslash x1b."""
+    """The text with unprintable characters escaped, such as ESC as backslash x1b."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def shown(value: Any) -> str:
-    """The `repr` of a value, however long or deep it is, in a few words."""
+    """The `repr` of a value, shortened if it is long or deeply nested."""
     return _SHORT.repr(value)
 
 

@@ -16,7 +16,7 @@ from rgmp.config.study import Study
 REFUSED = Case("family", "name", ("plan", "x.yaml"), Expected.REFUSED)
 ACCEPTED = Case("family", "name", ("plan", "x.yaml"), Expected.ACCEPTED, makes=("out/*",))
 KEPT: Snapshot = {"work/x.yaml": ("file", "digest")}
-CLEAN = Ending(2, "", "rgmp: x.yaml: is no YAML\n", 0.1, 0, "", KEPT, KEPT)
+CLEAN = Ending(2, "", "rgmp: x.yaml: not valid YAML\n", 0.1, 0, "", KEPT, KEPT)
 MADE = Ending(0, "made\n", "1/1\n", 0.1, 0, "", KEPT, {**KEPT, "work/out/a": ("file", "other")})
 
 

@@ -1,4 +1,4 @@
-"""`rgmp check`: every file that a study reads, decoded."""
+"""`rgmp check`: decode every file that a study reads."""
 
 import argparse
 from collections.abc import Iterator
@@ -21,7 +21,10 @@ def _check_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("davis", type=Path, nargs="?", help="root of a DAVIS tree")
     command.add_argument("--benchmark", choices=BENCHMARKS, default="davis2017")
     command.add_argument(
-        "--split", nargs="+", default=["val"], help="of --benchmark, or such as davis2016/val"
+        "--split",
+        nargs="+",
+        default=["val"],
+        help="splits of --benchmark, or of another as in davis2016/val",
     )
     add_resolution(command, default=RESOLUTION)
     command.add_argument(
@@ -30,7 +33,7 @@ def _check_options(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="IMAGES MASKS [LABELS [NAMES]]",
-        help="folders of stills and their masks, as in data.stills; may be repeated",
+        help="folders of stills and their masks, as in data.stills of a study; repeatable",
     )
     command.add_argument(
         "--weights",
@@ -38,7 +41,7 @@ def _check_options(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar=("FILE", "BACKBONE"),
-        help="ImageNet weights, such as resnet50.pth resnet50; may be repeated",
+        help="ImageNet weights and their backbone, such as resnet50.pth resnet50; repeatable",
     )
     command.add_argument(
         "--network",
@@ -46,7 +49,7 @@ def _check_options(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="a trained network, ours or the authors' released one; may be repeated",
+        help="a trained network: an rgmp file or the authors' release; repeatable",
     )
     add_record(command)
 
@@ -70,21 +73,21 @@ def _check(options: argparse.Namespace) -> None:
             record.results[f"{benchmark}/{split}"] = len(names)
         record.results["stills"] = len(stills) // 2
         record.inputs["data"] = files.digest_of_all(sorted(paths))
-        print(f"{len(paths)} files, nothing wrong")
+        print(f"{len(paths)} files, no problems found")
 
 
 def _split_of(text: str, benchmark: Benchmark) -> tuple[Benchmark, str]:
-    """`val` of the given benchmark, or `davis2017/val` of the one that it names."""
+    """Parse `val` (of the given benchmark) or `davis2017/val`."""
     named, _, split = text.rpartition("/")
     chosen = next((b for b in BENCHMARKS if b == (named or benchmark)), None)
     if chosen is None:
         allowed = ", ".join(BENCHMARKS)
-        raise UserError(f"--split {text}: no benchmark {named}; allowed: {allowed}")
+        raise UserError(f"--split {text}: unknown benchmark {named}; allowed: {allowed}")
     return chosen, split
 
 
 def _stills(given: list[list[str]]) -> tuple[list[Path], list[str]]:
-    """The files of all stills and their masks, and what is wrong with them."""
+    """The files of all stills and their masks, and the problems found in them."""
     if not given:
         return [], []
     from rgmp.data import decoding
@@ -98,21 +101,23 @@ def _stills(given: list[list[str]]) -> tuple[list[Path], list[str]]:
 
 
 def _sets_of_stills(given: list[list[str]]) -> list[Stills]:
-    """What `--stills` says, as a study's `data.stills` would.
+    """Parse `--stills` into the sets that a study's `data.stills` would give.
 
     Raises:
-        UserError: one has too few parts or too many, or a value that is not allowed.
+        UserError: a set has too few or too many values, or an invalid one.
     """
     keys = list(Stills.model_fields)
     for values in given:
         if not 2 <= len(values) <= len(keys):
-            raise UserError(f"--stills {' '.join(values)}: two to four of {', '.join(keys)}")
+            raise UserError(
+                f"--stills {' '.join(values)}: expected 2 to 4 values: {', '.join(keys)}"
+            )
     named = [dict(zip(keys, values, strict=False)) for values in given]
     return [validated(Stills, values, Path("--stills")) for values in named]
 
 
 def _weights_problems(initial: list[list[str]], networks: list[Path]) -> Iterator[str]:
-    """What is wrong with ImageNet weights of encoders, and with trained networks."""
+    """Problems of the encoders' ImageNet weights and of trained networks."""
     if not initial and not networks:
         return
     from rgmp.model import weights
@@ -133,7 +138,7 @@ COMMANDS = (
         "check",
         _check,
         _check_options,
-        "Decode every file that a study reads, and name what is wrong.",
+        "Decode every file that a study reads and report problems.",
         "data/DAVIS --benchmark davis2017 --split train val",
     ),
 )

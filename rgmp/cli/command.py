@@ -1,4 +1,4 @@
-"""What a command of `rgmp` is."""
+"""The description of one `rgmp` command."""
 
 import argparse
 from collections.abc import Callable
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 
 class Command(NamedTuple):
-    """A command as the parser needs it; each module of this room lists its own.
+    """A command as the parser needs it; each module of this package lists its own.
 
     Attributes:
-        name: that follows `rgmp`.
-        run: does it, with the options that were parsed.
-        add_options: declares the options.
-        purpose: one sentence, for the help.
-        example: what may follow the name, for the help.
+        name: what follows `rgmp` on the command line.
+        run: runs it with the parsed options.
+        add_options: declares its options.
+        purpose: one sentence for the help.
+        example: arguments that may follow the name, for the help.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A user's mistakes, each a line on standard error."""
+"""User errors, one line each on standard error."""
 
 import sys
 
@@ -6,16 +6,16 @@ from rgmp.errors import UserError
 
 
 def complain(message: str) -> int:
-    """Print one of the user's mistakes; gives the exit status that it means, 2."""
+    """Print a user error and return its exit status, 2."""
     print(f"rgmp: {UserError(message)}", file=sys.stderr)
     return 2
 
 
 def refuse(problems: list[str]) -> None:
-    """Stop where something is wrong, naming each of the files once.
+    """Stop if there are problems, reporting each of them once.
 
     Raises:
-        UserError: the last of the problems; those before are printed.
+        UserError: the last problem; the ones before it are printed.
     """
     *others, last = dict.fromkeys(problems) or [""]
     for problem in others:

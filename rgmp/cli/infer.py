@@ -1,4 +1,4 @@
-"""`rgmp infer | speed`: a trained network on the videos of a split, run or timed."""
+"""`rgmp infer | speed`: run or time a trained network on the videos of a split."""
 
 import argparse
 from dataclasses import replace
@@ -41,8 +41,8 @@ _NEEDED = ("--weights", "--davis", "--benchmark")
 
 
 def _add_network(flags: argparse._ArgumentGroup) -> None:
-    """Which network, on what, how."""
-    flags.add_argument("--weights", type=Path, help="ours, or the authors' released file")
+    """Options that choose the network, the device and the settings."""
+    flags.add_argument("--weights", type=Path, help="an rgmp weights file, or the authors' release")
     add_videos(flags)
     flags.add_argument("--scales", type=float, nargs="+", help=default_of(Inference, "scales"))
     flags.add_argument(
@@ -53,17 +53,17 @@ def _add_network(flags: argparse._ArgumentGroup) -> None:
         "--device", choices=["auto", "cpu", "cuda"], help=default_of(NetworkJob, "device")
     )
     flags.add_argument(
-        "--threads", type=at_least(1, AT_ONCE), help="of the CPU (default: PyTorch's choice)"
+        "--threads", type=at_least(1, AT_ONCE), help="CPU threads (default: PyTorch's choice)"
     )
     flags.add_argument(
         "--jobs-per-gpu",
         type=at_least(1, AT_ONCE),
-        help=f"that may share one ({default_of(NetworkJob, 'jobs_per_gpu')})",
+        help=f"jobs that may share a GPU ({default_of(NetworkJob, 'jobs_per_gpu')})",
     )
 
 
 def _network_of(options: argparse.Namespace) -> dict[str, Any]:
-    """What the flags say of a job, as its model takes it."""
+    """The job fields given by the flags, as its model takes them."""
     settings = given_of(options, Inference.model_fields)
     return {
         **given_of(options, NetworkJob.model_fields),
@@ -73,7 +73,7 @@ def _network_of(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _propagator(job: NetworkJob) -> "tuple[Propagator, dict[str, Any]]":
-    """The network ready to run, and what a record says of it."""
+    """The network ready to run, and what the record says about it."""
     from rgmp.inference.propagator import Propagator
     from rgmp.model import weights
     from rgmp.runtime import device, precision
@@ -96,7 +96,7 @@ def _propagator(job: NetworkJob) -> "tuple[Propagator, dict[str, Any]]":
 def _infer_options(command: argparse.ArgumentParser) -> None:
     flags = add_job(command, "davis2017/full/seed0", (*_NEEDED, "--masks"))
     _add_network(flags)
-    flags.add_argument("--masks", type=Path, metavar="OUT", help="folder to write")
+    flags.add_argument("--masks", type=Path, metavar="OUT", help="output folder")
     add_names(flags, seed="0")
 
 
@@ -117,7 +117,7 @@ def _infer(options: argparse.Namespace) -> None:
 
 
 def _segment(job: InferenceJob, sequences: list[davis.Sequence]) -> None:
-    """Write the masks that are not there yet, and the record of all."""
+    """Write the masks that do not exist yet, and the record of all of them."""
     propagator, record_fields = _propagator(job)
     from rgmp.inference.segment import segment_split
     from rgmp.runtime.progress import Progress
@@ -146,19 +146,23 @@ def _speed_options(command: argparse.ArgumentParser) -> None:
     _add_network(flags)
     flags.add_argument("--out", type=Path, metavar="FILE.json")
     flags.add_argument(
-        "--limit", type=at_least(1), help=f"sequences timed ({default_of(Speed, 'sequences')})"
+        "--limit", type=at_least(1), help=f"sequences to time ({default_of(Speed, 'sequences')})"
     )
     flags.add_argument(
-        "--frames", type=at_least(2), help=f"frames of each ({default_of(Speed, 'frames')})"
+        "--frames",
+        type=at_least(2),
+        help=f"frames of each sequence ({default_of(Speed, 'frames')})",
     )
     flags.add_argument(
-        "--repeats", type=at_least(5, REPEATS), help=f"times each ({default_of(Speed, 'repeats')})"
+        "--repeats",
+        type=at_least(5, REPEATS),
+        help=f"repetitions of each sequence ({default_of(Speed, 'repeats')})",
     )
     add_names(flags, seed="0")
 
 
 def _speed_job(options: argparse.Namespace) -> SpeedJob:
-    """The measurement that is asked for."""
+    """The requested measurement."""
     if names_a_job(options):
         return load_plan(options.results).timing(options.job, options.results)
     limits = given_of(options, ("frames", "repeats"))
@@ -172,7 +176,13 @@ def _speed(options: argparse.Namespace) -> None:
     job = _speed_job(options)
     sequences = _timed_sequences(job)
     benchmark = job.videos.benchmark
-    refuse([f"{s.name}: has one frame; two are needed" for s in sequences if len(s.frames) < 2])
+    refuse(
+        [
+            f"{s.name}: has only one frame; at least two are needed"
+            for s in sequences
+            if len(s.frames) < 2
+        ]
+    )
     refuse([line for s in sequences for line in davis.problems_of(s, benchmark)])
     files.require_target(job.out, chain([job.weights], davis.files_of(job.videos.davis)))
     propagator, record_fields = _propagator(job)
@@ -184,8 +194,8 @@ def _speed(options: argparse.Namespace) -> None:
     others = measured["summary"]["others_share"]
     if others > cores.BUSY:
         print(
-            f"others took {others:.0%} of the machine's cores meanwhile: the speed is not the "
-            "network's own; remove the file and measure again on an idle machine"
+            f"other processes used {others:.0%} of the machine's cores during the measurement, so "
+            "it is unreliable; remove the file and measure again on an idle machine"
         )
 
 
@@ -195,7 +205,7 @@ def _measure(
     propagator: "Propagator",
     config: dict[str, Any],
 ) -> dict[str, Any]:
-    """What the speed file holds: who was timed how, the raw seconds, and their summary."""
+    """The content of the speed file: what was timed and how, raw seconds, their summary."""
     import torch
 
     from rgmp.inference import speed
@@ -214,7 +224,7 @@ def _measure(
         "benchmark": benchmark,
         "variant": job.variant,
         "seed": job.seed,
-        "device": machine.device_name(),
+        "device": machine.device_of(machine.this_machine()),
         "threads": torch.get_num_threads(),
         **config,
     }
@@ -222,7 +232,7 @@ def _measure(
 
 
 def _timed_sequences(job: SpeedJob) -> list[davis.Sequence]:
-    """The sequences to time, with the frames to time."""
+    """The sequences to time, cut to the frames to time."""
     sequences = job.videos.open()
     from rgmp.inference import speed
 
@@ -245,7 +255,7 @@ COMMANDS = (
         "speed",
         _speed,
         _speed_options,
-        "Measure seconds a frame.",
+        "Measure seconds per frame.",
         "--weights weights.pth --davis data/DAVIS --benchmark davis2016 --out speed.json",
     ),
 )

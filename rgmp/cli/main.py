@@ -1,6 +1,6 @@
-"""The `rgmp` command: parse, call, and turn a user's mistake into one line and status 2.
+"""The `rgmp` command: parse, dispatch, and turn a user error into one line and status 2.
 
-Each command imports what it needs itself: a job that needs no torch does not wait for it.
+Commands import their own dependencies, so a job that does not need torch does not load it.
 """
 
 import argparse
@@ -28,10 +28,10 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the status is 0, or 2 where the user made a mistake.
+    """Run one command; the exit status is 0, or 2 on a user error.
 
-    Also 2 where what it prints cannot be written; 141, and nothing said, where nobody reads it any
-    more, as for a command that SIGPIPE ends; 130 where it is interrupted.
+    Also 2 if its output cannot be written; 141, silently, if the pipe it prints to is closed, as
+    for a command that SIGPIPE ends; 130 if it is interrupted.
     """
     try:
         try:
@@ -39,28 +39,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options = build_parser().parse_args(arguments)
             options.run(options)
         finally:
-            print(end="", flush=True)  # here, where it can be said, and not when Python ends
+            print(end="", flush=True)  # here, where an error can still be reported, not at exit
     except UserError as error:
         return complain(str(error))
     except KeyboardInterrupt:
         print("rgmp: interrupted", file=sys.stderr)
         return 128 + signal.SIGINT
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:  # only a name from the command line can be
-            return complain(f"{error.filename}: is longer than a path can be; name another")
+        if error.errno == errno.ENAMETOOLONG:  # only a command-line path can be
+            return complain(f"{error.filename}: path too long; name a shorter one")
         if not _output_is_lost():
             raise
         if error.errno == errno.EPIPE:
             return 128 + signal.SIGPIPE
-        return complain(f"standard output: cannot be written ({error.strerror}); free some room")
+        return complain(f"standard output: cannot be written ({error.strerror}); free some space")
     return 0
 
 
 def _require_unicode(arguments: Sequence[str]) -> None:
-    """Refuse names that no table, record or message could repeat.
+    """Reject arguments that no table, record or message could contain.
 
     Raises:
-        UserError: one of them is not UTF-8.
+        UserError: an argument is not UTF-8.
     """
     for text in arguments:
         if not text.isascii() and text.encode(errors="replace").decode() != text:
@@ -68,7 +68,7 @@ def _require_unicode(arguments: Sequence[str]) -> None:
 
 
 def _output_is_lost() -> bool:
-    """Whether standard output takes nothing; what is still to be written there is dropped then."""
+    """Whether standard output fails; if so, what is still buffered for it is dropped."""
     try:
         print(flush=True)
     except OSError:
@@ -80,14 +80,14 @@ def _output_is_lost() -> bool:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Complains in one line."""
+    """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see `{self.prog} --help`")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of `rgmp`; what it parses has the command's function as `run`."""
+    """The parser of `rgmp`; the parsed options have the command's function as `run`."""
     parser = _Parser(prog="rgmp", description="RGMP, reproduced: benchmark and ablation harness.")
     parser.add_argument("--version", action="version", version=f"rgmp {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

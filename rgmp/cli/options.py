@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they choose."""
+"""Options that several commands share, and how they are read."""
 
 import argparse
 from argparse import SUPPRESS
@@ -13,11 +13,11 @@ from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 
 COMMAND_LINE = Path("command line")
-"""What a complaint about a flag names in the place of a file."""
+"""Named instead of a file in errors about a flag."""
 
 
 def at_least(least: int, most: int = 10**9) -> Callable[[str], int]:
-    """The type of an option that is a whole number from `least` to `most`."""
+    """An argparse type: an integer from `least` to `most`."""
 
     def number(text: str) -> int:
         value = int(text)
@@ -33,91 +33,97 @@ def at_least(least: int, most: int = 10**9) -> Callable[[str], int]:
 def add_job(
     command: argparse.ArgumentParser, example: str, needed: tuple[str, ...]
 ) -> argparse._ArgumentGroup:
-    """A job of a study, whose plan knows it; or else the flags of the group that is returned.
+    """Add the arguments that name a planned job, and a group for the flags of any other job.
 
-    These have no defaults here: what is not given is not among the options, and the typed job knows
-    what it is then.
+    The flags have no defaults here: those not given are absent from the options, and the typed job
+    supplies their defaults.
 
     Args:
-        command: gets the two.
-        example: of a job's name.
-        needed: flags without which there is no job: `--a or --b` where one of two will do.
+        command: the parser to extend.
+        example: a job's name, for the help.
+        needed: flags required without a planned job; `--a or --b` if either will do.
     """
     command.add_argument(
         "results", type=Path, nargs="?", help="folder of a study, such as results/mini"
     )
-    command.add_argument("job", nargs="?", help=f"of that study, such as {example}")
+    command.add_argument("job", nargs="?", help=f"job of that study, such as {example}")
     command.set_defaults(needed=needed)
     return command.add_argument_group(
-        "without a study", f"needed are {', '.join(needed)}", argument_default=SUPPRESS
+        "without a study", f"required: {', '.join(needed)}", argument_default=SUPPRESS
     )
 
 
 def names_a_job(options: argparse.Namespace, beside: Collection[str] = ()) -> bool:
-    """Whether a study's job is named, and not the flags of one that is in no study.
+    """Whether a job of a study is named, rather than described by flags.
 
     Args:
-        options: of a command with `add_job`.
-        beside: keys of what may be given with either.
+        options: parsed by a command with `add_job`.
+        beside: keys of options allowed with either.
 
     Raises:
-        UserError: both are given, or neither whole.
+        UserError: both are given, or neither completely.
     """
     own = {"run", "needed", "results", "job", *beside}
     given = {f"--{key.replace('_', '-')}" for key in vars(options) if key not in own}
     if options.results is None:
         missing = [flag for flag in options.needed if not given & {*flag.split(" or ")}]
         if missing:
-            raise UserError(f"name a study's folder and job, or give {', '.join(missing)}")
+            raise UserError(
+                f"missing {', '.join(missing)}; give them, or name a study folder and a job"
+            )
         return False
     if given:
         raise UserError(
-            f"{options.results}: a study's job has its settings from the study; "
+            f"{options.results}: a job of a study takes its settings from the study; "
             f"leave out {', '.join(sorted(given))}, or the job"
         )
     if options.job is None:
-        raise UserError(f"{options.results}: name a job of this study too; see --help")
+        raise UserError(f"{options.results}: missing the job of this study; see --help")
     return True
 
 
 def given_of(options: argparse.Namespace, keys: Iterable[str]) -> dict[str, Any]:
-    """Those of the keys that were given on the command line."""
+    """The options among `keys` that were given on the command line."""
     return {key: getattr(options, key) for key in keys if hasattr(options, key)}
 
 
 def default_of(model: type[BaseModel], key: str) -> str:
-    """What a model takes where a flag is not given, as the help says it."""
+    """The model's default for a flag, as the help shows it."""
     value = model.model_fields[key].default
     values = value if isinstance(value, tuple) else (value,)
     return f"default: {' '.join(map(str, values))}"
 
 
 def add_videos(flags: argparse._ArgumentGroup) -> None:
-    """Which frames of which tree."""
+    """Options that choose the DAVIS tree and its videos."""
     flags.add_argument("--davis", type=Path, help="root of a DAVIS tree")
     flags.add_argument("--benchmark", choices=BENCHMARKS)
-    flags.add_argument("--split", help=f"such as test-dev ({default_of(Videos, 'split')})")
+    flags.add_argument("--split", help=f"split, such as test-dev ({default_of(Videos, 'split')})")
     add_resolution(flags)
-    flags.add_argument("--sequences", nargs="+", help="some of the split's (default: all)")
+    flags.add_argument("--sequences", nargs="+", help="subset of the split (default: all)")
 
 
 def videos_of(options: argparse.Namespace) -> dict[str, Any]:
-    """What the flags say of the frames, as `Videos` takes it."""
+    """The fields of `Videos` given by the flags."""
     return given_of(options, Videos.model_fields)
 
 
 def add_resolution(command: argparse._ActionsContainer, default: str | None = None) -> None:
-    """Which folder of the tree's frames and annotations."""
+    """The option for the resolution folder under JPEGImages and Annotations."""
     command.add_argument("--resolution", default=default or SUPPRESS, help=f"default: {RESOLUTION}")
 
 
 def add_names(flags: argparse._ArgumentGroup, seed: str) -> None:
-    """What rows and the record name; `seed` says which one where none is given."""
-    flags.add_argument("--variant", help="named in the rows and in the record")
-    flags.add_argument("--seed", type=at_least(0, SEED), help=f"of the training (default: {seed})")
+    """Options for the names in rows and record; `seed` is the default that the help shows."""
+    flags.add_argument("--variant", help="variant name for the rows and the record")
+    flags.add_argument(
+        "--seed", type=at_least(0, SEED), help=f"seed of the training run (default: {seed})"
+    )
     add_record(flags)
 
 
 def add_record(command: argparse._ActionsContainer) -> None:
-    """Where the command's record is to be written; see `rgmp.cli.recording`."""
-    command.add_argument("--record", type=Path, metavar="FILE.json", help="write provenance there")
+    """The option for the command's record; see `rgmp.cli.recording`."""
+    command.add_argument(
+        "--record", type=Path, metavar="FILE.json", help="write a provenance record"
+    )

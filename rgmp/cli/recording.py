@@ -1,4 +1,4 @@
-"""The record of a command, called as its path says."""
+"""The record of a command, named after its path."""
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -12,22 +12,24 @@ from rgmp.provenance import record
 def recording(
     path: Path | None, kind: str, made: Iterable[Path] = (), **fields: Any
 ) -> AbstractContextManager[record.Draft]:
-    """Record a command; where `path` is STUDY/records/NAME.json, say its study and name.
+    """Record a command; a `path` of STUDY/records/NAME.json gives its study and name.
 
     Args:
-        path: the record's file; None: nothing is written.
+        path: the record's file; None writes nothing.
         kind: the command.
-        made: what else the command writes, in whose place the record must not stand.
+        made: the command's other outputs, which the record must not overwrite.
         fields: as of `rgmp.provenance.record.recording`.
 
     Raises:
-        UserError: the record could not be written, however well the command went.
+        UserError: the record could not be written, even if the command succeeds.
     """
     study, name = None, kind
     if path is not None:
         record.require_place(path)
         if path.resolve() in {target.resolve() for target in made}:
-            raise UserError(f"--record {path}: is to hold something else too; name another file")
+            raise UserError(
+                f"--record {path}: is another output of this command; name another file"
+            )
         parts = path.with_suffix("").parts
         name = parts[-1]
         if "records" in parts[1:]:

@@ -41,20 +41,20 @@ def _track_options(command: argparse.ArgumentParser) -> None:
         "--every",
         type=at_least(1),
         metavar="SECONDS",
-        help="repeat until the study is complete, to see curves while they grow",
+        help="repeat until the study is complete, to follow curves as they grow",
     )
     command.add_argument(
         "--weights-megabytes",
         type=at_least(0),
         default=64,
-        help="larger weights are named in MLflow with their hash, not copied (default: 64)",
+        help="weights above this size are logged by hash, not copied (default: 64)",
     )
     command.add_argument(
         "--timeout",
         type=at_least(1),
         default=30,
         metavar="SECONDS",
-        help="that MLflow may take for one call before it counts as away (default: 30)",
+        help="timeout of one MLflow call before the store counts as unavailable (default: 30)",
     )
 
 

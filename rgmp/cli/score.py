@@ -1,4 +1,4 @@
-"""`rgmp score`: J and F of every frame, of anyone's masks."""
+"""`rgmp score`: J and F of every frame, for masks from any method."""
 
 import argparse
 from itertools import chain
@@ -47,26 +47,26 @@ def _score_options(command: argparse.ArgumentParser) -> None:
         "--scores",
         type=Path,
         metavar="FILE.csv",
-        help="or J and F of every frame, to be taken as they are",
+        help="or J and F of every frame, used unchanged",
     )
     flags.add_argument("--out", type=Path, metavar="SCORES.csv")
     flags.add_argument("--engine", choices=_ENGINES, help=default_of(Evaluation, "engine"))
     flags.add_argument(
         "--cross-check",
         choices=_CROSS_CHECKS,
-        help="score with the other engine too; auto: where it is installed (default: off)",
+        help="also score with the other engine; auto: if it is installed (default: off)",
     )
     add_names(flags, seed="none")
     command.add_argument(
         "--processes",
         type=at_least(1, AT_ONCE),
         default=1,
-        help="that share the frames (default: 1)",
+        help="processes that share the frames (default: 1)",
     )
 
 
 def _job(options: argparse.Namespace) -> ScoringJob:
-    """The scoring that is asked for."""
+    """The requested scoring job."""
     if names_a_job(options, beside=["processes"]):
         planned = load_plan(options.results).scoring(options.job, options.results)
         return planned.model_copy(update={"processes": options.processes})
@@ -114,7 +114,7 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
-    """Score masks; with the other engine too, where that is asked for and can be."""
+    """Score masks, also with the other engine if requested and available."""
     from rgmp.evaluation import engines, scoring
 
     videos = job.videos
@@ -145,7 +145,7 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
 
 
 def _adopted(job: ScoringJob, record: Draft) -> "list[Score]":
-    """Take someone's scores as they are."""
+    """Adopt someone else's scores unchanged."""
     from rgmp.evaluation import adoption
 
     videos = job.videos
@@ -167,7 +167,7 @@ COMMANDS = (
         "score",
         _score,
         _score_options,
-        "Score a folder of masks, anyone's: J and F of every frame.",
+        "Score a folder of masks from any method: J and F of every frame.",
         "--davis data/DAVIS --benchmark davis2016 --masks masks/rgmp --out scores.csv",
     ),
 )

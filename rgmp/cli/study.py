@@ -1,4 +1,4 @@
-"""`rgmp plan | mini`: what a study trains, and the embedded benchmark."""
+"""`rgmp plan | mini`: list a study's training runs; render the embedded benchmark."""
 
 import argparse
 from pathlib import Path
@@ -21,15 +21,15 @@ def _plan(options: argparse.Namespace) -> None:
     for training in resolved.trainings:
         print(f"{training.folder}  for {', '.join(training.variants)}")
     print(
-        f"{len(resolved.trainings)} trainings, {len(resolved.variants)} variants: "
+        f"{len(resolved.trainings)} training runs, {len(resolved.variants)} variants: "
         f"{folder / layout.PLAN}"
     )
 
 
 def _mini_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("out", type=Path, help="folder to make: OUT/davis and OUT/stills")
+    command.add_argument("out", type=Path, help="folder to create, with OUT/davis and OUT/stills")
     command.add_argument(
-        "--seed", type=at_least(0, SEED), default=0, help="of the rendering (default: 0)"
+        "--seed", type=at_least(0, SEED), default=0, help="seed of the rendering (default: 0)"
     )
     add_record(command)
 
@@ -44,6 +44,8 @@ def _mini(options: argparse.Namespace) -> None:
 
 
 COMMANDS = (
-    Command("plan", _plan, _plan_options, "List a study's trainings.", "workflow/config/mini.yaml"),
+    Command(
+        "plan", _plan, _plan_options, "List a study's training runs.", "workflow/config/mini.yaml"
+    ),
     Command("mini", _mini, _mini_options, "Render the embedded benchmark.", "data/mini --seed 0"),
 )

@@ -1,4 +1,4 @@
-"""`rgmp train | preview | train-speed`: one training of a study, looked at, timed or run."""
+"""`rgmp train | preview | train-speed`: run, inspect or time one training run of a study."""
 
 import argparse
 from contextlib import AbstractContextManager, nullcontext
@@ -34,12 +34,12 @@ def _train(options: argparse.Namespace) -> None:
 
     machine = job.machine
     with (
-        distributed.joined() as processes,
+        distributed.process_group() as processes,
         locks.alone_in(job.folder) if processes.leads else nullcontext(),
     ):
         if processes.any(int(processes.leads and _is_trained(options, training, job.weights))):
             if processes.leads:
-                print(f"{training.folder}: trained already, its record says so; kept")
+                print(f"{training.folder}: already trained according to its record; kept")
                 states(job).clear()
             return
         chosen = device.choose(machine.device, job.compute.threads, machine.jobs_per_gpu, processes)
@@ -56,21 +56,21 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _planned(study: plan.Plan, options: argparse.Namespace) -> plan.Training:
-    """The training that is named.
+    """The training run named on the command line.
 
     Raises:
-        UserError: the plan has none of that name.
+        UserError: the plan has no training run of that name.
     """
     for training in study.trainings:
         if training.folder == layout.training(options.training):
             return training
-    raise UserError(f"{options.training}: no such training in {options.results / layout.PLAN}")
+    raise UserError(f"{options.training}: no such training run in {options.results / layout.PLAN}")
 
 
 def _recording_training(
     options: argparse.Namespace, study: plan.Plan, training: plan.Training
 ) -> AbstractContextManager[record.Draft]:
-    """Record a training under its first variant, with all that decides its weights."""
+    """Record a training run under its first variant, with everything that decides its weights."""
     return recording(
         options.record,
         "train",
@@ -85,7 +85,7 @@ def _recording_training(
 
 
 def _is_trained(options: argparse.Namespace, training: plan.Training, weights: Path) -> bool:
-    """Whether the weights are there, and are those of which the training's record speaks."""
+    """Whether the weights exist and match the training run's record."""
     path = options.record or options.results / layout.record(training.folder)
     if not (weights.is_file() and path.is_file()):
         return False
@@ -95,17 +95,17 @@ def _is_trained(options: argparse.Namespace, training: plan.Training, weights: P
 
 
 def _add_training(command: argparse.ArgumentParser) -> None:
-    """Which training of which study."""
+    """Options that choose a training run of a study."""
     command.add_argument("study", type=Path, help="study file, or folder such as results/mini")
     command.add_argument("--stage", choices=get_args(Stage), required=True)
     command.add_argument("--variant", default="full", help="default: full")
 
 
 def _training(options: argparse.Namespace) -> tuple[plan.Training, TrainingJob]:
-    """The training that is asked for, of the study's first seed, and what it needs.
+    """The requested training run, with the study's first seed, and its job.
 
     Raises:
-        UserError: there is none, or the embedded benchmark is not rendered yet.
+        UserError: there is no such run, or the embedded benchmark is not rendered yet.
     """
     study, folder = resolve.find_plan(options.study)
     chosen = [
@@ -133,9 +133,7 @@ def _preview_options(command: argparse.ArgumentParser) -> None:
     _add_training(command)
     command.add_argument("--out", type=Path, required=True, metavar="FILE.png")
     command.add_argument("--samples", type=at_least(1, 1000), default=6, help="rows (default: 6)")
-    command.add_argument(
-        "--step", type=at_least(0), default=0, help="whose samples come first (default: 0)"
-    )
+    command.add_argument("--step", type=at_least(0), default=0, help="step to preview (default: 0)")
 
 
 def _preview(options: argparse.Namespace) -> None:
@@ -148,14 +146,16 @@ def _preview(options: argparse.Namespace) -> None:
 
     samples = Samples(job.data, job.settings, job.seed, job.machine.decoded_megabytes)
     picture = preview.paint(samples.of_step(options.step, options.samples))
-    with files.appearing(options.out) as temporary:
+    with files.atomic_path(options.out) as temporary:
         picture.save(temporary, format="PNG")
     print(visible(f"{options.out}: seed {job.seed}, {job.stage}, step {options.step}"))
 
 
 def _train_speed_options(command: argparse.ArgumentParser) -> None:
     _add_training(command)
-    command.add_argument("--steps", type=at_least(1), default=20, help="timed (default: 20)")
+    command.add_argument(
+        "--steps", type=at_least(1), default=20, help="steps to time (default: 20)"
+    )
     add_record(command)
 
 
@@ -177,21 +177,21 @@ COMMANDS = (
         "train",
         _train,
         _train_options,
-        "Run one training of a study, or go on with it.",
+        "Run or resume one training run of a study.",
         "results/mini pretrain/full-seed0-1a2b3c4d5e6f",
     ),
     Command(
         "preview",
         _preview,
         _preview_options,
-        "Paint what a training is fed.",
+        "Preview training samples.",
         "workflow/config/mini.yaml --stage pretrain --out preview.png",
     ),
     Command(
         "train-speed",
         _train_speed,
         _train_speed_options,
-        "Measure samples a second, waiting for data, and memory, of a few steps.",
+        "Measure samples per second, time spent waiting for data, and memory over a few steps.",
         "workflow/config/mini.yaml --stage finetune --steps 20",
     ),
 )

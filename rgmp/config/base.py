@@ -1,10 +1,11 @@
-"""Types and limits that settings share: stages, benchmarks, free text, numbers."""
+"""Types and limits shared by all settings: stages, benchmarks, free text, numbers."""
 
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -24,34 +25,34 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 
 def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
     if limits[0] > limits[1]:
-        raise ValueError("the smaller limit comes first")
+        raise ValueError("the smaller limit must come first")
     return limits
 
 
 def _plain(text: str) -> str:
-    """Refuse what a terminal, a row of a table or a reader's eye would obey and not show."""
+    """Reject control characters, which terminals, table rows and readers would misinterpret."""
     for character in text:
         unseen = unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
         if unseen or unicodedata.bidirectional(character) in _TURNS:
             raise ValueError(
-                f"has a control character, {visible(character)}; write one line of text"
+                f"contains a control character, {visible(character)}; write one line of plain text"
             )
     return text
 
 
 _TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-"""What turns the direction of the text after it, so that it reads as it is not written."""
+"""Characters that reverse text direction, so that the text reads other than it is written."""
 
 
 def _usable(path: Path) -> Path:
     _plain(str(path))
     longest = max((len(os.fsencode(name)) for name in path.parts), default=0)
     if longest > 255 or len(os.fsencode(path)) > 1000:
-        raise ValueError("is longer than a path can be: 255 bytes a name, 1000 in all")
+        raise ValueError("path too long; allowed: 255 bytes per name, 1000 in total")
     return path
 
 
-# Free text comes as one of these three: what is printed, what names a file, where a file lies.
+# Free text is one of these three: printed text, a file name, a location.
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_plain)
 ]
@@ -65,9 +66,9 @@ Name = Annotated[
 Location = Annotated[Path, AfterValidator(_usable)]
 
 
-# The limits keep out what no machine does: they are far above what anyone trains.
+# The limits reject the impossible; they are far above what anyone trains.
 AT_ONCE = 1024
-"""Threads, or processes, of one job."""
+"""Threads or processes of one job."""
 
 
 REPEATS = 1000
@@ -126,27 +127,42 @@ Size = tuple[Side, Side]
 
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
-"""Of a study, a variant or an external method: what a folder is called after."""
+"""The name of a study, variant or external method, after which folders are named."""
+
+
+S = TypeVar("S", bound=Sequence[Any])
+
+
+def unique(values: S) -> S:
+    """The values unchanged.
+
+    Raises:
+        ValueError: one of them is a duplicate.
+    """
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            raise ValueError(f"duplicate {value}; list each once")
+    return values
 
 
 class Closed(BaseModel):
-    """A set of keys; any other is refused."""
+    """A fixed set of keys; any other is rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
     def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse what would be taken for 1 or 0."""
+        """Reject booleans, which would be read as 1 or 0."""
         if info.field_name and _holds_numbers(cls.model_fields[info.field_name].annotation):
             values = value if isinstance(value, list | tuple) else [value]
             if any(isinstance(one, bool) for one in values):
-                raise ValueError("a number is wanted, not true or false")
+                raise ValueError("expected a number, not true or false")
         return value
 
 
 def _holds_numbers(annotation: Any) -> bool:
-    """Whether a type is a number's, or is made of such."""
+    """Whether a type is a number or contains one."""
     return annotation in {int, float} or any(map(_holds_numbers, get_args(annotation)))
 
 

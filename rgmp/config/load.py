@@ -1,4 +1,4 @@
-"""From the YAML files of a study and its variants to checked settings."""
+"""Load the YAML files of a study and its variants into validated settings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,26 +25,26 @@ def load_study(path: Path) -> Study:
     """Read and check a study file.
 
     Raises:
-        UserError: it is missing, no YAML, or has a key or value that is not allowed.
+        UserError: it is missing, not valid YAML, or has a key or value that is not allowed.
     """
     return validated(Study, read_yaml(path), path)
 
 
 def load_variants(study: Study, path: Path, ablations: Path) -> dict[str, tuple[Variant, Method]]:
-    """Every variant of the study with the method it gives; `full` first, the rest by name.
+    """Every variant of the study with its resolved method; `full` first, the rest by name.
 
     Raises:
-        UserError: one is not there, has a key or value that is not allowed, or a name that is none.
+        UserError: a variant is missing, or has a key, value or name that is not allowed.
     """
     present = sorted(p.stem for p in ablations.glob("*.yaml") if not p.name.startswith("."))
     wanted = present if study.variants is None else sorted(set(study.variants))
     for name in ["full", *wanted]:
         if name not in present:
             known = ", ".join(present) or "none"
-            raise UserError(f"{path}: no variant {name} in {ablations}; there are: {known}")
+            raise UserError(f"{path}: no variant {name} in {ablations}; available: {known}")
         if not NAME.fullmatch(name):
             raise UserError(
-                f"{ablations / name}.yaml: a variant's name is lower case, a-z 0-9 _, at most 80"
+                f"{ablations / name}.yaml: invalid variant name; allowed: a-z 0-9 _, at most 80"
             )
     raw = read_yaml(path)
     names = ["full", *(n for n in wanted if n != "full")]
@@ -62,8 +62,8 @@ def _lay_over(study: Mapping[str, Any], path: Path) -> tuple[Variant, Method]:
     decided = {"network", "pretrain", "finetune"} & set(variant.overrides)
     if method.weights and decided:
         raise UserError(
-            f"{path}: overrides.{min(decided)}: weights from elsewhere decide that; allowed beside "
-            "them: stages, inference, compute"
+            f"{path}: overrides.{min(decided)}: already fixed by weights; allowed with "
+            "weights: stages, inference, compute"
         )
     return variant, method
 
@@ -81,8 +81,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping.
 
     Raises:
-        UserError: it is missing, no file of a study's size, no plain YAML
-            (`rgmp.config.strict_yaml`) or no mapping.
+        UserError: it is missing, too large, not plain YAML (`rgmp.config.strict_yaml`) or not a
+            mapping.
     """
     what_to_do = "name a YAML file such as workflow/config/mini.yaml"
     if require_regular(path, what_to_do).st_size > strict_yaml.LARGEST:
@@ -92,24 +92,24 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise UserError(f"{path}: is no plain YAML: {where}{error.problem}") from error
+        raise UserError(f"{path}: not valid YAML: {where}{error.problem}") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date with a 13th month
-        raise UserError(f"{path}: is no plain YAML: {error}") from error
+        raise UserError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(value, dict):
-        raise UserError(f"{path}: is no mapping of keys to values; see workflow/config/mini.yaml")
+        raise UserError(f"{path}: not a mapping of keys to values; see workflow/config/mini.yaml")
     return value
 
 
 def validated(model: type[M], value: Any, path: Path, prefix: str = "") -> M:
-    """Check a value against a model; `prefix` is where in the file at `path` it stands.
+    """Validate a value against a model; `prefix` is its position in the file at `path`.
 
     Raises:
-        UserError: the first of its faults, and how many more there are.
+        UserError: its first error, and how many more there are.
     """
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        # an unknown key first: the key that is missing beside it is often the one that was meant
+        # unknown keys first: a missing key is often a misspelt one
         faults = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         first, *rest = faults
         more = f" (and {len(rest)} more)" if rest else ""
@@ -119,21 +119,21 @@ def validated(model: type[M], value: Any, path: Path, prefix: str = "") -> M:
 def require_shape(
     shape: TypeAdapter[Any], value: Any, path: Path, what: str, what_to_do: str
 ) -> None:
-    """Check what a file of ours holds against the type that its readers rely on.
+    """Check the content of one of our files against the type that its readers rely on.
 
     Raises:
-        UserError: its first fault: the file at `path` is not `what`; ends with `what_to_do`.
+        UserError: its first error: the file at `path` is not `what`; ends with `what_to_do`.
     """
     try:
         shape.validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
+        where = ".".join(map(str, first["loc"])) or "top level"
         raise UserError(f"{path}: not {what} ({where}: {first['msg']}); {what_to_do}") from error
 
 
 def _complaint(model: type[BaseModel], error: Mapping[str, Any], prefix: str) -> str:
-    """One line for one of pydantic's errors: the key, what it holds, what is allowed."""
+    """One line for a pydantic error: the key, its value, what is allowed."""
     location = error["loc"]
     key = prefix + ".".join(str(part) for part in location)
     if error["type"] == "extra_forbidden":
@@ -147,7 +147,7 @@ def _complaint(model: type[BaseModel], error: Mapping[str, Any], prefix: str) ->
 
 
 def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    """The keys of the model that `location` leads to, through optional and repeated fields."""
+    """The keys of the model at `location`, through optional and repeated fields."""
     for part in location:
         if isinstance(part, str):
             model = next(_models_in(model.model_fields[part].annotation))
@@ -155,7 +155,7 @@ def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models that a type is made of, such as the one of `tuple[Stills, ...]`."""
+    """The models that a type contains, such as `Stills` in `tuple[Stills, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):

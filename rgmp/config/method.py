@@ -37,8 +37,8 @@ class Network(Closed):
     decoder_width: Channels = Field(256, description="channels of the decoder; 256 in the paper")
     reference: Literal["first", "rolling", "none"] = Field(
         "first",
-        description="what a frame is matched with: frame 0 and its mask; the frame before it, as "
-        "the encoder saw it; nothing",
+        description="what a frame is matched with: frame 0 and its mask; the previous frame, as "
+        "the encoder saw it; or nothing",
     )
     previous_mask: bool = Field(
         True, description="whether the target stream sees the previous mask, or an empty one"
@@ -49,16 +49,21 @@ class Network(Closed):
 
 
 class Optimisation(Closed):
-    """What both stages set."""
+    """Settings of both stages."""
 
     steps: Count = Field(description="optimiser steps")
-    batch: Annotated[int, Field(gt=0, le=65536)] = Field(description="samples a step")
+    batch: Annotated[int, Field(gt=0, le=65536)] = Field(description="samples per step")
     optimiser: Literal["adam", "adamw", "sgd"] = Field("adam", description="Adam in the paper")
     momentum: float = Field(
-        0.9, ge=0, lt=1, description="of SGD; of Adam and AdamW the decay of the first moment"
+        0.9,
+        ge=0,
+        lt=1,
+        description="momentum of SGD; for Adam and AdamW the decay of the first moment",
     )
     weight_decay: float = Field(
-        0.0, ge=0, description="a step; AdamW's is apart from the gradient, the others' part of it"
+        0.0,
+        ge=0,
+        description="per step; decoupled from the gradient in AdamW, part of it in the others",
     )
     learning_rate: float = Field(gt=0, description="at the first step")
     final_learning_rate: float = Field(
@@ -66,36 +71,36 @@ class Optimisation(Closed):
     )
     schedule: Literal["constant", "cosine", "poly"] = Field(
         "cosine",
-        description="course of the learning rate; poly: falls with (1 - step / last step)^0.9",
+        description="learning rate schedule; poly: falls with (1 - step / last step)^0.9",
     )
     clip_gradient: float = Field(1.0, gt=0, description="largest norm of the gradient")
     coarse_loss: float = Field(
         0.0,
         ge=0,
-        description="weight of the mean loss of the heads at strides 8, 16 and 32, beside that of "
-        "the head at stride 4; 0: those three do not learn",
+        description="weight of the mean loss of the heads at strides 8, 16 and 32, relative to "
+        "the head at stride 4; 0: those three are not trained",
     )
     crop: Size = Field(description="height and width of a training sample, pixels")
-    rotation: Range = Field((-20, 20), description="degrees, a view")
+    rotation: Range = Field((-20, 20), description="degrees, per view")
     translation: Share = Field(
         0.1, description="largest shift of a view along either axis, share of the crop"
     )
-    scale: Factor = Field((0.9, 1.1), description="factor, a view")
-    shear: Shear = Field((-10, 10), description="degrees, a view")
-    brightness: float = Field(0.1, ge=0, le=1, description="largest relative change, a view")
-    contrast: float = Field(0.1, ge=0, le=1, description="largest relative change, a view")
-    saturation: float = Field(0.1, ge=0, le=1, description="largest relative change, a view")
-    flip: Chance = Field(0.5, description="chance that a sample is mirrored, as a whole")
-    zoom: Factor = Field((0.8, 1.5), description="factor, a sample as a whole")
+    scale: Factor = Field((0.9, 1.1), description="factor, per view")
+    shear: Shear = Field((-10, 10), description="degrees, per view")
+    brightness: float = Field(0.1, ge=0, le=1, description="largest relative change, per view")
+    contrast: float = Field(0.1, ge=0, le=1, description="largest relative change, per view")
+    saturation: float = Field(0.1, ge=0, le=1, description="largest relative change, per view")
+    flip: Chance = Field(0.5, description="probability that a whole sample is mirrored")
+    zoom: Factor = Field((0.8, 1.5), description="factor, per sample")
 
 
 class Pretrain(Optimisation):
     """Stage 1: pairs synthesised from stills (paper section 3.2)."""
 
     paste: Chance = Field(
-        0.5, description="chance of strategy 2: the foreground pasted on another still's background"
+        0.5, description="probability of strategy 2: the foreground on another still's background"
     )
-    occlude: Chance = Field(0.2, description="chance, where pasted, of another foreground in front")
+    occlude: Chance = Field(0.2, description="probability, if pasted, of an occluder")
     warp: Share = Field(0.05, description="elastic warp of a view, share of the crop's height")
     guidance_shift: Share = Field(
         0.1, description="largest shift of the guidance mask, share of the object's size"
@@ -106,33 +111,33 @@ class Pretrain(Optimisation):
     guidance_warp: Share = Field(
         0.05, description="elastic warp of the guidance mask, share of the crop's height"
     )
-    guidance_empty: Chance = Field(0.02, description="chance of an empty guidance mask")
+    guidance_empty: Chance = Field(0.02, description="probability of an empty guidance mask")
     guidance_cut: Chance = Field(
-        0.05, description="chance that the guidance mask lacks what lies beyond a line through it"
+        0.05, description="probability that the guidance mask is cut off along a line through it"
     )
 
 
 class Finetune(Optimisation):
     """Stage 2: clips of videos with back-propagation through time (paper section 3.3)."""
 
-    benchmark: Benchmark = Field("davis2017", description="whose train split is trained on")
+    benchmark: Benchmark = Field("davis2017", description="benchmark whose train split is used")
     frames: tuple[Frames, Frames] = Field(
-        description="frames a clip, the reference among them, at the first and the last step"
+        description="frames per clip, including the reference, at the first and the last step"
     )
     skip: tuple[Skipped, Skipped] = Field(
-        (0, 3), description="frames left out between two of a clip, at most, first and last step"
+        (0, 3), description="most frames skipped between two of a clip, at the first and last step"
     )
     reference_frame: Literal["first", "earlier"] = Field(
-        "earlier", description="of a clip: frame 0 of its video, or any frame before the targets"
+        "earlier", description="reference: frame 0 of the video, or any frame before the targets"
     )
     bptt: Literal["full", "detached", "none"] = Field(
         "full",
         description="full: the soft prediction is the next previous mask, with its gradient; "
-        "detached: without it; none: the true mask is fed in, so no frame depends on another",
+        "detached: without it; none: the true mask is used, so no frame depends on another",
     )
     frames_per_update: Count | None = Field(
         None,
-        description="targets of a clip after which the optimiser steps; the gradient ends there "
+        description="targets of a clip between optimiser steps; the gradient is truncated there "
         "too; none: after the whole clip",
     )
 
@@ -147,29 +152,29 @@ class Inference(Closed):
         description="scales whose probabilities are averaged",
     )
     aggregation: Literal["softmax", "winner_take_all", "independent"] = Field(
-        "softmax", description="how several objects' probabilities are joined"
+        "softmax", description="how the probabilities of several objects are combined"
     )
     precision: Literal["fp32", "tf32", "bf16", "auto"] = Field(
         "fp32",
-        description="of the network; tf32: fp32 whose products a GPU rounds to 10 bits; auto: bf16 "
-        "where the device has instructions for it, else fp32",
+        description="tf32: fp32 with products rounded to 10 bits on a GPU; auto: bf16 "
+        "if the device has instructions for it, else fp32",
     )
 
 
 class Compute(Closed):
-    """What changes the last bits of a training, and so belongs to its identity.
+    """What changes the last bits of trained weights, and so belongs to their identity.
 
-    The type of CPU or GPU changes them too, and belongs to the record.
+    The type of CPU or GPU changes them too, but belongs to the record.
     """
 
     precision: Literal["fp32", "bf16", "auto"] = Field(
         "fp32",
-        description="of the network in training; auto: bf16 on a GPU that has instructions for it, "
+        description="of the network in training; auto: bf16 on a GPU with instructions for it, "
         "else fp32",
     )
-    threads: AtOnce = Field(1, description="CPU threads of one training")
+    threads: AtOnce = Field(1, description="CPU threads per training run")
     accumulate: Count = Field(
-        1, description="parts of a batch, one in memory at a time, whose gradients make one step"
+        1, description="gradient accumulation: parts of a batch, one in memory at a time"
     )
 
 
@@ -178,27 +183,27 @@ class Method(Closed):
 
     network: Network = Field(description="its backbone and its size")
     stages: tuple[Stage, ...] = Field(
-        ("pretrain", "finetune"), description="the trainings, in order; [] with weights"
+        ("pretrain", "finetune"), description="stages to train, in order; [] with weights"
     )
     weights: Location | None = Field(
         None,
-        description="a whole network that is trained already: one of ours, or the authors' "
-        "released file; stages are [] then",
+        description="an already trained network: an rgmp weights file, or the authors' "
+        "released file; needs stages: []",
     )
     pretrain: Pretrain = Field(description="stage 1")
     finetune: Finetune = Field(description="stage 2")
     inference: Inference = Field(Inference(), description="from weights to masks")
-    compute: Compute = Field(Compute(), description="precision and threads of a training")
+    compute: Compute = Field(Compute(), description="precision and threads of training")
 
     @field_validator("stages")
     @classmethod
     def _in_order(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
         if list(stages) != [stage for stage in get_args(Stage) if stage in stages]:
-            raise ValueError("each once, pretrain before finetune")
+            raise ValueError("list each stage once, pretrain before finetune")
         return stages
 
     @model_validator(mode="after")
     def _trained_here_or_there(self) -> "Method":
         if (self.weights is None) != bool(self.stages):
-            raise ValueError("weights and an empty stages go together: give both, or neither")
+            raise ValueError("set both weights and stages: [], or neither")
         return self

@@ -1,7 +1,7 @@
-"""A study and its variants: what a researcher writes, read and checked.
+"""The schemas of a study and its variants, the files that a researcher writes.
 
 A study is one YAML file; a variant is one YAML file whose overrides are laid over the study. Both
-are closed: an unknown key is refused, in one line that says what is allowed. `rgmp.study.plan`
+are closed: an unknown key is rejected with one line that lists the allowed ones. `rgmp.study.plan`
 resolves them.
 """
 
@@ -27,6 +27,7 @@ from rgmp.config.base import (
     Location,
     Name,
     Seed,
+    unique,
 )
 from rgmp.config.method import Method
 
@@ -42,86 +43,86 @@ class Stills(Closed):
 
     images: Location = Field(description="folder of images (.jpg or .png)")
     masks: Location = Field(
-        description="folder of masks (.png) named as the images; it may be the folder of the "
-        "images, which are .jpg then"
+        description="folder of masks (.png) with the images' names; it may be the folder of the "
+        "images if those are .jpg"
     )
     labels: Literal["foreground", "objects"] = Field(
         "foreground",
         description="what a mask's values mean; foreground: 0 background, 255 foreground, anything "
-        "between is uncertain and left out of the loss; objects: 0 background, each other value a "
+        "between is uncertain and ignored by the loss; objects: 0 background, each other value a "
         "foreground of its own, 255 uncertain (Pascal VOC's SegmentationObject, DAVIS-2017)",
     )
     names: Location | None = Field(
         None,
-        description="text file of what to take, one a line: an image without its suffix, or a "
-        "folder of them (ImageSets of Pascal VOC and of DAVIS); none: every image has a mask",
+        description="text file of what to use, one per line: an image without its suffix, or a "
+        "folder of images (ImageSets of Pascal VOC and DAVIS); none: every image has a mask",
     )
 
 
 class Mini(Closed):
-    """The embedded benchmark, rendered into the study's own folder."""
+    """The embedded benchmark, rendered into the study folder."""
 
     seed: Seed = Field(description="seed of the rendering")
 
 
 class Data(Closed):
-    """What the study reads: either `mini`, or `davis` and `stills`."""
+    """The study's data: either `mini`, or `davis` and `stills`."""
 
     mini: Mini | None = Field(None, description="render the embedded benchmark")
-    davis: Location | None = Field(None, description="root of a DAVIS tree, whole or in part")
+    davis: Location | None = Field(None, description="root of a complete or partial DAVIS tree")
     stills: tuple[Stills, ...] = Field((), description="sets of stills for stage 1")
     resolution: Name = Field(RESOLUTION, description="folder under JPEGImages and Annotations")
 
     @model_validator(mode="after")
     def _one_source(self) -> "Data":
         if (self.mini is None) == (self.davis is None) or (self.mini and self.stills):
-            raise ValueError("give either mini, or davis (with stills), not both and not neither")
+            raise ValueError("set exactly one of mini and davis (stills go with davis)")
         return self
 
 
 class Machine(Closed):
-    """Where and how to run: no part of any identity."""
+    """Where and how to run; not part of any identity."""
 
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="where to compute; auto: a GPU where there is one"
+        "auto", description="where to compute; auto: a GPU if there is one"
     )
     workers: Annotated[int, Field(ge=0, le=AT_ONCE)] = Field(
-        0, description="processes that prepare samples for each process of a training"
+        0, description="data loading workers per training process"
     )
     processes: AtOnce = Field(
-        1, description="that share every batch of one training, each on a GPU of its own (torchrun)"
+        1, description="processes that share each batch of a training run, one GPU each (torchrun)"
     )
     recompute_activations: bool = Field(
         False,
-        description="keep no activations for the gradient but compute them again: the same "
+        description="activation checkpointing: recompute activations in the backward pass: same "
         "gradient, less memory, more time",
     )
     jobs_per_gpu: AtOnce = Field(
-        1, description="jobs that share a GPU; more than one pays only where one cannot fill it"
+        1, description="jobs that share a GPU; more than one pays only if one cannot fill it"
     )
     decoded_megabytes: int = Field(
         128,
         ge=0,
         le=10**9,
-        description="decoded files kept in memory by each process that draws samples",
+        description="cache of decoded files, for each process that draws samples",
     )
     checkpoint_seconds: float = Field(
         60,
         ge=0,
         le=10**9,
-        description="seconds between two states from which a killed training resumes",
+        description="seconds between checkpoints, from which a killed training run resumes",
     )
 
 
 class Speed(Closed):
-    """How seconds a frame are measured (`rgmp.inference.speed`)."""
+    """How seconds per frame are measured (`rgmp.inference.speed`)."""
 
     sequences: Count = Field(
-        3, description="sequences timed, spread from the fewest objects to the most"
+        3, description="sequences to time, spread from the fewest objects to the most"
     )
-    frames: Frames = Field(20, description="frames of each, at most")
+    frames: Frames = Field(20, description="most frames of each sequence")
     repeats: Annotated[int, Field(ge=5, le=REPEATS)] = Field(
-        5, description="times that each is timed"
+        5, description="repetitions of each sequence"
     )
 
 
@@ -129,42 +130,44 @@ class Evaluation(Closed):
     """How masks are scored (`rgmp.evaluation.scoring`)."""
 
     engine: Literal["builtin", "official"] = Field(
-        "builtin", description="that measures J and F; official: davis2017-evaluation, if installed"
+        "builtin", description="what measures J and F; official: davis2017-evaluation, if installed"
     )
     cross_check: Literal["auto", "require", "off"] = Field(
         "auto",
-        description="score with the other engine too and refuse a difference above 1e-6; "
-        "auto: where davis2017-evaluation is installed",
+        description="also score with the other engine, and fail on a difference above 1e-6; "
+        "auto: if davis2017-evaluation is installed",
     )
 
 
 class External(Closed):
-    """A method that is not trained here, from its masks or from its scores of every frame."""
+    """A method not trained here, given by its masks or its per-frame scores."""
 
-    name: str = Field(pattern=f"^{NAME.pattern}$", description="as of a variant, a-z 0-9 _")
+    name: str = Field(pattern=f"^{NAME.pattern}$", description="like a variant's name: a-z 0-9 _")
     label: Line = Field(max_length=100, description="printed in tables and figures")
     masks: dict[Benchmark, Location] = Field(
-        {}, description="for a benchmark, a folder of masks: <sequence>/00000.png, ..."
+        {}, description="per benchmark, a folder of masks: <sequence>/00000.png, ..."
     )
     scores: dict[Benchmark, Location] = Field(
         {}, description="or a CSV of its scores: sequence, object, frame, J and F, from 0 to 1"
     )
     seconds_per_frame: dict[Benchmark, Annotated[float, Field(ge=1e-6, le=1e6)]] = Field(
-        {}, description="as its authors report, if they do"
+        {}, description="as reported by its authors, if they do"
     )
 
     @model_validator(mode="after")
     def _one_source(self) -> "External":
         twice = self.masks.keys() & self.scores.keys()
         if twice or not self.benchmarks:
-            raise ValueError(f"{self.name}: give masks or scores for a benchmark, not both")
+            raise ValueError(f"{self.name}: set masks or scores for a benchmark, not both")
         if self.seconds_per_frame.keys() - set(self.benchmarks):
-            raise ValueError(f"{self.name}: has seconds_per_frame without masks or scores")
+            raise ValueError(
+                f"{self.name}: seconds_per_frame for a benchmark without masks or scores"
+            )
         return self
 
     @property
     def benchmarks(self) -> tuple[Benchmark, ...]:
-        """Those on which there is something of it."""
+        """The benchmarks for which it has masks or scores."""
         return (*self.masks, *self.scores)
 
 
@@ -173,36 +176,32 @@ class Study(Method):
 
     study: str = Field(pattern=f"^{NAME.pattern}$", description="name of the folder under results/")
     title: Line = Field(max_length=200, description="printed on every table and figure")
-    data: Data = Field(description="what it trains and is scored on")
+    data: Data = Field(description="what it is trained and scored on")
     benchmarks: tuple[Benchmark, ...] = Field(
         min_length=1, description="what is scored: davis2016, the foreground; davis2017, objects"
     )
-    split: Name = Field("val", description="whose sequences are scored, as in ImageSets")
+    split: Name = Field("val", description="split whose sequences are scored, as in ImageSets")
     seeds: tuple[Seed, ...] = Field(
-        min_length=1, max_length=1000, description="one training of every variant for each"
+        min_length=1, max_length=1000, description="every variant is trained once per seed"
     )
     variants: tuple[str, ...] | None = Field(
-        None, description="names of files in ablations/; all of them where this is left out"
+        None, description="names of files in ablations/; default: all of them"
     )
     machine: Machine = Field(Machine(), description="where and how to run; changes no weights")
-    speed: Speed = Field(Speed(), description="how seconds a frame are measured")
+    speed: Speed = Field(Speed(), description="how seconds per frame are measured")
     evaluation: Evaluation = Field(Evaluation(), description="how masks are scored")
     external: tuple[External, ...] = Field(
-        (), description="methods that are not trained here, to stand beside the variants"
+        (), description="methods not trained here, to compare with the variants"
     )
 
     @field_validator("benchmarks", "seeds")
     @classmethod
     def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        if len(set(values)) < len(values):
-            raise ValueError("each once")
-        return values
+        return unique(values)
 
     @model_validator(mode="after")
     def _external_beside_ours(self) -> "Study":
-        names = [external.name for external in self.external]
-        if len(set(names)) < len(names):
-            raise ValueError("external: each name once")
+        unique([f"external {external.name}" for external in self.external])
         for external in self.external:
             if unscored := sorted(set(external.benchmarks) - set(self.benchmarks)):
                 raise ValueError(

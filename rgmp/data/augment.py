@@ -1,4 +1,4 @@
-"""A view: one random look at a picture and its mask, moved, warped and tinted.
+"""Augmentation: a view is a random affine transform, elastic warp and colour jitter of an image.
 
 Geometry is composed into one sampling grid, so every pixel is interpolated once.
 """
@@ -15,7 +15,7 @@ from torchvision.transforms.v2 import functional as colour
 from rgmp.config.method import Optimisation
 
 _WARP_KNOTS = 4
-"""Knots of an elastic warp along each side of a view: bends, not ripples."""
+"""Control points of an elastic warp along each side of a view: few, for bends, not ripples."""
 
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
@@ -26,13 +26,13 @@ Limits = tuple[float, float]
 
 @dataclass(frozen=True)
 class View:
-    """How a view's pixels are found in a picture, and its colours.
+    """The sampling of a picture for one view, and its colour jitter.
 
     Attributes:
-        matrix: (3, 3), from a point (x, y, 1) of the view to one of the picture, in pixels whose
-            centres are at halves: both span from 0 to their width and height.
-        warp: (2, k, k), displacements in the view's pixels at the knots of a grid laid over it, or
-            none of them.
+        matrix: (3, 3), maps a point (x, y, 1) of the view to the picture, in pixels with centres at
+            halves, so that coordinates span 0 to width and 0 to height.
+        warp: (2, k, k), displacements, in the view's pixels, at the knots of a regular grid; None:
+            no warp.
         picture: height and width of the picture, pixels.
         size: height and width of the view, pixels.
         tint: factors of brightness, contrast and saturation.
@@ -58,7 +58,7 @@ class View:
         return grid.permute(1, 2, 0)[None]
 
     def of_image(self, image: Tensor) -> Tensor:
-        """The view of an image: float (3, H, W) in [0, 1] to (3, h, w); outside of it black."""
+        """The view of an image: float (3, H, W) in [0, 1] to (3, h, w); black outside."""
         seen = F.grid_sample(image[None], self.grid, align_corners=False)[0]
         brightness, contrast, saturation = self.tint
         seen = colour.adjust_brightness(seen, brightness)
@@ -67,14 +67,14 @@ class View:
         return tinted
 
     def of_mask(self, mask: Tensor) -> Tensor:
-        """The view of a mask: uint8 (H, W) of 0, 1 and IGNORE to (h, w); 0 outside of it."""
+        """The view of a mask: uint8 (H, W) of 0, 1 and IGNORE to (h, w); 0 outside."""
         values = mask[None, None].float()
         return F.grid_sample(values, self.grid, mode="nearest", align_corners=False)[0, 0].byte()
 
 
 @lru_cache(maxsize=8)
 def _between_knots(n: int) -> Tensor:
-    """The share (n, k) of each knot in each of n pixels: no pixel moves further than the knots."""
+    """Weights (n, k) of each knot at each of n pixels: no pixel moves further than the knots."""
     position = np.linspace(0, _WARP_KNOTS - 1, n)
     distance = np.abs(position[:, None] - np.arange(_WARP_KNOTS)).clip(max=1)
     return torch.from_numpy(1 - distance**2 * (3 - 2 * distance)).float()
@@ -85,10 +85,10 @@ def _size(image: Tensor) -> tuple[int, int]:
 
 
 def look(rng: np.random.Generator, mask: Tensor, settings: Optimisation, warp: float) -> "Sampler":
-    """Choose what a sample shows of a picture: what part of it, how large, mirrored or not.
+    """Choose a sample's crop of a picture, its zoom, and whether it is mirrored.
 
     Args:
-        rng: of the sample.
+        rng: the sample's random state.
         mask: uint8 (H, W), 1 on the object.
         settings: of the stage.
         warp: largest elastic displacement of each view, share of the view's height.
@@ -97,11 +97,11 @@ def look(rng: np.random.Generator, mask: Tensor, settings: Optimisation, warp: f
     size = settings.crop
     # the whole picture fills the crop at zoom 1
     zoom = rng.uniform(*settings.zoom) * max(size[0] / height, size[1] / width)
-    window = np.array([size[1], size[0]]) / zoom  # of the picture that the crop shows: x, y
+    window = np.array([size[1], size[0]]) / zoom  # part of the picture in the crop: x, y
     anchor = _anchor(rng, mask)
     corner = anchor - rng.uniform(0.2, 0.8, 2) * window
     room = np.array([width, height]) - window
-    # inside the picture where it is large enough, else with equal margins
+    # inside the picture if it is large enough, else with equal margins
     corner = np.where(room > 0, np.clip(corner, 0, np.maximum(room, 0)), room / 2)
     place = (anchor - corner) * zoom
     mirror = -1.0 if rng.random() < settings.flip else 1.0
@@ -111,7 +111,7 @@ def look(rng: np.random.Generator, mask: Tensor, settings: Optimisation, warp: f
 
 
 def _anchor(rng: np.random.Generator, mask: Tensor) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """A point (x, y) of the object, or of the picture's middle half where there is none."""
+    """A random point (x, y) on the object, or in the picture's middle half if there is none."""
     pixels = torch.nonzero(mask == 1)
     if len(pixels) == 0:
         height, width = _size(mask)
@@ -122,7 +122,7 @@ def _anchor(rng: np.random.Generator, mask: Tensor) -> np.ndarray[tuple[int], np
 
 @dataclass(frozen=True)
 class Sampler:
-    """Draws the views of one sample: each moved a little from the look they share."""
+    """Draws the views of one sample, each a small perturbation of the crop they share."""
 
     settings: Optimisation
     warp: float
@@ -133,7 +133,7 @@ class Sampler:
     zoom: float
 
     def view(self, rng: np.random.Generator) -> View:
-        """One more view."""
+        """Draw a view."""
         settings = self.settings
         turn = self.zoom * _turn(rng, settings.scale, settings.rotation, settings.shear)
         linear = np.linalg.inv(turn @ np.diag([self.mirror, 1.0]))
@@ -153,7 +153,7 @@ class Sampler:
 
 
 def _turn(rng: np.random.Generator, scale: Limits, rotation: Limits, shear: Limits) -> Matrix:
-    """A random linear map (2, 2): a factor, a rotation and a shear, both in degrees."""
+    """A random linear map (2, 2): scale, rotation and shear, the latter two in degrees."""
     factor = rng.uniform(*scale)
     angle, slant = (np.deg2rad(rng.uniform(*limits)) for limits in (rotation, shear))
     cos, sin = np.cos(angle), np.sin(angle)
@@ -179,10 +179,10 @@ def deform(
     shift: float = 0.0,
     warp: float = 0.0,
 ) -> Tensor:
-    """Move, turn, resize and bend a mask, as a network's guess of the frame before would be off.
+    """Move, rotate, scale and warp a mask, to mimic errors of a predicted previous mask.
 
     Args:
-        rng: of the sample.
+        rng: the sample's random state.
         mask: uint8 (H, W) of 0, 1 and IGNORE.
         scale: smallest and largest factor.
         rotation: degrees, about the object's middle.
@@ -203,7 +203,7 @@ def deform(
 
 
 def cut(rng: np.random.Generator, mask: Tensor) -> Tensor:
-    """Remove what lies to one side of a random line through one of the object's pixels."""
+    """Remove the part of a mask on one side of a random line through the object."""
     anchor, angle = _anchor(rng, mask), rng.uniform(0, 2 * np.pi)
     height, width = _size(mask)
     x, y = torch.arange(width) + 0.5 - anchor[0], torch.arange(height)[:, None] + 0.5 - anchor[1]

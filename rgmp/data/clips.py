@@ -1,8 +1,8 @@
 """Stage 2: short clips of videos, one object in each (paper section 3.3).
 
 Source: facts/rgmp.md, "Training": N frames in order with random skips; the reference is the first
-or another earlier frame of the same video with its true mask; one object, or the union of them, is
-followed.
+or another earlier frame of the same video with its true mask; one object, or the union of all, is
+tracked.
 """
 
 from collections.abc import Sequence
@@ -20,22 +20,22 @@ from rgmp.data.sample import IGNORE, Sample
 
 
 class Clips:
-    """Cuts the samples of stage 2 out of videos, each from its own random state."""
+    """Draws the samples of stage 2 from videos, each from its own random state."""
 
     def __init__(
         self, sequences: Sequence[davis.Sequence], settings: Finetune, decoded: Decoded
     ) -> None:
-        """Draw from `sequences`, all of whose frames are annotated, as `settings` say."""
+        """Draw from `sequences`, whose frames must all be annotated."""
         self._sequences = sequences
         self._settings = settings
         self._decoded = decoded
 
     def length(self, step: int) -> int:
-        """Frames of a clip at a step, the reference among them: grows linearly, in whole frames."""
+        """Frames of a clip at a step, including the reference; grows linearly with the step."""
         return _scheduled(self._settings.frames, step, self._settings.steps)
 
     def draw(self, rng: np.random.Generator, step: int) -> Sample:
-        """One sample; `frames` is (length, 3, h, w)."""
+        """Draw a sample; `frames` is (length, 3, h, w)."""
         settings = self._settings
         skip = _scheduled(settings.skip, step, settings.steps)
         sequence = self._sequences[int(rng.integers(len(self._sequences)))]
@@ -59,14 +59,14 @@ class Clips:
         return Sample(torch.stack(frames), torch.stack(masks), (guidance == 1).float())
 
     def _pick_object(self, rng: np.random.Generator, sequence: davis.Sequence) -> int | None:
-        """One of the objects that frame 0 shows; none for the union of them."""
+        """The id of an object in frame 0, or None for the union of all."""
         first = self._labels(sequence, 0).numpy()
         objects = [k for k in davis.object_ids(first) if (first == k).any()]
         choice = int(rng.integers(len(objects) + (len(objects) > 1)))
         return objects[choice] if choice < len(objects) else None
 
     def _truth(self, sequence: davis.Sequence, t: int, which: int | None) -> Tensor:
-        """The object, or the union of them, in frame t: uint8 (H, W), IGNORE where void."""
+        """The mask of an object, or of all, in frame t: uint8 (H, W), IGNORE where void."""
         labels = self._labels(sequence, t)
         truth = (labels > 0 if which is None else labels == which).byte()
         if self._settings.benchmark == "davis2017":
@@ -86,13 +86,13 @@ def positions(
     """Choose reference <= previous < targets among a video's frames.
 
     Args:
-        rng: of the sample.
-        frames: of the video.
-        targets: how many frames are to be segmented; fewer than `frames`, or the last repeats.
-        skip: frames left out between two, at most; less where the video is too short for it.
+        rng: the sample's random state.
+        frames: length of the video.
+        targets: how many frames to segment; if not below `frames`, the last repeats.
+        skip: most frames skipped between two; fewer if the video is too short.
 
     Returns:
-        The reference frame, the frame that gives the first previous mask, and the targets in order.
+        The reference frame, the frame of the first previous mask, and the targets in order.
     """
     room = max((frames - 1) // targets - 1, 0)
     gaps = 1 + rng.integers(0, min(skip, room) + 1, targets)
@@ -103,6 +103,6 @@ def positions(
 
 
 def _scheduled(ends: tuple[int, int], step: int, steps: int) -> int:
-    """From the first value to the last, each for as many steps as the others."""
+    """The value at a step of a linear schedule over integers, each for as many steps."""
     first, last = ends
     return min(first + (last - first + 1) * step // steps, last)

@@ -1,12 +1,12 @@
-"""A DAVIS tree: read it, check it, and write masks that its tools open.
+"""Read and check a DAVIS tree, and write masks that its tools can open.
 
 The layout is that of DAVIS-2017 (Pont-Tuset et al., arXiv:1704.00675); both years share frames:
 `JPEGImages/<resolution>/<sequence>/00000.jpg`, `Annotations/<resolution>/<sequence>/00000.png`,
-`ImageSets/2016/<split>.txt` and `ImageSets/2017/<split>.txt`, one sequence a line.
+`ImageSets/2016/<split>.txt` and `ImageSets/2017/<split>.txt`, one sequence per line.
 
-Two benchmarks are read from it. `davis2016` is one object, the foreground: whatever is not
-background, be it DAVIS-2016's own 0/255 masks or DAVIS-2017's indexed ones made binary. `davis2017`
-has the objects 1, 2, ... of frame 0, and 255 is void.
+Two benchmarks are read from it. `davis2016` has one object, the foreground: any value but
+background, whether in DAVIS-2016's own 0/255 masks or in DAVIS-2017's indexed ones. `davis2017` has
+the objects 1, 2, ... of frame 0, and 255 is void.
 """
 
 import warnings
@@ -22,16 +22,16 @@ from PIL import Image, UnidentifiedImageError
 
 from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.errors import UserError
-from rgmp.runtime.files import appearing, digest_of_all, files_below, reading, require_regular
+from rgmp.runtime.files import atomic_path, digest_of_all, files_below, reading, require_regular
 
 VOID = 255
 
 
 MAX_PIXELS = 2**26
-"""Of an image where nothing says how large it should be; eight times a 4K frame."""
+"""Largest image whose size is not known beforehand; eight times a 4K frame."""
 
 
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `MAX_PIXELS` refuses them
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `MAX_PIXELS` rejects them
 
 
 Labels = npt.NDArray[np.uint8]
@@ -44,25 +44,30 @@ class Sequence:
     Attributes:
         name: as in the split, such as `blackswan`.
         frames: the JPEGs, at least one.
-        annotations: the annotated frames' PNGs; `annotations[0]` belongs to `frames[0]`. As many as
-            there are frames, or one alone where the truth of the later frames is withheld.
+        annotations: the annotated frames' PNGs; `annotations[0]` belongs to `frames[0]`. One per
+            frame, or only the first if the ground truth of the others is withheld.
     """
 
     name: str
     frames: tuple[Path, ...]
     annotations: tuple[Path, ...]
 
+    @property
+    def is_fully_annotated(self) -> bool:
+        """Whether every frame has an annotation, not only the first."""
+        return len(self.annotations) == len(self.frames)
+
 
 def read_split(root: Path, benchmark: Benchmark, split: str) -> list[str]:
     """The names of a split's sequences, in the file's order.
 
     Raises:
-        UserError: no such tree or split, or an entry that is no plain name or stands twice.
+        UserError: no such tree or split, or an entry that is not a plain name or is a duplicate.
     """
     path = root / "ImageSets" / benchmark.removeprefix("davis") / f"{split}.txt"
-    with reading(path, "name the root of a DAVIS tree that you may read"):
+    with reading(path, "name the root of a readable DAVIS tree"):
         if not path.is_file():
-            allowed = ", ".join(sorted(p.stem for p in path.parent.glob("*.txt"))) or "none there"
+            allowed = ", ".join(sorted(p.stem for p in path.parent.glob("*.txt"))) or "none"
             raise UserError(
                 f"{path}: no such split; splits of {benchmark} in {root}: {allowed}; "
                 "name the root of a DAVIS tree, with ImageSets, JPEGImages and Annotations under it"
@@ -70,14 +75,14 @@ def read_split(root: Path, benchmark: Benchmark, split: str) -> list[str]:
         names = path.read_text(encoding="utf-8-sig", errors="replace").split()
     for name in names:
         if Path(name).name != name or name in {".", ".."}:
-            raise UserError(f"{path}: {name!r} is no sequence name; one name a line")
+            raise UserError(f"{path}: {name!r} is not a sequence name; allowed: one name per line")
     if len(set(names)) != len(names) or not names:
-        raise UserError(f"{path}: is empty or names a sequence twice; one name a line")
+        raise UserError(f"{path}: empty or with a duplicate sequence; allowed: one name per line")
     return names
 
 
 def open_sequence(root: Path, name: str, resolution: str = RESOLUTION) -> Sequence:
-    """List the files of one sequence, and that they belong together; none is opened.
+    """List the files of one sequence and check that they match; none is opened.
 
     Raises:
         UserError: a folder, a frame or an annotation is missing.
@@ -91,8 +96,8 @@ def open_sequence(root: Path, name: str, resolution: str = RESOLUTION) -> Sequen
     for number, frame in enumerate(frames):
         if frame.stem != f"{number:05d}":
             raise UserError(
-                f"{frame_folder}: {number:05d}.jpg is missing, {frame.name} stands in its place; "
-                "frames are numbered from 00000 without a gap"
+                f"{frame_folder}: {number:05d}.jpg is missing, found {frame.name} instead; "
+                "number frames from 00000 without gaps"
             )
     stems = [frame.stem for frame in frames]
     annotated = [annotation.stem for annotation in annotations]
@@ -100,13 +105,13 @@ def open_sequence(root: Path, name: str, resolution: str = RESOLUTION) -> Sequen
         wanted = sorted(set(stems) ^ set(annotated))
         raise UserError(
             f"{annotation_folder}: {wanted[0]}.png is missing or has no frame; "
-            "every frame has an annotation, or frame 0 alone"
+            "annotate every frame, or only frame 0"
         )
     return Sequence(name, frames, annotations)
 
 
 def _visible(folder: Path, pattern: str) -> tuple[Path, ...]:
-    """A folder's files in order, without the hidden ones that an archiver may leave."""
+    """A folder's files, sorted, without hidden files such as archivers leave."""
     return tuple(sorted(p for p in folder.glob(pattern) if not p.name.startswith(".")))
 
 
@@ -121,18 +126,18 @@ def sequence_paths(root: Path, names: Iterable[str], resolution: str = RESOLUTIO
 
 
 def files_of(root: Path) -> Iterator[Path]:
-    """Every file of a tree, whoever reads it."""
+    """Every file of a tree."""
     for name in ("ImageSets", "JPEGImages", "Annotations"):
         yield from files_below(root / name)
 
 
 def list_images(folder: Path, suffixes: Container[str]) -> dict[str, Path]:
-    """The images of a folder by their stems, sorted; hidden files are none.
+    """The images of a folder by stem, sorted; hidden files are skipped.
 
     Raises:
         UserError: there is no such folder, or two images share a stem.
     """
-    with reading(folder, "name folders of stills that you may read"):
+    with reading(folder, "name readable folders of stills"):
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder of stills; see data.stills of the study")
         paths = sorted(folder.iterdir())
@@ -147,7 +152,7 @@ def list_images(folder: Path, suffixes: Container[str]) -> dict[str, Path]:
 
 
 class Like(NamedTuple):
-    """What an image has to be as large as: its name in a message, and (H, W)."""
+    """The size an image must match: what has that size, for messages, and (H, W)."""
 
     name: str
     shape: tuple[int, ...]
@@ -156,47 +161,47 @@ class Like(NamedTuple):
 def read_frame(path: Path, like: Like | None = None) -> npt.NDArray[np.uint8]:
     """Read one frame or still, JPEG or PNG: uint8 (H, W, 3), RGB.
 
-    A JPEG has no checksum: one that is cut off is refused, bits that changed inside it may pass.
+    A truncated JPEG is rejected, but JPEG has no checksum, so flipped bits may pass unnoticed.
 
     Args:
         path: of the file.
-        like: what it must be as large as; None: any size up to `MAX_PIXELS`.
+        like: the size it must have; None: any size up to `MAX_PIXELS`.
 
     Raises:
-        UserError: the file is missing, no such image, truncated or damaged, of another size, or has
-            more than 8 bits a channel.
+        UserError: the file is missing, not a JPEG or PNG, truncated or damaged, of another size, or
+            has more than 8 bits per channel.
     """
     return np.asarray(_load(path, like).convert("RGB"))
 
 
 def read_labels(path: Path, like: Like | None = None) -> Labels:
-    """Read a mask's values as they are in the file: uint8 (H, W).
+    """Read a mask's values as stored: uint8 (H, W).
 
-    A palette's indices, a grey image's values; a 1-bit image gives 0 and 1.
+    Palette indices or grey values; a 1-bit image gives 0 and 1.
 
     Args:
         path: of the file.
         like: as in `read_frame`.
 
     Raises:
-        UserError: the file is missing, truncated or damaged, no PNG, of another size, or neither
-            palette, grey nor 1-bit.
+        UserError: the file is missing, truncated or damaged, not a PNG, of another size, or not
+            palette, grey or 1-bit.
     """
     image = _load(path, like)
-    if image.format != "PNG":  # a JPEG by that name has other values along every edge
-        raise UserError(f"{path}: a mask stored as {image.format}; allowed: PNG; convert it")
+    if image.format != "PNG":  # a JPEG has other values along every edge
+        raise UserError(f"{path}: mask stored as {image.format}; allowed: PNG; convert it")
     if image.mode not in {"P", "L", "1"}:
         raise UserError(
-            f"{path}: a mask of mode {image.mode}; allowed: palette, grey or 1-bit PNG; convert it"
+            f"{path}: mask of mode {image.mode}; allowed: palette, grey or 1-bit PNG; convert it"
         )
     return np.asarray(image).astype(np.uint8)
 
 
 def read_annotation(path: Path, benchmark: Benchmark, like: Like | None = None) -> Labels:
-    """Read an annotation as its benchmark means it: uint8 (H, W).
+    """Read an annotation as its benchmark defines it: uint8 (H, W).
 
-    `davis2016`: 1 on the foreground (any value but 0), else 0. `davis2017`: 0 background, 1, 2, ...
-    objects, 255 void.
+    `davis2016`: 1 on the foreground (any nonzero value), else 0. `davis2017`: 0 background, 1, 2,
+    ... objects, 255 void.
 
     Raises:
         UserError: as `read_labels`.
@@ -206,7 +211,7 @@ def read_annotation(path: Path, benchmark: Benchmark, like: Like | None = None) 
 
 
 def object_ids(first: Labels) -> list[int]:
-    """The objects of a sequence from its first annotation: 1 to the largest label that is not void.
+    """The object ids of a sequence: 1 to the largest non-void label of its first annotation.
 
     As davis2017-evaluation counts them (ac7c43f): an id that frame 0 skips still counts.
     """
@@ -218,17 +223,17 @@ def write_mask(path: Path, labels: Labels) -> None:
     """Write labels, uint8 (H, W), as a PNG with DAVIS's palette, whole or not at all."""
     image = Image.fromarray(labels, mode="P")
     image.putpalette(PALETTE)
-    with appearing(path) as temporary:
+    with atomic_path(path) as temporary:
         image.save(temporary, format="PNG")
 
 
 def digest_of_masks(folder: Path, sequences: Iterable[Sequence]) -> str:
-    """What stands in records for a folder's masks of some sequences, made or scored."""
+    """The digest that records give for a folder's masks of some sequences."""
     return digest_of_all([p for s in sequences for p in (folder / s.name).glob("*.png")])
 
 
 def _palette() -> bytes:
-    """DAVIS's palette, which is Pascal VOC's: an index's bits spread over the three channels."""
+    """DAVIS's palette, which is Pascal VOC's: an index's bits spread over three channels."""
     index = np.arange(256)
     colours = np.zeros((256, 3), dtype=np.uint8)
     for bit in range(8):
@@ -245,10 +250,10 @@ PALETTE = _palette()
 def problems(
     root: Path, benchmark: Benchmark, split: str, resolution: str = RESOLUTION
 ) -> Iterator[str]:
-    """Decode every file of a split and yield what is wrong with it, a line each.
+    """Decode every file of a split and yield its problems, one line each.
 
-    The truth of later frames may be withheld in DAVIS's test splits alone: any other is trained on
-    or scored.
+    Only DAVIS's test splits may withhold the ground truth of later frames: any other split is
+    trained on or scored.
     """
     try:
         names = read_split(root, benchmark, split)
@@ -261,14 +266,14 @@ def problems(
         except UserError as error:
             yield str(error)
             continue
-        if len(sequence.annotations) < len(sequence.frames) and not split.startswith("test"):
+        if not sequence.is_fully_annotated and not split.startswith("test"):
             folder = sequence.annotations[0].parent
-            yield f"{folder}: has the truth of frame 0 alone; {split} needs that of every frame"
+            yield f"{folder}: only frame 0 is annotated; {split} needs annotations of every frame"
         yield from problems_of(sequence, benchmark)
 
 
 def problems_of(sequence: Sequence, benchmark: Benchmark) -> Iterator[str]:
-    """Decode every file of a sequence and yield what is wrong with it, a line each."""
+    """Decode every file of a sequence and yield its problems, one line each."""
     first: Like | None = None
     allowed: list[int] = []
     for number, frame in enumerate(sequence.frames):
@@ -285,22 +290,23 @@ def problems_of(sequence: Sequence, benchmark: Benchmark) -> Iterator[str]:
         if number == 0:
             allowed = object_ids(labels)
             if not allowed:
-                yield f"{annotation}: has no object; frame 0 shows every object of {benchmark}"
+                yield f"{annotation}: no object; frame 0 must show every object of {benchmark}"
         surplus = sorted(set(np.unique(labels).tolist()) - {0, VOID, *allowed})
         if surplus and allowed:
-            yield f"{annotation}: has object {surplus[0]}; those of frame 0 are 1 to {allowed[-1]}"
+            yield f"{annotation}: unknown object {surplus[0]}; frame 0 has 1 to {allowed[-1]}"
 
 
-def _by(shape: Iterable[int]) -> str:
+def size_text(shape: Iterable[int]) -> str:
+    """An image's size (H, W) for messages: WIDTHxHEIGHT, in pixels."""
     height, width = shape
     return f"{width}x{height}"
 
 
 def _load(path: Path, like: Like | None) -> Image.Image:
-    """Decode an image, turning every way in which it can be none into a `UserError`.
+    """Decode an image, turning every way in which it can be invalid into a `UserError`.
 
-    Its size is looked at before its pixels are decoded, and no other format of Pillow's is tried:
-    some of them start other programs.
+    Its size is checked before its pixels are decoded, and no other format of Pillow is tried: some
+    of them start other programs.
     """
     require_regular(path, "put the image there")
     try:
@@ -315,14 +321,14 @@ def _load(path: Path, like: Like | None) -> Image.Image:
         raise
     except UnidentifiedImageError:
         raise UserError(
-            f"{path}: is no whole image (neither JPEG nor PNG); fetch it again, or convert it"
+            f"{path}: not a readable image (neither JPEG nor PNG); download it again, or convert it"
         ) from None
-    except Exception as error:  # broken bytes lead a decoder to raise nearly anything
-        raise UserError(f"{path}: is no whole image ({error}); fetch it again") from error
+    except Exception as error:  # on corrupt data a decoder may raise nearly anything
+        raise UserError(f"{path}: not a readable image ({error}); download it again") from error
 
 
 def _require_size(path: Path, image: Image.Image, like: Like | None) -> None:
-    """Refuse an image that is not as large as `like`, or larger than any is.
+    """Reject an image whose size differs from `like`, or is implausibly large.
 
     Raises:
         UserError: it is.
@@ -330,37 +336,37 @@ def _require_size(path: Path, image: Image.Image, like: Like | None) -> None:
     own = (image.height, image.width)
     if like and own != like.shape:
         raise UserError(
-            f"{path}: is {_by(own)}, {like.name} is {_by(like.shape)}; they must be of one size"
+            f"{path}: is {size_text(own)}, {like.name} is {size_text(like.shape)}; they must match"
         )
     if image.height * image.width > MAX_PIXELS:
         raise UserError(
-            f"{path}: is {_by(own)}; allowed: {MAX_PIXELS:,} pixels at most; make it smaller"
+            f"{path}: is {size_text(own)}; allowed: at most {MAX_PIXELS:,} pixels; shrink it"
         )
 
 
 def _require_whole(path: Path, image: Image.Image, file: BinaryIO) -> None:
-    """Look for what Pillow overlooks in an image that it has opened and not decoded yet.
+    """Check what Pillow overlooks in an image that it has opened but not decoded yet.
 
     Raises:
-        UserError: it has more than 8 bits a channel.
+        UserError: it has more than 8 bits per channel.
         ValueError: it is truncated or damaged.
     """
     if image.format != "PNG":
-        # libjpeg takes zeros for grey, and a file whose end was never written is full of them;
-        # `file` is behind the marker that the first scan begins with, where none else can be
+        # libjpeg decodes zeros to grey, and a file whose end was never written is full of them;
+        # `file` is past the marker that starts the first scan, where no other can be
         if b"\xff\xd9" not in file.read():
-            raise ValueError("truncated: its end marker is missing")
+            raise ValueError("truncated: end marker missing")
         return
     depths = [content[8] for kind, content in _chunks(file) if kind == b"IHDR"]
-    if depths == [16]:  # Pillow would cut the values off
-        raise UserError(f"{path}: has more than 8 bits a channel; convert it to 8")
+    if depths == [16]:  # Pillow would clip the values
+        raise UserError(f"{path}: more than 8 bits per channel; allowed: 8; convert it")
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """The chunks of a PNG, their kind and content; Pillow looks at no checksum of the pixels'.
+    """The chunks of a PNG, kind and content; Pillow does not verify the checksums of pixel data.
 
     Raises:
-        ValueError: one does not have its checksum, or the last one is missing.
+        ValueError: a checksum differs, or the last chunk is missing.
     """
     file.seek(len(b"\x89PNG\r\n\x1a\n"))
     kind = b""
@@ -370,7 +376,7 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
         content = file.read(int.from_bytes(head[:4], "big"))
         checksum = file.read(4)
         if len(head) < 8 or len(checksum) < 4:
-            raise ValueError("truncated: its end is missing")
+            raise ValueError("truncated: end chunk missing")
         if zlib.crc32(content, zlib.crc32(kind)) != int.from_bytes(checksum, "big"):
-            raise ValueError(f"damaged: the checksum of its chunk {kind!r} differs")
+            raise ValueError(f"damaged: checksum of chunk {kind!r} differs")
         yield kind, content

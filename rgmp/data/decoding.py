@@ -1,4 +1,4 @@
-"""Images and masks of stills, decoded once and kept."""
+"""Images and masks of stills, decoded once and cached."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from rgmp.errors import UserError
 
 
 class Decoded:
-    """Files decoded once and kept, as long as all of them together are small.
+    """A cache of decoded files with a memory limit.
 
-    Each is drawn as often as any other, so the first that fit do as well as the latest.
+    All files are drawn equally often, so keeping the first that fit is as good as the latest.
     """
 
     def __init__(self, megabytes: int) -> None:
-        """Keep at most so many megabytes (MiB)."""
+        """Cache at most `megabytes` (MiB)."""
         self._kept: dict[Path, Tensor] = {}
         self._room = megabytes * 2**20
 
     def get(self, path: Path, decode: Callable[[Path], Tensor]) -> Tensor:
-        """What `decode` gives for the file: not to be changed in place."""
+        """The decoded file; callers must not change it in place."""
         known = self._kept.get(path)
         if known is not None:
             return known
@@ -51,7 +51,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Still:
-    """A photograph and its mask, whose values mean what `Stills.labels` says."""
+    """A photograph and its mask, whose values are defined by `Stills.labels`."""
 
     image: Path
     mask: Path
@@ -69,8 +69,8 @@ class Still:
         labels = decoded.get(self.mask, partial(read, like=like))
         if self.labels == "foreground" and not (labels == 1).any():
             raise UserError(
-                f"{self.mask}: no pixel of it is 255, the foreground; where each value is an "
-                "object of its own, say labels: objects"
+                f"{self.mask}: no pixel has the foreground value 255; if each value is an "
+                "object of its own, set labels: objects"
             )
         return image, labels
 
@@ -93,12 +93,12 @@ def find_stills(sets: Sequence[Stills]) -> list[Still]:
     """
     found = [Still(*pair, each.labels) for each in sets for pair in list_pairs(each)]
     if not found:
-        raise UserError("data.stills: no image in any folder; stage 1 needs some")
+        raise UserError("data.stills: no images in any folder; stage 1 needs at least one")
     return found
 
 
 def problems_of(stills: Iterable[Still]) -> Iterator[str]:
-    """Decode every still and its mask and yield what is wrong with them, a line each."""
+    """Decode every still and its mask and yield their problems, one line each."""
     for still in stills:
         try:
             still.load(Decoded(megabytes=0))

@@ -1,7 +1,7 @@
-"""What a training is fed, of either stage: samples by their number, and batches of them.
+"""Training samples of either stage, by index, and batches of them.
 
-Each sample has its own random state from (seed, stage, step, index), so that neither order nor
-workers nor processes nor interruptions can change it.
+Each sample has its own random state, derived from (seed, stage, step, index), so that order,
+workers, processes and interruptions cannot change it.
 """
 
 import signal
@@ -26,16 +26,16 @@ from rgmp.errors import UserError
 from rgmp.runtime.distributed import ALONE, Team
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
-"""Signals that a training obeys at the end of a step."""
+"""Signals that training handles at the end of a step."""
 
 
 class Batch(NamedTuple):
-    """What one process computes of a step.
+    """The share of a step that one process computes.
 
     Attributes:
         step: from 0.
-        parts: samples, stacked; of each part the gradients are computed before the next.
-        waited: seconds that the training stood still for them.
+        parts: stacked samples, one element per accumulation part.
+        waited: seconds spent waiting for them.
     """
 
     step: int
@@ -44,7 +44,7 @@ class Batch(NamedTuple):
 
 
 class Samples(Dataset[Sample]):
-    """The samples of a training; sample i is number i % batch of step i // batch."""
+    """The samples of a training run; sample i is number i % batch of step i // batch."""
 
     def __init__(
         self, data: DataRoots, settings: Pretrain | Finetune, seed: int, megabytes: int = 128
@@ -52,10 +52,10 @@ class Samples(Dataset[Sample]):
         """Open the data.
 
         Args:
-            data: where they lie.
+            data: paths of the data.
             settings: of the stage.
-            seed: of the training.
-            megabytes: of decoded files that each process keeps, at most (MiB).
+            seed: of the training run.
+            megabytes: cache limit of decoded files per process (MiB).
 
         Raises:
             UserError: they cannot be used.
@@ -77,23 +77,23 @@ class Samples(Dataset[Sample]):
         parts: int = 1,
         team: Team = ALONE,
     ) -> Iterator[Batch]:
-        """Steps from `first` on, each with this process's share of its batch on the device.
+        """Yield the steps from `first` on, with this process's share of each batch on the device.
 
         Args:
-            first: step.
-            device: where the batches are wanted.
+            first: the first step.
+            device: where the batches go.
             workers: processes that draw samples; 0: this one.
-            parts: into which the share is split.
-            team: among which a batch is shared, sample by sample in turn.
+            parts: into how many parts the share is split.
+            team: the processes that share a batch, round robin.
 
         Raises:
-            UserError: it cannot be shared evenly.
+            UserError: the batch cannot be shared evenly.
         """
         size, shares = self._settings.batch, parts * team.size
         if size % shares:
             raise UserError(
-                f"{self._stage}.batch (={size}) is no multiple of {team.size} processes times "
-                f"{parts} parts; start as many processes as machine.processes says"
+                f"{self._stage}.batch (={size}) is not a multiple of {team.size} processes times "
+                f"{parts} parts; start machine.processes processes"
             )
         steps = range(first, self._settings.steps)
         numbers = (
@@ -117,7 +117,7 @@ class Samples(Dataset[Sample]):
             yield Batch(step, [_moved(sample, device) for sample in batch], waited)
 
     def of_step(self, step: int, count: int) -> list[Sample]:
-        """So many samples of a step, drawn beyond its batch where that is smaller."""
+        """The first `count` samples of a step, drawn beyond its batch if that is smaller."""
         with _one_thread():
             return [self._source.draw(self._state(step, index), step) for index in range(count)]
 
@@ -125,7 +125,7 @@ class Samples(Dataset[Sample]):
         return np.random.default_rng([self._seed, STAGES.index(self._stage), step, index])
 
     def identity_of(self, step: int) -> str:
-        """What to draw again to see the samples of a step."""
+        """The samples of a step in words, so that they can be drawn again."""
         return (
             f"seed {self._seed}, {self._stage}, step {step}, samples 0-{self._settings.batch - 1}"
         )
@@ -136,23 +136,23 @@ def _moved(sample: Sample, device: torch.device) -> Sample:
 
 
 def _source(data: DataRoots, settings: Pretrain | Finetune, megabytes: int) -> Pairs | Clips:
-    """What draws the samples of a stage, with so much memory for decoded files."""
+    """The sampler of a stage, with its cache limit for decoded files (MiB)."""
     if isinstance(settings, Pretrain):
         return Pairs(find_stills(data.stills), settings, Decoded(megabytes))
     names = davis.read_split(data.davis, settings.benchmark, "train")
     sequences = [davis.open_sequence(data.davis, name, data.resolution) for name in names]
     for sequence in sequences:
-        if len(sequence.annotations) != len(sequence.frames) or len(sequence.frames) < 2:
+        if not sequence.is_fully_annotated or len(sequence.frames) < 2:
             raise UserError(
-                f"{sequence.name}: has {len(sequence.annotations)} annotations for "
-                f"{len(sequence.frames)} frames; stage 2 needs all of them and at least 2 frames"
+                f"{sequence.name}: {len(sequence.annotations)} annotations for "
+                f"{len(sequence.frames)} frames; stage 2 needs one per frame and at least 2 frames"
             )
     return Clips(sequences, settings, Decoded(megabytes))
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """As in a worker of the loader: sums over several threads would have other last bits."""
+    """One thread, as in the loader's workers: sums over more would have other last bits."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -162,6 +162,6 @@ def _one_thread() -> Iterator[None]:
 
 
 def _leave_signals_to_the_training(_: int) -> None:
-    """A signal sent to the whole job must not take the workers from a step that is to be saved."""
+    """Ignore signals sent to the whole job: the step in progress still needs the workers."""
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)

@@ -1,8 +1,8 @@
 """Stage 1: a pair of frames synthesised from still images (paper section 3.2).
 
 Source: facts/rgmp.md, "Training". Two strategies: two views of one image; or a foreground pasted on
-another image, seen differently in each frame, at times with something in front of it. The guidance
-mask, which stands for the frame before, is the target's true mask deformed further, at times cut or
+another image, seen differently in each frame, sometimes with an occluder in front. The guidance
+mask, in the role of the previous mask, is the target's true mask deformed further, sometimes cut or
 empty.
 """
 
@@ -24,13 +24,13 @@ class Pairs:
     """Synthesises the samples of stage 1, each from its own random state."""
 
     def __init__(self, stills: Sequence[Still], settings: Pretrain, decoded: Decoded) -> None:
-        """Draw from `stills` as `settings` say."""
+        """Draw from `stills` according to `settings`."""
         self._stills = stills
         self._settings = settings
         self._decoded = decoded
 
     def draw(self, rng: np.random.Generator, step: int) -> Sample:  # noqa: ARG002 - no schedule here
-        """One sample; `frames` is (2, 3, h, w): the reference and the target."""
+        """Draw a sample; `frames` is (2, 3, h, w): the reference and the target."""
         settings = self._settings
         image, mask = self._pick(rng)
         sampler = look(rng, mask, settings, settings.warp)
@@ -44,10 +44,10 @@ class Pairs:
     def _pick(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """An image and the mask of one of its objects: uint8 (H, W) of 0, 1 and IGNORE.
 
-        Where a frame shows no object, the next one that does takes its place.
+        A still without an object is replaced by the next one with an object.
 
         Raises:
-            UserError: there is no object in any.
+            UserError: no still has an object.
         """
         first, count = int(rng.integers(len(self._stills))), len(self._stills)
         for i in range(first, first + count):
@@ -59,12 +59,12 @@ class Pairs:
                 mask = (labels == which).byte()
                 mask[labels == IGNORE] = IGNORE
                 return image, mask
-        raise UserError("data.stills: no mask of any set has an object")
+        raise UserError("data.stills: no mask in any set has an object")
 
     def _paste(
         self, rng: np.random.Generator, pairs: list[tuple[Tensor, Tensor]]
     ) -> list[tuple[Tensor, Tensor]]:
-        """Strategy 2: put the foregrounds on another still, and at times a third in front."""
+        """Strategy 2: paste the foregrounds on another still, sometimes with an occluder."""
         settings = self._settings
         image, mask = self._pick(rng)
         behind = look(rng, mask, settings, settings.warp)
@@ -95,7 +95,7 @@ class Pairs:
 
 
 def _over(front: Tensor, shape: Tensor, back: Tensor) -> Tensor:
-    """Paste `front` (3, h, w) on `back` where `shape` (h, w) is not background, edges softened."""
+    """Paste `front` (3, h, w) on `back` where `shape` (h, w) is not background; soften edges."""
     alpha = (shape == 1).float() + 0.5 * (shape == IGNORE).float()
     alpha = F.pad(alpha[None], (1, 1, 1, 1), mode="replicate")  # and a mean of 3x3 pixels
     alpha = (alpha[:, :-2] + alpha[:, 1:-1] + alpha[:, 2:]) / 3
@@ -106,11 +106,11 @@ def _over(front: Tensor, shape: Tensor, back: Tensor) -> Tensor:
 def _occlude(
     pair: tuple[Tensor, Tensor], image: Tensor, mask: Tensor, view: View
 ) -> tuple[Tensor, Tensor]:
-    """Put another still's foreground in front; what it hides is no longer the object."""
+    """Put another still's foreground in front; hidden pixels no longer belong to the object."""
     frame, truth = pair
     shape = view.of_mask(mask)
     hidden = torch.where(shape == 1, 0, truth)
     hidden[(shape == IGNORE) & (truth == 1)] = IGNORE
-    if not (hidden == 1).any():  # an object wholly hidden teaches nothing
+    if not (hidden == 1).any():  # nothing to learn from a fully hidden object
         return pair
     return _over(view.of_image(image), shape, frame), hidden

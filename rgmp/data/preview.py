@@ -1,4 +1,4 @@
-"""What a training is fed, as a picture: a row a sample, from its reference to its last target."""
+"""Training samples as a picture: a row per sample, from its reference to its last target."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +14,13 @@ _GREY = 128
 
 
 def paint(samples: list[Sample]) -> Image.Image:
-    """A row of tiles for each sample.
+    """Draw a row of tiles for each sample.
 
-    The reference under its true mask, the first target under the guidance mask that is fed in with
-    it, then every target under the truth. All but the object is dimmed; what the loss
-    leaves out is grey.
+    The reference with its true mask, the first target with its guidance mask, then every target
+    with its true mask. Everything but the object is dimmed; pixels ignored by the loss are grey.
 
     Args:
-        samples: of one training and of equal length: frames (T, 3, h, w).
+        samples: of one training run and of equal length: frames (T, 3, h, w).
     """
     rows = [_row(sample) for sample in samples]
     picture = Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in rows]))

@@ -1,4 +1,4 @@
-"""Where the data of a study lie."""
+"""Paths of a study's data."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from rgmp.config.study import Stills
 
 
 class DataRoots(Closed):
-    """What is trained on and scored.
+    """Paths of the data for training and scoring.
 
     Attributes:
         davis: root of a DAVIS tree.

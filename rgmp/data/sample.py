@@ -1,4 +1,4 @@
-"""What the network is trained on, of either stage."""
+"""The training sample that both stages share."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,11 @@ from torch import Tensor
 
 
 class Sample(NamedTuple):
-    """What the network is trained on, of either stage; stacked, with a batch axis in front.
+    """A training sample of either stage; a batch has one more axis in front.
 
     Attributes:
         frames: float (T, 3, h, w) in [0, 1]; the first is the reference.
-        masks: uint8 (T, h, w): 0, 1, or IGNORE where the truth is not known.
+        masks: uint8 (T, h, w): 0, 1, or IGNORE where the ground truth is unknown.
         guidance: float (h, w) in [0, 1], the previous mask of `frames[1]`.
     """
 
@@ -20,4 +20,4 @@ class Sample(NamedTuple):
 
 
 IGNORE = 255
-"""In a mask: the truth is not known, and the loss leaves the pixel out."""
+"""Mask value where the ground truth is unknown; the loss ignores the pixel."""

@@ -1,8 +1,8 @@
-"""Which images and masks a set of stills is made of: two folders, or one, or part of a tree.
+"""List the images and masks of a set of stills: two folders, one, or part of a dataset.
 
-Saliency sets (ECSSD, MSRA10K) are an image and a mask of one name each, in two folders or in one.
-Pascal VOC and DAVIS have a mask with an index for each object, and text files that name a split's
-images or folders of images. Nothing is decoded here.
+Saliency sets (ECSSD, MSRA10K) pair images and masks by name, in two folders or one. Pascal VOC and
+DAVIS have a mask with an index for each object, and text files that list a split's images or
+folders of images. Nothing is decoded here.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ def list_pairs(stills: Stills) -> list[tuple[Path, Path]]:
     """Every image of a set with its mask, in order.
 
     Raises:
-        UserError: a folder, a mask, an image or what is named is not there.
+        UserError: a folder, a mask, an image or a listed name is missing.
     """
     together = stills.images == stills.masks
     images = list_images(stills.images, IMAGES - MASKS if together else IMAGES)
@@ -32,8 +32,8 @@ def list_pairs(stills: Stills) -> list[tuple[Path, Path]]:
             found.append((images[name], masks[name]))
         else:
             raise UserError(
-                f"{stills.names}: {name} is no image in {stills.images} with a mask in "
-                f"{stills.masks}, nor a folder there; one name a line, without its suffix"
+                f"{stills.names}: {name} is neither an image in {stills.images} with a mask in "
+                f"{stills.masks} nor a folder there; allowed: one name per line, without suffix"
             )
     return found
 
@@ -41,14 +41,14 @@ def list_pairs(stills: Stills) -> list[tuple[Path, Path]]:
 def _matched(
     images: dict[str, Path], masks: dict[str, Path], stills: Stills
 ) -> list[tuple[Path, Path]]:
-    """Images and masks by their names, of which each has one in the other folder."""
+    """Images and masks paired by name; each must have a counterpart."""
     for stem in sorted(images.keys() ^ masks.keys()):
         if stem in images:
             raise UserError(
-                f"{images[stem]}: has no mask {stills.masks / stem}.png; add it, or list those "
+                f"{images[stem]}: mask {stills.masks / stem}.png is missing; add it, or list those "
                 "that have one in a text file (names)"
             )
-        raise UserError(f"{masks[stem]}: has no image in {stills.images}")
+        raise UserError(f"{masks[stem]}: no image of that name in {stills.images}")
     return [(images[stem], masks[stem]) for stem in images]
 
 
@@ -56,7 +56,7 @@ def _annotated(images: Path, masks: Path) -> list[tuple[Path, Path]]:
     """The frames of a video that have an annotation."""
     frames, annotations = list_images(images, IMAGES), list_images(masks, MASKS)
     for stem in sorted(annotations.keys() - frames.keys()):
-        raise UserError(f"{annotations[stem]}: has no image in {images}")
+        raise UserError(f"{annotations[stem]}: no image of that name in {images}")
     return [(frames[stem], annotations[stem]) for stem in annotations]
 
 
@@ -65,5 +65,7 @@ def _read_names(path: Path) -> list[str]:
     names = text.split()
     for name in names:
         if Path(name).name != name or name in {".", ".."}:
-            raise UserError(f"{path}: {name!r} is no name of an image or a folder; one name a line")
+            raise UserError(
+                f"{path}: {name!r} is not an image or folder name; allowed: one name per line"
+            )
     return names

@@ -1,4 +1,4 @@
-"""Which videos of which DAVIS tree a job reads."""
+"""The videos of a DAVIS tree that a job reads."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ class Videos(Closed):
         benchmark: what counts as an object.
         split: such as `val`.
         resolution: folder under JPEGImages and Annotations.
-        sequences: some of the split's; None: all of them.
+        sequences: subset of the split; None: all of it.
     """
 
     davis: Path
@@ -28,7 +28,7 @@ class Videos(Closed):
         """The sequences, in the split's order.
 
         Raises:
-            UserError: one is not of the split, or its files are not there.
+            UserError: a sequence is not in the split, or its files are missing.
         """
         split = read_split(self.davis, self.benchmark, self.split)
         for name in self.sequences or ():

@@ -1,4 +1,4 @@
-"""J and F of every frame as someone else computed them, taken as they are."""
+"""J and F of every frame as computed elsewhere, adopted unchanged."""
 
 import csv
 import io
@@ -23,22 +23,22 @@ def adopt(
     variant: str,
     resolution: str = RESOLUTION,
 ) -> list[Score]:
-    """Take the J and F of every frame that someone else computed, in the order of `score`.
+    """Adopt J and F of every frame computed elsewhere, in the row order of `score`.
 
     Args:
-        root: the DAVIS tree, which says what is to be there.
+        root: the DAVIS tree, which defines the expected rows.
         benchmark: what counts as an object.
         split: such as `val`.
-        table: CSV with the columns sequence, object, frame (as the files have it, such as 00001),
-            J and F, in [0, 1]. Left out are sequences that are not asked for, the first and the
-            last frame and, where there is a column benchmark, the others'; no other column is read.
-        sequences: some of the split's, or None for all of them.
-        variant: what the rows are to name.
-        resolution: the folder of the tree.
+        table: CSV with the columns sequence, object, frame (as the files have it, such as 00001), J
+            and F, in [0, 1]. Ignored are other sequences, the first and the last frame, other
+            benchmarks if there is a column benchmark, and all other columns.
+        sequences: subset of the split, or None for all of it.
+        variant: variant name of the rows.
+        resolution: resolution folder of the tree.
 
     Raises:
-        UserError: as `score`, or, all in one message: frames that are missing, surplus or there
-            twice, figures that are none.
+        UserError: as `score`, or, all in one message: missing, surplus or duplicate frames, and
+            invalid values.
     """
     truths, problems = open_truths(root, benchmark, split, sequences, resolution)
     given, wrong = _read_given(table, benchmark)
@@ -49,11 +49,11 @@ def adopt(
         for i in sorted({*truth.objects, *(number for s, number in given if s == name)}):
             there = given.get((name, i), {}).keys()
             if i not in truth.objects:
-                problems.append(f"{name}: has object {i}, allowed: 1 to {truth.objects[-1]}")
+                problems.append(f"{name}: unknown object {i}; allowed: 1 to {truth.objects[-1]}")
             elif missing := [frame for frame in truth.scored if frame not in there]:
                 problems.append(f"{name}, object {i}: missing frame {', '.join(missing)}")
             if surplus := sorted(there - known):
-                problems.append(f"{name}, object {i}: has no frame {', '.join(surplus)}")
+                problems.append(f"{name}, object {i}: unknown frame {', '.join(surplus)}")
     refuse(table, problems)
     return [
         Score(benchmark, variant, None, name, i, frame, *given[name, i][frame])
@@ -66,35 +66,35 @@ def adopt(
 def _read_given(
     path: Path, benchmark: Benchmark
 ) -> tuple[dict[tuple[str, int], dict[str, Measured]], list[str]]:
-    """The figures of a table of someone else's, by sequence and object, then frame.
+    """The values of someone else's table, by sequence and object, then frame.
 
     Returns:
-        The figures, and what is wrong with single lines.
+        The values, and the problems of single lines.
 
     Raises:
-        UserError: it is missing or no such table.
+        UserError: it is missing or not such a table.
     """
-    needed = "sequence, object, frame, J and F are needed"
+    needed = "required columns: sequence, object, frame, J, F"
     text = read_text(path, f"name a CSV file; {needed}", "utf-8-sig")
     try:
         if "\0" in text:
-            raise ValueError("it has bytes of zero")
+            raise ValueError("it contains zero bytes")
         lines = csv.DictReader(io.StringIO(text), strict=True)
         columns = Counter(lines.fieldnames or ())
         lacking = {"sequence", "object", "frame", "J", "F"} - {*columns}
         if lacking:
-            raise ValueError(f"it lacks the columns {', '.join(sorted(lacking))}")
+            raise ValueError(f"missing columns {', '.join(sorted(lacking))}")
         column, times = columns.most_common(1)[0]
         if times > 1:
-            raise ValueError(f"it has the column {column} {times} times")
+            raise ValueError(f"column {column} appears {times} times")
         rows = [(lines.line_num, row) for row in lines]
     except (ValueError, csv.Error) as error:
-        raise UserError(f"{path}: is no table of scores ({error}); {needed}") from error
+        raise UserError(f"{path}: not a table of scores ({error}); {needed}") from error
     given: dict[tuple[str, int], dict[str, Measured]] = {}
     problems: list[str] = []
     for number, row in rows:
-        if None in row or None in row.values():  # csv's way to say so
-            problems.append(f"line {number}: has more or fewer columns than the first")
+        if None in row or None in row.values():  # how csv marks it
+            problems.append(f"line {number}: number of columns differs from the header")
             continue
         if row.get("benchmark", benchmark) != benchmark:
             continue
@@ -106,7 +106,7 @@ def _read_given(
             problems.append(f"{where}: {error}")
             continue
         if row["frame"] in frames:
-            problems.append(f"{where}: stands twice")
+            problems.append(f"{where}: duplicate row")
         frames[row["frame"]] = figures
     return given, problems
 

@@ -1,4 +1,4 @@
-"""F of one object: contours, dilated and matched, on masks packed 64 pixels a word."""
+"""F of one object: boundaries dilated and matched, on masks packed 64 pixels per word."""
 
 from math import ceil, isqrt
 from typing import NamedTuple
@@ -13,21 +13,21 @@ WORD: np.dtype[np.uint64] = np.dtype("<u8")
 
 
 TOLERANCE = 0.008
-"""How far apart two boundaries still match, as a share of the image's diagonal."""
+"""Largest distance at which boundaries match, as a share of the image diagonal."""
 
 
 class Window(NamedTuple):
-    """The part of a frame that is looked at, and how its pixels lie in words.
+    """The part of a frame to compare, and how its pixels are packed into words.
 
-    A word holds 64 pixels, a bit each, the first one lowest. The last bits of each row are spare,
-    at least `radius` of them, and 0: what moves out of a row does not reach the pixels of another.
+    A word holds 64 pixels, one bit each, the first in the lowest bit. Each row ends with at least
+    `radius` spare zero bits, so that pixels shifted out of a row do not reach the next.
 
     Attributes:
-        rows, columns: of the packed frame, (H, W / 8); beyond them both masks are empty.
-        stride: words a row.
-        radius: how far apart boundaries match, pixels.
-        has_right: the pixels with another to their right in the frame: (N,) words.
-        has_lower: those with another below.
+        rows, columns: slices of the packed frame, (H, W / 8); outside them both masks are empty.
+        stride: words per row.
+        radius: largest distance at which boundaries match, pixels.
+        has_right: the pixels with a right neighbour in the frame: (N,) words.
+        has_lower: those with a lower neighbour.
     """
 
     rows: slice
@@ -39,12 +39,12 @@ class Window(NamedTuple):
 
 
 def window_of(either: npt.NDArray[np.uint8], shape: tuple[int, ...], radius: int) -> Window | None:
-    """What masks cover, and what lies just above and left of it; None where they are empty.
+    """The window that masks cover, with a margin above and left; None if they are empty.
 
     Args:
         either: the masks' union, its rows packed: uint8 (H, W / 8).
         shape: (H, W) of the frame.
-        radius: how far apart boundaries match, pixels.
+        radius: largest distance at which boundaries match, pixels.
     """
     covered = np.flatnonzero(either.any(axis=1))
     if not covered.size:
@@ -114,7 +114,9 @@ def _dilated(images: Words, window: Window) -> Words:
     disks, runs, reach = np.zeros_like(images), images, 0
     for y in range(window.radius, -1, -1):
         while reach < (half := isqrt(window.radius**2 - y**2)):
-            step = min(half - reach, 2 * reach + 1, 63)  # a longer one would leave a gap in the run
+            step = min(
+                half - reach, 2 * reach + 1, 63
+            )  # a longer step would leave a gap in the run
             runs = runs | _leftward(runs, step) | _rightward(runs, step)
             reach += step
         moved = y * window.stride

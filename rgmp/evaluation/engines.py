@@ -1,4 +1,4 @@
-"""The implementations of J and F: ours, and davis2017-evaluation where it is installed."""
+"""The implementations of J and F: ours, and davis2017-evaluation if it is installed."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -12,29 +12,29 @@ Engine = Literal["builtin", "official"]
 
 
 AGREEMENT = 1e-6
-"""How far apart two engines' figures of the same frame may be."""
+"""Largest difference allowed between two engines on the same frame."""
 
 
 def require(engine: Engine) -> None:
-    """Prove that an engine can be used.
+    """Check that an engine can be used.
 
     Raises:
-        UserError: it is the official one, and it or what it needs is not installed.
+        UserError: it is the official one, and it or a dependency of it is not installed.
     """
     measure_of(engine)
 
 
 def measure_of(engine: Engine) -> Callable[[Mask, Mask], Measured]:
-    """The function that measures J and F of a truth and a prediction."""
+    """The function that measures J and F of a prediction against the ground truth."""
     if engine == "builtin":
         return measure
     try:
-        import skimage.morphology  # noqa: F401, PLC0415 - it asks for that when it measures
+        import skimage.morphology  # noqa: F401, PLC0415 - it imports that only when it measures
         from davis2017.metrics import db_eval_boundary, db_eval_iou  # noqa: PLC0415 - optional
     except ImportError as error:
         raise UserError(
-            f"engine official: davis2017-evaluation is not installed, or not whole ({error}); "
-            "`make evaluator` installs it; or score with builtin, not cross-checked"
+            f"engine official: davis2017-evaluation is not installed, or incomplete ({error}); "
+            "run `make evaluator`, or score with builtin and without cross-check"
         ) from error
 
     def measure_officially(truth: Mask, prediction: Mask) -> Measured:
@@ -46,15 +46,15 @@ def measure_of(engine: Engine) -> Callable[[Mask, Mask], Measured]:
 
 
 def second_engine(engine: Engine, cross_check: Literal["auto", "require", "off"]) -> Engine | None:
-    """The engine to cross-check `engine` with; None where there is to be none.
+    """The engine to cross-check `engine` with, or None.
 
     Args:
-        engine: by which is scored.
-        cross_check: as in `rgmp.config.study.Evaluation`; with `auto`, an engine that is not
-            installed is none.
+        engine: the engine that scores.
+        cross_check: as in `rgmp.config.study.Evaluation`; with `auto`, None if the other engine is
+            not installed.
 
     Raises:
-        UserError: it is required, and not installed.
+        UserError: it is required but not installed.
     """
     if cross_check == "off":
         return None
@@ -69,7 +69,7 @@ def second_engine(engine: Engine, cross_check: Literal["auto", "require", "off"]
 
 
 def cross_check(rows: list[Score], others: list[Score]) -> float:
-    """The largest difference between the figures of two engines on the same masks.
+    """The largest difference between the values of two engines on the same masks.
 
     Raises:
         UserError: it is above `AGREEMENT`.

@@ -1,4 +1,4 @@
-"""What a table of scores is made from, whoever asks for it."""
+"""The description of a scoring job, whether planned or from the command line."""
 
 from pathlib import Path
 
@@ -11,18 +11,18 @@ from rgmp.runtime.files import digest_of
 
 
 class ScoringJob(Closed):
-    """J and F of every frame: of masks, or taken over from someone's table.
+    """J and F of every frame: of masks, or adopted from someone's table.
 
     Attributes:
-        videos: what is scored against.
+        videos: the ground truth.
         source: folder of `<sequence>/00000.png`, ...; or a table of J and F of every frame.
         adopts: whether `source` is such a table.
         out: where the table goes.
-        evaluation: by which engine, and whether with the other too.
-        processes: that share the frames; the rows are the same.
-        variant, seed: what the rows and the record name.
-        record: where that goes; None: there is none.
-        reads: what stands for the bytes that are read, where a plan knows it.
+        evaluation: which engine scores, and whether it is cross-checked.
+        processes: how many share the frames; the rows do not depend on it.
+        variant, seed: names for the rows and the record.
+        record: path of the record; None: none is written.
+        reads: digests of the input data, if a plan knows them.
     """
 
     videos: Videos
@@ -38,6 +38,6 @@ class ScoringJob(Closed):
 
     @property
     def digest(self) -> str:
-        """What tells this job of a plan from one with another result: not where files lie."""
+        """A digest of everything that can change the result; the paths of files cannot."""
         where = dict.fromkeys(("source", "out", "record", "processes"), True)
         return digest_of(self.model_dump(mode="json", exclude={**where, "videos": {"davis"}}))

@@ -1,8 +1,8 @@
 """The measures of DAVIS: region similarity J, contour accuracy F, and their statistics over frames.
 
-Defined by Perazzi et al., CVPR 2016, and by davis2017-evaluation (ac7c43f, BSD-3), whose figures
-these equal. Void pixels take no part when both masks are cleared there before they are measured;
-its semi-supervised task clears the truth alone, which makes void background.
+Defined by Perazzi et al., CVPR 2016, and by davis2017-evaluation (ac7c43f, BSD-3), whose values
+these equal. Void pixels are ignored if both masks are cleared there before measuring; its
+semi-supervised task clears only the truth, which turns void into background.
 """
 
 from math import ceil, hypot
@@ -49,7 +49,7 @@ class Statistics(NamedTuple):
     """A measure over the frames of one object.
 
     `mean` and `recall`, the share of frames above 0.5, lie in [0, 1]. `decay`, the mean of the
-    first quarter of the frames less that of the last, lies in [-1, 1]; less is better.
+    first quarter of the frames less that of the last, lies in [-1, 1]; lower is better.
     """
 
     mean: float
@@ -61,8 +61,8 @@ def measure(truth: Mask, prediction: Mask) -> Measured:
     """J and F of a predicted mask.
 
     J is intersection over union. F is the harmonic mean of the precision and the recall of boundary
-    pixels: one is found where the other boundary is no further than `TOLERANCE` times the diagonal,
-    rounded up to whole pixels. Where both masks are empty, J and F are 1.
+    pixels: one counts as matched if the other boundary is within `TOLERANCE` times the diagonal,
+    rounded up to whole pixels. If both masks are empty, J and F are 1.
 
     Args:
         truth: bool (H, W).
@@ -72,7 +72,9 @@ def measure(truth: Mask, prediction: Mask) -> Measured:
         ValueError: the shapes differ, or are not (H, W).
     """
     if truth.ndim != 2 or truth.shape != prediction.shape:
-        raise ValueError(f"masks of one shape (H, W), got {truth.shape} and {prediction.shape}")
+        raise ValueError(
+            f"expected masks of one shape (H, W), got {truth.shape} and {prediction.shape}"
+        )
     radius = ceil(TOLERANCE * hypot(*truth.shape))
     packed = [np.packbits(mask, axis=1, bitorder="little") for mask in (truth, prediction)]
     window = window_of(packed[0] | packed[1], truth.shape, radius)
@@ -89,17 +91,17 @@ def measure(truth: Mask, prediction: Mask) -> Measured:
 def statistics_of(values: npt.ArrayLike) -> Statistics:
     """Mean, recall and decay of one object's J or F.
 
-    The quarters share the frames at which they meet: linspace(1, T, 5), rounded, halves up.
+    Adjacent quarters share their boundary frame: linspace(1, T, 5), rounded half up.
 
     Args:
-        values: float (T,), a figure for each scored frame in order.
+        values: float (T,), one value per scored frame, in order.
 
     Raises:
-        ValueError: no frame.
+        ValueError: there is no frame.
     """
     frames = np.asarray(values, dtype=np.float64)
     if not frames.size:
-        raise ValueError("statistics of no frame")
+        raise ValueError("no frames to summarise")
     ends = np.round(np.linspace(1, frames.size, 5) + 1e-10).astype(int)
     return Statistics(
         mean=float(frames.mean()),

@@ -1,9 +1,9 @@
-"""A folder of masks -> a table of J and F, a row an object and frame.
+"""Score a folder of masks: a table of J and F, one row per object and frame.
 
-The masks may be anyone's: `<sequence>/00000.png`, ... as palette, grey or 1-bit PNGs. For
-`davis2016` whatever is not background is the object; for `davis2017` a value is the id of its
-object. The first and the last frame are not scored, and their masks may be absent. Where someone
-else has scored every frame already, `adopt` takes their table.
+The masks may come from any method: `<sequence>/00000.png`, ... as palette, grey or 1-bit PNGs. For
+`davis2016` any nonzero value is the object; for `davis2017` a value is an object's id. The first
+and the last frame are not scored, and their masks may be absent. `adopt` reads tables of frames
+that are already scored.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,27 +35,27 @@ def score(
     resolution: str = RESOLUTION,
     processes: int = 1,
 ) -> list[Score]:
-    """Score a folder of masks against a DAVIS tree; each process has one frame in memory.
+    """Score a folder of masks against a DAVIS tree; each process holds one frame in memory.
 
     Args:
         root: the DAVIS tree.
         benchmark: what counts as an object.
         split: such as `val`.
-        masks: the folder with a folder of masks for each sequence.
-        sequences: some of the split's, or None for all of them.
-        variant: what the rows are to name.
-        seed: likewise.
+        masks: folder with one folder of masks per sequence.
+        sequences: subset of the split, or None for all of it.
+        variant: variant name of the rows.
+        seed: seed of the rows.
         engine: `builtin`, or `official` for the measures of davis2017-evaluation.
-        resolution: the folder of the tree to score against.
-        processes: how many share the frames; the rows are the same.
+        resolution: resolution folder of the tree.
+        processes: how many share the frames; the rows do not depend on it.
 
     Returns:
         The rows: sequences as in the split, their frames in order, each frame's objects by id.
 
     Raises:
-        UserError: the tree has no truth to score against, or the engine is not installed. Or, all
-            in one message: a sequence that is missing or unknown; a mask that is missing, surplus,
-            unreadable, of another size or no mask; an object that the truth does not have.
+        UserError: the tree lacks ground truth, or the engine is not installed. Or, all in one
+            message: missing or unknown sequences; masks that are missing, surplus, unreadable,
+            invalid or of another size; objects that the ground truth does not have.
     """
     require(engine)
     truths, problems = open_truths(root, benchmark, split, sequences, resolution)
@@ -85,17 +85,19 @@ def score(
 
 
 def refuse(source: Path, problems: list[str]) -> None:
-    """Stop where something is wrong.
+    """Stop if there are problems.
 
     Raises:
-        UserError: with everything that is.
+        UserError: there are; the message lists all of them.
     """
     if problems:
-        raise UserError(f"{source}: nothing scored, {len(problems)} wrong: {'; '.join(problems)}")
+        raise UserError(
+            f"{source}: nothing scored, {len(problems)} problems: {'; '.join(problems)}"
+        )
 
 
 class _Truth(NamedTuple):
-    """A sequence whose frames are all annotated, and the ids of its objects, 1, 2, ..."""
+    """A fully annotated sequence and the ids of its objects, 1, 2, ..."""
 
     sequence: davis.Sequence
     benchmark: Benchmark
@@ -114,11 +116,11 @@ def open_truths(
     sequences: Sequence[str] | None,
     resolution: str,
 ) -> tuple[list[_Truth], list[str]]:
-    """Find what is scored against, in the split's order; and name what is asked for in vain."""
+    """Find the ground truth, in the split's order, and report unknown sequences requested."""
     listed = davis.read_split(root, benchmark, split)
     wanted = listed if sequences is None else sequences
     problems = [
-        f"{name}: no sequence of the split, which has {', '.join(listed)}"
+        f"{name}: unknown sequence; the split has {', '.join(listed)}"
         for name in wanted
         if name not in listed
     ]
@@ -127,54 +129,56 @@ def open_truths(
 
 
 def _open_truth(root: Path, name: str, benchmark: Benchmark, resolution: str) -> _Truth:
-    """Find what a sequence is scored against.
+    """Find the ground truth of a sequence.
 
     Raises:
-        UserError: it is not there, is withheld, or shows no object.
+        UserError: it is missing, withheld, or without an object.
     """
     sequence = davis.open_sequence(root, name, resolution)
     first = sequence.annotations[0]
-    if len(sequence.annotations) < len(sequence.frames):
-        raise UserError(f"{first.parent}: has the truth of frame 0 alone; it cannot be scored here")
+    if not sequence.is_fully_annotated:
+        raise UserError(
+            f"{first.parent}: only frame 0 is annotated, so it cannot be scored; name another split"
+        )
     if len(sequence.frames) < 3:
-        raise UserError(f"{first.parent}: has no frame between the first and the last to score")
+        raise UserError(f"{first.parent}: no frame to score between the first and the last")
     if benchmark == "davis2016":
         return _Truth(sequence, benchmark, objects=[1])
     objects = davis.object_ids(davis.read_annotation(first, benchmark))
     if not objects:
-        raise UserError(f"{first}: has no object; frame 0 of {benchmark} shows every object")
+        raise UserError(f"{first}: no object; frame 0 of {benchmark} must show every object")
     return _Truth(sequence, benchmark, objects)
 
 
 def _unknown(root: Path, truths: list[_Truth], masks: Path, resolution: str) -> Iterator[str]:
-    """Name the folders of masks for which the data set has no sequence, in whatever split."""
+    """Report folders of masks for which the data set has no sequence in any split."""
     folders = (root / "Annotations" / resolution).iterdir()
     known = {*(truth.sequence.name for truth in truths), *(folder.name for folder in folders)}
     for folder in sorted(masks.iterdir()) if masks.is_dir() else []:
         if folder.name not in known and folder.is_dir() and _pngs(folder):
-            yield f"{folder}: no sequence of {root}; remove it, or name the sequences to score"
+            yield f"{folder}: not a sequence of {root}; remove it, or name the sequences to score"
 
 
 def _misplaced(sequence: davis.Sequence, folder: Path) -> Iterator[str]:
-    """Name the masks that are missing, and those that belong to no frame."""
+    """Report missing masks, and masks that belong to no frame."""
     if not folder.is_dir():
-        yield f"{folder}: no such folder; the masks of {sequence.name} go there"
+        yield f"{folder}: no such folder; put the masks of {sequence.name} there"
         return
     there = _pngs(folder)
     expected = [annotation.name for annotation in sequence.annotations]
     if missing := [name for name in expected[1:-1] if name not in there]:
         yield f"{folder}: missing {', '.join(missing)}"
     if surplus := sorted(there.difference(expected)):
-        yield f"{folder}: has no frame for {', '.join(surplus)}"
+        yield f"{folder}: no frame for {', '.join(surplus)}"
 
 
 def _pngs(folder: Path) -> set[str]:
-    """The names of a folder's PNGs, without the hidden ones that an archiver may leave."""
+    """The names of a folder's PNGs, without hidden files such as archivers leave."""
     return {path.name for path in folder.glob("*.png") if not path.name.startswith(".")}
 
 
 class _Pair(NamedTuple):
-    """An annotation and the mask to be measured against it; a first or last one is only checked."""
+    """An annotation and the mask to score; those of the first and last frame are only checked."""
 
     annotation: Path
     mask: Path
@@ -184,7 +188,7 @@ class _Pair(NamedTuple):
 
 
 def _pairs(truth: _Truth, folder: Path) -> list[_Pair]:
-    """Every mask of a sequence that is there."""
+    """Every existing mask of a sequence."""
     annotations = truth.sequence.annotations
     ends = (annotations[0], annotations[-1])
     there = _pngs(folder)
@@ -196,7 +200,7 @@ def _pairs(truth: _Truth, folder: Path) -> list[_Pair]:
 
 
 def _measured(engine: Engine, pair: _Pair) -> list[Measured] | str:
-    """Decode a mask and measure its objects, in order; or say what is wrong with it."""
+    """Decode a mask and measure its objects, in order, or return its problem."""
     try:
         truth = davis.read_annotation(pair.annotation, pair.benchmark)
         like = davis.Like("its annotation", truth.shape)
@@ -204,7 +208,7 @@ def _measured(engine: Engine, pair: _Pair) -> list[Measured] | str:
     except UserError as error:
         return str(error)
     if found.max() > pair.objects:
-        return f"{pair.mask}: has object {found.max()}, allowed: 0 to {pair.objects}"
+        return f"{pair.mask}: unknown object {found.max()}; allowed: 0 to {pair.objects}"
     if not pair.scored:
         return []
     measured_by = measure_of(engine)
@@ -218,9 +222,9 @@ _Map = Callable[
 
 @contextmanager
 def _mapping(processes: int) -> Iterator[_Map]:
-    """`map`, in order, here or in so many processes; a killed one is an error, not a wait."""
+    """An ordered `map`, here or in several processes; a killed process raises, not hangs."""
     if processes == 1:
         yield map
         return
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        yield partial(pool.map, chunksize=8)  # fewer: the pipe takes longer than the masks
+        yield partial(pool.map, chunksize=8)  # with fewer the pipe takes longer than the masks

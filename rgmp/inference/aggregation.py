@@ -1,7 +1,7 @@
-"""How several objects' probabilities become one soft result and one label a pixel.
+"""Combine the probabilities of several objects into soft masks and one label per pixel.
 
 Source: facts/rgmp.md, "Inference" (paper section 3.4): softmax aggregation and the two alternatives
-that it is compared with.
+it is compared with.
 """
 
 from typing import Literal
@@ -15,28 +15,28 @@ _EPSILON = 1e-7
 
 
 def needs_union(aggregation: Aggregation, objects: int) -> bool:
-    """Whether one more pass, that of the objects' union, gives the background's probability."""
+    """Whether a further pass, on the union of the objects, gives the background probability."""
     return aggregation == "softmax" and objects > 1
 
 
 def aggregate(
     probabilities: Tensor, union: Tensor | None, aggregation: Aggregation
 ) -> tuple[Tensor, Tensor]:
-    """Join what the network gave for each object on its own.
+    """Combine the network's output for each object.
 
-    One object is itself, and the foreground where its probability is above 0.5. Of several,
+    A single object is unchanged, and labelled where its probability is above 0.5. For several,
     `softmax` weighs the odds of every object against those of the background (1 - union);
-    `winner_take_all` sets to zero whatever is not the largest at a pixel; `independent` changes
-    nothing. The label of the last two is the most probable object where that is above 0.5.
+    `winner_take_all` sets all but the largest probability at a pixel to zero; `independent` changes
+    nothing. The last two label the most probable object where it is above 0.5.
 
     Args:
         probabilities: float (M, H, W) in [0, 1], the foreground of each object, M >= 1.
-        union: float (H, W) in [0, 1], the foreground of all, where `needs_union`; else None.
+        union: float (H, W) in [0, 1], the foreground of all, if `needs_union`; else None.
         aggregation: one of the three.
 
     Returns:
-        The soft result, float (M, H, W), that the next frame sees; and labels, uint8 (H, W), 0 the
-        background, i + 1 the object i.
+        The soft masks, float (M, H, W), for the next frame; and labels, uint8 (H, W), 0 for
+        background, i + 1 for object i.
     """
     if union is not None:
         together = torch.cat([(1 - union)[None], probabilities])

@@ -1,4 +1,4 @@
-"""A step recorded as a CUDA graph: one launch instead of a thousand, while shapes stay the same."""
+"""A step captured as a CUDA graph: one launch instead of a thousand, for fixed shapes."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,26 +8,33 @@ from torch import Tensor
 
 from rgmp.model.network import Reference
 
-Step = Callable[[Tensor, Tensor, Sequence[Reference]], tuple[Tensor, Tensor, Sequence[Reference]]]
-"""From a frame, the soft masks and the references to the next soft masks, labels, references."""
+StepFunction = Callable[
+    [Tensor, Tensor, Sequence[Reference]], tuple[Tensor, Tensor, Sequence[Reference]]
+]
+"""Maps a frame, soft masks and references to the next soft masks, labels and references."""
 
 _WARM_UPS = 3
-"""Runs before the recording, in which cuDNN chooses its algorithms: later it could not."""
+"""Runs before the capture, in which cuDNN chooses its algorithms; it cannot during capture."""
 
 
 class Graph:
-    """A step for one shape. What it returns is overwritten when it is called again."""
+    """A captured step for one shape. Each call overwrites the results of the previous one."""
 
     def __init__(
-        self, step: Step, frame: Tensor, soft: Tensor, references: Sequence[Reference], pool: Any
+        self,
+        step: StepFunction,
+        frame: Tensor,
+        soft: Tensor,
+        references: Sequence[Reference],
+        pool: Any,
     ) -> None:
-        """Record the step on these arguments.
+        """Capture the step on these arguments.
 
-        Graphs of one `pool`, of `torch.cuda.graph_pool_handle`, share their memory: while a video
-        goes through one of them, it goes through no other.
+        Graphs of one `pool`, from `torch.cuda.graph_pool_handle`, share memory, so a video must use
+        only one of them at a time.
 
         Raises:
-            RuntimeError: it does what cannot be recorded, or the memory does not hold it.
+            RuntimeError: it cannot be captured, or does not fit in memory.
         """
         frame, soft = frame.clone(), soft.clone()
         references = [None if r is None else (r[0].clone(), r[1].clone()) for r in references]
@@ -45,7 +52,7 @@ class Graph:
     def __call__(
         self, frame: Tensor, soft: Tensor, references: Sequence[Reference]
     ) -> tuple[Tensor, Tensor, Sequence[Reference]]:
-        """The step on other values."""
+        """Replay the step on new values."""
         for own, given in zip(self._inputs, _tensors(frame, soft, references), strict=True):
             own.copy_(given, non_blocking=True)
         self._graph.replay()

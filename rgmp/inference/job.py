@@ -1,4 +1,4 @@
-"""What an inference, or the measurement of its speed, needs, whoever asks for it."""
+"""Descriptions of inference and timing jobs, whether planned or from the command line."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +17,11 @@ class NetworkJob(Closed):
 
     Attributes:
         weights: our file, or the authors' released one.
-        threads: of the CPU; None: PyTorch's choice.
-        jobs_per_gpu: that may share one.
-        variant, seed: what the record names.
-        record: where that goes; None: there is none.
-        reads: what stands for the bytes that are read, where a plan knows it.
+        threads: CPU threads; None: PyTorch's choice.
+        jobs_per_gpu: how many jobs may share a GPU.
+        variant, seed: names for the record.
+        record: path of the record; None: none is written.
+        reads: digests of the input data, if a plan knows them.
     """
 
     weights: Path
@@ -37,9 +37,9 @@ class NetworkJob(Closed):
 
     @property
     def digest(self) -> str:
-        """What tells this job of a plan from one with another result.
+        """A digest of everything that can change the result.
 
-        The device and where files lie change none: `reads` stands for their bytes.
+        The device and the paths of files cannot: `reads` has the digests of their content.
         """
         return digest_of(self.model_dump(mode="json", exclude=_CHANGES_NOTHING))
 
@@ -51,13 +51,13 @@ _CHANGES_NOTHING: dict[str, Any] = {
 
 
 class InferenceJob(NetworkJob):
-    """Masks of every frame, below the folder `masks`."""
+    """Masks of every frame, written below the folder `masks`."""
 
     masks: Path
 
 
 class SpeedJob(NetworkJob):
-    """Seconds a frame, of as many sequences, frames and repeats as `limits` says, into `out`."""
+    """Seconds per frame, written to `out`; `limits` sets how much is timed."""
 
     limits: Speed = Speed()
     out: Path

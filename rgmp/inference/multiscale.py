@@ -1,4 +1,4 @@
-"""The network's passes over a frame: every scale, the objects in batches that fit the memory.
+"""The network's passes over a frame: every scale, objects in batches that fit in memory.
 
 Source: facts/rgmp.md, "Inference" (geometry as in the authors' code).
 """
@@ -21,13 +21,13 @@ T = TypeVar("T")
 
 
 def padding(size: int) -> tuple[int, int]:
-    """Pixels put before and after `size` of them: a full stride where it divides already."""
+    """Padding before and after `size` pixels: a full stride if `size` is already a multiple."""
     extra = STRIDE - size % STRIDE
     return extra // 2, extra - extra // 2
 
 
 def scaled_size(padded: Size, scale: float) -> Size:
-    """Height and width that the padded frame is resized to; itself at scale 1."""
+    """Height and width to resize the padded frame to; unchanged at scale 1."""
     if scale == 1:
         return padded
     height, width = (int(n * scale) for n in padded)
@@ -37,17 +37,17 @@ def scaled_size(padded: Size, scale: float) -> Size:
 class Passes:
     """Runs a network over a padded frame and the masks of its objects.
 
-    What makes it fast, none of it visible in the result beyond rounding: batch norms are folded
-    into the convolutions, maps lie with their channels last, `bf16` weights are cast once, and the
-    objects are a batch that shares the frame's half of the first convolution.
+    Optimisations, which change the result by rounding at most: batch norms are folded into the
+    convolutions, memory is channels-last, `bf16` weights are cast once, and the objects form a
+    batch that shares the frame's half of the first convolution.
     """
 
     def __init__(self, network: RGMP, settings: Inference, device: torch.device) -> None:
-        """Take a network in eval mode; it is left as it is."""
+        """Take a network in eval mode; it is not modified."""
         self._scales = settings.scales
         self._network = folded(network).to(device).to(memory_format=torch.channels_last)
         if settings.precision == "bf16":
-            # the frame is normalised before it is rounded, and no logit is rounded
+            # the frame is normalised before rounding, and logits are never rounded
             for name, module in self._network.named_modules():
                 if isinstance(module, nn.Conv2d) and not name.startswith("decoder.head"):
                     module.to(torch.bfloat16)
@@ -55,7 +55,7 @@ class Passes:
         self._at_once = sys.maxsize
 
     def references(self, frame: Tensor, masks: Tensor) -> list[Reference]:
-        """The reference of every scale, of a frame (1, 3, H, W) and masks (M, 1, H, W)."""
+        """The references at every scale for a frame (1, 3, H, W) and masks (M, 1, H, W)."""
         torch.backends.cudnn.allow_tf32 = self._tf32
         return [
             _joined(self._in_chunks(len(masks), partial(self._encode, scale, frame, masks)))
@@ -69,16 +69,16 @@ class Passes:
 
         Args:
             frame: float (1, 3, H, W), RGB in [0, 1], padded.
-            masks: float (M, 1, H, W), the soft masks of the frame before, in [0, 1].
-            references: of `references`, or of the frame before.
+            masks: float (M, 1, H, W), the soft masks of the previous frame, in [0, 1].
+            references: from `references`, or from the previous frame.
 
         Returns:
             float (M, H, W) in [0, 1]; and the references of the next frame.
 
         Raises:
-            UserError: the memory does not hold a single object.
+            UserError: not even one object fits in memory.
         """
-        torch.backends.cudnn.allow_tf32 = self._tf32  # of the process: another may have set it
+        torch.backends.cudnn.allow_tf32 = self._tf32  # process-wide: something else may have set it
         total = torch.zeros_like(masks[:, 0])
         kept = []
         for scale, reference in zip(self._scales, references, strict=True):
@@ -94,14 +94,14 @@ class Passes:
     def _pass(
         self, scale: float, frame: Tensor, masks: Tensor, reference: Reference, chunk: slice
     ) -> tuple[Tensor, Reference]:
-        """The foreground (m, H, W) of some of the objects at one scale, and what they keep."""
+        """The foreground (m, H, W) of a chunk of objects at one scale, and their references."""
         share = None if reference is None else (reference[0][chunk], reference[1][chunk])
         logits, following = self._network(*_at(scale, frame, masks[chunk]), share)
         foreground = torch.softmax(logits.to(masks.dtype), dim=1)[:, 1:]
         return _resize(foreground, _size(frame))[:, 0], following
 
     def _in_chunks(self, count: int, work: Callable[[slice], T]) -> list[T]:
-        """The work on `count` objects, as many at once as the memory has been seen to hold."""
+        """Run `work` on `count` objects, as many at once as have been found to fit in memory."""
         while True:
             step = min(self._at_once, count)
             try:
@@ -112,28 +112,28 @@ class Passes:
                 why = str(error).splitlines()[0]
             if step == 1:
                 raise UserError(
-                    f"the memory does not hold one object ({why}); free some, or take smaller "
+                    f"not enough memory for one object ({why}); free some, or use smaller "
                     "scales or bf16"
                 )
             self._at_once = (step + 1) // 2
             print(
-                f"out of memory with {step} objects at once; going on with {self._at_once}",
+                f"out of memory with {step} objects at once; retrying with {self._at_once}",
                 file=sys.stderr,
                 flush=True,
             )
 
 
 _OUT_OF_MEMORY = (
-    "can't allocate memory",  # of the machine
+    "can't allocate memory",  # main memory
     "out of memory",
     "CUDNN_STATUS_ALLOC_FAILED",
-    "unable to find an engine",  # cuDNN, for want of room to work in
+    "unable to find an engine",  # cuDNN, without workspace memory
     "Unable to find a valid cuDNN algorithm",
 )
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Of a GPU or of the machine; not all that say so have the class for it."""
+    """Whether a GPU or the machine is out of memory; not all such errors have their own class."""
     said = str(error)
     return isinstance(error, torch.OutOfMemoryError) or any(s in said for s in _OUT_OF_MEMORY)
 

@@ -1,4 +1,4 @@
-"""Segment a video: the mask of frame 0 is propagated frame after frame.
+"""Segment a video by propagating the mask of frame 0 from frame to frame.
 
 Source: facts/rgmp.md, "Inference" (paper section 3.4; geometry as in the authors' code).
 """
@@ -15,16 +15,16 @@ from rgmp.config.method import Inference
 from rgmp.data import davis
 from rgmp.errors import UserError
 from rgmp.inference.aggregation import aggregate, needs_union
-from rgmp.inference.cuda_graph import Graph, Step
+from rgmp.inference.cuda_graph import Graph, StepFunction
 from rgmp.inference.multiscale import Passes, padding
 from rgmp.model.network import RGMP, Reference
 
 _GRAPHS = 8
-"""Shapes whose step is kept recorded on a GPU; a data set has few."""
+"""How many shapes keep a captured step on a GPU; a data set has few."""
 
 
 class Propagator:
-    """Follows the objects of one video; what it keeps does not grow with the video's length.
+    """Tracks the objects of one video; its memory does not grow with the video's length.
 
     >>> propagator = Propagator(network, Inference(), torch.device("cpu"))
     >>> propagator.start(first_frame, first_labels)
@@ -32,7 +32,7 @@ class Propagator:
     """
 
     def __init__(self, network: RGMP, settings: Inference, device: torch.device) -> None:
-        """Take a network; it is left as it is."""
+        """Take a network; it is not modified."""
         self._passes = Passes(network, settings, device)
         self._aggregation = settings.aggregation
         self.device = device
@@ -42,18 +42,18 @@ class Propagator:
 
     @torch.inference_mode()
     def start(self, frame: davis.Labels, labels: davis.Labels) -> None:
-        """Take frame 0 and what is in it.
+        """Start a video from frame 0 and its labels.
 
         Args:
             frame: uint8 (H, W, 3), RGB.
             labels: uint8 (H, W): 0 background, 1, 2, ... objects, 255 void.
 
         Raises:
-            UserError: there is no object, the sizes differ, or the memory does not hold one object.
+            UserError: there is no object, the sizes differ, or not even one object fits in memory.
         """
         self.objects = davis.object_ids(labels)
         if not self.objects:
-            raise UserError("the mask of frame 0 has no object; it shows all that are followed")
+            raise UserError("the mask of frame 0 has no object; it must show every object to track")
         self._shape = labels.shape
         (top, bottom), (left, right) = (padding(n) for n in labels.shape)
         self._margin = (left, right, top, bottom)
@@ -71,13 +71,14 @@ class Propagator:
         """Segment the next frame, uint8 (H, W, 3): labels, uint8 (H, W), on the device.
 
         Raises:
-            UserError: the frame is not of frame 0's size, or the memory does not hold one object.
+            UserError: the frame's size differs from frame 0's, or not even one object fits in
+                memory.
         """
         return self.segment(self.upload(frame))
 
     @torch.inference_mode()
     def segment(self, whole: Tensor) -> Tensor:
-        """As `step`, from the padded frame on the device: float (1, 3, H', W') in [0, 1]."""
+        """Like `step`, for a padded frame on the device: float (1, 3, H', W') in [0, 1]."""
         step = self._recorded(whole) or self._advance
         self._soft, labels, self._references = step(whole, self._soft, self._references)
         return labels[self._crop].clone()
@@ -86,10 +87,11 @@ class Propagator:
         """A frame, uint8 (H, W, 3), padded on the device: float (1, 3, H', W') in [0, 1]."""
         if frame.shape[:2] != self._shape:
             raise UserError(
-                f"a frame is {_by(frame.shape)}, the mask of frame 0 {_by(self._shape)}; "
-                "a video has one size"
+                f"frame is {davis.size_text(frame.shape[:2])}, but the mask of frame 0 "
+                f"{davis.size_text(self._shape)}; "
+                "all frames of a video must have one size"
             )
-        # in memory that a GPU reads by itself, while the processor goes on
+        # in pinned memory, which a GPU copies asynchronously
         host = torch.empty(frame.shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
         host.numpy()[...] = frame
         pixels = host.to(self.device, non_blocking=True)
@@ -97,7 +99,7 @@ class Propagator:
 
     @torch.inference_mode()
     def operations(self, whole: Tensor) -> int:
-        """Floating-point operations of the next frame's step, counted; nothing moves on."""
+        """Count the floating-point operations of the next frame's step, without advancing."""
         with FlopCounterMode(display=False) as counter:
             self._advance(whole, self._soft, self._references)
         return int(counter.get_total_flops())
@@ -114,32 +116,36 @@ class Propagator:
         return soft, labels, references
 
     def _masks(self, soft: Tensor) -> Tensor:
-        """The soft masks as a batch (M, 1, H', W'), and after them their union where needed."""
+        """The soft masks as a batch (M, 1, H', W'), followed by their union if needed."""
         if self._union:
             soft = torch.cat([soft, soft.sum(dim=0, keepdim=True)])
         return soft[:, None]
 
-    def _recorded(self, whole: Tensor) -> Step | None:
-        """The step as a graph of this shape; None where none can be had."""
+    def _recorded(self, whole: Tensor) -> StepFunction | None:
+        """The step as a CUDA graph for this shape; None if it cannot be captured."""
         if not self._records:
             return None
         shape = (*whole.shape, len(self.objects))
         if shape not in self._graphs:
-            self._graphs = dict(list(self._graphs.items())[1 - _GRAPHS :])  # the oldest goes
+            self._graphs = dict(list(self._graphs.items())[1 - _GRAPHS :])  # drop the oldest
             try:
                 state = (whole, self._soft, self._references)
                 graph = Graph(self._advance, *state, self._pool)
             except RuntimeError as error:
                 self._records = False
                 why = str(error).splitlines()[0]
-                print(f"no CUDA graph ({why}); going on without", file=sys.stderr, flush=True)
+                print(
+                    f"no CUDA graph ({why}); falling back to eager execution",
+                    file=sys.stderr,
+                    flush=True,
+                )
                 return None
             self._graphs[shape] = graph
         return self._graphs[shape]
 
 
 def download(labels: Tensor) -> Callable[[], davis.Labels]:
-    """Begin to copy labels, uint8 (H, W), from the device; the call that waits for them."""
+    """Start copying labels, uint8 (H, W), from the device; the result waits for the copy."""
     if labels.device.type != "cuda":
         return labels.numpy
     host = torch.empty(labels.shape, dtype=labels.dtype, pin_memory=True)
@@ -153,7 +159,3 @@ def download(labels: Tensor) -> Callable[[], davis.Labels]:
         return found
 
     return wait
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"

@@ -1,4 +1,4 @@
-"""From frames on the disk to masks on the disk: whole sequences, whole splits."""
+"""Segment sequences and splits, from frames on disk to masks on disk."""
 
 import re
 import shutil
@@ -15,32 +15,32 @@ from rgmp.config.base import Benchmark
 from rgmp.data import davis
 from rgmp.errors import UserError
 from rgmp.inference.propagator import Propagator, download
-from rgmp.runtime.files import appearing_folder, read_json, write_json
+from rgmp.runtime.files import atomic_folder, read_json, write_json
 
 _THREADS = 4
-"""Threads that decode frames ahead, and as many that encode masks behind."""
+"""Threads that decode frames ahead, and as many that encode masks."""
 
 
 _WAITING = 8
-"""Frames at most that wait to be segmented, and as many masks to be written."""
+"""Most decoded frames waiting to be segmented, and most masks waiting to be written."""
 
 
 _MARK = ".made-by.json"
-"""The file that says what made a folder of masks."""
+"""The file that records what produced a folder of masks."""
 
 
 def segment_sequence(
     propagator: Propagator, sequence: davis.Sequence, benchmark: Benchmark, out: Path
 ) -> None:
-    """Write a mask for every frame of a sequence into the folder `out`, all of them or none.
+    """Write a mask for every frame of a sequence into the folder `out`, all or none.
 
-    Frame 0's is its annotation.
+    The mask of frame 0 is its annotation.
 
     Raises:
-        UserError: a file cannot be read or `out` cannot be written, or is there.
+        UserError: a file cannot be read, or `out` exists or cannot be written.
     """
     first = davis.read_annotation(sequence.annotations[0], benchmark)
-    with appearing_folder(out) as folder, _Writing() as writing:
+    with atomic_folder(out) as folder, _Writing() as writing:
         folder.mkdir()
         for number, (path, frame) in enumerate(_read_ahead(sequence.frames)):
             try:
@@ -56,7 +56,7 @@ def segment_sequence(
 
 
 def _read_ahead(paths: Sequence[Path]) -> Iterator[tuple[Path, davis.Labels]]:
-    """Every path with its frame, decoded by other threads while the caller is at work."""
+    """Every path with its frame, decoded by other threads while the caller works."""
     with ThreadPoolExecutor(_THREADS) as readers:
         reading = deque(readers.submit(davis.read_frame, path) for path in paths[:_WAITING])
         for number, path in enumerate(paths, start=_WAITING):
@@ -66,7 +66,7 @@ def _read_ahead(paths: Sequence[Path]) -> Iterator[tuple[Path, davis.Labels]]:
 
 
 class _Writing:
-    """Masks that other threads wait for, encode and write; all are there when it is left."""
+    """Encodes and writes masks in other threads; all are written when the block ends."""
 
     def __enter__(self) -> "_Writing":
         self._writers = ThreadPoolExecutor(_THREADS)
@@ -86,7 +86,7 @@ class _Writing:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether there is nothing in a folder that `segment_split` does not write, whole or half."""
+    """Whether a folder contains nothing but complete or partial output of `segment_split`."""
     return (
         folder.is_dir()
         and not folder.is_symlink()
@@ -106,32 +106,30 @@ def segment_split(
     maker: dict[str, str],
     report: Callable[[int], None],
 ) -> None:
-    """Write the masks of many sequences under `out`; what a killed run finished is kept.
+    """Write the masks of many sequences under `out`; keep what an earlier, killed run finished.
 
     Args:
-        propagator: does the work.
+        propagator: of the variant.
         sequences: what to segment.
-        benchmark: as what their annotations are read.
+        benchmark: how their annotations are read.
         out: `out/<sequence>/00000.png`.
-        maker: stands for weights, settings and data; what another maker left is removed first.
-        report: told how many frames are done, after each sequence.
+        maker: a digest of weights, settings and data; masks of another maker are removed first.
+        report: called with the number of finished frames after each sequence.
 
     Raises:
-        UserError: `out` holds something that would be lost and that no run made; or as
+        UserError: `out` contains files that no run wrote and that would be lost; or as
             `segment_sequence`.
     """
     mark = out / _MARK
     if out.is_dir() and any(out.iterdir()):
         if not mark.is_file():
-            raise UserError(
-                f"{out}: holds other files; name an empty folder or a new one for masks"
-            )
+            raise UserError(f"{out}: contains other files; name an empty or new folder for masks")
         if read_json(mark) != maker:
             old = sorted(set(out.iterdir()) - {mark})
             for path in old:
                 if not _is_ours(path):
                     raise UserError(
-                        f"{path}: is no folder of masks, in a folder whose masks are to be made "
+                        f"{path}: not a folder of masks, in a folder whose masks must be made "
                         "again; move it away, or name a new folder for masks"
                     )
             for path in old:
@@ -140,7 +138,7 @@ def segment_split(
     done = 0
     for sequence in sequences:
         if not (out / sequence.name).is_dir():
-            for half in out.glob(f".{escape(sequence.name)}.*"):  # of a run that was killed
+            for half in out.glob(f".{escape(sequence.name)}.*"):  # left by a killed run
                 shutil.rmtree(half)
             segment_sequence(propagator, sequence, benchmark, out / sequence.name)
         done += len(sequence.frames)

@@ -1,18 +1,18 @@
-"""Seconds a frame, by one protocol for every variant.
+"""Seconds per frame, by one protocol for every variant.
 
-What is timed decides the figure, so three are given, raw times with each:
+The result depends on what is timed, so three timings are reported, each with raw times:
 
-- `network`: a frame on the device, padded, to labels on the device. Nothing is read, decoded,
-  transferred or written. Frame 0 is timed apart.
-- `end_to_end`: a decoded frame in the machine's memory to its labels there, one frame at a time;
-  without disk.
-- `clip`: wall time of a whole clip over its frames, frame 0 among them, everything in: reading,
-  transfers, resizing, writing. The authors' figure counts frames over a clip's wall time with frame
-  0, resizing and transfers in (facts/rgmp.md, "Inference"); whether with reading is not known.
+- `network`: from a padded frame on the device to labels on the device. Nothing is read, decoded,
+  transferred or written. Frame 0 is timed separately.
+- `end_to_end`: from a decoded frame in main memory to its labels there, one frame at a time;
+  without disk access.
+- `clip`: wall time of a whole clip divided by its frames, including frame 0, reading, transfers,
+  resizing and writing. The authors divide a clip's wall time, including frame 0, resizing and
+  transfers, by its frames (facts/rgmp.md, "Inference"); whether it includes reading is not known.
 
-Beside them stands how near that is to the machine's limit: the step's floating-point operations,
-counted, over its time, against the fastest product of matrices in the same run and precision. On a
-CPU that share may be above 1: in fp32 the libraries' convolutions of 3x3 can outrun their products.
+They are compared with the machine's limit: the counted floating-point operations of a step over its
+time, relative to the fastest matrix product in the same run and precision. On a CPU that share may
+exceed 1: in fp32 the libraries' 3x3 convolutions can be faster than their matrix products.
 """
 
 import tempfile
@@ -49,7 +49,7 @@ _PRODUCTS = 10
 def choose_sequences(
     sequences: list[davis.Sequence], benchmark: Benchmark, limit: int
 ) -> list[davis.Sequence]:
-    """At most `limit` of the sequences, evenly apart from the fewest objects to the most.
+    """At most `limit` of the sequences, evenly spaced from the fewest objects to the most.
 
     Raises:
         UserError: a first annotation cannot be read.
@@ -70,21 +70,22 @@ def measure(
     repeats: int,
     precision: str,
 ) -> dict[str, Any]:
-    """Time every clip `repeats` times; before each, a warm-up on its own shape.
+    """Time every clip `repeats` times, each after a warm-up on its own shape.
 
     Args:
         propagator: of the variant.
         clips: what to time.
-        benchmark: as what the clips' annotations are read.
+        benchmark: how the clips' annotations are read.
         repeats: how often each clip is timed.
         precision: of the network, for the matrix products.
 
     Returns:
         `clips` with the raw seconds, and `summary`: `fps` of the network with its quartiles, median
         and 95th percentile of seconds over frames and repeats; the same of `end_to_end`; seconds of
-        frame 0; `authors_fps` of whole clips; operations a frame; operations a second of a matrix
-        product; the fraction of those that the network reaches; peak memory in bytes, of the GPU or
-        else of the process; the share of the machine's cores that others took meanwhile.
+        frame 0; `authors_fps` of whole clips; operations per frame; operations per second of a
+        matrix product; the fraction of it that the network reaches; peak memory in bytes, of the
+        GPU or else of the process; the share of the machine's cores used by others during the
+        measurement.
     """
     device = propagator.device
     if device.type == "cuda":
@@ -95,7 +96,7 @@ def measure(
         _warm_up(propagator, clip)
         timed.append(_time(propagator, clip, benchmark, repeats))
         progress.at(len(timed))
-    others, peak = watch.others_share(), _peak(device)  # before the matrices
+    others, peak = watch.others_share(), _peak(device)  # before the matrix products
     limit = matrix_products(device, precision)
     summary = summarise(timed) | {
         "matmul_flops_per_second": limit,
@@ -107,7 +108,7 @@ def measure(
 
 
 def summarise(clips: list[dict[str, Any]]) -> dict[str, float]:
-    """The figures of `measure` from its raw seconds."""
+    """The summary that `measure` gives, from its raw seconds."""
     first = np.concatenate([clip["first_frame"] for clip in clips])
     per_clip_frame = np.concatenate([np.array(c["clip"]) / c["frames"] for c in clips])
     authors = float(np.median(per_clip_frame))
@@ -123,10 +124,10 @@ def summarise(clips: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def matrix_products(device: torch.device, precision: str) -> float:
-    """Floating-point operations a second of a large product of matrices, the best of some.
+    """Floating-point operations per second of a large matrix product, the best of several runs.
 
-    It is asked for both as such and as a convolution of 1x1: on a CPU two libraries do these, and
-    the limit is that of the better one.
+    It is computed both directly and as a 1x1 convolution: on a CPU two libraries do these, and the
+    faster one is the limit.
     """
     n = 8192 if device.type == "cuda" else 1024
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -150,7 +151,7 @@ def _warm_up(propagator: Propagator, clip: Clip) -> None:
 
 
 def _time(propagator: Propagator, clip: Clip, benchmark: Benchmark, repeats: int) -> dict[str, Any]:
-    """One clip's raw seconds, `repeats` times each kind."""
+    """One clip's raw seconds, `repeats` times for each kind."""
     (zero, *frames), labels = clip.frames, clip.labels
     first, network, end_to_end, whole = [], [], [], []
     for _ in range(repeats):
@@ -192,7 +193,7 @@ def _clip_seconds(propagator: Propagator, sequence: davis.Sequence, benchmark: B
 
 
 def _seconds(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds of `work`: between two events of a GPU's own, or by the wall clock on a CPU."""
+    """Seconds of `work`: between two CUDA events on a GPU, by the wall clock on a CPU."""
     if device.type == "cuda":
         start, end = (
             torch.Event(device, enable_timing=True),
@@ -210,7 +211,7 @@ def _seconds(work: Callable[[], object], device: torch.device) -> float:
 
 
 def _spread(seconds: list[list[list[float]]], kind: str) -> dict[str, float]:
-    """Median, quartiles and 95th percentile over all the frames: each counts the same."""
+    """Median, quartiles and 95th percentile over all frames, weighted equally."""
     frames = np.concatenate([np.ravel(clip) for clip in seconds])
     q1, median, q3, p95 = np.percentile(frames, [25, 50, 75, 95]).tolist()
     return {
@@ -223,7 +224,7 @@ def _spread(seconds: list[list[list[float]]], kind: str) -> dict[str, float]:
 
 
 def _rates(clips: list[dict[str, Any]]) -> "np.ndarray[Any, np.dtype[np.float64]]":
-    """Operations a second of the network, of every frame."""
+    """Operations per second of the network, for every frame."""
     return np.concatenate([c["flops_per_frame"] / np.ravel(c["network"]) for c in clips])
 
 

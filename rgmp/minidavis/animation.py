@@ -1,4 +1,4 @@
-"""How figures move: values along keys, poses, tracks."""
+"""How figures move: key frames, poses, tracks."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 Keys = tuple[float, ...]
-"""Key frames: values that are spread evenly over a video."""
+"""Key frames: values evenly spaced over a video."""
 
 
 def along(keys: Keys, when: float) -> float:
@@ -27,16 +27,16 @@ def along(keys: Keys, when: float) -> float:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where an actor is and what it does at an instant.
+    """An actor's position and posture at an instant.
 
     Attributes:
-        x: pixels right of the scene's centre; of its feet seen from the side, else of its centre.
-        y: pixels below the scene's centre; the same.
+        x: pixels right of the scene's centre; of its feet in a side view, else of its centre.
+        y: pixels below the scene's centre; likewise.
         size: root of its area at rest, in pixels.
         angle: degrees clockwise.
-        turn: 1 shows its full length; less, and it is turned away; -1 faces the other way.
-        stride: how many strides it has made.
-        change: 0 in its first skin, 1 in its later one.
+        turn: 1 shows its full length, less is turned away, -1 faces the other way.
+        stride: how many strides it has taken.
+        change: 0 for its first skin, 1 for its later one.
     """
 
     x: float = 0

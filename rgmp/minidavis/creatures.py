@@ -1,4 +1,4 @@
-"""What the embedded benchmark is made of: patterns, outlines and jointed figures, in three pools.
+"""The building blocks of the embedded benchmark: patterns, outlines, figures, in three pools.
 
 `train`, `val` and `stills` share no outline and no pattern. A figure is data: parts in painter's
 order, each an outline on a joint of another part. `rgmp.minidavis.painter` paints and moves them.
@@ -33,7 +33,7 @@ from rgmp.minidavis.patterns import (
     zigzag,
 )
 
-View = Literal["side", "above"]
+Viewpoint = Literal["side", "above"]
 
 
 class Part(NamedTuple):
@@ -50,7 +50,7 @@ class Part(NamedTuple):
         swing: amplitude in degrees of the swing that goes with every stride.
         phase: of swing and bend, in strides.
         bend: amplitude of the wave that travels along it, as a share of its width.
-        spin: turns a stride.
+        spin: turns per stride.
         shade: factor of its brightness; below 1 for the far side.
     """
 
@@ -73,9 +73,9 @@ Parts = dict[str, Part]
 
 
 class Species(NamedTuple):
-    """A kind of figure, the view that suits it, and how high it flies, in roots of its area."""
+    """A kind of figure, its view, and how high it flies, in roots of its area."""
 
-    view: View
+    view: Viewpoint
     parts: Parts
     hover: float = 0
 
@@ -262,17 +262,17 @@ STILLS_KINDS: dict[str, Species] = {
 
 @dataclass(frozen=True)
 class Pool:
-    """What one split is made of; no outline and no pattern is in two pools.
+    """The building blocks of one split; pools share no outline and no pattern.
 
     Attributes:
-        number: its place in the random state.
+        number: its index in the random state.
         kinds: the figures that can be an object.
-        outlines: closed curves through the corners given, corners cut.
+        outlines: corners of closed curves, which are smoothed by corner cutting.
         coats: patterns of figures.
         grounds: patterns of ground, backdrop and props.
-        standing: outlines of the props of a view from the side.
+        standing: outlines of the props of a side view.
         lying: outlines of the clutter on the ground.
-        screens: the outline of what can hide a figure, by view; stills hide nothing.
+        screens: the outline of an occluder, by view; stills have none.
     """
 
     number: int
@@ -282,7 +282,7 @@ class Pool:
     grounds: tuple[Pattern, ...]
     standing: tuple[str, ...]
     lying: tuple[str, ...]
-    screens: dict[View, str]
+    screens: dict[Viewpoint, str]
 
 
 POOLS = {

@@ -1,4 +1,4 @@
-"""The embedded benchmark on the disk: a DAVIS tree and stills, rendered from a seed."""
+"""Write the embedded benchmark to disk: a DAVIS tree and stills, rendered from a seed."""
 
 from pathlib import Path
 
@@ -18,16 +18,16 @@ STILLS = 160
 
 
 def render(out: Path, seed: int) -> None:
-    """Render the benchmark to `out`, the whole of it or nothing.
+    """Render the benchmark to `out`, all or nothing.
 
     `davis` is a DAVIS tree with the splits `train` and `val`; `stills` has `images/*.jpg` and
     `masks/*.png`, one object each, which is 255; `contact_sheet.jpg` shows every video. The same
     seed gives the same pixels.
 
     Raises:
-        UserError: `out` cannot be written, or is there and no empty folder.
+        UserError: `out` cannot be written, or exists and is not an empty folder.
     """
-    with files.appearing_folder(out) as folder:
+    with files.atomic_folder(out) as folder:
         for split, names in (("train", TRAIN), ("val", VAL)):
             for year in ("2016", "2017"):
                 listing = folder / "davis" / "ImageSets" / year / f"{split}.txt"
@@ -61,7 +61,7 @@ def _write_jpeg(path: Path, image: Pixels) -> None:
 
 
 def contact_sheet(root: Path, path: Path, columns: int = 6) -> None:
-    """Draw a row a video of a DAVIS tree, its objects tinted in every second frame shown."""
+    """Draw one row per video of a DAVIS tree, with objects tinted in every second frame."""
     rows = []
     palette = np.frombuffer(davis.PALETTE, np.uint8).reshape(-1, 3)
     for split in ("train", "val"):
@@ -77,5 +77,5 @@ def contact_sheet(root: Path, path: Path, columns: int = 6) -> None:
             caption = ImageDraw.Draw(row)
             caption.text((4, 2), name, fill="white", stroke_width=1, stroke_fill="black")
             rows.append(np.asarray(row))
-    with files.appearing(path) as temporary:
+    with files.atomic_path(path) as temporary:
         Image.fromarray(np.vstack(rows)).save(temporary, format="JPEG", quality=85)

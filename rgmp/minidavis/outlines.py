@@ -1,4 +1,4 @@
-"""The outlines of the shapes that pass in the embedded benchmark, as points in a unit square."""
+"""The outlines of the embedded benchmark's shapes, as points in a unit square."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ Points = Sequence[tuple[float, float]]
 
 
 def _star(corners: int, *radii: float) -> Points:
-    """A round outline, whose corners lie at the radii by turns."""
+    """A star: corners evenly around a circle, cycling through the radii."""
     angles = [2 * math.pi * i / corners for i in range(corners)]
     reach = [radii[i % len(radii)] for i in range(corners)]
     return [(r * math.cos(a), r * math.sin(a)) for r, a in zip(reach, angles, strict=True)]

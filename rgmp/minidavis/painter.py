@@ -1,7 +1,7 @@
-"""Moving pictures of jointed figures: poses on tracks, painted and photographed with their labels.
+"""Render videos of jointed figures together with their labels.
 
-A frame is the mean of several exposures, each at its own sub-pixel offset and its own instant of
-the shutter, which gives smooth edges and motion blur at once; its mask is what most of them see.
+A frame is the mean of several exposures, each with its own sub-pixel offset and instant of the
+shutter, which gives both antialiasing and motion blur; its mask is their majority vote.
 """
 
 import colorsys
@@ -15,13 +15,13 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from rgmp.minidavis.animation import Keys, Pixels, Pose, Track, along
-from rgmp.minidavis.creatures import Part, Parts, Pool, View
+from rgmp.minidavis.creatures import Part, Parts, Pool, Viewpoint
 from rgmp.minidavis.outlines import Points
 from rgmp.minidavis.patterns import Floats, Generator, Pattern
 
 
 def colour(hue: float, saturation: float, value: float) -> Floats:
-    """A colour, (3,), in [0, 255]; the hue goes round, the others stop at 1."""
+    """A colour, (3,), in [0, 255]; the hue wraps around, the others are clipped at 1."""
     return 255 * np.array(colorsys.hsv_to_rgb(hue % 1, min(saturation, 1), min(value, 1)))
 
 
@@ -33,12 +33,12 @@ def ramp(values: Floats, colours: Sequence[Floats]) -> Floats:
 
 @dataclass(frozen=True)
 class Skin:
-    """What a figure's surface looks like.
+    """The appearance of a figure's surface.
 
     Attributes:
         patterns: of its parts of skin 0 and of skin 1.
         grains: their grains, in the figure's unit.
-        colours: what the patterns' values from 0 to 1 turn into.
+        colours: the colours that the patterns' values from 0 to 1 map to.
         plain: the dark and the pale colour of skins 2 and 3.
     """
 
@@ -57,12 +57,13 @@ class Skin:
 
 @dataclass(frozen=True)
 class Figure:
-    """Parts in their skin, ready to be painted.
+    """Painted parts, ready to be placed.
 
     Attributes:
         parts: in painter's order.
-        texels: of every part, uint8 (h, w, 4), over [-1, 1]^2: its colours, 255 where it is solid.
-        later: the same in the skin that it changes into.
+        texels: of every part, uint8 (h, w, 4), over [-1, 1]^2: colours, and alpha 255 where it is
+            solid.
+        later: the same for the skin that it changes into.
         unit: the factor that gives it an area of 1, at rest.
         box: its left, top, right and bottom at rest when its area is 1.
     """
@@ -79,7 +80,7 @@ DENSITY = 40
 
 
 def silhouette(points: Points, width: int, height: int) -> npt.NDArray[np.bool_]:
-    """Fill a closed curve, corners cut (Chaikin), stretched to its box: bool (height, width)."""
+    """Fill a closed curve, smoothed (Chaikin) and stretched to its box: bool (height, width)."""
     curve = np.array(points, dtype=float)
     for _ in range(3):
         following = np.roll(curve, -1, axis=0)
@@ -93,7 +94,7 @@ def silhouette(points: Points, width: int, height: int) -> npt.NDArray[np.bool_]
 
 
 def _texels(part: Part, pool: Pool, skin: Skin, rng: Generator) -> Pixels:
-    """Paint one part: its pattern, darker towards its rim as a round thing is: uint8 (h, w, 4)."""
+    """Paint one part: its pattern, shaded darker towards the rim: uint8 (h, w, 4)."""
     width, height = (max(6, round(2 * DENSITY * half)) for half in part.half)
     solid = silhouette(pool.outlines[part.outline], width, height)
     x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
@@ -107,7 +108,7 @@ def _texels(part: Part, pool: Pool, skin: Skin, rng: Generator) -> Pixels:
 def make_figure(
     parts: Parts, pool: Pool, skin: Skin, rng: Generator, later: Skin | None = None
 ) -> Figure:
-    """Paint every part in its skin, and in the one it changes into; measure the whole at rest."""
+    """Paint every part in both skins, and measure the figure at rest."""
 
     def painted(skin: Skin) -> dict[str, Pixels]:
         return {name: _texels(part, pool, skin, rng) for name, part in parts.items()}
@@ -125,28 +126,28 @@ def make_figure(
 
 @dataclass(frozen=True)
 class Canvas:
-    """What is painted on, in place: pixels, uint8 (H, W, 4), and labels, uint8 (H, W)."""
+    """A canvas, painted in place: pixels, uint8 (H, W, 4), and labels, uint8 (H, W)."""
 
     pixels: Pixels
     labels: Pixels
 
     @classmethod
     def blank(cls, height: int, width: int) -> "Canvas":
-        """A transparent one."""
+        """A transparent canvas."""
         return cls(np.zeros((height, width, 4), np.uint8), np.zeros((height, width), np.uint8))
 
 
 def placed(
     x: float, y: float, scale_x: float, scale_y: float | None = None, angle: float = 0
 ) -> Floats:
-    """Scale, then turn clockwise, then move: a 3x3 matrix."""
+    """Scale, then rotate clockwise, then translate: a 3x3 matrix."""
     c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     scale_y = scale_x if scale_y is None else scale_y
     return np.array([[c * scale_x, -s * scale_y, x], [s * scale_x, c * scale_y, y], [0, 0, 1]])
 
 
 def _wave(part: Part, along: Floats, stride: float) -> Floats:
-    """How far a bending part lies off its axis, as a share of its width, at points of its axis."""
+    """The offset of a bending part from its axis, as a share of its width, along its axis."""
     reach = (along - part.pivot[0]) / (1 + abs(part.pivot[0]))
     return part.bend * reach**2 * np.sin(2 * np.pi * (stride + part.phase - 0.3 * reach))
 
@@ -157,7 +158,7 @@ _Window = tuple[slice, slice]
 def _look(
     canvas: Canvas, texels: Pixels, matrix: Floats, part: Part, stride: float
 ) -> tuple[_Window, npt.NDArray[np.bool_], Pixels]:
-    """Where texels, which cover [-1, 1]^2, come to lie on a canvas.
+    """Project texels, which cover [-1, 1]^2, onto a canvas.
 
     Args:
         canvas: gives the size.
@@ -167,7 +168,7 @@ def _look(
         stride: where in its stride the part is.
 
     Returns:
-        A window of the canvas; in it, where the texels are solid; and the texels seen there.
+        A window of the canvas; where in it the texels are solid; and the texels seen there.
     """
     (a, b, x0), (c, d, y0) = matrix[:2].tolist()
     swell = 1 + abs(part.bend)
@@ -187,7 +188,7 @@ def _look(
 
 
 def _paint_figure(canvas: Canvas, figure: Figure, matrix: Floats, pose: Pose, label: int) -> None:
-    """Paint a figure's parts, jointed as they are at this point of its stride."""
+    """Paint a figure's parts in their positions at this point of its stride."""
     axes: dict[str, Floats] = {"": np.eye(3)}
 
     def axes_of(name: str) -> Floats:
@@ -233,23 +234,24 @@ class Actor:
     """A figure on its track.
 
     Attributes:
-        label: its id in the masks; 0 for scenery, and for look-alikes that are not asked for.
-        view: from the side it stands on (x, y) and faces its way, from above it heads its way.
+        label: its id in the masks; 0 for scenery and distractors.
+        view: in a side view it stands on (x, y) and faces its direction of motion, from above it is
+            rotated towards it.
         shadow: its darkness in [0, 1].
-        hover: how high it flies over (x, y), in roots of its area.
+        hover: its height above (x, y), in roots of its area.
     """
 
     figure: Figure
     track: Track
     label: int
-    view: View
+    view: Viewpoint
     shadow: float = 0.35
     hover: float = 0
 
 
 @dataclass(frozen=True)
 class Scene:
-    """All that a camera sees.
+    """Everything that a camera sees.
 
     Attributes:
         size: width and height of the frame.
@@ -274,10 +276,10 @@ class Scene:
 
 
 def paint_actor(canvas: Canvas, actor: Actor, camera: Floats, when: float, frame: float) -> None:
-    """Paint an actor as at `when`, turned to where it goes at `frame`, the frame's own instant.
+    """Paint an actor as at `when`, facing its direction at `frame`, the frame's own instant.
 
-    Were it turned to where it goes at `when`, the exposures of one that turns round in a flash
-    would show two of it.
+    With its direction at `when`, the exposures of an actor that turns around abruptly would show
+    two of it.
     """
     pose, before, after = (actor.track.pose(at) for at in (when, frame - 0.02, frame + 0.02))
     speed_x, speed_y = (after.x - before.x) / 0.04, (after.y - before.y) / 0.04
@@ -319,7 +321,7 @@ def photograph(scene: Scene, number: int, rng: Generator) -> tuple[Pixels, Pixel
 
 
 _OFFSETS = ((-0.375, -0.125), (0.125, -0.375), (-0.125, 0.375), (0.375, 0.125))
-"""Where in a pixel an exposure looks: a turned grid, which smooths edges of every direction."""
+"""Sub-pixel offsets of the exposures: a rotated grid, which antialiases every direction."""
 
 
 def _expose(scene: Scene, when: float, frame: float, offset: tuple[float, float]) -> Canvas:

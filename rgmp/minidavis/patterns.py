@@ -1,4 +1,4 @@
-"""The patterns that creatures and grounds of the embedded benchmark are painted with.
+"""The patterns of creatures and grounds in the embedded benchmark.
 
 Each maps coordinates x and y, in grains, to values in [0, 1] of the same shape.
 """
@@ -31,7 +31,7 @@ def noise(x: Floats, y: Floats, rng: Generator, octaves: int = 3) -> Floats:
 
 
 def _nearest(x: Floats, y: Floats, rng: Generator, jitter: float) -> tuple[Floats, Floats]:
-    """Distances to the nearest and second nearest of points strewn one a unit square."""
+    """Distances to the nearest and second nearest of random points, one per unit square."""
     columns = np.arange(math.floor(x.min()) - 1, math.ceil(x.max()) + 2)
     rows = np.arange(math.floor(y.min()) - 1, math.ceil(y.max()) + 2)
     centres = np.stack(np.meshgrid(columns, rows), -1).reshape(-1, 2) + 0.5

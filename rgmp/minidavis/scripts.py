@@ -1,9 +1,9 @@
-"""The embedded benchmark: a DAVIS tree and a folder of stills, rendered from a seed.
+"""The scenes of the embedded benchmark.
 
-It is a toy of the real thing, so that every part of the harness runs with nothing downloaded.
-Jointed figures (`rgmp.minidavis.creatures`) move over a textured scene under a moving camera
-(`rgmp.minidavis.painter`). Every video is a script that poses one difficulty of video object
-segmentation, and is named for it.
+It is a toy version of DAVIS, so that the whole harness runs without any download. Jointed figures
+(`rgmp.minidavis.creatures`) move over a textured scene under a moving camera
+(`rgmp.minidavis.painter`). Every video is a script with one difficulty of video object
+segmentation, and is named after it.
 
 Everything random comes from `np.random.default_rng([seed, pool, index])`.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from rgmp.minidavis.animation import Keys, Track, along
-from rgmp.minidavis.creatures import Part, Pool, View
+from rgmp.minidavis.creatures import Part, Pool, Viewpoint
 from rgmp.minidavis.painter import (
     Actor,
     Canvas,
@@ -35,7 +35,7 @@ WIDTH, HEIGHT = 208, 120
 
 
 REACH = (110, 30)
-"""How far, in pixels, a scene goes on beyond the frame, to each side and up and down."""
+"""How far, in pixels, a scene extends beyond the frame, horizontally and vertically."""
 
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ _SKIES = (0.53, 0.58, 0.62, 0.06)
 
 
 def _plate(colours: Floats, props: Sequence[Actor]) -> Image.Image:
-    """A painted backdrop: colours, (H, W, 3 or 4), and on them props with smooth edges."""
+    """A painted backdrop: colours, (H, W, 3 or 4), with antialiased props on top."""
     height, width = colours.shape[:2]
     canvas = Canvas.blank(2 * height, 2 * width)
     canvas.pixels[...] = 255
@@ -76,12 +76,12 @@ def _plate(colours: Floats, props: Sequence[Actor]) -> Image.Image:
 
 @dataclass
 class Studio:
-    """Makes what a scene is made of, from one pool and one random state.
+    """Builds the elements of a scene from one pool and one random state.
 
     Attributes:
         view: from the side, with a sky and a ground to stand on, or from above.
         size: width and height of the frame.
-        reach: how far the scene goes on beyond it, to each side and up and down.
+        reach: how far the scene extends beyond it, horizontally and vertically.
         hue: of the ground.
         horizon: pixels below the scene's centre.
         sky: its colours, high and low.
@@ -89,7 +89,7 @@ class Studio:
 
     pool: Pool
     rng: Generator
-    view: View
+    view: Viewpoint
     size: tuple[int, int] = (WIDTH, HEIGHT)
     reach: tuple[int, int] = REACH
     hue: float = field(init=False)
@@ -108,16 +108,16 @@ class Studio:
         return float(self.rng.uniform(low, high))
 
     def one_of(self, choices: Sequence[T]) -> T:
-        """A random one of them."""
+        """A random choice."""
         return choices[int(self.rng.integers(len(choices)))]
 
     def mirrored(self, *tracks: Keys) -> tuple[Keys, ...]:
-        """Tracks of x as they are or, just as likely, from right to left."""
+        """Tracks of x, mirrored with probability one half."""
         way = self.one_of((-1, 1))
         return tuple(tuple(way * key for key in keys) for keys in tracks)
 
     def skin(self, hue: float) -> Skin:
-        """A skin of two patterns, each of a bright colour near the hue and a contrasting one."""
+        """A skin of two patterns, each in a bright colour near the hue and a contrasting one."""
         first, second = self.rng.permutation(len(self.pool.coats))[:2]
 
         def pair(hue: float) -> tuple[Floats, Floats]:
@@ -142,7 +142,7 @@ class Studio:
         skin: Skin | None = None,
         later: Skin | None = None,
     ) -> Actor:
-        """A figure of the pool on a track, smaller where it would not fit the frame.
+        """A figure of the pool on a track, scaled down if it would not fit the frame.
 
         Its hue, unless a skin is given, is away from the ground's.
         """
@@ -151,7 +151,7 @@ class Studio:
         figure = make_figure(species.parts, self.pool, skin, self.rng, later)
         left, top, right, bottom = figure.box
         tall, wide = bottom - top + species.hover, right - left
-        if self.view == "above":  # it turns to all sides
+        if self.view == "above":  # it rotates in all directions
             tall = wide = 0.85 * max(tall, wide)
         most = min(0.75 * self.size[1] / tall, 0.62 * self.size[0] / wide)
         track = replace(track, size=tuple(min(size, most) for size in track.size))
@@ -183,7 +183,7 @@ class Studio:
         return Track(x, y, zoom, angle)
 
     def scene(self, actors: Sequence[Actor], camera: Track) -> Scene:
-        """The actors before a backdrop."""
+        """The actors in front of a backdrop."""
         plates = [(self._ground(), 1.0)] if self.view == "above" else self._landscape()
         return Scene(self.size, plates, actors, camera)
 
@@ -209,7 +209,7 @@ class Studio:
         return _plate(self._earth(x / grain, y / grain), self._strewn(x, y, 1 / 2800, (10, 34)))
 
     def _landscape(self) -> list[tuple[Image.Image, float]]:
-        """Sky with what stands far away, the middle distance, and the ground."""
+        """Sky with distant props, the middle distance, and the ground."""
         x, y = self._axes()
         depth = y.max() - self.horizon
         rise = np.clip((self.horizon - y) / depth, 0, 1)
@@ -243,7 +243,7 @@ class Studio:
     def _strewn(
         self, x: Floats, y: Floats, density: float, sizes: tuple[float, float]
     ) -> list[Actor]:
-        """Clutter on the ground, so many a pixel, farthest first."""
+        """Clutter on the ground, with a density per pixel, farthest first."""
         places = sorted(self.between(y.min(), y.max()) for _ in range(round(x.size * density)))
         return [
             self.prop(
@@ -256,7 +256,7 @@ class Studio:
 
 
 def _occlusion(studio: Studio, kind: str) -> Scene:
-    """One object passes wholly behind a prop and comes out on the other side."""
+    """One object passes completely behind a prop and reappears on the other side."""
     x, pan = studio.mirrored((-90, -60, 0, 0, 60, 90), (-50, 0, 50))
     y, front = (studio.between(36, 42), 6) if studio.view == "side" else (studio.between(-8, 8), 0)
     hero = studio.actor(kind, 1, Track(x, (y,), (34,), stride=(0, 6)))
@@ -267,7 +267,7 @@ def _occlusion(studio: Studio, kind: str) -> Scene:
 
 
 def _fast(studio: Studio, kind: str) -> Scene:
-    """One object dashes to and fro, a good part of its length between frames."""
+    """One object dashes back and forth, by a large part of its length per frame."""
     (x,) = studio.mirrored((-48, 58, -58, 52))
     y: Keys = (42, 32, 42, 32, 42, 34) if studio.view == "side" else (-26, 24, -6, -26, 8, 26, -18)
     hero = studio.actor(kind, 1, Track(x, y, (42,), stride=(0, 5)))
@@ -276,7 +276,7 @@ def _fast(studio: Studio, kind: str) -> Scene:
 
 
 def _scale(studio: Studio, kind: str) -> Scene:
-    """One object comes near while another of its kind goes away."""
+    """One object approaches while another of its kind moves away."""
     near_x, far_x = studio.mirrored((-52, -30, 8, 24), (46, 56, 62, 66))
     near_y: Keys = (18, 50) if studio.view == "side" else (-30, 0, 14)
     far_y: Keys = (50, 16) if studio.view == "side" else (26, 8, -22)
@@ -286,7 +286,7 @@ def _scale(studio: Studio, kind: str) -> Scene:
 
 
 def _appearance(studio: Studio, kind: str) -> Scene:
-    """One object turns about and changes its coat, and the light goes."""
+    """One object turns around and changes its coat while the light fades."""
     (x,) = studio.mirrored((-40, -6, 34, 8, -26))
     y: Keys = (44, 41) if studio.view == "side" else (-18, 18, 10, -14, -4)
     turn, change = (1, 1, 0.65, 1, 0.75, 1), (0, 0, 0.5, 1, 1)
@@ -299,7 +299,7 @@ def _appearance(studio: Studio, kind: str) -> Scene:
 
 
 def _lookalike(studio: Studio, kind: str) -> Scene:
-    """Two objects among others of their kind and skin, not asked for, that pass close by."""
+    """Two objects among distractors of the same kind and skin that pass close by."""
     x = studio.mirrored((-62, -44, -12), (6, 14, 40), (84, 40, -44), (-100, -88, -58))
     y = (43, 34, 38, 40) if studio.view == "side" else (-26, 26, 2, 30)
     skin = studio.skin(studio.hue + studio.between(0.35, 0.65))

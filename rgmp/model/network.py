@@ -1,4 +1,4 @@
-"""The network of RGMP: a Siamese encoder, a global convolution block, a decoder that refines.
+"""The network of RGMP: a Siamese encoder, a global convolution block, a refining decoder.
 
 Source: facts/rgmp.md, "Network" (paper section 3.1 and the authors' inference code). With a
 `resnet50` backbone of width 64 and a decoder of width 256 it has the authors' 51,518,920
@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from rgmp.config.method import Network
+from rgmp.model.resnet import BasicBlock, Bottleneck, group
 
 STRIDE = 32
-"""Height and width of the network's input are multiples of this."""
+"""The network's input height and width must be multiples of this."""
 
 _BACKBONES: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
     "resnet10": (BasicBlock, (1, 1, 1, 1)),
@@ -30,14 +30,14 @@ _BACKBONES: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int,
 
 
 Reference = tuple[Tensor, Tensor] | None
-"""What is kept of a reference: its share (B, C, h, w) of the global convolution's two branches.
+"""The cached part of a reference: its share (B, C, h, w) of the global convolution's two branches.
 
-None where the network has no reference stream.
+None if the network has no reference stream.
 """
 
 
 class Pyramid(NamedTuple):
-    """What the encoder gives: maps (B, C, H/s, W/s) at strides s = 4, 8, 16, 32."""
+    """The encoder's feature maps (B, C, H/s, W/s) at strides s = 4, 8, 16, 32."""
 
     r2: Tensor
     r3: Tensor
@@ -48,9 +48,8 @@ class Pyramid(NamedTuple):
 class Encoder(nn.Module):
     """A ResNet that takes a mask as a fourth channel; both streams share it.
 
-    Modules are named as torchvision names them, so its ImageNet weights load as they are. Batch
-    norm is frozen, also in training: running statistics are used and the affine parameters do not
-    learn.
+    Modules have torchvision's names, so that its ImageNet weights load unchanged. Batch norm is
+    frozen even in training: running statistics are used and the affine parameters are not learned.
     """
 
     mean: Tensor
@@ -68,7 +67,7 @@ class Encoder(nn.Module):
         self.channels = [block.expansion * p for p in planes]
         inputs = [width, *self.channels[:3]]
         layers = [
-            _layer(block, inputs[i], planes[i], depths[i], 1 if i == 0 else 2) for i in range(4)
+            group(block, inputs[i], planes[i], depths[i], 1 if i == 0 else 2) for i in range(4)
         ]
         self.layer1, self.layer2, self.layer3, self.layer4 = layers
         for module in self.modules():
@@ -101,34 +100,6 @@ class Encoder(nn.Module):
         return Pyramid(r2, r3, r4, self.layer4(r4))
 
 
-class Projection(nn.Conv2d):
-    """A strided 1x1 convolution, computed as one of stride 1 on the pixels that the stride leaves.
-
-    The same products and the same `state_dict`. With channels last, oneDNN's own strided kernel
-    writes beyond its workspace in the backward pass where there are fewer input channels than the
-    CPU's vectors hold (8 with AVX2, 16 with AVX-512): crashes, and at times gradients that are
-    wrong in silence (uxlfoundation/oneDNN issue 6035).
-    """
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that nn.Conv2d gives it
-        """Map (B, inputs, H, W) to (B, outputs, ceil(H / stride), ceil(W / stride))."""
-        down, right = self.stride
-        return F.conv2d(input[..., ::down, ::right], self.weight, self.bias)
-
-
-def _layer(
-    block: type[BasicBlock] | type[Bottleneck], inputs: int, planes: int, depth: int, stride: int
-) -> nn.Sequential:
-    """One of the four groups of residual blocks, as torchvision builds them."""
-    outputs = planes * block.expansion
-    shortcut = None
-    if stride != 1 or inputs != outputs:
-        convolution = Projection(inputs, outputs, 1, stride=stride, bias=False)
-        shortcut = nn.Sequential(convolution, nn.BatchNorm2d(outputs))
-    first = block(inputs, planes, stride, shortcut)
-    return nn.Sequential(first, *(block(outputs, planes) for _ in range(depth - 1)))
-
-
 def _conv3(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 
@@ -151,8 +122,8 @@ class GlobalConvolution(nn.Module):
     """Match target and reference over a 7x7 window by two separable branches (Peng et al. 2017).
 
     The first convolution of each branch is linear in concat(target, reference), so it is the sum of
-    what the target's half of its kernel gives and what the reference's half gives. The latter is
-    computed once a video (`reference`).
+    the target's and the reference's half of its kernel. The latter is computed once per video
+    (`reference`).
     """
 
     def __init__(self, inputs: int, width: int, kernel: int = 7) -> None:
@@ -181,7 +152,7 @@ class GlobalConvolution(nn.Module):
         return column, row
 
     def forward(self, target: Tensor, reference: Reference) -> Tensor:
-        """Join target features (B, inputs, h, w) with the reference's share, if there is one."""
+        """Combine target features (B, inputs, h, w) with the reference's share, if any."""
         column, row = (
             F.conv2d(target, conv.weight[:, : self.inputs], conv.bias, padding=conv.padding)
             for conv in (self.column1, self.row1)
@@ -202,16 +173,16 @@ class Refine(nn.Module):
         self.residual = Residual(width)
 
     def forward(self, finer: Tensor, coarser: Tensor) -> Tensor:
-        """Join finer (B, inputs, 2h, 2w) and coarser (B, width, h, w): (B, width, 2h, 2w)."""
+        """Combine finer (B, inputs, 2h, 2w) and coarser (B, width, h, w): (B, width, 2h, 2w)."""
         joined: Tensor = self.skip_residual(self.skip(finer)) + upsample(coarser, 2)
         refined: Tensor = self.residual(joined)
         return refined
 
 
 class Decoder(nn.Module):
-    """Global convolution, three refinements, a head of two channels at each of four strides.
+    """Global convolution, three refinements, a two-channel head at each of four strides.
 
-    At inference only the head at stride 4 is used; a training may have a loss on the others too.
+    Inference uses only the head at stride 4; training may have a loss on the others too.
     """
 
     def __init__(self, channels: list[int], width: int) -> None:
@@ -223,7 +194,7 @@ class Decoder(nn.Module):
         self.head5, self.head4, self.head3, self.head2 = (_conv3(width, 2) for _ in range(4))
 
     def forward(self, target: Pyramid, reference: Reference, heads: int) -> list[Tensor]:
-        """Logits (B, 2, H, W) of background and foreground, of so many heads, the finest first."""
+        """Logits (B, 2, H, W) of background and foreground, from `heads` heads, finest first."""
         m5 = self.global_convolution(target.r5, reference)
         m4 = self.refine4(target.r4, m5)
         m3 = self.refine3(target.r3, m4)
@@ -241,7 +212,7 @@ def upsample(x: Tensor, factor: int) -> Tensor:
 
 
 class RGMP(nn.Module):
-    """The whole network, as `settings` describe it."""
+    """The complete network described by `settings`."""
 
     def __init__(self, settings: Network) -> None:
         super().__init__()
@@ -250,7 +221,7 @@ class RGMP(nn.Module):
         self.decoder = Decoder(self.encoder.channels, settings.decoder_width)
 
     def reference(self, frame: Tensor, mask: Tensor) -> Reference:
-        """What the network keeps of the reference frame (B, 3, H, W) and its mask (B, 1, H, W)."""
+        """The `Reference` of a frame (B, 3, H, W) and its mask (B, 1, H, W)."""
         if self.settings.reference == "none":
             return None
         return self.decoder.global_convolution.reference(self.encoder(frame, mask).r5)
@@ -260,14 +231,13 @@ class RGMP(nn.Module):
     ) -> tuple[Tensor, Reference]:
         """Logits (B, 2, H, W) of background and foreground, and the next frame's reference.
 
-        That is the one given, unless the reference is `rolling`: then it is this frame as the
-        encoder saw it, with its previous mask (facts/rgmp.md, "Training": the loop the notes
-        quote).
+        That is the given one, unless the reference is `rolling`: then it is this frame as encoded,
+        with its previous mask (facts/rgmp.md, "Training": the loop that the notes quote).
 
         Args:
             frame: float (B, 3, H, W), RGB in [0, 1], H and W multiples of 32; or B = 1.
-            previous_mask: float (B, 1, H, W), the soft mask of the frame before, in [0, 1].
-            reference: of `self.reference` or of the frame before, with the same B.
+            previous_mask: float (B, 1, H, W), the soft mask of the previous frame, in [0, 1].
+            reference: from `self.reference` or from the previous frame, with the same B.
         """
         logits, reference = self.heads(frame, previous_mask, reference, 1)
         return logits[0], reference
@@ -275,7 +245,7 @@ class RGMP(nn.Module):
     def heads(
         self, frame: Tensor, previous_mask: Tensor, reference: Reference, count: int
     ) -> tuple[list[Tensor], Reference]:
-        """As `forward`, with the logits of `count` heads, the finest first."""
+        """Like `forward`, with the logits of `count` heads, finest first."""
         if not self.settings.previous_mask:
             previous_mask = torch.zeros_like(previous_mask)
         target = self.encoder(frame, previous_mask)
@@ -287,14 +257,14 @@ class RGMP(nn.Module):
 
 @torch.no_grad()
 def folded(network: RGMP) -> RGMP:
-    """A copy that computes the same with fewer operations, for inference alone.
+    """A copy that computes the same with fewer operations, for inference only.
 
-    A frozen batch norm is linear, so it goes into the convolution before it. The parameters have
-    other names then: the copy's `state_dict` is no checkpoint.
+    A frozen batch norm is linear, so it is folded into the preceding convolution. This renames
+    parameters: the copy's `state_dict` is not a checkpoint.
     """
     network = copy.deepcopy(network).eval()
     encoder, norm = network.encoder, network.encoder.bn1
-    # both are added before the norm: it scales the two, and shifts their sum by the bias of one
+    # their sum is normalised: the norm scales both, and shifts the sum by the bias of one
     gain = norm.weight / torch.sqrt(cast(Tensor, norm.running_var) + norm.eps)
     encoder.conv1.weight *= gain[:, None, None, None]
     encoder.conv1_mask = fuse_conv_bn_eval(encoder.conv1_mask, norm)
@@ -307,12 +277,13 @@ def folded(network: RGMP) -> RGMP:
 
 def _fold_block(block: BasicBlock | Bottleneck) -> None:
     for name, convolution in list(block.named_children()):
-        if name.startswith("conv"):
-            norm = name.replace("conv", "bn")
-            setattr(block, name, fuse_conv_bn_eval(convolution, getattr(block, norm)))
-            setattr(block, norm, nn.Identity())
+        if isinstance(convolution, nn.Conv2d):
+            its_norm = name.replace("conv", "bn")
+            setattr(block, name, fuse_conv_bn_eval(convolution, getattr(block, its_norm)))
+            setattr(block, its_norm, nn.Identity())
     if block.downsample is not None:
-        block.downsample = nn.Sequential(fuse_conv_bn_eval(*block.downsample))
+        projection, norm = cast("tuple[nn.Conv2d, nn.BatchNorm2d]", block.downsample)
+        block.downsample = nn.Sequential(fuse_conv_bn_eval(projection, norm))
 
 
 @contextmanager
@@ -329,11 +300,11 @@ def _averaging(norms: list[nn.BatchNorm2d]) -> Iterator[None]:
 
 @torch.no_grad()
 def calibrate(norms: list[nn.BatchNorm2d], forward: Callable[[], object]) -> None:
-    """Give frozen batch norms without pretrained statistics those of the data that `forward` feeds.
+    """Set the statistics of frozen, not pretrained batch norms from the data that `forward` feeds.
 
-    Frozen at its initial values, a batch norm is the identity, and a deep encoder that starts from
-    nothing has maps that grow from block to block. The paper starts from ImageNet and needs none of
-    this.
+    A batch norm frozen at its initial values is the identity, and the activations of a deep,
+    randomly initialised encoder then grow from block to block. The paper starts from ImageNet and
+    does not need this.
     """
     with _averaging(norms):
         forward()

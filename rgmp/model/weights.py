@@ -1,8 +1,8 @@
-"""Weights: ours, the authors' released file, and an encoder's ImageNet initialisation.
+"""Weights: rgmp files, the authors' released file, and an encoder's ImageNet initialisation.
 
-Ours is one safetensors file whose metadata carry the network's settings, so that it runs alone.
-Nothing here unpickles code: `torch.load` is called with `weights_only=True`. Weights of half,
-bfloat16 and double precision become single.
+An rgmp file is a self-contained safetensors file whose metadata hold the network's settings.
+Nothing here unpickles code: `torch.load` is called with `weights_only=True`. Weights in half,
+bfloat16 and double precision are converted to single.
 """
 
 import json
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from rgmp.config.method import Network
 from rgmp.errors import UserError
 from rgmp.model.network import RGMP
-from rgmp.runtime.files import appearing, require_regular
+from rgmp.runtime.files import atomic_path, require_regular
 
 _METADATA = "rgmp"
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
@@ -39,29 +39,29 @@ _RELEASED_NAMES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"^decoder\.refine(\d)\.residual\.conv(\d)\.", r"Decoder.RF\1.convMM\2."),
     (r"^decoder\.head(\d)\.", r"Decoder.pred\1."),
 ]
-"""Our names and the authors' (facts/rgmp.md, "Released checkpoint"); the first that fits counts."""
+"""Our names and the authors' (facts/rgmp.md, "Released checkpoint"); the first match counts."""
 
 
 def save(path: Path, network: RGMP, metadata: Mapping[str, str]) -> None:
-    """Write the network's weights and settings to `path`, whole or not at all."""
+    """Write the network's weights and settings to `path` atomically."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     settings = network.settings.model_dump_json(exclude={"initial_weights"})
     # one key: safetensors writes several in an order that changes from run to run
     described = json.dumps({**metadata, "network": settings}, sort_keys=True)
     content = safetensors.torch.save(tensors, metadata={_METADATA: described})
-    with appearing(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
 def load(path: Path) -> tuple[RGMP, dict[str, str]]:
-    """Read a network from our file or from the authors' released one, on the CPU, in eval mode.
+    """Read a network from an rgmp file or the authors' release, on the CPU, in eval mode.
 
     Returns:
-        The network, and the metadata that were saved with it; none with the authors'.
+        The network, and the metadata saved with it; empty for the authors' file.
 
     Raises:
-        UserError: the file is missing or is neither, a key is missing, surplus or misshapen, or a
-            weight is no finite number.
+        UserError: the file is missing or neither, a key is missing, unexpected or of the wrong
+            shape, or a weight is not finite.
     """
     require_regular(path, "train first, or name other weights")
     ours = _read_ours(path)
@@ -70,7 +70,9 @@ def load(path: Path) -> tuple[RGMP, dict[str, str]]:
         state = read_state_dict(path)
         released = {key.removeprefix("module."): value for key, value in state.items()}
         if len(released) < len(state):
-            raise UserError(f"{path}: is no RGMP: a key stands there with and without module.")
+            raise UserError(
+                f"{path}: not RGMP weights: a key appears both with and without the prefix module."
+            )
         network = _filled(Network(), released, path, _released_name)
     else:
         metadata, tensors = ours
@@ -79,33 +81,33 @@ def load(path: Path) -> tuple[RGMP, dict[str, str]]:
 
 
 def load_imagenet(network: RGMP, path: Path) -> tuple[list[nn.BatchNorm2d], list[str]]:
-    """Initialise the encoder from a torchvision ResNet's `state_dict`, as far as the file goes.
+    """Initialise the encoder from a torchvision ResNet's `state_dict`, possibly a partial one.
 
     Returns:
-        The encoder's batch norms whose statistics the file does not have, and the names of the
-        modules that it does not have, for the log.
+        The encoder's batch norms whose statistics are missing from the file, and the names of the
+        missing modules, for the log.
 
     Raises:
-        UserError: the file is missing, is no `state_dict`, is another network's, or has nothing; or
-            a weight is no finite number.
+        UserError: the file is missing, not a `state_dict`, another network's, or empty; or a weight
+            is not finite.
     """
     tensors = read_state_dict(path)
     encoder = network.encoder
     own = encoder.state_dict()
     found = {key: value for key, value in tensors.items() if key in own}
     if "conv1.weight" not in found:
-        raise UserError(f"{path}: has no conv1.weight; name a torchvision ResNet's state_dict")
+        raise UserError(f"{path}: missing key conv1.weight; name a torchvision ResNet's state_dict")
     surplus = [key for key in tensors if key not in own and not key.startswith("fc.")]
     if surplus:
         raise UserError(
-            f"{path}: has {surplus[0]}, a {network.settings.backbone} has not; name weights of "
+            f"{path}: unexpected key {surplus[0]} for {network.settings.backbone}; name weights of "
             "that backbone"
         )
     for key, value in found.items():
         if value.shape != own[key].shape:
             raise UserError(
-                f"{path}: {key} is {_shape(value)}, a {network.settings.backbone} of width "
-                f"{network.settings.width} has {_shape(own[key])}; name weights of that backbone"
+                f"{path}: {key} has shape {_shape(value)}, {network.settings.backbone} of width "
+                f"{network.settings.width} needs {_shape(own[key])}; name weights of that backbone"
             )
     _require_finite(found, path)
     encoder.load_state_dict(found, strict=False)
@@ -120,7 +122,7 @@ def load_imagenet(network: RGMP, path: Path) -> tuple[list[nn.BatchNorm2d], list
 
 
 def problems_of(path: Path) -> Iterator[str]:
-    """Load a trained network and yield what is wrong with its file."""
+    """Load a trained network and yield the problems of its file."""
     try:
         load(path)
     except UserError as error:
@@ -128,7 +130,7 @@ def problems_of(path: Path) -> Iterator[str]:
 
 
 def problems_of_imagenet(path: Path, settings: Network) -> Iterator[str]:
-    """Initialise the encoder of such a network and yield what is wrong with the file."""
+    """Initialise the encoder of such a network and yield the problems of the file."""
     try:
         load_imagenet(RGMP(settings), path)
     except UserError as error:
@@ -136,7 +138,7 @@ def problems_of_imagenet(path: Path, settings: Network) -> Iterator[str]:
 
 
 def _read_ours(path: Path) -> tuple[dict[str, str], dict[str, Tensor]] | None:
-    """Our metadata and tensors; None where the file is no safetensors at all."""
+    """Metadata and tensors of an rgmp file; None if the file is not safetensors."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -149,7 +151,9 @@ def _read_ours(path: Path) -> tuple[dict[str, str], dict[str, Tensor]] | None:
         described = None
     known = isinstance(described, dict) and all(isinstance(v, str) for v in described.values())
     if not known or "network" not in described:
-        raise UserError(f"{path}: a safetensors file without a network's settings; not one of ours")
+        raise UserError(
+            f"{path}: a safetensors file without network settings; allowed: one written by rgmp"
+        )
     return described, tensors
 
 
@@ -158,45 +162,47 @@ def _settings(text: str, path: Path) -> Network:
         return Network.model_validate_json(text)
     except ValidationError as error:
         raise UserError(
-            f"{path}: the network's settings in it are not those of this version; train again"
+            f"{path}: its network settings do not fit this version; train again"
         ) from error
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read a `state_dict` as PyTorch pickles it, nothing but plain tensors in it.
+    """Read a pickled PyTorch `state_dict` that contains only plain tensors.
 
     Raises:
-        UserError: the file is missing or is none.
+        UserError: the file is missing or not a `state_dict`.
     """
     size = require_regular(path, "name a PyTorch state_dict").st_size
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as content:
                 if sum(entry.file_size for entry in content.infolist()) > size:
-                    raise ValueError("it is compressed, and PyTorch compresses nothing")
-        with warnings.catch_warnings():  # what is wrong is said once, and what is right not at all
+                    raise ValueError("it is compressed, which PyTorch never does")
+        with warnings.catch_warnings():  # errors are reported once, below
             warnings.simplefilter("ignore")
             value = torch.load(path, map_location="cpu", weights_only=True)
     except PermissionError as error:
-        raise UserError(f"{path}: no weights file to be read ({error.strerror})") from error
-    except Exception as error:  # broken bytes lead an unpickler to raise nearly anything
         raise UserError(
-            f"{path}: is no weights file; allowed: our .safetensors or a PyTorch state_dict"
+            f"{path}: cannot be read ({error.strerror}); name a readable weights file"
+        ) from error
+    except Exception as error:  # on corrupt data an unpickler may raise nearly anything
+        raise UserError(
+            f"{path}: not a weights file; allowed: rgmp's .safetensors or a PyTorch state_dict"
         ) from error
     if not isinstance(value, dict) or not all(
         isinstance(k, str) and isinstance(v, Tensor) and _is_plain(v) for k, v in value.items()
     ):
-        raise UserError(f"{path}: is no state_dict (names to plain tensors)")
+        raise UserError(f"{path}: not a state_dict; allowed: a mapping of names to plain tensors")
     return value
 
 
 def _is_plain(tensor: Tensor) -> bool:
-    """Whether its numbers lie in memory, one after the other."""
+    """Whether it is dense, strided and holds data."""
     return tensor.layout == torch.strided and not tensor.is_nested and not tensor.is_meta
 
 
 def _released_name(key: str) -> str:
-    """What the authors call one of our tensors."""
+    """The authors' name of one of our tensors."""
     for pattern, replacement in _RELEASED_NAMES:
         key, found = re.subn(pattern, replacement, key)
         if found:
@@ -207,30 +213,30 @@ def _released_name(key: str) -> str:
 def _filled(
     settings: Network, tensors: Mapping[str, Tensor], path: Path, name: Callable[[str], str] = str
 ) -> RGMP:
-    """A network with the weights of a file, which has every key, no other, and their shapes.
+    """Build a network from a file's tensors, which must match its keys and shapes exactly.
 
     Args:
         settings: of the network.
         tensors: of the file.
-        path: of the file, for the refusal.
-        name: what the file calls one of the network's tensors.
+        path: of the file, for error messages.
+        name: maps a tensor's name in the network to that in the file.
 
     Raises:
-        UserError: the file has not, or not the numbers that weights are.
+        UserError: they do not match, or a weight is not finite.
     """
     try:
-        with torch.device("meta"):  # settings may ask for more memory than there is
+        with torch.device("meta"):  # settings may ask for more memory than exists
             expected = {name(key): value for key, value in RGMP(settings).state_dict().items()}
-    except (RuntimeError, TypeError) as error:  # more than there can be
-        raise UserError(f"{path}: is no RGMP: no network has its width; train again") from error
-    # PyTorch counted no batches before 0.4.1, and a frozen norm has no use for the count
+    except (RuntimeError, TypeError) as error:  # too large to represent
+        raise UserError(f"{path}: not RGMP weights: impossible width; train again") from error
+    # before 0.4.1 PyTorch did not count batches, and a frozen norm does not use the count
     missing = [k for k in expected if k not in tensors and not _is_count(k)]
     surplus = [k for k in tensors if k not in expected]
     misshapen = [k for k, v in expected.items() if k in tensors and tensors[k].shape != v.shape]
     for what, keys in (("missing", missing), ("surplus", surplus), ("misshapen", misshapen)):
         if keys:
             more = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
-            raise UserError(f"{path}: is no RGMP: {what} key {keys[0]}{more}")
+            raise UserError(f"{path}: not RGMP weights: {what} key {keys[0]}{more}")
     _require_finite(tensors, path)
     network = RGMP(settings)
     own = {name(key): value for key, value in network.state_dict().items()}
@@ -240,21 +246,23 @@ def _filled(
 
 
 def _require_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse what would be computed with in silence, and mean nothing.
+    """Reject weights that would silently give meaningless results.
 
     Raises:
-        UserError: a tensor, other than a count, is of no floating type of 16 bits or more, or one
-            of its numbers is not finite in single precision.
+        UserError: a tensor other than a count is not a float of at least 16 bits, or a value is not
+            finite in single precision.
     """
     for key, value in tensors.items():
         if _is_count(key):
             continue
         if value.dtype not in _FLOATS:
             allowed = ", ".join(_bare(dtype) for dtype in _FLOATS)
-            raise UserError(f"{path}: {key} is {_bare(value.dtype)}; allowed: {allowed}")
+            raise UserError(f"{path}: {key} has dtype {_bare(value.dtype)}; allowed: {allowed}")
         if key.endswith("running_var") and (value < 0).any():
-            raise UserError(f"{path}: {key} has a variance below 0; name other weights")
-        ends = torch.stack(value.aminmax())  # NaN is either's; far faster than asking every number
+            raise UserError(f"{path}: {key} has a negative variance; name other weights")
+        ends = torch.stack(
+            value.aminmax()
+        )  # NaN propagates to both; far faster than testing every value
         if not ends.float().isfinite().all():
             raise UserError(
                 f"{path}: {key} is not finite everywhere (NaN or infinity); name other weights"
@@ -270,4 +278,4 @@ def _is_count(key: str) -> bool:
 
 
 def _shape(tensor: Tensor) -> str:
-    return "x".join(str(n) for n in tensor.shape)
+    return str(tuple(tensor.shape))

@@ -1,4 +1,4 @@
-"""The code that a job ran: commit, sources, versions of packages."""
+"""The code that a job ran: commit, sources, package versions."""
 
 import ast
 import importlib.metadata
@@ -23,7 +23,7 @@ from rgmp.runtime.files import (
 
 
 class Code(TypedDict):
-    """Which code ran."""
+    """The code that ran."""
 
     commit: str | None  # None: not run from a git checkout of this project
     dirty: bool | None  # changed or untracked files in the checkout; ignored ones do not count
@@ -32,7 +32,7 @@ class Code(TypedDict):
 
 
 def running_code() -> Code:
-    """The code as it is on the disk now."""
+    """The code as it is on disk now."""
     package = _package()
     commit, dirty = _commit(package)
     lock = package.parent / "requirements.lock"
@@ -41,16 +41,16 @@ def running_code() -> Code:
 
 
 def sources_of(*modules: str) -> str:
-    """SHA-256 of the text that a job rests on, wherever the package lies (`source_files`)."""
+    """SHA-256 of the sources that a job depends on (`source_files`), wherever the package is."""
     package = _package()
     files = source_files(*modules)
     return digest_of({str(path.relative_to(package)): digest_of_file(path) for path in files})
 
 
 def source_files(*modules: str) -> list[Path]:
-    """Modules, what they import of this package, and the data files beside any of them.
+    """Modules, everything they import from this package, and data files next to any of them.
 
-    Imports count at the top of a file as in a function.
+    Imports inside functions count too.
 
     Args:
         modules: such as `rgmp.evaluation.scoring`.
@@ -77,7 +77,7 @@ def _package() -> Path:
 
 
 def _file_of(module: str) -> Path | None:
-    """The file of one of our modules; None for a room, for what is in a module, for others."""
+    """The file of one of our modules; None for a package, for a module's member, for others."""
     path = _package().parent / f"{module.replace('.', '/')}.py"
     if path.is_file():
         return path
@@ -88,9 +88,9 @@ def _file_of(module: str) -> Path | None:
 
 @cache
 def _imported_by(file: Path) -> tuple[str, ...]:
-    """Every name that a file imports of this package, and what it might be a part of.
+    """Every name that a file imports from this package, and the modules it may belong to.
 
-    Kept, for the rules of the workflow rest on the same modules several times over.
+    Cached, because the workflow's rules depend on the same modules many times.
     """
     return tuple(_imports(ast.parse(file.read_text(encoding="utf-8"))))
 
@@ -112,9 +112,9 @@ def package_sources() -> str:
 
 
 def _commit(package: Path) -> tuple[str | None, bool | None]:
-    """The commit and dirty flag of the checkout that `package` is part of, or None twice.
+    """The commit and dirty flag of the checkout that contains `package`, or None twice.
 
-    A package installed under another project's checkout (its .venv) is no part of that.
+    A package installed inside another project's checkout (its .venv) is not part of it.
     """
     if _git(package, "ls-files", "__init__.py") in {None, ""}:
         return None, None
@@ -127,10 +127,10 @@ def _commit(package: Path) -> tuple[str | None, bool | None]:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints, or None where it is absent, fails or does not answer."""
-    # no optional locks: jobs run side by side, and a commit may be in progress beside them
+    """The output of git, or None if it is absent, fails or times out."""
+    # no optional locks: other jobs, or a commit, may run at the same time
     command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
-    hook = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}  # set when a git hook is what runs us
+    hook = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}  # set if a git hook runs us
     environment = {key: value for key, value in os.environ.items() if key not in hook}
     try:
         done = subprocess.run(
@@ -145,7 +145,7 @@ _PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pillow", "pandas", "snak
 
 
 def package_versions() -> dict[str, str]:
-    """The installed versions of this package, of Python, and of what results depend on."""
+    """The versions of this package, of Python, and of the packages that results depend on."""
     versions = {"rgmp": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         try:

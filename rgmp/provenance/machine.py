@@ -1,4 +1,4 @@
-"""The machine that a job ran on, and the flags on which the bits of its results depend."""
+"""The machine that a job ran on, and the flags that decide the bits of its results."""
 
 import os
 import platform
@@ -13,27 +13,26 @@ import psutil
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 
-class Machine(TypedDict):
-    """Where it ran."""
+class MachineInfo(TypedDict):
+    """The machine of a job."""
 
     system: str
     cpu: str
     cores: int
     memory_bytes: int
-    gpu: str | None  # None: the job used no GPU, whether or not there is one
+    gpu: str | None  # None: the job used no GPU, even if there is one
     driver: str | None
 
 
-def device_name() -> str:
-    """What the job computed on: its GPU, or the CPU."""
-    machine = this_machine()
+def device_of(machine: MachineInfo) -> str:
+    """The device that a job computed on: its GPU, or the CPU."""
     return machine["gpu"] or machine["cpu"]
 
 
-def this_machine() -> Machine:
-    """The machine of this process, with the GPU that it has used, if any."""
+def this_machine() -> MachineInfo:
+    """This machine, with the GPU that the process has used, if any."""
     gpu = _gpu()
-    return Machine(
+    return MachineInfo(
         system=platform.platform(),
         cpu=_cpu(),
         cores=os.cpu_count() or 1,
@@ -53,7 +52,7 @@ def _cpu() -> str:
 
 
 def _torch() -> Any:
-    """Torch where the job has imported it, else None: a record does not wait seconds for it."""
+    """The torch module if the job has imported it, else None: importing it takes seconds."""
     return sys.modules.get("torch")
 
 
@@ -75,7 +74,7 @@ def _driver() -> str | None:
 
 
 def determinism() -> dict[str, bool | int | str | None]:
-    """The settings of torch that decide the last bits; empty where torch is not imported."""
+    """The torch settings that decide the last bits; empty if torch is not imported."""
     torch = _torch()
     if torch is None:
         return {}
@@ -93,7 +92,7 @@ def determinism() -> dict[str, bool | int | str | None]:
 
 
 def _or_mixed(ask: Callable[[], bool | str]) -> bool | str:
-    """What torch answers; it refuses where both its old and its new interface have set TF32."""
+    """Torch's answer, or "mixed": it raises if both its interfaces have set TF32."""
     try:
         return ask()
     except RuntimeError:
@@ -101,12 +100,12 @@ def _or_mixed(ask: Callable[[], bool | str]) -> bool | str:
 
 
 def peak_memory() -> int:
-    """Largest memory of this process until now, without its workers: bytes."""
+    """Peak memory of this process so far, without its workers: bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB
 
 
 def peak_gpu_memory() -> int | None:
-    """Largest memory of tensors on the GPU until now: bytes; None where none was used."""
+    """Peak memory of tensors on the GPU so far: bytes; None if no GPU was used."""
     gpu = _gpu()
     return None if gpu is None else int(_torch().cuda.max_memory_allocated(gpu))

@@ -1,4 +1,4 @@
-"""Provenance: every job writes one JSON that says what it was, from what, with what, on what.
+"""Provenance: every job writes one JSON file with its settings, inputs, code and machine.
 
     with recording(path, kind="train", name=name, ...) as record:
         ...
@@ -24,7 +24,13 @@ from typing_extensions import TypedDict
 from rgmp.config.load import require_shape
 from rgmp.errors import UserError
 from rgmp.provenance.code import Code, package_versions, running_code
-from rgmp.provenance.machine import Machine, determinism, peak_gpu_memory, peak_memory, this_machine
+from rgmp.provenance.machine import (
+    MachineInfo,
+    determinism,
+    peak_gpu_memory,
+    peak_memory,
+    this_machine,
+)
 from rgmp.runtime.files import (
     files_below,
     read_json,
@@ -36,7 +42,7 @@ Value = float | int | str | None
 
 
 class Record(TypedDict):
-    """What a record's file holds."""
+    """The content of a record file."""
 
     kind: str  # the `rgmp` command
     name: str  # the record's path under records/, without .json
@@ -45,15 +51,15 @@ class Record(TypedDict):
     seed: int | None
     stage: str | None
     benchmark: str | None
-    identity: str | None  # of a training; of the last one behind masks, scores and speed
+    identity: str | None  # of a training run; of the last one behind masks, scores and speed
     config: dict[str, Any]
     inputs: dict[str, str]  # SHA-256 of data (their manifest), weights, masks, ...
     results: dict[str, Value]
-    outputs: dict[str, str]  # SHA-256 of what was made, by path
+    outputs: dict[str, str]  # SHA-256 of outputs, by path
     command: list[str]
     code: Code
     versions: dict[str, str]
-    machine: Machine
+    machine: MachineInfo
     determinism: dict[str, bool | int | str | None]
     started: str  # UTC, ISO 8601
     wall_seconds: float
@@ -63,7 +69,7 @@ class Record(TypedDict):
 
 @dataclass(frozen=True)
 class Draft:
-    """What a job adds to its record while it runs; numbers that are not finite become null."""
+    """What a job adds to its record while it runs; non-finite numbers become null."""
 
     inputs: dict[str, str]
     results: dict[str, Value] = field(default_factory=dict)
@@ -85,27 +91,27 @@ def recording(
     config: Mapping[str, Any] | None = None,
     inputs: Mapping[str, str] | None = None,
 ) -> Iterator[Draft]:
-    """Run a job's block and, where it ends well, write its record to `path`.
+    """Run a job's block and, if it succeeds, write its record to `path`.
 
     Args:
-        path: the record's file; None: nothing is written.
+        path: the record's file; None writes nothing.
         kind: the `rgmp` command that runs.
         name: what the job makes, as a path under the study's folder without its suffix.
-        study: the study, where the job belongs to one.
-        variant: the variant; a shared training names the first that needs it.
+        study: the study, if the job belongs to one.
+        variant: the variant; for a shared training run, the first that needs it.
         seed: the seed, of training or of rendering.
         stage: `pretrain` or `finetune`.
         benchmark: `davis2016` or `davis2017`.
-        identity: of a training; of the last training behind masks, scores and speed.
+        identity: of a training run; of the last one behind masks, scores and speed.
         config: the resolved settings, JSON values only.
-        inputs: digests of what is read; more can be added to the draft.
+        inputs: digests of inputs; more can be added to the draft.
 
     Yields:
         the draft, whose `results`, `outputs` and `inputs` the block fills.
     """
     draft = Draft(inputs=dict(inputs or {}))
     started, clock = datetime.now(UTC), time.perf_counter()
-    code = running_code()  # now: an editor may change it while the job runs
+    code = running_code()  # now, because it may be edited while the job runs
     yield draft
     if path is None:
         return
@@ -136,10 +142,10 @@ def recording(
 
 
 def require_place(path: Path) -> None:
-    """Prove before a job that its record can be written, in place of nothing but a record.
+    """Check before a job that its record can be written and replaces at most a record.
 
     Raises:
-        UserError: it cannot, or another file is there.
+        UserError: it cannot, or another file exists there.
     """
     require_target(path)
     if path.exists() and path.stat().st_size:
@@ -147,25 +153,25 @@ def require_place(path: Path) -> None:
             read(path)
         except UserError as error:
             raise UserError(
-                f"{path}: is there already, and is no record; name another file, or remove it"
+                f"{path}: already exists and is not a record; name another file, or remove it"
             ) from error
 
 
 def read_all(folder: Path) -> list[Record]:
-    """Every record of a study's folder, sorted by name; those being written are left out.
+    """Every record of a study folder, sorted by name, except those being written.
 
     Raises:
-        UserError: one of them is no JSON, or no record.
+        UserError: one of them is not valid JSON, or not a record.
     """
     whole = files_below(folder / "records", "*.json")
     return sorted(map(read, whole), key=lambda record: record["name"])
 
 
 def read(path: Path) -> Record:
-    """One record.
+    """Read one record.
 
     Raises:
-        UserError: it is missing, no JSON, or no record.
+        UserError: it is missing, not valid JSON, or not a record.
     """
     value = read_json(path)
     require_shape(_RECORD, value, path, "a record of a job", "remove it and run the job again")

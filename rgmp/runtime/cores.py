@@ -1,4 +1,4 @@
-"""What of the machine this process may use, and what others take of it."""
+"""The CPU cores that this process may use, and how busy other processes keep them."""
 
 import math
 import os
@@ -9,29 +9,29 @@ from pathlib import Path
 import psutil
 
 BUSY = 0.05
-"""The share of its cores from which on a machine is too busy for a speed measured there."""
+"""Share of cores used by others above which a machine is too busy to measure speed."""
 
 
 _CGROUP, _CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 def usable_cores() -> int:
-    """Cores that this process may use: its affinity, and its share of them where that is limited.
+    """Cores that this process may use: its CPU affinity, or its CPU quota if that is lower.
 
-    A container's or a batch job's limit counts; `os.cpu_count` knows of neither.
+    This respects the limits of containers and batch jobs, which `os.cpu_count` ignores.
     """
     return max(math.floor(min(len(_allowed()), _quota())), 1)
 
 
 def _allowed() -> set[int]:
-    """The numbers of the cores that the scheduler may put this process on."""
+    """The indices of the cores that this process may be scheduled on."""
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
 
 
 def _quota() -> float:
-    """Cores' worth of time that this process's control groups grant it; infinite: no limit."""
+    """The CPU quota of this process's control groups, in cores; infinite if unlimited."""
     least = math.inf
     with suppress(OSError, ValueError):
         (own,) = (
@@ -42,25 +42,25 @@ def _quota() -> float:
         for group in (_CGROUPS / own, *(_CGROUPS / own).parents):
             with suppress(OSError, ValueError):
                 limit, period = (group / "cpu.max").read_text(encoding="utf-8").split()
-                least = min(least, int(limit) / int(period))  # "max" is no number: no limit
+                least = min(least, int(limit) / int(period))  # "max" is not a number: no limit
     return least
 
 
 class Watch:
-    """Measures what others take of the cores that this process may use, from its making on.
+    """Measures how much others use of the cores that this process may use, since its creation.
 
-    Others are all processes but this one and its children, and, on a virtual machine, the other
-    machines on its host where it is told of them. What they do on a GPU is not seen.
+    Others are all processes except this one and its children and, on a virtual machine, its host's
+    other machines if their time is reported. Work on a GPU is not seen.
     """
 
     def __init__(self) -> None:
-        """Start to measure."""
+        """Start measuring."""
         self._start = time.monotonic(), _busy(), _own()
 
     def others_share(self) -> float:
-        """What others took until now, as a share of the cores: 0 to 1.
+        """The share of the cores that others have used so far: 0 to 1.
 
-        It is counted in ticks of a hundredth of a second: over less than a second it is a guess.
+        Its clock ticks every hundredth of a second: over less than a second it is inaccurate.
         """
         began, busy, own = self._start
         whole = (time.monotonic() - began) * len(_allowed())
@@ -69,9 +69,9 @@ class Watch:
 
 
 def _busy() -> float:
-    """Seconds of work on the cores since the machine started; of a guest's, those withheld too."""
+    """Busy seconds of the cores since boot, including those stolen from a virtual machine."""
     every, allowed = psutil.cpu_times(percpu=True), _allowed()
-    # a guest's time is counted as its host process's too
+    # a guest's time is also counted as its host process's
     idle = ("idle", "iowait", "guest", "guest_nice")
     return sum(
         sum(seconds for kind, seconds in times._asdict().items() if kind not in idle)
@@ -81,11 +81,11 @@ def _busy() -> float:
 
 
 def _own() -> float:
-    """Seconds of work of this process and its children, those that have ended among them."""
+    """CPU seconds of this process and its children, including those that have ended."""
     seconds = 0.0
     process = psutil.Process()
     for member in (process, *process.children(recursive=True)):
-        with suppress(psutil.Error):  # it has ended: its parent has its time
+        with suppress(psutil.Error):  # it has ended: its time is counted in its parent
             used = member.cpu_times()
             seconds += used.user + used.system + used.children_user + used.children_system
     return seconds

@@ -1,4 +1,4 @@
-"""Where to compute: the CPU, or a GPU that no other job of ours holds."""
+"""Where to compute: the CPU, or a GPU that no other rgmp job holds."""
 
 import itertools
 import os
@@ -19,18 +19,18 @@ _held: list[FileLock] = []  # until the process ends
 def choose(
     name: str, threads: int | None = None, jobs_per_gpu: int = 1, team: Team = ALONE
 ) -> torch.device:
-    """Set the process up for reproducible work and give it a device.
+    """Set the process up for reproducible computation and choose its device.
 
-    A place on a GPU is taken by a lock on the machine, and waited for while all are taken.
+    A slot on a GPU is reserved by a lock file; if all are taken, this waits.
 
     Args:
-        name: `auto` (a GPU where there is one), `cpu` or `cuda`.
-        threads: of the CPU; None leaves PyTorch's choice. On a CPU they decide the last bits.
-        jobs_per_gpu: places on each GPU; more than one pays only where one job cannot fill it.
-        team: whose processes take a GPU each.
+        name: `auto` (a GPU if there is one), `cpu` or `cuda`.
+        threads: CPU threads; None: PyTorch's choice. On a CPU they decide the last bits.
+        jobs_per_gpu: slots on each GPU; more than one pays only if one job cannot fill it.
+        team: the processes of this job, which take one GPU slot each.
 
     Raises:
-        UserError: `cuda` is asked for and there is no GPU, or fewer than the team has processes.
+        UserError: `cuda` is requested and there is no GPU, or fewer slots than processes.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -39,45 +39,45 @@ def choose(
         raise UserError("--device cuda: PyTorch sees no GPU here; allowed: auto, cpu, cuda")
     if not gpus:
         torch.use_deterministic_algorithms(True)
-        # else memory is filled before it is used, a tenth of a small network's time
+        # else new memory is filled first, which costs a small network a tenth of its time
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         return torch.device("cpu")
     if team.size > gpus * jobs_per_gpu:
         raise UserError(
             f"machine.processes (={team.size}): PyTorch sees {gpus} GPUs here with "
-            f"{jobs_per_gpu} places each; lower it, or set machine.device to cpu"
+            f"{jobs_per_gpu} slots each; lower it, or set machine.device to cpu"
         )
-    # deterministic upsampling is many times slower here; the record says what was asked for
+    # deterministic upsampling is many times slower on a GPU; the record has the settings
     torch.backends.cudnn.benchmark = True
-    torch.backends.cudnn.allow_tf32 = False  # fp32 is fp32; who wants tf32 asks for it
+    torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32; tf32 is a separate choice
     device = torch.device("cuda", _take_gpus(gpus, jobs_per_gpu, team))
     torch.cuda.set_device(device)
     return device
 
 
 def _take_gpus(count: int, places: int, team: Team) -> int:
-    """The index of the GPU that this process of a team now holds.
+    """Reserve a GPU slot for this process of a team and return the GPU's index.
 
-    Two teams that each held a part of what they need would wait for one another for ever, so one
-    team at a time takes its places.
+    Two teams that each held part of what they need would deadlock, so one team at a time reserves
+    its slots.
     """
     gate = FileLock(_lock_path("gate"))
     if team.size > 1 and team.leads:
         gate.acquire()
     with team.leader_first():
         index = _take_gpu(count, places)
-    team.any(False)  # until the last of them has its own
+    team.any(False)  # wait until every process has its slot
     gate.release()
     return index
 
 
 def _lock_path(name: str) -> Path:
-    # one name a user: the file of another's could not be opened
+    # one name per user: another user's file could not be opened
     return Path(tempfile.gettempdir()) / f"rgmp-{os.getuid()}-{name}.lock"
 
 
 def _take_gpu(count: int, places: int) -> int:
-    """The index of a GPU that this process now holds."""
+    """Reserve a GPU slot and return the GPU's index."""
     said = False
     while True:
         for place, index in itertools.product(range(places), range(count)):
@@ -90,6 +90,6 @@ def _take_gpu(count: int, places: int) -> int:
             _held.append(lock)
             return index
         if not said:
-            print("every GPU is held by another job of ours; waiting", file=sys.stderr, flush=True)
+            print("every GPU is locked by another rgmp job; waiting", file=sys.stderr, flush=True)
             said = True
         time.sleep(1)

@@ -1,7 +1,7 @@
-"""The processes that share one training: one alone, or those that torchrun started.
+"""The processes that share one training run: a single one, or those started by torchrun.
 
-Each computes the gradient of its share of every batch, and all of them take the same step with the
-mean. What is trained does not depend on how many they are, but for the last bits of that mean.
+Each computes the gradient of its share of every batch, and all take the same step with the mean.
+The result does not depend on their number, except for the last bits of that mean.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,22 +13,22 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-_PATIENCE = timedelta(days=7)  # others may hold the GPUs; torchrun itself ends a team that lost one
+_TIMEOUT = timedelta(days=7)  # others may hold the GPUs; torchrun ends a team that lost a process
 
 
 class Team(NamedTuple):
-    """This process among those of its training."""
+    """This process among those of its training run."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def leads(self) -> bool:
-        """Whether this one writes what the team makes."""
+        """Whether this process writes the team's output."""
         return self.rank == 0
 
     def average(self, tensors: Sequence[Tensor]) -> None:
-        """Set each of the tensors to its mean over the team, in one exchange."""
+        """Set each tensor to its mean over the team, in one all-reduce."""
         if self.size == 1:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
@@ -38,7 +38,7 @@ class Team(NamedTuple):
             tensor.copy_(mean.view_as(tensor))
 
     def any(self, flag: int) -> int:
-        """The largest of the team's flags: all of its processes stop at one step, or none."""
+        """The largest of the team's flags, so that all of its processes stop at the same step."""
         if self.size == 1:
             return flag
         largest = torch.tensor(flag)
@@ -47,7 +47,7 @@ class Team(NamedTuple):
 
     @contextmanager
     def leader_first(self) -> Iterator[None]:
-        """Run a block in the leader, and only then in the others."""
+        """Run a block first in the leader, then in the others."""
         if self.size > 1 and not self.leads:
             dist.barrier()
         yield
@@ -59,12 +59,12 @@ ALONE = Team()
 
 
 @contextmanager
-def joined() -> Iterator[Team]:
-    """Meet the others that torchrun started, if it did."""
+def process_group() -> Iterator[Team]:
+    """Join the process group that torchrun started, if it did."""
     if not dist.is_torchelastic_launched():
         yield ALONE
         return
     gpus = torch.cuda.is_available()
-    dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=_PATIENCE)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=_TIMEOUT)
     yield Team(dist.get_rank(), dist.get_world_size())
     dist.destroy_process_group()

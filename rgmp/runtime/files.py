@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and digests of what is in them."""
+"""Atomic writes, and digests of files."""
 
 import errno
 import hashlib
@@ -16,14 +16,14 @@ from rgmp.errors import UserError
 
 
 @contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name for a file; rename it to `path` when the block ends well.
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary name for a file; rename it to `path` when the block succeeds.
 
-    A block that raises, or a process that is killed, leaves `path` as it was. A file that is there
-    is replaced, a link too, and not what it leads to.
+    A block that raises, or a process that is killed, leaves `path` as it was. An existing file is
+    replaced; so is a symbolic link, rather than its target.
 
     Raises:
-        UserError: `path` is a folder, a device or the like, its folder cannot be made or written
+        UserError: `path` is a folder, a device or the like, its folder cannot be created or written
             to, or the disk is full.
     """
     _require_replaceable(path)
@@ -34,20 +34,20 @@ def appearing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def appearing_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary name for a folder; rename it to `path` when the block ends well.
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary name for a folder; rename it to `path` when the block succeeds.
 
     A block that raises, or a process that is killed, leaves nothing at `path`.
 
     Raises:
-        UserError: something is at `path` that is no empty folder, or as `appearing`.
+        UserError: `path` exists and is not an empty folder, or as `atomic_path`.
     """
     if os.path.lexists(path):
         try:
             path.rmdir()
         except OSError as error:
             raise UserError(
-                f"{path}: is there already ({error.strerror}); remove it, or name a new folder"
+                f"{path}: already exists ({error.strerror}); remove it, or name a new folder"
             ) from error
     with _hidden(path) as temporary:
         yield temporary
@@ -56,7 +56,7 @@ def appearing_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _hidden(path: Path) -> Iterator[Path]:
-    """A name in a hidden folder beside `path`, which is removed with all that is left in it."""
+    """Yield a name in a hidden folder next to `path`; remove the folder with its content."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         hidden = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -80,20 +80,18 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def _refusal(path: Path, error: OSError) -> UserError:
-    """What the operating system says against writing `path`, and where it says so."""
+    """The error for a `path` that the operating system refuses to write."""
     where = f": {error.filename}" if error.filename else ""
-    what_to_do = (
-        "free some room" if error.errno in _NO_ROOM else "name a folder that you may write to"
-    )
+    what_to_do = "free some space" if error.errno in _NO_ROOM else "name a writable folder"
     return UserError(f"{path}: cannot be written ({error.strerror}{where}); {what_to_do}")
 
 
 @contextmanager
 def reading(path: Path, what_to_do: str) -> Iterator[None]:
-    """Look at files below `path`; what the system refuses is the user's to mend.
+    """Turn errors of the operating system while reading below `path` into user errors.
 
     Raises:
-        UserError: a folder or a file may not be looked at.
+        UserError: a folder or a file cannot be read.
     """
     try:
         yield
@@ -106,59 +104,59 @@ def reading(path: Path, what_to_do: str) -> Iterator[None]:
 
 
 def require_regular(path: Path, what_to_do: str) -> os.stat_result:
-    """Prove that there is a file to be read: to open a FIFO would wait for its writer for ever.
+    """Check that `path` is a regular file: opening a FIFO would wait forever for its writer.
 
     Returns:
         its status.
 
     Raises:
-        UserError: there is none, or it is a folder, a FIFO, a device or the like.
+        UserError: it does not exist, or is a folder, a FIFO, a device or the like.
     """
     try:
         status = path.stat()
     except OSError as error:
         why = error.strerror
         if error.errno == errno.ENOENT and path.is_symlink():
-            why = f"a link to {path.readlink()}, which is not there"
+            why = f"broken link to {path.readlink()}"
         raise UserError(f"{path}: cannot be read ({why}); {what_to_do}") from error
     if not stat.S_ISREG(status.st_mode):
-        raise UserError(f"{path}: cannot be read (is {_kind(status)}, no file); {what_to_do}")
+        raise UserError(f"{path}: cannot be read (is {_kind(status)}, not a file); {what_to_do}")
     return status
 
 
 def _kind(status: os.stat_result) -> str:
-    """What it is that is no file."""
+    """The kind of something that is not a regular file."""
     kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
     return kinds.get(stat.S_IFMT(status.st_mode), "a device")
 
 
 def _require_replaceable(path: Path) -> None:
-    """Prove that nothing is lost where a file is renamed to `path`, but a file of that name.
+    """Check that renaming a file to `path` replaces nothing but a file.
 
     Raises:
-        UserError: a folder, a device or the like is there, or a link to one.
+        UserError: `path` is a folder, a device or the like, or a link to one.
     """
     try:
         status = path.stat()
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise UserError(f"{path}: is a link that leads back to itself; remove it") from error
-        return  # nothing, or a link that leads nowhere; or as will be seen when it is written
-    # the links in /dev may lead to files, and everyone else's output goes by them
+            raise UserError(f"{path}: is a link to itself; remove it") from error
+        return  # nothing or a broken link there; any other obstacle shows when it is written
+    # links in /dev may lead to files, and other programs write through them
     if not stat.S_ISREG(status.st_mode) or path.parent.resolve() == Path("/dev"):
         kind = "a device" if stat.S_ISREG(status.st_mode) else _kind(status)
-        raise UserError(f"{path}: is {kind}; name a file, which is replaced, or a new one")
+        raise UserError(f"{path}: is {kind}; name a new file, or an existing one to replace")
 
 
 def require_target(path: Path, read: Iterable[Path] = ()) -> None:
-    """Prove before any work that a file can be put at `path`; nothing is left there.
+    """Check before any work that a file can be written to `path`; nothing is left there.
 
     Args:
-        path: of the file, which may be there.
-        read: what must not be replaced; asked for only where a file is there.
+        path: of the file, which may exist.
+        read: inputs that must not be replaced; consulted only if the file exists.
 
     Raises:
-        UserError: it cannot, or `path` is one of the files that are read, by whatever name.
+        UserError: it cannot, or `path` is one of the inputs, under whatever name.
     """
     _require_replaceable(path)
     require_writable(path.parent)
@@ -167,23 +165,25 @@ def require_target(path: Path, read: Iterable[Path] = ()) -> None:
     own = path.stat()
     for other in read:
         if other.exists() and os.path.samestat(own, other.stat()):
-            raise UserError(f"{path}: is {other}, which is read; name another file to write")
+            raise UserError(
+                f"{path}: is the same file as the input {other}; name another file to write"
+            )
 
 
 def _sync(path: Path) -> None:
-    """Flush a file to the disk: a rename must not overtake the bytes it names.
+    """Flush a file to disk, so that a rename cannot overtake its content.
 
     Raises:
-        FileNotFoundError: there is nothing at `path`, and nothing must be replaced by it.
+        FileNotFoundError: the block has not written `path`.
     """
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def require_writable(folder: Path) -> None:
-    """Prove that a file can be put into `folder`, before any work is done; nothing is left there.
+    """Check before any work that a file can be written into `folder`; nothing is left there.
 
-    Where `folder` is still to be made, that is proved of the nearest folder above it.
+    If `folder` does not exist yet, its nearest existing parent is checked.
 
     Raises:
         UserError: it cannot.
@@ -197,45 +197,47 @@ def require_writable(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` (UTF-8) to `path`, whole or not at all."""
-    with appearing(path) as temporary:
+    """Write `text` (UTF-8) to `path` atomically."""
+    with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` as indented JSON with sorted keys, whole or not at all."""
+    """Write `value` to `path` as indented JSON with sorted keys, atomically."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 def read_text(path: Path, what_to_do: str, encoding: str = "utf-8") -> str:
-    """Read a text.
+    """Read a text file.
 
     Raises:
-        UserError: it is missing, cannot be read or is no text; the line ends with `what_to_do`.
+        UserError: it is missing, unreadable or not text; the message ends with `what_to_do`.
     """
     require_regular(path, what_to_do)
     try:
         with reading(path, what_to_do):
             return path.read_text(encoding=encoding)
     except ValueError as error:
-        raise UserError(f"{path}: is no UTF-8 text ({error}); {what_to_do}") from error
+        raise UserError(f"{path}: not UTF-8 text ({error}); {what_to_do}") from error
 
 
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        UserError: it is missing, cannot be read or is no JSON.
+        UserError: it is missing, unreadable or not valid JSON.
     """
     text = read_text(path, "run the job that makes it")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: is no JSON ({error}); remove it and run the job again") from error
+        raise UserError(
+            f"{path}: not valid JSON ({error}); remove it and run the job again"
+        ) from error
 
 
 def files_below(folder: Path, pattern: str = "*") -> list[Path]:
-    """Files below a folder, sorted, without those that are being written (`appearing`)."""
+    """Files below a folder, sorted, except those being written (`atomic_path`)."""
     return sorted(
         path
         for path in folder.rglob(pattern)
@@ -258,18 +260,18 @@ def digest_of_file(path: Path) -> str:
 def digest_of_all(
     paths: Iterable[Path], digest: Callable[[Path], str] = digest_of_file, names: int = 3
 ) -> str:
-    """One SHA-256 for a set of files: their bytes and last `names` names, wherever they lie."""
+    """One SHA-256 for a set of files: their bytes and the last `names` parts of their paths."""
     return digest_of(sorted(["/".join(path.parts[-names:]), digest(path)] for path in paths))
 
 
 class Digests:
-    """Digests of files' bytes, remembered as long as their sizes and times stay the same.
+    """Digests of files' bytes, cached while their sizes and times stay the same.
 
-    A study's data are read whole once; after that, a look at their sizes and times suffices.
+    A study's data are read completely once; after that only sizes and times are checked.
     """
 
     def __init__(self, path: Path) -> None:
-        """Start from what `path` remembers, if it is there and whole."""
+        """Load the cache at `path`, if it exists and is intact."""
         self._path = path
         try:
             self._known: dict[str, list[Any]] = json.loads(path.read_text(encoding="utf-8"))
@@ -281,7 +283,7 @@ class Digests:
         """SHA-256 of a file's bytes.
 
         Raises:
-            UserError: there is no such file, or it cannot be read.
+            UserError: there is no such file, or it is unreadable.
         """
         what_to_do = "see the paths in the study"
         status = require_regular(path, what_to_do)
@@ -294,10 +296,10 @@ class Digests:
         return digest
 
     def of_all(self, paths: Iterable[Path], names: int = 3) -> str:
-        """As `digest_of_all`."""
+        """Like `digest_of_all`, with cached digests."""
         return digest_of_all(paths, self.of, names)
 
     def save(self) -> None:
-        """Remember, for the next time, the files that were asked for."""
+        """Save the digests of the requested files for the next time."""
         if self._used != self._known:
             write_json(self._path, self._used)

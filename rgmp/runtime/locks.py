@@ -1,4 +1,4 @@
-"""One process at a time in a folder: an orphan of a killed run, or the job that resumes it."""
+"""A lock on a folder, between a job that resumes a killed run and the run's orphans."""
 
 import os
 import socket
@@ -15,13 +15,13 @@ from rgmp.runtime.files import require_writable
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Work on `folder` while no other process does; wait for one that is at it, and say so.
+    """Hold a lock on `folder`; if another process holds it, say so and wait.
 
-    The lock is on a hidden file beside the folder, removed at the end of the block. Where its
-    holder is killed the file stays, and the kernel lets go of the lock.
+    The lock is on a hidden file next to the folder, removed when the block ends. If the holder is
+    killed, the file stays, but the kernel releases the lock.
 
     Raises:
-        UserError: the lock's file cannot be made.
+        UserError: the lock file cannot be created.
     """
     require_writable(folder.parent)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -30,20 +30,20 @@ def alone_in(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        print(f"{folder}: {_holder(path)} is at work here; waiting", file=sys.stderr, flush=True)
+        print(f"{folder}: locked by {_holder(path)}; waiting", file=sys.stderr, flush=True)
         lock.acquire(poll_interval=0.5)
     try:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        with suppress(OSError):  # a full disk: the lock holds without a name in it
-            path.write_text(f"process {os.getpid()} of {socket.gethostname()}, since {now},")
+        with suppress(OSError):  # a full disk: the lock works without a name in it
+            path.write_text(f"process {os.getpid()} of {socket.gethostname()}, since {now}")
         yield
     finally:
-        path.unlink(missing_ok=True)  # who waits opens the name anew at each try
+        path.unlink(missing_ok=True)  # waiting processes reopen it at each attempt
         lock.release()
 
 
 def _holder(path: Path) -> str:
-    """Who wrote its name into a lock's file."""
+    """The holder named in a lock file."""
     try:
         return path.read_text(encoding="utf-8").strip() or "another process"
     except (OSError, UnicodeDecodeError):

@@ -1,13 +1,13 @@
-"""Text made safe for the formats that it is put into."""
+"""Escape text for the formats it is inserted into."""
 
 import re
 
 
 def markdown(text: str) -> str:
-    """Text for Markdown, of which GitHub's takes dollars for mathematics and tildes for strokes."""
+    """Escape Markdown, including GitHub's dollars for maths and tildes for strikethrough."""
     return re.sub(r"([\\`*_|<>\[\]$~]|&(?=#?\w+;))", r"\\\1", text)
 
 
 def restructured(text: str) -> str:
-    """Text for reStructuredText, in which every mark is escaped: only letters mean themselves."""
+    """Escape reStructuredText: every character that is not alphanumeric."""
     return re.sub(r"([^\w\s]|_)", r"\\\1", text)

@@ -1,4 +1,4 @@
-"""The precision that a device computes fast, and a word where one is asked for that it does not."""
+"""Choose a precision that the device is fast in, and warn about a slow choice."""
 
 import os
 import platform
@@ -12,33 +12,33 @@ Precision = Literal["fp32", "tf32", "bf16"]
 _AMPERE = (8, 0)
 """The first GPUs with TF32 and bfloat16 in their tensor cores (compute capability)."""
 _WITHOUT_BF16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"}
-"""Values of ONEDNN_MAX_CPU_ISA that keep oneDNN from bfloat16 instructions (oneDNN's manual)."""
+"""Values of ONEDNN_MAX_CPU_ISA that disable bfloat16 instructions (oneDNN's manual)."""
 
 
 def choose(asked: Precision | Literal["auto"], device: torch.device, training: bool) -> Precision:
-    """The precision to compute in; one line on standard error where the one asked for is slow.
+    """The precision to compute in; warns on standard error if the requested one is slow.
 
-    `auto` is bf16 where the device has instructions for it, else fp32. In training on a CPU it is
-    fp32 all the same: with AVX512-BF16 a step in bf16 took 0.9 to 1.0 times as long as in fp32,
-    a frame at inference half as long.
+    `auto` is bf16 if the device has instructions for it, else fp32. In training on a CPU it is
+    always fp32: with AVX512-BF16 a step in bf16 took 0.9 to 1.0 times as long as in fp32, but a
+    frame at inference half as long.
 
     Args:
-        asked: what the settings say.
-        device: that computes.
+        asked: the setting.
+        device: where to compute.
         training: whether the network is trained, or only run.
     """
     if asked == "auto":
         worthwhile = _has_bf16(device) and not (training and device.type == "cpu")
         return "bf16" if worthwhile else "fp32"
     if asked == "bf16" and not _has_bf16(device):
-        _warn(f"bf16: this {_kind(device)} has no instructions for it, and fp32 is faster here")
+        _warn(f"bf16: this {_kind(device)} has no bf16 instructions, so fp32 is faster")
     if asked == "tf32" and not _has_tf32(device):
-        _warn(f"tf32: this {_kind(device)} has none, and computes in fp32")
+        _warn(f"tf32: this {_kind(device)} does not support it and computes in fp32")
     return asked
 
 
 def _warn(problem: str) -> None:
-    advice = "`precision: auto` takes what a device is good at"
+    advice = "`precision: auto` chooses what the device is fast at"
     print(f"rgmp: warning: precision {problem}; {advice}", file=sys.stderr, flush=True)
 
 
@@ -58,8 +58,8 @@ def _has_bf16(device: torch.device) -> bool:
 
 
 def cpu_has_bf16() -> bool:
-    """Whether the CPU multiplies bfloat16; without that, each product costs several fp32 ones."""
+    """Whether the CPU has bfloat16 products; emulated, each costs several fp32 ones."""
     if platform.machine() not in {"x86_64", "AMD64"}:
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    # on x86 that is true of AVX-512 without BF16 too, where oneDNN emulates it
+    # on x86 this is also true for AVX-512 without BF16, where oneDNN emulates it
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

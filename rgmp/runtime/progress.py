@@ -1,4 +1,4 @@
-"""How far a long job is, on standard error: a line that moves, or one at intervals in a log."""
+"""Progress on standard error: a line updated in place, or one at intervals in a log."""
 
 import sys
 import time
@@ -7,17 +7,17 @@ _LOG_SECONDS = 30
 
 
 class Progress:
-    """Counts towards a total and says what is left."""
+    """Counts towards a total and estimates the time left."""
 
     def __init__(self, label: str, unit: str, total: int, done: int = 0) -> None:
-        """Start the clock; `done` of `total` units were there before."""
+        """Start the clock; `done` of `total` units were finished before."""
         self._label, self._unit, self._total = label, unit, total
         self._first = done
         self._start = self._said = time.monotonic()
         self._live = sys.stderr.isatty()
 
     def at(self, done: int, note: str = "") -> None:
-        """Say how far it is, unless that was said a moment ago."""
+        """Report progress, at most once per interval."""
         now = time.monotonic()
         over = done >= self._total
         if not over and now - self._said < (0.1 if self._live else _LOG_SECONDS):

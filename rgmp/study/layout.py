@@ -1,8 +1,8 @@
-"""What the files of a study are called, each as a path below the study's folder.
+"""The names of a study's files, as paths below the study folder.
 
-A job is called after what it makes: `davis2017/full/seed0` has its masks in
+A job is named after its output: `davis2017/full/seed0` has its masks in
 `masks/davis2017/full/seed0`, its scores in `scores/davis2017/full/seed0.csv`, and a record of each
-at `records/masks/...` and `records/scores/...`. What a training makes is named in
+at `records/masks/...` and `records/scores/...`. The files of a training run are named in
 `rgmp.training.job`.
 """
 
@@ -19,38 +19,38 @@ TIDY = ("objects", "sequence_means", "differences", "course", "frames")
 FIGURES = "figures"
 LOGS = "logs"
 MASKS = "masks"
-DATA = "data"  # of a study that renders its own
+DATA = "data"  # of a study that renders the embedded benchmark
 DAVIS = f"{DATA}/davis"
 STILLS = f"{DATA}/stills"
 
 
 def run(benchmark: Benchmark, variant: str, seed: int) -> str:
-    """The name of a variant with a seed on a benchmark."""
+    """The name of the run of a variant with a seed on a benchmark."""
     return f"{benchmark}/{variant}/seed{seed}"
 
 
 def timing(benchmark: Benchmark, variant: str) -> str:
-    """The name of a variant on a benchmark, of which one seed is timed."""
+    """The name of the timing of a variant on a benchmark, for which one seed is timed."""
     return f"{benchmark}/{variant}"
 
 
 def external(benchmark: Benchmark, method: str) -> str:
-    """The name of a method that is not trained here on a benchmark."""
+    """The name of an external method on a benchmark."""
     return f"{benchmark}/{method}/external"
 
 
 def training(name: str) -> str:
-    """The folder of a training, which is called STAGE/SLUG-IDENTITY."""
+    """The folder of the training run STAGE/SLUG-IDENTITY."""
     return f"weights/{name}"
 
 
 def weights(training: str) -> str:
-    """The weights in a training's folder."""
+    """The weights in a training run's folder."""
     return f"{training}/{WEIGHTS}"
 
 
 def curve(training: str) -> str:
-    """What a training's steps measured, in its folder."""
+    """The metrics in a training run's folder."""
     return f"{training}/{CURVE}"
 
 
@@ -60,17 +60,17 @@ def masks(run: str) -> str:
 
 
 def scores(name: str) -> str:
-    """The table of scores of a run, or of a method that is not trained here."""
+    """The table of scores of a run, or of an external method."""
     return f"scores/{name}.csv"
 
 
 def speed(timing: str) -> str:
-    """What was measured of a variant's speed."""
+    """The speed file of a variant."""
     return f"speed/{timing}.json"
 
 
 def record(made: str) -> str:
-    """The record of the job that made a file or a folder of the study."""
+    """The record of the job that produced a file or folder of the study."""
     return f"records/{made.removesuffix('.csv').removesuffix('.json')}.json"
 
 

@@ -1,7 +1,7 @@
-"""A study resolved: which trainings there are, who shares them, and where their files lie.
+"""A resolved study: its training runs, the variants that share them, and the paths of their files.
 
-The identity of a training is what can change its weights: its resolved settings, its data, the
-training before it, its seed. Variants that train alike share one training.
+The identity of a training run is everything that can change its weights: resolved settings, data,
+the preceding training run and the seed. Variants that train identically share one training run.
 """
 
 import re
@@ -30,7 +30,7 @@ _UNFIT = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class Training(Closed):
-    """One stage to train once, whoever shares it."""
+    """One stage, trained once for all variants that share it."""
 
     identity: str
     stage: Stage
@@ -44,10 +44,10 @@ class Training(Closed):
 
 
 class Run(Closed):
-    """One variant with one seed: its trainings in order, the last of which gives the weights.
+    """One variant with one seed: its training runs in order, the last of which gives the weights.
 
-    Without trainings the weights are a file from elsewhere, the same for every seed. What stands
-    for them is the identity of the last training, or the digest of that file.
+    Without training runs the weights are a given file, the same for every seed. They are identified
+    by the identity of the last training run, or by the digest of that file.
     """
 
     seed: int
@@ -57,7 +57,7 @@ class Run(Closed):
 
 
 class PlannedVariant(Variant):
-    """A variant with what it needs."""
+    """A variant with its resolved runs and settings."""
 
     name: str
     inference: Inference
@@ -66,20 +66,20 @@ class PlannedVariant(Variant):
 
 
 class PlannedExternal(External):
-    """A method that is not trained here, and digests of what there is of it by benchmark."""
+    """An external method, with the digest of its masks or scores per benchmark."""
 
     digests: dict[Benchmark, str]
 
 
 class DataPaths(DataRoots):
-    """Where the study's data lie, and the digests that stand for them."""
+    """The paths of the study's data, and their digests."""
 
     digests: dict[str, str]
     mini_seed: int | None
 
 
 class Plan(Closed):
-    """A study resolved: everything the workflow and the report need, as `plan.json` has it."""
+    """A resolved study, stored as `plan.json`: everything the workflow and the report need."""
 
     study: str
     title: Line
@@ -101,15 +101,15 @@ class Plan(Closed):
 
     @property
     def digest(self) -> str:
-        """What tells this plan from another."""
+        """A digest of the whole plan."""
         return digest_of(self.model_dump(mode="json"))
 
     @property
     def checks(self) -> dict[str, str]:
-        """The check of every part of the data, by its name, which has the part's digest in it.
+        """The parts of the data, by the name of their check, which includes the part's digest.
 
-        Other bytes are another check, so nothing that rests on the same bytes runs again. The name
-        becomes a file's, which passes through Snakemake and a shell: a split's may have anything.
+        Changed bytes give another check, so jobs that depend on unchanged bytes do not rerun. The
+        name becomes a file name in Snakemake and a shell, so unsafe characters are replaced.
         """
         parts = self.data.digests
         return {
@@ -117,13 +117,13 @@ class Plan(Closed):
         }
 
     def check_of(self, part: str) -> str:
-        """Where, in the study's folder, the record of the check of a part of the data lies."""
+        """The path, below the study folder, of the record of the check of a part of the data."""
         name = next(name for name, checked in self.checks.items() if checked == part)
         return layout.check(name)
 
     @property
     def inferences(self) -> dict[str, tuple[Benchmark, PlannedVariant, Run]]:
-        """The inferences by their names, such as `davis2017/full/seed0`."""
+        """The inference jobs by name, such as `davis2017/full/seed0`."""
         return {
             layout.run(benchmark, variant.name, run.seed): (benchmark, variant, run)
             for benchmark in self.benchmarks
@@ -133,7 +133,7 @@ class Plan(Closed):
 
     @property
     def timings(self) -> dict[str, tuple[Benchmark, PlannedVariant]]:
-        """The measurements of speed by their names, such as `davis2017/full`."""
+        """The timing jobs by name, such as `davis2017/full`."""
         return {
             layout.timing(benchmark, variant.name): (benchmark, variant)
             for benchmark in self.benchmarks
@@ -142,7 +142,7 @@ class Plan(Closed):
 
     @property
     def adoptions(self) -> dict[str, tuple[Benchmark, PlannedExternal]]:
-        """The methods that are not trained here by names such as `davis2017/osvos/external`."""
+        """The external methods by name, such as `davis2017/osvos/external`."""
         return {
             layout.external(benchmark, external.name): (benchmark, external)
             for benchmark in self.benchmarks
@@ -152,7 +152,7 @@ class Plan(Closed):
 
     @property
     def scores(self) -> dict[str, tuple[Benchmark, str]]:
-        """The tables of scores, by their paths in the study's folder: benchmark and method."""
+        """The benchmark and method of every table of scores, by its path below the study folder."""
         named = {name: (benchmark, v.name) for name, (benchmark, v, _) in self.inferences.items()}
         named |= {name: (benchmark, e.name) for name, (benchmark, e) in self.adoptions.items()}
         return {layout.scores(name): key for name, key in named.items()}
@@ -162,11 +162,11 @@ class Plan(Closed):
         return next(v for v in self.variants if v.name == name)
 
     def training(self, identity: str) -> Training:
-        """The training of that identity."""
+        """The training run of that identity."""
         return next(t for t in self.trainings if t.identity == identity)
 
     def job(self, training: Training, folder: Path) -> TrainingJob:
-        """What a training of this plan needs, its files in the study's folder."""
+        """The job of a training run of this plan, with files below the study folder."""
         before = None
         if training.parent is not None:
             before = folder / layout.weights(self.training(training.parent).folder)
@@ -184,10 +184,10 @@ class Plan(Closed):
         )
 
     def inference(self, name: str, folder: Path) -> InferenceJob:
-        """What an inference of this plan needs, its files in the study's folder.
+        """An inference job of this plan, with files below the study folder.
 
         Raises:
-            UserError: the plan has none of that name.
+            UserError: the plan has no such job.
         """
         benchmark, variant, run = _named("inference", name, self.inferences, folder)
         return InferenceJob(
@@ -199,12 +199,12 @@ class Plan(Closed):
         )
 
     def timing(self, name: str, folder: Path) -> SpeedJob:
-        """What a measurement of speed needs, with the weights of the study's first seed.
+        """A timing job of this plan, with the weights of the study's first seed.
 
         Raises:
-            UserError: the plan has none of that name.
+            UserError: the plan has no such job.
         """
-        benchmark, variant = _named("measurement of speed", name, self.timings, folder)
+        benchmark, variant = _named("timing job", name, self.timings, folder)
         return SpeedJob(
             **self._network(benchmark, variant, variant.runs[0], folder),
             limits=self.speed,
@@ -213,15 +213,15 @@ class Plan(Closed):
         )
 
     def scoring(self, name: str, folder: Path) -> ScoringJob:
-        """What the scoring of a variant's masks needs, or of a method that is not trained here.
+        """A scoring job of this plan, for a variant's masks or an external method.
 
         Raises:
-            UserError: the plan has none of that name.
+            UserError: the plan has no such job.
         """
         both: dict[str, tuple[Any, ...]] = {**self.inferences, **self.adoptions}
         benchmark, method, *run = _named("scoring", name, both, folder)
         data = {"data": self._digest_of_videos(benchmark)}
-        if run:  # what masks there are is up to the record of their inference
+        if run:  # the record of the inference identifies the masks
             given = {"source": folder / layout.masks(name), "seed": run[0].seed, "reads": data}
         else:
             given = {
@@ -241,7 +241,7 @@ class Plan(Closed):
     def _network(
         self, benchmark: Benchmark, variant: PlannedVariant, run: Run, folder: Path
     ) -> dict[str, Any]:
-        """What an inference and a measurement of speed have in common."""
+        """The fields that inference and timing jobs share."""
         weights = run.weights
         if run.trainings:
             weights = folder / layout.weights(self.training(run.trainings[-1]).folder)
@@ -277,37 +277,35 @@ _Job = TypeVar("_Job")
 
 
 def _named(kind: str, name: str, known: Mapping[str, _Job], folder: Path) -> _Job:
-    """The job of that name.
+    """Look a job up by name.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such job.
     """
     if name not in known:
         example = next(iter(known), "none")
         raise UserError(
-            f"{name}: no such {kind} in {folder / layout.PLAN}; its names are such as {example}"
+            f"{name}: no such {kind} in {folder / layout.PLAN}; name one such as {example}"
         )
     return known[name]
 
 
 def save(plan: Plan, folder: Path) -> None:
-    """Write `plan.json` into the study's folder, unless it says the same already."""
+    """Write `plan.json` into the study folder, unless it is up to date."""
     path, value = folder / layout.PLAN, plan.model_dump(mode="json")
     if not path.is_file() or read_json(path) != value:
         write_json(path, value)
 
 
 def load_plan(folder: Path) -> Plan:
-    """Read `plan.json` of a study's folder.
+    """Read `plan.json` from a study folder.
 
     Raises:
-        UserError: the folder is none of a study.
+        UserError: it is not a study folder.
     """
     path = folder / layout.PLAN
     if not path.is_file():
-        raise UserError(
-            f"{folder}: is no study's folder (no plan.json); run `rgmp plan STUDY.yaml`"
-        )
+        raise UserError(f"{folder}: not a study folder (no plan.json); run `rgmp plan STUDY.yaml`")
     try:
         return validated(Plan, read_json(path), path)
     except UserError as error:  # written by another version of this package

@@ -1,4 +1,4 @@
-"""From a study file to its plan: every variant laid over it, every training once."""
+"""Resolve a study file to its plan: apply every variant, list every training run once."""
 
 import csv
 from collections.abc import Container
@@ -36,11 +36,11 @@ from rgmp.study.plan import (
 def resolve(
     path: Path, ablations: Path = Path("ablations"), results: Path = Path("results")
 ) -> Plan:
-    """Lay every variant over the study at `path` and find the trainings, each once.
+    """Apply every variant to the study at `path` and list the training runs, each once.
 
-    The digests of data outside `results` are those of their bytes, remembered by size and time in
-    `results/<study>/digests.json`. The embedded benchmark is not there yet: its seed and the
-    version of what renders it stand for its bytes.
+    Data outside `results` are identified by digests of their bytes, cached by size and time in
+    `results/<study>/digests.json`. The embedded benchmark does not exist yet, so its seed and the
+    version of its renderer identify it.
 
     Raises:
         UserError: the study, a variant or the data cannot be used.
@@ -97,7 +97,7 @@ _COPIED = ("study", "title", "benchmarks", "split", "evaluation", "seeds", "mach
 
 
 def find_plan(path: Path) -> tuple[Plan, Path]:
-    """The plan of a study's folder or of a study file, and the folder.
+    """The plan of a study folder or of a study file, and the folder.
 
     Raises:
         UserError: as `load_plan` and `resolve`.
@@ -109,13 +109,13 @@ def find_plan(path: Path) -> tuple[Plan, Path]:
 
 
 def _require_whole_parts(path: Path, method: Method, machine: Machine) -> None:
-    """Refuse a batch that processes and accumulated parts cannot share evenly."""
+    """Reject a batch that processes and accumulation cannot split evenly."""
     parts = machine.processes * method.compute.accumulate
     for stage in method.stages:
         batch = getattr(method, stage).batch
         if batch % parts:
             raise UserError(
-                f"{path}: {stage}.batch (={batch}) is no multiple of machine.processes "
+                f"{path}: {stage}.batch (={batch}) is not a multiple of machine.processes "
                 f"(={machine.processes}) times compute.accumulate (={method.compute.accumulate}); "
                 "change one of them"
             )
@@ -130,17 +130,17 @@ def _run(
     trainings: dict[str, Training],
     folder: Path,
 ) -> Run:
-    """Find or add the trainings of one variant and seed.
+    """Find or add the training runs of one variant and seed.
 
-    A training is called after the first variant that needs it, and keeps that name: where a folder
-    of its identity is there already, a variant that comes to stand before it changes nothing.
+    A training run is named after the first variant that needs it, and keeps that name: if a folder
+    of its identity exists, a new variant listed before it does not rename it.
     """
     parent: str | None = None
     identities = []
     for stage in method.stages:
         network = method.network
         if stage != method.stages[-1] and network.reference == "rolling":
-            # a pair has one target, before which nothing has rolled: stage 1 is that of `first`
+            # a pair has one target, so a rolling reference never moves: stage 1 is that of `first`
             network = network.model_copy(update={"reference": "first"})
         settings = {
             "network": network.model_dump(mode="json"),
@@ -188,9 +188,9 @@ def _identity(
     seed: int,
     digests: Digests,
 ) -> str:
-    """Twelve hexadecimal digits that stand for all that can change a training's weights.
+    """Twelve hexadecimal digits that identify everything that can change the trained weights.
 
-    Not the path of the initial weights but their bytes; and those only where nothing comes before.
+    Initial weights count by their bytes, not their path, and only without a preceding run.
     """
     start = network.initial_weights
     initial = digests.of(start) if start and parent is None else None
@@ -200,9 +200,9 @@ def _identity(
 
 
 def _find_data(study: Study, methods: list[Method], folder: Path, digests: Digests) -> DataPaths:
-    """Where the data lie; and the digests of the stills and of every split that is read.
+    """The paths of the data, and the digests of the stills and of every split that is read.
 
-    The order of sets and of sequences is part of a digest: by it samples are drawn.
+    A digest includes the order of sets and sequences, which decides how samples are drawn.
     """
     data = study.data
     pretrained = any("pretrain" in method.stages for method in methods)
@@ -219,11 +219,11 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
             digests=dict.fromkeys(("stills", *(f"{b}/{s}" for b, s in sorted(splits))), rendered),
         )
     if data.davis is None:
-        raise AssertionError("Data._one_source lets no study through that has neither")
+        raise AssertionError("Data._one_source rejects a study with neither")
     found = {}
     if pretrained:
         if not data.stills:
-            raise UserError(f"{study.study}: data.stills is empty; stage 1 needs stills and masks")
+            raise UserError(f"{study.study}: data.stills is empty; stage 1 needs stills with masks")
         found["stills"] = digest_of([_digest_of_stills(s, digests) for s in data.stills])
     for benchmark, split in sorted(splits):
         names = read_split(data.davis, benchmark, split)
@@ -244,13 +244,13 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
 def _find_external(
     external: External, variants: Container[str], digests: Digests
 ) -> PlannedExternal:
-    """Find the masks and tables of a method that is not trained here.
+    """Find the masks and tables of an external method.
 
     Raises:
-        UserError: a variant has its name, or there is nothing where they should be.
+        UserError: a variant has its name, or its files are missing.
     """
     if external.name in variants:
-        raise UserError(f"external {external.name}: a variant has that name; call it otherwise")
+        raise UserError(f"external {external.name}: a variant has the same name; choose another")
     found = {benchmark: digests.of(path) for benchmark, path in external.scores.items()}
     for benchmark, folder in external.masks.items():
         masks = files_below(folder, "*.png")
@@ -263,14 +263,14 @@ def _find_external(
 
 
 def _digest_of_stills(stills: Stills, digests: Digests) -> list[Any]:
-    """What stands for a set of stills: its labels, its images and masks in order, by their names.
+    """The content that identifies a set of stills: labels, and images and masks in order, by name.
 
     Raises:
         UserError: the set is empty, or as `list_pairs`.
     """
     found = list_pairs(stills)
     if not found:
-        raise UserError(f"{stills.images}: no image there; stage 1 needs some")
+        raise UserError(f"{stills.images}: no images; stage 1 needs at least one")
     return [
         stills.labels,
         *(
@@ -281,18 +281,18 @@ def _digest_of_stills(stills: Stills, digests: Digests) -> list[Any]:
 
 
 def _require_frames(sequences: list[Sequence], split: str, least: int) -> None:
-    """Refuse a video that cannot be trained on or scored (the first and last frame are not)."""
+    """Reject a video that is too short or incompletely annotated for training or scoring."""
     for sequence in sequences:
-        frames, annotated = len(sequence.frames), len(sequence.annotations)
-        if frames < least or annotated < frames:
+        if len(sequence.frames) < least or not sequence.is_fully_annotated:
             raise UserError(
-                f"{sequence.frames[0].parent}: has {frames} frames, {annotated} of them annotated; "
-                f"{split} needs at least {least} and the truth of all; remove it from the split"
+                f"{sequence.frames[0].parent}: {len(sequence.frames)} frames, "
+                f"{len(sequence.annotations)} of them annotated; "
+                f"{split} needs at least {least}, all annotated; remove it from the split"
             )
 
 
 def _is_complete(study: Study, davis: Path) -> bool:
-    """Whether every benchmark is scored on the whole of the official val split."""
+    """Whether every benchmark is scored on the complete official val split."""
     if study.data.mini or study.split != "val":
         return False
     return all(set(read_split(davis, b, "val")) == official_val(b) for b in study.benchmarks)

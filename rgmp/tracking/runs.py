@@ -1,9 +1,9 @@
-"""What a study's files look like as runs of MLflow; `rgmp.tracking.store` writes them there.
+"""A study's files as MLflow runs; `rgmp.tracking.store` writes them.
 
-One run stands for the study (with its tables and figures), one for each variant and seed (with its
-final scores), and below these there is one for each record. A training that several variants share
-is one run, below the first of them; all of them link to it. Runs that one compares have few
-parameters and metrics, under the same names in every study.
+There is one run for the study (with tables and figures), one for each variant and seed (with final
+scores) and, below these, one for each record. A training run that several variants share is one
+MLflow run, below the first of them; all of them link to it. Runs meant for comparison have few
+parameters and metrics, with the same names in every study.
 """
 
 import json
@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from rgmp.provenance.machine import device_of
 from rgmp.provenance.record import Record, read_all
 from rgmp.runtime.files import digest_of, digest_of_file, files_below
 from rgmp.runtime.markup import markdown
@@ -27,27 +28,28 @@ from rgmp.training.job import WEIGHTS
 
 Status = Literal["FINISHED", "RUNNING", "SCHEDULED", "KILLED"]
 _STUDY = "study"
-_SECONDS_TO_CALL_DEAD = 600  # a training that has logged nothing for as long
+_SECONDS_TO_CALL_DEAD = 600  # of a training run that logs nothing
 _SPEED = ("fps", "end_to_end_fps", "authors_fps", "fraction_of_limit", "peak_memory_bytes")
 
 
 @dataclass(frozen=True)
 class Mirror:
-    """One run as the files say it should be.
+    """The intended content of one MLflow run.
 
     Attributes:
         name: unique in the study; of a record, the record's. The tag `record` holds it.
-        parent: the mirror that this one lies below; None: it stays the same run whatever changes,
-            so that others can lie below it.
-        status: FINISHED: whole; RUNNING and KILLED: a training that logs, or has ceased to;
+        parent: the mirror above this one; None: a top-level run, which is updated in place, so that
+            others can stay below it.
+        status: FINISHED: complete; RUNNING and KILLED: a training run that logs, or no longer does;
             SCHEDULED: something that belongs to it is missing.
         started, ended: milliseconds since 1970.
-        note: a sentence that its page begins with, Markdown.
-        links: title -> name of another mirror, to whose run the page links.
+        note: first sentence of its page, Markdown.
+        links: title -> name of another mirror, to link to.
         data: MLflow data sets: name, digest of the manifest, context.
-        curve: points of a training, each with its `step` and `seconds`.
-        artifacts: files by the folder they appear in; "" is the top.
-        weights: those of a training, by their hash in the record; large ones are named, not copied.
+        curve: points of a training run, each with its `step` and `seconds`.
+        artifacts: files by artifact folder; "" is the top level.
+        weights: those of a training run, by their hash in the record; large ones are named, not
+            copied.
     """
 
     name: str
@@ -69,9 +71,9 @@ class Mirror:
 
     @cached_property
     def digest(self) -> str:
-        """What tells this content from another; tags are compared one by one.
+        """A digest of the content, except tags, which are compared one by one.
 
-        Logs are left out, for that of this very job grows; they go along with each new record.
+        Logs are excluded, because this job's own log grows; they are uploaded with each new record.
         """
         contents = [
             (folder, path.name, digest_of_file(path))
@@ -83,10 +85,10 @@ class Mirror:
 
 
 def read_mirrors(plan: Plan, folder: Path) -> list[Mirror]:
-    """Every run that the files of a study call for; parents come before their children.
+    """Every run that a study's files require; parents come before their children.
 
     Raises:
-        UserError: a record is no JSON.
+        UserError: a record is not valid JSON.
     """
     records = [record for record in read_all(folder) if record["kind"] != "track"]
     parents = {_parent(v.name, run.seed): (v, run) for v in plan.variants for run in v.runs}
@@ -111,7 +113,7 @@ def _parent(variant: str | None, seed: int | None) -> str:
 
 
 def _of_study(plan: Plan, folder: Path, runs: Sequence[Mirror], jobs: int, now: int) -> Mirror:
-    """The run of the study as a whole, with what is made from all of it."""
+    """The run of the whole study, with its tables and figures."""
     rendered = [
         path for name in (layout.TABLES, layout.FIGURES) for path in files_below(folder / name)
     ]
@@ -137,7 +139,7 @@ def _of_study(plan: Plan, folder: Path, runs: Sequence[Mirror], jobs: int, now: 
 def _of_run(
     plan: Plan, variant: PlannedVariant, run: Run, children: Sequence[Mirror], now: int
 ) -> Mirror:
-    """The run of a variant and seed: what it changes, and what it reached."""
+    """The run of a variant and seed: its changed settings and its final scores."""
     trainings = [plan.training(identity) for identity in run.trainings]
     records = [child.record for child in children if child.record]
     scored = {record["benchmark"] for record in records if record["kind"] == "score"}
@@ -174,7 +176,7 @@ def _of_run(
 def _varied_settings(
     plan: Plan, variant: PlannedVariant, trainings: Sequence[Training]
 ) -> dict[str, str]:
-    """A variant's values of the settings that any variant of the study changes: few columns."""
+    """A variant's values of the settings that any variant changes, to keep columns few."""
     changed = {key for other in plan.variants for key in _flat(other.overrides)}
     settings: dict[str, Any] = {
         "stages": [training.stage for training in trainings],
@@ -186,7 +188,7 @@ def _varied_settings(
 
 
 def _of_record(plan: Plan, record: Record, folder: Path, parents: set[str]) -> Mirror:
-    """The run of one job that has ended."""
+    """The run of a finished job."""
     parent = _parent(record["variant"], record["seed"])
     started = milliseconds(datetime.fromisoformat(record["started"]).timestamp())
     made = [folder / f"{record['name']}{suffix}" for suffix in (".csv", ".json")]
@@ -212,13 +214,13 @@ def _of_record(plan: Plan, record: Record, folder: Path, parents: set[str]) -> M
 
 
 def _settings(record: Record) -> dict[str, Any]:
-    """A job's settings, under the names that a study has for them."""
+    """A job's settings, under their names in a study file."""
     inference = record["kind"] in {"infer", "speed"}
     return {"inference": record["config"]} if inference else record["config"]
 
 
 def _data_of(record: Record) -> list[tuple[str, str, str]]:
-    """What a job read, as an MLflow data set: its name, the digest of its manifest, its context."""
+    """A job's inputs as MLflow data sets: name, digest of the manifest, context."""
     digest = record["inputs"].get("data")
     if digest is None:
         return []
@@ -227,7 +229,7 @@ def _data_of(record: Record) -> list[tuple[str, str, str]]:
 
 
 def _of_growing(plan: Plan, training: Training, folder: Path) -> Mirror:
-    """The run of a training that has not ended: under way, or killed and not yet resumed."""
+    """The run of an unfinished training run: in progress, or killed and not yet resumed."""
     path = folder / layout.curve(training.folder)
     curve = read_metrics(path)
     logged = path.stat().st_mtime
@@ -256,7 +258,7 @@ def _training_tags(plan: Plan, training: Training) -> dict[str, str]:
 
 
 def _record_tags(plan: Plan, record: Record) -> dict[str, str]:
-    """What one filters runs by: what a job was, its code, its machine, what it read and made."""
+    """Tags to filter runs by: the job, its code, machine, inputs and outputs."""
     code, machine, versions = record["code"], record["machine"], record["versions"]
     keys = ("kind", "study", "variant", "seed", "stage", "benchmark", "identity")
     training = [t for t in plan.trainings if t.folder == record["name"]]
@@ -280,7 +282,7 @@ def _record_tags(plan: Plan, record: Record) -> dict[str, str]:
 
 
 def _common_tags(records: Sequence[Record]) -> dict[str, str]:
-    """By which code, in which locked environment and on which machine some jobs ran."""
+    """The code, locked environment and machine that some jobs have in common."""
     found: dict[str, set[str]] = defaultdict(set)
     for record in records:
         code, machine = record["code"], record["machine"]
@@ -288,7 +290,7 @@ def _common_tags(records: Sequence[Record]) -> dict[str, str]:
             ("commit", code["commit"]),
             ("sources", code["sources"]),
             ("lock", code.get("lock")),  # absent in records of an earlier version
-            ("machine", machine["gpu"] or machine["cpu"]),
+            ("machine", device_of(machine)),
         ):
             if value:
                 found[key].add(value)
@@ -296,9 +298,9 @@ def _common_tags(records: Sequence[Record]) -> dict[str, str]:
 
 
 def _numbers(record: Record) -> dict[str, float]:
-    """A record's results that are numbers, under names that sort and that MLflow takes.
+    """A record's numeric results, under sortable names that MLflow accepts.
 
-    Scores and speeds stand under their benchmark: `davis2016/J_mean`. J&F is J_and_F.
+    Scores and speeds are prefixed with their benchmark: `davis2016/J_mean`. J&F is J_and_F.
     """
     kind, benchmark = record["kind"], record["benchmark"]
     prefix = f"{benchmark}/" if kind in {"score", "speed"} else ""

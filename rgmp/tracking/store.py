@@ -1,8 +1,8 @@
-"""Records mirrored in MLflow: what a study's files say, as runs that one can browse and compare.
+"""Mirror a study's records in MLflow, as runs to browse and compare.
 
-A study is an experiment; `rgmp.tracking.runs` says which runs it has. The files are the truth:
-`track` brings the store to what they say. It adds what is missing, leaves what is there, and may
-be killed at any moment and called again.
+A study is an experiment; `rgmp.tracking.runs` defines its runs. The files are the source of truth:
+`track` synchronises the store with them. It adds what is missing, keeps what exists, and may be
+killed at any moment and called again.
 """
 
 import json
@@ -27,11 +27,11 @@ from rgmp.study.layout import RUNS
 from rgmp.study.plan import Plan, load_plan
 from rgmp.tracking.runs import Mirror, milliseconds, read_mirrors
 
-# Read by MLflow when it is imported or called; what the user has set for the store stays.
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # no network access but to the store
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # what goes wrong, `track` says
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines a run
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a server that refuses: seconds
+# Read by MLflow when it is imported or called; the user's settings for the store are kept.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # no network access except to the store
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # `track` reports errors
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines per run
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # fail in seconds if a server refuses
 
 from mlflow import MlflowClient
 from mlflow.entities import (
@@ -45,22 +45,22 @@ from mlflow.entities import (
     RunTag,
 )
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError  # MLflow lets some of them through
+from sqlalchemy.exc import SQLAlchemyError  # MLflow does not catch all of them
 
 _NOTE = "mlflow.note.content"
-_SECONDS_TO_WAIT = 600  # for another process that tracks into the same store
+_SECONDS_TO_WAIT = 600  # for another process that writes to the same store
 SECONDS_TO_ANSWER = 30
-"""How long a store may take for one call, unless the user says otherwise."""
+"""Default timeout of one call to the store."""
 
 
 @dataclass(frozen=True)
 class Tracked:
-    """What `track` did.
+    """The result of `track`.
 
     Attributes:
         uri: the store.
         runs: how many mirror the study.
-        written: how many of them had to be.
+        written: how many of them were created or updated.
         whole: whether every variant and seed of the study is trained and scored.
     """
 
@@ -76,31 +76,31 @@ def track(
     weights_megabytes: float = 64,
     timeout: float = SECONDS_TO_ANSWER,
 ) -> Tracked | None:
-    """Bring an MLflow store to what the files of a study say.
+    """Synchronise an MLflow store with the files of a study.
 
-    The ids of the runs are left in `RUNS` beside the plan, for the report's links.
+    The ids of the runs are written to `RUNS` next to the plan, for the report's links.
 
     Args:
         folder: the study's, `results/<study>`.
-        uri: the store; None: `MLFLOW_TRACKING_URI`, else a SQLite file beside the study's folder.
-        weights_megabytes: larger weights are named in the store, with their hash, not copied.
-        timeout: seconds that the store may take for one call, the first included; one that takes
-            longer is away. What it was asked last may still be done: until then, this process
-            keeps the store locked.
+        uri: the store; None: `MLFLOW_TRACKING_URI`, else a SQLite file next to the study folder.
+        weights_megabytes: larger weights are logged by hash, not copied.
+        timeout: seconds that the store may take for one call, including the first; a slower one
+            counts as unavailable. Its last call may still complete: until then, this process keeps
+            the store locked.
 
     Returns:
-        What was done, or None where the store is away: that costs one line on standard error and
-        nothing else; a later call completes it.
+        What was done, or None if the store is unavailable: that prints one line on standard error
+        and has no other effect; a later call completes it.
 
     Raises:
-        UserError: the folder is none of a study, or one of its files is broken.
+        UserError: it is not a study folder, or one of its files is broken.
     """
     plan = load_plan(folder)
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI")
     shown = _without_password(uri) if uri else f"sqlite:///{folder.parent}/mlflow.db"
     uri = uri or f"sqlite:///{_beside(folder)}/mlflow.db"
     try:
-        # One at a time: two that look for a run before they add it would add it twice.
+        # One at a time: two processes that look for a run before adding it would add it twice.
         calls = _Calls(timeout)
         with _alone(uri, folder, calls):
             _make_database(uri, calls)
@@ -134,7 +134,7 @@ def _beside(folder: Path) -> Path:
 
 
 def _has_server(uri: str) -> bool:
-    """Whether a server takes the artifacts, and decides where they go."""
+    """Whether a server receives the artifacts and decides where they are stored."""
     return not uri.startswith(("sqlite:", "postgresql", "mysql", "mssql"))
 
 
@@ -144,11 +144,11 @@ def _without_password(text: str) -> str:
 
 @contextmanager
 def _alone(uri: str, folder: Path, calls: "_Calls") -> Iterator[None]:
-    """Keep every other process from a store, until the last call to it has ended."""
+    """Lock a store against other processes until the last call to it has ended."""
     guarded = _database(uri) or folder / "tracking"
     guarded.parent.mkdir(parents=True, exist_ok=True)
     path = guarded.with_name(f".{guarded.name}.lock")
-    # not of a thread: a call that nobody waits for any more releases it when it ends
+    # not owned by a thread: an abandoned call releases it when it ends
     lock = FileLock(path, timeout=_SECONDS_TO_WAIT, thread_local=False)
     lock.acquire()
     try:
@@ -158,11 +158,11 @@ def _alone(uri: str, folder: Path, calls: "_Calls") -> Iterator[None]:
 
 
 class _Calls:
-    """Calls to a store, one after the other, none of which is waited for too long.
+    """Sequential calls to a store, each with a timeout.
 
-    Each is made in a thread of its own, for nothing else bounds them all: a server may send a byte
-    now and then, a driver wait in C, a library try again. The thread of a call that takes too long
-    is left behind; the process may end without it.
+    Each runs in its own thread, because nothing else bounds them all: a server may send a byte now
+    and then, a driver may wait in C, a library may retry. The thread of a call that takes too long
+    is abandoned; the process may exit without it.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -171,31 +171,31 @@ class _Calls:
         self.last.set_result(None)
 
     def __call__(self, call: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-        """What a call returns or raises.
+        """Make a call; return what it returns or raise what it raises.
 
         Raises:
-            TimeoutError: it has done neither in time.
+            TimeoutError: it did not finish in time.
         """
         outcome = self.last = Future[Any]()
 
         def run() -> None:
             try:
                 outcome.set_result(call(*arguments, **keywords))
-            except BaseException as error:  # raised again where it is waited for
+            except BaseException as error:  # re-raised in the waiting thread
                 outcome.set_exception(error)
 
         Thread(target=run, name="call to MLflow", daemon=True).start()
         if not wait([outcome], self.timeout).done:
-            raise TimeoutError(f"no answer in {self.timeout:g} s, see --timeout")
+            raise TimeoutError(f"no answer within {self.timeout:g} s, see --timeout")
         return outcome.result()
 
 
 class _Client:
-    """MLflow's client of a store, whose calls are not waited for too long."""
+    """MLflow's client of a store, with a timeout on every call."""
 
     def __init__(self, uri: str, calls: _Calls) -> None:
         self._calls = calls
-        self._client = calls(MlflowClient, tracking_uri=uri)  # asks a database for its tables
+        self._client = calls(MlflowClient, tracking_uri=uri)  # queries a database for its tables
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return partial(self._calls, getattr(self._client, name))
@@ -208,14 +208,14 @@ def _database(uri: str) -> Path | None:
 
 
 def _make_database(uri: str, calls: _Calls) -> None:
-    """Make the file of a SQLite store, whole or not at all: MLflow cannot repair one in part.
+    """Create the file of a SQLite store atomically: MLflow cannot repair an incomplete one.
 
     Raises:
-        IsADirectoryError: a folder has its name.
+        IsADirectoryError: its path is a folder.
     """
     path = _database(uri)
     if path is not None and path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, no database")
+        raise IsADirectoryError(f"{path} is a folder, not a database")
     if path is None or path.exists():
         return
     with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as hidden:
@@ -224,10 +224,10 @@ def _make_database(uri: str, calls: _Calls) -> None:
 
 
 def _experiment(client: _Client, plan: Plan, artifacts: Path | None) -> Experiment:
-    """Find or make the experiment of a study.
+    """Find or create the experiment of a study.
 
-    MLflow writes the place of the artifacts into it, as an absolute path, for ever: when `results/`
-    moves, remove mlflow.db and track again.
+    MLflow stores the artifact location in it as an absolute path for good: when `results/` moves,
+    remove mlflow.db and track again.
     """
     found: Experiment | None = client.get_experiment_by_name(plan.study)
     if found is None:
@@ -235,7 +235,7 @@ def _experiment(client: _Client, plan: Plan, artifacts: Path | None) -> Experime
         note = f"{markdown(plan.title)}." + (
             " Rendered toy data, not DAVIS." if plan.embedded else ""
         )
-        kind = "custom_model_development"  # opens the pages for training, not those for chat
+        kind = "custom_model_development"  # shows the pages for training, not those for chat
         tags = {_NOTE: note, "mlflow.experimentKind": kind, "file": plan.file}
         found = client.get_experiment(client.create_experiment(plan.study, location, tags))
     if found.lifecycle_stage == "deleted":
@@ -245,10 +245,10 @@ def _experiment(client: _Client, plan: Plan, artifacts: Path | None) -> Experime
 
 @dataclass
 class _Store:
-    """An experiment of a store, and the runs there that mirror one study's folder.
+    """An experiment of a store, and its runs that mirror one study folder.
 
-    Others may mirror their results of the same study in the same store: the tag `folder` tells
-    whose a run is.
+    Others may mirror their own results of the same study in the same store: the tag `folder` tells
+    them apart.
     """
 
     client: _Client
@@ -258,7 +258,7 @@ class _Store:
     ids: dict[str, str] = field(default_factory=dict)
 
     def bring(self, mirrors: Sequence[Mirror]) -> int:
-        """Write what differs; the number of runs that did."""
+        """Write the runs that differ and return their number."""
         known = {
             run.data.tags["record"]: run
             for run in _runs(self.client, self.experiment)
@@ -267,13 +267,13 @@ class _Store:
         written = sum(self._bring(mirror, known.get(mirror.name)) for mirror in mirrors)
         for mirror in mirrors:
             self._describe(mirror, known.get(mirror.name))
-        for name in known.keys() - self.ids.keys():  # of jobs that the study no longer has
+        for name in known.keys() - self.ids.keys():  # of jobs no longer in the study
             if known[name].info.status in {"RUNNING", "SCHEDULED"}:
                 self.client.set_terminated(known[name].info.run_id, "KILLED")
         return written
 
     def _bring(self, mirror: Mirror, run: Run | None) -> bool:
-        """Make a run what its mirror says; whether anything was to be written."""
+        """Update a run to its mirror; return whether anything was written."""
         parent = {"mlflow.parentRunId": self.ids[mirror.parent]} if mirror.parent else {}
         tags = {**mirror.tags, **parent, "digest": mirror.digest}
         if mirror.weights:
@@ -293,7 +293,7 @@ class _Store:
         return True
 
     def _describe(self, mirror: Mirror, run: Run | None) -> None:
-        """Say on a run's page, in Markdown, what it is and which runs it rests on."""
+        """Describe a run on its page, in Markdown, with links to the runs it depends on."""
         links = [
             f"{title}: [{name}](#/experiments/{self.experiment}/runs/{self.ids[name]})"
             for title, name in mirror.links.items()
@@ -318,16 +318,16 @@ def _runs(client: _Client, experiment: str) -> Iterator[Run]:
 
 
 def _is_as_it_should_be(run: Run, mirror: Mirror, tags: Mapping[str, str]) -> bool:
-    """Whether nothing is to be written; a training that runs anew keeps its last whole run."""
+    """Whether a run is up to date; a training run that is repeated keeps its last complete run."""
     if run.info.status == "FINISHED" and mirror.status in {"RUNNING", "KILLED"}:
         return True
     return run.info.status == mirror.status and tags.items() <= run.data.tags.items()
 
 
 def _is_of_another_job(client: _Client, run: Run, mirror: Mirror) -> bool:
-    """Whether a run cannot become what the mirror says: MLflow keeps every param and point.
+    """Whether a run cannot be updated to the mirror, as MLflow keeps every param and point.
 
-    Its digest is written last but for its status, so a run that is FINISHED is whole.
+    The digest is written last, except for the status, so a FINISHED run is complete.
     """
     params = run.data.params
     if any(params.get(key, value) != value for key, value in mirror.params.items()):
@@ -339,7 +339,7 @@ def _is_of_another_job(client: _Client, run: Run, mirror: Mirror) -> bool:
 
 
 def _write(client: _Client, run: Run, mirror: Mirror, tags: Mapping[str, str]) -> None:
-    """Write the whole mirror but for what the run has; what says that it is whole comes last."""
+    """Write what the run lacks of the mirror; what marks it as complete comes last."""
     run_id = run.info.run_id
     params = [Param(k, v) for k, v in mirror.params.items() if k not in run.data.params]
     for some in _batches(params, 100):
@@ -368,10 +368,10 @@ def _write(client: _Client, run: Run, mirror: Mirror, tags: Mapping[str, str]) -
 
 
 def _write_curve(client: _Client, run: Run, mirror: Mirror) -> None:
-    """Add the points that come after the run's last; a store would keep the others twice."""
+    """Add the points after the run's last; a store would duplicate the others."""
     last = max((point.step for point in _logged(client, run, mirror)), default=-1)
     new = [point for point in mirror.curve if point["step"] > last]
-    for points in _batches(new, 200):  # a call takes 1000 metrics, and all or none of them
+    for points in _batches(new, 200):  # a call takes at most 1000 metrics, all or none
         metrics = [
             Metric(key, value, run.info.start_time + milliseconds(p["seconds"]), int(p["step"]))
             for p in points
@@ -382,12 +382,12 @@ def _write_curve(client: _Client, run: Run, mirror: Mirror) -> None:
 
 
 def _logged(client: _Client, run: Run, mirror: Mirror) -> list[Metric]:
-    """The losses that a training's run has; every point has one."""
+    """The losses already logged for a training run; every point has one."""
     return client.get_metric_history(run.info.run_id, "loss") if mirror.curve else []
 
 
 def _write_weights(client: _Client, run_id: str, weights: Path, tags: Mapping[str, str]) -> None:
-    """Copy weights, if they are small and still those of the record; else say which they are."""
+    """Copy weights if they are small and still match the record; else log only their hash."""
     digest = tags.get("weights")
     if tags["weights.kept"] == "as an artifact" and digest_of_file(weights) == digest:
         client.log_artifact(run_id, str(weights))
@@ -397,10 +397,10 @@ def _write_weights(client: _Client, run_id: str, weights: Path, tags: Mapping[st
 
 
 def _write_data_sets(client: _Client, run_id: str, mirror: Mirror) -> None:
-    """Name what a run rests on as MLflow data sets, by the digests of their manifests."""
+    """Log a run's inputs as MLflow data sets, by the digests of their manifests."""
     inputs = [
         DatasetInput(
-            # MLflow holds 36 characters of a digest
+            # MLflow stores 36 characters of a digest
             Dataset(name, digest[:36], "local", json.dumps({"manifest": digest})),
             [InputTag("mlflow.data.context", context)],
         )

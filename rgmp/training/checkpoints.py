@@ -1,4 +1,4 @@
-"""The states on the disk from which a killed training resumes."""
+"""The checkpoints from which a killed training run resumes."""
 
 import hashlib
 import io
@@ -12,24 +12,24 @@ from zipfile import BadZipFile
 import torch
 
 from rgmp.model.network import RGMP
-from rgmp.runtime.files import appearing
+from rgmp.runtime.files import atomic_path
 from rgmp.training.journal import Journal
 
 
 class Attempts:
-    """States from which a killed training resumes: the last two, each named by its own digest."""
+    """The last two checkpoints of a training run, each named by its own digest."""
 
     def __init__(self, folder: Path, identity: str) -> None:
-        """Keep the states of the training `identity` in `folder`."""
+        """Keep the states of the training run `identity` in `folder`."""
         self._folder, self._identity = folder, identity
 
     def save(
         self, step: int, network: RGMP, optimiser: torch.optim.Optimizer, journal: Journal
     ) -> None:
-        """Save the state after `step` steps; remove all but the one before it.
+        """Save the state after `step` steps; remove all but the previous one.
 
         Raises:
-            UserError: there is no room; the states before stay usable.
+            UserError: the disk is full; the previous states stay usable.
         """
         state = {
             "identity": self._identity,
@@ -38,21 +38,23 @@ class Attempts:
             "optimiser": optimiser.state_dict(),
             "journal": journal.state(),
         }
-        buffer = io.BytesIO()  # written to a full disk, torch.save would raise no OSError
+        buffer = io.BytesIO()  # torch.save to a full disk raises no OSError
         torch.save(state, buffer)
-        with appearing(self._folder / f"{step:08d}-{_digest(buffer.getbuffer())}.pt") as temporary:
+        with atomic_path(
+            self._folder / f"{step:08d}-{_digest(buffer.getbuffer())}.pt"
+        ) as temporary:
             temporary.write_bytes(buffer.getbuffer())
         for old in self._states()[:-2]:
             old.unlink()
 
     def resume(self, network: RGMP, optimiser: torch.optim.Optimizer, journal: Journal) -> int:
-        """Load the latest whole state, if there is one; the number of steps it has behind it."""
+        """Load the latest intact state, if any, and return its number of completed steps."""
         for unfinished in self._folder.glob(".*"):
             shutil.rmtree(unfinished)
         for path in reversed(self._states()):
             state = self._read(path)
             if state is None:
-                print(f"{path}: is damaged; trying the one before", file=sys.stderr)
+                print(f"{path}: damaged checkpoint; trying the previous one", file=sys.stderr)
                 path.unlink()
                 continue
             network.load_state_dict(state["network"])
@@ -63,7 +65,7 @@ class Attempts:
         return 0
 
     def clear(self) -> None:
-        """Remove all states: the training has ended."""
+        """Remove all states, after training has ended."""
         if self._folder.is_dir():
             shutil.rmtree(self._folder)
 

@@ -1,4 +1,4 @@
-"""What one training needs, whoever asks for it."""
+"""The description of a training job."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ CURVE = "metrics.jsonl"
 
 
 class TrainingJob(Closed):
-    """One stage to train: the settings, the data, what it starts from, where it goes.
+    """One stage to train: settings, data, initial weights and output folder.
 
     Attributes:
-        identity: stands for all that can change the weights; a state of another is not resumed.
+        identity: of everything that can change the weights; a state of another is not resumed.
         seed: of the initial weights and of every sample.
-        parent: the weights to start from; None: new ones, or ImageNet's.
-        folder: where the weights, the curve and the states to resume from go.
+        parent: the weights to start from; None: random or ImageNet weights.
+        folder: where weights, metrics and checkpoints go.
     """
 
     identity: str
@@ -38,20 +38,20 @@ class TrainingJob(Closed):
 
     @property
     def name(self) -> str:
-        """As it is called where people read it: `full-seed0`."""
+        """Its name for display: `full-seed0`."""
         return self.folder.name.removesuffix(f"-{self.identity}")
 
     @property
     def weights(self) -> Path:
-        """What the training makes."""
+        """The file of the trained weights."""
         return self.folder / WEIGHTS
 
     @property
     def curve(self) -> Path:
-        """What its steps measured, a JSON object a line."""
+        """The metrics file, one JSON object per line."""
         return self.folder / CURVE
 
     @property
     def states(self) -> Path:
-        """The folder of what a killed training resumes from."""
+        """The folder of checkpoints."""
         return self.folder / "checkpoints"

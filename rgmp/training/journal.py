@@ -1,4 +1,4 @@
-"""The curve of a training: what its steps measured, about a hundred points of it on the disk."""
+"""The training curve: metrics of the steps, reduced to about a hundred points on disk."""
 
 import json
 import math
@@ -28,11 +28,11 @@ class Point(NamedTuple):
     samples_per_second: float
     seconds: float
     gradient_norm: float
-    waiting: float  # share of the time in which the training stood still for data
+    waiting: float  # share of the time spent waiting for data
 
 
-class Step(NamedTuple):
-    """What a step measured."""
+class StepMetrics(NamedTuple):
+    """The metrics of a step."""
 
     loss: float
     J: float
@@ -41,22 +41,22 @@ class Step(NamedTuple):
 
 
 class Journal:
-    """The training's curve: means over intervals of steps, about a hundred points."""
+    """The training curve: means over intervals of steps, about a hundred points."""
 
     def __init__(
         self, path: Path | None, settings: Optimisation, identity_of: Callable[[int], str]
     ) -> None:
-        """Write to `path`, if there is one; `identity_of` names the samples of a step."""
+        """Write to `path`, if given; `identity_of` describes the samples of a step."""
         self._path, self._settings, self._identity_of = path, settings, identity_of
         self._every = max(settings.steps // _LOGGED_POINTS, 1)
         self._points: list[Point] = []
-        self._pending: list[Step] = []
+        self._pending: list[StepMetrics] = []
         self._held: tuple[int, Tensor, float] | None = None
         self._clock, self._spent, self._waited = time.monotonic(), 0.0, 0.0
         self.loss = math.nan
 
     def add(self, step: int, outcome: Tensor, waited: float) -> None:
-        """Note a step; it is read when the next is added, so that no GPU waits for the reading.
+        """Add a step; its outcome is read when the next is added, so that a GPU need not wait.
 
         Args:
             step: from 0.
@@ -72,7 +72,7 @@ class Journal:
             self.settle()
 
     def settle(self) -> None:
-        """Read the step that was added last.
+        """Read the outcome of the last step added.
 
         Raises:
             UserError: its loss or its gradient is not finite.
@@ -82,19 +82,19 @@ class Journal:
         step, outcome, waited = self._held
         self._held = None
         loss, quality, norm = outcome.tolist()
-        measured = Step(loss, quality, norm, waited)
+        measured = StepMetrics(loss, quality, norm, waited)
         if not math.isfinite(measured.loss + measured.gradient_norm):
             raise UserError(
                 f"the loss or its gradient is not finite at step {step} "
-                f"({self._identity_of(step)}); nothing was written over good weights; lower the "
-                "learning rate or look at the data"
+                f"({self._identity_of(step)}); earlier weights are unchanged; lower the "
+                "learning rate or inspect the data"
             )
         self._pending.append(measured)
         if (step + 1) % self._every == 0 or step + 1 == self._settings.steps:
             self._close(step)
 
     def _close(self, step: int) -> None:
-        """Make a point of the steps since the one before."""
+        """Add a point for the steps since the previous one."""
         losses, qualities, norms, waits = zip(*self._pending, strict=True)
         before = self._points[-1].seconds if self._points else 0.0
         took = max(self._tick() - before, 1e-9)
@@ -116,22 +116,22 @@ class Journal:
         self.write()
 
     def _tick(self) -> float:
-        """Seconds of all attempts until now."""
+        """Seconds of all attempts so far."""
         now = time.monotonic()
         self._spent, self._clock = self._spent + now - self._clock, now
         return self._spent
 
     def write(self) -> None:
-        """Write every point so far, whole or not at all."""
+        """Write every point so far, atomically."""
         if self._path is not None:
             lines = [json.dumps(point._asdict()) + "\n" for point in self._points]
             write_text(self._path, "".join(lines))
 
     def state(self) -> dict[str, Any]:
-        """What a resumed training needs, plain values only.
+        """The state for resuming, plain values only.
 
         Raises:
-            UserError: as `settle`; a state that is not finite is not saved.
+            UserError: as `settle`; a non-finite state is not saved.
         """
         self.settle()
         return {
@@ -142,14 +142,14 @@ class Journal:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Continue from a `state`."""
         self._points = [Point(*p) for p in state["points"]]
-        self._pending = [Step(*step) for step in state["pending"]]
+        self._pending = [StepMetrics(*step) for step in state["pending"]]
         self._waited, self._spent = state["waited"], state["seconds"]
         self._clock = time.monotonic()
 
     def summary(self) -> dict[str, float]:
-        """Numbers for the record: the last point's, and time and waiting of all attempts."""
+        """Numbers for the record: the last point, and total and waiting time of all attempts."""
         last, samples = self._points[-1], self._settings.steps * self._settings.batch
         return {
             "steps": self._settings.steps,

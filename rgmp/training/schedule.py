@@ -1,4 +1,4 @@
-"""The course of the learning rate."""
+"""The learning rate schedule."""
 
 import math
 
@@ -8,7 +8,7 @@ _POLY_POWER = 0.9
 
 
 def learning_rate(settings: Optimisation, step: int) -> float:
-    """From `learning_rate` at step 0 to `final_learning_rate` at the last, as scheduled."""
+    """The scheduled value, from `learning_rate` at step 0 to `final_learning_rate` at the last."""
     high, low = settings.learning_rate, settings.final_learning_rate
     share = step / max(settings.steps - 1, 1)
     if settings.schedule == "constant":

@@ -1,4 +1,4 @@
-"""The speed of training: samples a second, the share of time spent waiting for data, memory."""
+"""The speed of training: samples per second, share of time waiting for data, memory."""
 
 import time
 
@@ -16,22 +16,22 @@ _WARM_UP_STEPS = 2
 
 
 def measure(job: TrainingJob, device: torch.device, steps: int) -> dict[str, float]:
-    """Train a new network for a few steps and keep nothing of it.
+    """Train a new network for a few steps and discard it.
 
-    The steps are the training's last, where its clips are the longest.
+    These are the last steps of the training run, where its clips are longest.
 
     Args:
-        job: what would be trained; none of its files is made.
+        job: what would be trained; none of its files is written.
         device: where to compute.
-        steps: timed, after some that are not.
+        steps: how many to time, after a warm-up.
 
     Returns:
-        samples_per_second, seconds a step, `waiting`: the share of the time in which the training
-        stood still for data, frames of a clip, and peak memory in bytes: of the GPU, or of this
-        process without its workers.
+        samples_per_second, seconds per step, `waiting`: the share of time spent waiting for data,
+        frames per clip, and peak memory in bytes: of the GPU, or of this process without its
+        workers.
 
     Raises:
-        UserError: the data cannot be used, or the training has too few steps.
+        UserError: the data cannot be used, or the training run has too few steps.
     """
     settings = job.settings
     if settings.steps <= _WARM_UP_STEPS:

@@ -1,6 +1,6 @@
-"""The loop of both stages: clips in, weights out; a killed one goes on to the same bits.
+"""The training loop of both stages; a killed run resumes and reaches the same bits.
 
-The same on one type of CPU, that is: another has other kernels, and with them other last bits.
+The same on one type of CPU, that is: other types have other kernels and so other last bits.
 
 Source: paper sections 3.2 and 3.3, facts/rgmp.md "Training". Stage 1 is a clip of two frames with
 a synthesised previous mask; stage 2 is a longer clip in which the network's own soft mask is fed
@@ -29,16 +29,16 @@ _CALIBRATION_BATCHES = 8
 
 
 def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[str, float | str]:
-    """Run one training to its end, from wherever an earlier attempt was stopped.
+    """Run one training job to its end, resuming from an earlier attempt's checkpoint.
 
     Args:
-        job: what to train; the files that it names appear. Its `states` stay, for whoever could
-            not record the end.
+        job: what to train, and the files to write. Its `states` are kept until the caller has
+            written the record.
         device: where to compute.
-        team: which processes run this training; its leader alone writes.
+        team: the processes of this training run; only its leader writes.
 
     Returns:
-        For the record: `precision`, and the numbers that `Journal.summary` has.
+        For the record: `precision` and the numbers of `Journal.summary`.
 
     Raises:
         UserError: the data or the weights to start from cannot be used, or the loss is not finite.
@@ -46,12 +46,12 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
     settings, machine = job.settings, job.machine
     samples = Samples(job.data, settings, job.seed, machine.decoded_megabytes)
     network = _start(job, samples)
-    # convolutions are faster so, on a CPU and on a GPU's tensor cores
+    # makes convolutions faster, on a CPU and on a GPU's tensor cores
     network = network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     update = Update(network, job, team)
     attempts = states(job)
     journal = Journal(job.curve if team.leads else None, settings, samples.identity_of)
-    with team.leader_first():  # it removes what is damaged
+    with team.leader_first():  # it removes damaged states
         first = attempts.resume(network, update.optimiser, journal)
     total, done = (count * settings.batch for count in (settings.steps, first))
     progress = Progress(f"{job.stage} {job.name}", "samples", total, done)
@@ -70,7 +70,10 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
                 attempts.save(step + 1, network, update.optimiser, journal)
                 saved = time.monotonic()
                 if stopping:
-                    print(f"stopped by signal after step {step + 1}: saved", file=sys.stderr)
+                    print(
+                        f"stopped by signal after step {step + 1}; checkpoint saved",
+                        file=sys.stderr,
+                    )
             if stopping:
                 team.any(stopping)  # the leader has saved
                 sys.exit(128 + stopping)
@@ -82,31 +85,31 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
 
 
 def states(job: TrainingJob) -> Attempts:
-    """From what a training resumes."""
+    """The checkpoints of a training job."""
     return Attempts(job.states, job.identity)
 
 
 def _start(job: TrainingJob, samples: Samples) -> RGMP:
-    """The network that a training starts from: its parent's weights, or a new one."""
+    """The initial network: with its parent's weights, or a new one."""
     settings = job.network
     if job.parent is not None:
         network = weights.load(job.parent)[0]
-        network.settings = settings  # what it is matched with may be another thing in this stage
+        network.settings = settings  # the reference mode may differ in this stage
         return network
-    # the same initial weights for every variant of a seed, so that they are compared in pairs
+    # the same initial weights for every variant of a seed, for paired comparisons
     torch.manual_seed(int(digest_of(["initial weights", job.seed])[:15], 16))
     network = RGMP(settings)
     norms = [m for m in network.encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     if settings.initial_weights is not None:
         norms, absent = weights.load_imagenet(network, settings.initial_weights)
         said = ", ".join(absent) or "nothing"
-        print(f"{settings.initial_weights}: left at random, not found: {said}", file=sys.stderr)
+        print(f"{settings.initial_weights}: not found, left random: {said}", file=sys.stderr)
     _calibrate(network, norms, samples)
     return network
 
 
 def _calibrate(network: RGMP, norms: list[torch.nn.BatchNorm2d], samples: Samples) -> None:
-    """Give batch norms without pretrained statistics those of the first batches."""
+    """Set the statistics of batch norms that are not pretrained from the first batches."""
 
     def look_at_the_first_batches() -> None:
         batches = samples.batches(0, torch.device("cpu"))
@@ -119,7 +122,7 @@ def _calibrate(network: RGMP, norms: list[torch.nn.BatchNorm2d], samples: Sample
 
 
 class _Stop:
-    """Notes SIGTERM and SIGINT instead of dying, so that a step can end and be saved."""
+    """Records SIGTERM and SIGINT instead of dying, so that the step can finish and be saved."""
 
     def __init__(self) -> None:
         self.asked = 0

@@ -1,7 +1,7 @@
-"""A batch of clips, segmented frame after frame, and the loss (paper section 3.3).
+"""Unroll the network over a batch of clips, with the loss (paper section 3.3).
 
-With back-propagation through time the network's own soft mask is fed back, and the gradient
-with it.
+With back-propagation through time the network's own soft mask is fed back together with its
+gradient.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ _HEADS = 4
 
 
 class Unrolling(NamedTuple):
-    """How clips are segmented and what of it is learned from."""
+    """How clips are unrolled and which parts have a loss."""
 
     bptt: Literal["full", "detached", "none"] = "full"
     window: int | None = None  # frames; None: the whole clip
@@ -29,22 +29,22 @@ class Unrolling(NamedTuple):
 
 
 def windows(frames: int, window: int | None) -> list[range]:
-    """The targets 1, 2, ... of a clip of so many frames, cut into windows."""
+    """The targets 1, 2, ... of a clip of `frames` frames, split into windows."""
     length = window or frames
     return [range(t, min(t + length, frames)) for t in range(1, frames, length)]
 
 
 def unroll(network: RGMP, batch: Sample, how: Unrolling) -> Iterator[tuple[Tensor, Tensor]]:
-    """Segment a batch of clips frame after frame, and stop after each window to be learned from.
+    """Segment a batch of clips frame by frame, yielding the loss after each window.
 
-    With `bptt: full` the gradient reaches back through the predictions to the start of the window.
-    In every window the reference is encoded anew, by the weights as they are then.
+    With `bptt: full` the gradient flows back through the predictions to the start of the window. In
+    every window the reference is encoded again, with the current weights.
 
     Args:
         network: in training mode.
         batch: frames float (B, T, 3, h, w), masks uint8 (B, T, h, w), guidance float (B, h, w).
-        how: which previous mask is fed in: the soft prediction, gradient and all (`full`) or
-            without it (`detached`), or the true mask (`none`).
+        how: which previous mask is used: the soft prediction with its gradient (`full`) or without
+            it (`detached`), or the true mask (`none`).
 
     Yields:
         The mean of `frame_loss` over the window's frames, a scalar; and the mean intersection over
@@ -53,7 +53,7 @@ def unroll(network: RGMP, batch: Sample, how: Unrolling) -> Iterator[tuple[Tenso
     run: Callable[..., Any] = _called
     if how.recompute:
         run = partial(recomputed, use_reentrant=False, preserve_rng_state=False)
-    shown = batch.frames[:, 0], (batch.masks[:, :1] == 1).float()  # what the reference shows
+    shown = batch.frames[:, 0], (batch.masks[:, :1] == 1).float()  # the reference's frame and mask
     previous = batch.guidance[:, None]
     for window in windows(batch.frames.shape[1], how.window):
         reference = run(network.reference, *shown)
@@ -81,13 +81,13 @@ def _called(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def frame_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """Cross-entropy, the mean over each sample's known pixels, and then over the samples.
+    """Cross-entropy: the mean over each sample's known pixels, then over the samples.
 
-    So it is the same however the samples are shared among parts and processes.
+    It does not depend on how the samples are split into parts and processes.
 
     Args:
         logits: (B, 2, h, w).
-        truth: uint8 (B, h, w): 0, 1, or IGNORE where it is not known.
+        truth: uint8 (B, h, w): 0, 1, or IGNORE where unknown.
     """
     known = (truth != IGNORE).sum(dim=(1, 2)).clamp(min=1)
     costs = F.cross_entropy(logits.float(), truth.long(), ignore_index=IGNORE, reduction="none")

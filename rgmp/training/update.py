@@ -1,4 +1,4 @@
-"""One step of training: the gradients of a batch, shared or in parts, and the optimiser."""
+"""One training step: the gradients of a batch, shared or in parts, and the optimiser."""
 
 import torch
 from torch import Tensor
@@ -14,10 +14,10 @@ from rgmp.training.unroll import Unrolling, unroll, windows
 
 
 class Update:
-    """Takes the step, or the steps, of the optimiser that a batch gives."""
+    """Takes the optimiser step or steps of a batch."""
 
     def __init__(self, network: RGMP, job: TrainingJob, team: Team) -> None:
-        """Train `network`, where it is, as the job's settings say."""
+        """Train `network` in place, according to the job's settings."""
         settings = job.settings
         self._settings, self._network, self._team = settings, network, team
         device = next(network.parameters()).device
@@ -35,7 +35,7 @@ class Update:
         """Learn from a batch.
 
         Returns:
-            Loss, mean intersection over union, and norm of the gradient: (3,), still on the device.
+            Loss, mean intersection over union, and gradient norm: (3,), on the device.
         """
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self._settings, step)
@@ -61,7 +61,7 @@ class Update:
 def make_optimiser(
     learning: list[torch.nn.Parameter], settings: Optimisation
 ) -> torch.optim.Optimizer:
-    """The optimiser that the settings name; its learning rate is set at every step."""
+    """The optimiser of the settings; its learning rate is set at every step."""
     rate, momentum, decay = settings.learning_rate, settings.momentum, settings.weight_decay
     if settings.optimiser == "sgd":
         return torch.optim.SGD(learning, rate, momentum, weight_decay=decay)

@@ -180,29 +180,29 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "check: no benchmark": (["check", "davis", "--split", "davis2018/val"], nothing, "davis2018"),
     "check: missing frame": (CHECK, unlink(FRAME), "val_b: 00002.jpg is missing"),
     "check: mask of another size": (CHECK, shrink(LATER), f"{LATER}: is 71x40, its frame is 72x40"),
-    "check: truncated JPEG": (CHECK, truncate(FRAME), f"{FRAME}: is no whole image"),
+    "check: truncated JPEG": (CHECK, truncate(FRAME), f"{FRAME}: not a readable image"),
     "check: truncated still": (
         [*CHECK, "--stills", "stills/images", "stills/masks"],
         truncate("stills/images/1.jpg"),
-        "stills/images/1.jpg: is no whole image",
+        "stills/images/1.jpg: not a readable image",
     ),
     "check: still without a mask": (
         [*CHECK, "--stills", "stills/images", "stills/masks"],
         unlink("stills/masks/1.png"),
-        "stills/images/1.jpg: has no mask",
+        "stills/images/1.jpg: mask stills/masks/1.png is missing",
     ),
     "check: stills of five parts": (
-        [*CHECK, "--stills", *"abcde"], nothing, "two to four of images, masks, labels, names"
+        [*CHECK, "--stills", *"abcde"], nothing, "expected 2 to 4 values: images, masks"
     ),
     "check: first weights are none": (
         [*CHECK, "--weights", "text.pth", "resnet18"],
         nothing,
-        "text.pth: is no weights file",
+        "text.pth: not a weights file",
     ),
     "check: first weights are no ResNet's": (
         [*CHECK, "--weights", "empty.pth", "resnet18"],
         lambda: __import__("torch").save({}, "empty.pth"),
-        "empty.pth: has no conv1.weight",
+        "empty.pth: missing key conv1.weight",
     ),
     "infer: unknown sequence": (
         [*INFER, "--masks", "out", "--sequences", "val_a", "val_c"], nothing, "val_c"
@@ -214,13 +214,13 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         [*INFER, "--masks", "out", "--weights", "absent.pth"], nothing, "absent.pth"
     ),
     "infer: weights that are none": (
-        [*INFER, "--masks", "out", "--weights", "text.pth"], nothing, "text.pth: is no weights file"
+        [*INFER, "--masks", "out", "--weights", "text.pth"], nothing, "text.pth: not a weights file"
     ),
     "infer: weights that are a folder": (
         [*INFER, "--masks", "out", "--weights", "davis"], nothing, "davis: cannot be read (is"
     ),
     "infer: unwritable masks": ([*INFER, "--masks", "file/out"], nothing, "file/out"),
-    "infer: masks among other files": ([*INFER, "--masks", "stills"], nothing, "stills: holds"),
+    "infer: masks among other files": ([*INFER, "--masks", "stills"], nothing, "stills: contains other files"),
     "infer: unwritable record": (
         [*INFER, "--masks", "out", "--record", "file/record.json"], nothing, "file"
     ),
@@ -232,42 +232,42 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "score: mask of another size": (SCORE, shrink("truth/val_a/00001.png"), "val_a/00001.png"),
     "score: masks and scores": ([*SCORE, "--scores", "file"], nothing, "not allowed with"),
     "score: no table of scores": (
-        ["score", *VAL, "--scores", "file", "--out", "scores.csv"], nothing, "no table of scores"
+        ["score", *VAL, "--scores", "file", "--out", "scores.csv"], nothing, "not a table of scores"
     ),
     "score: scores of too few": (
         ["score", *VAL, "--scores", "given.csv", "--out", "scores.csv"],
         given_scores,
-        "2 wrong: val_b, object 1: missing frame 00001, 00002",
+        "2 problems: val_b, object 1: missing frame 00001, 00002",
     ),
     "score: no processes": ([*SCORE, "--processes", "0"], nothing, "--processes"),
     "score: unwritable": ([*SCORE, "--out", "file/scores.csv"], nothing, "file"),
     "score: unwritable record": ([*SCORE, "--record", "file/record.json"], nothing, "file"),
     "check: record in place of a folder": (
-        [*CHECK, "--record", "davis"], nothing, "davis: is a folder; name a file"
+        [*CHECK, "--record", "davis"], nothing, "davis: is a folder; name a new file"
     ),
     "check: record in place of a photograph": (
-        [*CHECK, "--record", "stills/images/0.jpg"], nothing, "0.jpg: is there already, and is no"
+        [*CHECK, "--record", "stills/images/0.jpg"], nothing, "0.jpg: already exists and is not"
     ),
-    "speed: folder": ([*SPEED, "--out", "davis"], nothing, "davis: is a folder; name a file"),
+    "speed: folder": ([*SPEED, "--out", "davis"], nothing, "davis: is a folder; name a new file"),
     "speed: its weights": (
-        [*SPEED, "--out", "./tiny.safetensors"], nothing, "tiny.safetensors, which is read"
+        [*SPEED, "--out", "./tiny.safetensors"], nothing, "is the same file as the input"
     ),
-    "speed: a frame": ([*SPEED, "--out", FRAME], nothing, "which is read; name another file"),
+    "speed: a frame": ([*SPEED, "--out", FRAME], nothing, "is the same file as the input"),
     "speed: record and file": (
-        [*SPEED, "--record", "davis/../speed.json"], nothing, "is to hold something else too"
+        [*SPEED, "--record", "davis/../speed.json"], nothing, "is another output of this command"
     ),
-    "score: folder": ([*SCORE, "--out", "davis"], nothing, "davis: is a folder; name a file"),
-    "score: the truth": ([*SCORE, "--out", LATER], nothing, "which is read; name another file"),
+    "score: folder": ([*SCORE, "--out", "davis"], nothing, "davis: is a folder; name a new file"),
+    "score: the truth": ([*SCORE, "--out", LATER], nothing, "is the same file as the input"),
     "score: a mask": (
-        [*SCORE, "--out", "truth/val_a/00001.png"], nothing, "which is read; name another file"
+        [*SCORE, "--out", "truth/val_a/00001.png"], nothing, "is the same file as the input"
     ),
     "score: a list of sequences": (
-        [*SCORE, "--out", "davis/ImageSets/2017/val.txt"], nothing, "which is read"
+        [*SCORE, "--out", "davis/ImageSets/2017/val.txt"], nothing, "is the same file as the input"
     ),
     "score: the scores": (
         ["score", *VAL, "--scores", "given.csv", "--out", "link"],
         linked_scores,
-        "link: is given.csv, which is read; name another file",
+        "link: is the same file as the input given.csv; name another",
     ),
     "score: no such scores": (
         ["score", *VAL, "--scores", "absent.csv", "--out", "scores.csv"],
@@ -275,21 +275,21 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         "absent.csv: cannot be read (No such file or directory); name a CSV file",
     ),
     "score: record and table": (
-        [*SCORE, "--record", "scores.csv"], nothing, "is to hold something else too"
+        [*SCORE, "--record", "scores.csv"], nothing, "is another output of this command"
     ),
     "score: record in place of weights": (
-        [*SCORE, "--record", "tiny.safetensors"], nothing, "is there already, and is no record"
+        [*SCORE, "--record", "tiny.safetensors"], nothing, "already exists and is not a record"
     ),
     "infer: into the data": (
-        [*INFER, "--masks", "davis/Annotations/480p"], nothing, "holds other files; name an empty"
+        [*INFER, "--masks", "davis/Annotations/480p"], nothing, "contains other files"
     ),
     "infer: record and masks": (
-        [*INFER, "--masks", "out", "--record", "out"], nothing, "is to hold something else too"
+        [*INFER, "--masks", "out", "--record", "out"], nothing, "is another output of this command"
     ),
     "mini: record and folder": (
-        ["mini", "new", "--record", "new"], nothing, "is to hold something else too"
+        ["mini", "new", "--record", "new"], nothing, "is another output of this command"
     ),
-    "mini: folder with other files": (["mini", "stills"], nothing, "stills: is there already"),
+    "mini: folder with other files": (["mini", "stills"], nothing, "stills: already exists"),
     "mini: unwritable": (["mini", "file/mini"], nothing, "file/mini: cannot be written"),
     "infer: study's job and flags": (
         [*INFER, "results/tiny", "davis2017/full/seed3"], nothing, "leave out --benchmark, --davis"
@@ -303,11 +303,11 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         "leave out --record",
     ),
     "score: neither masks nor scores": (
-        ["score", *VAL, "--out", "scores.csv"], nothing, "give --masks or --scores"
+        ["score", *VAL, "--out", "scores.csv"], nothing, "missing --masks or --scores"
     ),
-    "infer: study without a job": (["infer", "results/tiny"], nothing, "name a job of this study"),
-    "infer: job of no study": (["infer", "davis", "x"], nothing, "davis: is no study's folder"),
-    "train: no study": (["train", "davis", "pretrain/full"], nothing, "davis: is no study's"),
+    "infer: study without a job": (["infer", "results/tiny"], nothing, "missing the job"),
+    "infer: job of no study": (["infer", "davis", "x"], nothing, "davis: not a study folder"),
+    "train: no study": (["train", "davis", "pretrain/full"], nothing, "davis: not a study folder"),
     "tables: no study": (["tables", "davis"], nothing, "davis"),
     "figures: no study": (["figures", "davis"], nothing, "davis"),
     "report: no study": (["report", "davis"], nothing, "davis"),
@@ -334,10 +334,10 @@ def test_mistake_ends_in_one_line_and_status_2_and_changes_nothing(
 @pytest.mark.parametrize(
     ("out", "named"),
     [
-        ("davis", "davis: is a folder; name a file"),
-        ("study.yaml", "study.yaml: is study.yaml, which is read; name another file"),
-        ("stills/masks/0.png", "which is read; name another file"),
-        (FRAME, "which is read; name another file"),
+        ("davis", "davis: is a folder; name a new file"),
+        ("study.yaml", "study.yaml: is the same file as the input study.yaml; name another"),
+        ("stills/masks/0.png", "is the same file as the input"),
+        (FRAME, "is the same file as the input"),
     ],
 )
 def test_preview_replaces_nothing_that_it_reads(
@@ -407,7 +407,7 @@ def test_check_names_what_it_read(capsys: pytest.CaptureFixture[str]) -> None:
     Path("stills/images/notes").mkdir()  # what else lies there is no still
     stills = ["--stills", "stills/images", "stills/masks"]
     assert cli.main([*CHECK, *stills, "--record", record]) == 0
-    assert capsys.readouterr().out == f"{2 * 4 * FRAMES + 6} files, nothing wrong\n"
+    assert capsys.readouterr().out == f"{2 * 4 * FRAMES + 6} files, no problems found\n"
     found = the_record(record)
     assert (found["kind"], found["study"], found["name"]) == ("check", "tiny", "data")
     assert found["results"] == {"davis2016/val": 2, "davis2017/val": 2, "davis2017/train": 2} | {
@@ -570,7 +570,7 @@ def test_the_other_engine_is_not_installed(
     for options in (["--cross-check", "require"], ["--engine", "official"]):
         assert cli.main([*SCORE, *options, "--out", "other.csv"]) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert "`make evaluator` installs it" in line
+        assert "run `make evaluator`" in line
     assert not Path("other.csv").exists()
 
 
@@ -597,7 +597,7 @@ def test_speed_says_what_was_timed() -> None:
 def test_plan_then_train_then_infer(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["plan", "study.yaml"]) == 0
     *listed, total = capsys.readouterr().out.splitlines()
-    assert total == "2 trainings, 1 variants: results/tiny/plan.json"
+    assert total == "2 training runs, 1 variants: results/tiny/plan.json"
     folders = [line.split("  for ")[0] for line in listed]
     assert [folder.split("/")[1] for folder in folders] == ["pretrain", "finetune"]
     assert cli.main(["train", "results/tiny", "pretrain/none-seed3-000000000000"]) == 2
@@ -658,7 +658,7 @@ def test_a_studys_jobs_are_driven_by_its_plan(capsys: pytest.CaptureFixture[str]
     capsys.readouterr()
     assert cli.main(["speed", "results/tiny", "davis2017/none"]) == 2
     said = capsys.readouterr().err
-    assert "davis2017/none: no such measurement of speed in results/tiny/plan.json" in said
+    assert "davis2017/none: no such timing job in results/tiny/plan.json" in said
     assert "such as davis2016/full" in said
 
 
@@ -699,7 +699,7 @@ def test_a_training_is_kept_while_its_record_proves_it(capsys: pytest.CaptureFix
     assert "kept" not in capsys.readouterr().out
     for again in (command, command[:3]):
         assert cli.main(again) == 0
-        kept = f"{folder}: trained already, its record says so; kept\n"
+        kept = f"{folder}: already trained according to its record; kept\n"
         assert capsys.readouterr().out == kept
         assert (weights.read_bytes(), Path(record).read_bytes()) == made
     weights.write_bytes(made[0][:-1] + bytes([made[0][-1] ^ 1]))
@@ -721,7 +721,9 @@ def test_speed_says_how_busy_the_machine_was(
     limits = ["--limit", "1", "--frames", "3", "--repeats", "5"]
     assert cli.main([*SPEED, "--out", "speed.json", *limits]) == 0
     assert files.read_json(Path("speed.json"))["summary"]["others_share"] == share
-    assert ("others took 37% of the machine's cores" in capsys.readouterr().out) is (share > 0.05)
+    assert ("other processes used 37% of the machine's cores" in capsys.readouterr().out) is (
+        share > 0.05
+    )
 
 
 @pytest.mark.usefixtures("here")
@@ -764,7 +766,9 @@ def test_training_that_is_not_planned_is_named(capsys: pytest.CaptureFixture[str
     assert cli.main(["plan", "study.yaml"]) == 0
     capsys.readouterr()
     assert cli.main(["train", "results/tiny", "pretrain/full"]) == 2
-    assert "pretrain/full: no such training in results/tiny/plan.json" in capsys.readouterr().err
+    assert (
+        "pretrain/full: no such training run in results/tiny/plan.json" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.usefixtures("here")

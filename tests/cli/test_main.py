@@ -47,7 +47,7 @@ def test_output_that_cannot_be_written_is_a_line_and_status_2(
         status, said = ended(full.fileno(), "plan", str(study), unbuffered=unbuffered)
     assert status == 2
     assert said == (
-        "rgmp: standard output: cannot be written (No space left on device); free some room\n"
+        "rgmp: standard output: cannot be written (No space left on device); free some space\n"
     )
 
 

@@ -286,7 +286,9 @@ def test_huge_value_is_not_repeated_at_length(tmp_path: Path) -> None:
     ],
 )
 def test_data_have_one_source(tmp_path: Path, data: dict[str, Any]) -> None:
-    assert refusal(tmp_path, changed("data", data)).startswith("data: give either mini, or davis")
+    assert refusal(tmp_path, changed("data", data)).startswith(
+        "data: set exactly one of mini and davis"
+    )
 
 
 EXTERNAL = {"name": "osvos", "label": "OSVOS", "masks": {"davis2017": "masks"}}
@@ -298,12 +300,12 @@ EXTERNAL = {"name": "osvos", "label": "OSVOS", "masks": {"davis2017": "masks"}}
         ({"name": "OSVOS"}, "external.0.name (='OSVOS')"),
         ({"label": ""}, "external.0.label"),
         ({"mask": {}}, "unknown key external.0.mask; allowed there: name, label, masks, scores"),
-        ({"masks": {}}, "external.0: osvos: give masks or scores for a benchmark"),
-        ({"scores": {"davis2017": "a.csv"}}, "external.0: osvos: give masks or scores"),
+        ({"masks": {}}, "external.0: osvos: set masks or scores for a benchmark"),
+        ({"scores": {"davis2017": "a.csv"}}, "external.0: osvos: set masks or scores"),
         ({"masks": {"davis2018": "masks"}}, "external.0.masks.davis2018"),
         ({"masks": {"davis2016": "masks"}}, "external osvos: davis2016 is not scored in this"),
         ({"seconds_per_frame": {"davis2017": 0}}, "external.0.seconds_per_frame.davis2017"),
-        ({"seconds_per_frame": {"davis2016": 9}}, "external.0: osvos: has seconds_per_frame"),
+        ({"seconds_per_frame": {"davis2016": 9}}, "external.0: osvos: seconds_per_frame"),
     ],
     ids=str,
 )
@@ -312,7 +314,10 @@ def test_what_is_not_trained_here_is_checked(
 ) -> None:
     study = changed("benchmarks", ["davis2017"])
     assert said in refusal(tmp_path, study | {"external": [EXTERNAL | change]})
-    assert refusal(tmp_path, study | {"external": [EXTERNAL] * 2}) == "external: each name once"
+    assert (
+        refusal(tmp_path, study | {"external": [EXTERNAL] * 2})
+        == "duplicate external osvos; list each once"
+    )
 
 
 @pytest.mark.parametrize("key", ["study", "title", "data", "benchmarks", "seeds", "network"])
@@ -341,26 +346,26 @@ def test_number_may_be_written_in_any_way(tmp_path: Path, number: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "is no mapping"),
-        ("# nothing\n", "is no mapping"),
-        ("- a\n- b\n", "is no mapping"),
-        ("mini", "is no mapping"),
-        ("seeds: [0, 1\ntitle: a\n", "is no plain YAML: line 2, column 6: "),
-        ("title: a\n\ttitle: b\n", "is no plain YAML: line 2"),
-        ("title: a: b\n", "is no plain YAML: line 1, column 9: "),
+        ("", "not a mapping"),
+        ("# nothing\n", "not a mapping"),
+        ("- a\n- b\n", "not a mapping"),
+        ("mini", "not a mapping"),
+        ("seeds: [0, 1\ntitle: a\n", "not valid YAML: line 2, column 6: "),
+        ("title: a\n\ttitle: b\n", "not valid YAML: line 2"),
+        ("title: a: b\n", "not valid YAML: line 1, column 9: "),
         (
             "title: a\nstudy: b\ntitle: c\n",
-            "is no plain YAML: line 1, column 1: key title stands twice",
+            "not valid YAML: line 1, column 1: duplicate key title",
         ),
         (
             "data:\n  mini: {seed: 0, seed: 1}\n",
-            "is no plain YAML: line 2, column 9: key seed stands",
+            "not valid YAML: line 2, column 9: duplicate key seed",
         ),
-        ("title: 2026-13-45\n", "is no plain YAML: month must be in 1..12"),
-        ("title: !!python/object/apply:os.getcwd []\n", "is no plain YAML: line 1, column 8: "),
-        ("? [a]\n: 1\n", "is no plain YAML: line 1"),
-        ("title: \x07\n", "is no plain YAML: unacceptable character"),
-        ("{: \xff", "is no UTF-8 text "),
+        ("title: 2026-13-45\n", "not valid YAML: month must be in 1..12"),
+        ("title: !!python/object/apply:os.getcwd []\n", "not valid YAML: line 1, column 8: "),
+        ("? [a]\n: 1\n", "not valid YAML: line 1"),
+        ("title: \x07\n", "not valid YAML: unacceptable character"),
+        ("{: \xff", "not UTF-8 text "),
     ],
 )
 def test_file_that_is_no_study_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -444,7 +449,7 @@ def test_files_that_an_editor_left_are_no_variants(ablations: Path) -> None:
         ({"finetune": {"bptt": False}}, "overrides.finetune.bptt (=False): Input should be 'full'"),
         (
             {"stages": ["finetune", "pretrain"]},
-            "overrides.stages (=['finetune', 'pretrain']): each",
+            "overrides.stages (=['finetune', 'pretrain']): list each",
         ),
     ],
 )
@@ -469,16 +474,16 @@ def test_unknown_key_of_a_variant_is_named(ablations: Path) -> None:
 
 def test_variant_that_is_not_there_is_named_with_those_that_are(ablations: Path) -> None:
     write_variant(ablations, "other")
-    with pytest.raises(UserError, match=r"no variant othr in .*; there are: full, other"):
+    with pytest.raises(UserError, match=r"no variant othr in .*; available: full, other"):
         methods(ablations, variants=["othr"])
     (ablations / "full.yaml").unlink()
-    with pytest.raises(UserError, match=r"no variant full in .*; there are: other"):
+    with pytest.raises(UserError, match=r"no variant full in .*; available: other"):
         methods(ablations)
 
 
 def test_variant_with_a_name_that_is_no_folder_is_refused(ablations: Path) -> None:
     write_variant(ablations, "No BPTT")
-    with pytest.raises(UserError, match=r"No BPTT.yaml: a variant's name is lower case"):
+    with pytest.raises(UserError, match=r"No BPTT.yaml: invalid variant name"):
         methods(ablations)
 
 

@@ -50,7 +50,9 @@ def voc(root: Path) -> Stills:
 def test_a_list_of_images_as_in_pascal_voc(tmp_path: Path) -> None:
     stills = voc(tmp_path)
     assert found(tmp_path, stills) == [("JPEGImages/2007_1.jpg", "SegmentationObject/2007_1.png")]
-    with pytest.raises(UserError, match=r"2007_2.jpg: has no mask .*text file \(names\)"):
+    with pytest.raises(
+        UserError, match=r"2007_2.jpg: mask .*2007_2.png is missing.*text file \(names\)"
+    ):
         list_pairs(stills.model_copy(update={"names": None}))
 
 
@@ -76,10 +78,13 @@ def test_a_list_of_videos_as_in_davis(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "culprit"),
     [
-        (lambda names: names.write_text("2007_9"), "2007_9 is no image"),
-        (lambda names: names.write_text("2007_2"), "2007_2 is no image"),
-        (lambda names: names.write_text("../JPEGImages"), "'../JPEGImages' is no name"),
-        (lambda names: names.write_text("/etc"), "'/etc' is no name"),
+        (lambda names: names.write_text("2007_9"), "2007_9 is neither an image"),
+        (lambda names: names.write_text("2007_2"), "2007_2 is neither an image"),
+        (
+            lambda names: names.write_text("../JPEGImages"),
+            "'../JPEGImages' is not an image or folder name",
+        ),
+        (lambda names: names.write_text("/etc"), "'/etc' is not an image or folder name"),
         (lambda names: names.unlink(), "cannot be read"),
     ],
 )

@@ -154,7 +154,7 @@ def test_void_pixels_take_no_part_when_both_masks_are_cleared_there() -> None:
 
 def test_void_pixels_are_those_of_the_official_evaluator() -> None:
     """In its unsupervised task they take no part; the other one clears the truth alone."""
-    metrics = pytest.importorskip("davis2017.metrics", reason="`make evaluator` installs it")
+    metrics = pytest.importorskip("davis2017.metrics", reason="run `make evaluator`")
     random = np.random.default_rng(0)
     for _ in range(10):
         corners = random.integers(0, 40, (3, 2))

@@ -193,7 +193,7 @@ def test_several_processes_give_the_same_rows_and_the_same_complaints(
             score(root, "davis2017", "val", masks, variant="full", seed=0, processes=processes)
         complaints.append(str(raised.value))
     assert complaints[0] == complaints[1]
-    assert "2 wrong" in complaints[0]
+    assert "2 problems" in complaints[0]
 
 
 def test_some_sequences(root: Path, masks: Path) -> None:
@@ -232,25 +232,25 @@ def test_lists_everything_that_is_wrong(root: Path, masks: Path) -> None:
     with pytest.raises(UserError) as raised:
         score(root, "davis2017", "val", masks, variant="full", seed=0)
     message = str(raised.value)
-    assert f"{masks}: nothing scored, 11 wrong: " in message
+    assert f"{masks}: nothing scored, 11 problems: " in message
     for fault in [
         f"{masks}/ant: missing 00001.png, 00003.png",
-        f"{masks}/ant: has no frame for 00007.png",
-        f"{masks}/bat: no sequence of {root}",
+        f"{masks}/ant: no frame for 00007.png",
+        f"{masks}/bat: not a sequence of {root}",
         f"{masks}/dog: no such folder",
         f"{masks}/cat/00000.png: is 48x35, its annotation is 48x36",
         f"{masks}/cat/00001.png: is 48x35",
-        f"{masks}/cat/00002.png: a mask of mode RGB",
-        f"{masks}/cat/00003.png: has object 4, allowed: 0 to 2",
+        f"{masks}/cat/00002.png: mask of mode RGB",
+        f"{masks}/cat/00003.png: unknown object 4; allowed: 0 to 2",
         f"{masks}/cat/00004.png: a mask stored as JPEG",
-        f"{masks}/bee/00002.png: is no whole image",
-        f"{masks}/bee/00003.png: is no whole image",
+        f"{masks}/bee/00002.png: not a readable image",
+        f"{masks}/bee/00003.png: not a readable image",
     ]:
         assert fault in message
 
 
 def test_names_every_unknown_sequence(root: Path, masks: Path) -> None:
-    with pytest.raises(UserError, match=r"2 wrong: cat: .* bee, ant; dog: "):
+    with pytest.raises(UserError, match=r"2 problems: cat: .* bee, ant; dog: "):
         score(root, "davis2017", "val", masks, sequences=["cat", "ant", "dog"], variant="x", seed=0)
 
 
@@ -269,15 +269,15 @@ def test_truth_that_is_withheld_short_or_empty(root: Path, masks: Path) -> None:
     truth = root / "Annotations" / "480p" / "bee"
     for number in range(FRAMES):
         save(truth / f"{number:05d}.png", np.zeros(SHAPE, dtype=np.uint8))
-    with pytest.raises(UserError, match=r"bee/00000.png: has no object"):
+    with pytest.raises(UserError, match=r"bee/00000.png: no object"):
         score(root, "davis2017", "val", masks, variant="full", seed=0)
     for number in range(1, FRAMES):
         (truth / f"{number:05d}.png").unlink()
-    with pytest.raises(UserError, match="bee: has the truth of frame 0 alone"):
+    with pytest.raises(UserError, match="bee: only frame 0 is annotated"):
         score(root, "davis2017", "val", masks, variant="full", seed=0)
     for number in range(1, FRAMES):
         (root / "JPEGImages" / "480p" / "bee" / f"{number:05d}.jpg").unlink()
-    with pytest.raises(UserError, match="bee: has no frame between the first and the last"):
+    with pytest.raises(UserError, match="bee: no frame to score between the first and the last"):
         score(root, "davis2017", "val", masks, variant="full", seed=0)
 
 
@@ -412,7 +412,7 @@ def test_a_mask_that_is_no_file_is_named(root: Path, masks: Path, fault: str) ->
         os.mkfifo(path)
     else:
         path.symlink_to(path if fault == "itself" else fault)
-    with pytest.raises(UserError, match=rf"1 wrong: {path}: cannot be read"):
+    with pytest.raises(UserError, match=rf"1 problems: {path}: cannot be read"):
         score(root, "davis2017", "val", masks, variant="full", seed=0)
 
 
@@ -435,16 +435,16 @@ def test_lists_everything_that_is_wrong_with_a_table(
     with pytest.raises(UserError) as raised:
         adopt(root, "davis2017", "val", table, sequences=["ant", "bee", "cat"], variant="theirs")
     message = str(raised.value)
-    assert f"{table}: nothing scored, 12 wrong: " in message
+    assert f"{table}: nothing scored, 12 problems: " in message
     for fault in [
-        "cat: no sequence of the split, which has bee, ant",
-        "line 14: has more or fewer columns than the first",
-        "ant, object 1, frame 00001: stands twice",
+        "cat: unknown sequence; the split has bee, ant",
+        "line 14: number of columns differs from the header",
+        "ant, object 1, frame 00001: duplicate row",
         "ant, object 1, frame 00003: 81.5 is not in [0, 1]",
         "ant, object 2, frame 00003: nan is not in [0, 1]",
         "ant, object first, frame 00001: ",
-        "ant: has object 3, allowed: 1 to 2",
-        "ant, object 2: has no frame 3",
+        "ant: unknown object 3; allowed: 1 to 2",
+        "ant, object 2: unknown frame 3",
         "ant, object 1: missing frame 00003",
         "ant, object 2: missing frame 00003",
         "bee, object 1: missing frame 00003",
@@ -470,7 +470,7 @@ def test_lists_everything_that_is_wrong_with_a_table(
 )
 def test_no_table_of_someone_elses_scores(root: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "theirs.csv").write_bytes(content)
-    with pytest.raises(UserError, match=r"theirs.csv: is no (table|UTF-8 text).* are needed"):
+    with pytest.raises(UserError, match=r"theirs.csv: not (a table|UTF-8 text).* required columns"):
         adopt(root, "davis2016", "val", tmp_path / "theirs.csv", variant="theirs")
     with pytest.raises(UserError, match="cannot be read"):
         adopt(root, "davis2016", "val", tmp_path, variant="theirs")

@@ -24,7 +24,7 @@ from rgmp.data import davis
 from rgmp.errors import UserError
 from rgmp.inference import multiscale, segment
 from rgmp.inference.aggregation import Aggregation
-from rgmp.inference.cuda_graph import Step
+from rgmp.inference.cuda_graph import StepFunction
 from rgmp.inference.multiscale import padding, scaled_size
 from rgmp.inference.propagator import _GRAPHS, Propagator
 from rgmp.inference.segment import segment_sequence, segment_split
@@ -512,7 +512,7 @@ def test_what_no_run_made_is_not_removed_with_what_another_maker_left(
     else:
         (out / name).write_text("precious")
     before = contents(out)
-    with pytest.raises(UserError, match=r"masks/\w+: is no folder of masks.*move it away"):
+    with pytest.raises(UserError, match=r"masks/\w+: not a folder of masks.*move it away"):
         segmented(tree, network, out)
     assert contents(out) == before
 
@@ -662,7 +662,7 @@ def test_out_of_memory_takes_smaller_chunks_and_gives_the_same(
     assert Cramped.seen[:4] == [11, 6, 3, 2]
     assert set(Cramped.seen[4:]) == {2, 1}
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == "out of memory with 11 objects at once; going on with 6"
+    assert said[0] == "out of memory with 11 objects at once; retrying with 6"
     assert len(said) == 3
 
 
@@ -691,7 +691,12 @@ class Replayed:
     made: ClassVar[list[tuple[int, ...]]] = []
 
     def __init__(
-        self, step: Step, frame: Tensor, soft: Tensor, references: Sequence[Reference], _: object
+        self,
+        step: StepFunction,
+        frame: Tensor,
+        soft: Tensor,
+        references: Sequence[Reference],
+        _: object,
     ) -> None:
         self.made.append(tuple(soft.shape))
         self.step = step
@@ -750,7 +755,8 @@ def test_without_a_graph_it_goes_on_and_says_why(
     wanted = labels_of(Propagator(network, Inference(), CPU), frames, labels)
     np.testing.assert_array_equal(labels_of(propagator, frames, labels), wanted)
     assert capsys.readouterr().err == (
-        "no CUDA graph (operation not permitted when stream is capturing); going on without\n"
+        "no CUDA graph (operation not permitted when stream is capturing); "
+        "falling back to eager execution\n"
     )
 
 

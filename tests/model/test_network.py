@@ -1,5 +1,7 @@
 """The network is that of the facts: its sizes, its frozen norms, its shared work."""
 
+import subprocess
+import sys
 from typing import cast
 
 import pytest
@@ -63,6 +65,14 @@ def test_logits_are_of_the_frames_size(network: RGMP) -> None:
     out = network(frame, masks, network.reference(frame, masks))[0]
     assert out.shape == (3, 2, 64, 96)
     assert out.dtype == torch.float32
+
+
+def test_inference_does_not_wait_for_torchvision() -> None:
+    """Its import takes as long as PyTorch's own, in each of a study's many jobs."""
+    code = "import sys, rgmp.inference.segment, rgmp.inference.speed; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert not {"torchvision", "torch._dynamo"} & set(done.stdout.split())
 
 
 @pytest.mark.parametrize("backbone", ["resnet18", "resnet50"])

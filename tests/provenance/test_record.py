@@ -97,7 +97,7 @@ def test_record_that_is_no_json_is_named(tmp_path: Path) -> None:
     path = tmp_path / layout.record("data")
     path.parent.mkdir()
     path.write_text("{")
-    with pytest.raises(UserError, match=r"records/data\.json: is no JSON"):
+    with pytest.raises(UserError, match=r"records/data\.json: not valid JSON"):
         read_all(tmp_path)
 
 

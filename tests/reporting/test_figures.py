@@ -21,14 +21,7 @@ from rgmp.provenance import code
 from rgmp.reporting import tables
 from rgmp.reporting.catalog import FIGURE_NAMES, FIGURES
 from rgmp.reporting.figures import accuracy, job_graph, style
-from rgmp.reporting.figures.shots import (
-    _labels,
-    cropped,
-    hardest,
-    mask_of,
-    most_divergent,
-    paint,
-)
+from rgmp.reporting.figures.shots import _labels, cropped, hardest, mask_of, most_divergent, paint
 from rgmp.reporting.figures.style import COLOURS, LINES, MARKERS, PAGE, STYLE, WIDTH
 from rgmp.reporting.figures.write import builder_of, write
 from rgmp.runtime.tidy import write_table

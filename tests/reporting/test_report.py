@@ -261,7 +261,9 @@ def test_any_number_of_variants(tmp_path: Path, variants: int) -> None:
 
 def test_a_missing_figure_is_named(toy: Path) -> None:
     (toy / "figures/course.png").unlink()
-    with pytest.raises(UserError, match=r"course\.png: no such figure; run `rgmp figures .*` first"):
+    with pytest.raises(
+        UserError, match=r"course\.png: no such figure; run `rgmp figures .*` first"
+    ):
         report.write(toy)
 
 

@@ -1,4 +1,4 @@
-"""What of the machine this process may use, and what others take of it."""
+"""The cores a process may use, and how busy others keep them."""
 
 import os
 import signal

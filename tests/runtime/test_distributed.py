@@ -67,7 +67,7 @@ def test_a_batch_is_shared_sample_by_sample_among_processes_and_parts(tmp_path: 
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
     (job,) = write_jobs(tmp_path, (finetune(batch=4),))
     samples = Samples(job.data, job.settings, job.seed)
-    with pytest.raises(UserError, match=r"batch \(=4\) is no multiple of 3 processes times 1"):
+    with pytest.raises(UserError, match=r"batch \(=4\) is not a multiple of 3 processes times 1"):
         next(samples.batches(0, torch.device("cpu"), team=Team(0, 3)))
 
 

@@ -16,8 +16,8 @@ from rgmp.errors import UserError
 from rgmp.runtime import files
 from rgmp.runtime.files import (
     Digests,
-    appearing,
-    appearing_folder,
+    atomic_folder,
+    atomic_path,
     digest_of_all,
     require_regular,
     require_target,
@@ -45,29 +45,29 @@ def write_folder(path: Path, text: str) -> None:
 
 
 def fail_halfway(path: Path) -> None:
-    with appearing(path) as temporary:
+    with atomic_path(path) as temporary:
         write_file(temporary, "half")
         raise RuntimeError
 
 
 def fail_halfway_in_a_folder(path: Path) -> None:
-    with appearing_folder(path) as temporary:
+    with atomic_folder(path) as temporary:
         write_folder(temporary, "half")
         raise RuntimeError
 
 
 def fill_the_disk(path: Path) -> None:
-    with appearing(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.symlink_to("/dev/full")
         temporary.write_text("half")
 
 
 def test_appearing_makes_its_parents_and_leaves_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "new" / "newer" / "a.txt"
-    with appearing(path) as temporary:
+    with atomic_path(path) as temporary:
         write_file(temporary, "1")
         assert not path.exists()
-    with appearing(path) as temporary:
+    with atomic_path(path) as temporary:
         write_file(temporary, "2")
         assert path.read_text() == "1"
     assert everything(path.parent) == {"a.txt": "2"}
@@ -78,7 +78,7 @@ def test_folder_appears_where_there_is_none_or_an_empty_one(tmp_path: Path, ther
     path = tmp_path / "new" / "a"
     if there:
         path.mkdir(parents=True)
-    with appearing_folder(path) as temporary:
+    with atomic_folder(path) as temporary:
         write_folder(temporary, "1")
         assert not path.exists()
     assert everything(path.parent) == {"a": None, "a/a.txt": "1"}
@@ -101,9 +101,9 @@ def test_block_that_raises_leaves_what_was_there(tmp_path: Path) -> None:
 
 def test_block_that_makes_nothing_costs_nothing_and_is_our_fault(tmp_path: Path) -> None:
     write_file(tmp_path / "a", "before")
-    with pytest.raises(FileNotFoundError), appearing(tmp_path / "a"):
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a"):
         pass
-    with pytest.raises(FileNotFoundError), appearing_folder(tmp_path / "b"):
+    with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "b"):
         pass
     assert everything(tmp_path) == {"a": "before"}
 
@@ -177,7 +177,7 @@ def test_file_replaces_nothing_but_a_file(
     put(path)
     there = seen(tmp_path)
     for refused in (partial(write_text, path, "new"), partial(require_target, path)):
-        with pytest.raises(UserError, match=rf"^{path}: is {kind}; name a file") as error:
+        with pytest.raises(UserError, match=rf"^{path}: is {kind}; name a new file") as error:
             refused()
         assert "\n" not in str(error.value)
     assert seen(tmp_path) == there
@@ -204,7 +204,7 @@ def test_link_is_replaced_and_not_what_it_leads_to(tmp_path: Path) -> None:
 
 def test_link_to_itself_is_refused(tmp_path: Path) -> None:
     put_link_to_itself(tmp_path / "a")
-    with pytest.raises(UserError, match="a: is a link that leads back to itself; remove it"):
+    with pytest.raises(UserError, match="a: is a link to itself; remove it"):
         require_target(tmp_path / "a")
 
 
@@ -231,8 +231,8 @@ def test_folder_replaces_nothing(tmp_path: Path, put: Callable[[Path], None]) ->
     put(tmp_path / "a")
     there = seen(tmp_path)
     with (
-        pytest.raises(UserError, match=rf"^{tmp_path / 'a'}: is there already .* a new folder"),
-        appearing_folder(tmp_path / "a"),
+        pytest.raises(UserError, match=rf"^{tmp_path / 'a'}: already exists .* a new folder"),
+        atomic_folder(tmp_path / "a"),
     ):
         pytest.fail("the work began")
     assert seen(tmp_path) == there
@@ -240,7 +240,7 @@ def test_folder_replaces_nothing(tmp_path: Path, put: Callable[[Path], None]) ->
 
 def test_working_folder_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="is there already"), appearing_folder(Path()):
+    with pytest.raises(UserError, match="already exists"), atomic_folder(Path()):
         pytest.fail("the work began")
 
 
@@ -253,7 +253,9 @@ def test_what_is_read_is_not_replaced_by_whatever_name(
     Path("soft").symlink_to("deep/data.csv")
     Path("hard").hardlink_to("deep/data.csv")
     for name in ("deep/data.csv", "deep/../deep/data.csv", "soft", "hard"):
-        with pytest.raises(UserError, match=rf"^{name}: is {read[1]}, which is read; name another"):
+        with pytest.raises(
+            UserError, match=rf"^{name}: is the same file as the input {read[1]}; name another"
+        ):
             require_target(Path(name), read)
     write_text(Path("other"), "")
     require_target(Path("other"), read)
@@ -268,10 +270,10 @@ def test_name_that_is_too_long_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("put", "why"),
     [
-        (put_folder, "is a folder, no file"),
-        (put_fifo, "is a FIFO, no file"),
-        (put_link_to_device, "is a device, no file"),
-        (put_dangling_link, "a link to nowhere, which is not there"),
+        (put_folder, "is a folder, not a file"),
+        (put_fifo, "is a FIFO, not a file"),
+        (put_link_to_device, "is a device, not a file"),
+        (put_dangling_link, "broken link to nowhere"),
         (put_link_to_itself, "Too many levels of symbolic links"),
         (nothing, "No such file or directory"),
     ],
@@ -292,7 +294,7 @@ def test_what_is_no_file_is_named_and_not_opened(
 
 
 def test_nested_blocks_appear_with_the_outer_one(tmp_path: Path) -> None:
-    with appearing_folder(tmp_path / "folder") as outer:
+    with atomic_folder(tmp_path / "folder") as outer:
         write_text(outer / "deep" / "a.txt", "a")
         assert (outer / "deep" / "a.txt").is_file()
         with pytest.raises(RuntimeError):
@@ -308,8 +310,8 @@ def test_killed_process_leaves_what_was_there(tmp_path: Path, there: bool) -> No
         path.write_text("before")
     killed = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from rgmp.runtime.files import appearing\n"
-        "with appearing(Path(sys.argv[1])) as temporary:\n"
+        "from rgmp.runtime.files import atomic_path\n"
+        "with atomic_path(Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -326,7 +328,7 @@ def test_place_that_no_file_can_have_is_named_in_one_line(tmp_path: Path, deep: 
     (tmp_path / "file").touch()
     path = tmp_path / "file" / deep / "a.txt"
     for refused in (partial(write_text, path, ""), partial(require_writable, path.parent)):
-        with pytest.raises(UserError, match=r"cannot be written.*may write to") as error:
+        with pytest.raises(UserError, match=r"cannot be written.*a writable folder") as error:
             refused()
         assert str(tmp_path / "file") in str(error.value)
         assert "\n" not in str(error.value)
@@ -366,13 +368,13 @@ def test_proof_that_a_folder_can_be_written_leaves_nothing(tmp_path: Path) -> No
 def test_full_disk_is_named_and_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("before")
-    with pytest.raises(UserError, match=r"a\.txt: cannot be written.*free some room"):
+    with pytest.raises(UserError, match=r"a\.txt: cannot be written.*free some space"):
         fill_the_disk(path)
     assert everything(tmp_path) == {"a.txt": "before"}
 
 
 def test_disk_that_fails_is_no_mistake_of_the_user(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="Input/output"), appearing(tmp_path / "a.txt"):
+    with pytest.raises(OSError, match="Input/output"), atomic_path(tmp_path / "a.txt"):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 

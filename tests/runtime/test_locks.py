@@ -34,8 +34,8 @@ def test_the_second_waits_and_says_for_whom(tmp_path: Path) -> None:
         with hold(folder) as second:
             assert second.stderr
             said = second.stderr.readline()
-            assert said.startswith(f"{folder}: process {first.pid} of ")
-            assert said.endswith(", is at work here; waiting\n")
+            assert said.startswith(f"{folder}: locked by process {first.pid} of ")
+            assert said.endswith("; waiting\n")
             first.communicate(timeout=60)
             out, more = second.communicate(timeout=60)
     assert (out, more) == ("held\n", "")

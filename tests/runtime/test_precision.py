@@ -43,7 +43,7 @@ def test_bf16_that_the_cpu_lacks_is_taken_with_one_line(
     if cpu_with_bf16:
         assert not said
     else:
-        assert said.startswith("rgmp: warning: precision bf16: this CPU has no instructions")
+        assert said.startswith("rgmp: warning: precision bf16: this CPU has no bf16 instructions")
         assert said.count("\n") == 1
 
 

@@ -458,7 +458,7 @@ def test_an_engine_that_is_not_installed_is_named_before_any_work(
     evaluation: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "davis2017.metrics", None)
-    with pytest.raises(UserError, match="`make evaluator` installs it"):
+    with pytest.raises(UserError, match="run `make evaluator`"):
         resolved(lambda study: study.update(evaluation=evaluation))
     assert resolved().evaluation.cross_check == "auto"
 
@@ -473,7 +473,7 @@ def test_plan_is_written_and_read_again() -> None:
 
 
 def test_folder_that_is_no_study_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=rf"^{tmp_path}: is no study's folder"):
+    with pytest.raises(UserError, match=rf"^{tmp_path}: not a study folder"):
         plan.load_plan(tmp_path)
 
 
@@ -540,7 +540,7 @@ def test_weights_from_elsewhere_need_no_training() -> None:
 )
 def test_weights_from_elsewhere_and_no_stages_go_together(overrides: dict[str, Any]) -> None:
     write_variant("released", **overrides)
-    with pytest.raises(UserError, match=r"released\.yaml.*weights and an empty stages go together"):
+    with pytest.raises(UserError, match=r"released\.yaml.*set both weights and stages"):
         resolved()
 
 

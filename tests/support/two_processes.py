@@ -10,7 +10,7 @@ from rgmp.training.job import TrainingJob
 from rgmp.training.train import train
 
 job = TrainingJob.model_validate_json((Path(sys.argv[1]) / "job.json").read_text())
-with distributed.joined() as processes:
+with distributed.process_group() as processes:
     chosen = device.choose("cpu", 1, team=processes)
     torch.set_num_threads(1)
     train(job, chosen, processes)

@@ -670,7 +670,7 @@ def test_folder_with_the_name_of_the_database_is_refused_at_once(
         assert track(folder) is None
     said = capfd.readouterr().err
     assert said.count("\n") == 1
-    assert f"({database} is a folder, no database)" in said
+    assert f"({database} is a folder, not a database)" in said
 
 
 @pytest.mark.slow

@@ -151,7 +151,7 @@ def test_a_damaged_state_is_named_removed_and_passed_over(
     newest = max((tmp_path / "states").iterdir())
     newest.write_bytes(newest.read_bytes()[:-1])
     assert attempts.resume(*parts) == 1
-    assert f"{newest}: is damaged" in capsys.readouterr().err
+    assert f"{newest}: damaged checkpoint" in capsys.readouterr().err
     attempts.save(2, *parts)
     assert states(tmp_path) == ["00000001", "00000002"]
     assert attempts.resume(*parts) == 2

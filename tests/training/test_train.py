@@ -518,7 +518,7 @@ def test_a_damaged_state_gives_way_to_the_one_before(
     damage(newest)
     again = run(jobs)
     said = capsys.readouterr().err
-    assert ("is damaged" in said) is (damage is not Path.unlink)
+    assert ("damaged checkpoint" in said) is (damage is not Path.unlink)
     assert "resuming after step 3" in said
     assert weights(again) == weights(alone)
 
@@ -570,7 +570,7 @@ def test_a_full_disk_is_said_and_leaves_the_state_before(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", write_until_full)
         with pytest.raises(
-            UserError, match=r"00000004-\w+\.pt: cannot be written .*free some room"
+            UserError, match=r"00000004-\w+\.pt: cannot be written .*free some space"
         ):
             run(jobs)
     again = run(jobs)

@@ -123,7 +123,7 @@ def test_a_training_that_outlived_snakemake_is_kept(first_training: tuple[Path, 
     assert done.returncode == 0, done.stderr
     assert (record.read_bytes(), weights.read_bytes(), weights.stat().st_ino) == before
     log = (study / f"logs/train/{folder.removeprefix('weights/')}.log").read_text()
-    assert log == f"{folder}: trained already, its record says so; kept\n"
+    assert log == f"{folder}: already trained according to its record; kept\n"
     assert "Nothing to be done" in snakemake(workspace, target).stderr
 
 
@@ -144,7 +144,7 @@ def test_an_orphan_and_its_resumption_take_turns(first_training: tuple[Path, str
         orphan.resume()
         assert running.process.wait(timeout=120) == 0
     assert log.read_text().splitlines()[1:] == [
-        f"{folder}: trained already, its record says so; kept"
+        f"{folder}: already trained according to its record; kept"
     ]
 
 

@@ -233,7 +233,7 @@ def test_a_broken_frame_is_named_before_anything_is_trained(tmp_path: Path) -> N
     assert done.returncode != 0
     complaint = [line for line in done.stdout.splitlines() if line.startswith("rgmp: ")]
     assert len(complaint) == 1
-    assert "val_b/00002.jpg: is no whole image" in complaint[0]
+    assert "val_b/00002.jpg: not a readable image" in complaint[0]
     assert not list(tmp_path.glob("results/tiny/weights/*/*/*"))
 
 

@@ -1,4 +1,4 @@
-# The study that this run is about, and what the rules ask of its plan.
+# The study of this run, and functions of its plan that the rules use.
 
 import fcntl
 import sys
@@ -18,10 +18,10 @@ from rgmp.study.resolve import resolve
 
 
 def limit_cores():
-    """At most as many threads of jobs at a time as there are cores, whatever --cores says.
+    """Limit the threads of concurrent jobs to the available cores, whatever --cores says.
 
-    Trainings that share a core slow each other. A job that asks for more has all of them, alone.
-    Jobs that go to other machines (--jobs, and an executor for them) are not limited.
+    Training runs that share a core slow each other down. A job that requests more gets all cores,
+    alone. Jobs on other machines (--jobs with an executor) are not limited.
     """
     given = workflow.resource_settings
     if given.cores is not None and given.nodes is None:
@@ -29,13 +29,13 @@ def limit_cores():
 
 
 def remove_lock_of_the_dead():
-    """Remove Snakemake's lock on this folder where no Snakemake that could hold it lives.
+    """Remove Snakemake's lock on this folder if no living Snakemake can hold it.
 
-    Each of them holds a shared lock of the kernel's as long as it lives. Who can have that for
-    itself is the only one, and what is locked in files was so by one that was killed.
+    Each Snakemake holds a shared kernel lock while it lives. One that can acquire it exclusively is
+    the only one, so any lock files are from one that was killed.
 
     Returns:
-        The open file with the lock: whoever loses it, lets go.
+        The open file with the lock, which is released when the file is closed.
     """
     folder = Path(".snakemake")
     try:
@@ -44,44 +44,44 @@ def remove_lock_of_the_dead():
         try:
             fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pass  # there is another: Snakemake decides
+            pass  # another one is alive: Snakemake decides
         else:
             for lock in (folder / "locks").glob("*"):
                 lock.unlink()
         fcntl.flock(alive, fcntl.LOCK_SH)
     except OSError:
-        return None  # a file system without such locks, or one that cannot be written to
+        return None  # a file system without such locks, or a read-only one
     return alive
 
 
 def resolve_study():
-    """The plan of the one study file given with --configfile; of the mini study without it."""
+    """The plan of the study file given with --configfile, by default the mini study."""
     given = [Path(path) for path in workflow.configfiles]
     if len(given) > 1 or workflow.config_settings.config:
         raise UserError(
-            "a study is one file, given with --configfile; settings of two are not mixed and "
-            "--config is not read: copy the study file and edit it"
+            "a study is one file, given with --configfile; several files are not merged and "
+            "--config is not supported; copy the study file and edit it"
         )
     return resolve(given[0] if given else Path("workflow/config/mini.yaml"))
 
 
 def training_of(wildcards):
-    """The planned training that the wildcards name."""
+    """The planned training run that the wildcards name."""
     named = layout.training(f"{wildcards.stage}/{wildcards.training}")
     return next(t for t in plan.trainings if t.folder == named)
 
 
 def launcher_of(wildcards):
-    """What starts a training: torchrun, where several processes share one."""
+    """The launcher of a training run: torchrun if several processes share it."""
     count = plan.machine.processes
     return f"torchrun --standalone --nproc-per-node {count} --no-python " if count > 1 else ""
 
 
 def inputs_of_training(wildcards):
-    """Records of what a training rests on: the checks of its data, the training before it.
+    """Records that a training run depends on: checks of its data, the preceding run.
 
-    Records, not the files they speak of: they are small, so Snakemake compares their bytes, and a
-    copied or touched file of gigabytes is no reason to train again.
+    Records, not the files they describe: they are small, so Snakemake compares their content, and
+    copying or touching a file of gigabytes does not trigger training.
     """
     training = training_of(wildcards)
     settings = training.settings[training.stage]
@@ -93,13 +93,13 @@ def inputs_of_training(wildcards):
 
 
 def run_of(wildcards):
-    """A variant with a seed; the first of the study's where the wildcards name none."""
+    """The run of a variant and seed; the study's first seed if the wildcards have none."""
     seed = int(getattr(wildcards, "seed", plan.seeds[0]))
     return next(r for r in plan.variant(wildcards.variant).runs if r.seed == seed)
 
 
 def trained(wildcards):
-    """The record of the training that gives a variant's weights; or of the check of given ones."""
+    """The record of the training run behind a variant's weights, or of the check of given ones."""
     trainings = run_of(wildcards).trainings
     if not trainings:
         return folder / plan.check_of("networks")
@@ -107,7 +107,7 @@ def trained(wildcards):
 
 
 def argument(path):
-    """A path as a shell hands it to a command, which takes no dash for the start of an option."""
+    """A path quoted for the shell, which is not mistaken for an option if it starts with a dash."""
     text = str(path)
     return quote(f"./{text}" if text.startswith("-") else text)
 
@@ -118,41 +118,41 @@ def checked_split(wildcards):
 
 
 def threads_of(wildcards):
-    """CPU threads of an inference: as of the training, for the same bits on machines of one type."""
+    """CPU threads of an inference: as in training, for the same bits on machines of one type."""
     return plan.variant(wildcards.variant).threads
 
 
 def inference_digest(wildcards):
-    """What an inference rests on, whatever device it runs on and wherever the files lie."""
+    """A digest of what an inference depends on, except its device and the paths of files."""
     name = layout.run(wildcards.benchmark, wildcards.variant, wildcards.seed)
     return plan.inference(name, folder).digest
 
 
 def timing_digest(wildcards):
-    """As of an inference, for a measurement of speed."""
+    """The same for a timing job."""
     name = layout.timing(wildcards.benchmark, wildcards.variant)
     return plan.timing(name, folder).digest
 
 
 def scoring_digest(wildcards):
-    """As of an inference, for a table of scores."""
+    """The same for a scoring job."""
     name = layout.run(wildcards.benchmark, wildcards.variant, wildcards.seed)
     return plan.scoring(name, folder).digest
 
 
 def adoption_digest(wildcards):
-    """As of an inference, for the table of a method that is not trained here."""
+    """The same for the scores of an external method."""
     name = layout.external(wildcards.benchmark, wildcards.external)
     return plan.scoring(name, folder).digest
 
 
 def data_tree(wildcards):
-    """The rendered benchmark, where the study reads it."""
+    """The rendered benchmark, if the study uses it."""
     return [folder / layout.DATA] if plan.embedded else []
 
 
 def check_options(wildcards):
-    """A part of the data, as `rgmp check` takes it."""
+    """The options of `rgmp check` for a part of the data."""
     part = plan.checks[wildcards.part]
     if part == "stills":
         sets = [(s.images, s.masks, s.labels, s.names or "") for s in plan.data.stills]
@@ -166,16 +166,16 @@ def check_options(wildcards):
 
 
 def measured_files(wildcards):
-    """Every row, speed file and record that the report rests on."""
+    """Every score table, speed file and record that the report depends on."""
     trained = [layout.record(training.folder) for training in plan.trainings]
     return [folder / path for path in [*trained, *plan.scores, *map(layout.speed, plan.timings)]]
 
 
 def caption_file(kind, entry):
-    """The file with the caption of a table or a figure, as --report reads it: from the catalog.
+    """Write the catalog's caption of a table or figure to a file, as --report needs it.
 
-    Snakemake takes captions from files alone, and tells them no name, so that one template cannot
-    serve all. Where nothing can be written there is no report to read them.
+    Snakemake reads captions only from files, and does not pass them a name, so one template cannot
+    serve all. If the file cannot be written, no report can be either.
     """
     path = Path(".snakemake/captions").absolute() / plan.study / f"{kind}_{entry.name}.rst"
     caption = restructured(entry.caption_for(plan.seeds)) + "\n"

@@ -1,4 +1,4 @@
-# The data: rendered where the study says so, and every part checked before anything rests on it.
+# The data: rendered if the study says so, and every part checked before it is used.
 
 
 rule render_mini:
@@ -25,12 +25,12 @@ rule check_data:
         "results/{study}/records/data/{part}.json",
     log:
         "results/{study}/logs/check/{part}.log",
-    # first and alone: a mistake in the data is said before anything else has begun
+    # first and alone: errors in the data are reported before anything else starts
     priority: 1
     conda:
         "../../environment.yml"
     threads: lambda wildcards: workflow.cores
-    # not params: the same bytes in another folder are no reason to do anything again
+    # not params: the same bytes in another folder must not trigger a rerun
     resources:
         options=check_options,
     message:

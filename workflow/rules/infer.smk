@@ -1,5 +1,5 @@
-# Masks of every frame of the split. The record stands for the folder of masks: a killed job keeps
-# the sequences that it finished.
+# Masks of every frame of the split. The output is the record, not the folder of masks, so that a
+# killed job keeps the sequences it finished.
 
 
 rule infer:

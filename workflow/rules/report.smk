@@ -65,7 +65,7 @@ rule make_figures:
         "rgmp figures results/{wildcards.study} --record {output.record} > {log} 2>&1"
 
 
-# The files are the truth and MLflow their mirror: a store that is away costs a warning.
+# The files are the source of truth and MLflow mirrors them: an unavailable store causes a warning.
 rule track:
     input:
         measured=measured_files,

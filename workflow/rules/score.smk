@@ -1,4 +1,4 @@
-# J and F of every frame and object, one table a variant, seed and benchmark.
+# J and F of every frame and object, one table per variant, seed and benchmark.
 
 
 rule score:
@@ -11,7 +11,7 @@ rule score:
         "results/{study}/logs/score/{benchmark}/{variant}/seed{seed}.log",
     conda:
         "../../environment.yml"
-    # the tables are many; for a few of long videos: --set-threads score=4
+    # there are many tables; for few tables of long videos: --set-threads score=4
     threads: 1
     params:
         job=scoring_digest,
@@ -32,7 +32,7 @@ rule score_external:
         record="results/{study}/records/scores/{benchmark}/{external}/external.json",
     log:
         "results/{study}/logs/score/{benchmark}/{external}/external.log",
-    # as soon as it can be: a mistake in someone's masks is said before days of training
+    # as early as possible: errors in external masks are reported before days of training
     priority: 1
     conda:
         "../../environment.yml"
@@ -41,7 +41,7 @@ rule score_external:
         job=adoption_digest,
         sources=sources_of("rgmp.evaluation.scoring", "rgmp.evaluation.adoption"),
     message:
-        "score {wildcards.benchmark} of {wildcards.external}, which is not trained here"
+        "score {wildcards.benchmark} of {wildcards.external}, an external method"
     shell:
         "rgmp score results/{wildcards.study} {wildcards.benchmark}/{wildcards.external}/external "
         "--processes {threads} 2>&1 | tee {log}"

@@ -1,4 +1,4 @@
-# Seconds a frame. Beside another job they would be worthless: the rule takes every core.
+# Seconds per frame. A concurrent job would make them worthless, so the rule takes every core.
 
 
 rule time_frames:

@@ -1,7 +1,7 @@
-# Trainings: each once, whoever shares it. Their identity is part of the path: what can change the
-# weights makes another path, and nothing else trains anew: `rgmp train` keeps weights whose record
-# proves them, so they are outputs to update, which Snakemake leaves where they are. What a killed
-# training resumes from, and its curve, lie beside the weights and are no output.
+# Training runs, each once for all variants that share it. Their identity is part of the path: what can
+# change the weights changes the path, and nothing else trains again. `rgmp train` keeps weights that
+# match their record, so they are outputs to update, which Snakemake does not remove. Checkpoints and
+# the curve are stored next to the weights and are not outputs.
 
 
 rule train:

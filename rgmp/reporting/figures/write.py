@@ -14,7 +14,7 @@ from PIL import Image
 
 from rgmp.reporting import catalog
 from rgmp.reporting.figures import style
-from rgmp.runtime.files import appearing
+from rgmp.runtime.files import atomic_path
 from rgmp.study import layout
 from rgmp.study.results import Results, load
 
@@ -36,9 +36,9 @@ def write(results: Path) -> None:
             drawn = builder_of(entry)(study)
             figure = _in_words(study, drawn) if isinstance(drawn, str) else drawn
             path = results / layout.FIGURES / entry.name
-            with appearing(path.with_suffix(".png")) as temporary:
+            with atomic_path(path.with_suffix(".png")) as temporary:
                 _save_png(figure, temporary)
-            with appearing(path.with_suffix(".pdf")) as temporary:
+            with atomic_path(path.with_suffix(".pdf")) as temporary:
                 # without the date, the same rows give the same bytes
                 figure.savefig(temporary, metadata={"CreationDate": None})
 
