@@ -35,7 +35,7 @@ class Entry:
         title: what it is, in a few words.
         caption: how to read it; `{seeds}` stands for the seeds of the study.
         evidence: the kinds of records that it is made from; none: from the plan alone.
-        section: where it stands in the report: `LEAD` or one of `SECTIONS`.
+        section: its place in the report: `LEAD` or one of `SECTIONS`.
         benchmark: of the records, where those of one benchmark count alone.
     """
 
@@ -192,7 +192,7 @@ FIGURES: tuple[FigureEntry, ...] = (
         family="job_graph",
         title="Jobs and shared training runs",
         caption="Which command waits for which, and how often each runs; below, the training runs "
-        "of one seed and the variants that rest on them.",
+        "of one seed and the variants that depend on them.",
         evidence=(),
         section="jobs",
     ),

@@ -31,12 +31,12 @@ MEASURED = ("train", "infer", "score", "speed")  # kinds of records that results
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Mixed provenance: some records unlike the others of their sort.
+    """Mixed provenance: some records differ from the others of their kind.
 
     Attributes:
         sentence: in what they differ.
-        records: names of the fewer ones.
-        variants: those that rest on them.
+        records: names of those in the minority.
+        variants: those that depend on them.
     """
 
     sentence: str
@@ -46,7 +46,7 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Results:
-    """A study as its folder has it.
+    """A study's folder, read.
 
     Attributes:
         folder: `results/<study>`.
@@ -80,7 +80,7 @@ class Results:
         return [*self.variants, *self.external]
 
     def label(self, method: str) -> str:
-        """How a variant, or a method that was not trained here, is called in print."""
+        """The name in print of a variant, or of a method that was not trained here."""
         named = self.external.get(method) or self.plan.variant(method)
         return named.label
 
@@ -147,7 +147,7 @@ class Results:
         how = "not cross-checked"
         if checked:
             share = "" if checked == len(scored) else f"{checked} of {len(scored)} tables "
-            how = f"{share}cross-checked with the other (no J or F {AGREEMENT:g} apart)"
+            how = f"{share}cross-checked with the other (all J and F agree to {AGREEMENT:g})"
         return f"the {engines} engine, {how}"
 
     @property
@@ -157,7 +157,7 @@ class Results:
 
     @property
     def nature(self) -> str:
-        """What the study is scored on, as said on every face."""
+        """What the study is scored on, as every table and figure says."""
         if self.plan.embedded:
             return "rendered toy data, not DAVIS; scores are not comparable with the paper's"
         if not self.plan.complete:
@@ -173,7 +173,7 @@ class Results:
         return [record for record in self.records if record["kind"] in kinds]
 
     def variants_of(self, record: Record) -> tuple[str, ...]:
-        """The variants that rest on a record: several for a shared training."""
+        """The variants that depend on a record: several for a shared training run."""
         for training in self.plan.trainings:
             if record["kind"] == "train" and training.identity == record["identity"]:
                 return training.variants
@@ -184,10 +184,10 @@ class Results:
         """Where the provenance is mixed.
 
         Records of training, inference, scores and speed should share the package's sources; those
-        of one kind, stage and benchmark their data; those of speed their machine; trainings, and
-        inferences, the type of CPU or GPU, for the same seed gives other bits on another.
+        of one kind, stage and benchmark their data; those of speed their machine; training runs,
+        and inferences, the type of CPU or GPU, since the same seed gives other bits on another.
         """
-        found = [self._odd(self.measured, "sources of the package", _sources)]
+        found = [self._odd(self.measured, "version of the package's sources", _sources)]
         groups: dict[str, list[Record]] = defaultdict(list)
         for record in self.measured:
             if "data" in record["inputs"]:
@@ -195,12 +195,12 @@ class Results:
                 groups[f"data ({record['kind']}, {where})"].append(record)
         found += [self._odd(records, what, _data) for what, records in groups.items()]
         for kind, work in (("train", "training"), ("infer", "inference")):
-            found.append(self._odd(self.of_kind(kind), f"type of processor in {work}", _processor))
-        found.append(self._odd(self.of_kind("speed"), "machine for the FPS", _machine))
+            found.append(self._odd(self.of_kind(kind), f"processor type in {work}", _processor))
+        found.append(self._odd(self.of_kind("speed"), "machine for FPS", _machine))
         return [disagreement for disagreement in found if disagreement]
 
     def mixed(self, variant: str) -> bool:
-        """Whether a variant rests on records unlike the others'."""
+        """Whether a variant depends on records that differ from the others."""
         return any(variant in disagreement.variants for disagreement in self.disagreements)
 
     def _odd(
@@ -212,7 +212,7 @@ class Results:
         if not odd:
             return None
         return Disagreement(
-            sentence=f"{len(odd)} of {len(odd) + count} records have another {what}",
+            sentence=f"{len(odd)} of {len(odd) + count} records have a different {what}",
             records=tuple(record["name"] for record in odd),
             variants=frozenset(v for record in odd for v in self.variants_of(record)),
         )
@@ -301,7 +301,7 @@ def _read_speed(path: Path) -> dict[str, Any]:
 
 
 def _is_planned(plan: Plan, record: Record) -> bool:
-    """Whether a record is of a job in the plan: jobs of an earlier plan leave theirs behind."""
+    """Whether a record belongs to a job of the plan: jobs of earlier plans leave theirs behind."""
     of_variant = record["benchmark"] in plan.benchmarks and record["variant"] in {
         variant.name for variant in plan.variants
     }
@@ -326,7 +326,7 @@ def seconds_of(record: Record) -> float:
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """Read a training curve: one JSON object a line; none where there is no file."""
+    """Read a training curve: one JSON object per line; empty where there is no file."""
     if not path.is_file():
         return []
     try:

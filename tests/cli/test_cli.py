@@ -107,6 +107,37 @@ def test_command_line_waits_for_no_heavy_package() -> None:
     assert done.stdout.split() == []
 
 
+_WITHOUT = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "torchvision", "pandas", "matplotlib", "mlflow"}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+from rgmp.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan", "study.yaml"],
+        ["check", "davis", "--split", "davis2016/val"],
+        ["mini", "toy", "--seed", "1"],
+    ],
+)
+def test_jobs_without_networks_and_tables_wait_for_neither(
+    here: Path, arguments: list[str]
+) -> None:
+    """Each job of a workflow is a process; torch takes seconds to import, pandas a third of one."""
+    command = [sys.executable, "-c", _WITHOUT, *arguments]
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 # ---- mistakes ----
 
 
@@ -220,7 +251,9 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         [*INFER, "--masks", "out", "--weights", "davis"], nothing, "davis: cannot be read (is"
     ),
     "infer: unwritable masks": ([*INFER, "--masks", "file/out"], nothing, "file/out"),
-    "infer: masks among other files": ([*INFER, "--masks", "stills"], nothing, "stills: contains other files"),
+    "infer: masks among other files": (
+        [*INFER, "--masks", "stills"], nothing, "stills: contains other files"
+    ),
     "infer: unwritable record": (
         [*INFER, "--masks", "out", "--record", "file/record.json"], nothing, "file"
     ),

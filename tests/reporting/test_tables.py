@@ -327,7 +327,7 @@ def test_a_row_whose_records_disagree_is_marked(tmp_path: Path) -> None:
         "no_bptt"
     }
     assert "without BPTT†" in text_of(tmp_path, "speed.md")
-    assert "another machine for the FPS" in text_of(tmp_path, "speed.md")
+    assert "a different machine for FPS" in text_of(tmp_path, "speed.md")
     assert r"without BPTT$^\dagger$" in text_of(tmp_path, "speed.tex")
 
 
@@ -360,7 +360,7 @@ def test_a_job_on_another_type_of_cpu_marks_its_row(tmp_path: Path, job: str, wo
     tables.write(tmp_path)
     marked = {r["variant"] for r in rows_of(tmp_path, "ablation") if r["mixed"] == "True"}
     assert marked == {"no_bptt"}
-    said = f"1 of {{}} records have another type of processor in {work}"
+    said = f"1 of {{}} records have a different processor type in {work}"
     assert re.search(said.format(r"\d+"), text_of(tmp_path, "ablation.md"))
 
 

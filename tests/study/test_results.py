@@ -63,7 +63,7 @@ def test_it_is_said_which_engine_scored_and_whether_another_agreed(tmp_path: Pat
     assert scored_by(tmp_path) == "the builtin engine, not cross-checked"
     assert scored_by(tmp_path, 0.0).startswith("the builtin engine, 1 of 3 tables cross-checked")
     whole = scored_by(tmp_path, 0.0, 0.0, 1e-16)
-    assert whole == "the builtin engine, cross-checked with the other (no J or F 1e-06 apart)"
+    assert whole == "the builtin engine, cross-checked with the other (all J and F agree to 1e-06)"
 
 
 def test_words_of_variants_and_of_others_hold_each_for_themselves(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ Point = tuple[float, float]  # seconds per frame; J&F, per cent
 def draw_accuracy_speed(results: Results) -> Figure | str:
     """J&F over seconds per frame, log axis, with the published methods (the paper's figure 1).
 
-    What is not trained here is a line where nobody says how long it takes.
+    A method that is not trained here is a horizontal line where its speed is unknown.
     """
     methods = in_per_cent(
         pd.concat([results.table(benchmark) for benchmark in results.plan.benchmarks]), "J&F"
@@ -90,7 +90,7 @@ def _entries_of_methods(results: Results) -> list[Line2D]:
 
 
 def _draw_untimed(ax: Axes, results: Results, methods: pd.DataFrame) -> None:
-    """A line for each method that is not trained here and of which nobody says how fast it is."""
+    """A horizontal line for each method that is not trained here and whose speed is unknown."""
     untimed = methods[
         methods["variant"].isin(results.external) & methods["seconds_per_frame"].isna()
     ]
@@ -156,7 +156,7 @@ def draw_differences(results: Results) -> Figure | str:
     """Each method minus full, in points of J&F, with intervals and single seeds."""
     table = results.table("ablation").dropna(subset="difference_mean")
     if table.empty:
-        return "There is no variant to compare with full yet."
+        return f"There is no variant to compare with {results.label('full')} yet."
     compared = in_per_cent(table, "difference_mean", *_ENDS)
     seeds = in_per_cent(results.table("differences"), "difference")
     others = results.methods[1:]

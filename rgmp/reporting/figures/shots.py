@@ -148,9 +148,9 @@ def _shots(results: Results, benchmark: Benchmark) -> dict[str, list[Shot]]:
 
 
 def _worth(shot: Shot) -> tuple[bool, float]:
-    """What a frame is worth showing: whether its objects are in sight, how far J is apart."""
+    """How much a frame is worth showing: are its objects in sight, how far apart is J."""
     best, least = max(shot.regions.values()), min(shot.regions.values())
-    return best < 1, best - least  # exactly 1: there is nothing, and nothing was found
+    return best < 1, best - least  # exactly 1: no object is in sight, and none was found
 
 
 def _outline(labels: Labels) -> npt.NDArray[np.bool_]:

@@ -57,7 +57,7 @@ def draw_training(results: Results) -> Figure | str:
 
 
 def _draw_runs(axes: Sequence[Axes], runs: pd.DataFrame, **style: Any) -> None:
-    """Loss and J of a training with each seed, and the mean over the seeds."""
+    """Loss and J of a variant's training run with each seed, and the mean over the seeds."""
     lengths = runs.groupby("seed").size()
     for ax, quantity in zip(axes, ("loss", "J"), strict=True):
         at = style | {"x": "step", "y": quantity, "ax": ax, "errorbar": None}
