@@ -20,7 +20,7 @@ DTYPES = {
 }
 """The columns of a score table, those of `Score`, and their dtypes."""
 
-_MADE_BY = "`rgmp score` makes it"
+_COMMAND = "rgmp score"
 
 
 def table_of(rows: Iterable[Score]) -> pd.DataFrame:
@@ -43,14 +43,14 @@ def read_scores(path: Path) -> pd.DataFrame:
     Raises:
         UserError: it is missing, not a score table, or has no row.
     """
-    scores = read_table(path, DTYPES, what="a score table", made_by=_MADE_BY)
+    scores = read_table(path, DTYPES, what="a score table", command=_COMMAND)
     if scores.empty:
-        raise not_a_table(path, "a score table", "it has no row", _MADE_BY)
+        raise not_a_table(path, "a score table", "it has no row", _COMMAND)
     for name in ("J", "F"):
         outside = scores[~scores[name].between(0, 1)]
         if not outside.empty:
             row = outside.iloc[0]
             where = f"{row['sequence']}, object {row['object']}, frame {row['frame']}"
             problem = f"{where}: {name} is {row[name]}, not in [0, 1]"
-            raise not_a_table(path, "a score table", problem, _MADE_BY)
+            raise not_a_table(path, "a score table", problem, _COMMAND)
     return scores

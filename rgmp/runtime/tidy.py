@@ -36,7 +36,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_table(
-    path: Path, dtypes: Dtypes, *, what: str, made_by: str, more: str | None = None
+    path: Path, dtypes: Dtypes, *, what: str, command: str, more: str | None = None
 ) -> pd.DataFrame:
     """Read a table that `write_table` wrote.
 
@@ -44,23 +44,23 @@ def read_table(
         path: of the CSV file.
         dtypes: the columns that it must have, in this order.
         what: the file is, for messages.
-        made_by: how to get it, for messages.
+        command: what writes it, for messages.
         more: dtype of further columns; None: there must be none.
 
     Raises:
         UserError: it is missing, or not such a table.
     """
-    text = read_text(path, made_by)
+    text = read_text(path, f"run `{command}` to write it")
     try:
         return _parsed(text, dtypes, more)
     except (ValueError, TypeError, OverflowError, csv.Error) as error:
-        raise not_a_table(path, what, error, made_by) from error
+        raise not_a_table(path, what, error, command) from error
 
 
-def not_a_table(path: Path, what: str, error: object, made_by: str) -> UserError:
+def not_a_table(path: Path, what: str, error: object, command: str) -> UserError:
     """The one line for a file that is not such a table."""
     reason = " ".join(str(error).split())
-    return UserError(f"{path}: not {what} ({reason}); remove it: {made_by}")
+    return UserError(f"{path}: not {what} ({reason}); remove it and run `{command}` again")
 
 
 def _parsed(text: str, dtypes: Dtypes, more: str | None) -> pd.DataFrame:

@@ -101,10 +101,9 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     Raises:
         UserError: it is missing, or broken.
     """
-    what = f"the table {name} of a study"
-    made_by = f"`rgmp tables {folder}` makes it"
+    what, command = f"the table {name} of a study", f"rgmp tables {folder}"
     more = _OPEN.get(name)
-    return read_table(path_of(folder, name), DTYPES[name], what=what, made_by=made_by, more=more)
+    return read_table(path_of(folder, name), DTYPES[name], what=what, command=command, more=more)
 
 
 def path_of(folder: Path, name: str) -> Path:

@@ -237,10 +237,15 @@ def picture(folder: Path, name: str) -> Any:
         return np.asarray(image)
 
 
-def test_a_figure_without_its_table_says_how_to_get_it(tmp_path: Path) -> None:
-    build(tmp_path, variants=2, benchmarks=("davis2016",), seeds=(0,), frames=4)
+@pytest.mark.parametrize("table", ["davis2016", "frames"])
+def test_without_a_table_no_figure_is_written_and_it_is_said_how_to_get_it(
+    tmp_path: Path, table: str
+) -> None:
+    """That of the first figure, or of the last ones."""
+    built(tmp_path, variants=2, benchmarks=("davis2016",), seeds=(0,), frames=4)
+    (tmp_path / f"tables/{table}.csv").unlink()
     with pytest.raises(
-        UserError, match=r"tables/\w+\.csv: cannot be read .*; `rgmp tables .*` makes"
+        UserError, match=rf"tables/{table}\.csv: cannot .*; run `rgmp tables .*` to"
     ):
         write(tmp_path)
     assert not (tmp_path / "figures").exists()

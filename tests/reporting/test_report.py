@@ -247,7 +247,7 @@ def test_the_numbers_of_the_report_are_those_of_the_tables(toy: Path) -> None:
 def test_a_missing_table_is_named(toy: Path) -> None:
     (toy / "tables/speed.csv").unlink()
     with pytest.raises(
-        UserError, match=r"speed\.csv: cannot be read .*; `rgmp tables .*` makes it"
+        UserError, match=r"speed\.csv: cannot be read .*; run `rgmp tables .*` to write"
     ):
         report.write(toy)
 

@@ -90,7 +90,7 @@ def test_a_csv_keeps_every_digit_of_a_float(tmp_path: Path) -> None:
     path, dtypes = tmp_path / "t.csv", {"v": "float64"}
     write_table(path, pd.DataFrame({"v": values}))
     assert [float(line) for line in path.read_text().split()[1:]] == values
-    assert read_table(path, dtypes, what="t", made_by="t")["v"].to_list() == values
+    assert read_table(path, dtypes, what="t", command="t")["v"].to_list() == values
 
 
 def test_objects_are_the_plain_statistics_of_their_frames(five: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_csv_keeps_every_label(
     write_table(path, pd.DataFrame({"label": labels}))
     with path.open(newline="", encoding="utf-8") as file:
         assert [row["label"] for row in csv.DictReader(file)] == labels
-    assert read_table(path, {"label": "str"}, what="", made_by="")["label"].to_list() == labels
+    assert read_table(path, {"label": "str"}, what="", command="")["label"].to_list() == labels
 
 
 @settings(deadline=None)

@@ -154,7 +154,7 @@ def test_a_broken_table_is_named_with_what_to_do(
 ) -> None:
     build(tmp_path, variants=1, benchmarks=("davis2016",), seeds=(0,), frames=4)
     path = table_files.path_of(tmp_path, "differences")
-    with pytest.raises(UserError, match=r"differences\.csv: cannot be read .*; `rgmp tables "):
+    with pytest.raises(UserError, match=r"differences\.csv: cannot be read .*; run `rgmp tables "):
         load(tmp_path).table("differences")
     path.parent.mkdir()
     header = b"benchmark,variant,seed,difference\n" if content.startswith(b"davis") else b""

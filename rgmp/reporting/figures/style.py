@@ -96,7 +96,7 @@ def colour_of(results: Results, method: str) -> Any:
 def marker_of(results: Results, method: str) -> dict[str, Any]:
     """The marker of a method, as keywords: filled where it is trained here, hollow where not."""
     colour = colour_of(results, method)
-    hollow = {"mfc": "none", "mec": colour}
+    hollow = {"mfc": "none", "mec": colour, "mew": 1}
     filled = {"mec": "white", "mew": 0.6}
     style = hollow if method in results.external else filled
     return {"marker": _own(results, method, MARKERS), "color": colour, **style}

@@ -33,10 +33,11 @@ def write(results: Path) -> None:
     """
     study = load(results)
     with mpl.rc_context(style.STYLE):
-        for entry in catalog.FIGURES:
-            drawn = builder_of(entry)(study)
-            figure = _in_words(study, drawn) if isinstance(drawn, str) else drawn
-            path = results / layout.FIGURES / entry.name
+        # all before the first is written: a broken file leaves the figures as they were
+        drawn = {entry.name: builder_of(entry)(study) for entry in catalog.FIGURES}
+        for name, shown in drawn.items():
+            figure = _in_words(study, shown) if isinstance(shown, str) else shown
+            path = results / layout.FIGURES / name
             with atomic_path(path.with_suffix(".png")) as temporary:
                 _save_png(figure, temporary)
             with atomic_path(path.with_suffix(".pdf")) as temporary:
