@@ -1,4 +1,4 @@
-"""`rgmp tables | figures | report | track`: publish a study's results."""
+"""`rgmp tables | figures | report | track`: what is made from a study's results."""
 
 import argparse
 from pathlib import Path
@@ -79,8 +79,26 @@ def _track(options: argparse.Namespace) -> None:
 
 
 COMMANDS = (
-    Command("tables", _tables, _results_options, "Rebuild a study's tables.", "results/mini"),
-    Command("figures", _figures, _results_options, "Rebuild a study's figures.", "results/mini"),
-    Command("report", _report, _results_options, "Rebuild a study's report.html.", "results/mini"),
+    Command(
+        "tables",
+        _tables,
+        _results_options,
+        "Compute a study's statistics and write its tables.",
+        "results/mini",
+    ),
+    Command(
+        "figures",
+        _figures,
+        _results_options,
+        "Draw a study's figures from its tables.",
+        "results/mini",
+    ),
+    Command(
+        "report",
+        _report,
+        _results_options,
+        "Write a study's report.html from its tables and figures.",
+        "results/mini",
+    ),
     Command("track", _track, _track_options, "Mirror a study's records in MLflow.", "results/mini"),
 )

@@ -29,7 +29,7 @@ from rgmp.study.plan import load_plan
 
 if TYPE_CHECKING:
     from rgmp.evaluation.engines import Engine
-    from rgmp.evaluation.score_table import Score
+    from rgmp.evaluation.measures import Score
 
 _ENGINES = get_args(Evaluation.model_fields["engine"].annotation)
 _CROSS_CHECKS = get_args(Evaluation.model_fields["cross_check"].annotation)
@@ -85,10 +85,11 @@ def _job(options: argparse.Namespace) -> ScoringJob:
 def _score(options: argparse.Namespace) -> None:
     job = _job(options)
     from rgmp.evaluation import score_table
+    from rgmp.evaluation.measures import MEASURES
     from rgmp.evaluation.summary import per_object, summarise
 
     given = [job.source] if job.adopts else files.files_below(job.source, "*.png")
-    table = files.Kind("table of scores", score_table.require_scores)
+    table = files.Kind("score table", score_table.require_scores)
     files.require_target(job.out, table, chain(given, davis.files_of(job.videos.davis)))
     config = {"scores": str(job.source)} if job.adopts else {"engine": job.evaluation.engine}
     with recording(
@@ -101,14 +102,16 @@ def _score(options: argparse.Namespace) -> None:
         config=config,
     ) as record:
         rows = _adopted(job, record) if job.adopts else _measured(job, record)
-        score_table.write_scores(job.out, rows)
+        scores = score_table.table_of(rows)
+        score_table.write_scores(job.out, scores)
         sequences = job.videos.open()
         record.inputs["data"] = files.digest_of_all([p for s in sequences for p in s.annotations])
-        summary = summarise(per_object(rows))
-        record.results.update({name: value.mean for name, value in summary.items()})
+        means = summarise(per_object(scores)).iloc[0]
+        summary: dict[str, float] = {measure: float(means[measure]) for measure in MEASURES}
+        record.results.update(summary)
         record.outputs["scores"] = files.digest_of_file(job.out)
     for name, value in summary.items():
-        print(f"{name:9} {100 * value.mean:6.2f}")
+        print(f"{name:9} {100 * value:6.2f}")
 
 
 def _measured(job: ScoringJob, record: Draft) -> "list[Score]":

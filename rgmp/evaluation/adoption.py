@@ -8,8 +8,7 @@ from pathlib import Path
 
 from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.errors import UserError
-from rgmp.evaluation.measures import Measured
-from rgmp.evaluation.score_table import Score, fraction
+from rgmp.evaluation.measures import Measured, Score
 from rgmp.evaluation.scoring import open_truths, refuse
 from rgmp.runtime.files import read_text
 
@@ -90,7 +89,7 @@ def _read_given(
             raise ValueError(f"column {column} appears {times} times")
         rows = [(lines.line_num, row) for row in lines]
     except (ValueError, csv.Error) as error:
-        raise UserError(f"{path}: not a table of scores ({error}); {needed}") from error
+        raise UserError(f"{path}: not a score table ({error}); {needed}") from error
     given: dict[tuple[str, int], dict[str, Measured]] = {}
     problems: list[str] = []
     for number, row in rows:
@@ -101,7 +100,7 @@ def _read_given(
             continue
         where = f"{row['sequence']}, object {row['object']}, frame {row['frame']}"
         try:
-            figures = Measured(*(fraction(row[name]) for name in Measured._fields))
+            figures = Measured(*(_fraction(row[name]) for name in Measured._fields))
             frames = given.setdefault((row["sequence"], int(row["object"])), {})
         except ValueError as error:
             problems.append(f"{where}: {error}")
@@ -110,3 +109,15 @@ def _read_given(
             problems.append(f"{where}: duplicate row")
         frames[row["frame"]] = figures
     return given, problems
+
+
+def _fraction(text: str) -> float:
+    """A number in [0, 1] from its text.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{text} is not in [0, 1]")
+    return value

@@ -6,8 +6,7 @@ from typing import Literal
 import numpy as np
 
 from rgmp.errors import UserError
-from rgmp.evaluation.measures import Mask, Measured, measure
-from rgmp.evaluation.score_table import Score
+from rgmp.evaluation.measures import Mask, Measured, Score, measure
 
 Engine = Literal["builtin", "official"]
 

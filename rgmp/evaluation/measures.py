@@ -6,7 +6,7 @@ semi-supervised task clears only the truth, which turns void into background.
 """
 
 from math import ceil, hypot
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,31 @@ from rgmp.evaluation.boundary import TOLERANCE, boundaries_of, contour_accuracy,
 Mask = npt.NDArray[np.bool_]
 
 
+Measure = Literal["J&F", "J_mean", "J_recall", "J_decay", "F_mean", "F_recall", "F_decay"]
+"""A statistic of one object's frames; `J&F` is the mean of J_mean and F_mean."""
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+
+
 class Measured(NamedTuple):
     """J and F of one object in one frame, in [0, 1]."""
 
+    J: float
+    F: float
+
+
+class Score(NamedTuple):
+    """J and F, in [0, 1], of one object in one frame: a row of a score table.
+
+    `frame` is its number as the files have it, such as `00001`. `seed` is that of the training
+    behind the masks, None where no training here made them.
+    """
+
+    benchmark: str
+    variant: str
+    seed: int | None
+    sequence: str
+    object: int
+    frame: str
     J: float
     F: float
 

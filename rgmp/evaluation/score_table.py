@@ -1,96 +1,69 @@
-"""The table of scores: J and F of every object in every frame, a row each, as CSV."""
+"""The score table: J and F of every object in every frame, a row each, as CSV."""
 
-import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+
+import pandas as pd
 
 from rgmp.errors import UserError
-from rgmp.runtime.files import read_text, reading, write_text
+from rgmp.evaluation.measures import Score
+from rgmp.runtime.files import reading
+from rgmp.runtime.tidy import not_a_table, read_table, write_table
+
+DTYPES = {
+    "benchmark": "str",
+    "variant": "str",
+    "seed": "Int64",  # missing where no training here made the masks
+    "sequence": "str",
+    "object": "int64",
+    "frame": "str",
+    "J": "float64",
+    "F": "float64",
+}
+"""The columns of a score table, those of `Score`, and their dtypes."""
+
+_COMMAND = "rgmp score"
 
 
-class Score(NamedTuple):
-    """J and F, in [0, 1], of one object in one frame: a row of the table.
-
-    `frame` is its number as the files have it, such as `00001`. `seed` is that of the training
-    behind the masks, None where no training here made them.
-    """
-
-    benchmark: str
-    variant: str
-    seed: int | None
-    sequence: str
-    object: int
-    frame: str
-    J: float
-    F: float
+def table_of(rows: Iterable[Score]) -> pd.DataFrame:
+    """Scores as a table."""
+    return pd.DataFrame([*rows], columns=[*Score._fields]).astype(DTYPES)
 
 
-def fraction(text: str) -> float:
-    """A figure in [0, 1] from its text.
-
-    Raises:
-        ValueError: it is none.
-    """
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise ValueError(f"{text} is not in [0, 1]")
-    return value
-
-
-def write_scores(path: Path, rows: Iterable[Score]) -> None:
-    """Write a table of scores as CSV, every digit kept, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Score._fields)
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+def write_scores(path: Path, scores: pd.DataFrame) -> None:
+    """Write a score table as CSV, every digit kept, whole or not at all."""
+    write_table(path, scores[[*DTYPES]])
 
 
 def require_scores(path: Path) -> None:
-    """Check that a file has the header of a table of scores.
+    """Check that a file has the header of a score table.
 
     Raises:
         UserError: it does not, or cannot be read.
     """
     with reading(path, "name a readable file"), path.open("rb") as file:
-        if file.readline(1000).rstrip(b"\r\n") != ",".join(Score._fields).encode():
-            raise UserError(f"{path}: not a table of scores")
+        if file.readline(1000).rstrip(b"\r\n") != ",".join(DTYPES).encode():
+            raise UserError(f"{path}: not a score table")
 
 
-def read_scores(path: Path) -> list[Score]:
-    """Read a table of scores.
+def read_scores(path: Path) -> pd.DataFrame:
+    """Read a score table.
 
-    Raises:
-        UserError: it is missing, is no such table or has no row.
-    """
-    text = read_text(path, "`rgmp score` makes it")
-    try:
-        header, *lines = csv.reader(io.StringIO(text), strict=True)
-        if tuple(header) != Score._fields or not lines:
-            raise ValueError(f"a header of {','.join(Score._fields)} and rows are expected")
-        return [_score(line) for line in lines]
-    except (ValueError, csv.Error) as error:
-        raise UserError(
-            f"{path}: is no table of scores ({error}); remove it and score again"
-        ) from error
-
-
-def _score(line: list[str]) -> Score:
-    """One row from its text.
+    Returns:
+        A row for each object and frame, at least one, with the columns of `DTYPES`; J and F lie in
+        [0, 1].
 
     Raises:
-        ValueError: other columns, or a figure that is none or out of range.
+        UserError: it is missing, not a score table, or has no row.
     """
-    benchmark, variant, seed, sequence, number, frame, region, contour = line
-    return Score(
-        benchmark,
-        variant,
-        int(seed) if seed else None,
-        sequence,
-        int(number),
-        frame,
-        fraction(region),
-        fraction(contour),
-    )
+    scores = read_table(path, DTYPES, what="a score table", command=_COMMAND)
+    if scores.empty:
+        raise not_a_table(path, "a score table", "it has no row", _COMMAND)
+    for name in ("J", "F"):
+        outside = scores[~scores[name].between(0, 1)]
+        if not outside.empty:
+            row = outside.iloc[0]
+            where = f"{row['sequence']}, object {row['object']}, frame {row['frame']}"
+            problem = f"{where}: {name} is {row[name]}, not in [0, 1]"
+            raise not_a_table(path, "a score table", problem, _COMMAND)
+    return scores

@@ -18,8 +18,7 @@ from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.data import davis
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import Engine, measure_of, require
-from rgmp.evaluation.measures import Measured
-from rgmp.evaluation.score_table import Score
+from rgmp.evaluation.measures import Measured, Score
 from rgmp.runtime.progress import Progress
 
 

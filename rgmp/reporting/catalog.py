@@ -1,8 +1,9 @@
-"""Every table and figure of a study: its name, title, caption and what it rests on. Data only.
+"""Every table and figure of a study: its name, title, caption, place and evidence. Data only.
 
-Who adds a figure adds its entry here, and `draw_<name>` in the module of `rgmp.reporting.figures`
-that the entry names; who adds a table adds its entry, and what builds it in
-`rgmp.reporting.tables`. Files, the report and Snakemake's report follow.
+To add a figure, add its entry here, and `draw_<name>` in the module of `rgmp.reporting.figures`
+that the entry names. To add a table, add its entry here, its columns in `rgmp.study.table_files`,
+its rows in `rgmp.reporting.tables` and its layout in `rgmp.reporting.printed`. Files, the report
+and Snakemake's report follow.
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,19 @@ from dataclasses import dataclass
 
 from rgmp.config.base import Benchmark
 from rgmp.reporting.labels import BENCHMARK_TITLES
+
+LEAD = "lead"
+"""The section on the first screen of the report, without a heading."""
+SECTIONS = {
+    "benchmarks": "Benchmarks",
+    "speed": "Speed",
+    "time": "Over the course of a sequence",
+    "pictures": "Pictures",
+    "training-runs": "Training",
+    "jobs": "Jobs",
+    "by-sequence": "Sequences",
+}
+"""The other sections of the report in order: anchor -> heading. Figures come before tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +35,7 @@ class Entry:
         title: what it is, in a few words.
         caption: how to read it; `{seeds}` stands for the seeds of the study.
         evidence: the kinds of records that it is made from; none: from the plan alone.
+        section: its place in the report: `LEAD` or one of `SECTIONS`.
         benchmark: of the records, where those of one benchmark count alone.
     """
 
@@ -28,6 +43,7 @@ class Entry:
     title: str
     caption: str
     evidence: tuple[str, ...]
+    section: str
     benchmark: Benchmark | None = None
 
     def caption_for(self, seeds: Iterable[int]) -> str:
@@ -63,30 +79,33 @@ def table_names(benchmarks: Iterable[Benchmark]) -> tuple[str, ...]:
 
 ABLATION = Entry(
     name="ablation",
-    title="What each part of the method is worth",
-    caption="Each variant against the whole method. The intervals of a benchmark hold together "
-    "with 95%; a verdict is inconclusive where the interval includes zero.",
+    title="What each part of the method contributes",
+    caption="Each variant compared with the whole method. The intervals of a benchmark hold "
+    "together with 95% confidence; a verdict is inconclusive where the interval includes zero.",
     evidence=("score",),
+    section=LEAD,
 )
 SPEED = Entry(
     name="speed",
-    title="Frames a second",
-    caption="Frames per second of network and aggregation with frame 0 apart, as the authors "
-    "count, and end to end; by scales and number of objects, with the share of what the device "
-    "can do.",
+    title="Frames per second",
+    caption="Frames per second of network and aggregation without frame 0, as the authors count, "
+    "and end to end; by scales and number of objects, with the share of what the device can reach.",
     evidence=("speed",),
+    section="speed",
 )
 SEQUENCES = Entry(
     name="sequences",
-    title="Sequence by sequence",
-    caption="Every object of every sequence; the CSV has every variant.",
+    title="Scores by sequence",
+    caption="Every object of every sequence; the CSV file has every variant.",
     evidence=("score",),
+    section="by-sequence",
 )
 COST = Entry(
     name="cost",
-    title="What the trainings took",
-    caption="What every training took, and the variants that share it.",
+    title="Cost of training",
+    caption="Time and memory of every training run, and the variants that share it.",
     evidence=("train",),
+    section="training-runs",
 )
 
 
@@ -95,8 +114,9 @@ def _of_benchmark(benchmark: Benchmark) -> Entry:
         name=benchmark,
         title=f"{BENCHMARK_TITLES[benchmark]}: accuracy and speed",
         caption=f"All measures of davis2017-evaluation on {BENCHMARK_TITLES[benchmark]}, and "
-        "seconds per frame. Published methods stand beside ours only on the whole of DAVIS val.",
+        "seconds per frame. Published methods are listed only for the whole of DAVIS val.",
         evidence=("score", "speed"),
+        section="benchmarks",
         benchmark=benchmark,
     )
 
@@ -106,27 +126,30 @@ FIGURES: tuple[FigureEntry, ...] = (
         name="accuracy_speed",
         family="accuracy",
         title="Accuracy against speed",
-        caption="J&F over seconds per frame, counted as the authors count them: whole clips, with "
-        "frame 0, reading, resizing and transfers.",
+        caption="J&F against seconds per frame, counted as the authors count them: whole clips, "
+        "including frame 0, reading, resizing and transfers.",
         evidence=("score", "speed"),
+        section=LEAD,
     ),
     FigureEntry(
         name="differences",
         family="accuracy",
         title="Differences to the whole method",
         caption="J&F of each variant minus that of the whole method: mean, interval over seeds "
-        "and sequences, single seeds. A hollow mark: inconclusive. Where an arrow ends a line, "
-        "the interval goes on.",
+        "and sequences, single seeds. Hollow markers are inconclusive. An arrowhead marks an "
+        "interval that continues beyond the axis.",
         evidence=("score",),
+        section=LEAD,
     ),
     FigureEntry(
         name="course",
         family="course",
         title="J over the course of a sequence",
-        caption="J over the course of a sequence: where errors add up, a line falls. Each variant "
-        "beside the whole method; bands: 95% bootstrap intervals of the mean, sequences "
+        caption="J over the course of a sequence: where errors accumulate, the line falls. Each "
+        "variant next to the whole method; bands: 95% bootstrap intervals of the mean, sequences "
         "resampled.",
         evidence=("score",),
+        section="time",
     ),
     FigureEntry(
         name="sequences",
@@ -135,38 +158,43 @@ FIGURES: tuple[FigureEntry, ...] = (
         caption="J of every sequence, the hardest at the bottom; the line is the range over seeds "
         "{seeds}.",
         evidence=("score",),
+        section="by-sequence",
     ),
     FigureEntry(
         name="training",
         family="training",
         title="Training curves",
-        caption="Loss and training J: the mean of the seeds, and thin lines for each. A training "
-        "that variants share is drawn once, under the first of them.",
+        caption="Loss and J during training: the mean over seeds, and thin lines for each seed. A "
+        "training run that variants share is drawn once, under the first of them.",
         evidence=("train",),
+        section="training-runs",
     ),
     FigureEntry(
         name="strips",
         family="qualitative",
-        title="Where the variants part most",
-        caption="The frames at which the variants part most, cropped to what is marked there: "
-        "masks in colour, the truth outlined in white, first seed.",
+        title="Where the variants differ most",
+        caption="The frames at which the variants differ most, cropped to the objects and masks: "
+        "masks in colour, ground truth outlined in white, first seed.",
         evidence=("infer", "score"),
+        section="pictures",
     ),
     FigureEntry(
         name="worst",
         family="qualitative",
         title="Where the whole method does worst",
-        caption="The sequences on which the whole method does worst: what it is given, then three "
-        "frames. Masks in colour, the truth outlined in white.",
+        caption="The sequences on which the whole method does worst: the given first frame, then "
+        "three more. Masks in colour, ground truth outlined in white.",
         evidence=("infer", "score"),
+        section="pictures",
     ),
     FigureEntry(
         name="dag",
         family="job_graph",
-        title="Jobs and shared trainings",
-        caption="Which command waits for which, and how often each runs; below, the trainings of "
-        "one seed and the variants that rest on them.",
+        title="Jobs and shared training runs",
+        caption="Which command waits for which, and how often each runs; below, the training runs "
+        "of one seed and the variants that depend on them.",
         evidence=(),
+        section="jobs",
     ),
 )
 FIGURE_NAMES = tuple(entry.name for entry in FIGURES)

@@ -1,7 +1,7 @@
 """Words for print: what benchmarks, stages and measures are called in tables and figures."""
 
 from rgmp.config.base import Benchmark, Stage
-from rgmp.evaluation.summary import Measure
+from rgmp.evaluation.measures import Measure
 
 BENCHMARK_TITLES: dict[Benchmark, str] = {"davis2016": "DAVIS-2016", "davis2017": "DAVIS-2017"}
 STAGE_TITLES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}

@@ -1,4 +1,4 @@
-"""The report of a study: one HTML file that needs nothing else, made from rows and records."""
+"""The report of a study: one HTML file that needs nothing else."""
 
 import base64
 import json
@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from pydantic import TypeAdapter, ValidationError
 
 from rgmp.config.base import Benchmark
 from rgmp.errors import UserError
-from rgmp.evaluation.comparison import Verdict
-from rgmp.evaluation.summary import summarise
 from rgmp.provenance.record import Record
-from rgmp.reporting import catalog, tables
+from rgmp.reporting import catalog, printed
 from rgmp.reporting.labels import BENCHMARK_TITLES
-from rgmp.reporting.typesetting import NOTHING, duration, interval, points
+from rgmp.reporting.typesetting import NOTHING, counted, duration, interval, points
 from rgmp.runtime.files import read_json, write_text
+from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout
 from rgmp.study.results import Results, commit_of, load, seconds_of
 
@@ -75,18 +75,19 @@ def _runs(folder: Path) -> Runs:
         return TypeAdapter(Runs).validate_python(read_json(path))
     except ValidationError as error:
         raise UserError(
-            f"{path}: does not say where runs are; remove it and run `rgmp track {folder}`"
+            f"{path}: not a list of MLflow runs; remove it and run `rgmp track {folder}`"
         ) from error
 
 
-def write(results: Path) -> None:
-    """Write `results/report.html` from the study's rows, records and figures.
+def write(folder: Path) -> None:
+    """Write `results/report.html` from the study's tables, figures and records.
 
     Raises:
-        UserError: the folder is none of a study, one of its files is broken, or a figure is not
-            there yet.
+        UserError: `folder` is not a study's folder, one of its files is broken, or a table or a
+            figure is not there yet.
     """
-    study, runs = load(results), _runs(results)
+    study, runs = load(folder), _runs(folder)
+    benchmarks = study.plan.benchmarks
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -94,14 +95,13 @@ def write(results: Path) -> None:
     html = environment.from_string(template).render(
         plan=study.plan,
         nature=study.nature,
-        verdicts=[_verdict(study, benchmark) for benchmark in study.plan.benchmarks],
+        verdicts=[_verdict(study, benchmark) for benchmark in benchmarks],
         variants=[_variant(study, runs, variant) for variant in study.variants],
-        tables={table.name: table for table in tables.build(study)},
+        tables={table.name: table for table in printed.tables(study)},
         figures={entry.name: _figure(study, entry) for entry in catalog.FIGURES},
-        made={
-            entry.name: _made(study, entry, "tables")
-            for entry in catalog.tables(study.plan.benchmarks)
-        },
+        lead=_section(study, catalog.LEAD),
+        sections=[_section(study, *section) for section in catalog.SECTIONS.items()],
+        made={entry.name: _made(study, entry, "tables") for entry in catalog.tables(benchmarks)},
         runs=runs,
         compared=runs.comparison([name for v in study.variants for name in _names(study, v)]),
         nothing=NOTHING,
@@ -111,24 +111,35 @@ def write(results: Path) -> None:
             _provenance(study, runs, record) for record in study.records if not _is_beside(record)
         ],
     )
-    write_text(results / layout.REPORT, html)
+    write_text(folder / layout.REPORT, html)
+
+
+def _section(study: Results, anchor: str, heading: str = "") -> dict[str, Any]:
+    """A section of the report, and the names of its figures and tables."""
+    named = {"figures": catalog.FIGURES, "tables": catalog.tables(study.plan.benchmarks)}
+    return {
+        "anchor": anchor,
+        "heading": heading,
+        **{
+            kind: [e.name for e in entries if e.section == anchor]
+            for kind, entries in named.items()
+        },
+    }
 
 
 def _verdict(study: Results, benchmark: Benchmark) -> str:
     """What came out on a benchmark, in words."""
-    if (benchmark, "full") not in study.scores:
+    rows = rows_of(study.table("ablation"), benchmark=benchmark)
+    full = rows_of(rows, variant="full")[["J&F", "J&F_spread", "seeds"]]
+    if full.empty:
         return f"{BENCHMARK_TITLES[benchmark]}: {study.label('full')} has not been scored yet."
-    reached = summarise(study.scores[benchmark, "full"])["J&F"]
-    spread = "" if reached.spread is None else f" ± {points(reached.spread)}"
-    seeds = f"{reached.seeds} seed{'s' * (reached.seeds > 1)}"
-    told = f"{study.label('full')} reaches {points(reached.mean)}{spread}% J&F with {seeds}."
-    groups: dict[Verdict, list[str]] = {"worse": [], "better": [], "inconclusive": []}
-    for (b, variant), difference in study.differences.items():
-        if b == benchmark:
-            groups[difference.verdict].append(study.label(variant))
-    for word, labels in groups.items():
-        if labels:
-            told += f" {word.capitalize()}: {', '.join(labels)}."
+    accuracy, spread, seeds = next(full.itertuples(index=False, name=None))
+    reached = points(accuracy) + ("" if pd.isna(spread) else f" ± {points(spread)}")
+    told = f"{study.label('full')} reaches {reached}% J&F with {counted(seeds, 'seed')}."
+    for verdict in ("worse", "better", "inconclusive"):
+        methods = rows_of(rows, difference_verdict=verdict)["variant"]
+        if labels := [study.label(method) for method in methods]:
+            told += f" {verdict.capitalize()}: {', '.join(labels)}."
     return f"{BENCHMARK_TITLES[benchmark]}: {told}"
 
 
@@ -149,12 +160,14 @@ def _variant(study: Results, runs: Runs, variant: str) -> dict[str, Any]:
 
 
 def _found(study: Results, variant: str) -> str:
-    """What the study says to a variant's claim."""
-    found = [(b, d) for (b, v), d in study.differences.items() if v == variant]
+    """What the study says about a variant's claim."""
+    rows = rows_of(study.table("ablation"), variant=variant)
+    rows = rows[rows["difference_verdict"] != ""]
+    columns = ["benchmark", *(f"difference_{key}" for key in ("verdict", "mean", "low", "high"))]
     return " ".join(
-        f"{d.verdict.capitalize()} on {BENCHMARK_TITLES[b]}: "
-        f"{interval(d.mean, d.low, d.high)} points."
-        for b, d in found
+        f"{verdict.capitalize()} on {BENCHMARK_TITLES[benchmark]}: "
+        f"{interval(mean, low, high)} points."
+        for benchmark, verdict, mean, low, high in rows[columns].itertuples(index=False)
     )
 
 
@@ -193,12 +206,12 @@ def _made(study: Results, entry: catalog.Entry, command: str) -> str:
 def _embedded(path: Path) -> str:
     """An image as a data URI."""
     if not path.is_file():
-        raise UserError(f"{path}: no such figure; run `rgmp figures` first")
+        raise UserError(f"{path}: no such figure; run `rgmp figures {path.parent.parent}` first")
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def _facts(study: Results) -> dict[str, str]:
-    """What the figures rest on, for the head of the report."""
+    """What the results rest on, for the head of the report."""
     records = study.measured
     versions: dict[str, set[str]] = defaultdict(set)
     for record in records:
@@ -214,14 +227,14 @@ def _facts(study: Results) -> dict[str, str]:
         "machine": "; ".join(sorted({_machine(record) for record in records})) or "unknown",
         "run": days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}",
         "seeds": study.seeds,
-        "trainings": f"{len(trained)}, {hours} in all",
+        "training runs": f"{len(trained)}, {hours} in total",
         "scored by": study.scored_by,
         "packages": ", ".join(f"{name} {' / '.join(sorted(v))}" for name, v in versions.items()),
     }
 
 
 def _is_beside(record: Record) -> bool:
-    """Whether a record is of a job that no figure rests on: it plans, shows or mirrors."""
+    """Whether a record is of a job that no result rests on: it plans, shows or mirrors."""
     return record["kind"] in {"plan", "tables", "figures", "report", "track"}
 
 

@@ -1,295 +1,187 @@
-"""The tables of a study: CSV at full precision, Markdown, and LaTeX with booktabs.
+"""The tables of a study: CSV at full precision, and what is printed of them.
 
-Accuracies are fractions in the CSV and per cent, with one decimal, in print.
+`write` computes every statistic once. Accuracies are fractions in the CSV files and per cent, with
+one decimal, in print (`rgmp.reporting.printed`).
 """
 
-import statistics
-from collections.abc import Iterable
 from pathlib import Path
+from statistics import median
+from typing import Any
 
-from rgmp import facts
+import pandas as pd
+
 from rgmp.config.base import Benchmark
-from rgmp.evaluation.summary import Measure, Summary, summarise
-from rgmp.reporting import catalog
-from rgmp.reporting.labels import BENCHMARK_TITLES, MEASURE_TITLES, STAGE_TITLES
-from rgmp.reporting.typesetting import (
-    UNKNOWN,
-    Cell,
-    Row,
-    Table,
-    as_csv,
-    as_latex,
-    as_markdown,
-    duration,
-    interval,
-    number,
-    percent,
-    points,
-)
+from rgmp.evaluation.comparison import Difference
+from rgmp.evaluation.summary import summarise
+from rgmp.reporting import printed, published
+from rgmp.reporting.statistics import Statistics, compute
+from rgmp.reporting.typesetting import as_latex, as_markdown
 from rgmp.runtime import cores
 from rgmp.runtime.files import write_text
-from rgmp.study import layout
-from rgmp.study.results import Results, load, seconds_of
+from rgmp.runtime.tidy import rows_of
+from rgmp.study import layout, table_files
+from rgmp.study.results import Results, load, seconds_of, speed_of
+from rgmp.study.table_files import DTYPES
 
-NOT_TRAINED = "Not trained here"
-_PROTOCOL_ACCURACY = (
-    "Per cent, mean over objects, then over seeds. Seconds a frame as the authors count: wall "
-    "time of whole clips over their frames, with frame 0, reading, resizing and transfers."
-)
-_PROTOCOL_SPEED = (
-    "FPS: network and aggregation, from a frame on the device to its labels there, frame 0 "
-    "apart; median over frames and repeats. End to end: from a decoded frame in memory to its "
-    "labels there. As the authors: frames of a clip over its wall time, with frame 0, reading, "
-    "resizing, transfers and writing. Of the limit: operations of the network a second, in per "
-    "cent of the machine's own product of matrices, which convolutions on a CPU may outrun. "
-    "Peak: memory of the GPU; on a CPU, of the whole process."
-)
+Speed = dict[tuple[Benchmark, str], dict[str, Any]]
+Row = dict[str, Any]
 
 
-def write(results: Path) -> None:
-    """Write every table of the catalog into `results/tables/` as .csv, .md and .tex.
+def write(folder: Path) -> None:
+    """Compute the statistics of a study and write every table into `results/tables/`.
+
+    Those of the catalog as .csv, .md and .tex, the tidy ones (`rgmp.study.table_files.DATA`) as
+    .csv alone. What is printed is what the CSV files say.
 
     Raises:
-        UserError: the folder is none of a study, or one of its files is broken.
+        UserError: `folder` is not a study's folder, or one of its files is broken.
     """
-    for table in build(load(results)):
-        path = results / layout.TABLES / table.name
-        write_text(path.with_suffix(".csv"), as_csv(table))
-        write_text(path.with_suffix(".md"), as_markdown(table))
-        write_text(path.with_suffix(".tex"), as_latex(table))
+    results = load(folder)
+    for name, table in build(results).items():
+        table_files.write(folder, name, table)
+    for shown in printed.tables(results):
+        path = folder / layout.TABLES / shown.name
+        write_text(path.with_suffix(".md"), as_markdown(shown))
+        write_text(path.with_suffix(".tex"), as_latex(shown))
 
 
-def build(results: Results) -> list[Table]:
-    """Every table of the study, in the order of the catalog; one without data has no rows."""
-    tables = [_table(results, entry) for entry in catalog.tables(results.plan.benchmarks)]
-    for table in tables:
-        table.notes.extend([*_marks(results, table), provenance(results)])
-    return tables
+def build(results: Results) -> dict[str, pd.DataFrame]:
+    """Every table of the study by name, from its scores, speed files and records.
 
+    Each has the columns of `rgmp.study.table_files.DTYPES`; one without data has no rows.
 
-def provenance(results: Results) -> str:
-    """The sentence under every table: which study, engine, seeds and commit."""
-    plan = results.plan
-    return (
-        f"Study {plan.study} ({plan.title}): {results.nature}. Scored by {results.scored_by}; "
-        f"seeds {results.seeds}; commit {results.commit}."
-    )
-
-
-def _table(results: Results, entry: catalog.Entry) -> Table:
-    """A table of the catalog, without what every table says under it."""
-    if entry.benchmark:
-        return _benchmark(results, entry, entry.benchmark)
-    return BUILDERS[entry.name](results, entry)
-
-
-def _ablation(results: Results, entry: catalog.Entry) -> Table:
-    """What each variant changes, against `full`; below them what was not trained here."""
-    known = facts.read("published_ablation.csv") if results.comparable else []
-    published = {(fact["benchmark"], fact["variant"]): _published_jf(fact) for fact in known}
-    rows: list[Row] = []
-    for (benchmark, variant), scores in results.scores.items():
-        row = _identify(results, benchmark, variant)
-        row |= _figures(summarise(scores), ("J_mean", "F_mean", "J&F"))
-        difference = results.differences.get((benchmark, variant))
-        for key in ("mean", "low", "high", "level", "verdict"):
-            row[f"difference_{key}"] = getattr(difference, key, None)
-        row["published_J&F"] = published.get((benchmark, variant))
-        rows.append(row)
-    columns: dict[str, Cell] = {
-        "Variant": _name,
-        **{MEASURE_TITLES[m]: _with_spread(m) for m in ("J_mean", "F_mean", "J&F")},
-        "Difference [interval]": _difference,
-        "Verdict": lambda row: row["difference_verdict"] or UNKNOWN,
+    Raises:
+        UserError: one of the files is broken.
+    """
+    statistics, speed = compute(results), speed_of(results)
+    tables: dict[str, pd.DataFrame] = {
+        **statistics.data,
+        "ablation": _ablation(results, statistics),
+        **{b: _benchmark(results, statistics, speed, b) for b in results.plan.benchmarks},
+        "speed": _speed(results, statistics, speed),
+        "sequences": _sequences(results, statistics),
+        "cost": _cost(results),
     }
-    if published:
-        columns["Paper"] = percent("published_J&F")
-    notes = ["Per cent: mean over objects, then over seeds, ± standard deviation over seeds."]
-    if results.differences:
-        notes.append(
-            f"Difference to {results.label('full')} in points of J&F with its {_level(results)} "
-            "interval over seeds and sequences: the verdicts of a benchmark hold together with "
-            "95%. Inconclusive: it includes zero, or there is one seed."
-        )
-    if results.external:
-        notes.append(
-            "What is not trained here has no seeds: its verdicts are of those very masks, and hold "
-            "together for themselves."
-        )
-    if published:
-        notes.append("Paper: J&F there, where known.")
-    return Table(entry.name, entry.title, rows, columns, _title_and_kind, notes)
+    return {name: _with_columns(name, table) for name, table in tables.items()}
 
 
-def _level(results: Results) -> str:
-    """The confidence of a single interval, of variants where there are any: 98.8%."""
-    found = results.differences
-    ours = [d.level for (_, method), d in found.items() if method not in results.external]
-    levels = sorted(set(ours or [d.level for d in found.values()]))
-    return " or ".join(f"{100 * level:.3g}%" for level in levels)
+def _with_columns(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """A table with the columns that its file has, and their dtypes; text is never missing."""
+    dtypes = dict(DTYPES[name])
+    if name == "speed":
+        dtypes |= {str(column): "float64" for column in table if column not in dtypes}
+    columns: dict[str, pd.Series] = {}
+    for column, dtype in dtypes.items():
+        values = table.get(column, pd.Series(None, table.index, dtype="object"))
+        if dtype == "str":
+            values = values.astype("object").fillna("")
+        columns[column] = values.astype(dtype)  # type: ignore[call-overload] # lists each dtype
+    return pd.DataFrame(columns).reset_index(drop=True)
 
 
-def _benchmark(results: Results, entry: catalog.Entry, benchmark: Benchmark) -> Table:
+def _ablation(results: Results, statistics: Statistics) -> pd.DataFrame:
+    """What each variant changes, against `full`; below them what was not trained here."""
+    table = _identified(results, statistics.summary)
+    differences = [_difference(statistics.differences.get(key)) for key in _keys(table)]
+    table = table.join(pd.DataFrame(differences, index=table.index))
+    if results.comparable:
+        table = table.merge(published.ablation(), on=["benchmark", "variant"], how="left")
+    return table
+
+
+def _difference(difference: Difference | None) -> Row:
+    """The columns of a difference; none for `full` itself."""
+    keys = ("mean", "low", "high", "level", "verdict")
+    return {f"difference_{key}": getattr(difference, key, None) for key in keys}
+
+
+def _benchmark(
+    results: Results, statistics: Statistics, speed: Speed, benchmark: Benchmark
+) -> pd.DataFrame:
     """Every measure: `full` among the published methods, where it may; then the other variants.
 
     Last what is not trained here.
     """
-    ours: list[Row] = []
-    for method in results.methods:
-        if (benchmark, method) in results.scores:
-            row = _identify(results, benchmark, method)
-            row |= {"source": _source(results, benchmark, method), "note": ""}
-            row["section"] = NOT_TRAINED if row["external"] else "This study"
-            row |= _figures(summarise(results.scores[benchmark, method]), MEASURE_TITLES)
-            row["seconds_per_frame"] = _authors_seconds(results, benchmark, method)
-            row["busy"] = _busy(results, benchmark, method)
-            ours.append(row)
-    rows, notes = ours, [_PROTOCOL_ACCURACY]
-    if results.comparable:
-        full = [
-            row | {"label": f"{row['label']}, this study"}
-            for row in ours
-            if row["variant"] == "full"
-        ]
-        among = sorted([*full, *published_methods(benchmark)], key=lambda row: -(row["J&F"] or 0))
-        rows = [row | {"section": "Among published methods"} for row in among]
-        rows += [row for row in ours if row["variant"] != "full"]
-        notes.append(
-            f"Published figures as reported, on other machines; {UNKNOWN}: unknown. "
-            "The CSV names their sources."
-        )
-    columns: dict[str, Cell] = {
-        "Method": _name,
-        **{title: percent(measure) for measure, title in MEASURE_TITLES.items()},
-        "s/frame": number("seconds_per_frame", "{:.3g}"),
-    }
-    return Table(entry.name, entry.title, rows, columns, lambda row: row["section"], notes)
+    ours = _identified(results, rows_of(statistics.summary, benchmark=benchmark))
+    methods = ours["variant"]
+    ours["source"] = [_source(results, benchmark, method) for method in methods]
+    ours["section"] = [
+        printed.NOT_TRAINED if external else "This study" for external in ours["external"]
+    ]
+    ours["seconds_per_frame"] = [
+        _authors_seconds(results, speed, benchmark, method) for method in methods
+    ]
+    ours["busy"] = [_is_busy(speed, benchmark, method) for method in methods]
+    if not results.comparable:
+        return ours
+    full = ours[methods == "full"]
+    full = full.assign(label=full["label"] + ", this study")
+    among = pd.concat([full, published.methods(benchmark)]).assign(section=printed.PUBLISHED)
+    among = among.sort_values("J&F", ascending=False, kind="stable", na_position="last")
+    return pd.concat([among, ours[methods != "full"]], ignore_index=True)
 
 
 def _source(results: Results, benchmark: Benchmark, method: str) -> str:
-    """Where a row's figures come from."""
+    """Where a row's scores come from."""
     if method not in results.external:
         return "this study"
     given = results.external[method].scores.get(benchmark)
     return f"the scores in {given.name}" if given else "its masks, scored here"
 
 
-def _authors_seconds(results: Results, benchmark: Benchmark, method: str) -> float | None:
-    """Seconds a frame as the authors count them: measured, or as those of the method report."""
+def _authors_seconds(
+    results: Results, speed: Speed, benchmark: Benchmark, method: str
+) -> float | None:
+    """Seconds per frame as the authors count them: measured, or as those of the method report."""
     if method in results.external:
         return results.external[method].seconds_per_frame.get(benchmark)
-    timed = results.speed.get((benchmark, method), {"summary": {}})["summary"]
+    timed = speed.get((benchmark, method), {"summary": {}})["summary"]
     seconds: float | None = timed.get("authors_seconds_per_frame")
     return seconds
 
 
-def published_methods(benchmark: str) -> list[Row]:
-    """The published methods of a benchmark."""
-    return [
-        {
-            "benchmark": benchmark,
-            "variant": None,
-            "label": fact["method"],
-            "source": "; ".join(filter(None, (fact["accuracy_source"], fact["speed_source"]))),
-            "note": fact["note"],
-            **(_authors_own(benchmark) if fact["method"] == "RGMP" else {}),
-            "J_mean": _fraction(fact["J_mean"]),
-            "F_mean": _fraction(fact["F_mean"]),
-            "J&F": _published_jf(fact),
-            "seconds_per_frame": _known(fact["seconds_per_frame"]),
-        }
-        for fact in facts.read("published.csv")
-        if fact["benchmark"] == benchmark
-    ]
-
-
-def _authors_own(benchmark: str) -> Row:
-    """Recall and decay of the masks that the authors of RGMP published, mean over objects."""
-    scores = facts.read("official_rgmp_scores.csv")
-    rows = [row for row in scores if row["benchmark"] == benchmark]
-    measures = ("J_recall", "J_decay", "F_recall", "F_decay")
-    return {m: statistics.fmean(float(row[m]) for row in rows) for m in measures}
-
-
-def _speed(results: Results, entry: catalog.Entry) -> Table:
-    """Frames a second by every protocol, by scales and by the number of objects."""
+def _speed(results: Results, statistics: Statistics, speed: Speed) -> pd.DataFrame:
+    """Frames per second by every protocol, by scales and by the number of objects."""
     on_gpu = {record["name"] for record in results.of_kind("speed") if record["machine"]["gpu"]}
     rows: list[Row] = []
-    for (benchmark, variant), timed in results.speed.items():
-        row = _identify(results, benchmark, variant)
+    for (benchmark, variant), timed in speed.items():
+        row: Row = {"benchmark": benchmark, "variant": variant}
         row |= {key: timed[key] for key in ("device", "precision", "aggregation")}
         row["scales"] = " ".join(map(str, timed["scales"]))
         row |= timed["summary"]
-        row["busy"] = _busy(results, benchmark, variant)
+        row["busy"] = _is_busy(speed, benchmark, variant)
         on_cpu = f"speed/{benchmark}/{variant}" not in on_gpu
         row["threads"] = timed.get("threads") if on_cpu else None
         for count in sorted({clip["objects"] for clip in timed["clips"]}):
             clips = [clip for clip in timed["clips"] if clip["objects"] == count]
-            seconds = [second for clip in clips for run in clip["network"] for second in run]
-            row[f"fps_{count}_objects"] = 1 / statistics.median(seconds)
+            frames = [second for clip in clips for run in clip["network"] for second in run]
+            row[f"fps_{count}_objects"] = 1 / median(frames)
         rows.append(row)
-    for benchmark, method in results.scores:
-        reported = _authors_seconds(results, benchmark, method)
-        if method in results.external and reported:
-            rows.append(_identify(results, benchmark, method) | {"authors_fps": 1 / reported})
-    counts = sorted({int(key[4:-8]) for row in rows for key in row if key.endswith("_objects")})
-    columns: dict[str, Cell] = {
-        "Variant": _name,
-        "scales": lambda row: row.get("scales", UNKNOWN),
-        "FPS": number("fps", "{:.1f}"),
-        **{
-            f"{count} object{'s' * (count > 1)}": number(f"fps_{count}_objects", "{:.1f}")
-            for count in counts
-        },
-        "end to end": number("end_to_end_fps", "{:.1f}"),
-        "as the authors": number("authors_fps", "{:.1f}"),
-        "frame 0, s": number("first_frame_seconds", "{:.3g}"),
-        "peak, MB": _megabytes,
-        "of the limit": percent("fraction_of_limit"),
-    }
-    return Table(entry.name, entry.title, rows, columns, _timed_on, [_PROTOCOL_SPEED])
+    for name, external in results.external.items():
+        scored = rows_of(statistics.summary, variant=name)["benchmark"]
+        for benchmark, seconds in external.seconds_per_frame.items():
+            if benchmark in {*scored}:
+                rows.append({"benchmark": benchmark, "variant": name, "authors_fps": 1 / seconds})
+    return _identified(results, pd.DataFrame(rows, columns=None if rows else ["variant"]))
 
 
-def _sequences(results: Results, entry: catalog.Entry) -> Table:
-    """Every object of every sequence: `full` and what is not trained here; all in the CSV."""
-    known = facts.read("official_rgmp_scores.csv") if results.comparable else []
-    official = {(f["benchmark"], f["sequence"], int(f["object"])): f for f in known}
-    rows: list[Row] = []
-    for benchmark in results.plan.benchmarks:
-        ours = {v: scores for (b, v), scores in results.scores.items() if b == benchmark}
-        objects = next(iter(ours.values())).objects if ours else ()
-        for index, (sequence, object_id) in enumerate(objects):
-            row: Row = {"benchmark": benchmark, "sequence": sequence, "object": object_id}
-            for variant, scores in ours.items():
-                for measure in MEASURE_TITLES:
-                    mean = float(scores.values[measure][:, index].mean())
-                    row[f"{variant}_{measure}"] = mean
-            fact = official.get((benchmark, sequence, object_id), {})
-            for measure in ("J_mean", "F_mean"):
-                row[f"RGMP_authors_{measure}"] = _known(fact.get(measure, ""))
-            rows.append(row)
-    columns: dict[str, Cell] = {
-        "Sequence": lambda row: row["sequence"],
-        "object": lambda row: str(row["object"]),
-        **{
-            title: percent(f"full_{measure}")
-            for measure, title in MEASURE_TITLES.items()
-            if not measure.endswith(("recall", "decay") if results.external else "recall")
-        },
-    }
-    if official:
-        columns["J, authors"] = percent("RGMP_authors_J_mean")
-        columns["F, authors"] = percent("RGMP_authors_F_mean")
-    shown = list(results.external)[:3]  # as many as a page has room for
-    columns |= {results.label(name): percent(f"{name}_J&F") for name in shown}
-    notes = [f"{results.label('full')}, per cent, mean over seeds; all in the CSV."]
-    if shown:
-        notes.append(f"J&F of {', '.join(map(results.label, shown))}.")
-    return Table(entry.name, entry.title, rows, columns, _title, notes)
+def _is_busy(speed: Speed, benchmark: Benchmark, method: str) -> bool:
+    """Whether others used much of the machine meanwhile; old speed files do not say."""
+    timed = speed.get((benchmark, method), {"summary": {}})["summary"]
+    return bool(timed.get("others_share", 0) > cores.BUSY)
 
 
-def _cost(results: Results, entry: catalog.Entry) -> Table:
-    """What every training took, and who shares it."""
+def _sequences(results: Results, statistics: Statistics) -> pd.DataFrame:
+    """Every object of every sequence by method, mean over seeds, beside the authors' own."""
+    objects = summarise(statistics.data["objects"], ["benchmark", "variant", "sequence", "object"])
+    if results.comparable:
+        keys = ["benchmark", "sequence", "object"]
+        objects = objects.merge(published.of_authors(), on=keys, how="left")
+    return objects
+
+
+def _cost(results: Results) -> pd.DataFrame:
+    """What every training run took, and who shares it."""
     records = {record["identity"]: record for record in results.of_kind("train")}
     odd = {name for disagreement in results.disagreements for name in disagreement.records}
     rows: list[Row] = [
@@ -310,123 +202,18 @@ def _cost(results: Results, entry: catalog.Entry) -> Table:
         for training in sorted(results.plan.trainings, key=lambda t: t.stage != "pretrain")
         if (record := records.get(training.identity))
     ]
-    columns: dict[str, Cell] = {
-        "Training": _name,
-        "samples": number("samples", "{:,}"),
-        "steps": number("steps", "{:,}"),
-        "time": lambda row: duration(3600 * row["hours"]),
-        "peak, MB": _megabytes,
-        "variants": lambda row: str(row["shared_by"]),
-        "used by": lambda row: _some(row["variants"].split()),
-    }
-    notes = [f"{duration(3600 * sum(row['hours'] for row in rows))} in all."]
-    return Table(
-        entry.name,
-        entry.title,
-        rows,
-        columns,
-        lambda row: f"{STAGE_TITLES[row['stage']]}, on {row['device']}",
-        notes,
+    return pd.DataFrame(rows)
+
+
+def _identified(results: Results, table: pd.DataFrame) -> pd.DataFrame:
+    """A table of methods with their labels, and which are external or of mixed provenance."""
+    return table.assign(
+        label=[results.label(method) for method in table["variant"]],
+        external=[method in results.external for method in table["variant"]],
+        mixed=[results.mixed(method) for method in table["variant"]],
     )
 
 
-BUILDERS = {"ablation": _ablation, "speed": _speed, "sequences": _sequences, "cost": _cost}
-"""What builds a table, by its name; one of a benchmark is named after it."""
-
-
-def _some(names: list[str]) -> str:
-    """At most three names, and how many more there are."""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
-
-
-def _identify(results: Results, benchmark: str, variant: str) -> Row:
-    return {
-        "benchmark": benchmark,
-        "variant": variant,
-        "label": results.label(variant),
-        "external": variant in results.external,
-        "mixed": results.mixed(variant),
-    }
-
-
-def _figures(summary: dict[Measure, Summary], measures: Iterable[Measure]) -> Row:
-    figures: Row = {"seeds": summary["J&F"].seeds}
-    for measure in measures:
-        figures[measure] = summary[measure].mean
-        figures[f"{measure}_spread"] = summary[measure].spread
-    return figures
-
-
-def _marks(results: Results, table: Table) -> list[str]:
-    marks = []
-    if any(row.get("mixed") for row in table.rows):
-        sentences = "; ".join(disagreement.sentence for disagreement in results.disagreements)
-        marks.append(f"† Mixed provenance: {sentences}; the report names them.")
-    if any(row.get("busy") for row in table.rows):
-        marks.append(
-            f"‡ Timed on a busy machine: processes other than the job and its ancestors, such as "
-            f"Snakemake, used more than {cores.BUSY:.0%} of its cores during the measurement (the "
-            "share is in the speed table's CSV); such a speed does not measure the method."
-        )
-    return marks
-
-
-def _busy(results: Results, benchmark: Benchmark, method: str) -> bool:
-    """Whether others took much of the machine meanwhile; speed files of old do not say."""
-    timed = results.speed.get((benchmark, method), {"summary": {}})["summary"]
-    return bool(timed.get("others_share", 0) > cores.BUSY)
-
-
-def _known(text: str) -> float | None:
-    return float(text) if text else None
-
-
-def _fraction(percent: str) -> float | None:
-    return float(percent) / 100 if percent else None
-
-
-def _published_jf(fact: dict[str, str]) -> float | None:
-    known = [float(fact[measure]) for measure in ("J_mean", "F_mean") if fact[measure]]
-    return sum(known) / 200 if len(known) == 2 else None
-
-
-def _title(row: Row) -> str:
-    benchmark: Benchmark = row["benchmark"]
-    return BENCHMARK_TITLES[benchmark]
-
-
-def _title_and_kind(row: Row) -> str:
-    return _title(row) + (f", {NOT_TRAINED.lower()}" if row["external"] else "")
-
-
-def _name(row: Row) -> str:
-    return str(row["label"]) + "†" * bool(row.get("mixed")) + "‡" * bool(row.get("busy"))
-
-
-def _with_spread(measure: str) -> Cell:
-    def cell(row: Row) -> str:
-        spread = row[f"{measure}_spread"]
-        return points(row[measure]) + (f" ± {points(spread)}" if spread is not None else "")
-
-    return cell
-
-
-def _difference(row: Row) -> str:
-    if row["difference_mean"] is None:
-        return UNKNOWN
-    return interval(*(row[f"difference_{key}"] for key in ("mean", "low", "high")))
-
-
-def _timed_on(row: Row) -> str:
-    """`DAVIS-2016 on AMD EPYC, 2 threads, fp32`; on a GPU its own threads say nothing."""
-    if row["external"]:
-        return f"{_title(row)}, as others report, on other machines"
-    count = row["threads"]
-    threads = f", {count} thread{'s' * (count > 1)}" if count else ""
-    return f"{_title(row)} on {row['device']}{threads}, {row['precision']}"
-
-
-def _megabytes(row: Row) -> str:
-    peak: float | None = row.get("peak_memory_bytes")
-    return UNKNOWN if peak is None else f"{peak / 1e6:,.0f}"
+def _keys(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """The benchmark and the method of each row."""
+    return [*table[["benchmark", "variant"]].itertuples(index=False, name=None)]

@@ -1,81 +1,80 @@
-"""How tables are printed: CSV at full precision, Markdown, and LaTeX with booktabs.
+"""How tables are printed: Markdown with tabulate, and LaTeX with booktabs by pandas' Styler.
 
-Labels, claims and titles are one line each (`rgmp.config.base.Line`); what else a format would
-take for its own is escaped here, in one function a format.
+By hand, because neither library does it: the escaping of text, of which pandas leaves brackets at
+the start of a row, quotes and ligatures to break; headings over groups of rows; and, in LaTeX, a
+table no wider than the text.
 """
 
-import csv
-import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from math import isnan
 from typing import Any
+
+import pandas as pd
 
 from rgmp.runtime.markup import markdown, markdown_paragraph
 
-Row = dict[str, Any]
-Cell = Callable[[Row], str]
-
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "\N{EN DASH}"
-NOTHING = "This study has nothing to show here yet."
+NOTHING = "No data yet."
 PAGE = 40  # rows; a longer table runs over pages in LaTeX
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as data, and how its rows are printed.
+    """A table as it is printed.
 
     Attributes:
         name: stem of its files.
         title: what it shows.
-        rows: as the CSV has them, at full precision; None where a figure is not known.
-        columns: header -> what a row's cell prints; the first column names the row.
-        section: what a row prints as the heading that it shares with its neighbours.
+        cells: text; the first column names the row.
+        headings: of each row, what it shares with others as a heading; indexed as `cells`.
         notes: sentences under the table.
     """
 
     name: str
     title: str
-    rows: list[Row]
-    columns: dict[str, Cell]
-    section: Cell
+    cells: pd.DataFrame
+    headings: pd.Series
     notes: list[str]
 
-    def sections(self) -> Iterator[tuple[str, list[list[str]]]]:
-        """The printed rows, by heading."""
-        for heading, rows in groupby(self.rows, key=self.section):
-            yield heading, [[cell(row) for cell in self.columns.values()] for row in rows]
+    def sections(self) -> Iterator[tuple[str, pd.DataFrame]]:
+        """The rows of each heading, in the order in which headings first appear."""
+        for heading, rows in self.cells.groupby(self.headings, sort=False):
+            yield str(heading), rows
 
     def numeric(self) -> list[bool]:
-        """For each column, whether it prints figures, which stand right."""
-        return [
-            all(re.match(rf"[+{MINUS}]?\d|{UNKNOWN}$", cell(row)) for row in self.rows)
-            for cell in self.columns.values()
-        ]
+        """For each column, whether it prints numbers, which are aligned right."""
+        number = rf"[+{MINUS}]?\d|{UNKNOWN}$"
+        return [bool(self.cells[column].str.match(number).all()) for column in self.cells]
 
 
-def number(key: str, form: str) -> Cell:
-    """A cell that prints a figure in a format such as `{:.1f}`."""
-    return lambda row: (
-        UNKNOWN if row.get(key) is None else form.format(row[key]).replace("-", MINUS)
-    )
+def number(values: pd.Series, form: str) -> pd.Series:
+    """Numbers in a format such as `{:.1f}`; a dash where there is none."""
+    return values.map(lambda value: UNKNOWN if pd.isna(value) else _minus(form.format(value)))
 
 
-def percent(key: str) -> Cell:
-    """A cell that prints a fraction as per cent with one decimal."""
-    return lambda row: UNKNOWN if row.get(key) is None else points(row[key])
+def percent(fractions: pd.Series) -> pd.Series:
+    """Fractions as per cent with one decimal; a dash where there is none."""
+    return fractions.map(points)
 
 
 def points(fraction: float, sign: str = "-") -> str:
-    """A fraction as per cent with one decimal: 12.3; with sign `+`, +12.3."""
-    return f"{100 * fraction:{sign}z.1f}".replace("-", MINUS)
+    """A fraction as per cent with one decimal: 12.3; with sign `+`, +12.3; a dash for none."""
+    return UNKNOWN if isnan(fraction) else _minus(f"{100 * fraction:{sign}z.1f}")
 
 
 def interval(mean: float, low: float, high: float) -> str:
-    """A difference of fractions with its interval, in points: +1.2 [-0.3, +2.7]."""
+    """A difference of fractions, with its interval in points: +1.2 [-0.3, +2.7]; or a dash."""
+    if isnan(mean):
+        return UNKNOWN
     return f"{points(mean, '+')} [{points(low, '+')}, {points(high, '+')}]"
+
+
+def counted(count: int, thing: str) -> str:
+    """How many there are of a thing: `1 seed`, `3 seeds`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def duration(seconds: float) -> str:
@@ -85,55 +84,35 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
-def as_csv(table: Table) -> str:
-    """The rows at full precision; a column where any row has one, empty where it is not known.
-
-    Text is as it is, also a label that a spreadsheet would take for a formula (`=`, `+`, `-`, `@`):
-    it is the study's own, and what is put before it would be wrong for every other reader.
-    """
-    columns = list(dict.fromkeys(key for row in table.rows for key in row)) or ["note"]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table.rows or [{"note": NOTHING}])
-    return text.getvalue()
+def _minus(text: str) -> str:
+    return text.replace("-", MINUS)
 
 
 def as_markdown(table: Table) -> str:
     """A heading, a table for each section, and the notes."""
     parts = [f"## {markdown(table.title)}"]
-    rule = ["---:" if right else "---" for right in table.numeric()]
+    align = ["right" if right else "left" for right in table.numeric()]
     for heading, rows in table.sections():
-        lines = [[markdown(cell) for cell in row] for row in [list(table.columns), *rows]]
-        lines.insert(1, rule)
+        escaped = rows.map(markdown).rename(columns=markdown)
         parts.append(f"**{markdown(heading)}**")
-        parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
-    if not table.rows:
+        parts.append(escaped.to_markdown(index=False, disable_numparse=True, colalign=align))
+    if table.cells.empty:
         parts.append(NOTHING)
     return "\n\n".join([*parts, *map(markdown_paragraph, table.notes)]) + "\n"
 
 
 def as_latex(table: Table) -> str:
     """A `table` no wider than the text, or a `longtable` where it is longer than a page."""
-    columns = "".join("r" if right else "l" for right in table.numeric())
-    title = rf"\caption{{{_latex(table.title)}.}}\label{{tab:{table.name}}}"
-    head = [r"\toprule", _latex_row(map(_latex, table.columns)), r"\midrule"]
-    body: list[str] = []
-    for heading, rows in table.sections():
-        body += [r"\addlinespace"] * bool(body)
-        body.append(rf"\multicolumn{{{len(columns)}}}{{l}}{{\emph{{{_latex(heading)}}}}} \\")
-        body += [_latex_row(map(_latex, row)) for row in rows]
-    if not body:
-        body.append(rf"\multicolumn{{{len(columns)}}}{{l}}{{{NOTHING}}} \\")
+    long = len(table.cells) > PAGE
+    caption, label = f"{_latex(table.title)}.", f"tab:{table.name}"
+    tabular = _longtable(table, caption, label) if long else _with_headings(table, r"\midrule")
     notes = rf"{{\footnotesize {_latex(' '.join(table.notes))}\par}}"
-    if len(table.rows) > PAGE:
-        lines = [*_SMALL, rf"\begin{{longtable}}{{{columns}}}", rf"{title} \\", *head, r"\endhead"]
-        lines = [r"\begingroup", *lines, *body, r"\bottomrule", r"\end{longtable}"]
-        lines += [notes, r"\endgroup"]
+    if long:
+        lines = [r"\begingroup", _SMALL, tabular, notes, r"\endgroup"]
     else:
-        lines = [r"\begin{table}", r"\centering", title, *_SMALL, _NO_WIDER]
-        lines += [rf"\begin{{tabular}}{{{columns}}}", *head, *body, r"\bottomrule"]
-        lines += [r"\end{tabular}}", r"\par\smallskip", notes, r"\end{table}"]
+        head = rf"\caption{{{caption}}}\label{{{label}}}"
+        lines = [r"\begin{table}", r"\centering", head, _SMALL, f"{_NO_WIDER}{tabular}}}"]
+        lines += [r"\par\smallskip", notes, r"\end{table}"]
     text = "\n".join(lines) + "\n"
     needs = [r"% needs \usepackage{booktabs,graphicx,longtable}"]
     if not text.isascii():
@@ -141,14 +120,42 @@ def as_latex(table: Table) -> str:
     return "\n".join([*needs, text])
 
 
-_SMALL = (r"\footnotesize", r"\setlength{\tabcolsep}{3.5pt}")
-_NO_WIDER = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+_SMALL = r"\footnotesize\setlength{\tabcolsep}{3.5pt}"
+_NO_WIDER = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%" + "\n"
 
 
-def _latex_row(cells: Iterable[str]) -> str:
-    """A row: the line break before it would take a bracket or a star for its own."""
-    row = " & ".join(cells)
-    return "{}" * row.startswith(("[", "*")) + row + r" \\"
+def _longtable(table: Table, caption: str, label: str) -> str:
+    """The rows over several pages, each with the header; pandas writes caption and label too."""
+    options = {"environment": "longtable", "caption": caption, "label": label}
+    return _with_headings(table, r"\endlastfoot", **options)
+
+
+def _with_headings(table: Table, before: str, **options: Any) -> str:
+    """The rows as pandas writes them, a heading before those of each section.
+
+    Args:
+        table: what is printed.
+        before: the line after which pandas writes the rows.
+        options: of `Styler.to_latex`.
+    """
+    rows = pd.concat([table.cells[:0], *(rows for _, rows in table.sections())])
+    escaped = rows.map(_latex).rename(columns=_latex)
+    escaped.iloc[:, 0] = escaped.iloc[:, 0].map(_first)
+    align = "".join("r" if right else "l" for right in table.numeric())
+    style = escaped.style.hide(axis="index")
+    lines = style.to_latex(hrules=True, column_format=align, **options).splitlines()
+    at = lines.index(before) + 1
+    headings = [(rf"\emph{{{_latex(name)}}}", len(rows)) for name, rows in table.sections()]
+    for index, (heading, count) in enumerate(headings or [(NOTHING, 0)]):
+        space = r"\addlinespace " if index else ""
+        lines.insert(at, rf"{space}\multicolumn{{{len(align)}}}{{l}}{{{heading}}} \\")
+        at += 1 + count
+    return "\n".join(lines)
+
+
+def _first(cell: str) -> str:
+    """The first cell of a row, of which the line break before takes a bracket or a star."""
+    return "{}" * cell.startswith(("[", "*")) + cell
 
 
 _LATEX = {

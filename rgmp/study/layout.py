@@ -14,6 +14,8 @@ DIGESTS = "digests.json"
 RUNS = "mlflow.json"
 REPORT = "report.html"
 TABLES = "tables"
+TIDY = ("objects", "sequence_means", "differences", "course", "frames")
+"""The tables that are CSV files alone, a row per observation: `rgmp.study.table_files.DATA`."""
 FIGURES = "figures"
 LOGS = "logs"
 MASKS = "masks"
@@ -58,7 +60,7 @@ def masks(run: str) -> str:
 
 
 def scores(name: str) -> str:
-    """The table of scores of a run, or of an external method."""
+    """The score table of a run, or of an external method."""
     return f"scores/{name}.csv"
 
 

@@ -164,7 +164,7 @@ class Plan(Closed):
 
     @cached_property
     def scores(self) -> dict[str, tuple[Benchmark, str]]:
-        """The benchmark and method of every table of scores, by its path below the study folder."""
+        """The benchmark and method of every score table, by its path below the study folder."""
         named = {name: (benchmark, v.name) for name, (benchmark, v, _) in self.inferences.items()}
         named |= {name: (benchmark, e.name) for name, (benchmark, e) in self.adoptions.items()}
         return {layout.scores(name): key for name, key in named.items()}

@@ -1,6 +1,7 @@
-"""A study's folder, read: the plan, the rows, the speed files and the records.
+"""A study's folder, read: the plan, the records, and the tables that `rgmp tables` wrote.
 
-Tables, figures and the report are made from this value alone.
+Figures and the report are made from this value alone; scores and speed files, which only
+`rgmp tables` needs, are read by `scores_of` and `speed_of`.
 """
 
 import json
@@ -11,32 +12,31 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from rgmp.config.base import Benchmark
 from rgmp.config.load import require_shape
 from rgmp.errors import UserError
-from rgmp.evaluation.comparison import Difference, compare
 from rgmp.evaluation.engines import AGREEMENT
-from rgmp.evaluation.score_table import Score, read_scores
-from rgmp.evaluation.summary import ObjectScores, per_object
+from rgmp.evaluation.score_table import read_scores, table_of
 from rgmp.provenance.record import Record, read_all
 from rgmp.runtime.files import read_json, read_text
-from rgmp.study import layout
+from rgmp.study import layout, table_files
 from rgmp.study.plan import Plan, PlannedExternal, load_plan
 
-MEASURED = ("train", "infer", "score", "speed")  # kinds of records that a figure rests on
+MEASURED = ("train", "infer", "score", "speed")  # kinds of records that results rest on
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Mixed provenance: some records unlike the others of their sort.
+    """Mixed provenance: some records differ from the others of their kind.
 
     Attributes:
         sentence: in what they differ.
-        records: names of the fewer ones.
-        variants: those that rest on them.
+        records: names of those in the minority.
+        variants: those that depend on them.
     """
 
     sentence: str
@@ -46,21 +46,17 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Results:
-    """A study as its folder has it.
+    """A study's folder, read.
 
     Attributes:
         folder: `results/<study>`.
         plan: the study resolved.
-        rows: the scored frames of each benchmark and method, all seeds; absent where not scored.
-        speed: the speed file of each benchmark and variant; absent where not timed.
         records: what the jobs wrote about themselves, sorted by name; of `MEASURED`, those alone
             that are in the plan.
     """
 
     folder: Path
     plan: Plan
-    rows: dict[tuple[Benchmark, str], list[Score]]
-    speed: dict[tuple[Benchmark, str], dict[str, Any]]
     records: list[Record]
 
     @property
@@ -84,7 +80,7 @@ class Results:
         return [*self.variants, *self.external]
 
     def label(self, method: str) -> str:
-        """How a variant, or a method that was not trained here, is called in print."""
+        """The name in print of a variant, or of a method that was not trained here."""
         named = self.external.get(method) or self.plan.variant(method)
         return named.label
 
@@ -95,40 +91,47 @@ class Results:
 
     @property
     def comparable(self) -> bool:
-        """Whether published figures may stand beside these: real frames, the whole split."""
+        """Whether published scores may stand beside these: real frames, the whole split."""
         return self.plan.complete and not self.plan.embedded
 
-    @cached_property
-    def scores(self) -> dict[tuple[Benchmark, str], ObjectScores]:
-        """What each scored method reached on every object."""
-        return {key: per_object(rows) for key, rows in self.rows.items()}
+    def table(self, name: str) -> pd.DataFrame:
+        """A table as `rgmp tables` wrote it (`rgmp.study.table_files`).
 
-    @cached_property
-    def differences(self) -> dict[tuple[Benchmark, str], Difference]:
-        """J&F of each method minus that of `full`.
-
-        The words of a benchmark hold at once: those of the variants, and those of the methods that
-        were not trained here, each kind for itself, so that a row beside them weakens no claim.
+        Raises:
+            UserError: it is missing, broken, or of another plan.
         """
-        pairs = [key for key in self.scores if key[1] != "full" and (key[0], "full") in self.scores]
-        compared = Counter((benchmark, method in self.external) for benchmark, method in pairs)
-        return {
-            (benchmark, method): compare(
-                self.scores[benchmark, method],
-                self.scores[benchmark, "full"],
-                comparisons=compared[benchmark, method in self.external],
-            )
-            for benchmark, method in pairs
+        if name not in self._tables:
+            table = table_files.read(self.folder, name)
+            self._require_planned(name, table)
+            self._tables[name] = table
+        return self._tables[name]
+
+    @cached_property
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        """The tables that have been read."""
+        return {}
+
+    def _require_planned(self, name: str, table: pd.DataFrame) -> None:
+        """Refuse a table of methods or benchmarks that the plan does not have (any more)."""
+        known: dict[str, set[str]] = {
+            "variant": {*self.methods, ""},
+            "benchmark": {*self.plan.benchmarks},
         }
+        for column in table.columns.intersection([*known]):
+            if unknown := {*table[column]} - known[column]:
+                raise UserError(
+                    f"{table_files.path_of(self.folder, name)}: has the {column} {min(unknown)}, "
+                    f"which the plan does not have; run `rgmp tables {self.folder}` again"
+                )
 
     @property
     def measured(self) -> list[Record]:
-        """The records that figures rest on: training, inference, scores, speed."""
+        """The records that results rest on: training, inference, scores, speed."""
         return [record for record in self.records if record["kind"] in MEASURED]
 
     @property
     def commit(self) -> str:
-        """The commit that the figures come from, in words: `1a2b3c4d5e (dirty)`."""
+        """The commit that the results come from, in words: `1a2b3c4d5e (dirty)`."""
         commits = sorted({commit_of(record) for record in self.measured})
         return " and ".join(commits) or "unknown"
 
@@ -144,7 +147,7 @@ class Results:
         how = "not cross-checked"
         if checked:
             share = "" if checked == len(scored) else f"{checked} of {len(scored)} tables "
-            how = f"{share}cross-checked with the other (no J or F {AGREEMENT:g} apart)"
+            how = f"{share}cross-checked with the other (all J and F agree to {AGREEMENT:g})"
         return f"the {engines} engine, {how}"
 
     @property
@@ -154,14 +157,14 @@ class Results:
 
     @property
     def nature(self) -> str:
-        """What the study is scored on, as said on every face."""
+        """What the study is scored on, as every table and figure says."""
         if self.plan.embedded:
-            return "rendered toy data, not DAVIS; figures are not comparable with the paper's"
+            return "rendered toy data, not DAVIS; scores are not comparable with the paper's"
         if not self.plan.complete:
-            sequences = {row.sequence for rows in self.rows.values() for row in rows}
+            sequences = self.table("objects")["sequence"].nunique()
             return (
-                f"a part of DAVIS ({len(sequences)} sequences scored); "
-                "figures are not comparable with the paper's"
+                f"a part of DAVIS ({sequences} sequences scored); "
+                "scores are not comparable with the paper's"
             )
         return f"the whole of DAVIS {self.plan.split}"
 
@@ -170,7 +173,7 @@ class Results:
         return [record for record in self.records if record["kind"] in kinds]
 
     def variants_of(self, record: Record) -> tuple[str, ...]:
-        """The variants that rest on a record: several for a shared training."""
+        """The variants that depend on a record: several for a shared training run."""
         for training in self.plan.trainings:
             if record["kind"] == "train" and training.identity == record["identity"]:
                 return training.variants
@@ -181,10 +184,10 @@ class Results:
         """Where the provenance is mixed.
 
         Records of training, inference, scores and speed should share the package's sources; those
-        of one kind, stage and benchmark their data; those of speed their machine; trainings, and
-        inferences, the type of CPU or GPU, for the same seed gives other bits on another.
+        of one kind, stage and benchmark their data; those of speed their machine; training runs,
+        and inferences, the type of CPU or GPU, since the same seed gives other bits on another.
         """
-        found = [self._odd(self.measured, "sources of the package", _sources)]
+        found = [self._odd(self.measured, "version of the package's sources", _sources)]
         groups: dict[str, list[Record]] = defaultdict(list)
         for record in self.measured:
             if "data" in record["inputs"]:
@@ -192,12 +195,12 @@ class Results:
                 groups[f"data ({record['kind']}, {where})"].append(record)
         found += [self._odd(records, what, _data) for what, records in groups.items()]
         for kind, work in (("train", "training"), ("infer", "inference")):
-            found.append(self._odd(self.of_kind(kind), f"type of processor in {work}", _processor))
-        found.append(self._odd(self.of_kind("speed"), "machine for the FPS", _machine))
+            found.append(self._odd(self.of_kind(kind), f"processor type in {work}", _processor))
+        found.append(self._odd(self.of_kind("speed"), "machine for FPS", _machine))
         return [disagreement for disagreement in found if disagreement]
 
     def mixed(self, variant: str) -> bool:
-        """Whether a variant rests on records unlike the others'."""
+        """Whether a variant depends on records that differ from the others."""
         return any(variant in disagreement.variants for disagreement in self.disagreements)
 
     def _odd(
@@ -209,45 +212,70 @@ class Results:
         if not odd:
             return None
         return Disagreement(
-            sentence=f"{len(odd)} of {len(odd) + count} records have another {what}",
+            sentence=f"{len(odd)} of {len(odd) + count} records have a different {what}",
             records=tuple(record["name"] for record in odd),
             variants=frozenset(v for record in odd for v in self.variants_of(record)),
         )
 
 
 def load(folder: Path) -> Results:
-    """Read a study's folder.
+    """Read the plan and the records of a study's folder.
 
     Raises:
-        UserError: it is none, or one of its files is broken.
+        UserError: it is not a study's folder, or one of its files is broken.
     """
     plan = load_plan(folder)
-    rows: dict[tuple[Benchmark, str], list[Score]] = defaultdict(list)
-    for path, key in plan.scores.items():
-        if (folder / path).is_file():
-            rows[key] += read_scores(folder / path)
+    records = [record for record in read_all(folder) if _is_planned(plan, record)]
+    return Results(folder, plan, records)
+
+
+def scores_of(results: Results) -> pd.DataFrame:
+    """The score tables of a study, one after another in the order of the plan.
+
+    Returns:
+        Their rows (`rgmp.evaluation.score_table.DTYPES`); none of what has not been scored yet.
+
+    Raises:
+        UserError: one of them is broken, or of another benchmark or variant.
+    """
+    tables = [table_of([])]
+    for name, key in results.plan.scores.items():
+        path = results.folder / name
+        if path.is_file():
+            scores = read_scores(path)
+            found = {*zip(scores["benchmark"], scores["variant"], strict=True)}
+            if found != {key}:
+                other = ", ".join(min(found - {key}))
+                raise UserError(
+                    f"{path}: has scores of {other}, expected {', '.join(key)}; remove it and "
+                    "score again"
+                )
+            tables.append(scores)
+    return pd.concat(tables, ignore_index=True)
+
+
+def speed_of(results: Results) -> dict[tuple[Benchmark, str], dict[str, Any]]:
+    """The speed file of each benchmark and variant; none of what has not been timed yet.
+
+    Raises:
+        UserError: one of them is broken.
+    """
     timed = {
-        (benchmark, variant.name): folder / layout.speed(name)
-        for name, (benchmark, variant) in plan.timings.items()
+        (benchmark, variant.name): results.folder / layout.speed(name)
+        for name, (benchmark, variant) in results.plan.timings.items()
     }
-    return Results(
-        folder=folder,
-        plan=plan,
-        rows=dict(rows),
-        speed={key: read_speed(path) for key, path in timed.items() if path.is_file()},
-        records=[record for record in read_all(folder) if _is_planned(plan, record)],
-    )
+    return {key: read_speed(path) for key, path in timed.items() if path.is_file()}
 
 
 class _Clip(TypedDict):
-    """What tables and figures read of a timed clip."""
+    """What tables read of a timed clip."""
 
     objects: int
     network: list[list[float]]
 
 
 class _SpeedFile(TypedDict):
-    """What tables and figures read of a speed file."""
+    """What tables read of a speed file."""
 
     device: str
     precision: str
@@ -263,10 +291,10 @@ _REQUIRED = {"step", "seconds", "loss", "J"}
 
 
 def read_speed(path: Path) -> dict[str, Any]:
-    """Read what a timing made.
+    """Read a speed file.
 
     Raises:
-        UserError: it is no such file.
+        UserError: it is not one.
     """
     value: dict[str, Any] = read_json(path)
     require_shape(_SPEED, value, path, "a speed file", "remove it and measure again")
@@ -274,7 +302,7 @@ def read_speed(path: Path) -> dict[str, Any]:
 
 
 def _is_planned(plan: Plan, record: Record) -> bool:
-    """Whether a record is of a job in the plan: jobs of an earlier plan leave theirs behind."""
+    """Whether a record belongs to a job of the plan: jobs of earlier plans leave theirs behind."""
     of_variant = record["benchmark"] in plan.benchmarks and record["variant"] in {
         variant.name for variant in plan.variants
     }
@@ -293,7 +321,7 @@ def _is_planned(plan: Plan, record: Record) -> bool:
 
 
 def seconds_of(record: Record) -> float:
-    """What a job took: a training all its attempts, any other the one that ended well."""
+    """How long a job took: a training run with all its attempts, any other its successful one."""
     seconds = record["results"].get("seconds") if record["kind"] == "train" else None
     return seconds if isinstance(seconds, int | float) else record["wall_seconds"]
 
@@ -307,8 +335,10 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     if not path.is_file():
         return []
     try:
-        lines = read_text(path, "remove it, it is drawn from alone").splitlines()
-        curve = _CURVE.validate_python([json.loads(line) for line in lines], strict=True)
+        text = read_text(path, "remove it: only the figure of the training curves needs it")
+        curve = _CURVE.validate_python(
+            [json.loads(line) for line in text.splitlines()], strict=True
+        )
         for number, point in enumerate(curve, 1):
             if lacking := sorted(_REQUIRED - point.keys()):
                 raise ValueError(f"line {number} has no {lacking[0]}")

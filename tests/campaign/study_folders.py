@@ -19,15 +19,19 @@ FILES = {
     "scores": f"{TOY}/scores/davis2017/full/seed0.csv",
     "speed": f"{TOY}/speed/davis2017/full.json",
     "curve": f"{TOY}/weights/finetune/full-seed0-*/metrics.jsonl",
+    "table of results": f"{TOY}/tables/ablation.csv",
+    "tidy table": f"{TOY}/tables/differences.csv",
 }
 READ_BY = {
     "plan": ("tables", "figures", "report", "track"),
     "record of scores": ("tables", "report", "track"),
     "record of speed": ("tables", "figures"),
     "record of a training": ("tables", "track"),
-    "scores": ("tables", "report"),
+    "scores": ("tables",),
     "speed": ("tables",),
     "curve": ("track",),
+    "table of results": ("report", "figures"),
+    "tidy table": ("figures",),
 }
 MAKES: dict[str, tuple[str, ...]] = {
     "tables": (f"{TOY}/tables*",),

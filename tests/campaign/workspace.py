@@ -17,7 +17,7 @@ from campaign.case import Base, Snapshot
 from rgmp.config.method import Network
 from rgmp.model import network
 from rgmp.model import weights as checkpoint
-from rgmp.reporting import catalog
+from rgmp.reporting import catalog, tables
 from rgmp.study import plan, resolve
 
 LARGE = 64 * 2**20
@@ -56,6 +56,7 @@ def make_bases(root: Path) -> dict[Base, Path]:
     fake_study.build(
         study / "results/toy", variants=2, benchmarks=("davis2017",), seeds=(0,), frames=5
     )
+    tables.write(study / "results/toy")
     (study / "results/toy/figures").mkdir()  # stand-ins: a report needs some, and takes any
     for name in catalog.FIGURE_NAMES:
         Image.new("L", (8, 8)).save(study / f"results/toy/figures/{name}.png")
@@ -63,7 +64,7 @@ def make_bases(root: Path) -> dict[Base, Path]:
 
 
 def score_rows() -> list[dict[str, Any]]:
-    """The rows of someone's table of scores of `val`, every frame of both objects."""
+    """The rows of someone's score table of `val`, every frame of both objects."""
     return [
         {"sequence": name, "object": number, "frame": f"{t:05d}", "J": 0.5, "F": 0.25}
         for name in ("val_a", "val_b")

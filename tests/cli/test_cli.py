@@ -127,6 +127,37 @@ def test_a_job_waits_for_no_package_that_it_does_not_need(command: list[str]) ->
     assert done.stdout.splitlines()[-1].split() == ["loaded:"]
 
 
+_WITHOUT = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "torchvision", "pandas", "matplotlib", "mlflow"}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+from rgmp.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan", "study.yaml"],
+        ["check", "davis", "--split", "davis2016/val"],
+        ["mini", "toy", "--seed", "1"],
+    ],
+)
+def test_jobs_without_networks_and_tables_wait_for_neither(
+    here: Path, arguments: list[str]
+) -> None:
+    """Each job of a workflow is a process; torch takes seconds to import, pandas a third of one."""
+    command = [sys.executable, "-c", _WITHOUT, *arguments]
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 # ---- mistakes ----
 
 
@@ -251,8 +282,8 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "score: missing mask": (SCORE, unlink("truth/val_a/00001.png"), "val_a: missing 00001.png"),
     "score: mask of another size": (SCORE, shrink("truth/val_a/00001.png"), "val_a/00001.png"),
     "score: masks and scores": ([*SCORE, "--scores", "file"], nothing, "not allowed with"),
-    "score: no table of scores": (
-        ["score", *VAL, "--scores", "file", "--out", "scores.csv"], nothing, "not a table of scores"
+    "score: no score table": (
+        ["score", *VAL, "--scores", "file", "--out", "scores.csv"], nothing, "not a score table"
     ),
     "score: scores of too few": (
         ["score", *VAL, "--scores", "given.csv", "--out", "scores.csv"],
@@ -287,10 +318,10 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "score: the network": (
         [*SCORE, "--out", "tiny.safetensors"],
         nothing,
-        "tiny.safetensors: already exists and is not a table of scores; name another file",
+        "tiny.safetensors: already exists and is not a score table; name another file",
     ),
     "score: someone's scores": (
-        [*SCORE, "--out", "given.csv"], given_scores, "already exists and is not a table of scores"
+        [*SCORE, "--out", "given.csv"], given_scores, "already exists and is not a score table"
     ),
     "speed: the study": (
         [*SPEED, "--out", "study.yaml"], nothing, "already exists and is not a speed file; name"

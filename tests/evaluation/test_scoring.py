@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
 from PIL import Image
 
 from rgmp.config.base import BENCHMARKS, Benchmark
@@ -21,10 +22,16 @@ from rgmp.data import davis
 from rgmp.errors import UserError
 from rgmp.evaluation.adoption import _read_given, adopt
 from rgmp.evaluation.engines import cross_check
-from rgmp.evaluation.measures import measure
-from rgmp.evaluation.score_table import Score, read_scores, require_scores, write_scores
+from rgmp.evaluation.measures import MEASURES, Score, measure
+from rgmp.evaluation.score_table import (
+    DTYPES,
+    read_scores,
+    require_scores,
+    table_of,
+    write_scores,
+)
 from rgmp.evaluation.scoring import score
-from rgmp.evaluation.summary import MEASURES, per_object, summarise
+from rgmp.evaluation.summary import per_object, summarise
 
 FRAMES = 5
 SHAPE = (36, 48)
@@ -171,7 +178,9 @@ def test_more_than_256_frames_of_one_pixel(tmp_path: Path) -> None:
     assert [row.J for row in rows] == [1] * 100 + [0] * 170 + [1] * 28
     assert {row.F for row in rows} == {1}  # one pixel has no boundary
     quarter = [row.J for row in rows][223:]  # frames 224 to 298: a quarter of 298, rounded
-    assert summarise(per_object(rows))["J_decay"].mean == pytest.approx(1 - np.mean(quarter))
+    assert summarise(per_object(table_of(rows)))["J_decay"].item() == pytest.approx(
+        1 - np.mean(quarter)
+    )
 
 
 def test_several_processes_give_the_same_rows_and_the_same_complaints(
@@ -281,16 +290,18 @@ def test_truth_that_is_withheld_short_or_empty(root: Path, masks: Path) -> None:
 def test_a_table_is_read_as_it_was_written(root: Path, masks: Path, tmp_path: Path) -> None:
     rows = score(root, "davis2017", "val", masks, variant="full", seed=0)
     assert any(len(repr(row.F)) > 10 for row in rows)
-    write_scores(tmp_path / "scores" / "seed0.csv", rows)
-    require_scores(tmp_path / "scores" / "seed0.csv")
-    text = (tmp_path / "scores" / "seed0.csv").read_text()
-    assert text.startswith(
-        "benchmark,variant,seed,sequence,object,frame,J,F\ndavis2017,full,0,bee,1"
-    )
-    assert read_scores(tmp_path / "scores" / "seed0.csv") == rows
-    without = [row._replace(seed=None) for row in rows]
-    write_scores(tmp_path / "scores" / "seed0.csv", without)
-    assert read_scores(tmp_path / "scores" / "seed0.csv") == without
+    path = tmp_path / "scores" / "seed0.csv"
+    for seed, shown in ((0, "0"), (None, "")):
+        scores = table_of(row._replace(seed=seed) for row in rows)
+        write_scores(path, scores)
+        require_scores(path)
+        lines = [
+            f"davis2017,full,{shown},{r.sequence},{r.object},{r.frame},{r.J!r},{r.F!r}\n"
+            for r in rows
+        ]
+        assert path.read_text() == "".join([HEADER, *lines])
+        assert_frame_equal(read_scores(path), scores)
+        assert read_scores(path).dtypes.astype("str").to_dict() == DTYPES
 
 
 HEADER = "benchmark,variant,seed,sequence,object,frame,J,F\n"
@@ -309,23 +320,31 @@ HEADER = "benchmark,variant,seed,sequence,object,frame,J,F\n"
         HEADER + "davis2016,full,0,ant,1,00001,0.5,most\n",
         HEADER + "davis2016,full,0,ant,1,00001,0.5,81.5\n",
         HEADER + "davis2016,full,0,ant,1,00001,nan,0.5\n",
+        HEADER + "davis2016,full,0,ant,1,00001,,0.5\n",
+        HEADER + "davis2016,full,0,ant,,00001,0.5,0.5\n",
+        HEADER + "davis2016,full,0.5,ant,1,00001,0.5,0.5\n",
+        HEADER + "davis2016,full,0,ant,1,00001,0.5,0.5,0.5\n",
+        HEADER + "davis2016,full,0,ant,1,00001,0.5,0.5\n\ndavis2016,full,0,ant,1,00002,0.5,0.5\n",
+        HEADER + 'davis2016,full,0,"ant,1,00001,0.5,0.5\n',
         HEADER + "davis2016,full,zero,ant,1,00001,0.5,0.5\n",
         "\x00",
     ],
 )
 def test_no_table_of_scores(tmp_path: Path, text: str) -> None:
     (tmp_path / "scores.csv").write_text(text)
-    with pytest.raises(UserError, match=r"scores.csv: is no table of scores .* score again"):
+    with pytest.raises(
+        UserError, match=r"scores.csv: not a score table \(.*\); remove it and run `rgmp score`"
+    ):
         read_scores(tmp_path / "scores.csv")
 
 
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
     for path in (tmp_path / "scores.csv", tmp_path):
-        with pytest.raises(UserError, match=r"cannot be read .* `rgmp score` makes it"):
+        with pytest.raises(UserError, match=r"cannot be read .* run `rgmp score` to write it"):
             read_scores(path)
 
 
-# ---- someone else's table of scores ----
+# ---- someone else's score table ----
 
 
 def given(path: Path, rows: list[Score], *more: str) -> Path:
@@ -597,9 +616,10 @@ def test_figures_are_those_of_a_whole_run_of_the_official_evaluator(
 
     evaluation = DAVISEvaluation(str(root), "semi-supervised", "val")
     theirs = evaluation.evaluate(str(masks))
-    ours = summarise(per_object(score(root, "davis2017", "val", masks, variant="full", seed=0)))
+    rows = score(root, "davis2017", "val", masks, variant="full", seed=0)
+    ours = summarise(per_object(table_of(rows))).iloc[0]
     figures = [np.mean(theirs[name][figure]) for name in "JF" for figure in "MRD"]
-    assert [ours[measure].mean for measure in MEASURES[1:]] == pytest.approx(figures, abs=1e-12)
+    assert [ours[measure] for measure in MEASURES[1:]] == pytest.approx(figures, abs=1e-12)
 
 
 @pytest.mark.skipif(HAS_OFFICIAL, reason="davis2017-evaluation is here")

@@ -2,17 +2,18 @@
 
 import csv
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 
 from rgmp.errors import UserError
-from rgmp.evaluation.comparison import compare
-from rgmp.evaluation.score_table import Score
-from rgmp.evaluation.summary import MEASURES, ObjectScores, per_object, summarise
+from rgmp.evaluation.comparison import compare, compare_all
+from rgmp.evaluation.measures import MEASURES, Score
+from rgmp.evaluation.score_table import table_of
+from rgmp.evaluation.summary import OBJECT_DTYPES, per_object, summarise
 
 Values = npt.NDArray[np.float64]
 
@@ -30,23 +31,44 @@ def rows_of(
 
 def test_mean_is_over_objects_not_frames_or_sequences() -> None:
     rows = rows_of({("ant", 1): [0.8] * 10, ("ant", 2): [0.6] * 10, ("bee", 1): [0.1]})
-    summaries = summarise(per_object(rows))
-    assert (summaries["J_mean"].spread, summaries["J_mean"].seeds) == (None, 1)
-    assert summaries["J_mean"].mean == pytest.approx(0.5)
-    assert summaries["F_mean"].mean == pytest.approx(0.4)
-    assert summaries["J&F"].mean == pytest.approx(0.45)
-    assert summaries["J_recall"].mean == pytest.approx(2 / 3)
-    assert tuple(summaries) == MEASURES
+    (summary,) = summarise(per_object(table_of(rows))).to_dict("records")
+    assert (summary["benchmark"], summary["variant"], summary["seeds"]) == ("davis2017", "full", 1)
+    assert np.isnan(summary["J_mean_spread"])
+    assert summary["J_mean"] == pytest.approx(0.5)
+    assert summary["F_mean"] == pytest.approx(0.4)
+    assert summary["J&F"] == pytest.approx(0.45)
+    assert summary["J_recall"] == pytest.approx(2 / 3)
 
 
 def test_objects_are_sorted_and_frames_ordered_whatever_the_rows_order() -> None:
     rows = rows_of({("bee", 1): [0.9, 0.8, 0.7, 0.6, 0.5], ("ant", 2): [0.3], ("ant", 1): [0.2]})
-    scores = per_object(reversed(rows))
-    assert scores.objects == (("ant", 1), ("ant", 2), ("bee", 1))
-    assert scores.values["J_mean"] == pytest.approx(np.array([[0.2, 0.3, 0.7]]))
-    assert scores.values["J_decay"][0, 2] == pytest.approx(0.85 - 0.55)
-    assert scores.values["F_mean"][0, 2] == pytest.approx(0.6)
-    assert (scores.benchmark, scores.variant, scores.seeds) == ("davis2017", "full", (0,))
+    objects = per_object(table_of(reversed(rows)))
+    assert objects["sequence"].to_list() == ["ant", "ant", "bee"]
+    assert objects["object"].to_list() == [1, 2, 1]
+    assert objects["J_mean"].to_list() == pytest.approx([0.2, 0.3, 0.7])
+    assert objects["J_decay"][2] == pytest.approx(0.85 - 0.55)
+    assert objects["F_mean"][2] == pytest.approx(0.6)
+    assert objects.dtypes.astype("str").to_dict() == OBJECT_DTYPES
+    assert {*zip(objects["benchmark"], objects["variant"], objects["seed"], strict=True)} == {
+        ("davis2017", "full", 0)
+    }
+
+
+def test_methods_stay_in_their_order_each_with_its_seeds_ascending() -> None:
+    rows = [
+        row
+        for variant, seed in (("b", 1), ("a", 0), ("b", 0))
+        for row in rows_of({("ant", 1): [0.5]}, seed, variant)
+    ]
+    objects = per_object(table_of(rows))
+    assert [*zip(objects["variant"], objects["seed"], strict=True)] == [
+        ("b", 0),
+        ("b", 1),
+        ("a", 0),
+    ]
+    assert summarise(objects)["variant"].to_list() == ["b", "a"]
+    assert per_object(table_of([])).dtypes.astype("str").to_dict() == OBJECT_DTYPES
+    assert summarise(per_object(table_of([]))).empty
 
 
 def test_spread_is_the_sample_standard_deviation_over_seeds() -> None:
@@ -55,21 +77,23 @@ def test_spread_is_the_sample_standard_deviation_over_seeds() -> None:
         for seed, value in ((7, 0.5), (3, 0.7))
         for row in rows_of({("ant", 1): [value], ("bee", 1): [value + 0.1]}, seed)
     ]
-    scores = per_object(rows)
-    assert scores.seeds == (3, 7)
-    summary = summarise(scores)["J_mean"]
-    assert summary.seeds == 2
-    assert summary.mean == pytest.approx(0.65)
-    assert summary.spread == pytest.approx(0.2 / np.sqrt(2))
+    objects = per_object(table_of(rows))
+    assert objects["seed"].unique().tolist() == [3, 7]
+    (summary,) = summarise(objects).to_dict("records")
+    assert summary["seeds"] == 2
+    assert summary["J_mean"] == pytest.approx(0.65)
+    assert summary["J_mean_spread"] == pytest.approx(0.2 / np.sqrt(2))
 
 
 def test_what_is_not_trained_here_has_no_seed_and_no_spread() -> None:
-    scores = per_object(rows_of({("ant", 1): [0.5, 0.7], ("bee", 1): [0.2, 0.2]}, seed=None))
-    assert scores.seeds == ()
-    assert scores.values["J_mean"] == pytest.approx(np.array([[0.6, 0.2]]))
-    summary = summarise(scores)["J_mean"]
-    assert summary.mean == pytest.approx(0.4)
-    assert (summary.spread, summary.seeds) == (None, 0)
+    rows = rows_of({("ant", 1): [0.5, 0.7], ("bee", 1): [0.2, 0.2]}, seed=None)
+    objects = per_object(table_of(rows))
+    assert objects["seed"].isna().all()
+    assert objects["J_mean"].to_list() == pytest.approx([0.6, 0.2])
+    (summary,) = summarise(objects).to_dict("records")
+    assert summary["J_mean"] == pytest.approx(0.4)
+    assert summary["seeds"] == 0
+    assert np.isnan(summary["J_mean_spread"])
 
 
 @pytest.mark.parametrize(
@@ -79,8 +103,6 @@ def test_what_is_not_trained_here_has_no_seed_and_no_spread() -> None:
             rows_of({("ant", 1): [0.5]}) + rows_of({("ant", 1): [0.5]}, seed=None),
             "has rows with a seed and rows without",
         ),
-        ([], "one variant"),
-        (rows_of({("ant", 1): [0.5]}) + rows_of({("bee", 1): [0.5]}, variant="b"), "one variant"),
         (rows_of({("ant", 1): [0.5]}) * 2, "ant, object 1, frame 00001 is scored twice"),
         (
             rows_of({("ant", 1): [0.5]}) + rows_of({("ant", 1): [0.5, 0.5]}, seed=1),
@@ -94,7 +116,7 @@ def test_what_is_not_trained_here_has_no_seed_and_no_spread() -> None:
 )
 def test_rows_that_do_not_belong_together(rows: list[Score], fault: str) -> None:
     with pytest.raises(UserError, match=fault):
-        per_object(rows)
+        per_object(table_of(rows))
 
 
 PUBLISHED: dict[str, tuple[float, ...]] = {  # davischallenge.org, in per cent, as in MEASURES
@@ -120,24 +142,45 @@ def test_frames_of_the_authors_give_their_published_row(shared: Path, benchmark:
         )
         for row in table
     ]
-    summaries = summarise(per_object(rows))
-    figures = [100 * summaries[measure].mean for measure in MEASURES]
-    assert figures == pytest.approx(PUBLISHED[benchmark], abs=0.051)  # they are rounded to 0.1
+    (summary,) = summarise(per_object(table_of(rows))).to_dict("records")
+    assert [100 * summary[measure] for measure in MEASURES] == pytest.approx(
+        PUBLISHED[benchmark], abs=0.051
+    )  # they are rounded to 0.1
 
 
-def scores_of(values: Values, variant: str = "full", per_sequence: int = 1) -> ObjectScores:
-    """What a variant reached, (S, O), the same in every measure; so many objects a sequence."""
-    seeds, objects = values.shape
-    keys = [(f"{i // per_sequence:03d}", i % per_sequence + 1) for i in range(objects)]
-    columns = dict.fromkeys(MEASURES, values)
-    return ObjectScores("davis2017", variant, tuple(range(seeds)), tuple(keys), columns)
+def scores_of(
+    values: Values,
+    variant: str = "full",
+    per_sequence: int = 1,
+    seeds: tuple[int, ...] | None = None,
+    sizes: npt.NDArray[np.int64] | None = None,
+) -> pd.DataFrame:
+    """What a variant reached, (S, O), the same in every measure.
+
+    Args:
+        values: of each seed and object.
+        variant: its name.
+        per_sequence: how many objects each sequence has.
+        seeds: 0, 1, ... unless given; none: the masks have no seed.
+        sizes: how many objects each sequence has, where they differ.
+    """
+    count = values.shape[1]
+    if sizes is None:
+        sizes = np.full(count // per_sequence, per_sequence)
+    keys = [(f"{i:03d}", k + 1) for i, size in enumerate(sizes) for k in range(int(size))]
+    numbers = range(len(values)) if seeds is None else seeds or (pd.NA,)
+    table = pd.DataFrame(
+        [("davis2017", variant, seed, *key) for seed in numbers for key in keys],
+        columns=["benchmark", "variant", "seed", "sequence", "object"],
+    )
+    return table.assign(**dict.fromkeys(MEASURES, values.ravel())).astype(OBJECT_DTYPES)
 
 
 def test_difference_that_every_seed_and_object_shows() -> None:
     full = np.random.default_rng(0).uniform(0.3, 0.7, (3, 12))
     better = compare(scores_of(full + 0.1, "more"), scores_of(full), comparisons=4)
     assert (better.mean, better.low, better.high) == pytest.approx((0.1, 0.1, 0.1))
-    assert (better.verdict, better.seeds) == ("better", 3)
+    assert (better.verdict, len(better.by_seed)) == ("better", 3)
     assert better.level == pytest.approx(0.9875)
     worse = compare(scores_of(full), scores_of(full + 0.1, "more"), comparisons=4)
     assert worse.verdict == "worse"
@@ -162,7 +205,7 @@ def test_one_seed_proves_nothing() -> None:
     full = np.random.default_rng(0).uniform(0.3, 0.7, (1, 12))
     difference = compare(scores_of(full + 0.1, "more"), scores_of(full), comparisons=1)
     assert difference.low > 0
-    assert (difference.verdict, difference.seeds) == ("inconclusive", 1)
+    assert (difference.verdict, len(difference.by_seed)) == ("inconclusive", 1)
 
 
 def test_one_sequence_proves_nothing() -> None:
@@ -195,31 +238,41 @@ def test_seeds_and_objects_are_paired() -> None:
 
 def test_seeds_in_common_are_compared() -> None:
     full = np.random.default_rng(0).uniform(0.3, 0.7, (3, 12))
-    fewer = replace(scores_of(full[[2, 0]] + 0.1, "more"), seeds=(2, 0))
+    fewer = scores_of(full[[2, 0]] + 0.1, "more", seeds=(2, 0))
     difference = compare(fewer, scores_of(full), comparisons=1)
-    assert difference.seeds == 2
     assert difference.mean == pytest.approx(0.1)
-    assert difference.by_seed == pytest.approx((0.1, 0.1))
+    assert difference.by_seed == pytest.approx({0: 0.1, 2: 0.1})
     with pytest.raises(UserError, match=r"more has seeds \(7, 8\), full \(0, 1, 2\)"):
-        compare(replace(fewer, seeds=(7, 8)), scores_of(full), comparisons=1)
+        compare(scores_of(full[:2], "more", seeds=(7, 8)), scores_of(full), comparisons=1)
 
 
 def test_what_has_no_seed_is_set_against_every_seed_of_full() -> None:
     random = np.random.default_rng(0)
     full = random.uniform(0.3, 0.7, (3, 1)) + random.uniform(0, 0.1, (1, 12))
-    theirs = replace(scores_of(full.mean(axis=0, keepdims=True) - 0.5, "theirs"), seeds=())
+    masks = full.mean(axis=0, keepdims=True) - 0.5
+    theirs = scores_of(masks, "theirs", seeds=())
     difference = compare(theirs, scores_of(full), comparisons=1)
-    assert difference.seeds == 3
     assert difference.mean == pytest.approx(-0.5)
-    assert difference.by_seed == pytest.approx((theirs.values["J&F"] - full).mean(axis=1))
-    repeated = replace(theirs, seeds=(0, 1, 2), values={"J&F": theirs.values["J&F"].repeat(3, 0)})
+    assert difference.by_seed == pytest.approx(dict(enumerate((masks - full).mean(axis=1))))
+    repeated = scores_of(masks.repeat(3, axis=0), "theirs")
     assert compare(repeated, scores_of(full), comparisons=1) == difference
     assert compare(theirs, scores_of(full[:1]), comparisons=1).verdict == "inconclusive"
 
 
+def test_verdicts_of_variants_and_of_external_methods_are_families_of_their_own() -> None:
+    full = np.random.default_rng(0).uniform(0.3, 0.7, (3, 12))
+    arms = [scores_of(full + 0.1 * i, name) for i, name in enumerate(("full", "a", "b"))]
+    theirs = scores_of(full[:1], "theirs", seeds=())
+    found = compare_all(pd.concat([*arms, theirs]), {"theirs"})
+    levels = {method: difference.level for (_, method), difference in found.items()}
+    assert levels == {"a": 0.975, "b": 0.975, "theirs": 0.95}
+    assert found["davis2017", "a"] == compare(arms[1], arms[0], comparisons=2)
+    assert compare_all(pd.concat(arms[1:]), ()) == {}, "without full there is nothing to compare"
+
+
 def test_other_objects_are_refused() -> None:
     full = np.full((2, 6), 0.5)
-    with pytest.raises(UserError, match="more and full: 000, object 2, is scored in one"):
+    with pytest.raises(UserError, match="more and full: 000, object 2, is scored in only one"):
         compare(scores_of(full, "more"), scores_of(full, per_sequence=2), comparisons=1)
 
 
@@ -246,7 +299,7 @@ def test_objects_of_a_sequence_count_as_alike() -> None:
 
 def studies(
     count: int, seeds: int, sequences: int, noise: tuple[float, float, float], difference: float
-) -> Iterator[tuple[ObjectScores, ObjectScores]]:
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Simulated studies whose difference is known.
 
     Args:
@@ -259,16 +312,12 @@ def studies(
     random = np.random.default_rng(0)
     for _ in range(count):
         sizes = random.integers(1, 4, sequences)
-        keys = tuple((f"{i:03d}", k + 1) for i, size in enumerate(sizes) for k in range(size))
         of_seed = random.normal(0, noise[0], (seeds, 1))
         of_sequence = np.repeat(random.normal(0, noise[1], sequences), sizes)
-        full = random.uniform(0.3, 0.7, (seeds, len(keys)))
+        full = random.uniform(0.3, 0.7, (seeds, int(sizes.sum())))
         single = random.normal(0, noise[2], full.shape)
-        arms = (full + difference + of_seed + of_sequence + single, full)
-        yield tuple(  # type: ignore[misc]
-            replace(scores_of(arm, name), objects=keys)
-            for arm, name in zip(arms, ("variant", "full"), strict=True)
-        )
+        variant = full + difference + of_seed + of_sequence + single
+        yield scores_of(variant, "variant", sizes=sizes), scores_of(full, sizes=sizes)
 
 
 @pytest.mark.slow
@@ -303,14 +352,18 @@ def test_all_words_of_a_table_are_wrong_together_in_at_most_5_per_cent() -> None
     assert wrong <= 50
 
 
+def rows_without_seed(objects: pd.DataFrame) -> pd.DataFrame:
+    """Those of the first seed, as of masks that have none."""
+    return objects[objects["seed"] == 0].assign(seed=pd.array([pd.NA], "Int64")[0])
+
+
 @pytest.mark.slow
 def test_masks_of_others_that_are_no_different_are_taken_for_it_in_at_most_5_per_cent() -> None:
     """Theirs is one result; full is trained with three seeds."""
     wrong = 0
     for variant, full in studies(1000, 3, 20, (0.02, 0.05, 0.02), difference=0):
-        noise = variant.values["J&F"] - full.values["J&F"]
-        ours = replace(full, values={"J&F": 0.5 + noise})
-        theirs = replace(full, seeds=(), values={"J&F": np.full((1, noise.shape[1]), 0.5)})
+        ours = full.assign(**{"J&F": 0.5 + variant["J&F"] - full["J&F"]})
+        theirs = rows_without_seed(full).assign(**{"J&F": 0.5})
         wrong += compare(theirs, ours, comparisons=1, resamples=400).verdict != "inconclusive"
     assert wrong <= 50
 

@@ -1,3 +1,4 @@
+import io
 import json
 import re
 import shutil
@@ -14,18 +15,28 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 from support.fake_study import build
 
+from rgmp.errors import UserError
 from rgmp.evaluation.score_table import read_scores, write_scores
 from rgmp.provenance import code
+from rgmp.reporting import tables
 from rgmp.reporting.catalog import FIGURE_NAMES, FIGURES
 from rgmp.reporting.figures import accuracy, job_graph, style
 from rgmp.reporting.figures.shots import _labels, cropped, hardest, mask_of, most_divergent, paint
 from rgmp.reporting.figures.style import COLOURS, LINES, MARKERS, PAGE, STYLE, WIDTH
 from rgmp.reporting.figures.write import builder_of, write
+from rgmp.runtime.tidy import write_table
+from rgmp.study import table_files
 from rgmp.study.plan import load_plan, save
-from rgmp.study.results import load
+from rgmp.study.results import load, scores_of
 
 DRAWINGS = [builder_of(entry) for entry in FIGURES]
 FILES = {f"{name}.{kind}" for name in FIGURE_NAMES for kind in ("png", "pdf")}
+
+
+def built(folder: Path, **how: Any) -> Path:
+    """A fake study with its tables."""
+    tables.write(build(folder, **how))
+    return folder
 
 
 def drawn(folder: Path) -> dict[str, bytes]:
@@ -53,7 +64,7 @@ def test_the_figures_rest_on_every_file_of_their_room() -> None:
 
 @pytest.mark.slow
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
-    build(tmp_path, variants=2, benchmarks=("davis2016",))
+    built(tmp_path, variants=2, benchmarks=("davis2016",))
     first = drawn(tmp_path)
     assert first.keys() == FILES
     assert drawn(tmp_path) == first
@@ -63,28 +74,29 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("variants", "complete"), [(1, False), (10, True)])
 def test_every_size_of_study_is_drawn(tmp_path: Path, variants: int, complete: bool) -> None:
-    build(tmp_path, variants=variants, complete=complete, benchmarks=("davis2016",), frames=8)
+    built(tmp_path, variants=variants, complete=complete, benchmarks=("davis2016",), frames=8)
     assert drawn(tmp_path).keys() == FILES
 
 
 @pytest.mark.slow
 def test_a_study_without_data_has_every_figure(tmp_path: Path) -> None:
-    build(tmp_path, variants=2, frames=6)
+    built(tmp_path, variants=2, frames=6)
     for name in ("scores", "speed", "weights", "masks"):
         shutil.rmtree(tmp_path / name)
+    tables.write(tmp_path)
     assert drawn(tmp_path).keys() == FILES
 
 
 @pytest.fixture(scope="module")
 def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("four"), variants=4)
+    return built(tmp_path_factory.mktemp("four"), variants=4)
 
 
 @pytest.fixture(scope="module")
 def sizes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """Studies of two variants, and of ten beside two methods that are not trained here."""
     return {
-        n: build(tmp_path_factory.mktemp(f"n{n}"), variants=n, external=n == 10, frames=8)
+        n: built(tmp_path_factory.mktemp(f"n{n}"), variants=n, external=n == 10, frames=8)
         for n in (2, 10)
     }
 
@@ -92,7 +104,7 @@ def sizes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Labels and a title that matplotlib would take for broken mathematics."""
-    folder = build(tmp_path_factory.mktemp("hostile"), variants=3, external=True, frames=6)
+    folder = built(tmp_path_factory.mktemp("hostile"), variants=3, external=True, frames=6)
     plan = load_plan(folder)
     labels = (r"$\frac$ & $5", r"_{a}^b \$ $\nothing$", "costs $5")
     variants = zip(plan.variants, labels, strict=True)
@@ -132,7 +144,7 @@ def said(figure: Figure) -> set[str]:
 
 
 def test_what_is_not_trained_here_stands_in_every_figure(tmp_path: Path) -> None:
-    study = load(build(tmp_path, variants=2, frames=6, external=True))
+    study = load(built(tmp_path, variants=2, frames=6, external=True))
     with rc_context(STYLE):
         drawn: dict[str, Any] = {
             name: draw(study) for name, draw in zip(FIGURE_NAMES, DRAWINGS, strict=True)
@@ -151,8 +163,9 @@ def test_what_is_not_trained_here_stands_in_every_figure(tmp_path: Path) -> None
 
 
 def test_a_benchmark_not_yet_scored_has_no_panel(tmp_path: Path) -> None:
-    build(tmp_path, variants=2, frames=6)
+    built(tmp_path, variants=2, frames=6)
     shutil.rmtree(tmp_path / "scores" / "davis2017")
+    tables.write(tmp_path)
     with rc_context(STYLE):
         for draw in DRAWINGS[:4]:
             figure = draw(load(tmp_path))
@@ -162,18 +175,80 @@ def test_a_benchmark_not_yet_scored_has_no_panel(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", [0, 2])
 def test_a_seed_not_yet_scored_has_no_mark(tmp_path: Path, seed: int) -> None:
-    build(tmp_path, variants=3, seeds=(0, 1, 2), benchmarks=("davis2016",), frames=6)
+    built(tmp_path, variants=3, seeds=(0, 1, 2), benchmarks=("davis2016",), frames=6)
     (tmp_path / f"scores/davis2016/no_bptt/seed{seed}.csv").unlink()
+    tables.write(tmp_path)
     study = load(tmp_path)
     with rc_context(STYLE):
         drawn: dict[str, Any] = {
             name: draw(study) for name, draw in zip(FIGURE_NAMES, DRAWINGS, strict=True)
         }
     (ax,) = drawn["differences"].axes
-    marks = [line for line in ax.lines if line.get_marker() == "|"]
-    assert [line.get_ydata()[0] for line in marks] == [0, 0, 1, 1, 1]
-    paired = 100 * np.array(study.differences["davis2016", "no_bptt"].by_seed)
-    np.testing.assert_array_equal([line.get_xdata()[0] for line in marks[:2]], paired)
+    (first, second) = (marks.get_offsets() for marks in ax.collections)
+    paired = study.table("differences").query("variant == 'no_bptt'")["difference"]
+    assert len(paired) == len(first) == 2
+    np.testing.assert_array_equal(first[:, 0], 100 * paired)
+    assert len(second) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "column", "change"),
+    [
+        ("accuracy_speed", "davis2016", "J&F", -0.3),
+        ("differences", "ablation", "difference_mean", -0.3),
+        ("differences", "ablation", "difference_low", -0.3),
+        ("differences", "differences", "difference", 0.1),
+        ("course", "course", "J", -0.3),
+        ("course", "course", "J_low", -0.3),
+        ("sequences", "sequence_means", "J_mean", -0.3),
+        ("strips", "frames", "J", -0.3),
+        ("worst", "frames", "J", -0.3),
+    ],
+)
+def test_a_figure_draws_the_numbers_of_the_tables(
+    four: Path, tmp_path: Path, name: str, table: str, column: str, change: float
+) -> None:
+    """Not its own: scores and speed files are gone, and another number gives another picture."""
+    folder = shutil.copytree(
+        four, tmp_path / "study", ignore=shutil.ignore_patterns("scores", "speed")
+    )
+    plan = load_plan(folder)
+    davis = plan.data.model_copy(update={"davis": folder / "data/davis"})
+    save(plan.model_copy(update={"data": davis}), folder)
+    before = picture(folder, name)
+    path = folder / f"tables/{table}.csv"
+    numbers = table_files.read(folder, table)
+    shown = numbers[column].notna()
+    numbers.loc[shown, column] += change
+    write_table(path, numbers)
+    after = picture(folder, name)
+    assert before.shape == after.shape
+    assert (before != after).any()
+
+
+def picture(folder: Path, name: str) -> Any:
+    """A figure as pixels."""
+    with rc_context(STYLE):
+        figure = DRAWINGS[FIGURE_NAMES.index(name)](load(folder))
+        assert not isinstance(figure, str)
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png")
+    with Image.open(drawn) as image:
+        return np.asarray(image)
+
+
+@pytest.mark.parametrize("table", ["davis2016", "frames"])
+def test_without_a_table_no_figure_is_written_and_it_is_said_how_to_get_it(
+    tmp_path: Path, table: str
+) -> None:
+    """That of the first figure, or of the last ones."""
+    built(tmp_path, variants=2, benchmarks=("davis2016",), seeds=(0,), frames=4)
+    (tmp_path / f"tables/{table}.csv").unlink()
+    with pytest.raises(
+        UserError, match=rf"tables/{table}\.csv: cannot .*; run `rgmp tables .*` to"
+    ):
+        write(tmp_path)
+    assert not (tmp_path / "figures").exists()
 
 
 @pytest.mark.parametrize("slowness", [1, 1.3, 3, 10, 45, 300])
@@ -191,7 +266,7 @@ def test_ticks_of_seconds_can_be_told_apart(slowness: float) -> None:
 
 @pytest.mark.parametrize("variants", [2, 10])
 def test_names_of_published_methods_cover_nothing(tmp_path: Path, variants: int) -> None:
-    build(tmp_path, variants=variants, complete=True, seeds=(0,), frames=6)
+    built(tmp_path, variants=variants, complete=True, seeds=(0,), frames=6)
     with rc_context(STYLE):
         figure = DRAWINGS[0](load(tmp_path))
         assert not isinstance(figure, str)
@@ -204,7 +279,7 @@ def test_names_of_published_methods_cover_nothing(tmp_path: Path, variants: int)
 
 
 def test_legends_fit_the_page(tmp_path: Path) -> None:
-    build(tmp_path, variants=10, seeds=(0,), frames=6)
+    built(tmp_path, variants=10, seeds=(0,), frames=6)
     study = load(tmp_path)
     for draw in DRAWINGS[:5]:
         with rc_context(STYLE):
@@ -251,7 +326,7 @@ def test_lines_of_ten_variants_can_be_told_apart_in_grey() -> None:
 def test_who_shares_a_training_stands_together_and_who_trains_nothing_stands_alone(
     tmp_path: Path,
 ) -> None:
-    build(tmp_path, variants=6, frames=6)
+    built(tmp_path, variants=6, frames=6)
     plan = json.loads((tmp_path / "plan.json").read_text())
     for run in plan["variants"][0]["runs"]:
         run |= {"trainings": [], "weights": "released.pth"}
@@ -268,36 +343,31 @@ def test_who_shares_a_training_stands_together_and_who_trains_nothing_stands_alo
         assert all(b - a >= 1 for a, b in pairwise(rows))
 
 
-def test_strips_show_the_frames_where_the_variants_part_most(four: Path) -> None:
+def test_strips_show_the_frames_where_the_variants_differ_most(four: Path) -> None:
     study = load(four)
     shots = most_divergent(study, "davis2017", 3)
     assert len({shot.sequence for shot in shots}) == 3
-    ranges = {
-        frame: np.ptp(
-            [
-                np.mean([r.J for r in rows if (r.seed, r.sequence, r.frame) == (0, *frame)])
-                for (b, _), rows in study.rows.items()
-                if b == "davis2017"
-            ]
-        )
-        for frame in {(r.sequence, r.frame) for r in study.rows["davis2017", "full"]}
-    }
+    scores = scores_of(study)
+    first = scores[(scores["benchmark"] == "davis2017") & (scores["seed"] == 0)]
+    means = first.groupby(["sequence", "frame", "variant"])["J"].mean()
+    ranges = means.groupby(["sequence", "frame"]).agg(np.ptp).to_dict()
     assert (shots[0].sequence, shots[0].frame) == max(ranges, key=lambda frame: ranges[frame])
 
 
 def test_strips_prefer_objects_in_sight_and_other_sequences(tmp_path: Path) -> None:
-    build(tmp_path, variants=2, seeds=(0,), frames=6)
+    built(tmp_path, variants=2, seeds=(0,), frames=6)
     path = tmp_path / "scores/davis2016/full/seed0.csv"
-    rows = read_scores(path)
-    rows[1] = rows[1]._replace(J=1.0)  # out of sight, and not found
-    write_scores(path, rows)
+    scores = read_scores(path)
+    scores.loc[1, "J"] = 1.0  # out of sight, and not found
+    write_scores(path, scores)
     path = tmp_path / "scores/davis2016/no_bptt/seed0.csv"
-    rows = read_scores(path)
-    rows[1] = rows[1]._replace(J=0.0)
-    write_scores(path, rows)
+    scores = read_scores(path)
+    scores.loc[1, "J"] = 0.0
+    write_scores(path, scores)
+    tables.write(tmp_path)
     study = load(tmp_path)
     shots = most_divergent(study, "davis2016", 6)
-    assert (rows[1].sequence, rows[1].frame) not in {(s.sequence, s.frame) for s in shots}
+    assert (scores["sequence"][1], scores["frame"][1]) not in {(s.sequence, s.frame) for s in shots}
     shown = {shot.sequence for shot in shots[:2]}
     assert [s.sequence for s in most_divergent(study, "davis2016", 6, shown)[-2:]] == [
         shot.sequence for shot in shots[:2]

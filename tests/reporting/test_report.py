@@ -17,8 +17,9 @@ from PIL import Image
 from support.fake_study import build
 
 from rgmp.errors import UserError
-from rgmp.reporting import catalog, report
+from rgmp.reporting import catalog, report, tables
 from rgmp.runtime.files import digest_of
+from rgmp.study import table_files
 from rgmp.study.plan import load_plan
 
 VOID = {"meta", "link", "img", "br", "hr"}
@@ -49,7 +50,8 @@ class Strict(HTMLParser):
 
 
 def write_figures(folder: Path) -> None:
-    """Stand-ins: the report embeds what is there."""
+    """The tables, and stand-ins for the figures: the report embeds what is there."""
+    tables.write(folder)
     (folder / "figures").mkdir()
     for name in catalog.FIGURE_NAMES:
         Image.new("RGB", (70, 30)).save(folder / "figures" / f"{name}.png")
@@ -96,7 +98,7 @@ def test_the_first_screen_has_verdict_table_and_two_figures_in_this_order(toy: P
         html.index(text)
         for text in (
             "DAVIS-2016: RGMP reaches",
-            "What each part of the method is worth",
+            "What each part of the method contributes",
             'id="accuracy_speed"',
             'id="differences"',
             'id="facts"',
@@ -141,7 +143,7 @@ def test_trainings_are_told_with_all_their_attempts(tmp_path: Path) -> None:
     build(tmp_path, variants=1, seeds=(0,), frames=6)
     write_figures(tmp_path)
     html = render(tmp_path)
-    assert "<dd>2, 4.1 min in all</dd>" in html
+    assert "<dd>2, 4.1 min in total</dd>" in html
     assert html.count('<td class="n">2.1 min</td>') >= 2
 
 
@@ -218,6 +220,38 @@ def test_a_label_cannot_break_the_page(tmp_path: Path) -> None:
     Strict(html)
 
 
+def test_the_numbers_of_the_report_are_those_of_the_tables(toy: Path) -> None:
+    """Not its own: scores and speed files are gone, and a number changed there is changed here."""
+    before = render(toy)
+    shutil.rmtree(toy / "scores")
+    shutil.rmtree(toy / "speed")
+    assert render(toy) == before
+    changed = {
+        ("ablation", "J&F"): (0.1234, "12.3"),
+        ("ablation", "difference_mean"): (-0.4567, "\N{MINUS SIGN}45.7"),
+        ("davis2016", "J_recall"): (0.2345, "23.4"),
+        ("speed", "fps"): (98765.4, "98765.4"),
+        ("sequences", "F_decay"): (0.3456, "34.6"),
+        ("cost", "samples"): (7654321, "7,654,321"),
+    }
+    for (name, column), (value, shown) in changed.items():
+        assert shown not in before
+        table = table_files.read(toy, name)
+        table[column] = table[column].where(table[column].isna(), value)
+        table_files.write(toy, name, table)
+        assert shown in render(toy), (name, column)
+    verdicts = render(toy).partition("<table")[0]
+    assert "RGMP reaches 12.3" in verdicts
+
+
+def test_a_missing_table_is_named(toy: Path) -> None:
+    (toy / "tables/speed.csv").unlink()
+    with pytest.raises(
+        UserError, match=r"speed\.csv: cannot be read .*; run `rgmp tables .*` to write"
+    ):
+        report.write(toy)
+
+
 @pytest.mark.parametrize("variants", [1, 10])
 def test_any_number_of_variants(tmp_path: Path, variants: int) -> None:
     build(tmp_path, variants=variants, benchmarks=("davis2016",), seeds=(0,), frames=6)
@@ -227,7 +261,9 @@ def test_any_number_of_variants(tmp_path: Path, variants: int) -> None:
 
 def test_a_missing_figure_is_named(toy: Path) -> None:
     (toy / "figures/course.png").unlink()
-    with pytest.raises(UserError, match=r"course\.png: no such figure; run `rgmp figures`"):
+    with pytest.raises(
+        UserError, match=r"course\.png: no such figure; run `rgmp figures .*` first"
+    ):
         report.write(toy)
 
 

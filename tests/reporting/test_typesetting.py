@@ -1,13 +1,13 @@
 """Whatever a label says, it stands in its cell, and a row keeps its columns."""
 
 import csv
-import io
 import re
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,8 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from support.fake_study import build
 
 from rgmp.config.base import Line
-from rgmp.reporting.typesetting import Table, as_csv, as_latex, as_markdown
+from rgmp.reporting.typesetting import Table, as_latex, as_markdown
 from rgmp.runtime.markup import markdown, restructured
+from rgmp.runtime.tidy import read_table, write_table
 from rgmp.study.plan import load_plan
 from rgmp.tracking.runs import read_mirrors
 
@@ -42,9 +43,8 @@ lines = st.one_of(st.text(MARKS, min_size=1), st.text(min_size=1)).filter(is_lin
 
 
 def table(labels: Sequence[str]) -> Table:
-    columns = {"Variant": lambda row: str(row["label"]), "of [it]": lambda row: str(row["label"])}
-    rows = [{"label": label} for label in labels]
-    return Table("t", labels[0], rows, columns, lambda _: labels[0], [labels[0]])
+    cells = pd.DataFrame({"Variant": labels, "of [it]": labels})
+    return Table("t", labels[0], cells, pd.Series(labels[0], cells.index), [labels[0]])
 
 
 @settings(deadline=None)
@@ -65,8 +65,18 @@ def test_rows_keep_their_columns(labels: list[str]) -> None:
     for line in text.splitlines():
         if line.startswith("| "):
             assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == 3
-    read = list(csv.DictReader(io.StringIO(as_csv(made), newline="")))
-    assert [row["label"] for row in read] == labels
+
+
+@settings(deadline=None)
+@given(labels=st.lists(lines, min_size=1, max_size=3))
+def test_a_csv_keeps_every_label(
+    labels: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "labels.csv"
+    write_table(path, pd.DataFrame({"label": labels}))
+    with path.open(newline="", encoding="utf-8") as file:
+        assert [row["label"] for row in csv.DictReader(file)] == labels
+    assert read_table(path, {"label": "str"}, what="", command="")["label"].to_list() == labels
 
 
 @settings(deadline=None)
@@ -122,3 +132,24 @@ def test_a_claim_is_itself_in_the_note_of_its_run(tmp_path: Path) -> None:
         m for m in read_mirrors(plan.model_copy(update={"variants": (full,)}), folder) if m.note
     ]
     assert run.note == r"\*a\* \[b\](c) \`d\` \<e\>"
+
+
+def test_a_long_table_runs_over_pages_with_its_headings() -> None:
+    cells = pd.DataFrame({"Sequence": [f"s{i}" for i in range(50)], "J": ["1.0"] * 50})
+    headings = pd.Series(["first"] * 20 + ["second"] * 30)
+    text = as_latex(Table("t", "A title", cells, headings, ["A note."]))
+    body = text.partition("\\endlastfoot\n")[2].splitlines()
+    assert r"\begin{longtable}{lr}" in text
+    assert r"\label{tab:t}" in text
+    assert body[0] == r"\multicolumn{2}{l}{\emph{first}} \\"
+    assert body[21] == r"\addlinespace \multicolumn{2}{l}{\emph{second}} \\"
+    assert body[1:21] == [rf"s{i} & 1.0 \\" for i in range(20)]
+    assert body[22:52] == [rf"s{i} & 1.0 \\" for i in range(20, 50)]
+
+
+def test_rows_of_a_heading_stand_together() -> None:
+    cells = pd.DataFrame({"Variant": ["a", "b", "c"]})
+    text = as_latex(Table("t", "t", cells, pd.Series(["one", "two", "one"]), []))
+    rows = [line for line in text.splitlines() if line in {rf"{name} \\" for name in "abc"}]
+    assert rows == [r"a \\", r"c \\", r"b \\"]
+    assert text.count("multicolumn") == 2

@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from support.fake_study import build
 
 from rgmp.errors import UserError
 from rgmp.reporting import tables
-from rgmp.study.results import Results, load, read_metrics, seconds_of
+from rgmp.reporting.statistics import compute
+from rgmp.study import layout, table_files
+from rgmp.study.results import Results, load, read_metrics, scores_of, seconds_of, speed_of
 
 
 @pytest.fixture
@@ -25,10 +28,10 @@ def superseded(folder: Path, name: str, **changes: Any) -> None:
     (folder / "records" / f"{name}-old.json").write_text(json.dumps(record))
 
 
-def cost(results: Results) -> tuple[int, list[str]]:
-    """How many trainings the table of costs has, and its notes."""
-    table = tables.build(results)[-1]
-    return len(table.rows), table.notes
+def cost(results: Results) -> tuple[int, float]:
+    """How many training runs the table of costs has, and how many hours they took."""
+    table = tables.build(results)["cost"]
+    return len(table), table["hours"].sum()
 
 
 def test_records_of_an_earlier_plan_count_no_more(three: Path) -> None:
@@ -60,7 +63,7 @@ def test_it_is_said_which_engine_scored_and_whether_another_agreed(tmp_path: Pat
     assert scored_by(tmp_path) == "the builtin engine, not cross-checked"
     assert scored_by(tmp_path, 0.0).startswith("the builtin engine, 1 of 3 tables cross-checked")
     whole = scored_by(tmp_path, 0.0, 0.0, 1e-16)
-    assert whole == "the builtin engine, cross-checked with the other (no J or F 1e-06 apart)"
+    assert whole == "the builtin engine, cross-checked with the other (all J and F agree to 1e-06)"
 
 
 def test_words_of_variants_and_of_others_hold_each_for_themselves(tmp_path: Path) -> None:
@@ -69,12 +72,11 @@ def test_words_of_variants_and_of_others_hold_each_for_themselves(tmp_path: Path
         for external in (False, True)
     )
     assert beside.methods == ["full", "no_bptt", "no_reference", "painter", "reporter"]
-    assert {m for b, m in beside.differences if b == "davis2017"} == {*beside.methods[1:]} - {
-        "painter"
-    }
-    for key, difference in alone.differences.items():
-        assert beside.differences[key] == difference
-    levels = {key: beside.differences[key].level for key in beside.differences}
+    ours, theirs = (compute(results).differences for results in (alone, beside))
+    assert {m for b, m in theirs if b == "davis2017"} == {*beside.methods[1:]} - {"painter"}
+    for key, difference in ours.items():
+        assert theirs[key] == difference
+    levels = {key: difference.level for key, difference in theirs.items()}
     assert levels["davis2016", "painter"] == levels["davis2016", "reporter"] == 0.975
     assert levels["davis2017", "reporter"] == 0.95
     assert beside.label("reporter") == "Reporter"
@@ -98,7 +100,7 @@ def test_a_speed_file_of_the_wrong_shape_is_named(tmp_path: Path, text: str) -> 
     build(tmp_path, variants=1, benchmarks=("davis2016",), frames=6)
     (tmp_path / "speed/davis2016/full.json").write_text(text)
     with pytest.raises(UserError, match=r"full\.json: not a speed file \("):
-        load(tmp_path)
+        speed_of(load(tmp_path))
 
 
 POINT = {"step": 1, "loss": 0.5, "J": 0.25, "seconds": 2}
@@ -125,3 +127,55 @@ def test_a_curve_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"metrics\.jsonl: (not a training curve|not UTF-8)"):
         read_metrics(path)
+
+
+def test_scores_of_another_variant_are_refused(three: Path) -> None:
+    path = three / "scores/davis2016/full/seed0.csv"
+    path.write_bytes((three / "scores/davis2016/no_bptt/seed0.csv").read_bytes())
+    expected = r"seed0\.csv: has scores of davis2016, no_bptt, expected davis2016, full; "
+    with pytest.raises(UserError, match=expected):
+        scores_of(load(three))
+
+
+def test_the_workflow_names_the_tidy_tables_that_there_are() -> None:
+    """It does so without pandas, which the columns of the tables need."""
+    assert tuple(table_files.DATA) == layout.TIDY
+
+
+def test_a_table_is_read_as_it_was_written(three: Path) -> None:
+    tables.write(three)
+    results = load(three)
+    for name, table in tables.build(results).items():
+        pd.testing.assert_frame_equal(results.table(name), table, check_exact=True, obj=name)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"", "the header must be benchmark,variant,seed,difference"),
+        (b"\0", "NUL"),
+        (b"benchmark,variant,seed\n", "the header must be"),
+        (b"benchmark,variant,seed,difference,more\n", "the header must be"),
+        (b"davis2016,full,0\n", "a row has more or fewer cells"),
+        (b"davis2016,full,0,0.5,0.5\n", "a row has more or fewer cells"),
+        (b"davis2016,full,0,much\n", "much"),
+        (b"davis2016,full,zero,0.5\n", "zero"),
+        (b"davis2016,removed,0,0.5\n", "has the variant removed, which the plan does not have"),
+        (b"davis2018,full,0,0.5\n", "has the benchmark davis2018, which the plan does not have"),
+    ],
+)
+def test_a_broken_table_is_named_with_what_to_do(
+    tmp_path: Path, content: bytes, fault: str
+) -> None:
+    build(tmp_path, variants=1, benchmarks=("davis2016",), seeds=(0,), frames=4)
+    path = table_files.path_of(tmp_path, "differences")
+    with pytest.raises(UserError, match=r"differences\.csv: cannot be read .*; run `rgmp tables "):
+        load(tmp_path).table("differences")
+    path.parent.mkdir()
+    header = b"benchmark,variant,seed,difference\n" if content.startswith(b"davis") else b""
+    path.write_bytes(header + content)
+    with pytest.raises(UserError) as refusal:
+        load(tmp_path).table("differences")
+    (line,) = str(refusal.value).splitlines()
+    assert fault in line
+    assert f"`rgmp tables {tmp_path}`" in line

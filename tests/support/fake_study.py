@@ -18,7 +18,8 @@ from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.config.method import Inference
 from rgmp.config.study import Evaluation, Machine, Speed
 from rgmp.data.davis import PALETTE, Labels
-from rgmp.evaluation.score_table import Score, write_scores
+from rgmp.evaluation.measures import Score
+from rgmp.evaluation.score_table import table_of, write_scores
 from rgmp.runtime.files import digest_of
 from rgmp.study.plan import DataPaths, Plan, PlannedExternal, PlannedVariant, Run, Training, save
 
@@ -69,7 +70,7 @@ def build(
         objects = _objects(benchmark, complete)
         for seed in seeds:
             scores = _scores(benchmark, name, seed, objects, frames)
-            write_scores(folder / f"scores/{benchmark}/{name}/seed{seed}.csv", scores)
+            write_scores(folder / f"scores/{benchmark}/{name}/seed{seed}.csv", table_of(scores))
             for kind in ("infer", "score"):
                 path = f"{'masks' if kind == 'infer' else 'scores'}/{benchmark}/{name}/seed{seed}"
                 config = {"engine": "builtin"} if kind == "score" else {}
@@ -106,7 +107,7 @@ def _write_external(folder: Path, plan: Plan, name: str, benchmark: Benchmark, f
     """Scores without a seed, a record that says where they come from, and the painter's masks."""
     rows = _scores(benchmark, name, 0, _objects(benchmark, plan.complete), frames)
     path = f"scores/{benchmark}/{name}/external"
-    write_scores(folder / f"{path}.csv", [row._replace(seed=None) for row in rows])
+    write_scores(folder / f"{path}.csv", table_of(row._replace(seed=None) for row in rows))
     config = {"engine": "builtin"} if name == "painter" else {"scores": "given/reporter.csv"}
     _write_record(folder, "score", path, name, None, benchmark=benchmark, config=config)
     if name == "painter" and not plan.complete:

@@ -1,4 +1,5 @@
-# From scores, speed files and records to tables, figures, MLflow and report: seconds, no GPU, no torch.
+# From scores, speed files and records to tables, figures, MLflow and report: seconds, no GPU, no
+# torch. The tables hold every statistic; figures and report read them and compute none.
 
 
 rule make_tables:
@@ -18,6 +19,7 @@ rule make_tables:
             name=catalog.table_names(plan.benchmarks),
             suffix=["md", "tex"],
         ),
+        data=expand("results/{{study}}/tables/{name}.csv", name=layout.TIDY),
         record="results/{study}/records/tables.json",
     log:
         "results/{study}/logs/tables.log",
@@ -34,7 +36,9 @@ rule make_tables:
 
 rule make_figures:
     input:
-        measured=measured_files,
+        tables=rules.make_tables.output.csv,
+        data=rules.make_tables.output.data,
+        record=rules.make_tables.output.record,
     output:
         png=[
             report(
@@ -65,8 +69,8 @@ rule make_figures:
 rule track:
     input:
         measured=measured_files,
-        tables="results/{study}/records/tables.json",
-        figures="results/{study}/records/figures.json",
+        tables=rules.make_tables.output.record,
+        figures=rules.make_figures.output.record,
     output:
         runs="results/{study}/mlflow.json",
         record="results/{study}/records/track.json",
@@ -84,9 +88,10 @@ rule track:
 
 rule make_report:
     input:
-        tables="results/{study}/records/tables.json",
-        figures="results/{study}/records/figures.json",
-        runs="results/{study}/mlflow.json",
+        tables=rules.make_tables.output.csv,
+        data=rules.make_tables.output.data,
+        figures=rules.make_figures.output.png,
+        runs=rules.track.output.runs,
     output:
         report=report(
             "results/{study}/report.html",

@@ -6,6 +6,8 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -13,54 +15,65 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox, offset_copy
 
-from rgmp.config.base import Benchmark
-from rgmp.evaluation.comparison import Difference
-from rgmp.evaluation.summary import summarise
 from rgmp.reporting.figures.style import (
     GREY,
     JF,
     MATH,
     add_legend,
     colour_of,
+    in_per_cent,
     legend_entry,
     marker_of,
     panel_per_benchmark,
 )
-from rgmp.reporting.tables import published_methods
+from rgmp.runtime.tidy import rows_of
 from rgmp.study.results import Results
 
-Point = tuple[float, float]  # seconds a frame; J&F, per cent
+Point = tuple[float, float]  # seconds per frame; J&F, per cent
 
 
 def draw_accuracy_speed(results: Results) -> Figure | str:
-    """J&F over seconds a frame, log axis, with the published methods (the paper's figure 1).
+    """J&F over seconds per frame, log axis, with the published methods (the paper's figure 1).
 
-    What is not trained here is a line where nobody says how long it takes.
+    A method that is not trained here is a horizontal line where its speed is unknown.
     """
-    timed = [key for key in results.scores if key in results.speed]
-    if not timed:
+    methods = in_per_cent(
+        pd.concat([results.table(benchmark) for benchmark in results.plan.benchmarks]), "J&F"
+    )
+    known = methods.dropna(subset=["J&F", "seconds_per_frame"])
+    timed = known[known["variant"].isin(results.variants)]
+    if timed.empty:
         return "Nothing has been both scored and timed yet."
     height = 3.1 + 0.08 * len(results.methods)
-    figure, panels = panel_per_benchmark(results, height, timed)
+    figure, panels = panel_per_benchmark(results, height, timed["benchmark"])
     add_legend(figure, _entries_of_methods(results))
     labels: list[tuple[Axes, dict[str, Point], list[Point]]] = []
     for benchmark, ax in panels:
-        _draw_untimed(ax, results, benchmark)
-        published, ours = _published(results, benchmark), _reached(results, benchmark)
-        for point in published.values():
-            ax.plot(*point, ".", color=GREY)
-        for method, point in ours.items():  # full is larger, to be seen under its equal
+        _draw_untimed(ax, results, rows_of(methods, benchmark=benchmark))
+        rows = rows_of(known, benchmark=benchmark)
+        published, ours = rows[rows["variant"] == ""], rows[rows["variant"] != ""]
+        at: dict[str, Any] = {"x": "seconds_per_frame", "y": "J&F", "ax": ax, "ls": ""}
+        if not published.empty:
+            sns.lineplot(published, estimator=None, marker=".", color=GREY, mec=GREY, **at)
+        for method in ours["variant"]:  # full is larger, to be seen under its equal
             size = 9 if method == "full" else 6
-            ax.plot(*point, ms=size, **marker_of(results, method))
+            row = ours[ours["variant"] == method]
+            sns.lineplot(row, estimator=None, ms=size, **marker_of(results, method), **at)
         ax.margins(y=0.12)
-        ax.set_xlabel("seconds per frame")
-        _log_seconds(ax, [seconds for seconds, _ in (*published.values(), *ours.values())])
-        labels.append((ax, published, list(ours.values())))
+        ax.set(xlabel="seconds per frame", ylabel="")
+        _log_seconds(ax, rows["seconds_per_frame"].to_list())
+        labels.append((ax, _points(published), [*_points(ours).values()]))
     panels[0][1].set_ylabel(f"{JF}, %", **MATH)
     figure.draw_without_rendering()  # the layout decides where a point is
-    for ax, published, others in labels:
-        _name_points(figure, ax, published, others)
+    for ax, named, others in labels:
+        _name_points(figure, ax, named, others)
     return figure
+
+
+def _points(rows: pd.DataFrame) -> dict[str, Point]:
+    """Where the methods of a benchmark are, by label."""
+    columns = (rows[key] for key in ("label", "seconds_per_frame", "J&F"))
+    return {label: (seconds, reached) for label, seconds, reached in zip(*columns, strict=True)}
 
 
 def _entries_of_methods(results: Results) -> list[Line2D]:
@@ -76,39 +89,13 @@ def _entries_of_methods(results: Results) -> list[Line2D]:
     return handles
 
 
-def _draw_untimed(ax: Axes, results: Results, benchmark: Benchmark) -> None:
-    """A line for each method that is not trained here and of which nobody says how fast it is."""
-    for name, external in results.external.items():
-        if (benchmark, name) in results.scores and not external.seconds_per_frame.get(benchmark):
-            reached = _accuracy(results, benchmark, name)
-            ax.axhline(reached, color=colour_of(results, name), ls=":", lw=1)
-
-
-def _reached(results: Results, benchmark: Benchmark) -> dict[str, Point]:
-    """The methods of the study that are scored, and timed here or by their authors."""
-    found: dict[str, Point] = {}
-    for b, method in results.scores:
-        if b == benchmark and (b, method) in results.speed:
-            seconds = results.speed[b, method]["summary"]["authors_seconds_per_frame"]
-            found[method] = (seconds, _accuracy(results, b, method))
-    for name, external in results.external.items():
-        reported = external.seconds_per_frame.get(benchmark)
-        if reported and (benchmark, name) in results.scores:
-            found[name] = (reported, _accuracy(results, benchmark, name))
-    return found
-
-
-def _accuracy(results: Results, benchmark: Benchmark, method: str) -> float:
-    return 100 * summarise(results.scores[benchmark, method])["J&F"].mean
-
-
-def _published(results: Results, benchmark: Benchmark) -> dict[str, Point]:
-    """The published methods, where they may stand beside ours."""
-    return {
-        row["label"]: (row["seconds_per_frame"], 100 * row["J&F"])
-        for row in (published_methods(benchmark) if results.comparable else [])
-        if row["seconds_per_frame"] and row["J&F"]
-    }
+def _draw_untimed(ax: Axes, results: Results, methods: pd.DataFrame) -> None:
+    """A horizontal line for each method that is not trained here and whose speed is unknown."""
+    untimed = methods[
+        methods["variant"].isin(results.external) & methods["seconds_per_frame"].isna()
+    ]
+    for method, reached in zip(untimed["variant"], untimed["J&F"], strict=True):
+        ax.axhline(reached, color=colour_of(results, method), ls=":", lw=1)
 
 
 def _log_seconds(ax: Axes, seconds: Sequence[float]) -> None:
@@ -167,34 +154,60 @@ def _name_points(figure: Figure, ax: Axes, points: dict[str, Point], others: lis
 
 def draw_differences(results: Results) -> Figure | str:
     """Each method minus full, in points of J&F, with intervals and single seeds."""
-    if not results.differences:
-        return "There is no variant to compare with full yet."
+    table = results.table("ablation").dropna(subset="difference_mean")
+    if table.empty:
+        return f"There is no variant to compare with {results.label('full')} yet."
+    compared = in_per_cent(table, "difference_mean", *_ENDS)
+    seeds = in_per_cent(results.table("differences"), "difference")
     others = results.methods[1:]
-    figure, panels = panel_per_benchmark(results, 1.1 + 0.28 * len(others), results.differences)
+    figure, panels = panel_per_benchmark(results, 1.1 + 0.28 * len(others), compared["benchmark"])
     handles = [
         legend_entry(word, ls="", marker=marker, color="k", **_hollow(word))
         for word, marker in _MARKERS_OF_VERDICTS.items()
     ]
     add_legend(figure, [*handles, legend_entry("a single seed", ls="", marker="|", color=GREY)])
-    left, right = _reach(list(results.differences.values()))
-    room = 0.05 * (right - left)
+    reach = _reach(compared)
+    room = 0.05 * (reach[1] - reach[0])
+    full = results.label("full").replace("$", r"\$")
     for benchmark, ax in panels:
-        ax.axvline(0, color="k", lw=0.8)
-        for height, method in enumerate(others):
-            if difference := results.differences.get((benchmark, method)):
-                _draw_difference(ax, height, difference, colour_of(results, method), (left, right))
-        ax.set_xlim(left - room, right + room)
-        ax.set_ylim(len(others) - 0.5, -0.5)
-        ax.set_yticks(range(len(others)), [""] * len(others))
-        ax.tick_params(left=False)
-        ax.grid(axis="y", visible=False)
-        full = results.label("full").replace("$", r"\$")
+        single = rows_of(seeds, benchmark=benchmark)
+        _draw_differences(ax, results, rows_of(compared, benchmark=benchmark), single, reach)
+        ax.set_xlim(reach[0] - room, reach[1] + room)
         ax.set_xlabel(f"{JF} minus that of {full}, points", **MATH)
     names = [textwrap.fill(results.label(method), 24) for method in others]
     panels[0][1].set_yticklabels(names)
     return figure
 
 
+def _draw_differences(
+    ax: Axes,
+    results: Results,
+    compared: pd.DataFrame,
+    seeds: pd.DataFrame,
+    reach: tuple[float, float],
+) -> None:
+    """A row for each method: its interval, its single seeds and its mean."""
+    others = results.methods[1:]
+    ax.axvline(0, color="k", lw=0.8)
+    at: dict[str, Any] = {"y": "variant", "order": others, "ax": ax}
+    for height, method in enumerate(others):
+        for low, high in rows_of(compared, variant=method)[_ENDS].itertuples(index=False):
+            _draw_interval(ax, height, (low, high), colour_of(results, method), reach)
+    marks = at | {"marker": "|", "color": GREY, "size": 9, "linewidth": 1, "zorder": 2}
+    sns.stripplot(seeds, x="difference", jitter=False, **marks)
+    for method, verdict in zip(compared["variant"], compared["difference_verdict"], strict=True):
+        marker = {"marker": _MARKERS_OF_VERDICTS[verdict], "ms": 6, "mew": 1, **_hollow(verdict)}
+        colour = colour_of(results, method)
+        row = rows_of(compared, variant=method)
+        sns.pointplot(row, x="difference_mean", color=colour, **marker, **at)
+    ax.set_ylim(len(others) - 0.5, -0.5)
+    ax.set_yticks(range(len(others)), [""] * len(others))
+    ax.tick_params(left=False)
+    ax.grid(axis="y", visible=False)
+    ax.set_ylabel("")
+
+
+_ENDS = ["difference_low", "difference_high"]
 _MARKERS_OF_VERDICTS = {"better": "^", "worse": "v", "inconclusive": "o"}
 
 
@@ -202,26 +215,19 @@ def _hollow(verdict: str) -> dict[str, Any]:
     return {"mfc": "white"} if verdict == "inconclusive" else {}
 
 
-def _reach(found: Sequence[Difference]) -> tuple[float, float]:
+def _reach(compared: pd.DataFrame) -> tuple[float, float]:
     """From where to where an axis goes, in points: two seeds give intervals of any width."""
-    reach = 3 * max(abs(d.mean) for d in found) + 0.02
-    left = 100 * max(-reach, min(0, *(d.low for d in found)))
-    right = 100 * min(reach, max(0, *(d.high for d in found)))
+    reach = 3 * compared["difference_mean"].abs().max() + 2
+    left = max(-reach, min(0, compared["difference_low"].min()))
+    right = min(reach, max(0, compared["difference_high"].max()))
     return left, right
 
 
-def _draw_difference(
-    ax: Axes, height: int, difference: Difference, colour: Any, reach: tuple[float, float]
+def _draw_interval(
+    ax: Axes, height: int, ends: tuple[float, float], colour: Any, reach: tuple[float, float]
 ) -> None:
-    """A mean, its interval with arrows where it leaves the axis, and the single seeds."""
-    left, right = reach
-    low, high = 100 * difference.low, 100 * difference.high
-    ax.plot(np.clip([low, high], left, right), [height] * 2, color=colour)
-    for end, arrow in ((low, "<"), (high, ">")):
-        if not left <= end <= right:
-            ax.plot(np.clip(end, left, right), height, arrow, color=colour, ms=4)
-    for seed in difference.by_seed:
-        ax.plot(100 * seed, height, "|", color=GREY, ms=9)
-    word = difference.verdict
-    marker = _MARKERS_OF_VERDICTS[word]
-    ax.plot(100 * difference.mean, height, marker, color=colour, ms=6, **_hollow(word))
+    """An interval as the table has it, with arrows where it leaves the axis."""
+    ax.plot(np.clip(ends, *reach), [height] * 2, color=colour)
+    for end, arrow in zip(ends, "<>", strict=True):
+        if not reach[0] <= end <= reach[1]:
+            ax.plot(np.clip(end, *reach), height, arrow, color=colour, ms=4)

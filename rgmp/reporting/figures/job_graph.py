@@ -1,4 +1,4 @@
-"""The graph of a study: which job rests on which, and which variants share a training."""
+"""The graph of a study: which job depends on which, and which variants share a training run."""
 
 import textwrap
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ WAITS_FOR: dict[str, tuple[str, ...]] = {
     "speed": ("train",),
     "score": ("infer",),
     "tables": ("score", "speed"),
-    "figures": ("score", "speed"),
-    "track": ("tables", "figures"),
+    "figures": ("tables",),
+    "track": ("figures",),
     "report": ("track",),
 }
-"""Each command of the workflow and those it waits for; what these wait for is left out."""
+"""Each command of the workflow and those it waits for directly."""
 
 _PLACES_OF_COMMANDS: dict[str, tuple[float, float]] = {  # column, row
     "mini": (0, 0.5),
@@ -33,35 +33,35 @@ _PLACES_OF_COMMANDS: dict[str, tuple[float, float]] = {  # column, row
     "infer": (3, 0),
     "speed": (3.5, 1),
     "score": (4, 0),
-    "tables": (5, 0),
-    "figures": (5, 1),
-    "track": (6, 0.5),
-    "report": (7, 0.5),
+    "tables": (5, 0.5),
+    "figures": (6, 0.5),
+    "track": (7, 0.5),
+    "report": (8, 0.5),
 }
 
 
 def draw_dag(results: Results) -> Figure:
-    """Which command waits for which, how often each runs, and which variants share a training."""
+    """Which command waits for which, how often each runs, and who shares a training run."""
     plan = results.plan
     height = 0.36 * (len(plan.variants) + 1)
     figure = empty_figure(results, 1.4 + height)
     above, below = figure.subplots(2, 1, height_ratios=[1, height])
     _draw_jobs(above, plan)
-    above.set_title("The jobs of the study", loc="left")
+    above.set_title("Jobs of the study", loc="left")
     _draw_sharing(below, plan)
-    below.set_title("Who shares what, with each seed", loc="left")
+    below.set_title("Shared training runs, for each seed", loc="left")
     return figure
 
 
 @dataclass(frozen=True)
 class Node:
-    """A training, or a variant, in the tree of who shares what.
+    """A training run, or a variant, in the tree of what is shared.
 
     Attributes:
-        label: of the variant, or of the first that needs the training.
+        label: of the variant, or of the first that needs the training run.
         column: 0 and 1 for the stages, 2 for variants.
-        row: from the top; a parent stands in the middle of what rests on it.
-        parent: position, in the list, of the training that this rests on.
+        row: from the top; a parent is centred on what depends on it.
+        parent: position, in the list, of the training run that this depends on.
     """
 
     label: str
@@ -85,9 +85,9 @@ def jobs(plan: Plan) -> dict[str, int]:
 
 
 def sharing(plan: Plan) -> list[Node]:
-    """The trainings of one seed and the variants that rest on them: a forest, parents first.
+    """The training runs of one seed and the variants that depend on them: a forest, parents first.
 
-    Variants that share a training stand together, so no two lines cross.
+    Variants that share a training run are adjacent, so no two lines cross.
     """
     seed = plan.seeds[0]
     chains = {v.name: next(r.trainings for r in v.runs if r.seed == seed) for v in plan.variants}
@@ -111,7 +111,7 @@ def sharing(plan: Plan) -> list[Node]:
 
 
 def _draw_jobs(ax: Axes, plan: Plan) -> None:
-    """Boxes of the commands with how often each runs, and arrows to those that wait for them."""
+    """A box for each command with how often it runs, and arrows to those that wait for it."""
     counts = jobs(plan)
     width, height = 0.78, 0.62
     for name, count in counts.items():
@@ -124,12 +124,12 @@ def _draw_jobs(ax: Axes, plan: Plan) -> None:
                 ends = (from_x + width, from_y), (x, y)
                 arrow = {"arrowstyle": "-|>", "lw": 0.8, "shrinkA": 0, "shrinkB": 0, "color": "0.3"}
                 ax.annotate("", ends[1], ends[0], arrowprops=arrow)
-    ax.set(xlim=(-0.05, 7 + width + 0.05), ylim=(1.5, -0.5))
+    ax.set(xlim=(-0.05, 8 + width + 0.05), ylim=(1.5, -0.5))
     ax.axis("off")
 
 
 def _draw_sharing(ax: Axes, plan: Plan) -> None:
-    """The tree of `sharing`: a column for each stage, with its trainings, and one for variants."""
+    """The tree of `sharing`: a column for each stage's training runs, and one for variants."""
     nodes, width = sharing(plan), 0.72
     for node in nodes:
         _box(ax, node.column, node.row, width, 0.78, textwrap.fill(node.label, 32))

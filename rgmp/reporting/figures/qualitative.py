@@ -1,4 +1,4 @@
-"""Frames with masks: where the methods part most, and where the whole method does worst."""
+"""Frames with masks: where the methods differ most, and where the whole method does worst."""
 
 import textwrap
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import UNKNOWN
 from rgmp.study.results import Results
 
-_AWAY = "The frames and masks that the study was scored on are not within reach: no pictures."
+_AWAY = "No pictures: the frames and masks that the study was scored on are not available here."
 
 
 def draw_strips(results: Results) -> Figure | str:
-    """The frames at which the methods part most: the truth, then each method that has masks."""
+    """The frames at which the methods differ most: the truth, then each method that has masks."""
     shots: list[Shot] = []
     for benchmark in results.plan.benchmarks:
         before = {shot.sequence for shot in shots}

@@ -1,35 +1,36 @@
 """J of every sequence."""
 
-from collections import defaultdict
+from typing import Any
 
-import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from rgmp import facts
 from rgmp.config.base import Benchmark
-from rgmp.evaluation.summary import ObjectScores
 from rgmp.reporting.figures.style import (
     COLOURS,
     MATH,
     J,
-    Values,
     add_legend,
+    in_per_cent,
     legend_entry,
     marker_of,
     panel_per_benchmark,
 )
+from rgmp.reporting.published import AUTHORS
+from rgmp.runtime.tidy import rows_of
 from rgmp.study.results import Results
 
 
 def draw_sequences(results: Results) -> Figure | str:
     """J of each sequence: full, the other methods, and the authors' where comparable."""
-    scored = [key for key in results.scores if key[1] == "full"]
-    if not scored:
-        return "full has not been scored yet."
-    longest = max(len({s for s, _ in results.scores[key].objects}) for key in scored)
-    figure, panels = panel_per_benchmark(results, 1.2 + 0.15 * longest, scored)
+    full = rows_of(results.table("sequence_means"), variant="full")
+    if full.empty:
+        return f"{results.label('full')} has not been scored yet."
+    longest = full.groupby("benchmark")["sequence"].nunique().max()
+    figure, panels = panel_per_benchmark(results, 1.2 + 0.15 * longest, full["benchmark"])
     for benchmark, ax in panels:
         _draw_panel(ax, results, benchmark)
     add_legend(figure, _entries(results))
@@ -37,26 +38,37 @@ def draw_sequences(results: Results) -> Figure | str:
 
 
 def _draw_panel(ax: Axes, results: Results, benchmark: Benchmark) -> None:
-    full = _by_sequence(results.scores[benchmark, "full"])
-    order = sorted(full, key=lambda sequence: full[sequence].mean())
-    heights = np.arange(len(order))
+    """A row for each sequence, the hardest at the bottom."""
+    means = rows_of(results.table("sequence_means"), benchmark=benchmark)
+    runs = in_per_cent(means, "J_mean")
+    full = runs[runs["variant"] == "full"].groupby("sequence")["J_mean"]
+    order = full.mean().sort_values(ascending=False, kind="stable").index.to_list()
+
+    def put(rows: pd.DataFrame, **style: Any) -> None:
+        """A mark at the mean over seeds of each sequence."""
+        marks = rows.groupby("sequence", as_index=False)["J_mean"].mean()
+        at: dict[str, Any] = {
+            "x": "J_mean",
+            "y": "sequence",
+            "order": order,
+            "errorbar": None,
+            "ls": "",
+        }
+        sns.pointplot(marks, ax=ax, **at, **{"mew": 1, **style})
+
     for variant in results.others:
-        if (benchmark, variant) in results.scores:
-            other = _by_sequence(results.scores[benchmark, variant])
-            ax.plot([other[s].mean() for s in order], heights, "|", color="0.7", ms=5)
-    lowest, highest = ([of(full[s]) for s in order] for of in (np.min, np.max))
-    ax.hlines(heights, lowest, highest, color=COLOURS[0])
-    ax.plot([full[s].mean() for s in order], heights, "o", color=COLOURS[0], ms=4)
+        put(runs[runs["variant"] == variant], marker="|", color="0.7", ms=5)
+    span = full.agg(["min", "max"]).loc[order]
+    ax.hlines(range(len(order)), span["min"], span["max"], color=COLOURS[0])
+    put(runs[runs["variant"] == "full"], marker="o", color=COLOURS[0], ms=4)
     for name in results.external:
-        if (benchmark, name) in results.scores:
-            other = _by_sequence(results.scores[benchmark, name])
-            style = marker_of(results, name)
-            ax.plot([other[s].mean() for s in order], heights, ls="", ms=4, **style)
+        put(runs[runs["variant"] == name], ms=4, **marker_of(results, name))
     if results.comparable:
-        authors = _authors(benchmark)
-        ax.plot([authors[s] for s in order], heights, "D", color=COLOURS[3], ms=4, mfc="none")
-    ax.set_yticks(heights, order, fontsize=7)
-    ax.set_ylim(-0.7, len(order) - 0.3)
+        put(_authors(results, benchmark), marker="D", color=COLOURS[3], ms=4, mfc="none")
+    ax.set_yticks(range(len(order)), order, fontsize=7)
+    ax.set_ylim(len(order) - 0.3, -0.7)
+    ax.grid(axis="y", visible=True)  # seaborn leaves it out
+    ax.set_ylabel("")
     ax.set_xlabel(f"{J}, %", **MATH)
 
 
@@ -73,19 +85,8 @@ def _entries(results: Results) -> list[Line2D]:
     return handles
 
 
-def _by_sequence(scores: ObjectScores) -> dict[str, Values]:
-    """J mean of each sequence, over its objects, per cent, by seed."""
-    sequences = np.array([sequence for sequence, _ in scores.objects])
-    return {
-        str(sequence): 100 * scores.values["J_mean"][:, sequences == sequence].mean(axis=1)
-        for sequence in dict.fromkeys(sequences)
-    }
-
-
-def _authors(benchmark: Benchmark) -> dict[str, float]:
-    """J of the authors' own results by sequence, per cent."""
-    found: dict[str, list[float]] = defaultdict(list)
-    for fact in facts.read("official_rgmp_scores.csv"):
-        if fact["benchmark"] == benchmark:
-            found[fact["sequence"]].append(100 * float(fact["J_mean"]))
-    return {sequence: sum(values) / len(values) for sequence, values in found.items()}
+def _authors(results: Results, benchmark: Benchmark) -> pd.DataFrame:
+    """J of the authors' own results by object, per cent."""
+    table = rows_of(results.table("sequences"), benchmark=benchmark, variant="full")
+    authors = table[["sequence"]].assign(J_mean=table[f"{AUTHORS}J_mean"])
+    return in_per_cent(authors, "J_mean")

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection
+from math import isnan
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from rgmp.config.base import Benchmark
 from rgmp.data import davis
 from rgmp.data.davis import Labels
 from rgmp.reporting.figures.style import PALETTE
+from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout
 from rgmp.study.results import Results
 
@@ -42,7 +44,7 @@ def within_reach(results: Results) -> bool:
 def most_divergent(
     results: Results, benchmark: Benchmark, count: int, shown: Collection[str] = ()
 ) -> list[Shot]:
-    """The `count` frames, one a sequence, at which J of the methods is furthest apart.
+    """The `count` frames, one per sequence, at which J of the methods is furthest apart.
 
     Frames in which an object cannot be seen come last, since a single pixel decides J there; so do
     the sequences `shown` already.
@@ -135,22 +137,20 @@ def _labels(results: Results, shot: Shot, mask: Path | None) -> Labels:
 
 def _shots(results: Results, benchmark: Benchmark) -> dict[str, list[Shot]]:
     """Every scored frame of a benchmark, by sequence, in order."""
-    found: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for method in results.methods:
-        for row in results.rows.get((benchmark, method), []):
-            if row.seed in {results.plan.seeds[0], None}:
-                found[row.sequence, row.frame][method].append(row.J)
+    frames = rows_of(results.table("frames"), benchmark=benchmark)
+    order = dict.fromkeys(m for m in results.methods if m in {*frames["variant"]})
+    table = frames.pivot(index=["sequence", "frame"], columns="variant", values="J")[[*order]]
     shots: dict[str, list[Shot]] = defaultdict(list)
-    for (sequence, frame), regions in sorted(found.items()):
-        means = {method: sum(values) / len(values) for method, values in regions.items()}
-        shots[sequence].append(Shot(benchmark, sequence, frame, means))
+    for sequence, frame, *values in table.sort_index().reset_index().itertuples(index=False):
+        regions = {m: value for m, value in zip(order, values, strict=True) if not isnan(value)}
+        shots[sequence].append(Shot(benchmark, sequence, frame, regions))
     return shots
 
 
 def _worth(shot: Shot) -> tuple[bool, float]:
-    """What a frame is worth showing: whether its objects are in sight, how far J is apart."""
+    """How much a frame is worth showing: are its objects in sight, how far apart is J."""
     best, least = max(shot.regions.values()), min(shot.regions.values())
-    return best < 1, best - least  # exactly 1: there is nothing, and nothing was found
+    return best < 1, best - least  # exactly 1: no object is in sight, and none was found
 
 
 def _outline(labels: Labels) -> npt.NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""How figures look: sizes, colours, markers, lines, legends, and the empty figures that they fill.
+"""How figures look: sizes, colours, markers, lines, legends, and the empty figures to fill.
 
 A method keeps its colour, marker and line in every figure.
 """
@@ -6,8 +6,7 @@ A method keeps its colour, marker and line in every figure.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+import pandas as pd
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -62,7 +61,6 @@ STYLE: Any = {
 
 J, JF = r"$\mathcal{J}$", r"$\mathcal{J}$&$\mathcal{F}$"
 MATH: Any = {"parse_math": True}  # of a text that has one of them
-Values = npt.NDArray[np.float64]
 
 
 def empty_figure(results: Results, height: float) -> Figure:
@@ -74,15 +72,20 @@ def empty_figure(results: Results, height: float) -> Figure:
 
 
 def panel_per_benchmark(
-    results: Results, height: float, keys: Iterable[tuple[Benchmark, str]]
+    results: Results, height: float, shown: Iterable[str]
 ) -> tuple[Figure, list[tuple[Benchmark, Axes]]]:
-    """A figure with a panel for each benchmark of `keys`, side by side."""
-    benchmarks = list(dict.fromkeys(benchmark for benchmark, _ in keys))
+    """A figure with a panel for each of the `shown` benchmarks, side by side."""
+    benchmarks = [benchmark for benchmark in results.plan.benchmarks if benchmark in {*shown}]
     figure = empty_figure(results, height)
     axes = figure.subplots(1, len(benchmarks), squeeze=False)[0]
     for ax, benchmark in zip(axes, benchmarks, strict=True):
         ax.set_title(BENCHMARK_TITLES[benchmark])
     return figure, list(zip(benchmarks, axes, strict=True))
+
+
+def in_per_cent(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """A table with some of its columns, which are fractions, in per cent."""
+    return table.assign(**{column: 100 * table[column] for column in columns})
 
 
 def colour_of(results: Results, method: str) -> Any:
@@ -92,9 +95,11 @@ def colour_of(results: Results, method: str) -> Any:
 
 def marker_of(results: Results, method: str) -> dict[str, Any]:
     """The marker of a method, as keywords: filled where it is trained here, hollow where not."""
-    hollow = {"mfc": "none"} if method in results.external else {"mec": "white", "mew": 0.6}
-    marker = _own(results, method, MARKERS)
-    return {"marker": marker, "color": colour_of(results, method), **hollow}
+    colour = colour_of(results, method)
+    hollow = {"mfc": "none", "mec": colour, "mew": 1}
+    filled = {"mec": "white", "mew": 0.6}
+    style = hollow if method in results.external else filled
+    return {"marker": _own(results, method, MARKERS), "color": colour, **style}
 
 
 def line_of(results: Results, method: str) -> Any:

@@ -1,71 +1,90 @@
 """Training curves."""
 
-from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rgmp.config.base import Stage
 from rgmp.reporting.figures.style import (
     MATH,
     J,
-    Values,
     add_legend,
     colour_of,
     empty_figure,
+    in_per_cent,
     legend_entry,
     line_of,
 )
 from rgmp.reporting.labels import STAGE_TITLES
+from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout
 from rgmp.study.results import Results, read_metrics
 
-Metrics = list[dict[str, float]]
+_POINTS = 30  # of a line, at most
 
 
 def draw_training(results: Results) -> Figure | str:
-    """Loss and J of every training, a row for each stage: the mean of the seeds, and each."""
-    groups = _curves(results)
-    if not groups:
-        return "The curves of the trainings (metrics.jsonl) are not in this folder."
-    stages = [s for s in STAGE_TITLES if s in {stage for stage, _ in groups}]
+    """Loss and J of every training run, a row per stage: the mean of the seeds, and each seed."""
+    curves = _curves(results)
+    if curves.empty:
+        return "The training curves (metrics.jsonl) are not in this folder."
+    stages = [stage for stage in STAGE_TITLES if stage in {*curves["stage"]}]
     figure = empty_figure(results, 0.7 + 1.9 * len(stages))
     axes = figure.subplots(len(stages), 2, squeeze=False)
-    for (stage, owner), seeds in groups.items():
-        style = {"color": colour_of(results, owner), "ls": line_of(results, owner)}
-        for ax, key, factor in zip(axes[stages.index(stage)], ("loss", "J"), (1, 100), strict=True):
-            lines = [_smooth(metrics, key) for metrics in seeds]
-            for steps, values in lines:
-                ax.plot(steps, factor * values, lw=0.5, alpha=0.35, **style)
-            if len({len(steps) for steps, _ in lines}) == 1:  # else one of them is still growing
-                steps, values = np.mean(lines, axis=0)
-                ax.plot(steps, factor * values, lw=1.3, **style)
+    owners = [variant for variant in results.variants if variant in {*curves["variant"]}]
     for row, stage in zip(axes, stages, strict=True):
-        for ax, quantity in zip(row, ("loss", f"training {J}, %"), strict=True):
+        for owner in owners:
+            runs = rows_of(curves, stage=stage, variant=owner)
+            if runs.empty:  # of a stage that the variant shares with another
+                continue
+            _draw_runs(row, runs, color=colour_of(results, owner), ls=line_of(results, owner))
+    for row, stage in zip(axes, stages, strict=True):
+        for ax, label in zip(row, ("loss", f"training {J}, %"), strict=True):
             ax.set_title(STAGE_TITLES[stage])
-            ax.set_ylabel(quantity, **MATH)
+            ax.set_xlabel("")
+            ax.set_ylabel(label, **MATH)
             ax.margins(x=0)
             ax.set_ylim(bottom=0)
     for ax in axes[-1]:
         ax.set_xlabel("step")
-    owners = [v for v in results.variants if any(owner == v for _, owner in groups)]
     styles = {v: {"color": colour_of(results, v), "ls": line_of(results, v)} for v in owners}
     add_legend(figure, [legend_entry(results.label(v), **style) for v, style in styles.items()])
     return figure
 
 
-def _curves(results: Results) -> dict[tuple[Stage, str], list[Metrics]]:
-    """The curves that are there, one a seed, by stage and the first variant that they serve."""
-    groups: dict[tuple[Stage, str], list[Metrics]] = defaultdict(list)
+def _draw_runs(axes: Sequence[Axes], runs: pd.DataFrame, **style: Any) -> None:
+    """Loss and J of a variant's training run with each seed, and the mean over the seeds."""
+    lengths = runs.groupby("seed").size()
+    for ax, quantity in zip(axes, ("loss", "J"), strict=True):
+        at = style | {"x": "step", "y": quantity, "ax": ax, "errorbar": None}
+        sns.lineplot(runs, units="seed", estimator=None, lw=0.5, alpha=0.35, **at)
+        if lengths.nunique() == 1:  # else one of them is still growing
+            sns.lineplot(runs, lw=1.3, **at)
+
+
+def _curves(results: Results) -> pd.DataFrame:
+    """The training curves that are there, averaged over blocks of steps; J in per cent.
+
+    Returns:
+        A row for each stage, variant (the first that a training run serves), seed and block, with
+        the mean `step`, `loss` and `J`.
+    """
+    curves = [pd.DataFrame(columns=["stage", "variant", "seed", "block", "step", "loss", "J"])]
     for training in results.plan.trainings:
         if metrics := read_metrics(results.folder / layout.curve(training.folder)):
-            groups[training.stage, training.variants[0]].append(metrics)
-    return dict(groups)
+            curve = _smooth(pd.DataFrame(metrics))
+            owner, seed = training.variants[0], training.seed
+            curves.append(curve.assign(stage=training.stage, variant=owner, seed=seed))
+    return in_per_cent(pd.concat(curves[1:] or curves, ignore_index=True), "J")
 
 
-def _smooth(metrics: Metrics, key: str) -> tuple[Values, Values]:
-    """Steps and values, averaged over blocks so that at most 30 points are left."""
-    blocks = min(30, len(metrics))
-    both = np.array([(line["step"], line[key]) for line in metrics], dtype=np.float64)
-    means = np.array([block.mean(axis=0) for block in np.array_split(both, blocks)])
-    return means[:, 0], means[:, 1]
+def _smooth(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Steps and values, averaged over blocks so that at most `_POINTS` are left."""
+    sizes = [len(part) for part in np.array_split(metrics.index, min(_POINTS, len(metrics)))]
+    blocks = np.repeat(np.arange(len(sizes)), sizes)
+    means = metrics[["step", "loss", "J"]].groupby(blocks).mean()
+    return means.rename_axis("block").reset_index()

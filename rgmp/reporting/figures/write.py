@@ -1,6 +1,6 @@
 """Writes the figures of a study, as PNG and PDF: legible in print, in grey and to the colour-blind.
 
-The same rows give the same bytes.
+They draw the numbers in `tables/*.csv`, and compute none. The same tables give the same bytes.
 """
 
 import io
@@ -19,7 +19,7 @@ from rgmp.study import layout
 from rgmp.study.results import Results, load
 
 Builder = Callable[[Results], Figure | str]
-"""Draws a figure of a study; in place of one without data it says why in a sentence."""
+"""Draws a figure of a study, or says in a sentence why it has no data."""
 
 
 def write(results: Path) -> None:
@@ -28,18 +28,20 @@ def write(results: Path) -> None:
     A figure for which the study has no data says so in words.
 
     Raises:
-        UserError: the folder is none of a study, or one of its files is broken.
+        UserError: `results` is not a study's folder, one of its files is broken, or its tables have
+            not been written.
     """
     study = load(results)
     with mpl.rc_context(style.STYLE):
-        for entry in catalog.FIGURES:
-            drawn = builder_of(entry)(study)
-            figure = _in_words(study, drawn) if isinstance(drawn, str) else drawn
-            path = results / layout.FIGURES / entry.name
+        # all before the first is written: a broken file leaves the figures as they were
+        drawn = {entry.name: builder_of(entry)(study) for entry in catalog.FIGURES}
+        for name, shown in drawn.items():
+            figure = _in_words(study, shown) if isinstance(shown, str) else shown
+            path = results / layout.FIGURES / name
             with atomic_path(path.with_suffix(".png")) as temporary:
                 _save_png(figure, temporary)
             with atomic_path(path.with_suffix(".pdf")) as temporary:
-                # without the date, the same rows give the same bytes
+                # without the date, the same tables give the same bytes
                 figure.savefig(temporary, metadata={"CreationDate": None})
 
 

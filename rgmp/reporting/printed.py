@@ -1,0 +1,253 @@
+"""How the tables of a study are printed: which columns, under which headings, with which notes.
+
+The numbers are those of the CSV files (`Results.table`); nothing is computed here but sums of time.
+"""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from rgmp.reporting import catalog
+from rgmp.reporting.labels import BENCHMARK_TITLES, MEASURE_TITLES, STAGE_TITLES
+from rgmp.reporting.published import AUTHORS
+from rgmp.reporting.typesetting import (
+    UNKNOWN,
+    Table,
+    counted,
+    duration,
+    interval,
+    number,
+    percent,
+    points,
+)
+from rgmp.runtime import cores
+from rgmp.study.results import Results
+
+NOT_TRAINED = "Not trained here"
+PUBLISHED = "Among published methods"
+_PROTOCOL_ACCURACY = (
+    "Per cent, mean over objects, then over seeds. Seconds per frame as the authors count: wall "
+    "time of whole clips divided by their frames, including frame 0, reading, resizing and "
+    "transfers."
+)
+_PROTOCOL_SPEED = (
+    "FPS: network and aggregation, from a frame on the device to its labels there, without frame "
+    "0; median over frames and repeats. End to end: from a decoded frame in memory to its labels "
+    "there. As the authors: frames of a clip divided by its wall time, including frame 0, reading, "
+    "resizing, transfers and writing. Of the limit: operations of the network per second, in per "
+    "cent of what the machine reaches in matrix products, which convolutions on a CPU may exceed. "
+    "Peak: memory of the GPU; on a CPU, of the whole process."
+)
+
+Printed = tuple[dict[str, pd.Series], pd.Series, list[str]]
+"""Header -> cells as text, the first naming the row; the headings of the rows; notes."""
+
+
+def tables(results: Results) -> list[Table]:
+    """Every table of the catalog, as `rgmp tables` has written its CSV file.
+
+    Raises:
+        UserError: one of the files is missing or broken.
+    """
+    return [_table(results, entry) for entry in catalog.tables(results.plan.benchmarks)]
+
+
+def provenance(results: Results) -> str:
+    """The sentence under every table: which study, engine, seeds and commit."""
+    plan = results.plan
+    return (
+        f"Study {plan.study} ({plan.title}): {results.nature}. Scored by {results.scored_by}; "
+        f"seeds {results.seeds}; commit {results.commit}."
+    )
+
+
+def _table(results: Results, entry: catalog.Entry) -> Table:
+    rows = results.table(entry.name)
+    layout = _benchmark if entry.benchmark else LAYOUTS[entry.name]
+    columns, headings, notes = layout(results, rows)
+    cells = pd.DataFrame({header: column.astype("str") for header, column in columns.items()})
+    marks = [*_marks(results, rows), provenance(results)]
+    return Table(entry.name, entry.title, cells, headings.astype("str"), [*notes, *marks])
+
+
+def _ablation(results: Results, rows: pd.DataFrame) -> Printed:
+    """What each variant changes, against `full`; below them what was not trained here."""
+    columns = {"Variant": _name(rows)}
+    for measure in ("J_mean", "F_mean", "J&F"):
+        pairs = zip(rows[measure], rows[f"{measure}_spread"], strict=True)
+        cells = [points(mean) + ("" if pd.isna(s) else f" ± {points(s)}") for mean, s in pairs]
+        columns[MEASURE_TITLES[measure]] = pd.Series(cells)
+    ends = (rows[f"difference_{key}"] for key in ("mean", "low", "high"))
+    columns["Difference [interval]"] = pd.Series(
+        [interval(*values) for values in zip(*ends, strict=True)]
+    )
+    columns["Verdict"] = rows["difference_verdict"].replace("", UNKNOWN)
+    notes = ["Per cent: mean over objects, then over seeds, ± standard deviation over seeds."]
+    compared = rows.dropna(subset="difference_mean")
+    if not compared.empty:
+        notes.append(
+            f"Difference to {results.label('full')} in points of J&F with its {_level(compared)} "
+            "interval over seeds and sequences: the verdicts of a benchmark hold together with "
+            "95%. Inconclusive: the interval includes zero, or there is only one seed."
+        )
+    if results.external:
+        notes.append(
+            "What is not trained here has no seeds: its verdicts are about those very masks, and "
+            "hold together separately."
+        )
+    if rows["published_J&F"].notna().any():
+        columns["Paper"] = percent(rows["published_J&F"])
+        notes.append("Paper: published J&F, where known.")
+    return columns, _benchmark_and_kind(rows), notes
+
+
+def _level(compared: pd.DataFrame) -> str:
+    """The confidence of a single interval, of variants where there are any: 98.8%."""
+    ours = compared[~compared["external"]]
+    levels = sorted({*(compared if ours.empty else ours)["difference_level"]})
+    return " or ".join(f"{100 * level:.3g}%" for level in levels)
+
+
+def _benchmark(results: Results, rows: pd.DataFrame) -> Printed:
+    """Every measure, and the time per frame."""
+    columns = {
+        "Method": _name(rows),
+        **{title: percent(rows[measure]) for measure, title in MEASURE_TITLES.items()},
+        "s/frame": number(rows["seconds_per_frame"], "{:.3g}"),
+    }
+    notes = [_PROTOCOL_ACCURACY]
+    if results.comparable:
+        notes.append(
+            f"Published scores as reported, speeds on other machines; {UNKNOWN}: unknown. "
+            "The CSV file names their sources."
+        )
+    return columns, rows["section"], notes
+
+
+def _speed(_: Results, rows: pd.DataFrame) -> Printed:
+    """Frames per second by every protocol, by scales and by the number of objects."""
+    names = [str(column) for column in rows]
+    of_objects = {int(name[4:-8]): rows[name] for name in names if name.endswith("_objects")}
+    columns = {
+        "Variant": _name(rows),
+        "scales": rows["scales"].replace("", UNKNOWN),
+        "FPS": _or_unknown(rows, "fps", "{:.1f}"),
+        **{
+            counted(count, "object"): number(of_objects[count], "{:.1f}")
+            for count in sorted(of_objects)
+        },
+        "end to end": _or_unknown(rows, "end_to_end_fps", "{:.1f}"),
+        "as the authors": _or_unknown(rows, "authors_fps", "{:.1f}"),
+        "frame 0, s": _or_unknown(rows, "first_frame_seconds", "{:.3g}"),
+        "peak, MB": number(rows["peak_memory_bytes"] / 1e6, "{:,.0f}"),
+        "of the limit": _or_unknown(
+            100 * rows[["fraction_of_limit"]], "fraction_of_limit", "{:.1f}"
+        )
+        if "fraction_of_limit" in rows
+        else rows["label"].map(lambda _: UNKNOWN),
+    }
+    headings = pd.Series([_timed_on(row) for _, row in rows.iterrows()], rows.index, dtype="str")
+    return columns, headings, [_PROTOCOL_SPEED]
+
+
+def _sequences(results: Results, rows: pd.DataFrame) -> Printed:
+    """Every object of every sequence: `full`, the authors' own, and J&F of external methods."""
+    full = rows[rows["variant"] == "full"].reset_index(drop=True)
+    left_out = ("recall", "decay") if results.external else ("recall",)
+    columns = {
+        "Sequence": full["sequence"],
+        "object": full["object"],
+        **{
+            title: percent(full[measure])
+            for measure, title in MEASURE_TITLES.items()
+            if not measure.endswith(left_out)
+        },
+    }
+    if results.comparable:
+        columns["J, authors"] = percent(full[f"{AUTHORS}J_mean"])
+        columns["F, authors"] = percent(full[f"{AUTHORS}F_mean"])
+    shown = list(results.external)[:3]  # as many as a page has room for
+    keys = ["benchmark", "sequence", "object"]
+    for name in shown:
+        theirs = rows.loc[rows["variant"] == name, [*keys, "J&F"]]
+        beside = full[keys].merge(theirs, on=keys, how="left")
+        columns[results.label(name)] = percent(beside["J&F"])
+    notes = [f"{results.label('full')}, per cent, mean over seeds; the CSV has every variant."]
+    if shown:
+        notes.append(f"J&F of {', '.join(map(results.label, shown))}.")
+    return columns, full["benchmark"].map(BENCHMARK_TITLES), notes
+
+
+def _cost(_: Results, rows: pd.DataFrame) -> Printed:
+    """What every training run took, and who shares it."""
+    columns = {
+        "Training run": _name(rows),
+        "samples": number(rows["samples"], "{:,.0f}"),
+        "steps": number(rows["steps"], "{:,.0f}"),
+        "time": (3600 * rows["hours"]).map(duration),
+        "peak, MB": number(rows["peak_memory_bytes"] / 1e6, "{:,.0f}"),
+        "variants": rows["shared_by"],
+        "used by": rows["variants"].map(_some),
+    }
+    headings = rows["stage"].map(STAGE_TITLES).astype("str") + ", on " + rows["device"]
+    return columns, headings, [f"{duration(3600 * rows['hours'].sum())} in total."]
+
+
+LAYOUTS: dict[str, Callable[[Results, pd.DataFrame], Printed]] = {
+    "ablation": _ablation,
+    "speed": _speed,
+    "sequences": _sequences,
+    "cost": _cost,
+}
+"""How a table is printed, by its name; one of a benchmark is named after it."""
+
+
+def _marks(results: Results, rows: pd.DataFrame) -> list[str]:
+    """What the marks after names mean, where there are any."""
+    marks = []
+    if "mixed" in rows and rows["mixed"].any():
+        sentences = "; ".join(disagreement.sentence for disagreement in results.disagreements)
+        marks.append(f"† Mixed provenance: {sentences}; the report names them.")
+    if "busy" in rows and rows["busy"].any():
+        marks.append(
+            "‡ Timed on a busy machine: processes other than the job and its ancestors, such as "
+            f"Snakemake, used more than {cores.BUSY:.0%} of its cores during the measurement (the "
+            "share is in speed.csv); such a speed does not measure the method."
+        )
+    return marks
+
+
+def _name(rows: pd.DataFrame) -> pd.Series:
+    """What a row is called, and marks of what is wrong with it."""
+    name = rows["label"]
+    for column, mark in (("mixed", "†"), ("busy", "‡")):
+        if column in rows:
+            name = name.where(~rows[column].fillna(False), name + mark)
+    return name
+
+
+def _or_unknown(rows: pd.DataFrame, column: str, form: str) -> pd.Series:
+    """A column in a format; dashes where no speed file has it."""
+    return number(rows.get(column, pd.Series(float("nan"), rows.index)), form)
+
+
+def _some(names: str) -> str:
+    """At most three names, and how many more there are."""
+    listed = names.split()
+    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+    return ", ".join(listed[:3]) + more
+
+
+def _benchmark_and_kind(rows: pd.DataFrame) -> pd.Series:
+    """`DAVIS-2016`, or `DAVIS-2016, not trained here`."""
+    title = rows["benchmark"].map(BENCHMARK_TITLES).astype("str")
+    return title.where(~rows["external"], title + f", {NOT_TRAINED.lower()}")
+
+
+def _timed_on(row: pd.Series) -> str:
+    """`DAVIS-2016 on AMD EPYC, 2 threads, fp32`; on a GPU its own threads say nothing."""
+    title = BENCHMARK_TITLES[row["benchmark"]]
+    if row["external"]:
+        return f"{title}, as others report, on other machines"
+    threads = "" if pd.isna(row["threads"]) else f", {counted(row['threads'], 'thread')}"
+    return f"{title} on {row['device']}{threads}, {row['precision']}"

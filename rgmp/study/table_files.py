@@ -1,0 +1,111 @@
+"""The CSV files under a study's `tables/`: their columns, and how they are written and read.
+
+`rgmp tables` computes every statistic once and writes it there; tables, figures and the report
+read these files and compute none of their own. Accuracies are fractions. `DATA` are tidy tables for
+figures and for readers, at one row per observation; the others are the tables of the report.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from rgmp.config.base import BENCHMARKS
+from rgmp.evaluation.course import COURSE_DTYPES
+from rgmp.evaluation.measures import MEASURES
+from rgmp.evaluation.summary import OBJECT_DTYPES
+from rgmp.runtime.tidy import read_table, write_table
+from rgmp.study import layout
+
+_METHOD = {"benchmark": "str", "variant": "str"}
+_NAMED = {**_METHOD, "label": "str", "external": "boolean", "mixed": "boolean"}
+_VALUE = "float64"
+_MEASURES = (*MEASURES[1:], MEASURES[0])  # J&F last
+
+
+def _with_spreads(*measures: str) -> dict[str, str]:
+    return {f"{measure}{end}": _VALUE for measure in measures for end in ("", "_spread")}
+
+
+DATA: dict[str, dict[str, str]] = {
+    "objects": OBJECT_DTYPES,
+    "sequence_means": {**_METHOD, "seed": "Int64", "sequence": "str", "J_mean": _VALUE},
+    "differences": {**_METHOD, "seed": "Int64", "difference": _VALUE},
+    "course": COURSE_DTYPES,
+    "frames": {**_METHOD, "sequence": "str", "frame": "str", "J": _VALUE},
+}
+"""The columns and dtypes of the tidy tables.
+
+`objects`: the statistics of every object. `sequence_means`: J of every sequence, mean over its
+objects. `differences`: J&F minus that of `full` with each seed. `course`: J over the course of a
+sequence. `frames`: J of every frame with the first seed, mean over its objects.
+"""
+
+_BENCHMARK = {
+    **_NAMED,
+    "source": "str",
+    "note": "str",
+    "section": "str",
+    "seeds": "Int64",
+    **_with_spreads(*_MEASURES),
+    "seconds_per_frame": _VALUE,
+    "busy": "boolean",
+}
+_REPORTED: dict[str, dict[str, str]] = {
+    "ablation": {
+        **_NAMED,
+        "seeds": "Int64",
+        **_with_spreads("J_mean", "F_mean", "J&F"),
+        **dict.fromkeys((f"difference_{x}" for x in ("mean", "low", "high", "level")), _VALUE),
+        "difference_verdict": "str",
+        "published_J&F": _VALUE,
+    },
+    **dict.fromkeys(BENCHMARKS, _BENCHMARK),
+    "speed": {
+        **_NAMED,
+        **dict.fromkeys(("device", "precision", "aggregation", "scales"), "str"),
+        "busy": "boolean",
+        "threads": "Int64",
+        "peak_memory_bytes": "Int64",
+    },
+    "sequences": {
+        **_METHOD,
+        "sequence": "str",
+        "object": "int64",
+        **dict.fromkeys(_MEASURES, _VALUE),
+        **dict.fromkeys((f"RGMP_authors_{measure}" for measure in ("J_mean", "F_mean")), _VALUE),
+    },
+    "cost": {
+        **dict.fromkeys(("stage", "label"), "str"),
+        "seed": "Int64",
+        **dict.fromkeys(("identity", "variants"), "str"),
+        **dict.fromkeys(("shared_by", "steps", "samples"), "Int64"),
+        "hours": _VALUE,
+        "device": "str",
+        "peak_memory_bytes": "Int64",
+        "mixed": "boolean",
+    },
+}
+DTYPES = DATA | _REPORTED
+_OPEN = {"speed": _VALUE}
+"""Tables with further columns, and their dtype: what a speed file sums up, and FPS by objects."""
+
+
+def write(folder: Path, name: str, table: pd.DataFrame) -> None:
+    """Write a table of a study as CSV."""
+    write_table(path_of(folder, name), table)
+
+
+def read(folder: Path, name: str) -> pd.DataFrame:
+    """Read a table of a study.
+
+    Raises:
+        UserError: it is missing, or broken.
+    """
+    what, command = f"the table {name} of a study", f"rgmp tables {folder}"
+    more = _OPEN.get(name)
+    return read_table(path_of(folder, name), DTYPES[name], what=what, command=command, more=more)
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """Where the CSV file of a table lies."""
+    return folder / layout.TABLES / f"{name}.csv"
