@@ -20,8 +20,10 @@ include: "workflow/rules/common.smk"
 report: "workflow/report/workflow.rst"
 
 
-# Not while parsing: a dry run must not replace the plan that a concurrent run works by.
+# Not while parsing: a dry run must not replace the plan that a concurrent run works by, nor put its
+# name on the lock.
 onstart:
+    name_holder(alive)
     save_plan(plan, Path("results") / plan.study)
 
 

@@ -5,13 +5,15 @@
 
 Each run is killed (SIGKILL) while a job of a kind that is still owed a kill is at work: Snakemake
 alone, the job alone, or all of them; then the same command resumes it, at times beside the orphans.
-When every kind had its kill, the study is run to its end, and weights, masks and scores have to be
-the bytes of an undisturbed run. Minutes, by hand: pytest does not collect it.
+When every kind had its kill, the study is run to its end. Rendered data, weights, masks and scores
+have to be the bytes of an undisturbed run, and no log may hold a traceback of ours. Minutes, by
+hand: pytest does not collect it. Status 1: something ended otherwise; 2: it cannot be tried here.
 """
 
 import argparse
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -30,46 +32,69 @@ from rgmp.runtime.files import digest_of_file
 
 PROJECT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile")]
-COMMAND += ["all", "--cores", "4", "--configfile", "study.yaml"]
+COMMAND += ["--cores", "4"]
+STUDY = ["all", "--configfile", "study.yaml"]
+RENDERING = ["results/rendered/records/mini.json", "--configfile", "rendered.yaml"]
 KINDS = (
-    "check", "pretrain", "finetune", "infer", "score", "speed", "tables", "figures", "track",
-    "report",
+    "mini", "check", "pretrain", "finetune", "infer", "score", "speed", "tables", "figures",
+    "track", "report",
 )  # fmt: skip
 VICTIMS = ("Snakemake", "job", "all")
-MADE = ("weights/*/*/weights.safetensors", "masks/*/*/*/*/*.png", "scores/*/*/*.csv")
+MADE = (
+    *("tiny/weights/*/*/weights.safetensors", "tiny/masks/*/*/*/*/*.png", "tiny/scores/*/*/*.csv"),
+    "rendered/data/**/*.*",
+)
 PATIENCE = 600  # seconds for a run
+TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n((?:[ \t].*\n?)*)(.*)")
+OURS = str(PROJECT / "rgmp")
 
 
 def make_workspace(root: Path) -> Path:
-    """A folder with data, a study and two variants."""
+    """A folder with data, a study with two variants, and one whose data are rendered."""
     root.mkdir(parents=True, exist_ok=True)
     tiny_study.write_tree(root)
     (root / "ablations").mkdir()
     for name in ("full", "no_bptt"):
         shutil.copy(PROJECT / f"ablations/{name}.yaml", root / "ablations")
     study = tiny_study.STUDY | {"seeds": [0], "benchmarks": ["davis2017"]}
-    (root / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    rendered = study | {"study": "rendered", "data": {"mini": {"seed": 0}}}
+    for name, content in (("study", study), ("rendered", rendered)):
+        (root / f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     return root
 
 
-def start(workspace: Path) -> subprocess.Popen[bytes]:
-    """Run the study, or resume it: Snakemake and its jobs are a process group."""
+def start(workspace: Path, what: list[str]) -> subprocess.Popen[bytes]:
+    """Run the study or the rendering, or resume it: Snakemake and its jobs are a process group."""
     with (workspace / "said.txt").open("ab") as said:
         return subprocess.Popen(
-            COMMAND, cwd=workspace, stdout=said, stderr=said, start_new_session=True
+            [*COMMAND, *what], cwd=workspace, stdout=said, stderr=said, start_new_session=True
         )
 
 
-def finish(workspace: Path) -> int:
-    """Run the study to its end; the status."""
-    return start(workspace).wait(timeout=PATIENCE)
+def finish(workspace: Path, *runs: list[str]) -> int:
+    """Run the study, or what else is named, to its end; the worst status."""
+    return max(start(workspace, run).wait(timeout=PATIENCE) for run in runs or (STUDY,))
 
 
 def made(workspace: Path) -> dict[str, str]:
-    """The digests of weights, masks and scores, by path."""
-    folder = workspace / "results/tiny"
+    """The digests of data, weights, masks and scores, by path."""
+    folder = workspace / "results"
     paths = [path for pattern in MADE for path in folder.glob(pattern)]
     return {str(path.relative_to(folder)): digest_of_file(path) for path in paths}
+
+
+def faults(workspace: Path) -> list[str]:
+    """The tracebacks in what Snakemake and the jobs have said that pass through a module of ours.
+
+    Those of an interruption are none of a fault.
+    """
+    found = []
+    for log in (workspace / "said.txt", *workspace.glob("results/*/logs/**/*.log")):
+        text = log.read_text(encoding="utf-8", errors="replace")
+        for frames, error in TRACEBACK.findall(text):
+            if OURS in frames and not error.startswith(("KeyboardInterrupt", "SystemExit")):
+                found.append(f"{log.relative_to(workspace)}: {error or 'a traceback, cut off'}")
+    return found
 
 
 def jobs(snakemake: int) -> list[tuple[str, psutil.Process]]:
@@ -86,7 +111,7 @@ def jobs(snakemake: int) -> list[tuple[str, psutil.Process]]:
 
 
 def kill_one(workspace: Path, owed: set[str], dice: random.Random) -> tuple[str, str] | None:
-    """Run the study until a job of a kind that is owed a kill is at work, and kill.
+    """Run until a job of a kind that is owed a kill is at work, and kill; the rendering first.
 
     Returns:
         The kind, and who was killed; None: the run ended before, as none of the kinds ran.
@@ -94,7 +119,7 @@ def kill_one(workspace: Path, owed: set[str], dice: random.Random) -> tuple[str,
     Raises:
         RuntimeError: the run failed by itself.
     """
-    running = start(workspace)
+    running = start(workspace, RENDERING if "mini" in owed else STUDY)
     while running.poll() is None:
         met = [(kind, job) for kind, job in jobs(running.pid) if kind in owed]
         if met:
@@ -120,6 +145,14 @@ def kill_one(workspace: Path, owed: set[str], dice: random.Random) -> tuple[str,
     return None
 
 
+def complain_of_faults(workspace: Path) -> bool:
+    """Print what `faults` finds; whether it is anything."""
+    found = faults(workspace)
+    for fault in found:
+        print(f"    FAULT {fault}")
+    return bool(found)
+
+
 def campaign(root: Path, kills: int, dice: random.Random, wanted: dict[str, str]) -> bool:
     """Kill so many times, a study after another; whether each ended as the undisturbed one."""
     counts: Counter[tuple[str, str]] = Counter()
@@ -134,9 +167,10 @@ def campaign(root: Path, kills: int, dice: random.Random, wanted: dict[str, str]
             counts[killed] += 1
             print(f"{counts.total():3} killed during {killed[0]}: {killed[1]}", flush=True)
             owed.remove(killed[0])
-        status = finish(workspace)
+            same &= not complain_of_faults(workspace)  # before the next run writes its own logs
+        status = finish(workspace, RENDERING, STUDY)
         equal = made(workspace) == wanted
-        same &= status == 0 and equal
+        same &= status == 0 and equal and not complain_of_faults(workspace)
         print(f"study {studies}: status {status}, {'the same' if equal else 'OTHER'} bytes")
     print(f"{'kills of':12}" + "".join(f"{victim:>11}" for victim in VICTIMS))
     for kind in KINDS:
@@ -145,16 +179,29 @@ def campaign(root: Path, kills: int, dice: random.Random, wanted: dict[str, str]
     return same
 
 
+def mount(folder: Path, kilobytes: int) -> bool:
+    """Mount a disk of a size at a folder; whether that is possible here."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
+    return subprocess.run(command, check=False).returncode == 0
+
+
+def can_mount() -> bool:
+    """Whether a disk can be made here that runs full."""
+    with tempfile.TemporaryDirectory() as folder:
+        mounted = mount(Path(folder), 400)
+        if mounted:
+            subprocess.run(["umount", folder], check=True)
+    return mounted
+
+
 def full_disk(root: Path, wanted: dict[str, str]) -> bool:
     """Let the disk run full at two sizes; with room again, the study has to end the same."""
     same = True
     for kilobytes in (400, 800):
         disk = root / f"disk {kilobytes}"
         disk.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(disk)]
-        if subprocess.run(mount, check=False).returncode:
-            print("full disk: skipped, a tmpfs cannot be mounted here")
-            return True
+        if not mount(disk, kilobytes):
+            raise RuntimeError(f"{disk}: could be mounted before, and cannot now")
         try:
             outside = make_workspace(root / f"beside {kilobytes}")
             (outside / "results").symlink_to(disk)
@@ -163,11 +210,12 @@ def full_disk(root: Path, wanted: dict[str, str]) -> bool:
                 line
                 for log in disk.rglob("logs/**/*.log")
                 for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
-                if line.startswith(("rgmp: ", "Traceback"))
+                if line.startswith("rgmp: ")
             )
+            same &= not complain_of_faults(outside)
             subprocess.run(["mount", "-o", "remount,size=1g", str(disk)], check=True)
             second, equal = finish(outside), made(outside) == wanted
-            same &= second == 0 and equal
+            same &= first != 0 and second == 0 and equal and not complain_of_faults(outside)
             print(
                 f"a disk of {kilobytes} kB: status {first}, then with room {second}, "
                 f"{'the same' if equal else 'OTHER'} bytes; logs: {dict(lines)}"
@@ -193,19 +241,23 @@ def main() -> int:
     parser.add_argument("--full-disk", action="store_true")
     parser.add_argument("--odd-folder", action="store_true")
     options = parser.parse_args()
+    if options.full_disk and not can_mount():
+        print("--full-disk: not tried, for a tmpfs cannot be mounted here; are you root?")
+        return 2
     root = Path(tempfile.mkdtemp(prefix="kill campaign "))
     reference = make_workspace(root / "undisturbed")
     began = time.monotonic()
-    if status := finish(reference):
+    if status := finish(reference, *([RENDERING] if options.kills else []), STUDY):
         print(f"{reference}: the undisturbed run failed with status {status}, see said.txt there")
         return 1
     wanted = made(reference)
     print(f"undisturbed: {len(wanted)} files in {time.monotonic() - began:.0f} s, below {root}")
     same = campaign(root, options.kills, random.Random(options.seed), wanted)
+    of_study = {path: digest for path, digest in wanted.items() if path.startswith("tiny/")}
     if options.full_disk:
-        same &= full_disk(root, wanted)
+        same &= full_disk(root, of_study)
     if options.odd_folder:
-        same &= odd_folder(root, wanted)
+        same &= odd_folder(root, of_study)
     if same:
         shutil.rmtree(root)
     return 0 if same else 1

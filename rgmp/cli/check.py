@@ -1,79 +1,133 @@
 """`rgmp check`: decode every file that a study reads."""
 
 import argparse
+from argparse import SUPPRESS
 from collections.abc import Iterator
 from pathlib import Path
 
 from rgmp.cli.command import Command
 from rgmp.cli.complaints import refuse
-from rgmp.cli.options import add_record, add_resolution
+from rgmp.cli.options import (
+    COMMAND_LINE,
+    add_record,
+    add_resolution,
+    default_of,
+    flags_given,
+    given_of,
+    refuse_flags,
+)
 from rgmp.cli.recording import recording
-from rgmp.config.base import BENCHMARKS, RESOLUTION, Benchmark
+from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.config.load import validated
 from rgmp.config.method import Network
 from rgmp.config.study import Stills
 from rgmp.data import davis
+from rgmp.data.job import CheckJob
+from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.runtime import files
+from rgmp.study import layout
+from rgmp.study.plan import load_plan
 
 
 def _check_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("davis", type=Path, nargs="?", help="root of a DAVIS tree")
-    command.add_argument("--benchmark", choices=BENCHMARKS, default="davis2017")
     command.add_argument(
+        "root",
+        type=Path,
+        nargs="?",
+        help="folder of a study, such as results/mini, or root of a DAVIS tree",
+    )
+    command.add_argument(
+        "part", nargs="?", help="part of that study's data, such as davis2017/val or stills"
+    )
+    flags = command.add_argument_group("without a study", argument_default=SUPPRESS)
+    flags.add_argument("--benchmark", choices=BENCHMARKS, help="default: davis2017")
+    flags.add_argument(
         "--split",
         nargs="+",
-        default=["val"],
-        help="splits of --benchmark, or of another as in davis2016/val",
+        help="splits of --benchmark, or of another as in davis2016/val "
+        f"({default_of(Videos, 'split')})",
     )
-    add_resolution(command, default=RESOLUTION)
-    command.add_argument(
+    add_resolution(flags)
+    flags.add_argument(
         "--stills",
         nargs="+",
         action="append",
-        default=[],
         metavar="IMAGES MASKS [LABELS [NAMES]]",
         help="folders of stills and their masks, as in data.stills of a study; repeatable",
     )
-    command.add_argument(
+    flags.add_argument(
         "--weights",
         nargs=2,
         action="append",
-        default=[],
         metavar=("FILE", "BACKBONE"),
         help="ImageNet weights and their backbone, such as resnet50.pth resnet50; repeatable",
     )
-    command.add_argument(
+    flags.add_argument(
         "--network",
         type=Path,
         action="append",
-        default=[],
         metavar="FILE",
         help="a trained network: an rgmp file or the authors' release; repeatable",
     )
-    add_record(command)
+    add_record(flags)
 
 
 def _check(options: argparse.Namespace) -> None:
-    if not (options.davis or options.stills or options.weights or options.network):
-        raise UserError("nothing to check: name a DAVIS tree, --stills, --weights or --network")
-    chosen = options.split if options.davis else []
-    splits = [_split_of(text, options.benchmark) for text in chosen]
-    with recording(options.record, "check") as record:
+    job = _job(options)
+    with recording(job.record, "check") as record:
         problems: list[str] = []
-        for benchmark, split in splits:
-            problems += davis.problems(options.davis, benchmark, split, options.resolution)
-        stills, wrong = _stills(options.stills)
-        weights = _weights_problems(options.weights, options.network)
+        for videos in job.videos:
+            problems += davis.problems(
+                videos.davis, videos.benchmark, videos.split, videos.resolution
+            )
+        stills, wrong = _stills(job.stills)
+        weights = _weights_problems(job)
         refuse([*problems, *wrong, *weights])
-        paths = {*stills, *(Path(path) for path, _ in options.weights), *options.network}
-        for benchmark, split in splits:
-            names = davis.read_split(options.davis, benchmark, split)
-            paths.update(davis.sequence_paths(options.davis, names, options.resolution))
-            record.results[f"{benchmark}/{split}"] = len(names)
+        paths = {*stills, *(path for path, _ in job.weights), *job.networks}
+        for videos in job.videos:
+            names = davis.read_split(videos.davis, videos.benchmark, videos.split)
+            paths.update(davis.sequence_paths(videos.davis, names, videos.resolution))
+            record.results[f"{videos.benchmark}/{videos.split}"] = len(names)
         record.results["stills"] = len(stills) // 2
         record.inputs["data"] = files.digest_of_all(sorted(paths))
         print(f"{len(paths)} files, no problems found")
+
+
+def _job(options: argparse.Namespace) -> CheckJob:
+    """The requested check.
+
+    Raises:
+        UserError: nothing to check is named, a part of a study is combined with flags, or a
+            study is given without a part.
+    """
+    if options.part is not None:
+        refuse_flags(flags_given(options, {"root", "part"}), options.root)
+        return load_plan(options.root).check(options.part, options.root)
+    if options.root and (options.root / layout.PLAN).is_file():
+        parts = ", ".join(load_plan(options.root).data.digests)
+        raise UserError(f"{options.root}: also name a part of this study's data: {parts}")
+    given = given_of(options, ("stills", "weights", "network"))
+    if not (options.root or given):
+        raise UserError("nothing to check: name a DAVIS tree, --stills, --weights or --network")
+    flags = {
+        "videos": _videos_of(options) if options.root else [],
+        "stills": _sets_of_stills(given.get("stills", [])),
+        "weights": given.get("weights", []),
+        "networks": given.get("network", []),
+        **given_of(options, ("record",)),
+    }
+    return validated(CheckJob, flags, COMMAND_LINE)
+
+
+def _videos_of(options: argparse.Namespace) -> list[Videos]:
+    """The splits of the DAVIS tree named on the command line."""
+    given = {"davis": options.root, **given_of(options, ("resolution",))}
+    named = [
+        _split_of(text, getattr(options, "benchmark", "davis2017"))
+        for text in getattr(options, "split", ["val"])
+    ]
+    return [Videos(**given, benchmark=benchmark, split=split) for benchmark, split in named]
 
 
 def _split_of(text: str, benchmark: Benchmark) -> tuple[Benchmark, str]:
@@ -86,14 +140,14 @@ def _split_of(text: str, benchmark: Benchmark) -> tuple[Benchmark, str]:
     return chosen, split
 
 
-def _stills(given: list[list[str]]) -> tuple[list[Path], list[str]]:
+def _stills(sets: tuple[Stills, ...]) -> tuple[list[Path], list[str]]:
     """The files of all stills and their masks, and the problems found in them."""
-    if not given:
+    if not sets:
         return [], []
     from rgmp.data import decoding
 
     try:
-        stills = decoding.find_stills(_sets_of_stills(given))
+        stills = decoding.find_stills(sets)
     except UserError as error:
         return [], [str(error)]
     paths = [path for still in stills for path in (still.image, still.mask)]
@@ -116,20 +170,20 @@ def _sets_of_stills(given: list[list[str]]) -> list[Stills]:
     return [validated(Stills, values, Path("--stills")) for values in named]
 
 
-def _weights_problems(initial: list[list[str]], networks: list[Path]) -> Iterator[str]:
+def _weights_problems(job: CheckJob) -> Iterator[str]:
     """Problems of the encoders' ImageNet weights and of trained networks."""
-    if not initial and not networks:
+    if not job.weights and not job.networks:
         return
     from rgmp.model import weights
 
-    for file, backbone in initial:
+    for file, backbone in job.weights:
         try:
             settings = validated(Network, {"backbone": backbone}, Path("--weights"))
         except UserError as error:
             yield str(error)
         else:
-            yield from weights.problems_of_imagenet(Path(file), settings)
-    for path in networks:
+            yield from weights.problems_of_imagenet(file, settings)
+    for path in job.networks:
         yield from weights.problems_of(path)
 
 

@@ -1,24 +1,62 @@
 """User errors, one line each on standard error."""
 
+import os
 import sys
+from typing import TextIO
 
 from rgmp.errors import UserError
 
+_MOST = 20
+"""Problems that are printed one by one; a wrong root has thousands of them."""
+
 
 def complain(message: str) -> int:
-    """Print a user error and return its exit status, 2."""
-    print(f"rgmp: {UserError(message)}", file=sys.stderr)
+    """Print a user error and return its exit status, 2, even if the line cannot be written."""
+    say(f"rgmp: {UserError(message)}")
     return 2
 
 
+def say(line: str) -> None:
+    """Print a line on standard error, unless that is closed or cannot be written."""
+    if sys.stderr is not None:  # print would use standard output instead
+        try:
+            print(line, file=sys.stderr, flush=True)
+        except OSError:
+            drop(sys.stderr)
+
+
+def is_lost(stream: TextIO) -> bool:
+    """Whether a stream fails; if so, what is still buffered for it is dropped."""
+    try:
+        print(file=stream, flush=True)
+    except OSError:
+        drop(stream)
+        return True
+    return False
+
+
+def drop(stream: TextIO) -> None:
+    """Discard a stream: flushing its buffer at exit would fail and change the exit status."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 def refuse(problems: list[str]) -> None:
-    """Stop if there are problems, reporting each of them once.
+    """Stop if there are problems, reporting each of them once, and at most 20.
 
     Raises:
         UserError: the last problem; the ones before it are printed.
     """
-    *others, last = dict.fromkeys(problems) or [""]
+    different = list(dict.fromkeys(problems))
+    if not different:
+        return
+    *others, last = different[:_MOST]
     for problem in others:
         complain(problem)
-    if last:
-        raise UserError(f"{last} ({len(others) + 1} problems in all)" if others else last)
+    more = len(different) - _MOST
+    if more > 0:
+        last = f"{last} (and {more} more, {len(different)} problems in all)"
+    elif others:
+        last = f"{last} ({len(different)} problems in all)"
+    raise UserError(last)

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from rgmp.cli.command import Command
 from rgmp.cli.complaints import refuse
@@ -39,6 +39,8 @@ _PRECISIONS = get_args(Inference.model_fields["precision"].annotation)
 
 _NEEDED = ("--weights", "--davis", "--benchmark")
 
+_Planned = TypeVar("_Planned", InferenceJob, SpeedJob)
+
 
 def _add_network(flags: argparse._ArgumentGroup) -> None:
     """Options that choose the network, the device and the settings."""
@@ -53,7 +55,10 @@ def _add_network(flags: argparse._ArgumentGroup) -> None:
         "--device", choices=["auto", "cpu", "cuda"], help=default_of(NetworkJob, "device")
     )
     flags.add_argument(
-        "--threads", type=at_least(1, AT_ONCE), help="CPU threads (default: PyTorch's choice)"
+        "--threads",
+        type=at_least(1, AT_ONCE),
+        help="CPU threads (default: PyTorch's choice); with a study's job, an upper limit "
+        "(default: the usable cores)",
     )
     flags.add_argument(
         "--jobs-per-gpu",
@@ -70,6 +75,12 @@ def _network_of(options: argparse.Namespace) -> dict[str, Any]:
         "settings": validated(Inference, settings, COMMAND_LINE),
         "videos": videos_of(options),
     }
+
+
+def _limited(job: _Planned, options: argparse.Namespace) -> _Planned:
+    """A planned job, limited to the threads it is granted: more would compete for the cores."""
+    granted = cores.threads(job.threads, getattr(options, "threads", None))
+    return job.model_copy(update={"threads": granted})
 
 
 def _propagator(job: NetworkJob) -> "tuple[Propagator, dict[str, Any]]":
@@ -101,8 +112,9 @@ def _infer_options(command: argparse.ArgumentParser) -> None:
 
 
 def _infer(options: argparse.Namespace) -> None:
-    if names_a_job(options):
-        job = load_plan(options.results).inference(options.job, options.results)
+    if names_a_job(options, beside=["threads"]):
+        planned = load_plan(options.results).inference(options.job, options.results)
+        job = _limited(planned, options)
     else:
         flags = {**_network_of(options), "masks": options.masks}
         job = validated(InferenceJob, flags, COMMAND_LINE)
@@ -163,8 +175,9 @@ def _speed_options(command: argparse.ArgumentParser) -> None:
 
 def _speed_job(options: argparse.Namespace) -> SpeedJob:
     """The requested measurement."""
-    if names_a_job(options):
-        return load_plan(options.results).timing(options.job, options.results)
+    if names_a_job(options, beside=["threads"]):
+        planned = load_plan(options.results).timing(options.job, options.results)
+        return _limited(planned, options)
     limits = given_of(options, ("frames", "repeats"))
     if hasattr(options, "limit"):
         limits["sequences"] = options.limit
@@ -184,7 +197,10 @@ def _speed(options: argparse.Namespace) -> None:
         ]
     )
     refuse([line for s in sequences for line in davis.problems_of(s, benchmark)])
-    files.require_target(job.out, chain([job.weights], davis.files_of(job.videos.davis)))
+    from rgmp.study.results import read_speed
+
+    read = chain([job.weights], davis.files_of(job.videos.davis))
+    files.require_target(job.out, files.Kind("speed file", read_speed), read)
     propagator, record_fields = _propagator(job)
     with recording(job.record, "speed", [job.out], **record_fields) as record:
         measured = _measure(job, sequences, propagator, record_fields["config"])

@@ -5,7 +5,6 @@ Commands import their own dependencies, so a job that does not need torch does n
 
 import argparse
 import errno
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from typing import NoReturn
 
 from rgmp import __version__
 from rgmp.cli import check, infer, report, score, study, train
-from rgmp.cli.complaints import complain
+from rgmp.cli.complaints import complain, is_lost, say
 from rgmp.errors import UserError
 
 COMMANDS = (
@@ -30,8 +29,8 @@ COMMANDS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0, or 2 on a user error.
 
-    Also 2 if its output cannot be written; 141, silently, if the pipe it prints to is closed, as
-    for a command that SIGPIPE ends; 130 if it is interrupted.
+    Also 2 if its output or a message on standard error cannot be written; 141, silently, if the
+    pipe it prints to is closed, as for a command that SIGPIPE ends; 130 if it is interrupted.
     """
     try:
         try:
@@ -43,17 +42,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return complain(str(error))
     except KeyboardInterrupt:
-        print("rgmp: interrupted", file=sys.stderr)
+        say("rgmp: interrupted")
         return 128 + signal.SIGINT
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:  # only a command-line path can be
-            return complain(f"{error.filename}: path too long; name a shorter one")
-        if not _output_is_lost():
+        status = _status_of(error)
+        if status is None:
             raise
-        if error.errno == errno.EPIPE:
-            return 128 + signal.SIGPIPE
-        return complain(f"standard output: cannot be written ({error.strerror}); free some space")
+        return status
     return 0
+
+
+def _status_of(error: OSError) -> int | None:
+    """The exit status if an error comes from the user's environment, after its message; or None."""
+    if error.errno == errno.ENAMETOOLONG:  # only a command-line path can be
+        return complain(f"{error.filename}: path too long; name a shorter one")
+    if not is_lost(sys.stdout):
+        lost = sys.stderr is not None and is_lost(sys.stderr)
+        return 2 if lost else None
+    if error.errno == errno.EPIPE:
+        return 128 + signal.SIGPIPE
+    return complain(f"standard output: cannot be written ({error.strerror}); free some space")
 
 
 def _require_unicode(arguments: Sequence[str]) -> None:
@@ -65,18 +73,6 @@ def _require_unicode(arguments: Sequence[str]) -> None:
     for text in arguments:
         if not text.isascii() and text.encode(errors="replace").decode() != text:
             raise UserError(f"{text}: not a UTF-8 name; rename it")
-
-
-def _output_is_lost() -> bool:
-    """Whether standard output fails; if so, what is still buffered for it is dropped."""
-    try:
-        print(flush=True)
-    except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-        return True
-    return False
 
 
 class _Parser(argparse.ArgumentParser):

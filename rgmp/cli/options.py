@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from rgmp.config.base import BENCHMARKS, RESOLUTION, SEED
+from rgmp.config.base import BENCHMARKS, SEED
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 
@@ -63,8 +63,7 @@ def names_a_job(options: argparse.Namespace, beside: Collection[str] = ()) -> bo
     Raises:
         UserError: both are given, or neither completely.
     """
-    own = {"run", "needed", "results", "job", *beside}
-    given = {f"--{key.replace('_', '-')}" for key in vars(options) if key not in own}
+    given = flags_given(options, {"needed", "results", "job", *beside})
     if options.results is None:
         missing = [flag for flag in options.needed if not given & {*flag.split(" or ")}]
         if missing:
@@ -72,14 +71,34 @@ def names_a_job(options: argparse.Namespace, beside: Collection[str] = ()) -> bo
                 f"missing {', '.join(missing)}; give them, or name a study folder and a job"
             )
         return False
-    if given:
-        raise UserError(
-            f"{options.results}: a job of a study takes its settings from the study; "
-            f"leave out {', '.join(sorted(given))}, or the job"
-        )
+    refuse_flags(given, options.results)
     if options.job is None:
         raise UserError(f"{options.results}: missing the job of this study; see --help")
     return True
+
+
+def flags_given(options: argparse.Namespace, others: Collection[str]) -> set[str]:
+    """The flags given to a command whose flags have no defaults.
+
+    Args:
+        options: the parsed options.
+        others: keys of options that do not count as flags.
+    """
+    keys = vars(options).keys() - {"run", *others}
+    return {f"--{key.replace('_', '-')}" for key in keys}
+
+
+def refuse_flags(given: Collection[str], results: Path) -> None:
+    """Refuse flags given together with a job of the study in `results`.
+
+    Raises:
+        UserError: there are such flags.
+    """
+    if given:
+        raise UserError(
+            f"{results}: a job of a study takes its settings from the study; "
+            f"leave out {', '.join(sorted(given))}, or the job"
+        )
 
 
 def given_of(options: argparse.Namespace, keys: Iterable[str]) -> dict[str, Any]:
@@ -108,9 +127,9 @@ def videos_of(options: argparse.Namespace) -> dict[str, Any]:
     return given_of(options, Videos.model_fields)
 
 
-def add_resolution(command: argparse._ActionsContainer, default: str | None = None) -> None:
+def add_resolution(flags: argparse._ArgumentGroup) -> None:
     """The option for the resolution folder under JPEGImages and Annotations."""
-    command.add_argument("--resolution", default=default or SUPPRESS, help=f"default: {RESOLUTION}")
+    flags.add_argument("--resolution", help=default_of(Videos, "resolution"))
 
 
 def add_names(flags: argparse._ArgumentGroup, seed: str) -> None:

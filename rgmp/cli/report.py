@@ -54,18 +54,18 @@ def _track_options(command: argparse.ArgumentParser) -> None:
         type=at_least(1),
         default=30,
         metavar="SECONDS",
-        help="timeout of one MLflow call before the store counts as unavailable (default: 30)",
+        help="seconds for all of it before the store counts as unavailable (default: 30)",
     )
 
 
 def _track(options: argparse.Namespace) -> None:
     import time
 
-    from rgmp.tracking import store
+    from rgmp.tracking.track import track
 
     while True:
         with recording(options.record, "track"):
-            tracked = store.track(
+            tracked = track(
                 options.results,
                 weights_megabytes=options.weights_megabytes,
                 timeout=options.timeout,

@@ -89,7 +89,8 @@ def _score(options: argparse.Namespace) -> None:
     from rgmp.evaluation.summary import per_object, summarise
 
     given = [job.source] if job.adopts else files.files_below(job.source, "*.png")
-    files.require_target(job.out, chain(given, davis.files_of(job.videos.davis)))
+    table = files.Kind("table of scores", score_table.require_scores)
+    files.require_target(job.out, table, chain(given, davis.files_of(job.videos.davis)))
     config = {"scores": str(job.source)} if job.adopts else {"engine": job.evaluation.engine}
     with recording(
         job.record,

@@ -10,10 +10,10 @@ from typing import get_args
 from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
 from rgmp.cli.recording import recording
-from rgmp.config.base import Stage
+from rgmp.config.base import AT_ONCE, Stage
 from rgmp.errors import UserError, visible
 from rgmp.provenance import record
-from rgmp.runtime import files
+from rgmp.runtime import cores, files
 from rgmp.study import layout, plan, resolve
 from rgmp.training.job import TrainingJob
 
@@ -21,13 +21,18 @@ from rgmp.training.job import TrainingJob
 def _train_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("results", type=Path, help="folder of a study, such as results/mini")
     command.add_argument("training", help="STAGE/SLUG-IDENTITY, as `rgmp plan` prints it")
-    add_record(command)
+    command.add_argument(
+        "--threads",
+        type=at_least(1, AT_ONCE),
+        help="upper limit on CPU threads, shared by its processes (default: the usable cores)",
+    )
 
 
 def _train(options: argparse.Namespace) -> None:
     study = plan.load_plan(options.results)
-    training = _planned(study, options)
+    training = study.training_of(options.training, options.results)
     job = study.job(training, options.results)
+    made = options.results / layout.record(training.folder)
     files.require_writable(job.folder)
     from rgmp.runtime import device, distributed, locks
     from rgmp.training.train import states, train
@@ -37,17 +42,23 @@ def _train(options: argparse.Namespace) -> None:
         distributed.process_group() as processes,
         locks.alone_in(job.folder) if processes.leads else nullcontext(),
     ):
-        if processes.any(int(processes.leads and _is_trained(options, training, job.weights))):
+        if processes.any(int(processes.leads and _is_trained(made, training, job.weights))):
             if processes.leads:
                 print(f"{training.folder}: already trained according to its record; kept")
                 states(job).clear()
             return
-        chosen = device.choose(machine.device, job.compute.threads, machine.jobs_per_gpu, processes)
+        threads = cores.threads(job.compute.threads, options.threads, processes.size)
+        if processes.leads and threads < job.compute.threads:
+            print(
+                f"compute.threads (={job.compute.threads}): limited to {threads} here, which can "
+                "change the last bits of the weights; the record has the number"
+            )
+        chosen = device.choose(machine.device, threads, machine.jobs_per_gpu, processes)
         run = partial(train, job, chosen, processes)
         if not processes.leads:
             run()
             return
-        with _recording_training(options, study, training) as record:
+        with _recording_training(made, study, training) as record:
             record.results["processes"] = processes.size
             record.results.update(run())
             name = f"{training.folder}/{job.weights.name}"
@@ -55,24 +66,12 @@ def _train(options: argparse.Namespace) -> None:
         states(job).clear()
 
 
-def _planned(study: plan.Plan, options: argparse.Namespace) -> plan.Training:
-    """The training run named on the command line.
-
-    Raises:
-        UserError: the plan has no training run of that name.
-    """
-    for training in study.trainings:
-        if training.folder == layout.training(options.training):
-            return training
-    raise UserError(f"{options.training}: no such training run in {options.results / layout.PLAN}")
-
-
 def _recording_training(
-    options: argparse.Namespace, study: plan.Plan, training: plan.Training
+    path: Path, study: plan.Plan, training: plan.Training
 ) -> AbstractContextManager[record.Draft]:
     """Record a training run under its first variant, with everything that decides its weights."""
     return recording(
-        options.record,
+        path,
         "train",
         study=study.study,
         variant=training.variants[0],
@@ -84,9 +83,8 @@ def _recording_training(
     )
 
 
-def _is_trained(options: argparse.Namespace, training: plan.Training, weights: Path) -> bool:
+def _is_trained(path: Path, training: plan.Training, weights: Path) -> bool:
     """Whether the weights exist and match the training run's record."""
-    path = options.record or options.results / layout.record(training.folder)
     if not (weights.is_file() and path.is_file()):
         return False
     made = record.read(path)
@@ -140,14 +138,16 @@ def _preview(options: argparse.Namespace) -> None:
     _, job = _training(options)
     roots = [job.data.davis, *(x for s in job.data.stills for x in (s.images, s.masks))]
     read = chain([options.study], *(files.files_below(root) for root in roots))
-    files.require_target(options.out, read)
     from rgmp.data import preview
+
+    kind = files.Kind("preview picture", preview.require_ours)
+    files.require_target(options.out, kind, read)
     from rgmp.data.loader import Samples
 
     samples = Samples(job.data, job.settings, job.seed, job.machine.decoded_megabytes)
     picture = preview.paint(samples.of_step(options.step, options.samples))
     with files.atomic_path(options.out) as temporary:
-        picture.save(temporary, format="PNG")
+        preview.save(picture, temporary)
     print(visible(f"{options.out}: seed {job.seed}, {job.stage}, step {options.step}"))
 
 
@@ -165,11 +165,18 @@ def _train_speed(options: argparse.Namespace) -> None:
     from rgmp.training import speed
 
     machine = job.machine
-    chosen = device.choose(machine.device, job.compute.threads, machine.jobs_per_gpu)
+    threads = cores.threads(job.compute.threads)
+    chosen = device.choose(machine.device, threads, machine.jobs_per_gpu)
     with recording(options.record, "train-speed", config=training.settings) as record:
-        record.results.update(speed.measure(job, chosen, options.steps))
-    for name, value in record.results.items():
+        measured = speed.measure(job, chosen, options.steps)
+        record.results.update(measured)
+    for name, value in measured.items():
         print(f"{name:20} {value:.6g}")
+    if measured["others_share"] > cores.BUSY:
+        print(
+            f"other processes used {measured['others_share']:.0%} of the machine's cores during "
+            "the measurement: the speed is not reliable; measure again on an idle machine"
+        )
 
 
 COMMANDS = (

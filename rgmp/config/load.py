@@ -119,13 +119,13 @@ def validated(model: type[M], value: Any, path: Path, prefix: str = "") -> M:
 def require_shape(
     shape: TypeAdapter[Any], value: Any, path: Path, what: str, what_to_do: str
 ) -> None:
-    """Check the content of one of our files against the type that its readers rely on.
+    """Check one of our files, without conversions, against the type that its readers rely on.
 
     Raises:
         UserError: its first error: the file at `path` is not `what`; ends with `what_to_do`.
     """
     try:
-        shape.validate_python(value)
+        shape.validate_python(value, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "top level"

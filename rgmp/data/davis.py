@@ -9,6 +9,7 @@ background, whether in DAVIS-2016's own 0/255 masks or in DAVIS-2017's indexed o
 the objects 1, 2, ... of frame 0, and 255 is void.
 """
 
+import struct
 import warnings
 import zlib
 from collections.abc import Container, Iterable, Iterator
@@ -58,39 +59,57 @@ class Sequence:
         return len(self.annotations) == len(self.frames)
 
 
+_READABLE_ROOT = "name the root of a readable DAVIS tree"
+
+
 def read_split(root: Path, benchmark: Benchmark, split: str) -> list[str]:
     """The names of a split's sequences, in the file's order.
 
     Raises:
-        UserError: no such tree or split, or an entry that is not a plain name or is a duplicate.
+        UserError: no such tree or split, a split that is not a readable file, or an entry that is
+            not a plain name or is a duplicate.
     """
     path = root / "ImageSets" / benchmark.removeprefix("davis") / f"{split}.txt"
-    with reading(path, "name the root of a readable DAVIS tree"):
-        if not path.is_file():
+    with reading(path, _READABLE_ROOT):
+        if not _exists(path):
             allowed = ", ".join(sorted(p.stem for p in path.parent.glob("*.txt"))) or "none"
             raise UserError(
                 f"{path}: no such split; splits of {benchmark} in {root}: {allowed}; "
                 "name the root of a DAVIS tree, with ImageSets, JPEGImages and Annotations under it"
             )
+        require_regular(path, _READABLE_ROOT)
         names = path.read_text(encoding="utf-8-sig", errors="replace").split()
     for name in names:
-        if Path(name).name != name or name in {".", ".."}:
+        if Path(name).name != name or name in {".", ".."} or "\0" in name:
             raise UserError(f"{path}: {name!r} is not a sequence name; allowed: one name per line")
     if len(set(names)) != len(names) or not names:
         raise UserError(f"{path}: empty or with a duplicate sequence; allowed: one name per line")
     return names
 
 
+def _exists(path: Path) -> bool:
+    """Whether anything is at `path`, including a dangling link.
+
+    Raises:
+        OSError: it cannot be determined.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def open_sequence(root: Path, name: str, resolution: str = RESOLUTION) -> Sequence:
     """List the files of one sequence and check that they match; none is opened.
 
     Raises:
-        UserError: a folder, a frame or an annotation is missing.
+        UserError: a folder, a frame or an annotation is missing, or a folder is not readable.
     """
     frame_folder = root / "JPEGImages" / resolution / name
     annotation_folder = root / "Annotations" / resolution / name
-    frames = _visible(frame_folder, "*.jpg")
-    annotations = _visible(annotation_folder, "*.png")
+    frames = _visible(frame_folder, ".jpg")
+    annotations = _visible(annotation_folder, ".png")
     if not frames:
         raise UserError(f"{frame_folder}: no frames (00000.jpg, ...) for sequence {name}")
     for number, frame in enumerate(frames):
@@ -110,9 +129,15 @@ def open_sequence(root: Path, name: str, resolution: str = RESOLUTION) -> Sequen
     return Sequence(name, frames, annotations)
 
 
-def _visible(folder: Path, pattern: str) -> tuple[Path, ...]:
-    """A folder's files, sorted, without hidden files such as archivers leave."""
-    return tuple(sorted(p for p in folder.glob(pattern) if not p.name.startswith(".")))
+def _visible(folder: Path, suffix: str) -> tuple[Path, ...]:
+    """A folder's files, sorted, without hidden files such as archivers leave; none if it is absent.
+
+    Raises:
+        UserError: the folder is not readable.
+    """
+    with reading(folder, _READABLE_ROOT):
+        found = folder.iterdir() if _exists(folder) else iter(())
+        return tuple(sorted(p for p in found if p.suffix == suffix and p.name[0] != "."))
 
 
 def sequence_paths(root: Path, names: Iterable[str], resolution: str = RESOLUTION) -> list[Path]:
@@ -184,8 +209,8 @@ def read_labels(path: Path, like: Like | None = None) -> Labels:
         like: as in `read_frame`.
 
     Raises:
-        UserError: the file is missing, truncated or damaged, not a PNG, of another size, or not
-            palette, grey or 1-bit.
+        UserError: the file is missing, truncated or damaged, not a PNG, of another size, not
+            palette, grey or 1-bit, or 2- or 4-bit grey, whose values may be labels or shades.
     """
     image = _load(path, like)
     if image.format != "PNG":  # a JPEG has other values along every edge
@@ -194,7 +219,18 @@ def read_labels(path: Path, like: Like | None = None) -> Labels:
         raise UserError(
             f"{path}: mask of mode {image.mode}; allowed: palette, grey or 1-bit PNG; convert it"
         )
+    if image.mode == "L" and (depth := _depth_of(path)) < 8:  # Pillow scales its values to shades
+        raise UserError(
+            f"{path}: {depth}-bit grey mask, whose values may be labels or shades; "
+            "allowed: palette or 8-bit grey PNG; convert it"
+        )
     return np.asarray(image).astype(np.uint8)
+
+
+def _depth_of(png: Path) -> int:
+    """The bit depth in a PNG's header."""
+    with png.open("rb") as file:
+        return file.read(25)[24]
 
 
 def read_annotation(path: Path, benchmark: Benchmark, like: Like | None = None) -> Labels:
@@ -357,9 +393,49 @@ def _require_whole(path: Path, image: Image.Image, file: BinaryIO) -> None:
         if b"\xff\xd9" not in file.read():
             raise ValueError("truncated: end marker missing")
         return
-    depths = [content[8] for kind, content in _chunks(file) if kind == b"IHDR"]
-    if depths == [16]:  # Pillow would clip the values
+    _require_rows(_chunks(file), path)
+
+
+def _require_rows(chunks: Iterator[tuple[bytes, bytes]], path: Path) -> None:
+    """Check that a PNG has all its rows: Pillow fills missing ones with zeros.
+
+    Raises:
+        UserError: it has more than 8 bits per channel.
+        ValueError: rows are missing, or as `_chunks`.
+    """
+    _, header = next(chunks)
+    if header[8] == 16:  # Pillow would clip the values
         raise UserError(f"{path}: more than 8 bits per channel; allowed: 8; convert it")
+    lacking, unpacker = _unpacked_bytes(header), zlib.decompressobj()
+    for kind, content in chunks:
+        packed = content if kind == b"IDAT" else b""
+        while lacking > 0 and (raw := unpacker.decompress(packed, _BLOCK)):
+            lacking -= len(raw)
+            packed = unpacker.unconsumed_tail
+    if lacking > 0:
+        raise ValueError("truncated: rows are missing")
+
+
+_BLOCK = 2**16
+"""Bytes decompressed at a time."""
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""Channels of each PNG colour type."""
+_INTERLACED = (
+    *((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4)),
+    *((2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)),
+)
+"""The seven passes of Adam7: first row, first column, row step, column step."""
+
+
+def _unpacked_bytes(header: bytes) -> int:
+    """Size in bytes of the decompressed pixels of a PNG with this IHDR, filter bytes included."""
+    width, height, depth, colour, _, _, laced = struct.unpack(">IIBBBBB", header)
+    total = 0
+    for top, left, down, along in _INTERLACED if laced else ((0, 0, 1, 1),):
+        rows, columns = -(-(height - top) // down), -(-(width - left) // along)
+        if rows > 0 and columns > 0:
+            total += rows * (1 + -(-columns * depth * _CHANNELS[colour] // 8))
+    return total
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:

@@ -1,11 +1,15 @@
 """Training samples as a picture: a row per sample, from its reference to its last target."""
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, PngImagePlugin
 from torch import Tensor
 
 from rgmp.data.sample import IGNORE, Sample
+from rgmp.errors import UserError
+from rgmp.runtime.files import reading
 
 _WIDTH = 256  # of a tile, pixels
 _HEADING = 16
@@ -31,6 +35,28 @@ def paint(samples: list[Sample]) -> Image.Image:
     for i, name in enumerate(["reference", "target 1: guidance", *targets]):
         write.text((i * _WIDTH + 4, 2), name, fill="black")
     return headed
+
+
+_SOFTWARE = "rgmp preview"
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """Write a picture as a PNG that says what made it."""
+    said = PngImagePlugin.PngInfo()
+    said.add_text("Software", _SOFTWARE)
+    picture.save(path, format="PNG", pnginfo=said)
+
+
+def require_ours(path: Path) -> None:
+    """Check that a file is a picture that `save` wrote.
+
+    Raises:
+        UserError: it is not, or cannot be read.
+    """
+    with reading(path, "name a readable file"), path.open("rb") as file:
+        head = file.read(200)
+    if not head.startswith(b"\x89PNG") or f"Software\0{_SOFTWARE}".encode() not in head:
+        raise UserError(f"{path}: not an rgmp preview picture")
 
 
 def _row(sample: Sample) -> list[npt.NDArray[np.uint8]]:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from rgmp.errors import UserError
 from rgmp.evaluation.measures import Score
+from rgmp.runtime.files import reading
 from rgmp.runtime.tidy import not_a_table, read_table, write_table
 
 DTYPES = {
@@ -31,6 +33,17 @@ def table_of(rows: Iterable[Score]) -> pd.DataFrame:
 def write_scores(path: Path, scores: pd.DataFrame) -> None:
     """Write a score table as CSV, every digit kept, whole or not at all."""
     write_table(path, scores[[*DTYPES]])
+
+
+def require_scores(path: Path) -> None:
+    """Check that a file has the header of a score table.
+
+    Raises:
+        UserError: it does not, or cannot be read.
+    """
+    with reading(path, "name a readable file"), path.open("rb") as file:
+        if file.readline(1000).rstrip(b"\r\n") != ",".join(DTYPES).encode():
+            raise UserError(f"{path}: not a score table")
 
 
 def read_scores(path: Path) -> pd.DataFrame:

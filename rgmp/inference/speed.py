@@ -84,8 +84,8 @@ def measure(
         and 95th percentile of seconds over frames and repeats; the same of `end_to_end`; seconds of
         frame 0; `authors_fps` of whole clips; operations per frame; operations per second of a
         matrix product; the fraction of it that the network reaches; peak memory in bytes, of the
-        GPU or else of the process; the share of the machine's cores used by others during the
-        measurement.
+        GPU or else of the process; the shares of the machine's cores used during the measurement
+        by others, and by the processes that launched this one. Use of a GPU by others is not seen.
     """
     device = propagator.device
     if device.type == "cuda":
@@ -96,13 +96,14 @@ def measure(
         _warm_up(propagator, clip)
         timed.append(_time(propagator, clip, benchmark, repeats))
         progress.at(len(timed))
-    others, peak = watch.others_share(), _peak(device)  # before the matrix products
+    taken = {"others_share": watch.others_share(), "launchers_share": watch.launchers_share()}
+    peak = _peak(device)  # before the matrix products
     limit = matrix_products(device, precision)
     summary = summarise(timed) | {
         "matmul_flops_per_second": limit,
         "fraction_of_limit": float(np.median(_rates(timed))) / limit,
         "peak_memory_bytes": peak,
-        "others_share": others,
+        **taken,
     }
     return {"clips": timed, "summary": summary}
 

@@ -143,7 +143,7 @@ def _read_ours(path: Path) -> tuple[dict[str, str], dict[str, Tensor]] | None:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, RuntimeError):  # RuntimeError: an impossible shape
         return None
     try:
         described = json.loads(metadata[_METADATA])
@@ -159,7 +159,7 @@ def _read_ours(path: Path) -> tuple[dict[str, str], dict[str, Tensor]] | None:
 
 def _settings(text: str, path: Path) -> Network:
     try:
-        return Network.model_validate_json(text)
+        return Network.model_validate_json(text, strict=True)
     except ValidationError as error:
         raise UserError(
             f"{path}: its network settings do not fit this version; train again"

@@ -22,7 +22,6 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from rgmp.config.load import require_shape
-from rgmp.errors import UserError
 from rgmp.provenance.code import Code, package_versions, running_code
 from rgmp.provenance.machine import (
     MachineInfo,
@@ -32,6 +31,7 @@ from rgmp.provenance.machine import (
     this_machine,
 )
 from rgmp.runtime.files import (
+    Kind,
     files_below,
     read_json,
     require_target,
@@ -147,14 +147,7 @@ def require_place(path: Path) -> None:
     Raises:
         UserError: it cannot, or another file exists there.
     """
-    require_target(path)
-    if path.exists() and path.stat().st_size:
-        try:
-            read(path)
-        except UserError as error:
-            raise UserError(
-                f"{path}: already exists and is not a record; name another file, or remove it"
-            ) from error
+    require_target(path, Kind("record", read))
 
 
 def read_all(folder: Path) -> list[Record]:

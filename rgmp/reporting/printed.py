@@ -210,9 +210,9 @@ def _marks(results: Results, rows: pd.DataFrame) -> list[str]:
         marks.append(f"† Mixed provenance: {sentences}; the report names them.")
     if "busy" in rows and rows["busy"].any():
         marks.append(
-            f"‡ Timed on a busy machine: other processes used more than {cores.BUSY:.0%} of its "
-            "cores meanwhile (the share is in speed.csv); such a speed says nothing about the "
-            "method."
+            f"‡ Timed on a busy machine: processes other than the job and its ancestors, such as "
+            f"Snakemake, used more than {cores.BUSY:.0%} of its cores during the measurement (the "
+            "share is in speed.csv); such a speed does not measure the method."
         )
     return marks
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from rgmp.runtime.markup import markdown
+from rgmp.runtime.markup import markdown, markdown_paragraph
 
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "\N{EN DASH}"
@@ -98,7 +98,7 @@ def as_markdown(table: Table) -> str:
         parts.append(escaped.to_markdown(index=False, disable_numparse=True, colalign=align))
     if table.cells.empty:
         parts.append(NOTHING)
-    return "\n\n".join([*parts, *map(_paragraph, table.notes)]) + "\n"
+    return "\n\n".join([*parts, *map(markdown_paragraph, table.notes)]) + "\n"
 
 
 def as_latex(table: Table) -> str:
@@ -185,8 +185,3 @@ _BEYOND_ASCII = (
     r"% has letters beyond ASCII: pdflatex knows those of western languages, some of them with "
     r"\usepackage[T1]{fontenc}; others need xelatex or lualatex and a font that has them"
 )
-
-
-def _paragraph(text: str) -> str:
-    """Text that begins a line of Markdown, where it must not be a heading, a list or a rule."""
-    return re.sub(r"^(?:(?=[-+#=])|(\d+)(?=[.)](?:\s|$)))", r"\1\\", markdown(text))

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from rgmp.errors import UserError
 from rgmp.runtime.distributed import ALONE, Team
+from rgmp.runtime.locks import acquire
 
 _held: list[FileLock] = []  # until the process ends
 
@@ -63,7 +64,7 @@ def _take_gpus(count: int, places: int, team: Team) -> int:
     """
     gate = FileLock(_lock_path("gate"))
     if team.size > 1 and team.leads:
-        gate.acquire()
+        acquire(gate)
     with team.leader_first():
         index = _take_gpu(count, places)
     team.any(False)  # wait until every process has its slot
@@ -82,9 +83,9 @@ def _take_gpu(count: int, places: int) -> int:
     while True:
         for place, index in itertools.product(range(places), range(count)):
             uuid = torch.cuda.get_device_properties(index).uuid
-            lock = FileLock(_lock_path(f"gpu-{uuid}-{place}"), timeout=0)
+            lock = FileLock(_lock_path(f"gpu-{uuid}-{place}"))
             try:
-                lock.acquire()
+                acquire(lock, timeout=0)
             except Timeout:
                 continue
             _held.append(lock)

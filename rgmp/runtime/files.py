@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rgmp.errors import UserError
 
@@ -148,15 +148,31 @@ def _require_replaceable(path: Path) -> None:
         raise UserError(f"{path}: is {kind}; name a new file, or an existing one to replace")
 
 
-def require_target(path: Path, read: Iterable[Path] = ()) -> None:
+class Kind(NamedTuple):
+    """A kind of file that this package writes.
+
+    Attributes:
+        name: in an error message.
+        read: reads such a file, or raises a `UserError` if it is of another kind.
+    """
+
+    name: str
+    read: Callable[[Path], object]
+
+
+def require_target(path: Path, kind: Kind, read: Iterable[Path] = ()) -> None:
     """Check before any work that a file can be written to `path`; nothing is left there.
+
+    An existing file is replaced only if it is empty or of the same kind.
 
     Args:
         path: of the file, which may exist.
+        kind: of the file to write.
         read: inputs that must not be replaced; consulted only if the file exists.
 
     Raises:
-        UserError: it cannot, or `path` is one of the inputs, under whatever name.
+        UserError: it cannot, `path` is one of the inputs, under whatever name, or the existing file
+            is of another kind.
     """
     _require_replaceable(path)
     require_writable(path.parent)
@@ -164,10 +180,25 @@ def require_target(path: Path, read: Iterable[Path] = ()) -> None:
         return
     own = path.stat()
     for other in read:
-        if other.exists() and os.path.samestat(own, other.stat()):
+        if _is_same(own, other):
             raise UserError(
                 f"{path}: is the same file as the input {other}; name another file to write"
             )
+    if own.st_size:
+        try:
+            kind.read(path)
+        except UserError as error:
+            raise UserError(
+                f"{path}: already exists and is not a {kind.name}; name another file, or remove it"
+            ) from error
+
+
+def _is_same(own: os.stat_result, other: Path) -> bool:
+    """Whether `other` is the file with that status; false if it cannot be looked up."""
+    try:
+        return os.path.samestat(own, other.stat())
+    except OSError:
+        return False
 
 
 def _sync(path: Path) -> None:
@@ -237,12 +268,17 @@ def read_json(path: Path) -> Any:
 
 
 def files_below(folder: Path, pattern: str = "*") -> list[Path]:
-    """Files below a folder, sorted, except those being written (`atomic_path`)."""
-    return sorted(
-        path
-        for path in folder.rglob(pattern)
-        if path.is_file() and not any(x.startswith(".") for x in path.relative_to(folder).parts)
-    )
+    """Files below a folder, sorted, except those being written (`atomic_path`).
+
+    Raises:
+        UserError: a file or folder cannot be looked up.
+    """
+    with reading(folder, "name a readable folder"):
+        return sorted(
+            path
+            for path in folder.rglob(pattern)
+            if path.is_file() and not any(x.startswith(".") for x in path.relative_to(folder).parts)
+        )
 
 
 def digest_of(value: Any) -> str:
@@ -264,6 +300,20 @@ def digest_of_all(
     return digest_of(sorted(["/".join(path.parts[-names:]), digest(path)] for path in paths))
 
 
+def _remembered(path: Path) -> dict[str, list[Any]]:
+    """The entries of a cache of `Digests`; invalid ones are ignored."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    entries = known.items() if isinstance(known, dict) else ()
+    return {
+        key: value
+        for key, value in entries
+        if isinstance(value, list) and value and isinstance(value[-1], str)
+    }
+
+
 class Digests:
     """Digests of files' bytes, cached while their sizes and times stay the same.
 
@@ -273,10 +323,7 @@ class Digests:
     def __init__(self, path: Path) -> None:
         """Load the cache at `path`, if it exists and is intact."""
         self._path = path
-        try:
-            self._known: dict[str, list[Any]] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            self._known = {}
+        self._known = _remembered(path)
         self._used: dict[str, list[Any]] = {}
 
     def of(self, path: Path) -> str:

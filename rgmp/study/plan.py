@@ -6,13 +6,15 @@ the preceding training run and the seed. Variants that train identically share o
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from rgmp.config.base import Benchmark, Closed, Line, Stage
 from rgmp.config.load import validated
 from rgmp.config.method import Compute, Finetune, Inference, Network, Pretrain
 from rgmp.config.study import Evaluation, External, Machine, Speed, Variant
+from rgmp.data.job import CheckJob
 from rgmp.data.roots import DataRoots
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
@@ -79,7 +81,10 @@ class DataPaths(DataRoots):
 
 
 class Plan(Closed):
-    """A resolved study, stored as `plan.json`: everything the workflow and the report need."""
+    """A resolved study, stored as `plan.json`: everything the workflow and the report need.
+
+    Values derived from its fields are computed once, on first access.
+    """
 
     study: str
     title: Line
@@ -99,12 +104,19 @@ class Plan(Closed):
     external: tuple[PlannedExternal, ...]
     trainings: tuple[Training, ...]
 
-    @property
+    def __copy__(self) -> Self:
+        """A copy without the derived values: an update of its fields may change them."""
+        copied = super().__copy__()
+        for derived in vars(copied).keys() - type(self).model_fields.keys():
+            del vars(copied)[derived]
+        return copied
+
+    @cached_property
     def digest(self) -> str:
         """A digest of the whole plan."""
         return digest_of(self.model_dump(mode="json"))
 
-    @property
+    @cached_property
     def checks(self) -> dict[str, str]:
         """The parts of the data, by the name of their check, which includes the part's digest.
 
@@ -121,7 +133,7 @@ class Plan(Closed):
         name = next(name for name, checked in self.checks.items() if checked == part)
         return layout.check(name)
 
-    @property
+    @cached_property
     def inferences(self) -> dict[str, tuple[Benchmark, PlannedVariant, Run]]:
         """The inference jobs by name, such as `davis2017/full/seed0`."""
         return {
@@ -131,7 +143,7 @@ class Plan(Closed):
             for run in variant.runs
         }
 
-    @property
+    @cached_property
     def timings(self) -> dict[str, tuple[Benchmark, PlannedVariant]]:
         """The timing jobs by name, such as `davis2017/full`."""
         return {
@@ -140,7 +152,7 @@ class Plan(Closed):
             for variant in self.variants
         }
 
-    @property
+    @cached_property
     def adoptions(self) -> dict[str, tuple[Benchmark, PlannedExternal]]:
         """The external methods by name, such as `davis2017/osvos/external`."""
         return {
@@ -150,7 +162,7 @@ class Plan(Closed):
             if benchmark in external.digests
         }
 
-    @property
+    @cached_property
     def scores(self) -> dict[str, tuple[Benchmark, str]]:
         """The benchmark and method of every table of scores, by its path below the study folder."""
         named = {name: (benchmark, v.name) for name, (benchmark, v, _) in self.inferences.items()}
@@ -159,11 +171,53 @@ class Plan(Closed):
 
     def variant(self, name: str) -> PlannedVariant:
         """The variant of that name."""
-        return next(v for v in self.variants if v.name == name)
+        return self._variants[name]
 
     def training(self, identity: str) -> Training:
         """The training run of that identity."""
-        return next(t for t in self.trainings if t.identity == identity)
+        return self._trainings[identity]
+
+    def training_of(self, name: str, folder: Path) -> Training:
+        """The training run of that name, such as `pretrain/full-seed0-1a2b3c4d5e6f`.
+
+        Raises:
+            UserError: the plan has none of that name.
+        """
+        return _named("training run", name, self._trainings_by_name, folder)
+
+    @cached_property
+    def _variants(self) -> dict[str, PlannedVariant]:
+        return {variant.name: variant for variant in self.variants}
+
+    @cached_property
+    def _trainings(self) -> dict[str, Training]:
+        return {training.identity: training for training in self.trainings}
+
+    @cached_property
+    def _trainings_by_name(self) -> dict[str, Training]:
+        return {f"{t.stage}/{t.slug}-{t.identity}": t for t in self.trainings}
+
+    def check(self, part: str, folder: Path) -> CheckJob:
+        """What the check of a part of the data needs, such as `davis2017/val` or `stills`.
+
+        Raises:
+            UserError: the plan has none of that name.
+        """
+        _named("part of the data", part, self.data.digests, folder)
+        record = folder / self.check_of(part)
+        match part:
+            case "stills":
+                return CheckJob(stills=self.data.stills, record=record)
+            case "weights":
+                return CheckJob(weights=self.initial_weights, record=record)
+            case "networks":
+                return CheckJob(networks=self.networks, record=record)
+        videos = {
+            "davis": self.data.davis,
+            "resolution": self.data.resolution,
+            **dict(zip(("benchmark", "split"), part.split("/", 1), strict=True)),
+        }
+        return CheckJob(videos=(Videos.model_validate(videos),), record=record)
 
     def job(self, training: Training, folder: Path) -> TrainingJob:
         """The job of a training run of this plan, with files below the study folder."""

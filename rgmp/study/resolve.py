@@ -31,6 +31,7 @@ from rgmp.study.plan import (
     Training,
     load_plan,
 )
+from rgmp.training.version import version_of
 
 
 def resolve(
@@ -196,7 +197,9 @@ def _identity(
     initial = digests.of(start) if start and parent is None else None
     architecture = {k: v for k, v in settings["network"].items() if k != "initial_weights"}
     resolved = {**settings, "network": architecture}
-    return digest_of([resolved, initial, data, parent, seed])[:12]
+    version = version_of(network)
+    beyond = [version] if version > 1 else []  # identities from before versions stay valid
+    return digest_of([resolved, initial, data, parent, seed, *beyond])[:12]
 
 
 def _find_data(study: Study, methods: list[Method], folder: Path, digests: Digests) -> DataPaths:

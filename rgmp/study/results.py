@@ -264,7 +264,7 @@ def speed_of(results: Results) -> dict[tuple[Benchmark, str], dict[str, Any]]:
         (benchmark, variant.name): results.folder / layout.speed(name)
         for name, (benchmark, variant) in results.plan.timings.items()
     }
-    return {key: _read_speed(path) for key, path in timed.items() if path.is_file()}
+    return {key: read_speed(path) for key, path in timed.items() if path.is_file()}
 
 
 class _Clip(TypedDict):
@@ -287,9 +287,10 @@ class _SpeedFile(TypedDict):
 
 _SPEED = TypeAdapter(_SpeedFile)
 _CURVE = TypeAdapter(list[dict[str, float]])
+_REQUIRED = {"step", "seconds", "loss", "J"}
 
 
-def _read_speed(path: Path) -> dict[str, Any]:
+def read_speed(path: Path) -> dict[str, Any]:
     """Read a speed file.
 
     Raises:
@@ -326,16 +327,25 @@ def seconds_of(record: Record) -> float:
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """Read a training curve: one JSON object per line; empty where there is no file."""
+    """Read a training curve: one JSON object per line; empty if there is no file.
+
+    Raises:
+        UserError: it is not a curve, or a point lacks its step, seconds, loss or J.
+    """
     if not path.is_file():
         return []
     try:
-        lines = read_text(
-            path, "remove it: only the figure of the training curves needs it"
-        ).splitlines()
-        return _CURVE.validate_python([json.loads(line) for line in lines])
-    except ValueError as error:  # ValidationError is one, and UnicodeDecodeError
-        raise UserError(f"{path}: not a training curve; remove the file") from error
+        lines = read_text(path, "remove it, it is drawn from alone").splitlines()
+        curve = _CURVE.validate_python([json.loads(line) for line in lines], strict=True)
+        for number, point in enumerate(curve, 1):
+            if lacking := sorted(_REQUIRED - point.keys()):
+                raise ValueError(f"line {number} has no {lacking[0]}")
+            if not point["step"].is_integer():
+                raise ValueError(f"the step of line {number} is {point['step']}")
+    except (ValueError, RecursionError) as error:  # ValidationError is a ValueError
+        why = f" ({error})" if type(error) is ValueError else ""
+        raise UserError(f"{path}: not a training curve{why}; remove the file") from error
+    return curve
 
 
 def commit_of(record: Record) -> str:

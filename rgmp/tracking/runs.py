@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from rgmp.provenance.machine import device_of
 from rgmp.provenance.record import Record, read_all
 from rgmp.runtime.files import digest_of, digest_of_file, files_below
-from rgmp.runtime.markup import markdown
+from rgmp.runtime.markup import markdown_paragraph
 from rgmp.study import layout
 from rgmp.study.plan import Plan, PlannedVariant, Run, Training
 from rgmp.study.results import read_metrics
@@ -82,6 +82,22 @@ class Mirror:
         ]
         points = [json.dumps(point) for point in self.curve]
         return digest_of([self.params, self.metrics, self.data, points, contents, self.record])
+
+
+class Mirrored(NamedTuple):
+    """A study's runs in a store.
+
+    Attributes:
+        experiment: its id.
+        ids: name of a mirror -> id of its run.
+        written: how many of them had to be.
+        whole: whether every variant and seed of the study is trained and scored.
+    """
+
+    experiment: str
+    ids: dict[str, str]
+    written: int
+    whole: bool
 
 
 def read_mirrors(plan: Plan, folder: Path) -> list[Mirror]:
@@ -164,7 +180,7 @@ def _of_run(
             **{f"training.{training.stage}": training.folder for training in trainings},
             **_common_tags(records),
         },
-        note=markdown(variant.claim),
+        note=markdown_paragraph(variant.claim),
         links={training.stage: training.folder for training in trainings},
         data=sorted(read),
         params={"variant": variant.name, "seed": str(run.seed)}

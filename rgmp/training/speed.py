@@ -8,6 +8,7 @@ from rgmp.data.loader import Samples
 from rgmp.errors import UserError
 from rgmp.model.network import RGMP
 from rgmp.provenance.machine import peak_gpu_memory, peak_memory
+from rgmp.runtime import cores
 from rgmp.runtime.distributed import ALONE
 from rgmp.training.job import TrainingJob
 from rgmp.training.update import Update
@@ -27,8 +28,9 @@ def measure(job: TrainingJob, device: torch.device, steps: int) -> dict[str, flo
 
     Returns:
         samples_per_second, seconds per step, `waiting`: the share of time spent waiting for data,
-        frames per clip, and peak memory in bytes: of the GPU, or of this process without its
-        workers.
+        frames per clip, peak memory in bytes: of the GPU, or of this process without its workers;
+        and the share of the machine's cores used by others meanwhile (their use of a GPU is not
+        seen).
 
     Raises:
         UserError: the data cannot be used, or the training run has too few steps.
@@ -44,7 +46,7 @@ def measure(job: TrainingJob, device: torch.device, steps: int) -> dict[str, flo
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     update = Update(network, job, ALONE)
     first = max(settings.steps - steps - _WARM_UP_STEPS, 0)
-    timed, waits, frames, begun = 0, 0.0, 0, 0.0
+    timed, waits, frames, begun, watch = 0, 0.0, 0, 0.0, cores.Watch()
     for step, parts, waited in samples.batches(first, device, job.machine.workers, update.parts):
         if step - first >= _WARM_UP_STEPS:
             timed, waits = timed + 1, waits + waited
@@ -52,9 +54,9 @@ def measure(job: TrainingJob, device: torch.device, steps: int) -> dict[str, flo
         frames = parts[0].frames.shape[1]
         if step - first + 1 == _WARM_UP_STEPS:
             _synchronise(device)
-            begun = time.perf_counter()
+            begun, watch = time.perf_counter(), cores.Watch()
     _synchronise(device)
-    took = time.perf_counter() - begun
+    took, others = time.perf_counter() - begun, watch.others_share()
     return {
         "steps": timed,
         "frames": frames,
@@ -62,6 +64,7 @@ def measure(job: TrainingJob, device: torch.device, steps: int) -> dict[str, flo
         "seconds_per_step": took / timed,
         "waiting": waits / took,
         "peak_memory_bytes": peak_gpu_memory() or peak_memory(),
+        "others_share": others,
     }
 
 

@@ -36,6 +36,7 @@ MAKES: dict[str, tuple[str, ...]] = {
     "track": ("results/.mlflow*", "results/mlflow*", "results/toy/mlflow.json"),
 }
 PLANNED_JOBS = {
+    "check": "davis2017/val",
     "infer": "davis2017/full/seed0",
     "speed": "davis2017/full",
     "score": "davis2017/full/seed0",
@@ -289,6 +290,11 @@ def _inputs() -> dict[str, tuple[str, ...]]:
             "weights.safetensors",
         ),
         "infer --record is its masks": (*INFER, "--masks", "out", "--record", "out"),
+        "score --out is a network": (*score, "--masks", "masks", "--out", "weights.safetensors"),
+        "score --out is a study": (*score, "--masks", "masks", "--out", "tiny.yaml"),
+        "speed --out is a study": ("speed", *INFER[1:], "--out", "tiny.yaml"),
+        "preview --out is a variant": (*PREVIEW[:-1], "ablations/full.yaml"),
+        "preview --out is someone's picture": (*PREVIEW[:-1], "masks/val_a/00001.png"),
         "preview --out is its study": (*PREVIEW[:-1], "tiny.yaml"),
         "preview --out is a still": (*PREVIEW[:-1], "stills/images/0.jpg"),
     }

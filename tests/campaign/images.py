@@ -57,10 +57,9 @@ def image_cases(rng: random.Random) -> Iterator[Case]:
     for name, content in _bombs():
         for place in PLACES if name.startswith("PNG") else ("frame", "still"):
             yield _case(name, place, content, Expected.REFUSED)
-    for mode in ("RGB", "RGBA", "LA", "I;16", "PA"):
-        content = partial(_in_mode, mode)
+    for name, content in _other_masks():
         for place in MASKS:
-            yield _case(f"mask in {mode}", place, content, Expected.REFUSED)
+            yield _case(name, place, content, Expected.REFUSED)
     for name, place, content, expected in _good():
         yield _case(name, place, content, expected)
 
@@ -166,6 +165,8 @@ def _wrong_chunks() -> Iterator[tuple[str, Content]]:
     pixels = zlib.decompress(b"".join(c for kind, c in chunks if kind == b"IDAT"))
     for name, packed in (
         ("pixels that are cut", zlib.compress(pixels[: len(pixels) // 2])),
+        ("no rows but the first", zlib.compress(pixels[: len(pixels) // SIZE[1]])),
+        ("no last row", zlib.compress(pixels[: -len(pixels) // SIZE[1]])),
         ("pixels with another checksum", zlib.compress(pixels)[:-4] + b"\0\0\0\0"),
         ("pixels that are no zlib", b"not compressed at all"),
         ("no pixels", None),
@@ -201,6 +202,14 @@ def _jpeg_bomb() -> bytes:
     return _encoded(Image.new("L", (BOMB, BOMB)), "JPEG")
 
 
+def _other_masks() -> Iterator[tuple[str, Content]]:
+    """Pictures rather than masks."""
+    for mode in ("RGB", "RGBA", "LA", "I;16", "PA"):
+        yield f"mask in {mode}", partial(_in_mode, mode)
+    for bits in (2, 4):
+        yield f"grey of {bits} bits", partial(_grey_of, bits)
+
+
 def _in_mode(mode: str) -> bytes:
     values = _values()
     if mode == "I;16":
@@ -208,6 +217,14 @@ def _in_mode(mode: str) -> bytes:
     if mode == "PA":
         return _encoded(_indexed(values // 255).convert("RGBA"), "PNG")
     return _encoded(Image.fromarray(values).convert(mode), "PNG")
+
+
+def _grey_of(bits: int) -> bytes:
+    """A palette's mask, whose header says that its indices are shades of grey."""
+    chunks = chunks_of(_encoded(_indexed(_values() // 255), "PNG", bits=bits))
+    (_, header), *others = chunks
+    grey = header[:9] + b"\0" + header[10:]
+    return joined([(b"IHDR", grey), *(c for c in others if c[0] != b"PLTE")])
 
 
 def _good() -> Iterator[tuple[str, str, Content, Expected]]:

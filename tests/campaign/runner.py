@@ -26,10 +26,10 @@ from rgmp.evaluation import scoring
 from rgmp.inference import speed
 from rgmp.reporting import report, tables
 from rgmp.reporting.figures import write as figures
-from rgmp.tracking import store
+from rgmp.tracking import track
 from rgmp.training import train
 
-LOADED = (figures, preview, report, scoring, speed, pairs, tables, store, train)
+LOADED = (figures, preview, report, scoring, speed, pairs, tables, track, train)
 """Imported here, once, for every case."""
 NOBODY = 65534
 COMMAND = """#!{}

@@ -107,12 +107,26 @@ def _damages(pattern: str) -> dict[str, Change]:
         "that is a FIFO": put_fifo,
         "that is a looping link": lambda p: put_link(p, p.name),
     }
-    if not pattern.endswith(".jsonl"):
+    if pattern.endswith(".jsonl"):
+        found["of empty points"] = lambda p: p.write_text("{}\n{}\n")
+        for key in ("step", "loss", "J", "seconds"):
+            found[f"without {key}"] = partial(_edit_points, key, MISSING)
+            found[f"whose {key} is a text"] = partial(_edit_points, key, "1")
+    else:
         found["of no bytes"] = lambda p: p.write_bytes(b"")
     if pattern.endswith(".json"):
         found["that is deep"] = lambda p: p.write_text("[" * 100_000)
         found["with a large number"] = lambda p: p.write_text("9" * 10_000)
     return found
+
+
+def _edit_points(key: str, value: Any, path: Path) -> None:
+    points = [json.loads(line) for line in path.read_text().splitlines()]
+    for point in points:
+        point[key] = value
+        if value is MISSING:
+            del point[key]
+    path.write_text("".join(json.dumps(point) + "\n" for point in points))
 
 
 def _types(pattern: str) -> Iterator[Case]:
@@ -124,8 +138,8 @@ def _types(pattern: str) -> Iterator[Case]:
         change = _in(pattern, partial(_dump, value))
         yield _case(f"{command}: {name} that is {what}", command, Expected.REFUSED, change)
     for key in KEYS.get(name, KEYS["record"]).split():
-        for what, value in {"missing": MISSING, "a number": 7}.items():
-            if (key, what) == ("wall_seconds", "a number"):
+        for what, value in {"missing": MISSING, "a number": 7, "a text": "1"}.items():
+            if (key, what) in {("wall_seconds", "a number"), ("study", "a text")}:  # allowed
                 continue
             command = READ_BY[name][0]
             change = _in(pattern, partial(_set, key, value))

@@ -1,7 +1,9 @@
 """DAVIS trees and stills in which files, lists and labels do not agree."""
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from PIL import Image
 
 from campaign.case import Case, Expected
 from campaign.paths import INFER, SCORE
-from campaign.workspace import PLANNED, put_folder, put_link, remove, remove_all, replace
+from campaign.workspace import PLANNED, put_fifo, put_folder, put_link, remove, remove_all, replace
 from rgmp.data.davis import PALETTE
 
 Change = Callable[[Path], object]
@@ -34,6 +36,7 @@ def tree_cases() -> Iterator[Case]:
     for name, text in _bad_lists().items():
         for command in EVERY:
             yield _case(name, command, Expected.REFUSED, _writing(LIST, text), "val.txt")
+    yield from _unreadable()
     for name, text in _lists_of_others().items():
         for command in EVERY:
             yield _case(name, command, Expected.REFUSED, _writing(LIST, text))
@@ -75,6 +78,35 @@ def _bad_lists() -> dict[str, bytes]:
         "empty list": b"",
         "list of blanks": b" \n\n\t\n",
     }
+
+
+def _lists_that_are_no_files() -> dict[str, Change]:
+    return {
+        "list that is a FIFO": put_fifo,
+        "list that is a folder": put_folder,
+        "list that is a device": lambda path: put_link(path, "/dev/zero"),
+        "list that is a broken link to absent": lambda path: put_link(path, "absent"),
+    }
+
+
+def _unreadable() -> Iterator[Case]:
+    """Lists that are no files, and folders that their reader may see and not open."""
+    for command in EVERY:
+        for name, put in _lists_that_are_no_files().items():
+            what = name.removeprefix("list that is ").removeprefix("a ")
+            yield _case(name, command, Expected.REFUSED, partial(_put_list, put), what)
+        for name, folder in (("frames", FRAMES), ("truth", TRUTH)):
+            lock = partial(_lock, folder)
+            case = _case(f"locked {name}", command, Expected.REFUSED, lock, "cannot be read")
+            yield dataclasses.replace(case, as_nobody=True)
+
+
+def _put_list(put: Change, work: Path) -> None:
+    put(work / LIST)
+
+
+def _lock(folder: str, work: Path) -> None:
+    (work / folder).chmod(0)
 
 
 def _lists_of_others() -> dict[str, bytes]:

@@ -19,9 +19,11 @@ from support.tiny_study import FRAMES, HEIGHT, STUDY, WIDTH, write_tree
 
 import rgmp
 from rgmp.cli import main as cli
-from rgmp.data import davis
+from rgmp.data import davis, preview
 from rgmp.provenance.record import Record, read_all
 from rgmp.runtime import files
+from rgmp.study.plan import load_plan
+from rgmp.study.results import read_speed
 
 ABLATIONS = Path(__file__).parents[2] / "ablations"
 COMMANDS = (
@@ -100,42 +102,31 @@ def test_help_names_every_command_and_version_is_the_packages(
     assert capsys.readouterr().out == f"rgmp {rgmp.__version__}\n"
 
 
-def test_command_line_waits_for_no_heavy_package() -> None:
-    heavy = {"torch", "pandas", "mlflow", "matplotlib"}
-    look = f"import sys, rgmp.cli.main; print(*{heavy} & {{*sys.modules}})"
-    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
-
-
-_WITHOUT = """
-import sys
-
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"torch", "torchvision", "pandas", "matplotlib", "mlflow"}:
-            raise ModuleNotFoundError(name)
-
-sys.meta_path.insert(0, Absent())
-from rgmp.cli.main import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
-    "arguments",
+    "command",
     [
         ["plan", "study.yaml"],
-        ["check", "davis", "--split", "davis2016/val"],
-        ["mini", "toy", "--seed", "1"],
+        ["check", "davis"],
+        ["check", "results/tiny", "davis2017/val"],
+        ["train", "results/tiny", "pretrain/none"],
+        ["infer", "results/tiny", "davis2017/none/seed3"],
+        SCORE,
+        ["tables", "results/tiny"],
+        ["report", "results/tiny"],
     ],
+    ids=lambda command: " ".join(command[:2]),
 )
-def test_jobs_without_networks_and_tables_wait_for_neither(
-    here: Path, arguments: list[str]
-) -> None:
-    """Each job of a workflow is a process; torch takes seconds to import, pandas a third of one."""
-    command = [sys.executable, "-c", _WITHOUT, *arguments]
-    done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def test_a_job_waits_for_no_package_that_it_does_not_need(command: list[str]) -> None:
+    """Also one that ends at a mistake: that is said before anything takes its time."""
+    assert cli.main(["plan", "study.yaml"]) == 0
+    heavy = {"torch", "torchvision", "pandas", "mlflow", "matplotlib", "seaborn"}
+    if command[0] in {"score", "tables", "report"}:  # they make or read tables
+        heavy.remove("pandas")
+    look = f"import sys; from rgmp.cli.main import main; main({command}); "
+    look += f"print('loaded:', *{heavy} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1].split() == ["loaded:"]
 
 
 # ---- mistakes ----
@@ -251,9 +242,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         [*INFER, "--masks", "out", "--weights", "davis"], nothing, "davis: cannot be read (is"
     ),
     "infer: unwritable masks": ([*INFER, "--masks", "file/out"], nothing, "file/out"),
-    "infer: masks among other files": (
-        [*INFER, "--masks", "stills"], nothing, "stills: contains other files"
-    ),
+    "infer: masks among other files": ([*INFER, "--masks", "stills"], nothing, "contains other"),
     "infer: unwritable record": (
         [*INFER, "--masks", "out", "--record", "file/record.json"], nothing, "file"
     ),
@@ -296,6 +285,17 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     ),
     "score: a list of sequences": (
         [*SCORE, "--out", "davis/ImageSets/2017/val.txt"], nothing, "is the same file as the input"
+    ),
+    "score: the network": (
+        [*SCORE, "--out", "tiny.safetensors"],
+        nothing,
+        "tiny.safetensors: already exists and is not a table of scores; name another file",
+    ),
+    "score: someone's scores": (
+        [*SCORE, "--out", "given.csv"], given_scores, "already exists and is not a table of scores"
+    ),
+    "speed: the study": (
+        [*SPEED, "--out", "study.yaml"], nothing, "already exists and is not a speed file; name"
     ),
     "score: the scores": (
         ["score", *VAL, "--scores", "given.csv", "--out", "link"],
@@ -371,11 +371,14 @@ def test_mistake_ends_in_one_line_and_status_2_and_changes_nothing(
         ("study.yaml", "study.yaml: is the same file as the input study.yaml; name another"),
         ("stills/masks/0.png", "is the same file as the input"),
         (FRAME, "is the same file as the input"),
+        ("ablations/full.yaml", "full.yaml: already exists and is not a preview picture"),
+        ("precious.png", "precious.png: already exists and is not a preview picture"),
     ],
 )
 def test_preview_replaces_nothing_that_it_reads(
     here: Path, out: str, named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    shutil.copy("stills/masks/0.png", "precious.png")
     before = everything(here)
     assert cli.main([*PREVIEW, "--out", out]) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -637,7 +640,7 @@ def test_plan_then_train_then_infer(capsys: pytest.CaptureFixture[str]) -> None:
     for folder in folders:
         record = f"results/tiny/records/{folder}.json"
         training = folder.removeprefix("weights/")
-        assert cli.main(["train", "results/tiny", training, "--record", record]) == 0
+        assert cli.main(["train", "results/tiny", training]) == 0
         found = the_record(record)
         assert (found["kind"], found["name"], found["study"]) == ("train", folder, "tiny")
         assert (found["variant"], found["seed"]) == ("full", 3)
@@ -664,6 +667,12 @@ def test_a_studys_jobs_are_driven_by_its_plan(capsys: pytest.CaptureFixture[str]
         "label: a\nclaim: b\noverrides: {weights: tiny.safetensors, stages: []}\n"
     )
     assert cli.main(["plan", "study.yaml"]) == 0
+    plan = load_plan(Path("results/tiny"))
+    for part in ("davis2017/val", "networks"):
+        assert cli.main(["check", "results/tiny", part]) == 0
+        found = the_record(f"results/tiny/{plan.check_of(part)}")
+        assert (found["kind"], found["study"]) == ("check", "tiny")
+        assert found["name"] == plan.check_of(part)[len("records/") : -len(".json")]
     made = {
         ("infer", "davis2017/full/seed3"): ("masks/davis2017/full/seed3", "full", 3),
         ("score", "davis2017/full/seed3"): ("scores/davis2017/full/seed3", "full", 3),
@@ -693,6 +702,67 @@ def test_a_studys_jobs_are_driven_by_its_plan(capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr().err
     assert "davis2017/none: no such timing job in results/tiny/plan.json" in said
     assert "such as davis2016/full" in said
+
+
+@pytest.mark.usefixtures("here")
+def test_a_study_is_checked_as_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["plan", "study.yaml"]) == 0
+    for part, by_hand in {
+        "davis2016/val": ["davis", "--benchmark", "davis2016"],
+        "davis2017/train": ["davis", "--split", "train"],
+        "stills": ["--stills", "stills/images", "stills/masks"],
+    }.items():
+        assert cli.main(["check", "results/tiny", part]) == 0
+        assert cli.main(["check", *by_hand, "--record", "record.json"]) == 0
+        own = the_record("record.json")
+        path = load_plan(Path("results/tiny")).check_of(part)
+        planned = the_record(f"results/tiny/{path}")
+        assert (own["inputs"], own["results"]) == (planned["inputs"], planned["results"])
+    capsys.readouterr()
+    Path(FRAME).unlink()
+    assert cli.main(["check", "results/tiny", "davis2017/val"]) == 2
+    assert "val_b: 00002.jpg is missing" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["results/tiny"], "results/tiny: also name a part of this study's data: davis2016/val, "),
+        (["results/tiny", "val"], "val: no such part of the data in results/tiny/plan.json; name"),
+        (["results/tiny", "stills", "--split", "val"], "leave out --split, or the job"),
+        (["davis", "davis2017/val"], "davis: not a study folder"),
+        ([], "nothing to check: name a DAVIS tree, --stills, --weights or --network"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_check_that_is_not_named_is_a_line(
+    command: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["plan", "study.yaml"]) == 0
+    assert cli.main(["check", *command]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_job_has_no_more_threads_than_it_is_granted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """More than cores would wait for one another; the record says how many there were."""
+    edit_study("study: tiny", "study: tiny\ncompute: {threads: 3}")()
+    monkeypatch.setattr("rgmp.runtime.cores.usable_cores", lambda: 2)
+    cli.main(["plan", "study.yaml"])
+    pretrain, finetune = (t.folder for t in load_plan(Path("results/tiny")).trainings)
+    for folder, options, threads in ((pretrain, [], 2), (finetune, ["--threads", "1"], 1)):
+        capsys.readouterr()
+        assert cli.main(["train", "results/tiny", folder.removeprefix("weights/"), *options]) == 0
+        found = the_record(f"results/tiny/records/{folder}.json")
+        assert found["determinism"]["threads"] == threads
+        assert found["config"]["compute"]["threads"] == 3
+        assert f"compute.threads (=3): limited to {threads} here" in capsys.readouterr().out
+    assert cli.main(["infer", "results/tiny", "davis2017/full/seed3", "--threads", "7"]) == 0
+    found = the_record("results/tiny/records/masks/davis2017/full/seed3.json")
+    assert found["determinism"]["threads"] == 3, "what the study asks for is the most"
 
 
 @pytest.mark.usefixtures("here")
@@ -726,15 +796,13 @@ def test_a_training_is_kept_while_its_record_proves_it(capsys: pytest.CaptureFix
     folder = capsys.readouterr().out.partition("  for ")[0]
     training, weights = folder.removeprefix("weights/"), Path("results/tiny", folder)
     weights, record = weights / "weights.safetensors", f"results/tiny/records/{folder}.json"
-    command = ["train", "results/tiny", training, "--record", record]
+    command = ["train", "results/tiny", training]
     assert cli.main(command) == 0
     made = weights.read_bytes(), Path(record).read_bytes()
     assert "kept" not in capsys.readouterr().out
-    for again in (command, command[:3]):
-        assert cli.main(again) == 0
-        kept = f"{folder}: already trained according to its record; kept\n"
-        assert capsys.readouterr().out == kept
-        assert (weights.read_bytes(), Path(record).read_bytes()) == made
+    assert cli.main(command) == 0
+    assert capsys.readouterr().out == f"{folder}: already trained according to its record; kept\n"
+    assert (weights.read_bytes(), Path(record).read_bytes()) == made
     weights.write_bytes(made[0][:-1] + bytes([made[0][-1] ^ 1]))
     assert cli.main(command) == 0
     assert "kept" not in capsys.readouterr().out
@@ -754,6 +822,7 @@ def test_speed_says_how_busy_the_machine_was(
     limits = ["--limit", "1", "--frames", "3", "--repeats", "5"]
     assert cli.main([*SPEED, "--out", "speed.json", *limits]) == 0
     assert files.read_json(Path("speed.json"))["summary"]["others_share"] == share
+    read_speed(Path("speed.json"))  # so the next measurement may replace it
     assert ("other processes used 37% of the machine's cores" in capsys.readouterr().out) is (
         share > 0.05
     )
@@ -762,7 +831,8 @@ def test_speed_says_how_busy_the_machine_was(
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(("stage", "tiles"), [("pretrain", 3), ("finetune", 4)])
 def test_preview_paints_a_row_a_sample(stage: str, tiles: int) -> None:
-    """Clips have the reference and two targets at the last step."""
+    """Clips have the reference and two targets at the last step; an earlier picture is replaced."""
+    preview.save(Image.new("RGB", (9, 9)), Path("a.png"))
     assert cli.main(["preview", "study.yaml", "--stage", stage, "--out", "a.png", "--samples", "2",
                      "--step", "1"]) == 0  # fmt: skip
     with Image.open("a.png") as picture:
@@ -779,7 +849,10 @@ def test_preview_of_a_training_that_is_none_is_refused(capsys: pytest.CaptureFix
 
 
 @pytest.mark.usefixtures("here")
-def test_train_speed_measures_and_keeps_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_train_speed_measures_and_keeps_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rgmp.runtime.cores.Watch.others_share", lambda _: 0.37)
     study = yaml.safe_load(Path("study.yaml").read_text())
     study["pretrain"]["steps"] = 5
     Path("study.yaml").write_text(yaml.safe_dump(study))
@@ -790,7 +863,10 @@ def test_train_speed_measures_and_keeps_nothing(capsys: pytest.CaptureFixture[st
     assert found["samples_per_second"] * found["seconds_per_step"] == pytest.approx(2)
     assert 0 <= found["waiting"] < 1
     assert found["peak_memory_bytes"] > 0
-    assert "samples_per_second" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "samples_per_second" in said
+    assert "other processes used 37% of the machine's cores" in said
+    assert found["others_share"] == 0.37
     assert not Path("results/tiny/weights").exists()
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from rgmp.cli import main as cli
+from rgmp.cli.complaints import refuse
+from rgmp.errors import UserError
 
 PROJECT = Path(__file__).parents[2]
 RUN = "import sys; from rgmp.cli.main import main; sys.exit(main())"
@@ -57,6 +59,38 @@ def test_output_that_nobody_reads_ends_quietly(study: Path, unbuffered: bool) ->
     os.close(reader)
     assert ended(writer, "plan", str(study), unbuffered=unbuffered) == (141, "")
     os.close(writer)
+
+
+MISTAKES = [["check", "nowhere"], ["plan", "nowhere"], ["nonsense"], ["check", "a" * 300]]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", MISTAKES, ids=lambda arguments: " ".join(arguments)[:20])
+@pytest.mark.parametrize("where", ["2>/dev/full", "2>&-", ">/dev/full 2>&1"])
+def test_status_is_right_where_a_mistake_cannot_be_said(arguments: list[str], where: str) -> None:
+    command = ["sh", "-c", f'exec "$@" {where}', "sh", sys.executable, "-c", RUN, *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(command, capture_output=True, env=environment, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, b"", b"")
+
+
+def test_many_problems_are_counted_and_few_of_them_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    refuse([])
+    with pytest.raises(UserError, match=r"^a$"):
+        refuse(["a", "a"])
+    with pytest.raises(UserError, match=r"^19 \(20 problems in all\)$"):
+        refuse([str(i) for i in range(20)])
+    assert len(capsys.readouterr().err.splitlines()) == 19
+    with pytest.raises(UserError, match=r"^19 \(and 980 more, 1000 problems in all\)$"):
+        refuse([str(i) for i in range(1000)])
+    assert capsys.readouterr().err == "".join(f"rgmp: {i}\n" for i in range(19))
+    with pytest.raises(UserError, match="b"):
+        refuse(["a\x1b[2J" + "a" * 10_000, "b"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(r"rgmp: a\x1b[2Ja")
+    assert len(line) < 4000
 
 
 def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """A DAVIS tree is read as its own tools read it, and whatever is wrong with one is named."""
 
+import errno
+import math
 import os
 import re
 import shutil
@@ -281,6 +283,62 @@ def test_png_that_is_none_for_us_is_named(tmp_path: Path, content: bytes, said: 
             read(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize(
+    ("depth", "colour"),
+    [(1, 0), (2, 0), (4, 0), (8, 0), (8, 2), (1, 3), (2, 3), (4, 3), (8, 3), (8, 4), (8, 6)],
+)
+@pytest.mark.parametrize("lace", [0, 1])
+def test_png_whose_rows_are_not_all_there_is_refused(
+    tmp_path: Path, depth: int, colour: int, lace: int
+) -> None:
+    """Its checksums are right, and Pillow takes zeros for what is missing."""
+    palette = chunk(b"PLTE", bytes(6)) if colour == 3 else b""
+    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    steps = [(1, 0, 1, 0)]  # of rows, from; of columns, from
+    if lace:
+        steps = [(8, 0, 8, 0), (8, 0, 8, 4), (8, 4, 4, 0), (4, 0, 4, 2), (4, 2, 2, 0), (2, 0, 2, 1)]
+        steps.append((2, 1, 1, 0))
+    passes = [(len(range(y, 9, down)), len(range(x, 3, along))) for down, y, along, x in steps]
+    size = sum(rows * (1 + math.ceil(n * bits / 8)) for rows, n in passes if n)
+    header = struct.pack(">IIBBBBB", 3, 9, depth, colour, 0, 0, lace)
+    path = tmp_path / "a.png"
+    for given in (0, 4 * size // 9, size // 2, size - 1, size, size + 9):  # 4 of 9 rows, or so
+        pixels = chunk(b"IDAT", zlib.compress(bytes(given)))
+        head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + palette
+        path.write_bytes(head + pixels + chunk(b"IEND", b""))
+        if given < size:
+            with pytest.raises(UserError, match=r"a\.png: not a readable image"):
+                davis.read_frame(path)
+        else:
+            assert davis.read_frame(path).shape == (9, 3, 3)
+
+
+def test_pixels_in_several_chunks_are_counted_together(tmp_path: Path) -> None:
+    """Far more of them than are unpacked at a time."""
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 1501), dtype=np.uint8)
+    packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in noise), 1)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1501, 1500, 8, 0, 0, 0, 0))
+    parts = [chunk(b"IDAT", packed[i : i + 70_001]) for i in range(0, len(packed), 70_001)]
+    (tmp_path / "a.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + header + b"".join(parts) + chunk(b"IEND", b"")
+    )
+    assert (davis.read_labels(tmp_path / "a.png") == noise).all()
+
+
+@pytest.mark.parametrize(("depth", "row"), [(2, b"\0\x18"), (4, b"\0\x01\x20")])
+def test_grey_of_few_bits_is_a_picture_and_no_mask(tmp_path: Path, depth: int, row: bytes) -> None:
+    """Pillow would read the labels 0, 1, 2 as 0, 85, 170 of 2 bits, or 0, 17, 34 of 4."""
+    path = tmp_path / "a.png"
+    palette = chunk(b"PLTE", davis.PALETTE[:9])
+    path.write_bytes(png(3, 1, row, depth=depth, colour=3, more=palette))
+    assert davis.read_labels(path).tolist() == [[0, 1, 2]]
+    path.write_bytes(png(3, 1, row, depth=depth))
+    shade = 255 // (2**depth - 1)
+    assert davis.read_frame(path)[0, :, 0].tolist() == [0, shade, 2 * shade]
+    with pytest.raises(UserError, match=rf"a\.png: {depth}-bit grey mask, .* convert it"):
+        davis.read_labels(path)
+
+
 def test_rare_and_valid_images_are_read(tmp_path: Path) -> None:
     def labels_of(name: str, content: bytes) -> list[list[int]]:
         (tmp_path / name).write_bytes(content)
@@ -537,3 +595,37 @@ def test_masks_of_davis_2016_have_no_objects_for_davis_2017(tree: Path) -> None:
     assert problems(tree, "davis2016") == []
     (line,) = problems(tree, "davis2017")
     assert line.startswith(f"{annotation(tree, 0)}: no object")
+
+
+@pytest.mark.parametrize(
+    ("put", "why"),
+    [
+        (put_fifo, "is a FIFO, not a file"),
+        (put_device, "is a device, not a file"),
+        (put_link_to_nowhere, "broken link to nowhere"),
+        (put_link_to_itself, "Too many levels of symbolic links"),
+        (Path.mkdir, "is a folder, not a file"),
+    ],
+)
+def test_split_that_is_no_file_is_named(tree: Path, put: Callable[[Path], None], why: str) -> None:
+    path = tree / "ImageSets/2017/val.txt"
+    path.unlink()
+    with pytest.raises(UserError, match=rf"^{path}: no such split"):
+        davis.read_split(tree, "davis2017", "val")
+    put(path)
+    with pytest.raises(UserError, match=rf"^{path}: cannot be read \({why}\); name the root"):
+        davis.read_split(tree, "davis2017", "val")
+
+
+def test_folder_of_frames_that_may_not_be_read_is_named(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A superuser may read any: the system's answer is feigned."""
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    folder = tree / "JPEGImages/480p/val_a"
+    with pytest.raises(UserError, match=rf"^{folder}: cannot be read \(Permission denied\); name"):
+        davis.open_sequence(tree, "val_a")

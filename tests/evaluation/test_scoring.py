@@ -23,7 +23,13 @@ from rgmp.errors import UserError
 from rgmp.evaluation.adoption import _read_given, adopt
 from rgmp.evaluation.engines import cross_check
 from rgmp.evaluation.measures import MEASURES, Score, measure
-from rgmp.evaluation.score_table import DTYPES, read_scores, table_of, write_scores
+from rgmp.evaluation.score_table import (
+    DTYPES,
+    read_scores,
+    require_scores,
+    table_of,
+    write_scores,
+)
 from rgmp.evaluation.scoring import score
 from rgmp.evaluation.summary import per_object, summarise
 
@@ -242,7 +248,7 @@ def test_lists_everything_that_is_wrong(root: Path, masks: Path) -> None:
         f"{masks}/cat/00001.png: is 48x35",
         f"{masks}/cat/00002.png: mask of mode RGB",
         f"{masks}/cat/00003.png: unknown object 4; allowed: 0 to 2",
-        f"{masks}/cat/00004.png: a mask stored as JPEG",
+        f"{masks}/cat/00004.png: mask stored as JPEG",
         f"{masks}/bee/00002.png: not a readable image",
         f"{masks}/bee/00003.png: not a readable image",
     ]:
@@ -288,6 +294,7 @@ def test_a_table_is_read_as_it_was_written(root: Path, masks: Path, tmp_path: Pa
     for seed, shown in ((0, "0"), (None, "")):
         scores = table_of(row._replace(seed=seed) for row in rows)
         write_scores(path, scores)
+        require_scores(path)
         lines = [
             f"davis2017,full,{shown},{r.sequence},{r.object},{r.frame},{r.J!r},{r.F!r}\n"
             for r in rows

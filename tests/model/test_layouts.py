@@ -1,7 +1,9 @@
 """Maps with channels last change no gradient, on whatever CPU: kernels have failed there."""
 
 import json
+import math
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from support.layout_gradients import fate
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -47,6 +50,21 @@ def test_gradients_are_those_of_contiguous_maps(name: str) -> None:
     if name != "native" and found["capability"] != name:
         pytest.skip(f"this CPU has no {name}: PyTorch uses {found['capability']}")
     assert not found["wrong"]
+
+
+def test_what_became_of_a_case_is_told() -> None:
+    def fail() -> float:
+        raise ValueError("no such layout")
+
+    def die() -> float:
+        signal.raise_signal(signal.SIGKILL)
+        return 0.0
+
+    assert fate(lambda: 0.0) == ""
+    assert fate(lambda: 0.5) == "gradients differ by 0.5"
+    assert fate(lambda: math.nan) == "gradients differ by nan"
+    assert fate(fail) == "ValueError: no such layout"
+    assert fate(die) == "ended by SIGKILL"
 
 
 class _Convolutions(TorchDispatchMode):  # type: ignore[no-untyped-call]

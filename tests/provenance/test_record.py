@@ -101,12 +101,18 @@ def test_record_that_is_no_json_is_named(tmp_path: Path) -> None:
         read_all(tmp_path)
 
 
-@pytest.mark.parametrize("key", ["code", "inputs", "machine", "results"])
-def test_a_record_of_the_wrong_types_is_named(tmp_path: Path, key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *((key, 1) for key in ("code", "inputs", "machine", "results")),
+        *(("seed", "1"), ("wall_seconds", "1"), ("wall_seconds", True)),
+    ],
+)
+def test_a_record_of_the_wrong_types_is_named(tmp_path: Path, key: str, value: object) -> None:
     with recording(path := (tmp_path / layout.record("data")), kind="check", name="data"):
         pass
     assert len(read_all(tmp_path)) == 1
-    path.write_text(json.dumps({**json.loads(path.read_text()), key: 1}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
     with pytest.raises(UserError, match=rf"data\.json: not a record of a job \({key}: "):
         read_all(tmp_path)
 

@@ -255,7 +255,7 @@ def test_a_speed_of_a_busy_machine_is_marked(tmp_path: Path) -> None:
         text = text_of(tmp_path, f"{name}.md")
         assert "| without BPTT‡ |" in text
         assert text.count("‡") == 2, "its row and the note"
-        assert "‡ Timed on a busy machine: other processes used more than 5% of its cores" in text
+        assert "‡ Timed on a busy machine: processes other than the job and its ancestors" in text
         assert r"without BPTT$^\ddagger$" in text_of(tmp_path, f"{name}.tex")
     assert "‡" not in text_of(tmp_path, "ablation.md")
 

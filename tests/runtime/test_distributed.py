@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,17 @@ def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
         next(samples.batches(0, torch.device("cpu"), team=Team(0, 3)))
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As each of the two processes has: the number of threads decides the last bits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_parts(
     tmp_path: Path,
 ) -> None:

@@ -16,6 +16,7 @@ from rgmp.errors import UserError
 from rgmp.runtime import files
 from rgmp.runtime.files import (
     Digests,
+    Kind,
     atomic_folder,
     atomic_path,
     digest_of_all,
@@ -25,6 +26,8 @@ from rgmp.runtime.files import (
     write_json,
     write_text,
 )
+
+ANY = Kind("file", str)
 
 
 def everything(folder: Path) -> dict[str, str | None]:
@@ -176,7 +179,7 @@ def test_file_replaces_nothing_but_a_file(
     path = tmp_path / "a"
     put(path)
     there = seen(tmp_path)
-    for refused in (partial(write_text, path, "new"), partial(require_target, path)):
+    for refused in (partial(write_text, path, "new"), partial(require_target, path, ANY)):
         with pytest.raises(UserError, match=rf"^{path}: is {kind}; name a new file") as error:
             refused()
         assert "\n" not in str(error.value)
@@ -185,8 +188,8 @@ def test_file_replaces_nothing_but_a_file(
 
 def test_standard_output_is_no_file_even_where_it_leads_to_one(tmp_path: Path) -> None:
     look = (
-        "import sys; from pathlib import Path; from rgmp.runtime.files import require_target\n"
-        "require_target(Path('/dev/stdout'))\n"
+        "from pathlib import Path; from rgmp.runtime.files import Kind, require_target\n"
+        "require_target(Path('/dev/stdout'), Kind('file', str))\n"
     )
     with (tmp_path / "out.txt").open("w") as out:
         done = subprocess.run(
@@ -197,7 +200,7 @@ def test_standard_output_is_no_file_even_where_it_leads_to_one(tmp_path: Path) -
 
 def test_link_is_replaced_and_not_what_it_leads_to(tmp_path: Path) -> None:
     put_dangling_link(tmp_path / "a")
-    require_target(tmp_path / "a")
+    require_target(tmp_path / "a", ANY)
     write_text(tmp_path / "a", "new")
     assert everything(tmp_path) == {"a": "new"}
 
@@ -205,7 +208,7 @@ def test_link_is_replaced_and_not_what_it_leads_to(tmp_path: Path) -> None:
 def test_link_to_itself_is_refused(tmp_path: Path) -> None:
     put_link_to_itself(tmp_path / "a")
     with pytest.raises(UserError, match="a: is a link to itself; remove it"):
-        require_target(tmp_path / "a")
+        require_target(tmp_path / "a", ANY)
 
 
 def test_link_to_a_file_is_replaced_and_the_file_is_not(tmp_path: Path) -> None:
@@ -256,10 +259,36 @@ def test_what_is_read_is_not_replaced_by_whatever_name(
         with pytest.raises(
             UserError, match=rf"^{name}: is the same file as the input {read[1]}; name another"
         ):
-            require_target(Path(name), read)
+            require_target(Path(name), ANY, read)
     write_text(Path("other"), "")
-    require_target(Path("other"), read)
-    require_target(Path("absent"), read)
+    require_target(Path("other"), ANY, read)
+    require_target(Path("absent"), ANY, read)
+
+
+def test_file_replaces_only_one_of_its_kind_or_an_empty_one(tmp_path: Path) -> None:
+    path, kind = tmp_path / "a", Kind("list", files.read_json)
+    require_target(path, kind)
+    for text in ("", "[]"):
+        path.write_text(text)
+        require_target(path, kind)
+    path.write_text("precious")
+    refusal = rf"^{path}: already exists and is not a list; name another file, or remove it"
+    with pytest.raises(UserError, match=refusal):
+        require_target(path, kind)
+
+
+def test_files_that_may_not_be_looked_at_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A superuser may look at any: the system's answer is feigned."""
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    put_file(tmp_path / "a")
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(UserError, match=rf"^{tmp_path}: cannot be read \(Permission denied: .*a\)"):
+        files.files_below(tmp_path)
 
 
 def test_name_that_is_too_long_is_named(tmp_path: Path) -> None:
@@ -475,10 +504,11 @@ def test_file_changed_behind_its_own_time_is_noticed(tmp_path: Path) -> None:
     assert Digests(memory).of(path) != before
 
 
-def test_memory_that_is_damaged_is_made_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["{", "[]", "7", "[" * 99_999, '{"PATH": 7}', '{"PATH": [1, 2]}'])
+def test_memory_that_is_damaged_is_made_again(tmp_path: Path, text: str) -> None:
     path, memory = tmp_path / "frame.jpg", tmp_path / "digests.json"
     path.write_text("1")
-    memory.write_text("{")
+    memory.write_text(text.replace("PATH", str(path)))
     known = Digests(memory)
     assert known.of(path) == files.digest_of_file(path)
     known.save()

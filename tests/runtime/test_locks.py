@@ -1,13 +1,17 @@
-"""One process at a time in a folder."""
+"""One process at a time in a folder, and Snakemake's lock on it."""
 
+import errno
+import fcntl
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from rgmp.runtime.locks import alone_in
+from rgmp.runtime import locks
+from rgmp.runtime.locks import alone_in, name_holder, remove_lock_of_the_dead
 
 HOLDER = """
 import sys
@@ -56,3 +60,89 @@ def test_a_block_that_raises_lets_go(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(KeyError), alone_in(tmp_path / "masks"):
             raise KeyError
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_file_system_without_locks_costs_a_line(
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(code, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    for _ in range(2):
+        with alone_in(tmp_path / "masks"):
+            said = capsys.readouterr().err
+        assert said.startswith(f"rgmp: warning: {tmp_path}/.masks.lock: its file system has no lo")
+        assert said.count("\n") == 1
+    assert remove_lock_of_the_dead(tmp_path / ".snakemake") is None
+
+
+@pytest.fixture
+def stale(tmp_path: Path) -> Path:
+    """A lock that a Snakemake of this machine has left: its file, in `.snakemake/locks`."""
+    with remove_lock_of_the_dead(tmp_path / ".snakemake") as alive:  # type: ignore[union-attr]
+        name_holder(alive)
+    lock = tmp_path / ".snakemake/locks/0.input.lock"
+    lock.parent.mkdir()
+    lock.write_text("results/tiny/plan.json")
+    return lock
+
+
+def remove(stale: Path) -> None:
+    alive = remove_lock_of_the_dead(stale.parents[1])
+    assert alive is not None
+    alive.close()
+
+
+@pytest.mark.parametrize("boot", ["here", None])
+def test_lock_that_a_dead_snakemake_of_this_machine_left_is_removed(
+    boot: str | None,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    boot_file = tmp_path / "boot_id"
+    if boot:
+        boot_file.write_text(boot)
+    monkeypatch.setattr(locks, "_BOOT", boot_file)
+    stale = request.getfixturevalue("stale")
+    remove(stale)
+    assert not stale.exists()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("holder", "named"),
+    [
+        ("node7 0b2f-4c", "node7;"),
+        ("node7", "node7;"),
+        (f"{socket.gethostname()} 0b2f-4c", f"{socket.gethostname()} before it was started anew;"),
+        ("", "an unknown machine;"),
+    ],
+)
+def test_lock_that_may_be_of_another_machine_stays_and_is_named_each_time(
+    holder: str, named: str, stale: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its Snakemake may live, though the kernel here knows nothing of its lock."""
+    (stale.parents[1] / "alive").write_text(holder)
+    for _ in range(2):
+        remove(stale)
+        said = capsys.readouterr().err
+        assert said.startswith(f"rgmp: this folder is locked by a Snakemake on {named} ")
+        assert "`snakemake --unlock`" in said
+        assert said.count("\n") == 1
+        assert stale.exists()
+
+
+def test_lock_beside_a_living_snakemake_stays(stale: Path) -> None:
+    living = remove_lock_of_the_dead(stale.parents[1])
+    assert living is not None
+    stale.write_text("its own, after the dead one's was removed")
+    remove(stale)
+    living.close()
+    assert stale.exists()

@@ -213,6 +213,18 @@ def test_seeds_and_stages_are_told_apart() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_another_version_of_training_counts_where_it_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first is not named: trainings of before there were versions stay what they are."""
+    wide = put("network.width", 16)
+    narrow, before = identities(resolved()), identities(resolved(wide))
+    monkeypatch.setattr(resolve, "version_of", lambda _: 1)
+    assert identities(resolved(wide)) == before
+    assert not set(identities(resolved())) & set(narrow)
+
+
+@pytest.mark.usefixtures("here")
 def test_label_and_claim_change_the_plan_and_no_identity() -> None:
     before = resolved()
     path = Path("ablations/no_bptt.yaml")
@@ -440,7 +452,7 @@ def test_what_is_not_trained_here_is_planned_by_its_bytes() -> None:
     [
         ({"masks": {"davis2016": "nowhere"}}, "nowhere: no masks .* of external theirs"),
         ({"scores": {"davis2017": "nowhere.csv"}}, "nowhere.csv: cannot be read"),
-        ({"name": "no_bptt"}, "external no_bptt: a variant has that name"),
+        ({"name": "no_bptt"}, "external no_bptt: a variant has the same name"),
     ],
 )
 def test_what_is_not_trained_here_has_to_be_there(change: dict[str, Any], said: str) -> None:
@@ -470,6 +482,43 @@ def test_plan_is_written_and_read_again() -> None:
     assert plan.load_plan(folder) == found
     plan.save(resolved(put("title", "Another")), folder)
     assert plan.load_plan(folder).title == "Another"
+
+
+@pytest.mark.usefixtures("here")
+def test_what_follows_from_a_plan_is_found_once_and_is_no_part_of_it() -> None:
+    """A study of hundreds of jobs asks for each of them by its name."""
+    found, untouched = resolved(), resolved()
+    assert found.inferences is found.inferences
+    assert found.scores is found.scores
+    assert found.digest is found.digest
+    assert found == untouched
+    assert found.model_dump() == untouched.model_dump()
+    fewer = found.model_copy(update={"variants": found.variants[:1], "benchmarks": ("davis2017",)})
+    assert list(fewer.inferences) == ["davis2017/full/seed0", "davis2017/full/seed1"]
+    assert fewer.digest != found.digest
+
+
+@pytest.mark.usefixtures("here")
+def test_a_check_is_of_one_part_of_the_data() -> None:
+    Path("imagenet.pth").write_bytes(b"1")
+    Path("released.pth").write_bytes(b"2")
+    write_variant("released", weights="released.pth", stages=[])
+    found, folder = resolved(put("network.initial_weights", "imagenet.pth")), Path("results/tiny")
+    jobs = {part: found.check(part, folder) for part in found.checks.values()}
+    assert jobs.keys() == {
+        "stills", "weights", "networks", "davis2016/val", "davis2017/val", "davis2017/train"
+    }  # fmt: skip
+    assert jobs["stills"].stills == found.data.stills
+    assert jobs["weights"].weights == ((Path("imagenet.pth"), "resnet10"),)
+    assert jobs["networks"].networks == (Path("released.pth"),)
+    (videos,) = jobs["davis2017/train"].videos
+    assert (videos.davis, videos.benchmark, videos.split) == (Path("davis"), "davis2017", "train")
+    for part, job in jobs.items():
+        assert job.record == folder / found.check_of(part)
+        read = [bool(each) for each in (job.videos, job.stills, job.weights, job.networks)]
+        assert sum(read) == 1
+    with pytest.raises(UserError, match=r"^davis2018/val: no such part of the data in results/"):
+        found.check("davis2018/val", folder)
 
 
 def test_folder_that_is_no_study_is_named(tmp_path: Path) -> None:
@@ -548,7 +597,7 @@ def test_weights_from_elsewhere_and_no_stages_go_together(overrides: dict[str, A
 def test_weights_from_elsewhere_are_called_by_no_other_name() -> None:
     """`without reference` over a file that has a reference would be a wrong row."""
     write_variant("released", weights="w.pth", stages=[], network={"reference": "none"})
-    with pytest.raises(UserError, match=r"released\.yaml: overrides\.network: weights from else"):
+    with pytest.raises(UserError, match=r"released\.yaml: overrides\.network: already fixed by"):
         resolved()
 
 

@@ -103,12 +103,27 @@ def test_a_speed_file_of_the_wrong_shape_is_named(tmp_path: Path, text: str) -> 
         speed_of(load(tmp_path))
 
 
-@pytest.mark.parametrize("content", [b"{", b'{"loss": "a"}\n', b"\xe4\n", b"\0" * 9, b"1\n"])
+POINT = {"step": 1, "loss": 0.5, "J": 0.25, "seconds": 2}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"{", b"\xe4\n", b"\0" * 9, b"1\n", b"{}\n", b"[" * 99_999),
+        *(
+            json.dumps({**POINT, key: value}).encode()
+            for key in POINT
+            for value in ("1", None, True)
+        ),
+        *(json.dumps({k: v for k, v in POINT.items() if k != key}).encode() for key in POINT),
+        json.dumps({**POINT, "step": 1.5}).encode(),
+    ],
+)
 def test_a_curve_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "metrics.jsonl"
     assert read_metrics(path) == []
-    path.write_bytes(b'{"step": 1, "loss": 0.5}\n')
-    assert read_metrics(path) == [{"step": 1, "loss": 0.5}]
+    path.write_text(json.dumps(POINT) + "\n")
+    assert read_metrics(path) == [POINT]
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"metrics\.jsonl: (not a training curve|not UTF-8)"):
         read_metrics(path)

@@ -9,6 +9,8 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -17,16 +19,22 @@ from rgmp.model.network import RGMP
 
 WIDTHS = (1, 2, 4, 8, 12, 16)
 """Of conv1. Below a vector's 8 or 16 channels is where kernels have failed."""
+BOTTLENECK_WIDTHS = (1, 4, 12)
+"""Of the networks whose blocks begin and end with a 1x1 convolution."""
 CROPS = ((32, 32), (96, 160), (192, 320))
 """Height and width; what is allowed are multiples of 32."""
 _SECONDS = 60
 _TOLERANCE = 1e-3
 
 
-def gradient(width: int, crop: tuple[int, int], layout: torch.memory_format) -> torch.Tensor:
+def gradient(
+    backbone: str, width: int, crop: tuple[int, int], layout: torch.memory_format
+) -> torch.Tensor:
     """All the gradients of a network of that width, float64 (N,), for a fixed batch of eight."""
     torch.manual_seed(width)
-    network = RGMP(Network(backbone="resnet10", width=width, decoder_width=width))
+    network = RGMP(
+        Network.model_validate({"backbone": backbone, "width": width, "decoder_width": width})
+    )
     network = network.to(memory_format=layout).train()
     frame = torch.rand(8, 3, *crop).contiguous(memory_format=layout)
     mask = torch.rand(8, 1, *crop).round()
@@ -36,29 +44,41 @@ def gradient(width: int, crop: tuple[int, int], layout: torch.memory_format) -> 
     return torch.cat(learned)
 
 
-def difference(width: int, crop: tuple[int, int]) -> float:
+def difference(backbone: str, width: int, crop: tuple[int, int]) -> float:
     """The largest difference of the two gradients, relative to the largest component."""
-    plain = gradient(width, crop, torch.contiguous_format)
-    last = gradient(width, crop, torch.channels_last)
+    plain = gradient(backbone, width, crop, torch.contiguous_format)
+    last = gradient(backbone, width, crop, torch.channels_last)
     return float((plain - last).abs().max() / plain.abs().max())
 
 
-def fate(width: int, crop: tuple[int, int]) -> str:
-    """What became of a case in a process of its own; empty where it is right."""
+def fate(work: Callable[[], float]) -> str:
+    """What became of a case in a process of its own; empty where its difference is small."""
+    reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         signal.alarm(_SECONDS)
-        found = difference(width, crop)
-        os._exit(0 if found < _TOLERANCE else 1)
+        try:
+            found = work()
+            said = "" if found < _TOLERANCE else f"gradients differ by {found:g}"
+        except BaseException as error:  # this process must not go on as its parent
+            said = f"{type(error).__name__}: {error}"
+        os.write(writer, said.encode()[:4000])
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8", errors="replace") as pipe:
+        said = pipe.read()
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if status < 0:
-        return f"ended by {signal.Signals(-status).name}"
-    return f"gradients differ by more than {_TOLERANCE:g}" if status else ""
+    return f"ended by {signal.Signals(-status).name}" if status < 0 else said
 
 
 def main() -> None:
     torch.set_num_threads(1)  # a process that forks must not have other threads
-    fates = {f"{w} {h}x{v}": fate(w, (h, v)) for w in WIDTHS for h, v in CROPS}
+    cases = [("resnet10", width, crop) for width in WIDTHS for crop in CROPS]
+    cases += [("resnet50", width, CROPS[1]) for width in BOTTLENECK_WIDTHS]
+    fates = {
+        f"{backbone} {width} {crop[0]}x{crop[1]}": fate(partial(difference, backbone, width, crop))
+        for backbone, width, crop in cases
+    }
     wrong = {case: said for case, said in fates.items() if said}
     print(
         json.dumps({"capability": torch.backends.cpu.get_cpu_capability(), "wrong": wrong}),

@@ -15,13 +15,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import SHUT_RDWR, socket
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # the tests stay off the network, too
 
@@ -37,7 +38,9 @@ from rgmp.runtime.files import digest_of_file
 from rgmp.study import layout
 from rgmp.study.plan import Training, load_plan, save
 from rgmp.study.resolve import resolve
-from rgmp.tracking.store import Tracked, track
+from rgmp.tracking.runs import Mirrored
+from rgmp.tracking.store import mirror
+from rgmp.tracking.track import Tracked, track
 
 STUDY = """
 study: tiny
@@ -155,6 +158,11 @@ def write_record(
         record.outputs.update(outputs or {})
 
 
+def mirrored(folder: Path, uri: str | None = None) -> Mirrored:
+    """As `rgmp track` does, but in this process."""
+    return mirror(folder, uri or f"sqlite:///{folder.parent}/mlflow.db", patience=PATIENCE)
+
+
 def tracked(folder: Path, uri: str | None = None) -> Tracked:
     done = track(folder, uri, timeout=PATIENCE)
     assert done is not None
@@ -216,7 +224,7 @@ def training_of(folder: Path, stage: Stage, variant: str = "full") -> Training:
 
 
 def retrack(folder: Path) -> Store:
-    tracked(folder)
+    mirrored(folder)
     return Store(folder)
 
 
@@ -315,7 +323,8 @@ def test_run_of_a_variant_names_all_its_data_and_links_to_its_trainings(folder: 
 
 
 def test_ids_of_the_runs_are_left_for_the_report(folder: Path) -> None:
-    store = retrack(folder)
+    tracked(folder)
+    store = Store(folder)
     left = json.loads((folder / "mlflow.json").read_text())
     assert left["runs"] == {name: run.info.run_id for name, run in store.runs.items()}
     assert left["experiment"] == store.experiment.experiment_id
@@ -328,12 +337,13 @@ def test_small_weights_are_artifacts_large_ones_are_named_by_their_hash(folder: 
     weights.write_bytes(b"weights" * 1000)
     outputs = {f"{training.folder}/weights.safetensors": digest_of_file(weights)}
     write_training(folder, training, outputs=outputs)
-    assert track(folder, weights_megabytes=0.001) is not None
+    uri = f"sqlite:///{folder.parent}/mlflow.db"
+    mirror(folder, uri, weights_megabytes=0.001)
     store = Store(folder)
     run = store.runs[training.folder]
     assert store.artifacts(run) == ["record.json", "weights.json"]
     assert run.data.tags["weights"] == digest_of_file(weights)
-    assert track(folder, weights_megabytes=1) is not None
+    mirror(folder, uri, weights_megabytes=1)
     kept = Store(folder)
     assert "weights.safetensors" in kept.artifacts(kept.runs[training.folder])
     assert kept.runs[training.folder].info.run_id == run.info.run_id
@@ -361,16 +371,16 @@ def test_artifacts_are_what_was_rendered_and_the_records(folder: Path) -> None:
 
 def test_second_call_writes_nothing(folder: Path) -> None:
     before = retrack(folder)
-    assert tracked(folder).written == 0
+    assert mirrored(folder).written == 0
     after = Store(folder)
     assert after.names == before.names
     assert after.content() == before.content()
 
 
 def test_new_log_alone_is_no_news(folder: Path) -> None:
-    tracked(folder)
+    mirrored(folder)
     (folder / "logs" / "track.log").write_text("tracking")
-    assert tracked(folder).written == 0
+    assert mirrored(folder).written == 0
 
 
 def test_changed_record_takes_the_place_of_the_old(folder: Path) -> None:
@@ -394,6 +404,15 @@ def test_changed_label_reaches_the_run_that_is_there(folder: Path) -> None:
     after = retrack(folder)
     assert after.names == before.names
     assert after.runs["full/seed0"].data.tags["label"] == "Ours"
+
+
+def test_claim_and_title_are_text_also_where_they_begin_like_a_list(folder: Path) -> None:
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["title"], plan["variants"][0]["claim"] = "# 1", "1. It works"
+    (folder / "plan.json").write_text(json.dumps(plan))
+    store = retrack(folder)
+    assert store.experiment.tags["mlflow.note.content"].startswith(r"\# 1.")
+    assert store.runs["full/seed0"].data.tags["mlflow.note.content"].startswith(r"1\. It works")
 
 
 def test_changed_variant_gets_a_new_run_and_its_children_move_below_it(folder: Path) -> None:
@@ -442,7 +461,7 @@ def test_training_that_has_ceased_to_log_is_killed_until_it_logs_again(folder: P
 def test_training_that_starts_anew_differently_leaves_no_point_of_the_old(folder: Path) -> None:
     training = training_of(folder, "finetune")
     (folder / layout.record(training.folder)).unlink()
-    tracked(folder)
+    mirrored(folder)
     path = folder / training.folder / "metrics.jsonl"
     path.write_text('{"step": 1, "loss": 7.0, "J": 0.0, "seconds": 1.0}\n')
     store = retrack(folder)
@@ -522,8 +541,8 @@ def test_call_that_was_killed_is_completed_by_the_next(
         with monkeypatch.context() as patch:
             die_at_write(patch, fatal)
             with pytest.raises(KeyboardInterrupt):
-                track(folder, uri, timeout=PATIENCE)
-        tracked(folder, uri)
+                mirrored(folder, uri)
+        mirrored(folder, uri)
         assert Store(folder, uri).content() == undisturbed, f"after write {fatal}"
 
 
@@ -551,12 +570,15 @@ def test_store_that_was_killed_while_it_was_made_is_not_there(
 ) -> None:
     database = folder.parent / "mlflow.db"
     database.unlink()
+    left = folder.parent / ".mlflow.db.new-killed"  # by one that the kernel has ended
+    left.mkdir()
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "search_experiments", _killed)
         with pytest.raises(KeyboardInterrupt):
-            track(folder, timeout=PATIENCE)
+            mirrored(folder)
     assert not database.exists()
-    assert len(retrack(folder).all) == tracked(folder).runs
+    assert len(retrack(folder).all) == len(mirrored(folder).ids)
+    assert not left.exists()
 
 
 def _killed(*_: Any) -> None:
@@ -576,7 +598,7 @@ def test_store_that_is_away_costs_one_line(
     assert said.count("\n") == 1
     assert f"`rgmp track {folder}` completes it later" in said
     assert "secret" not in said
-    assert len(retrack(folder).all) == tracked(folder).runs
+    assert len(retrack(folder).all) == len(mirrored(folder).ids)
 
 
 @pytest.fixture
@@ -617,77 +639,93 @@ mute_servers = pytest.mark.parametrize(
 
 
 @mute_servers
-def test_server_that_does_not_answer_costs_one_line(
+def test_server_that_does_not_answer_costs_one_line_and_no_lock(
     folder: Path, mute: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    assert track(folder, mute, timeout=0.3) is None
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mute)
+    assert main(["track", str(folder), "--timeout", "1"]) == 0
     said = capfd.readouterr().err
     assert said.count("\n") == 1
-    assert f"{mute} cannot be written (no answer in 0.3 s, see --timeout); nothing is lost" in said
+    assert f"{mute} cannot be written (not done in 1 s, see --timeout); nothing is lost" in said
+    FileLock(folder / ".tracking.lock").acquire(timeout=0).lock.release()
 
 
-def test_nobody_else_writes_while_a_call_may_still_be_done(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+class _Endless(BaseHTTPRequestHandler):
+    """A server of MLflow that answers every call at once, and has always one more page of runs."""
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        about = {"experiment_id": "1", "name": "tiny", "lifecycle_stage": "active"}
+        pages = {"runs": [], "next_page_token": "more"}
+        said = json.dumps(pages if self.path.endswith("search") else {"experiment": about}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    do_GET = do_POST = _answer  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_the_time_is_that_of_all_calls_together(
+    folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    lock = FileLock(folder.parent / ".mlflow.db.lock")
-    hung, writes = threading.Event(), []
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Endless) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        assert track(folder, f"http://127.0.0.1:{server.server_port}", timeout=1) is None
+        server.shutdown()
+        serving.join()
+    assert "not done in 1 s" in capfd.readouterr().err
 
-    def log_batch(*_: Any, **__: Any) -> None:
-        writes.append(hung.wait())
 
-    with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, "log_batch", log_batch)
-        assert track(folder, timeout=3) is None
-        with pytest.raises(Timeout):
-            lock.acquire(timeout=0)
-        hung.set()
-        with lock.acquire(timeout=PATIENCE):
-            assert writes == [True], "and nothing is written after it"
-    assert len(retrack(folder).all) == tracked(folder).runs
+def test_another_process_that_writes_is_not_waited_for_any_longer(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with FileLock(folder.parent / ".mlflow.db.lock"):
+        assert track(folder, timeout=1) is None
+    assert "(another process has written to it for 0.9 s, see --timeout)" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_what_ran_out_of_time_is_completed_by_the_next(folder: Path, made: Path) -> None:
+    undisturbed = retrack(folder).content()
+    uri = f"sqlite:///{shutil.copy(made / 'mlflow.db', folder.parent / 'short.db')}"
+    for timeout in (0.2, 0.4):
+        track(folder, uri, timeout=timeout)
+    mirrored(folder, uri)
+    assert Store(folder, uri).content() == undisturbed
+
+
+def test_fault_of_ours_keeps_its_traceback(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError, match="see above"):
+        track(folder, weights_megabytes="many")  # type: ignore[arg-type]
+    assert "TypeError" in capfd.readouterr().err
 
 
 def test_database_that_does_not_answer_costs_one_line(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    tracked(folder)
+    mirrored(folder)
     write_score(folder, "full", J=0.75)
     with closing(sqlite3.connect(folder.parent / "mlflow.db")) as other:
         other.execute("BEGIN EXCLUSIVE")
         assert track(folder, timeout=0.3) is None
-    assert "cannot be written (no answer in 0.3 s" in capfd.readouterr().err
-    assert tracked(folder).written > 0
+    assert "cannot be written (not done in 0.3 s" in capfd.readouterr().err
+    assert mirrored(folder).written > 0
 
 
 def test_folder_with_the_name_of_the_database_is_refused_at_once(
-    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = folder.parent / "mlflow.db"
     database.unlink()
     database.mkdir()
-    with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, "__init__", _killed)
-        assert track(folder) is None
-    said = capfd.readouterr().err
-    assert said.count("\n") == 1
-    assert f"({database} is a folder, not a database)" in said
-
-
-@pytest.mark.slow
-@mute_servers
-def test_command_ends_though_the_store_does_not_answer(folder: Path, mute: str) -> None:
-    command = "from rgmp.cli.main import main; raise SystemExit(main())"
-    done = subprocess.run(
-        [sys.executable, "-c", command, "track", str(folder), "--timeout", "1"],
-        env=os.environ | {"MLFLOW_TRACKING_URI": mute},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("\n") == 1
-    assert "no answer in 1 s" in done.stderr
+    monkeypatch.setattr(MlflowClient, "__init__", _killed)
+    with pytest.raises(ConnectionError, match=rf"{database} is a folder, not a database"):
+        mirrored(folder)
 
 
 def test_store_of_the_environment_is_used(
@@ -706,7 +744,7 @@ def test_run_of_the_environment_is_left_alone(
 ) -> None:
     monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "another")
-    assert len(retrack(folder).all) == tracked(folder).runs
+    assert len(retrack(folder).all) == len(mirrored(folder).ids)
 
 
 def test_experiment_that_was_deleted_comes_back(folder: Path) -> None:
@@ -719,10 +757,10 @@ def test_two_folders_of_one_study_share_a_store_without_touching_each_other(
     folder: Path, tmp_path: Path
 ) -> None:
     uri = f"sqlite:///{(folder.parent / 'mlflow.db').rename(tmp_path / 'shared.db')}"
-    mine = tracked(folder, uri)
+    mine = len(mirrored(folder, uri).ids)
     theirs = folder.rename(tmp_path / "elsewhere")
-    assert tracked(theirs, uri).written == mine.runs
-    assert len(Store(theirs, uri).all) == 2 * mine.runs
+    assert mirrored(theirs, uri).written == mine
+    assert len(Store(theirs, uri).all) == 2 * mine
 
 
 def test_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
@@ -730,16 +768,16 @@ def test_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
         track(tmp_path)
 
 
-WRITERS = f"""
+WRITERS = """
 import os, pathlib, sys, warnings
-from rgmp.tracking.store import track
+from rgmp.tracking.store import mirror
 
 folder, processes = pathlib.Path(sys.argv[1]), []
 for _ in range(int(sys.argv[2])):
     with warnings.catch_warnings(action="ignore"):  # of numpy's threads, which have nothing to do
         process = os.fork()
     if not process:
-        print(track(folder, timeout={PATIENCE}), flush=True)
+        print(mirror(folder, f"sqlite:///{folder.parent}/mlflow.db"), flush=True)
         sys.exit()
     processes.append(process)
 sys.exit(any(os.waitpid(process, 0)[1] for process in processes))
@@ -764,7 +802,7 @@ def test_eight_writers_on_a_fresh_store_lose_none_and_double_none(folder: Path) 
     assert (writers.returncode, error) == (0, "")
     assert len(said.splitlines()) == 8
     assert said.count("written=0") == 7
-    tracked(folder, alone := f"sqlite:///{empty}")
+    mirrored(folder, alone := f"sqlite:///{empty}")
     assert Store(folder).content() == Store(folder, alone).content()
 
 
@@ -822,15 +860,15 @@ def address_of(process: subprocess.Popen[bytes], log: Path) -> str:
 def test_server_holds_what_a_file_holds_and_the_report_links_into_it(
     folder: Path, server: str, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracked(folder, alone := f"sqlite:///{folder.parent}/mlflow.db")
+    mirrored(folder, alone := f"sqlite:///{folder.parent}/mlflow.db")
     beside = Store(folder, alone).content()
     with monkeypatch.context() as patch:
         die_at_write(patch, 30)
         with pytest.raises(KeyboardInterrupt):
-            track(folder, server, timeout=PATIENCE)
+            mirrored(folder, server)
     done = tracked(folder, server)
     assert Store(folder, server).content() == beside
-    assert tracked(folder, server).written == 0
+    assert mirrored(folder, server).written == 0
     left = json.loads((folder / "mlflow.json").read_text())
     assert left["uri"] == done.uri == server
     client = MlflowClient(server)

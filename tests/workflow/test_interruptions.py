@@ -1,6 +1,7 @@
 """The workflow on a machine with few cores, and after a kill that Snakemake did not survive."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from test_workflow import PROJECT, make_workspace, snakemake
+import yaml
+from test_workflow import PROJECT, STUDY, make_workspace, snakemake
 
 from rgmp.study.resolve import resolve
 
@@ -35,34 +37,84 @@ rule more_than_there_is:
 COMMAND = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile")]
 
 
+ELSEWHERE = """
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+from snakemake_interface_executor_plugins.settings import CommonSettings
+
+common_settings = CommonSettings(non_local_exec=True, implies_no_shared_fs=False,
+                                 job_deploy_sources=False)
+
+
+class Executor(RemoteExecutor):
+    run_job = check_active_jobs = cancel_jobs = None
+"""
+
+
 def on_one_core(workspace: Path, *arguments: str) -> str:
-    """Run `BUSY` with the project's settings where one core may be used; what Snakemake prints."""
-    make_workspace(workspace)
-    common = PROJECT / "workflow/rules/common.smk"
-    (workspace / "Snakefile").write_text(BUSY.format(common=common), encoding="utf-8")
+    """Run Snakemake with four cores where one may be used; what it prints."""
+    plugin = workspace / "plugins/snakemake_executor_plugin_elsewhere/__init__.py"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_text(ELSEWHERE, encoding="utf-8")
     core = str(min(os.sched_getaffinity(0)))
     command = ["taskset", "--cpu-list", core, sys.executable, "-m", "snakemake", "all"]
     command += ["--cores", "4", *arguments, "--configfile", "seconds.yaml"]
+    path = os.pathsep.join([str(workspace / "plugins"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        command, cwd=workspace, capture_output=True, text=True, timeout=300, check=True
+        command,
+        cwd=workspace,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
     )
     return done.stdout + done.stderr
 
 
-def test_no_more_jobs_at_a_time_than_the_machine_has_cores(tmp_path: Path) -> None:
-    """A job that asks for more threads than that has them all."""
-    on_one_core(tmp_path)
-    spans = sorted(tuple(map(float, p.read_text().split())) for p in tmp_path.glob("*.txt"))
+@pytest.fixture
+def busy(tmp_path: Path) -> Path:
+    """A workspace with the jobs of `BUSY`, which are limited as the project's are."""
+    make_workspace(tmp_path)
+    common = PROJECT / "workflow/rules/common.smk"
+    (tmp_path / "Snakefile").write_text(BUSY.format(common=common), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("arguments", [(), ("--jobs", "7")], ids=["cores", "cores and jobs"])
+def test_no_more_jobs_at_a_time_than_the_machine_has_cores(
+    busy: Path, arguments: tuple[str, ...]
+) -> None:
+    """A job that asks for more threads than that has as many as there are, and is alone."""
+    on_one_core(busy, *arguments)
+    spans = sorted(tuple(map(float, p.read_text().split())) for p in busy.glob("*.txt"))
     assert len(spans) == 6
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
 
 
-@pytest.mark.parametrize(("arguments", "threads"), [((), 1), (("--jobs", "7"), 3)])
-def test_jobs_that_go_to_other_machines_are_not_limited(
-    tmp_path: Path, arguments: tuple[str, ...], threads: int
+@pytest.mark.parametrize(
+    ("arguments", "threads"),
+    [((), 1), (("--jobs", "7"), 1), (("--jobs", "7", "--executor", "elsewhere"), 3)],
+    ids=["here", "here, counted", "elsewhere"],
+)
+def test_only_jobs_that_go_to_other_machines_are_not_limited(
+    busy: Path, arguments: tuple[str, ...], threads: int
 ) -> None:
-    said = on_one_core(tmp_path, "--dry-run", "--printshellcmds", *arguments)
+    said = on_one_core(busy, "--dry-run", "--printshellcmds", *arguments)
     assert f"echo {threads};" in said
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_jobs_are_told_how_many_threads_they_are_granted(tmp_path: Path, elsewhere: bool) -> None:
+    make_workspace(tmp_path)
+    study = STUDY | {"compute": {"threads": 3}, "machine": {"device": "cpu", "processes": 2}}
+    (tmp_path / "seconds.yaml").write_text(yaml.safe_dump(study))
+    arguments = ["--jobs", "7", "--executor", "elsewhere"] if elsewhere else []
+    arguments += ["--dry-run", "--printshellcmds", "--snakefile", str(PROJECT / "Snakefile")]
+    said = on_one_core(tmp_path, *arguments)
+    found = set(re.findall(r"rgmp (train|infer|speed) .*--threads (\d+) ", said))
+    here = {("train", "1"), ("infer", "1"), ("speed", "1")}
+    # of the four cores, one job has at most those; six are what the two processes want
+    assert found == ({("train", "4"), ("infer", "3"), ("speed", "4")} if elsewhere else here)
 
 
 class Running:
@@ -119,6 +171,13 @@ def test_a_training_that_outlived_snakemake_is_kept(first_training: tuple[Path, 
         running.process.kill()
     psutil.wait_procs([orphan], timeout=120)
     before = record.read_bytes(), weights.read_bytes(), weights.stat().st_ino
+    alive = workspace / ".snakemake/alive"
+    here = alive.read_text(encoding="utf-8")
+    alive.write_text("node7 of-another-kernel", encoding="utf-8")
+    refused = snakemake(workspace, target)
+    assert refused.returncode != 0
+    assert "this folder is locked by a Snakemake on node7; if it is not alive" in refused.stderr
+    alive.write_text(here, encoding="utf-8")
     done = snakemake(workspace, target)
     assert done.returncode == 0, done.stderr
     assert (record.read_bytes(), weights.read_bytes(), weights.stat().st_ino) == before

@@ -1,16 +1,19 @@
 # The study of this run, and functions of its plan that the rules use.
 
-import fcntl
 import sys
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
+from io import StringIO
 from pathlib import Path
-from shlex import quote
+
+from snakemake.cli import parse_args
+from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from rgmp.errors import UserError
 from rgmp.provenance.code import sources_of
 from rgmp.reporting import catalog
 from rgmp.runtime import cores
 from rgmp.runtime.files import write_text
+from rgmp.runtime.locks import name_holder, remove_lock_of_the_dead
 from rgmp.runtime.markup import restructured
 from rgmp.study import layout
 from rgmp.study.plan import save as save_plan
@@ -20,38 +23,30 @@ from rgmp.study.resolve import resolve
 def limit_cores():
     """Limit the threads of concurrent jobs to the available cores, whatever --cores says.
 
-    Training runs that share a core slow each other down. A job that requests more gets all cores,
-    alone. Jobs on other machines (--jobs with an executor) are not limited.
+    Training runs that share a core slow each other down. A job that requests more threads gets as
+    many as there are cores, and runs alone. Jobs on other machines are not limited.
     """
     given = workflow.resource_settings
-    if given.cores is not None and given.nodes is None:
-        workflow.global_resources["_cores"] = min(given.cores, cores.usable_cores())
+    if given.cores is None or (given.nodes is not None and goes_elsewhere()):
+        return
+    limits = given.cores, given.nodes or given.cores, cores.usable_cores()
+    workflow.global_resources["_cores"] = min(limits)
+    workflow.global_resources["_nodes"] = None  # else it counts jobs, not threads
 
 
-def remove_lock_of_the_dead():
-    """Remove Snakemake's lock on this folder if no living Snakemake can hold it.
+def goes_elsewhere():
+    """Whether the executor sends jobs to other machines.
 
-    Each Snakemake holds a shared kernel lock while it lives. One that can acquire it exclusively is
-    the only one, so any lock files are from one that was killed.
-
-    Returns:
-        The open file with the lock, which is released when the file is closed.
+    Snakemake's workflow knows its executor only after the rules are parsed, so this reads the command
+    line and the profiles. Callers of Snakemake's API who set nodes are taken to use other machines.
     """
-    folder = Path(".snakemake")
     try:
-        folder.mkdir(exist_ok=True)
-        alive = (folder / "alive").open("w")
-        try:
-            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass  # another one is alive: Snakemake decides
-        else:
-            for lock in (folder / "locks").glob("*"):
-                lock.unlink()
-        fcntl.flock(alive, fcntl.LOCK_SH)
-    except OSError:
-        return None  # a file system without such locks, or a read-only one
-    return alive
+        with redirect_stderr(StringIO()):
+            _, arguments = parse_args(sys.argv[1:])
+    except SystemExit:
+        return True
+    chosen = ExecutorPluginRegistry().get_plugin(arguments.executor or "local")
+    return not chosen.common_settings.local_exec
 
 
 def resolve_study():
@@ -62,13 +57,15 @@ def resolve_study():
             "a study is one file, given with --configfile; several files are not merged and "
             "--config is not supported; copy the study file and edit it"
         )
-    return resolve(given[0] if given else Path("workflow/config/mini.yaml"))
+    study = given[0] if given else Path("workflow/config/mini.yaml")
+    # Snakemake makes it absolute; the plan names it, and must not change when the project is moved
+    here = Path.cwd()
+    return resolve(study.relative_to(here) if study.is_relative_to(here) else study)
 
 
 def training_of(wildcards):
     """The planned training run that the wildcards name."""
-    named = layout.training(f"{wildcards.stage}/{wildcards.training}")
-    return next(t for t in plan.trainings if t.folder == named)
+    return plan.training_of(f"{wildcards.stage}/{wildcards.training}", folder)
 
 
 def launcher_of(wildcards):
@@ -104,12 +101,6 @@ def trained(wildcards):
     if not trainings:
         return folder / plan.check_of("networks")
     return folder / layout.record(plan.training(trainings[-1]).folder)
-
-
-def argument(path):
-    """A path quoted for the shell, which is not mistaken for an option if it starts with a dash."""
-    text = str(path)
-    return quote(f"./{text}" if text.startswith("-") else text)
 
 
 def checked_split(wildcards):
@@ -151,18 +142,9 @@ def data_tree(wildcards):
     return [folder / layout.DATA] if plan.embedded else []
 
 
-def check_options(wildcards):
-    """The options of `rgmp check` for a part of the data."""
-    part = plan.checks[wildcards.part]
-    if part == "stills":
-        sets = [(s.images, s.masks, s.labels, s.names or "") for s in plan.data.stills]
-        return " ".join(f"--stills {' '.join(argument(x) for x in s if x)}" for s in sets)
-    if part == "weights":
-        return " ".join(f"--weights {argument(p)} {name}" for p, name in plan.initial_weights)
-    if part == "networks":
-        return " ".join(f"--network {argument(path)}" for path in plan.networks)
-    root, resolution = argument(plan.data.davis), quote(plan.data.resolution)
-    return f"{root} --split {quote(part)} --resolution {resolution}"
+def part_of(wildcards):
+    """The part of the data that a check covers, such as `davis2017/val`."""
+    return plan.checks[wildcards.part]
 
 
 def measured_files(wildcards):
@@ -187,7 +169,7 @@ def caption_file(kind, entry):
 
 
 limit_cores()
-alive = remove_lock_of_the_dead() if workflow.is_main_process else None
+alive = remove_lock_of_the_dead(Path(".snakemake")) if workflow.is_main_process else None
 
 try:
     plan = resolve_study()

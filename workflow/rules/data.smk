@@ -30,10 +30,9 @@ rule check_data:
     conda:
         "../../environment.yml"
     threads: lambda wildcards: workflow.cores
-    # not params: the same bytes in another folder must not trigger a rerun
-    resources:
-        options=check_options,
+    params:
+        part=part_of,
     message:
         "check {wildcards.part}"
     shell:
-        "rgmp check {resources.options} --record {output} 2>&1 | tee {log}"
+        "rgmp check results/{wildcards.study} {params.part:q} 2>&1 | tee {log}"

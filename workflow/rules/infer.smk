@@ -19,4 +19,5 @@ rule infer:
         "segment {wildcards.benchmark} with {wildcards.variant}, seed {wildcards.seed}"
     shell:
         "rgmp infer results/{wildcards.study} "
-        "{wildcards.benchmark}/{wildcards.variant}/seed{wildcards.seed} > {log} 2>&1"
+        "{wildcards.benchmark}/{wildcards.variant}/seed{wildcards.seed} "
+        "--threads {threads} > {log} 2>&1"

@@ -19,4 +19,5 @@ rule time_frames:
     message:
         "time {wildcards.benchmark} with {wildcards.variant}, alone on the machine"
     shell:
-        "rgmp speed results/{wildcards.study} {wildcards.benchmark}/{wildcards.variant} > {log} 2>&1"
+        "rgmp speed results/{wildcards.study} {wildcards.benchmark}/{wildcards.variant} "
+        "--threads {threads} > {log} 2>&1"

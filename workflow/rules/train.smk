@@ -21,4 +21,4 @@ rule train:
         "{wildcards.stage} {wildcards.training}"
     shell:
         "{resources.launcher}rgmp train results/{wildcards.study} {wildcards.stage}/{wildcards.training} "
-        "--record {output.record} > {log} 2>&1"
+        "--threads {threads} > {log} 2>&1"
