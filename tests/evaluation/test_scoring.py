@@ -479,7 +479,9 @@ def test_lists_everything_that_is_wrong_with_a_table(
 )
 def test_no_table_of_someone_elses_scores(root: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "theirs.csv").write_bytes(content)
-    with pytest.raises(UserError, match=r"theirs.csv: not (a score table|UTF-8 text).* required columns"):
+    with pytest.raises(
+        UserError, match=r"theirs.csv: not (a score table|UTF-8 text).* required columns"
+    ):
         adopt(root, "davis2016", "val", tmp_path / "theirs.csv", variant="theirs")
     with pytest.raises(UserError, match="cannot be read"):
         adopt(root, "davis2016", "val", tmp_path, variant="theirs")
