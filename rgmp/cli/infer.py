@@ -197,7 +197,7 @@ def _speed(options: argparse.Namespace) -> None:
         ]
     )
     refuse([line for s in sequences for line in davis.problems_of(s, benchmark)])
-    from rgmp.study.results import read_speed
+    from rgmp.study.job_files import read_speed
 
     read = chain([job.weights], davis.files_of(job.videos.davis))
     files.require_target(job.out, files.Kind("speed file", read_speed), read)

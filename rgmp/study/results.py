@@ -4,7 +4,6 @@ Figures and the report are made from this value alone; scores and speed files, w
 `rgmp tables` needs, are read by `scores_of` and `speed_of`.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,17 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import TypeAdapter
-from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from rgmp.config.base import Benchmark
-from rgmp.config.load import require_shape
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import AGREEMENT
 from rgmp.evaluation.score_table import read_scores, table_of
 from rgmp.provenance.record import Record, read_all
-from rgmp.runtime.files import read_json, read_text
 from rgmp.study import layout, table_files
+from rgmp.study.job_files import read_speed
 from rgmp.study.plan import Plan, PlannedExternal, load_plan
 
 MEASURED = ("train", "infer", "score", "speed")  # kinds of records that results rest on
@@ -267,40 +263,6 @@ def speed_of(results: Results) -> dict[tuple[Benchmark, str], dict[str, Any]]:
     return {key: read_speed(path) for key, path in timed.items() if path.is_file()}
 
 
-class _Clip(TypedDict):
-    """What tables read of a timed clip."""
-
-    objects: int
-    network: list[list[float]]
-
-
-class _SpeedFile(TypedDict):
-    """What tables read of a speed file."""
-
-    device: str
-    precision: str
-    aggregation: str
-    scales: list[float]
-    summary: dict[str, float | None]
-    clips: list[_Clip]
-
-
-_SPEED = TypeAdapter(_SpeedFile)
-_CURVE = TypeAdapter(list[dict[str, float]])
-_REQUIRED = {"step", "seconds", "loss", "J"}
-
-
-def read_speed(path: Path) -> dict[str, Any]:
-    """Read a speed file.
-
-    Raises:
-        UserError: it is not one.
-    """
-    value: dict[str, Any] = read_json(path)
-    require_shape(_SPEED, value, path, "a speed file", "remove it and measure again")
-    return value
-
-
 def _is_planned(plan: Plan, record: Record) -> bool:
     """Whether a record belongs to a job of the plan: jobs of earlier plans leave theirs behind."""
     of_variant = record["benchmark"] in plan.benchmarks and record["variant"] in {
@@ -324,30 +286,6 @@ def seconds_of(record: Record) -> float:
     """How long a job took: a training run with all its attempts, any other its successful one."""
     seconds = record["results"].get("seconds") if record["kind"] == "train" else None
     return seconds if isinstance(seconds, int | float) else record["wall_seconds"]
-
-
-def read_metrics(path: Path) -> list[dict[str, float]]:
-    """Read a training curve: one JSON object per line; empty if there is no file.
-
-    Raises:
-        UserError: it is not a curve, or a point lacks its step, seconds, loss or J.
-    """
-    if not path.is_file():
-        return []
-    try:
-        text = read_text(path, "remove it: only the figure of the training curves needs it")
-        curve = _CURVE.validate_python(
-            [json.loads(line) for line in text.splitlines()], strict=True
-        )
-        for number, point in enumerate(curve, 1):
-            if lacking := sorted(_REQUIRED - point.keys()):
-                raise ValueError(f"line {number} has no {lacking[0]}")
-            if not point["step"].is_integer():
-                raise ValueError(f"the step of line {number} is {point['step']}")
-    except (ValueError, RecursionError) as error:  # ValidationError is a ValueError
-        why = f" ({error})" if type(error) is ValueError else ""
-        raise UserError(f"{path}: not a training curve{why}; remove the file") from error
-    return curve
 
 
 def commit_of(record: Record) -> str:

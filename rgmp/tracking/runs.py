@@ -22,8 +22,8 @@ from rgmp.provenance.record import Record, read_all
 from rgmp.runtime.files import digest_of, digest_of_file, files_below
 from rgmp.runtime.markup import markdown_paragraph
 from rgmp.study import layout
+from rgmp.study.job_files import read_metrics
 from rgmp.study.plan import Plan, PlannedVariant, Run, Training
-from rgmp.study.results import read_metrics
 from rgmp.training.job import WEIGHTS
 
 Status = Literal["FINISHED", "RUNNING", "SCHEDULED", "KILLED"]

@@ -62,7 +62,7 @@ def track(
         nothing else; a later call completes it.
 
     Raises:
-        UserError: the folder is none of a study, or one of its files is broken.
+        UserError: it is not a study folder, or one of its files is broken.
     """
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI")
     shown = _without_password(uri) if uri else f"sqlite:///{folder.parent}/mlflow.db"

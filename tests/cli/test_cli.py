@@ -22,8 +22,8 @@ from rgmp.cli import main as cli
 from rgmp.data import davis, preview
 from rgmp.provenance.record import Record, read_all
 from rgmp.runtime import files
+from rgmp.study.job_files import read_speed
 from rgmp.study.plan import load_plan
-from rgmp.study.results import read_speed
 
 ABLATIONS = Path(__file__).parents[2] / "ablations"
 COMMANDS = (

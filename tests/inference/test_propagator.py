@@ -523,7 +523,7 @@ def test_folder_of_other_files_is_refused_and_left(
     out = tmp_path / "photographs"
     out.mkdir()
     (out / "holiday.jpg").write_text("sun")
-    with pytest.raises(UserError, match="photographs: holds other files"):
+    with pytest.raises(UserError, match="photographs: contains other files"):
         segmented(tree, network, out)
     assert contents(out) == {"holiday.jpg": b"sun"}
 

@@ -38,7 +38,7 @@ def test_every_file_of_ours_that_a_rule_loads_counts(module: str) -> None:
 
 def test_what_lies_beside_counts_too() -> None:
     names = {path.name for path in code.source_files("rgmp.reporting.report")}
-    assert {"report.html.j2", "published.csv", "tables.py"} <= names
+    assert {"report.html.j2", "published.csv", "table_files.py"} <= names
     assert "train.py" not in names
 
 

@@ -12,7 +12,8 @@ from rgmp.errors import UserError
 from rgmp.reporting import tables
 from rgmp.reporting.statistics import compute
 from rgmp.study import layout, table_files
-from rgmp.study.results import Results, load, read_metrics, scores_of, seconds_of, speed_of
+from rgmp.study.job_files import read_metrics
+from rgmp.study.results import Results, load, scores_of, seconds_of, speed_of
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ from rgmp.reporting.figures.style import (
 from rgmp.reporting.labels import STAGE_TITLES
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout
-from rgmp.study.results import Results, read_metrics
+from rgmp.study.job_files import read_metrics
+from rgmp.study.results import Results
 
 _POINTS = 30  # of a line, at most
 

@@ -1,0 +1,70 @@
+"""Speed files and training curves, as jobs write them, read back. Needs no pandas."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
+
+from rgmp.config.load import require_shape
+from rgmp.errors import UserError
+from rgmp.runtime.files import read_json, read_text
+
+
+class _Clip(TypedDict):
+    """What tables read of a timed clip."""
+
+    objects: int
+    network: list[list[float]]
+
+
+class _SpeedFile(TypedDict):
+    """What tables read of a speed file."""
+
+    device: str
+    precision: str
+    aggregation: str
+    scales: list[float]
+    summary: dict[str, float | None]
+    clips: list[_Clip]
+
+
+_SPEED = TypeAdapter(_SpeedFile)
+_CURVE = TypeAdapter(list[dict[str, float]])
+_REQUIRED = {"step", "seconds", "loss", "J"}
+
+
+def read_speed(path: Path) -> dict[str, Any]:
+    """Read a speed file.
+
+    Raises:
+        UserError: it is not one.
+    """
+    value: dict[str, Any] = read_json(path)
+    require_shape(_SPEED, value, path, "a speed file", "remove it and measure again")
+    return value
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """Read a training curve: one JSON object per line; empty if there is no file.
+
+    Raises:
+        UserError: it is not a curve, or a point lacks its step, seconds, loss or J.
+    """
+    if not path.is_file():
+        return []
+    try:
+        text = read_text(path, "remove it: only the figure of the training curves needs it")
+        curve = _CURVE.validate_python(
+            [json.loads(line) for line in text.splitlines()], strict=True
+        )
+        for number, point in enumerate(curve, 1):
+            if lacking := sorted(_REQUIRED - point.keys()):
+                raise ValueError(f"line {number} has no {lacking[0]}")
+            if not point["step"].is_integer():
+                raise ValueError(f"the step of line {number} is {point['step']}")
+    except (ValueError, RecursionError) as error:  # ValidationError is a ValueError
+        why = f" ({error})" if type(error) is ValueError else ""
+        raise UserError(f"{path}: not a training curve{why}; remove the file") from error
+    return curve
