@@ -131,20 +131,16 @@ def _speed(_: Results, rows: pd.DataFrame) -> Printed:
     columns = {
         "Variant": _name(rows),
         "scales": rows["scales"].replace("", UNKNOWN),
-        "FPS": _or_unknown(rows, "fps", "{:.1f}"),
+        "FPS": number(_measured(rows, "fps"), "{:.1f}"),
         **{
             counted(count, "object"): number(of_objects[count], "{:.1f}")
             for count in sorted(of_objects)
         },
-        "end to end": _or_unknown(rows, "end_to_end_fps", "{:.1f}"),
-        "as the authors": _or_unknown(rows, "authors_fps", "{:.1f}"),
-        "frame 0, s": _or_unknown(rows, "first_frame_seconds", "{:.3g}"),
+        "end to end": number(_measured(rows, "end_to_end_fps"), "{:.1f}"),
+        "as the authors": number(_measured(rows, "authors_fps"), "{:.1f}"),
+        "frame 0, s": number(_measured(rows, "first_frame_seconds"), "{:.3g}"),
         "peak, MB": number(rows["peak_memory_bytes"] / 1e6, "{:,.0f}"),
-        "of the limit": _or_unknown(
-            100 * rows[["fraction_of_limit"]], "fraction_of_limit", "{:.1f}"
-        )
-        if "fraction_of_limit" in rows
-        else rows["label"].map(lambda _: UNKNOWN),
+        "of the limit": percent(_measured(rows, "fraction_of_limit")),
     }
     headings = pd.Series([_timed_on(row) for _, row in rows.iterrows()], rows.index, dtype="str")
     return columns, headings, [_PROTOCOL_SPEED]
@@ -226,9 +222,10 @@ def _name(rows: pd.DataFrame) -> pd.Series:
     return name
 
 
-def _or_unknown(rows: pd.DataFrame, column: str, form: str) -> pd.Series:
-    """A column in a format; dashes where no speed file has it."""
-    return number(rows.get(column, pd.Series(float("nan"), rows.index)), form)
+def _measured(rows: pd.DataFrame, column: str) -> pd.Series:
+    """A column of the speed files; missing throughout where none of them has it."""
+    missing = pd.Series(float("nan"), rows.index)
+    return rows.get(column, missing)
 
 
 def _some(names: str) -> str:

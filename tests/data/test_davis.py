@@ -372,7 +372,7 @@ def put_device(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
-@pytest.mark.parametrize(
+each_that_is_no_file = pytest.mark.parametrize(
     ("put", "why"),
     [
         (put_fifo, "is a FIFO, not a file"),
@@ -382,6 +382,9 @@ def put_device(path: Path) -> None:
         (Path.mkdir, "is a folder, not a file"),
     ],
 )
+
+
+@each_that_is_no_file
 def test_frame_or_mask_that_is_no_file_is_named(
     tree: Path, put: Callable[[Path], None], why: str
 ) -> None:
@@ -597,16 +600,7 @@ def test_masks_of_davis_2016_have_no_objects_for_davis_2017(tree: Path) -> None:
     assert line.startswith(f"{annotation(tree, 0)}: no object")
 
 
-@pytest.mark.parametrize(
-    ("put", "why"),
-    [
-        (put_fifo, "is a FIFO, not a file"),
-        (put_device, "is a device, not a file"),
-        (put_link_to_nowhere, "broken link to nowhere"),
-        (put_link_to_itself, "Too many levels of symbolic links"),
-        (Path.mkdir, "is a folder, not a file"),
-    ],
-)
+@each_that_is_no_file
 def test_split_that_is_no_file_is_named(tree: Path, put: Callable[[Path], None], why: str) -> None:
     path = tree / "ImageSets/2017/val.txt"
     path.unlink()
