@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.data import davis
+from rgmp.data.images import Like
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import Engine, measure_of, require
 from rgmp.evaluation.measures import Measured, Score
@@ -203,7 +204,7 @@ def _measured(engine: Engine, pair: _Pair) -> list[Measured] | str:
     """Decode a mask and measure its objects, in order, or return its problem."""
     try:
         truth = davis.read_annotation(pair.annotation, pair.benchmark)
-        like = davis.Like("its annotation", truth.shape)
+        like = Like("its annotation", truth.shape)
         found = davis.read_annotation(pair.mask, pair.benchmark, like)
     except UserError as error:
         return str(error)
