@@ -7,10 +7,8 @@ that are already scored.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +18,7 @@ from rgmp.data.images import Like
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import Engine, measure_of, require
 from rgmp.evaluation.measures import Measured, Score
+from rgmp.runtime.processes import worker_pool
 from rgmp.runtime.progress import Progress
 
 
@@ -227,5 +226,5 @@ def _mapping(processes: int) -> Iterator[_Map]:
     if processes == 1:
         yield map
         return
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with worker_pool(processes) as pool:
         yield partial(pool.map, chunksize=8)  # with fewer the pipe takes longer than the masks
