@@ -72,12 +72,25 @@ def build(
             scores = _scores(benchmark, name, seed, objects, frames)
             write_scores(folder / f"scores/{benchmark}/{name}/seed{seed}.csv", table_of(scores))
             masks = f"masks/{name}-seed{seed}/{{}}-{benchmark}"  # {}: the sequence
-            places = {sequence: masks.format(sequence) for sequence, _ in objects}
             run = f"{benchmark}/{name}/seed{seed}"
-            of = {"benchmark": benchmark}
-            _write_record(folder, "infer", f"masks/{run}", name, seed, masks=places, **of)
-            engine = {"engine": "builtin"}
-            _write_record(folder, "score", f"scores/{run}", name, seed, config=engine, **of)
+            _write_record(
+                folder,
+                "infer",
+                f"masks/{run}",
+                name,
+                seed,
+                benchmark=benchmark,
+                masks={sequence: masks.format(sequence) for sequence, _ in objects},
+            )
+            _write_record(
+                folder,
+                "score",
+                f"scores/{run}",
+                name,
+                seed,
+                benchmark=benchmark,
+                config={"engine": "builtin"},
+            )
             if not complete and seed == seeds[0]:  # pictures are of the first seed
                 _write_masks(folder / masks, plan.data.davis, benchmark, scores)
         _write_speed(folder, benchmark, name, 1 + 0.15 * index, objects)

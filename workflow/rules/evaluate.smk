@@ -24,12 +24,12 @@ for name, variants in plan.sharing.items():
             "../../environment.yml"
         # as in training, for the same bits on machines of one type
         threads: variants[0].threads
-        params:
-            job=lambda wildcards, name=name: evaluation_digest(name, wildcards.seed),
-            sources=sources_of("rgmp.evaluation.scoring"),
         resources:
             # no loop variable in a command: it is formatted when the job runs
             evaluation=lambda wildcards, name=name: layout.evaluation(name, wildcards.seed),
+        params:
+            job=lambda wildcards, name=name: evaluation_digest(name, wildcards.seed),
+            sources=sources_of("rgmp.evaluation.scoring"),
         message:
             f"evaluate {name}, seed {{wildcards.seed}}"
         shell:
