@@ -63,7 +63,7 @@ class _Evaluation:
         self._identity = metadata.get("identity")
         maker = {
             "weights": self._weights,
-            "sources": code.sources_of("rgmp.inference.mask_folder"),
+            "sources": code.sources_of("rgmp.inference.mask_folder", "rgmp.model.weights"),
             "device": chosen.type,
         }
         self._masks = MaskFolder(first.masks, network, chosen, threads, maker, self._digest)

@@ -59,8 +59,7 @@ class MaskFolder:
             UserError: the folder contains files that no run wrote and that would be lost.
         """
         claim(folder, maker)
-        self._folder, self._device, self._threads = folder, device, threads
-        self._digest = digest
+        self._folder, self._threads, self._digest = folder, threads, digest
         self._propagator = cache(lambda settings: Propagator(network, settings, device))
 
     def segment(
@@ -84,9 +83,8 @@ class MaskFolder:
         places: dict[str, Path] = {}
         new = done = 0
         for sequence in sequences:
-            place = (
-                self._folder / f"{sequence.name}-{self._identity(sequence, benchmark, settings)}"
-            )
+            identity = self._identity(sequence, benchmark, settings)
+            place = self._folder / f"{sequence.name}-{identity}"
             new += segment_missing(lambda: self._propagator(settings), sequence, benchmark, place)
             places[sequence.name] = place
             done += len(sequence.frames)
