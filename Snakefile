@@ -4,7 +4,7 @@
 #   snakemake --cores 4 all --configfile workflow/config/davis.yaml      the paper's study
 #
 # render or read data -> check it -> pretrain on synthetic pairs -> finetune on videos with BPTT
-# -> masks -> J&F of every frame, seconds per frame -> tables -> figures -> MLflow -> report.html.
+# -> masks and J&F of every frame, seconds per frame -> tables -> figures -> MLflow -> report.html.
 # Every rule is one `rgmp` command that can be run by hand, in the active environment (`conda:`
 # documents it). The jobs follow from the study (workflow/config/*.yaml) and the variants
 # (ablations/*.yaml).
@@ -40,8 +40,7 @@ wildcard_constraints:
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
-include: "workflow/rules/infer.smk"
-include: "workflow/rules/score.smk"
+include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/speed.smk"
 include: "workflow/rules/report.smk"
 

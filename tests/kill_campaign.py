@@ -36,12 +36,12 @@ COMMAND += ["--cores", "4"]
 STUDY = ["all", "--configfile", "study.yaml"]
 RENDERING = ["results/rendered/records/mini.json", "--configfile", "rendered.yaml"]
 KINDS = (
-    "mini", "check", "pretrain", "finetune", "infer", "score", "speed", "tables", "figures",
-    "track", "report",
+    "mini", "check", "pretrain", "finetune", "evaluate", "speed", "tables", "figures", "track",
+    "report",
 )  # fmt: skip
 VICTIMS = ("Snakemake", "job", "all")
 MADE = (
-    *("tiny/weights/*/*/weights.safetensors", "tiny/masks/*/*/*/*/*.png", "tiny/scores/*/*/*.csv"),
+    *("tiny/weights/*/*/weights.safetensors", "tiny/masks/*/*/*.png", "tiny/scores/*/*/*.csv"),
     "rendered/data/**/*.*",
 )
 PATIENCE = 600  # seconds for a run

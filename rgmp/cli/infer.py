@@ -4,12 +4,13 @@ import argparse
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from rgmp.cli.command import Command
 from rgmp.cli.complaints import refuse
 from rgmp.cli.options import (
     COMMAND_LINE,
+    add_flags,
     add_job,
     add_names,
     add_videos,
@@ -17,6 +18,7 @@ from rgmp.cli.options import (
     default_of,
     given_of,
     names_a_job,
+    require_flags,
     videos_of,
 )
 from rgmp.cli.recording import recording
@@ -24,7 +26,7 @@ from rgmp.config.base import AT_ONCE, REPEATS
 from rgmp.config.load import validated
 from rgmp.config.method import Inference
 from rgmp.config.study import Speed
-from rgmp.data import davis
+from rgmp.data import davis, digests
 from rgmp.data.images import read_frame
 from rgmp.inference.job import InferenceJob, NetworkJob, SpeedJob
 from rgmp.provenance import code, machine
@@ -39,8 +41,6 @@ _PRECISIONS = get_args(Inference.model_fields["precision"].annotation)
 
 
 _NEEDED = ("--weights", "--davis", "--benchmark")
-
-_Planned = TypeVar("_Planned", InferenceJob, SpeedJob)
 
 
 def _add_network(flags: argparse._ArgumentGroup) -> None:
@@ -78,12 +78,6 @@ def _network_of(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _limited(job: _Planned, options: argparse.Namespace) -> _Planned:
-    """A planned job, limited to the threads it is granted: more would compete for the cores."""
-    granted = cores.threads(job.threads, getattr(options, "threads", None))
-    return job.model_copy(update={"threads": granted})
-
-
 def _propagator(job: NetworkJob) -> "tuple[Propagator, dict[str, Any]]":
     """The network ready to run, and what the record says about it."""
     from rgmp.inference.propagator import Propagator
@@ -106,19 +100,16 @@ def _propagator(job: NetworkJob) -> "tuple[Propagator, dict[str, Any]]":
 
 
 def _infer_options(command: argparse.ArgumentParser) -> None:
-    flags = add_job(command, "davis2017/full/seed0", (*_NEEDED, "--masks"))
+    flags = add_flags(command, (*_NEEDED, "--masks"))
     _add_network(flags)
     flags.add_argument("--masks", type=Path, metavar="OUT", help="output folder")
     add_names(flags, seed="0")
 
 
 def _infer(options: argparse.Namespace) -> None:
-    if names_a_job(options, beside=["threads"]):
-        planned = load_plan(options.results).inference(options.job, options.results)
-        job = _limited(planned, options)
-    else:
-        flags = {**_network_of(options), "masks": options.masks}
-        job = validated(InferenceJob, flags, COMMAND_LINE)
+    require_flags(options)
+    flags = {**_network_of(options), "masks": options.masks}
+    job = validated(InferenceJob, flags, COMMAND_LINE)
     sequences = [replace(s, annotations=s.annotations[:1]) for s in job.videos.open()]
     benchmark = job.videos.benchmark
     refuse([line for s in sequences for line in davis.problems_of(s, benchmark)])
@@ -151,7 +142,8 @@ def _segment(job: InferenceJob, sequences: list[davis.Sequence]) -> None:
         }
         segment_split(propagator, sequences, benchmark, job.masks, maker, progress.at)
         record.results["frames"] = total
-        record.outputs["masks"] = davis.digest_of_masks(job.masks, sequences)
+        places = {s.name: job.masks / s.name for s in sequences}
+        record.outputs["masks"] = digests.digest_of_masks(places)
 
 
 def _speed_options(command: argparse.ArgumentParser) -> None:
@@ -178,7 +170,8 @@ def _speed_job(options: argparse.Namespace) -> SpeedJob:
     """The requested measurement."""
     if names_a_job(options, beside=["threads"]):
         planned = load_plan(options.results).timing(options.job, options.results)
-        return _limited(planned, options)
+        granted = cores.threads(planned.threads, getattr(options, "threads", None))
+        return planned.model_copy(update={"threads": granted})
     limits = given_of(options, ("frames", "repeats"))
     if hasattr(options, "limit"):
         limits["sequences"] = options.limit

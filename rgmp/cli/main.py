@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from rgmp import __version__
-from rgmp.cli import check, infer, report, score, study, train
+from rgmp.cli import check, evaluate, infer, report, score, study, train
 from rgmp.cli.complaints import complain, is_lost, say
 from rgmp.errors import UserError
 
@@ -20,6 +20,7 @@ COMMANDS = (
     *check.COMMANDS,
     *train.COMMANDS,
     *infer.COMMANDS,
+    *evaluate.COMMANDS,
     *score.COMMANDS,
     *report.COMMANDS,
 )

@@ -47,10 +47,33 @@ def add_job(
         "results", type=Path, nargs="?", help="folder of a study, such as results/mini"
     )
     command.add_argument("job", nargs="?", help=f"job of that study, such as {example}")
+    return add_flags(command, needed, "without a study")
+
+
+def add_flags(
+    command: argparse.ArgumentParser, needed: tuple[str, ...], title: str = "options of the job"
+) -> argparse._ArgumentGroup:
+    """Add a group for the flags that describe a job; see `add_job`."""
     command.set_defaults(needed=needed)
     return command.add_argument_group(
-        "without a study", f"required: {', '.join(needed)}", argument_default=SUPPRESS
+        title, f"required: {', '.join(needed)}", argument_default=SUPPRESS
     )
+
+
+def require_flags(options: argparse.Namespace, otherwise: str = "") -> None:
+    """Check that the flags that describe a job are given.
+
+    Args:
+        options: parsed by a command with `add_flags`.
+        otherwise: what else can be given, for the message.
+
+    Raises:
+        UserError: some are not.
+    """
+    given = flags_given(options, {"needed"})
+    missing = [flag for flag in options.needed if not given & {*flag.split(" or ")}]
+    if missing:
+        raise UserError(f"missing {', '.join(missing)}; give them{otherwise}")
 
 
 def names_a_job(options: argparse.Namespace, beside: Collection[str] = ()) -> bool:
@@ -63,15 +86,10 @@ def names_a_job(options: argparse.Namespace, beside: Collection[str] = ()) -> bo
     Raises:
         UserError: both are given, or neither completely.
     """
-    given = flags_given(options, {"needed", "results", "job", *beside})
     if options.results is None:
-        missing = [flag for flag in options.needed if not given & {*flag.split(" or ")}]
-        if missing:
-            raise UserError(
-                f"missing {', '.join(missing)}; give them, or name a study folder and a job"
-            )
+        require_flags(options, ", or name a study folder and a job")
         return False
-    refuse_flags(given, options.results)
+    refuse_flags(flags_given(options, {"needed", "results", "job", *beside}), options.results)
     if options.job is None:
         raise UserError(f"{options.results}: missing the job of this study; see --help")
     return True

@@ -21,7 +21,7 @@ from rgmp.cli.recording import recording
 from rgmp.config.base import AT_ONCE
 from rgmp.config.load import validated
 from rgmp.config.study import Evaluation
-from rgmp.data import davis
+from rgmp.data import davis, digests
 from rgmp.evaluation.job import ScoringJob
 from rgmp.provenance.record import Draft
 from rgmp.runtime import files
@@ -39,7 +39,7 @@ _NEEDED = ("--davis", "--benchmark", "--masks or --scores", "--out")
 
 
 def _score_options(command: argparse.ArgumentParser) -> None:
-    flags = add_job(command, "davis2017/full/seed0", _NEEDED)
+    flags = add_job(command, "davis2017/osvos/external", _NEEDED)
     add_videos(flags)
     given = flags.add_mutually_exclusive_group()
     given.add_argument("--masks", type=Path, help="DIR/<sequence>/00000.png ...")
@@ -68,7 +68,7 @@ def _score_options(command: argparse.ArgumentParser) -> None:
 def _job(options: argparse.Namespace) -> ScoringJob:
     """The requested scoring job."""
     if names_a_job(options, beside=["processes"]):
-        planned = load_plan(options.results).scoring(options.job, options.results)
+        planned = load_plan(options.results).adoption(options.job, options.results)
         return planned.model_copy(update={"processes": options.processes})
     adopts = hasattr(options, "scores")
     evaluation = {"cross_check": "off", **given_of(options, Evaluation.model_fields)}
@@ -85,8 +85,6 @@ def _job(options: argparse.Namespace) -> ScoringJob:
 def _score(options: argparse.Namespace) -> None:
     job = _job(options)
     from rgmp.evaluation import score_table
-    from rgmp.evaluation.measures import MEASURES
-    from rgmp.evaluation.summary import per_object, summarise
 
     given = [job.source] if job.adopts else files.files_below(job.source, "*.png")
     table = files.Kind("score table", score_table.require_scores)
@@ -102,16 +100,30 @@ def _score(options: argparse.Namespace) -> None:
         config=config,
     ) as record:
         rows = _adopted(job, record) if job.adopts else _measured(job, record)
-        scores = score_table.table_of(rows)
-        score_table.write_scores(job.out, scores)
-        sequences = job.videos.open()
-        record.inputs["data"] = files.digest_of_all([p for s in sequences for p in s.annotations])
-        means = summarise(per_object(scores)).iloc[0]
-        summary: dict[str, float] = {measure: float(means[measure]) for measure in MEASURES}
-        record.results.update(summary)
-        record.outputs["scores"] = files.digest_of_file(job.out)
+        read = [path for s in job.videos.open() for path in s.annotations]
+        record.inputs["data"] = files.digest_of_all(read)
+        summary = write_table(job.out, rows, record)
     for name, value in summary.items():
         print(f"{name:9} {100 * value:6.2f}")
+
+
+def write_table(out: Path, rows: "list[Score]", record: Draft) -> dict[str, float]:
+    """Write a score table, and what follows from it to the record: its digest, the mean measures.
+
+    Returns:
+        The mean measures, in [0, 1], by name.
+    """
+    from rgmp.evaluation import score_table
+    from rgmp.evaluation.measures import MEASURES
+    from rgmp.evaluation.summary import per_object, summarise
+
+    scores = score_table.table_of(rows)
+    score_table.write_scores(out, scores)
+    means = summarise(per_object(scores)).iloc[0]
+    summary: dict[str, float] = {measure: float(means[measure]) for measure in MEASURES}
+    record.results.update(summary)
+    record.outputs["scores"] = files.digest_of_file(out)
+    return summary
 
 
 def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
@@ -141,7 +153,8 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
         largest = engines.cross_check(rows, rows_by(other))
         record.results["cross_check_difference"] = largest
         print(f"cross-checked with the {other} engine, largest difference {largest:.2g}")
-    record.inputs["masks"] = davis.digest_of_masks(job.source, videos.open())
+    places = {s.name: job.source / s.name for s in videos.open()}
+    record.inputs["masks"] = digests.digest_of_masks(places)
     return rows
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.data.images import Labels, Like, read_frame, read_labels
 from rgmp.errors import UserError
-from rgmp.runtime.files import atomic_path, digest_of_all, files_below, reading, require_regular
+from rgmp.runtime.files import atomic_path, files_below, reading, require_regular
 
 VOID = 255
 
@@ -170,11 +170,6 @@ def write_mask(path: Path, labels: Labels) -> None:
     image.putpalette(PALETTE)
     with atomic_path(path) as temporary:
         image.save(temporary, format="PNG")
-
-
-def digest_of_masks(folder: Path, sequences: Iterable[Sequence]) -> str:
-    """The digest that records give for a folder's masks of some sequences."""
-    return digest_of_all([p for s in sequences for p in (folder / s.name).glob("*.png")])
 
 
 def _palette() -> bytes:

@@ -22,7 +22,7 @@ DTYPES = {
 }
 """The columns of a score table, those of `Score`, and their dtypes."""
 
-_COMMAND = "rgmp score"
+_COMMAND = "snakemake"
 
 
 def table_of(rows: Iterable[Score]) -> pd.DataFrame:

@@ -71,15 +71,49 @@ def score(
     with _mapping(processes) as over:
         measured = over(partial(_measured, engine), pairs)
         for done, (pair, found) in enumerate(zip(pairs, measured, strict=True), start=1):
-            name, frame = pair.annotation.parent.name, pair.annotation.stem
             if isinstance(found, str):
                 problems.append(found)
             elif not problems:
                 progress.at(done)
-                rows += [
-                    Score(benchmark, variant, seed, name, i, frame, *figures)
-                    for i, figures in enumerate(found, start=1)
-                ]
+                rows += _rows(pair, found, variant, seed)
+    refuse(masks, problems)
+    return rows
+
+
+def score_sequence(
+    sequence: davis.Sequence,
+    benchmark: Benchmark,
+    masks: Path,
+    *,
+    variant: str,
+    seed: int | None,
+    engine: Engine = "builtin",
+) -> list[Score]:
+    """Score the masks of one sequence, in this process.
+
+    Args:
+        sequence: with all of its annotations.
+        benchmark: what counts as an object.
+        masks: the folder of its masks.
+        variant: variant name of the rows.
+        seed: seed of the rows.
+        engine: as of `score`.
+
+    Returns:
+        The rows: frames in order, each frame's objects by id.
+
+    Raises:
+        UserError: as `score`.
+    """
+    truth = _truth_of(sequence, benchmark)
+    problems = [*_misplaced(sequence, masks)]
+    rows: list[Score] = []
+    for pair in _pairs(truth, masks):
+        found = _measured(engine, pair)
+        if isinstance(found, str):
+            problems.append(found)
+        else:
+            rows += _rows(pair, found, variant, seed)
     refuse(masks, problems)
     return rows
 
@@ -124,17 +158,16 @@ def open_truths(
         for name in wanted
         if name not in listed
     ]
-    truths = [_open_truth(root, name, benchmark, resolution) for name in listed if name in wanted]
-    return truths, problems
+    opened = [davis.open_sequence(root, name, resolution) for name in listed if name in wanted]
+    return [_truth_of(sequence, benchmark) for sequence in opened], problems
 
 
-def _open_truth(root: Path, name: str, benchmark: Benchmark, resolution: str) -> _Truth:
-    """Find the ground truth of a sequence.
+def _truth_of(sequence: davis.Sequence, benchmark: Benchmark) -> _Truth:
+    """The ground truth of a sequence.
 
     Raises:
-        UserError: it is missing, withheld, or without an object.
+        UserError: it is withheld, too short, or without an object.
     """
-    sequence = davis.open_sequence(root, name, resolution)
     first = sequence.annotations[0]
     if not sequence.is_fully_annotated:
         raise UserError(
@@ -213,6 +246,13 @@ def _measured(engine: Engine, pair: _Pair) -> list[Measured] | str:
         return []
     measured_by = measure_of(engine)
     return [measured_by(truth == i, found == i) for i in range(1, pair.objects + 1)]
+
+
+def _rows(pair: _Pair, measured: list[Measured], variant: str, seed: int | None) -> Iterator[Score]:
+    """The rows of a mask's objects."""
+    name, frame = pair.annotation.parent.name, pair.annotation.stem
+    for i, figures in enumerate(measured, start=1):
+        yield Score(pair.benchmark, variant, seed, name, i, frame, *figures)
 
 
 _Map = Callable[

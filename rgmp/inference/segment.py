@@ -87,16 +87,65 @@ class _Writing:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder contains nothing but complete or partial output of `segment_split`."""
+    """Whether a folder contains nothing but complete or partial output of this package."""
+    # scores are kept beside masks (`rgmp.evaluation.sequence_scores`)
+    ours = rf"\d+\.png|{re.escape(_MARK)}|scores-[0-9a-f]+\.json"
     return (
         folder.is_dir()
         and not folder.is_symlink()
         and all(
-            re.fullmatch(rf"\d+\.png|{re.escape(_MARK)}", path.name)
+            re.fullmatch(ours, path.name)
             for path in folder.rglob("*")
             if path.is_symlink() or not path.is_dir()
         )
     )
+
+
+def claim(out: Path, maker: dict[str, str]) -> None:
+    """Take a folder for the masks of one maker; those of another are removed.
+
+    Args:
+        out: the folder, which need not exist.
+        maker: a digest of what can change every mask in it.
+
+    Raises:
+        UserError: `out` contains files that no run wrote and that would be lost.
+    """
+    mark = out / _MARK
+    if out.is_dir() and any(out.iterdir()):
+        if not mark.is_file():
+            raise UserError(f"{out}: contains other files; name an empty or new folder for masks")
+        if read_json(mark) == maker:
+            return
+        old = sorted(set(out.iterdir()) - {mark})
+        for path in old:
+            if not _is_ours(path):
+                raise UserError(
+                    f"{path}: not a folder of masks, in a folder whose masks must be made "
+                    "again; move it away, or name a new folder for masks"
+                )
+        for path in old:
+            shutil.rmtree(path)
+    write_json(mark, maker)
+
+
+def segment_missing(
+    propagator: Callable[[], Propagator],
+    sequence: davis.Sequence,
+    benchmark: Benchmark,
+    out: Path,
+) -> bool:
+    """Write the masks of a sequence unless they are there; whether they were not.
+
+    Raises:
+        UserError: as `segment_sequence`.
+    """
+    if out.is_dir():
+        return False
+    for half in out.parent.glob(f".{escape(out.name)}.*"):  # left by a killed run
+        shutil.rmtree(half)
+    segment_sequence(propagator(), sequence, benchmark, out)
+    return True
 
 
 def segment_split(
@@ -118,29 +167,11 @@ def segment_split(
         report: called with the number of finished frames after each sequence.
 
     Raises:
-        UserError: `out` contains files that no run wrote and that would be lost; or as
-            `segment_sequence`.
+        UserError: as `claim` and `segment_sequence`.
     """
-    mark = out / _MARK
-    if out.is_dir() and any(out.iterdir()):
-        if not mark.is_file():
-            raise UserError(f"{out}: contains other files; name an empty or new folder for masks")
-        if read_json(mark) != maker:
-            old = sorted(set(out.iterdir()) - {mark})
-            for path in old:
-                if not _is_ours(path):
-                    raise UserError(
-                        f"{path}: not a folder of masks, in a folder whose masks must be made "
-                        "again; move it away, or name a new folder for masks"
-                    )
-            for path in old:
-                shutil.rmtree(path)
-    write_json(mark, maker)
+    claim(out, maker)
     done = 0
     for sequence in sequences:
-        if not (out / sequence.name).is_dir():
-            for half in out.glob(f".{escape(sequence.name)}.*"):  # left by a killed run
-                shutil.rmtree(half)
-            segment_sequence(propagator, sequence, benchmark, out / sequence.name)
+        segment_missing(lambda: propagator, sequence, benchmark, out / sequence.name)
         done += len(sequence.frames)
         report(done)

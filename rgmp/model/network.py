@@ -71,7 +71,8 @@ class Encoder(nn.Module):
         ]
         self.layer1, self.layer2, self.layer3, self.layer4 = layers
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
+            # without content there is nothing to draw, and PyTorch would first import its compiler
+            if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if isinstance(module, nn.BatchNorm2d):
                 module.requires_grad_(False)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NotRequired, cast
 
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
@@ -56,6 +56,9 @@ class Record(TypedDict):
     inputs: dict[str, str]  # SHA-256 of data (their manifest), weights, masks, ...
     results: dict[str, Value]
     outputs: dict[str, str]  # SHA-256 of outputs, by path
+    masks: NotRequired[
+        dict[str, str]
+    ]  # where a study's masks lie: sequence -> folder below its own
     command: list[str]
     code: Code
     versions: dict[str, str]
@@ -74,6 +77,7 @@ class Draft:
     inputs: dict[str, str]
     results: dict[str, Value] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
+    masks: dict[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -107,7 +111,7 @@ def recording(
         inputs: digests of inputs; more can be added to the draft.
 
     Yields:
-        the draft, whose `results`, `outputs` and `inputs` the block fills.
+        the draft, which the block fills.
     """
     draft = Draft(inputs=dict(inputs or {}))
     started, clock = datetime.now(UTC), time.perf_counter()
@@ -128,6 +132,7 @@ def recording(
         inputs=draft.inputs,
         results={key: _finite(value) for key, value in draft.results.items()},
         outputs=draft.outputs,
+        masks=draft.masks,
         command=[Path(sys.argv[0]).name, *sys.argv[1:]],
         code=code,
         versions=package_versions(),

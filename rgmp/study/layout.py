@@ -1,9 +1,9 @@
 """The names of a study's files, as paths below the study folder.
 
-A job is named after its output: `davis2017/full/seed0` has its masks in
-`masks/davis2017/full/seed0`, its scores in `scores/davis2017/full/seed0.csv`, and a record of each
-at `records/masks/...` and `records/scores/...`. The files of a training run are named in
-`rgmp.training.job`.
+The run `davis2017/full/seed0` has its scores in `scores/davis2017/full/seed0.csv`, with a record at
+`records/scores/...`. Its masks lie with those of the other runs that have its weights, in
+`masks/<weights>`, so that runs can share them; its record at `records/masks/...` says where. The
+files of a training run are named in `rgmp.training.job`.
 """
 
 from rgmp.config.base import Benchmark
@@ -27,6 +27,11 @@ STILLS = f"{DATA}/stills"
 def run(benchmark: Benchmark, variant: str, seed: int) -> str:
     """The name of the run of a variant with a seed on a benchmark."""
     return f"{benchmark}/{variant}/seed{seed}"
+
+
+def evaluation(variant: str, seed: int) -> str:
+    """The name of the evaluation of weights, by the first of the variants that have them."""
+    return f"{variant}/seed{seed}"
 
 
 def timing(benchmark: Benchmark, variant: str) -> str:
@@ -54,9 +59,9 @@ def curve(training: str) -> str:
     return f"{training}/{CURVE}"
 
 
-def masks(run: str) -> str:
-    """The folder of a run's masks."""
-    return f"{MASKS}/{run}"
+def masks(name: str) -> str:
+    """The folder of all masks that some weights make, or what the record of a run's masks is of."""
+    return f"{MASKS}/{name}"
 
 
 def scores(name: str) -> str:

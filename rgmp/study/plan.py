@@ -26,6 +26,7 @@ from rgmp.runtime.files import (
     write_json,
 )
 from rgmp.study import layout
+from rgmp.study.evaluation_job import EvaluationJob
 from rgmp.training.job import TrainingJob
 
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]")
@@ -135,12 +136,37 @@ class Plan(Closed):
 
     @cached_property
     def inferences(self) -> dict[str, tuple[Benchmark, PlannedVariant, Run]]:
-        """The inference jobs by name, such as `davis2017/full/seed0`."""
+        """What is segmented and scored, by the name of the run, such as `davis2017/full/seed0`."""
         return {
             layout.run(benchmark, variant.name, run.seed): (benchmark, variant, run)
             for benchmark in self.benchmarks
             for variant in self.variants
             for run in variant.runs
+        }
+
+    @cached_property
+    def sharing(self) -> dict[str, tuple[PlannedVariant, ...]]:
+        """The variants that have the same weights, by the name of the first of them.
+
+        Those that share weights with one seed share them with every seed.
+        """
+        groups: dict[tuple[str, int], list[PlannedVariant]] = {}
+        for variant in self.variants:  # threads decide the last bits of masks
+            key = variant.runs[0].stands_for_weights, variant.threads
+            groups.setdefault(key, []).append(variant)
+        return {group[0].name: tuple(group) for group in groups.values()}
+
+    @cached_property
+    def evaluations(self) -> dict[str, tuple[str, ...]]:
+        """The runs that have the same weights, by the name of their evaluation, as `full/seed0`."""
+        return {
+            layout.evaluation(first, seed): tuple(
+                layout.run(benchmark, variant.name, seed)
+                for variant in variants
+                for benchmark in self.benchmarks
+            )
+            for first, variants in self.sharing.items()
+            for seed in self.seeds
         }
 
     @cached_property
@@ -237,19 +263,32 @@ class Plan(Closed):
             folder=folder / training.folder,
         )
 
-    def inference(self, name: str, folder: Path) -> InferenceJob:
-        """An inference job of this plan, with files below the study folder.
+    def evaluation_of(self, name: str, folder: Path) -> EvaluationJob:
+        """The evaluation of one set of weights, with files below the study folder.
 
         Raises:
             UserError: the plan has no such job.
         """
-        benchmark, variant, run = _named("inference", name, self.inferences, folder)
-        return InferenceJob(
-            **self._network(benchmark, variant, run, folder),
-            threads=variant.threads,
-            jobs_per_gpu=self.machine.jobs_per_gpu,
-            masks=folder / layout.masks(name),
-            record=folder / layout.record(layout.masks(name)),
+        runs = _named("evaluation", name, self.evaluations, folder)
+        return EvaluationJob(
+            runs=tuple((self._inference(run, folder), self._scoring(run, folder)) for run in runs)
+        )
+
+    def adoption(self, name: str, folder: Path) -> ScoringJob:
+        """The scoring of an external method, by its masks or its own scores.
+
+        Raises:
+            UserError: the plan has no such job.
+        """
+        benchmark, method = _named("external method", name, self.adoptions, folder)
+        return ScoringJob(
+            **self._scored(name, benchmark, method.name, folder),
+            source={**method.masks, **method.scores}[benchmark],
+            adopts=benchmark in method.scores,
+            reads={
+                "data": self._digest_of_videos(benchmark),
+                "given": method.digests[benchmark],
+            },
         )
 
     def timing(self, name: str, folder: Path) -> SpeedJob:
@@ -266,31 +305,42 @@ class Plan(Closed):
             record=folder / layout.record(layout.speed(name)),
         )
 
-    def scoring(self, name: str, folder: Path) -> ScoringJob:
-        """A scoring job of this plan, for a variant's masks or an external method.
-
-        Raises:
-            UserError: the plan has no such job.
-        """
-        both: dict[str, tuple[Any, ...]] = {**self.inferences, **self.adoptions}
-        benchmark, method, *run = _named("scoring", name, both, folder)
-        data = {"data": self._digest_of_videos(benchmark)}
-        if run:  # the record of the inference identifies the masks
-            given = {"source": folder / layout.masks(name), "seed": run[0].seed, "reads": data}
-        else:
-            given = {
-                "source": {**method.masks, **method.scores}[benchmark],
-                "adopts": benchmark in method.scores,
-                "reads": {**data, "given": method.digests[benchmark]},
-            }
-        return ScoringJob(
-            **given,
-            videos=self._videos(benchmark),
-            out=folder / layout.scores(name),
-            evaluation=self.evaluation,
-            variant=method.name,
-            record=folder / layout.record(layout.scores(name)),
+    def _inference(self, name: str, folder: Path) -> InferenceJob:
+        """What is segmented in a run."""
+        benchmark, variant, run = self.inferences[name]
+        return InferenceJob(
+            **self._network(benchmark, variant, run, folder),
+            threads=variant.threads,
+            jobs_per_gpu=self.machine.jobs_per_gpu,
+            masks=self._masks(run, folder),
+            record=folder / layout.record(layout.masks(name)),
         )
+
+    def _scoring(self, name: str, folder: Path) -> ScoringJob:
+        """How the masks of a run are scored; the record of the inference identifies them."""
+        benchmark, variant, run = self.inferences[name]
+        return ScoringJob(
+            **self._scored(name, benchmark, variant.name, folder),
+            source=self._masks(run, folder),
+            seed=run.seed,
+            reads={"data": self._digest_of_videos(benchmark)},
+        )
+
+    def _masks(self, run: Run, folder: Path) -> Path:
+        """The folder of the masks that a run's weights make."""
+        if run.trainings:
+            return folder / layout.masks(Path(self.training(run.trainings[-1]).folder).name)
+        return folder / layout.masks(f"given-{run.stands_for_weights[:12]}")
+
+    def _scored(self, name: str, benchmark: Benchmark, method: str, folder: Path) -> dict[str, Any]:
+        """The fields that all scoring jobs have."""
+        return {
+            "videos": self._videos(benchmark),
+            "out": folder / layout.scores(name),
+            "evaluation": self.evaluation,
+            "variant": method,
+            "record": folder / layout.record(layout.scores(name)),
+        }
 
     def _network(
         self, benchmark: Benchmark, variant: PlannedVariant, run: Run, folder: Path

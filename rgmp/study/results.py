@@ -90,6 +90,20 @@ class Results:
         """Whether published scores may stand beside these: real frames, the whole split."""
         return self.plan.complete and not self.plan.embedded
 
+    def masks_of(self, benchmark: Benchmark, method: str, sequence: str) -> Path | None:
+        """The folder of a method's masks of a sequence, with the first seed; None: it has none."""
+        if method in self.external:
+            given = self.external[method].masks.get(benchmark)
+            return given / sequence if given and given.is_dir() else None
+        name = layout.masks(layout.run(benchmark, method, self.plan.seeds[0]))
+        place = self._masks.get(name, {}).get(sequence)
+        return self.folder / place if place else None
+
+    @cached_property
+    def _masks(self) -> dict[str, dict[str, str]]:
+        """Where the masks of each run lie, by the name of their record."""
+        return {record["name"]: record.get("masks", {}) for record in self.of_kind("infer")}
+
     def table(self, name: str) -> pd.DataFrame:
         """A table as `rgmp tables` wrote it (`rgmp.study.table_files`).
 

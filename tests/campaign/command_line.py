@@ -19,11 +19,15 @@ GOOD: dict[str, tuple[str, ...]] = {
     "preview": PREVIEW[1:],
     "train-speed": ("tiny.yaml", "--stage", "pretrain"),
     "infer": (*INFER[1:], "--masks", "out"),
+    "evaluate": ("results/tiny", "nobody/seed0"),
     "speed": (*INFER[1:], "--out", "out.json"),
     "score": (*SCORE[1:], "--masks", "masks"),
     **dict.fromkeys(("tables", "figures", "report", "track"), ("results/toy",)),
 }
-"""Arguments that each command takes, of which one is to be spoilt; of `train` there is no such."""
+"""Arguments that each command takes, of which one is to be spoilt.
+
+Of `train` and `evaluate` there is no such job.
+"""
 MAKES: dict[str, tuple[str, ...]] = {
     "plan": PLANNED,
     "check": (),
@@ -37,9 +41,9 @@ MAKES: dict[str, tuple[str, ...]] = {
 }
 PLANNED_JOBS = {
     "check": "davis2017/val",
-    "infer": "davis2017/full/seed0",
+    "evaluate": "full/seed0",
     "speed": "davis2017/full",
-    "score": "davis2017/full/seed0",
+    "score": "davis2017/osvos/external",
 }
 """Jobs of the planned study, of which each command takes the name instead of flags."""
 NO_NUMBERS = ("nonsense", "", "-1", "1.5", "nan", "1e3", "0x10", "9" * 5000, "\x1b[31m", "1 2")

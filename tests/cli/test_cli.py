@@ -28,8 +28,8 @@ from rgmp.study.plan import load_plan
 
 ABLATIONS = Path(__file__).parents[2] / "ablations"
 COMMANDS = (
-    "plan", "mini", "check", "train", "preview", "train-speed", "infer", "speed", "score", "tables",
-    "figures", "report", "track",
+    "plan", "mini", "check", "train", "preview", "train-speed", "infer", "evaluate", "speed",
+    "score", "tables", "figures", "report", "track",
 )  # fmt: skip
 VAL = ["--davis", "davis", "--benchmark", "davis2017", "--split", "val"]
 INFER = ["infer", "--weights", "tiny.safetensors", *VAL, "--scales", "1", "--device", "cpu"]
@@ -111,7 +111,7 @@ def test_help_names_every_command_and_version_is_the_packages(
         ["check", "davis"],
         ["check", "results/tiny", "davis2017/val"],
         ["train", "results/tiny", "pretrain/none"],
-        ["infer", "results/tiny", "davis2017/none/seed3"],
+        ["evaluate", "results/tiny", "none/seed3"],
         SCORE,
         ["tables", "results/tiny"],
         ["report", "results/tiny"],
@@ -325,9 +325,6 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     ),
     "mini: folder with other files": (["mini", "stills"], nothing, "stills: already exists"),
     "mini: unwritable": (["mini", "file/mini"], nothing, "file/mini: cannot be written"),
-    "infer: study's job and flags": (
-        [*INFER, "results/tiny", "davis2017/full/seed3"], nothing, "leave out --benchmark, --davis"
-    ),
     "speed: study's job and a flag": (
         ["speed", "results/tiny", "davis2017/full", "--frames", "3"], nothing, "leave out --frames"
     ),
@@ -339,8 +336,13 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "score: neither masks nor scores": (
         ["score", *VAL, "--out", "scores.csv"], nothing, "missing --masks or --scores"
     ),
-    "infer: study without a job": (["infer", "results/tiny"], nothing, "missing the job"),
-    "infer: job of no study": (["infer", "davis", "x"], nothing, "davis: not a study folder"),
+    "score: study without a job": (["score", "results/tiny"], nothing, "missing the job"),
+    "evaluate: no study": (["evaluate", "davis", "x"], nothing, "davis: not a study folder"),
+    "evaluate: weights of nobody": (
+        ["evaluate", "results/tiny", "nobody/seed3"],
+        lambda: cli.main(["plan", "study.yaml"]),
+        "nobody/seed3: no such evaluation in results/tiny/plan.json; name one such as full/seed3",
+    ),
     "train: no study": (["train", "davis", "pretrain/full"], nothing, "davis: not a study folder"),
     "tables: no study": (["tables", "davis"], nothing, "davis"),
     "figures: no study": (["figures", "davis"], nothing, "davis"),
@@ -675,15 +677,16 @@ def test_a_studys_jobs_are_driven_by_its_plan(capsys: pytest.CaptureFixture[str]
         assert (found["kind"], found["study"]) == ("check", "tiny")
         assert found["name"] == plan.check_of(part)[len("records/") : -len(".json")]
     made = {
-        ("infer", "davis2017/full/seed3"): ("masks/davis2017/full/seed3", "full", 3),
-        ("score", "davis2017/full/seed3"): ("scores/davis2017/full/seed3", "full", 3),
+        ("infer", "full/seed3"): ("masks/davis2017/full/seed3", "full", 3),
+        ("score", "full/seed3"): ("scores/davis2017/full/seed3", "full", 3),
         ("score", "davis2017/other/external"): ("scores/davis2017/other/external", "other", None),
         ("speed", "davis2017/full"): ("speed/davis2017/full", "full", 3),
     }
-    for (command, job), (name, variant, seed) in made.items():
+    for (kind, job), (name, variant, seed) in made.items():
+        command = "evaluate" if job == "full/seed3" else kind
         assert cli.main([command, "results/tiny", job]) == 0
         found = the_record(f"results/tiny/records/{name}.json")
-        assert (found["kind"], found["study"], found["name"]) == (command, "tiny", name)
+        assert (found["kind"], found["study"], found["name"]) == (kind, "tiny", name)
         assert (found["variant"], found["seed"]) == (variant, seed)
         assert found["benchmark"] == "davis2017"
     by_hand = [*INFER, "--threads", "1", "--masks", "out", "--record", "record.json"]
@@ -692,11 +695,13 @@ def test_a_studys_jobs_are_driven_by_its_plan(capsys: pytest.CaptureFixture[str]
     own = the_record("record.json")
     assert own["config"] == inferred["config"]
     assert (own["inputs"], own["identity"]) == (inferred["inputs"], inferred["identity"])
-    masks = list(Path("out").rglob("*.png"))
-    assert len(masks) == 2 * FRAMES
-    for path in masks:
-        planned = Path("results/tiny/masks/davis2017/full/seed3", path.relative_to("out"))
-        assert path.read_bytes() == planned.read_bytes()
+    assert own["outputs"] == {"masks": inferred["outputs"]["masks"]}
+    assert own["masks"] == {}
+    for sequence, place in inferred["masks"].items():
+        masks = sorted(Path("out", sequence).iterdir())
+        assert len(masks) == FRAMES
+        for path in masks:
+            assert path.read_bytes() == Path("results/tiny", place, path.name).read_bytes()
     assert (own["variant"], own["seed"]) == (None, 0)
     capsys.readouterr()
     assert cli.main(["speed", "results/tiny", "davis2017/none"]) == 2
@@ -761,7 +766,7 @@ def test_a_job_has_no_more_threads_than_it_is_granted(
         assert found["determinism"]["threads"] == threads
         assert found["config"]["compute"]["threads"] == 3
         assert f"compute.threads (=3): limited to {threads} here" in capsys.readouterr().out
-    assert cli.main(["infer", "results/tiny", "davis2017/full/seed3", "--threads", "7"]) == 0
+    assert cli.main(["evaluate", "results/tiny", "full/seed3", "--threads", "7"]) == 0
     found = the_record("results/tiny/records/masks/davis2017/full/seed3.json")
     assert found["determinism"]["threads"] == 3, "what the study asks for is the most"
 

@@ -334,14 +334,14 @@ HEADER = "benchmark,variant,seed,sequence,object,frame,J,F\n"
 def test_no_table_of_scores(tmp_path: Path, text: str) -> None:
     (tmp_path / "scores.csv").write_text(text)
     with pytest.raises(
-        UserError, match=r"scores.csv: not a score table \(.*\); remove it and run `rgmp score`"
+        UserError, match=r"scores.csv: not a score table \(.*\); remove it and run `snakemake`"
     ):
         read_scores(tmp_path / "scores.csv")
 
 
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
     for path in (tmp_path / "scores.csv", tmp_path):
-        with pytest.raises(UserError, match=r"cannot be read .* run `rgmp score` to write it"):
+        with pytest.raises(UserError, match=r"cannot be read .* run `snakemake` to write it"):
             read_scores(path)
 
 

@@ -5,6 +5,7 @@ from rgmp.study import layout
 
 def test_names_of_jobs() -> None:
     assert layout.run("davis2017", "full", 0) == "davis2017/full/seed0"
+    assert layout.evaluation("full", 0) == "full/seed0"
     assert layout.timing("davis2017", "full") == "davis2017/full"
     assert layout.external("davis2016", "osvos") == "davis2016/osvos/external"
     assert layout.training("pretrain/full-seed0-1a2b") == "weights/pretrain/full-seed0-1a2b"
@@ -12,7 +13,7 @@ def test_names_of_jobs() -> None:
 
 def test_names_of_what_jobs_make() -> None:
     run = "davis2017/full/seed0"
-    assert layout.masks(run) == "masks/davis2017/full/seed0"
+    assert layout.masks("full-seed0-1a2b") == "masks/full-seed0-1a2b"
     assert layout.scores(run) == "scores/davis2017/full/seed0.csv"
     assert layout.speed("davis2017/full") == "speed/davis2017/full.json"
     training = "weights/finetune/full-seed0-1a2b"

@@ -498,6 +498,79 @@ def test_what_follows_from_a_plan_is_found_once_and_is_no_part_of_it() -> None:
     assert fewer.digest != found.digest
 
 
+# ---- evaluations ----
+
+
+@pytest.mark.usefixtures("here")
+def test_every_run_is_evaluated_once_with_all_that_have_its_weights() -> None:
+    write_variant("one_scale", inference={"scales": [0.5]})
+    found = resolved()
+    runs = [run for together in found.evaluations.values() for run in together]
+    assert sorted(runs) == sorted(found.inferences)
+    for name, together in found.evaluations.items():
+        variants = {found.inferences[run][1].name for run in together}
+        (of,) = {found.inferences[run][2].stands_for_weights for run in together}
+        sharing = {v.name for v in found.variants for run in v.runs if run.stands_for_weights == of}
+        assert variants == sharing
+        assert name.partition("/")[0] in variants
+        job = found.evaluation_of(name, Path("results/tiny"))
+        assert len({(i.weights, i.masks, i.threads) for i, _ in job.runs}) == 1
+        assert [i.masks for i, _ in job.runs] == [s.source for _, s in job.runs]
+        training = Path(job.runs[0][0].weights).parent
+        assert job.runs[0][0].masks == Path("results/tiny/masks") / training.name
+    assert "one_scale" in {v.name for v in found.sharing["full"]}
+    assert {name for name in found.evaluations if name.startswith("full/")} == {
+        f"full/seed{seed}" for seed in found.seeds
+    }
+
+
+@pytest.mark.usefixtures("here")
+def test_given_weights_have_one_folder_of_masks_for_every_seed() -> None:
+    Path("released.pth").write_bytes(b"2")
+    for name in ("released", "released_too"):
+        write_variant(name, weights="released.pth", stages=[])
+    write_variant("two_threads", weights="released.pth", stages=[], compute={"threads": 2})
+    found, folder = resolved(), Path("results/tiny")
+    assert [v.name for v in found.sharing["released"]] == ["released", "released_too"]
+    jobs = [
+        found.evaluation_of(f"{name}/seed{seed}", folder)
+        for name in ("released", "two_threads")
+        for seed in found.seeds
+    ]
+    (masks,) = {inference.masks for job in jobs for inference, _ in job.runs}
+    digest = found.variant("released").runs[0].stands_for_weights
+    assert masks == folder / f"masks/given-{digest[:12]}"
+
+
+def digests(found: plan.Plan) -> dict[str, str]:
+    folder = Path("results/tiny")
+    return {name: found.evaluation_of(name, folder).digest for name in found.evaluations}
+
+
+@pytest.mark.usefixtures("here")
+def test_an_evaluation_is_due_again_for_what_matters_to_it_alone() -> None:
+    before = digests(resolved())
+    write_variant("alpha", finetune={"skip": [0, 0]})
+    with_another = digests(resolved())
+    assert before.items() < with_another.items()
+    more_seeds = digests(resolved(put("seeds", [0, 1, 2])))
+    assert with_another.items() < more_seeds.items()
+    for change in (put("title", "Another"), put("machine.device", "cpu"), put("speed.frames", 3)):
+        assert digests(resolved(change)) == with_another
+    write_variant("beta", inference={"aggregation": "independent"})
+    sharing = digests(resolved())
+    differing = {name for name in sharing if sharing[name] != with_another[name]}
+    assert differing == {"full/seed0", "full/seed1"}
+    other = put("evaluation", {"cross_check": "off"})
+    assert not {*digests(resolved(other)).values()} & {*sharing.values()}
+
+
+@pytest.mark.usefixtures("here")
+def test_an_evaluation_that_there_is_not_is_named() -> None:
+    with pytest.raises(UserError, match=r"^nobody/seed0: no such evaluation in results/tiny/plan"):
+        resolved().evaluation_of("nobody/seed0", Path("results/tiny"))
+
+
 @pytest.mark.usefixtures("here")
 def test_a_check_is_of_one_part_of_the_data() -> None:
     Path("imagenet.pth").write_bytes(b"1")

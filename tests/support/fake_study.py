@@ -72,12 +72,28 @@ def build(
         for seed in seeds:
             scores = _scores(benchmark, name, seed, objects, frames)
             write_scores(folder / f"scores/{benchmark}/{name}/seed{seed}.csv", table_of(scores))
-            for kind in ("infer", "score"):
-                path = f"{'masks' if kind == 'infer' else 'scores'}/{benchmark}/{name}/seed{seed}"
-                config = {"engine": "builtin"} if kind == "score" else {}
-                _write_record(folder, kind, path, name, seed, benchmark=benchmark, config=config)
+            masks = f"masks/{name}-seed{seed}/{{}}-{benchmark}"  # {}: the sequence
+            run = f"{benchmark}/{name}/seed{seed}"
+            _write_record(
+                folder,
+                "infer",
+                f"masks/{run}",
+                name,
+                seed,
+                benchmark=benchmark,
+                masks={sequence: masks.format(sequence) for sequence, _ in objects},
+            )
+            _write_record(
+                folder,
+                "score",
+                f"scores/{run}",
+                name,
+                seed,
+                benchmark=benchmark,
+                config={"engine": "builtin"},
+            )
             if not complete and seed == seeds[0]:  # pictures are of the first seed
-                _write_masks(folder, plan.data.davis, benchmark, name, seed, scores)
+                _write_masks(folder / masks, plan.data.davis, benchmark, scores)
         _write_speed(folder, benchmark, name, 1 + 0.15 * index, objects)
     for method in plan.external:
         for benchmark in method.benchmarks:
@@ -91,7 +107,7 @@ def _external(folder: Path, benchmarks: tuple[Benchmark, ...]) -> tuple[PlannedE
         PlannedExternal(
             name="painter",
             label="Painter (masks)",
-            masks={first: folder / "masks" / first / "painter" / "seed0"},
+            masks={first: folder / "masks" / "painter"},
             digests={first: "e" * 64},
         ),
         PlannedExternal(
@@ -112,7 +128,7 @@ def _write_external(folder: Path, plan: Plan, name: str, benchmark: Benchmark, f
     config = {"engine": "builtin"} if name == "painter" else {"scores": "given/reporter.csv"}
     _write_record(folder, "score", path, name, None, benchmark=benchmark, config=config)
     if name == "painter" and not plan.complete:
-        _write_masks(folder, plan.data.davis, benchmark, name, 0, rows)
+        _write_masks(folder / "masks/painter/{}", plan.data.davis, benchmark, rows)
 
 
 def _objects(benchmark: str, complete: bool) -> list[tuple[str, int]]:
@@ -332,6 +348,7 @@ def _write_record(
     identity: str = "0" * 12,
     config: dict[str, Any] | None = None,
     results: dict[str, Any] | None = None,
+    masks: dict[str, str] | None = None,
 ) -> None:
     record = {
         "kind": kind,
@@ -363,13 +380,16 @@ def _write_record(
         "peak_memory_bytes": 512_000_000,
         "peak_gpu_memory_bytes": None,
     }
+    if masks:
+        record["masks"] = masks
     _write(folder / "records" / f"{name}.json", json.dumps(record))
 
 
-def _write_masks(
-    folder: Path, davis: Path, benchmark: str, variant: str, seed: int, scores: list[Score]
-) -> None:
-    """Frames and truth once, and masks that miss the truth by as much as their J says."""
+def _write_masks(masks: Path, davis: Path, benchmark: str, scores: list[Score]) -> None:
+    """Frames and truth once, and masks that miss the truth by as much as their J says.
+
+    `masks` is the folder of a sequence's, with {} for its name.
+    """
     quality: dict[tuple[str, str], dict[int, float]] = {}
     for row in scores:
         quality.setdefault((row.sequence, row.frame), {})[row.object] = row.J
@@ -378,7 +398,7 @@ def _write_masks(
             _write_truth(davis, sequence, number)
         misses = {o: round(30 * (1 - j)) for o, j in figures.items()}
         labels = _labels(sequence, int(frame), misses)
-        mask = folder / "masks" / benchmark / variant / f"seed{seed}" / sequence / f"{frame}.png"
+        mask = Path(str(masks).format(sequence)) / f"{frame}.png"
         if benchmark == "davis2016":
             objects = range(1, _count(sequence) + 1)
             labels = _labels(sequence, int(frame), dict.fromkeys(objects, misses[1])).clip(max=1)

@@ -111,10 +111,10 @@ def test_jobs_are_told_how_many_threads_they_are_granted(tmp_path: Path, elsewhe
     arguments = ["--jobs", "7", "--executor", "elsewhere"] if elsewhere else []
     arguments += ["--dry-run", "--printshellcmds", "--snakefile", str(PROJECT / "Snakefile")]
     said = on_one_core(tmp_path, *arguments)
-    found = set(re.findall(r"rgmp (train|infer|speed) .*--threads (\d+) ", said))
-    here = {("train", "1"), ("infer", "1"), ("speed", "1")}
+    found = set(re.findall(r"rgmp (train|evaluate|speed) .*--threads (\d+) ", said))
+    here = {("train", "1"), ("evaluate", "1"), ("speed", "1")}
     # of the four cores, one job has at most those; six are what the two processes want
-    assert found == ({("train", "4"), ("infer", "3"), ("speed", "4")} if elsewhere else here)
+    assert found == ({("train", "4"), ("evaluate", "3"), ("speed", "4")} if elsewhere else here)
 
 
 class Running:

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -56,10 +57,19 @@ def snakemake(
 
 
 def planned(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
-    """How many jobs of each rule a dry run announces."""
+    """How many jobs of each rule a dry run announces; of all rules that evaluate together."""
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE)
-    return {rule: int(count) for rule, count in found}
+    counts: Counter[str] = Counter()
+    for rule, count in dict(found).items():  # it is announced twice
+        counts["evaluate" if rule.startswith("evaluate_") else rule] += int(count)
+    return counts
+
+
+def own(jobs: dict[str, int]) -> dict[str, int]:
+    """The jobs but for those that follow any change: tables and what is made from them."""
+    remade = {"make_tables", "make_figures", "make_report", "track", "all", "total"}
+    return {rule: count for rule, count in jobs.items() if rule not in remade}
 
 
 def planned_with_other_bytes(workspace: Path, sequence: str) -> dict[str, int]:
@@ -84,7 +94,7 @@ def test_the_mini_study_trains_the_smallest_number_of_times(tmp_path: Path) -> N
     shutil.copytree(PROJECT / "ablations", tmp_path / "ablations")
     jobs = planned(snakemake(tmp_path, "--dry-run", study="study.yaml"))
     assert jobs["train"] == 2 * (3 + 7)
-    assert jobs["infer"] == jobs["score"] == 10 * 2 * 2
+    assert jobs["evaluate"] == 2 * 8, "one for all with the same weights, on both benchmarks"
     assert jobs["time_frames"] == 10 * 2
 
 
@@ -162,13 +172,17 @@ def test_the_figure_of_the_dag_is_the_dag(tmp_path: Path) -> None:
     drawn = planned(snakemake(tmp_path, "--dry-run", study="study.yaml"))
     assert counts == {rule: n for rule, n in drawn.items() if rule not in {"all", "total"}}
     dot = snakemake(tmp_path, "--rulegraph", study="study.yaml").stdout
-    rules = dict(re.findall(r'(\d+)\[label = "(\w+)"', dot))
+    rules = {
+        node: re.sub("^evaluate_.*", "evaluate", rule)
+        for node, rule in re.findall(r'(\d+)\[label = "(\w+)"', dot)
+    }
     edges = {(rules[a], rules[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)}
     shown = {
         (RULES.get(before, before), RULES.get(name, name))
         for name, befores in job_graph.WAITS_FOR.items()
         for before in befores
     }
+    shown = {(a, b) for a, b in shown if "score" not in {a, b}}  # of others, of which it has none
     real = {(a, b) for a, b in edges if b not in {"all", a}}
     assert closure(shown) == closure(real)
     assert all((a, b) not in closure(shown - {(a, b)}) for a, b in shown), "an arrow too many"
@@ -323,6 +337,10 @@ class TestStudyOfSeconds:
         full, winner = (read_json(folder / f"{v}/seed0.json") for v in ("full", "winner_take_all"))
         assert full["inputs"]["weights"] == winner["inputs"]["weights"]
         assert full["config"]["aggregation"] != winner["config"]["aggregation"]
+        assert not {*full["masks"].values()} & {*winner["masks"].values()}
+        folder = folder.with_name("davis2016")  # one object, the foreground
+        full, winner = (read_json(folder / f"{v}/seed0.json") for v in ("full", "winner_take_all"))
+        assert full["masks"] == winner["masks"]
 
     def test_again_there_is_nothing_to_do(self, finished: Path) -> None:
         done = snakemake(finished, "all")
@@ -349,8 +367,48 @@ class TestStudyOfSeconds:
             jobs = planned(snakemake(finished, "all", "--dry-run"))
         finally:
             new.unlink()
-        assert jobs["train"] == 1
-        assert jobs["infer"] == jobs["score"] == jobs["time_frames"] == 2
+        assert jobs["train"] == jobs["evaluate"] == 1
+        assert jobs["time_frames"] == 2
+
+    def test_a_new_variant_of_the_same_weights_trains_nothing(self, finished: Path) -> None:
+        new = finished / "ablations/independent.yaml"
+        shutil.copy(PROJECT / "ablations/independent.yaml", new)
+        try:
+            jobs = planned(snakemake(finished, "all", "--dry-run"))
+        finally:
+            new.unlink()
+        assert own(jobs) == {"evaluate": 1, "time_frames": 2}
+
+    def test_a_new_seed_runs_its_own_jobs_alone(self, finished: Path) -> None:
+        study = finished / "seconds.yaml"
+        before = study.read_text()
+        study.write_text(yaml.safe_dump(STUDY | {"seeds": [0, 1]}))
+        try:
+            done = snakemake(finished, "all", "--dry-run")
+        finally:
+            study.write_text(before)
+        assert own(planned(done)) == {"train": 6, "evaluate": 4}
+        assert "seed 0" not in done.stdout + done.stderr
+
+    def test_new_sequences_train_nothing(self, finished: Path, tmp_path: Path) -> None:
+        """Evaluations find what they segmented (tests/cli/test_evaluate.py)."""
+        copy = tmp_path / "more"
+        shutil.copytree(finished, copy, symlinks=True)
+        for kind in ("JPEGImages", "Annotations"):
+            shutil.copytree(copy / f"davis/{kind}/480p/val_a", copy / f"davis/{kind}/480p/val_c")
+        for split in copy.glob("davis/ImageSets/*/val.txt"):
+            split.write_text(split.read_text() + "val_c\n")
+        jobs = own(planned(snakemake(copy, "all", "--dry-run")))
+        again = {"check_data": 2, "score_external": 2, "time_frames": 10}
+        assert jobs == {"evaluate": 4, **again}
+        folder = copy / "results/tiny"
+        before = {path: path.stat().st_ino for path in folder.glob("masks/*/*/*")}
+        record = "results/tiny/records/masks/davis2017/winner_take_all/seed0.json"
+        assert snakemake(copy, record).returncode == 0
+        after = {path: path.stat().st_ino for path in folder.glob("masks/*/*/*")}
+        assert after.items() >= before.items()
+        assert {path.parent.name[:5] for path in after.keys() - before.keys()} == {"val_c"}
+        assert read_json(copy / record)["results"]["segmented"] == 1
 
     def test_a_copied_study_goes_on_where_it_was(self, finished: Path, tmp_path: Path) -> None:
         """Its files and what Snakemake remembers of them: nothing is due but what is new."""
@@ -361,9 +419,7 @@ class TestStudyOfSeconds:
             "label: new\nclaim: a test\noverrides: {finetune: {skip: [0, 1]}}\n"
         )
         jobs = planned(snakemake(copy, "all", "--dry-run"))
-        remade = {"make_tables", "make_figures", "make_report", "track", "all"}
-        own = {"train": 1, "infer": 2, "score": 2, "time_frames": 2}
-        assert {rule: n for rule, n in jobs.items() if rule not in {*remade, "total"}} == own
+        assert own(jobs) == {"train": 1, "evaluate": 1, "time_frames": 2}
 
     def test_a_dry_run_changes_no_plan(self, finished: Path) -> None:
         """Trainings of a study that is running find themselves in it."""
@@ -403,9 +459,9 @@ class TestStudyOfSeconds:
     @pytest.mark.parametrize(
         ("change", "again"),
         [
-            ({"inference": {"scales": [0.5]}}, {"infer": 10, "score": 10, "time_frames": 10}),
+            ({"inference": {"scales": [0.5]}}, {"evaluate": 4, "time_frames": 10}),
             ({"speed": STUDY["speed"] | {"frames": 4}}, {"time_frames": 10}),
-            ({"evaluation": {"cross_check": "off"}}, {"score": 10, "score_external": 2}),
+            ({"evaluation": {"cross_check": "off"}}, {"evaluate": 4, "score_external": 2}),
         ],
     )
     def test_a_changed_setting_runs_what_it_changes(
@@ -418,19 +474,18 @@ class TestStudyOfSeconds:
             jobs = planned(snakemake(finished, "all", "--dry-run"))
         finally:
             study.write_text(before)
-        measuring = {"train", "infer", "score", "score_external", "time_frames"}
-        assert {rule: count for rule, count in jobs.items() if rule in measuring} == again
+        assert own(jobs) == again
 
     def test_other_bytes_in_the_val_split_train_nothing(self, finished: Path) -> None:
         jobs = planned_with_other_bytes(finished, "val_a")
         assert "train" not in jobs
         assert jobs["check_data"] == 2  # as davis2016 and as davis2017
-        assert jobs["infer"] == jobs["score"] == jobs["time_frames"] == 10
+        assert jobs["evaluate"] == 4
+        assert jobs["time_frames"] == 10
 
     def test_other_bytes_in_the_train_split_train_stage_2_again(self, finished: Path) -> None:
         jobs = planned_with_other_bytes(finished, "train_a")
-        assert jobs["train"] == 4
-        assert jobs["infer"] == jobs["score"] == 10
+        assert jobs["train"] == jobs["evaluate"] == 4
 
     def test_weights_from_elsewhere_are_run_and_scored_without_training(
         self, finished: Path

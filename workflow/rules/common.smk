@@ -89,18 +89,12 @@ def inputs_of_training(wildcards):
     return [folder / path for path in [*map(plan.check_of, parts), *before]]
 
 
-def run_of(wildcards):
-    """The run of a variant and seed; the study's first seed if the wildcards have none."""
-    seed = int(getattr(wildcards, "seed", plan.seeds[0]))
-    return next(r for r in plan.variant(wildcards.variant).runs if r.seed == seed)
-
-
-def trained(wildcards):
+def trained(variant, seed):
     """The record of the training run behind a variant's weights, or of the check of given ones."""
-    trainings = run_of(wildcards).trainings
-    if not trainings:
+    run = next(r for r in plan.variant(variant).runs if r.seed == int(seed))
+    if not run.trainings:
         return folder / plan.check_of("networks")
-    return folder / layout.record(plan.training(trainings[-1]).folder)
+    return folder / layout.record(plan.training(run.trainings[-1]).folder)
 
 
 def checked_split(wildcards):
@@ -108,15 +102,9 @@ def checked_split(wildcards):
     return folder / plan.check_of(f"{wildcards.benchmark}/{plan.split}")
 
 
-def threads_of(wildcards):
-    """CPU threads of an inference: as in training, for the same bits on machines of one type."""
-    return plan.variant(wildcards.variant).threads
-
-
-def inference_digest(wildcards):
-    """A digest of what an inference depends on, except its device and the paths of files."""
-    name = layout.run(wildcards.benchmark, wildcards.variant, wildcards.seed)
-    return plan.inference(name, folder).digest
+def evaluation_digest(variant, seed):
+    """A digest of what an evaluation depends on, except its device and the paths of files."""
+    return plan.evaluation_of(layout.evaluation(variant, seed), folder).digest
 
 
 def timing_digest(wildcards):
@@ -125,16 +113,10 @@ def timing_digest(wildcards):
     return plan.timing(name, folder).digest
 
 
-def scoring_digest(wildcards):
-    """The same for a scoring job."""
-    name = layout.run(wildcards.benchmark, wildcards.variant, wildcards.seed)
-    return plan.scoring(name, folder).digest
-
-
 def adoption_digest(wildcards):
     """The same for the scores of an external method."""
     name = layout.external(wildcards.benchmark, wildcards.external)
-    return plan.scoring(name, folder).digest
+    return plan.adoption(name, folder).digest
 
 
 def data_tree(wildcards):

@@ -3,7 +3,7 @@
 
 rule time_frames:
     input:
-        trained=trained,
+        trained=lambda wildcards: trained(wildcards.variant, plan.seeds[0]),
         checked=checked_split,
     output:
         speed="results/{study}/speed/{benchmark}/{variant}.json",

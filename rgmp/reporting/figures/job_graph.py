@@ -16,10 +16,10 @@ WAITS_FOR: dict[str, tuple[str, ...]] = {
     "mini": (),
     "check": ("mini",),
     "train": ("check",),
-    "infer": ("train",),
+    "evaluate": ("train",),
     "speed": ("train",),
-    "score": ("infer",),
-    "tables": ("score", "speed"),
+    "score": ("check",),
+    "tables": ("evaluate", "speed", "score"),
     "figures": ("tables",),
     "track": ("figures",),
     "report": ("track",),
@@ -30,13 +30,13 @@ _PLACES_OF_COMMANDS: dict[str, tuple[float, float]] = {  # column, row
     "mini": (0, 0.5),
     "check": (1, 0.5),
     "train": (2, 0.5),
-    "infer": (3, 0),
-    "speed": (3.5, 1),
-    "score": (4, 0),
-    "tables": (5, 0.5),
-    "figures": (6, 0.5),
-    "track": (7, 0.5),
-    "report": (8, 0.5),
+    "evaluate": (3, 0),
+    "speed": (3, 1),
+    "score": (2, 1.5),
+    "tables": (4, 0.5),
+    "figures": (5, 0.5),
+    "track": (6, 0.5),
+    "report": (7, 0.5),
 }
 
 
@@ -77,8 +77,8 @@ def jobs(plan: Plan) -> dict[str, int]:
         "mini": int(plan.embedded),
         "check": len(plan.checks),
         "train": len(plan.trainings),
-        "infer": variants * benchmarks * len(plan.seeds),
-        "score": len(plan.scores),
+        "evaluate": len(plan.evaluations),
+        "score": len(plan.adoptions),
         "speed": variants * benchmarks,
     }
     return {name: counts.get(name, 1) for name in WAITS_FOR if counts.get(name, 1)}
@@ -124,7 +124,7 @@ def _draw_jobs(ax: Axes, plan: Plan) -> None:
                 ends = (from_x + width, from_y), (x, y)
                 arrow = {"arrowstyle": "-|>", "lw": 0.8, "shrinkA": 0, "shrinkB": 0, "color": "0.3"}
                 ax.annotate("", ends[1], ends[0], arrowprops=arrow)
-    ax.set(xlim=(-0.05, 8 + width + 0.05), ylim=(1.5, -0.5))
+    ax.set(xlim=(-0.05, 7 + width + 0.05), ylim=(1.5, -0.5))
     ax.axis("off")
 
 

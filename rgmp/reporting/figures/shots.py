@@ -71,15 +71,8 @@ def mask_of(results: Results, shot: Shot, method: str) -> Path | None:
     """The file of a method's mask; None where it has none: not scored there, or by scores alone."""
     if method not in shot.regions:
         return None
-    folder = results.folder / layout.masks(
-        layout.run(shot.benchmark, method, results.plan.seeds[0])
-    )
-    if method in results.external:
-        given = results.external[method].masks.get(shot.benchmark)
-        if given is None or not given.is_dir():
-            return None
-        folder = given
-    return folder / shot.sequence / f"{shot.frame}.png"
+    folder = results.masks_of(shot.benchmark, method, shot.sequence)
+    return folder and folder / f"{shot.frame}.png"
 
 
 def cropped(results: Results, shot: Shot) -> Shot:

@@ -1,0 +1,59 @@
+# Masks of every frame of the split, and their J and F. One job does it for everything that has the same
+# weights: their benchmarks, and the variants that differ in inference alone. A rule has a fixed number
+# of outputs, so there is one for the variants that share weights, named after the first of them.
+#
+# Masks and scores of single sequences lie in masks/<weights> and are no outputs: a killed job keeps
+# what it finished, and a job with more sequences or variants computes those alone.
+
+for name, variants in plan.sharing.items():
+    runs = [layout.run(b, variant.name, "{seed}") for variant in variants for b in plan.benchmarks]
+
+    rule:
+        name:
+            f"evaluate_{name}"
+        input:
+            trained=lambda wildcards, name=name: trained(name, wildcards.seed),
+            checked=[folder / plan.check_of(f"{b}/{plan.split}") for b in plan.benchmarks],
+        output:
+            masks=[folder / layout.record(layout.masks(run)) for run in runs],
+            scores=[folder / layout.scores(run) for run in runs],
+            records=[folder / layout.record(layout.scores(run)) for run in runs],
+        log:
+            folder / f"logs/evaluate/{name}/seed{{seed}}.log",
+        conda:
+            "../../environment.yml"
+        # as in training, for the same bits on machines of one type
+        threads: variants[0].threads
+        resources:
+            # no loop variable in a command: it is formatted when the job runs
+            evaluation=lambda wildcards, name=name: layout.evaluation(name, wildcards.seed),
+        params:
+            job=lambda wildcards, name=name: evaluation_digest(name, wildcards.seed),
+            sources=sources_of("rgmp.evaluation.scoring"),
+        message:
+            f"evaluate {name}, seed {{wildcards.seed}}"
+        shell:
+            "rgmp evaluate {folder} {resources.evaluation} --threads {threads} > {log} 2>&1"
+
+
+rule score_external:
+    input:
+        checked=checked_split,
+    output:
+        scores="results/{study}/scores/{benchmark}/{external}/external.csv",
+        record="results/{study}/records/scores/{benchmark}/{external}/external.json",
+    log:
+        "results/{study}/logs/score/{benchmark}/{external}/external.log",
+    # as early as possible: errors in external masks are reported before days of training
+    priority: 1
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        job=adoption_digest,
+        sources=sources_of("rgmp.evaluation.scoring", "rgmp.evaluation.adoption"),
+    message:
+        "score {wildcards.benchmark} of {wildcards.external}, an external method"
+    shell:
+        "rgmp score results/{wildcards.study} {wildcards.benchmark}/{wildcards.external}/external "
+        "--processes {threads} 2>&1 | tee {log}"
