@@ -1,6 +1,6 @@
 """Render videos of jointed figures together with their labels.
 
-A frame is the mean of several exposures, each with its own sub-pixel offset and instant of the
+Scenes are measured in points; the camera gives a frame some pixels per point. A frame is the mean of several exposures, each with its own sub-pixel offset and instant of the
 shutter, which gives both antialiasing and motion blur; its mask is their majority vote.
 """
 
@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from rgmp.minidavis.animation import Keys, Pixels, Pose, Track, along
-from rgmp.minidavis.creatures import Part, Parts, Pool, Viewpoint
+from rgmp.minidavis.creatures import Pool
+from rgmp.minidavis.figures.anatomy import Part, Parts, Viewpoint
 from rgmp.minidavis.outlines import Points
 from rgmp.minidavis.patterns import Floats, Generator, Pattern
 
@@ -75,8 +76,8 @@ class Figure:
     box: tuple[float, float, float, float] = (0, 0, 0, 0)
 
 
-DENSITY = 40
-"""Texels per unit of a figure."""
+DENSITY = 24
+"""Texels per unit of a figure; painted at its usual size it has about twice those of the frame."""
 
 
 def silhouette(points: Points, width: int, height: int) -> npt.NDArray[np.bool_]:
@@ -115,12 +116,12 @@ def make_figure(
 
     texels = painted(skin)
     figure = Figure(parts, texels, painted(later) if later else texels)
-    paper, scale = Canvas.blank(400, 400), DENSITY
-    _paint_figure(paper, figure, placed(200, 200, scale), Pose(), label=1)
+    paper, scale, middle = Canvas.blank(10 * DENSITY, 10 * DENSITY), DENSITY, 5 * DENSITY
+    _paint_figure(paper, figure, placed(middle, middle, scale), Pose(), label=1)
     area = np.count_nonzero(paper.labels) / scale**2
     rows, columns = (np.flatnonzero(paper.labels.any(axis=axis)) for axis in (1, 0))
     corners = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
-    left, top, right, bottom = ((corners - 200) / scale / math.sqrt(area)).tolist()
+    left, top, right, bottom = ((corners - middle) / scale / math.sqrt(area)).tolist()
     return replace(figure, unit=1 / math.sqrt(area), box=(left, top, right, bottom))
 
 
@@ -153,11 +154,12 @@ def _wave(part: Part, along: Floats, stride: float) -> Floats:
 
 
 _Window = tuple[slice, slice]
+_Places = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 
 
 def _look(
     canvas: Canvas, texels: Pixels, matrix: Floats, part: Part, stride: float
-) -> tuple[_Window, npt.NDArray[np.bool_], Pixels]:
+) -> tuple[_Window, npt.NDArray[np.bool_], _Places]:
     """Project texels, which cover [-1, 1]^2, onto a canvas.
 
     Args:
@@ -168,7 +170,8 @@ def _look(
         stride: where in its stride the part is.
 
     Returns:
-        A window of the canvas; where in it the texels are solid; and the texels seen there.
+        A window of the canvas; where in it, bool (h, w), the texels are solid; and which are seen
+        there, in the order of those pixels.
     """
     (a, b, x0), (c, d, y0) = matrix[:2].tolist()
     swell = 1 + abs(part.bend)
@@ -181,10 +184,12 @@ def _look(
     u, v = (d * x - b * y) / determinant, (a * y - c * x) / determinant
     if part.bend:
         v = v - _wave(part, u, stride)
-    inside = (abs(u) < 1) & (abs(v) < 1)
-    row, column = ((v + 1) * (texels.shape[0] / 2)), ((u + 1) * (texels.shape[1] / 2))
-    seen = texels[(row * inside).astype(np.intp), (column * inside).astype(np.intp)]
-    return (slice(top, bottom), slice(left, right)), inside & (seen[..., 3] > 0), seen
+    solid = (abs(u) < 1) & (abs(v) < 1)
+    row = ((v[solid] + 1) * (texels.shape[0] / 2)).astype(np.intp)
+    column = ((u[solid] + 1) * (texels.shape[1] / 2)).astype(np.intp)
+    seen = texels[row, column, 3] > 0
+    solid[solid] = seen
+    return (slice(top, bottom), slice(left, right)), solid, (row[seen], column[seen])
 
 
 def _paint_figure(canvas: Canvas, figure: Figure, matrix: Floats, pose: Pose, label: int) -> None:
@@ -206,12 +211,13 @@ def _paint_figure(canvas: Canvas, figure: Figure, matrix: Floats, pose: Pose, la
         return axes[name]
 
     for name, part in figure.parts.items():
-        texels, spread = figure.texels[name], matrix @ axes_of(name) @ placed(0, 0, *part.half)
+        spread = matrix @ axes_of(name) @ placed(0, 0, *part.half)
+        window, solid, at = _look(canvas, figure.texels[name], spread, part, pose.stride)
+        seen = figure.texels[name][at]
         if pose.change > 0:
-            mixed = (1 - pose.change) * texels + pose.change * figure.later[name]
-            texels = np.clip(mixed, 0, 255).astype(np.uint8)
-        window, solid, seen = _look(canvas, texels, spread, part, pose.stride)
-        canvas.pixels[window][solid] = seen[solid]
+            mixed = (1 - pose.change) * seen + pose.change * figure.later[name][at]
+            seen = np.clip(mixed, 0, 255).astype(np.uint8)
+        canvas.pixels[window][solid] = seen
         canvas.labels[window][solid] = label
 
 
@@ -254,11 +260,12 @@ class Scene:
     """Everything that a camera sees.
 
     Attributes:
-        size: width and height of the frame.
-        backdrop: RGBA plates about the scene's centre, farthest first, and how much of the camera's
-            motion each follows.
+        size: width and height of the frame, in pixels.
+        backdrop: RGBA plates about the scene's centre, of as many pixels per point as the frame,
+            farthest first, and how much of the camera's motion each follows.
         actors: in painter's order.
         camera: its x, y and angle, and, as `size`, its zoom.
+        scale: pixels of the frame per point of the scene.
         light: gains of red, green and blue.
         shutter: share of a frame's time that it is open.
         exposures: how many make a frame; a multiple of 4.
@@ -269,6 +276,7 @@ class Scene:
     backdrop: Sequence[tuple[Image.Image, float]]
     actors: Sequence[Actor]
     camera: Track
+    scale: float = 1
     light: tuple[Keys, Keys, Keys] = ((1,), (1,), (1,))
     shutter: float = 0.4
     exposures: int = 4
@@ -293,7 +301,8 @@ def paint_actor(canvas: Canvas, actor: Actor, camera: Floats, when: float, frame
         shadow = placed(pose.x, pose.y - 1, abs(turn) * (right - left) / 2, 3)
     else:
         heading = math.degrees(math.atan2(speed_y, speed_x)) + pose.angle
-        place = placed(pose.x, pose.y, scale, scale * pose.turn, heading)
+        middle = placed(-(left + right) / 2 / scale, -(top + bottom) / 2 / scale, 1)
+        place = placed(pose.x, pose.y, scale, scale * pose.turn, heading) @ middle
         length, width = (min(0.5 * pose.size, 0.4 * n) for n in (right - left, bottom - top))
         shadow = placed(pose.x + 3, pose.y + 4, length, width, heading)
     if actor.shadow:
@@ -331,12 +340,14 @@ def _expose(scene: Scene, when: float, frame: float, offset: tuple[float, float]
 
     def camera(parallax: float) -> Floats:
         x, y = width / 2 - offset[0], height / 2 - offset[1]
-        lens = placed(x, y, view.size**parallax, angle=-view.angle)
+        lens = placed(x, y, scene.scale * view.size**parallax, angle=-view.angle)
         return lens @ placed(-view.x * parallax, -view.y * parallax, 1)
 
     picture = Image.new("RGBA", scene.size)
     for plate, parallax in scene.backdrop:
-        back = np.linalg.inv(camera(parallax) @ placed(-plate.width / 2, -plate.height / 2, 1))
+        point = 1 / scene.scale
+        corner = placed(-point * plate.width / 2, -point * plate.height / 2, point)
+        back = np.linalg.inv(camera(parallax) @ corner)
         seen = plate.transform(
             scene.size, Image.Transform.AFFINE, back[:2].ravel().tolist(), Image.Resampling.BILINEAR
         )

@@ -1,0 +1,1 @@
+"""The figures of the embedded benchmark; empty, as every room's."""
