@@ -301,7 +301,7 @@ def paint_actor(canvas: Canvas, actor: Actor, camera: Floats, when: float, frame
         shadow = placed(pose.x, pose.y - 1, abs(turn) * (right - left) / 2, 3)
     else:
         heading = math.degrees(math.atan2(speed_y, speed_x)) + pose.angle
-        middle = placed(-(left + right) / 2 / scale, -(top + bottom) / 2 / scale, 1)
+        middle = placed(-(left + right) / 2 / scale, 0, 1)
         place = placed(pose.x, pose.y, scale, scale * pose.turn, heading) @ middle
         length, width = (min(0.5 * pose.size, 0.4 * n) for n in (right - left, bottom - top))
         shadow = placed(pose.x + 3, pose.y + 4, length, width, heading)

@@ -1,1 +1,0 @@
-"""The figures of the embedded benchmark; empty, as every room's."""

@@ -71,15 +71,11 @@ def pair(name: str, part: Part) -> Parts:
     return {f"left {name}": part, f"right {name}": mirrored}
 
 
-def chain(
-    name: str, count: int, part: Part, taper: float, *, lag: float = 0.14
-) -> tuple[Parts, str]:
+def chain(name: str, count: int, part: Part, taper: float, *, lag: float = 0.2) -> Parts:
     """Segments one behind the other, each a `taper` of the size of the one before it.
 
-    Every one follows the one before with a lag in strides, so that the chain winds.
-
-    Returns:
-        Its parts, the last segment first, and the name of the last.
+    Every one follows the one before with a lag in strides, so that the chain winds. The last one,
+    called `name` and its index, is painted first.
     """
     links = {name: part}
     for i in range(1, count):
@@ -92,7 +88,7 @@ def chain(
             angle=0,
             phase=part.phase - lag * i,
         )
-    return dict(reversed(links.items())), list(links)[-1]
+    return dict(reversed(links.items()))
 
 
 def around(name: str, count: int, part: Part, *, start: float = 0, sweep: float = 360) -> Parts:

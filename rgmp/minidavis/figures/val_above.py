@@ -46,7 +46,7 @@ _CRAWLERS = {
     }),
     "scorpion": Species("above", {
         **chain("tail", 4, Part("lobe", (0.36, 0.26), 1, "body", (-0.8, 0), (0.75, 0), 0, 24),
-                0.82)[0],
+                0.82),
         **_legs(((0.3, 60), (0, 90), (-0.3, 115)), (0.4, 0.1)),
         **_claws((0.5, 0.14), (0.46, 0.28), 20),
         "body": Part("plump", (0.75, 0.4), 0),
@@ -54,7 +54,7 @@ _CRAWLERS = {
     "lobster": Species("above", {
         "fan": Part("wing", (0.4, 0.6), 1, "abdomen 2", (-0.7, 0), (0.6, 0), 0, 12),
         **chain("abdomen", 3, Part("carapace", (0.4, 0.42), 1, "body", (-0.8, 0), (0.75, 0), 0, 14),
-                0.85)[0],
+                0.85),
         **_legs(((0.3, 70), (-0.1, 100)), (0.42, 0.1)),
         **_claws((0.4, 0.16), (0.6, 0.36), 22),
         "body": Part("mantle", (0.8, 0.44), 0),
@@ -132,9 +132,7 @@ _TENTACLED = {
 
 _WINGED = {
     "bat": Species("above", {
-        **pair("wing", Part("bell", (0.62, 0.62), 1, "body", (0.2, 0.5), (0, -0.9), 15, 20)),
-        "left tip": Part("sickle", (0.6, 0.24), 1, "left wing", (0.3, 0.7), (-0.9, 0), 70, 14),
-        "right tip": Part("sickle", (0.6, 0.24), 1, "right wing", (0.3, -0.7), (-0.9, 0), -70, 14),
+        **pair("wing", Part("carapace", (0.72, 0.5), 1, "body", (0.1, 0.4), (-0.8, 0), 88, 16)),
         "body": Part("plump", (0.62, 0.25), 0),
         **pair("ear", Part("almond", (0.2, 0.09), 0, "body", (0.95, 0.5), (-0.8, 0), 20)),
     }),
@@ -147,9 +145,9 @@ _WINGED = {
     }),
     "manta": Species("above", {
         "tail": Part("tentacle", (1.0, 0.08), 2, "body", (-0.7, 0), (-1, 0), 180, 10, bend=3),
-        **pair("wing", Part("mantle", (0.85, 0.6), 1, "body", (0, 0.2), (-0.8, 0), 100, 14)),
+        **pair("wing", Part("mantle", (1.0, 0.75), 1, "body", (0.1, 0.1), (-0.7, 0), 98, 9)),
         **pair("horn", Part("sickle", (0.26, 0.1), 2, "body", (0.8, 0.4), (-1, 0), -10, 10)),
-        "body": Part("hexagon", (0.85, 0.5), 0),
+        "body": Part("almond", (0.85, 0.4), 0),
     }),
     "swallow": Species("above", {
         **pair("fork", Part("sickle", (0.6, 0.12), 2, "body", (-0.8, 0.2), (-1, 0), 165, 6)),
@@ -176,33 +174,33 @@ _WINGED = {
 
 def _snake(
     count: int, segment: tuple[str, Half], head: tuple[str, Half], taper: float, *,
-    swing: float = 30, skin: int = 0, more: Parts | None = None,
+    swing: float, skin: int = 0, more: Parts | None = None,
 ) -> Species:  # fmt: skip
     """A head with a winding chain of segments behind it."""
     outline, half = segment
     first = Part(outline, half, skin, "head", (-0.8, 0), (0.75, 0), 0, swing)
     return Species("above", {
         **(more or {}),
-        **chain("ring", count, first, taper)[0],
-        "head": Part(*head, 1, swing=12),
+        **chain("ring", count, first, taper),
+        "head": Part(*head, 1, swing=4),
         **pair("eye", Part("almond", (0.1, 0.08), 2, "head", (0.4, 0.5))),
     })  # fmt: skip
 
 
 _WINDING = {
-    "adder": _snake(7, ("neck", (0.46, 0.2)), ("bill", (0.42, 0.3)), 0.95, swing=36),
-    "eel": _snake(6, ("fuselage", (0.5, 0.27)), ("almond", (0.5, 0.27)), 0.84, swing=22),
+    "adder": _snake(7, ("neck", (0.46, 0.2)), ("bill", (0.42, 0.3)), 0.95, swing=24),
+    "eel": _snake(6, ("fuselage", (0.5, 0.27)), ("almond", (0.5, 0.27)), 0.84, swing=17),
     "centipede": _snake(
-        7, ("boulder", (0.28, 0.24)), ("hexagon", (0.34, 0.3)), 0.96, swing=20,
+        7, ("boulder", (0.28, 0.24)), ("hexagon", (0.34, 0.3)), 0.96, swing=15,
         more={name: leg for n in range(0, 7, 2) for name, leg in {
             f"{side} {n}": Part("sickle", (0.36, 0.07), 2, f"ring {n}" if n else "ring",
                                 (0, 0.7 * sign), (-1, 0), sign * 105, 24, 0.2 * n)
             for side, sign in (("left", 1), ("right", -1))}.items()},
     ),
-    "caterpillar": _snake(5, ("gear", (0.42, 0.42)), ("bun", (0.46, 0.44)), 0.97, swing=20),
-    "tadpole": _snake(4, ("tentacle", (0.42, 0.26)), ("plump", (0.85, 0.7)), 0.85, swing=26),
+    "caterpillar": _snake(5, ("gear", (0.42, 0.42)), ("bun", (0.46, 0.44)), 0.97, swing=13),
+    "tadpole": _snake(4, ("tentacle", (0.42, 0.26)), ("plump", (0.85, 0.7)), 0.85, swing=22),
     "newt": _snake(
-        5, ("calf", (0.46, 0.24)), ("mantle", (0.95, 0.4)), 0.86, swing=20,
+        5, ("calf", (0.46, 0.24)), ("mantle", (0.95, 0.4)), 0.86, swing=16,
         more=_legs(((0.4, 60), (-0.6, 120)), (0.44, 0.13), on="head", outline="forearm"),
     ),
 }  # fmt: skip
