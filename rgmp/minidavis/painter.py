@@ -8,6 +8,7 @@ import colorsys
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -81,17 +82,24 @@ DENSITY = 24
 
 
 def silhouette(points: Points, width: int, height: int) -> npt.NDArray[np.bool_]:
-    """Fill a closed curve, smoothed (Chaikin) and stretched to its box: bool (height, width)."""
+    """Fill a closed curve, smoothed and stretched to its box: bool (height, width)."""
+    curve = _smooth(tuple(points)) * (width - 1, height - 1)
+    image = Image.new("1", (width, height))
+    ImageDraw.Draw(image).polygon([(x, y) for x, y in curve.tolist()], fill=1)
+    return np.asarray(image)
+
+
+@cache
+def _smooth(points: Points) -> Floats:
+    """A closed curve with its corners cut (Chaikin), in the box [0, 1]^2: (N, 2)."""
     curve = np.array(points, dtype=float)
     for _ in range(3):
         following = np.roll(curve, -1, axis=0)
         corners = [0.75 * curve + 0.25 * following, 0.25 * curve + 0.75 * following]
         curve = np.stack(corners, axis=1).reshape(-1, 2)
     low, high = curve.min(axis=0), curve.max(axis=0)
-    curve = (curve - low) / (high - low) * (width - 1, height - 1)
-    image = Image.new("1", (width, height))
-    ImageDraw.Draw(image).polygon([(x, y) for x, y in curve.tolist()], fill=1)
-    return np.asarray(image)
+    smooth: Floats = (curve - low) / (high - low)
+    return smooth
 
 
 def _texels(part: Part, pool: Pool, skin: Skin, rng: Generator) -> Pixels:
@@ -261,8 +269,9 @@ class Scene:
 
     Attributes:
         size: width and height of the frame, in pixels.
-        backdrop: RGBA plates about the scene's centre, of as many pixels per point as the frame,
-            farthest first, and how much of the camera's motion each follows.
+        backdrop: plates about the scene's centre, farthest first, and how much of the camera's
+            motion each follows. Their mode is RGBa (premultiplied: Pillow would convert a plate of
+            RGBA for every exposure), and they have as many pixels per point as the frame.
         actors: in painter's order.
         camera: its x, y and angle, and, as `size`, its zoom.
         scale: pixels of the frame per point of the scene.
@@ -350,7 +359,7 @@ def _expose(scene: Scene, when: float, frame: float, offset: tuple[float, float]
         back = np.linalg.inv(camera(parallax) @ corner)
         seen = plate.transform(
             scene.size, Image.Transform.AFFINE, back[:2].ravel().tolist(), Image.Resampling.BILINEAR
-        )
+        ).convert("RGBA")
         picture.paste(seen, mask=seen)
     canvas = Canvas(np.array(picture), np.zeros((height, width), np.uint8))
     for actor in scene.actors:

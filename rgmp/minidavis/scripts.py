@@ -64,7 +64,7 @@ def _plate(colours: Floats, props: Sequence[Actor]) -> Image.Image:
     canvas.pixels[..., : colours.shape[2]] = large
     for prop in props:
         paint_actor(canvas, prop, placed(width, height, 2 * SCALE), 0, 0)
-    return Image.fromarray(canvas.pixels).reduce(2)
+    return Image.fromarray(canvas.pixels).convert("RGBa").reduce(2)
 
 
 @dataclass
