@@ -17,7 +17,8 @@ How it all hangs together, from the words to the pixels:
 """
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,9 +33,8 @@ from rgmp.minidavis.creatures import POOLS
 from rgmp.minidavis.painter import photograph
 from rgmp.minidavis.scripts import TRAIN, VAL, still, video
 from rgmp.runtime import files
-from rgmp.runtime.cores import usable_cores
 from rgmp.runtime.progress import Progress
-from rgmp.runtime.workers import workers
+from rgmp.runtime.workers import ordered
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,7 @@ ATTRIBUTES = "attributes.csv"
 """In the root of the tree: the difficulty and the figure of every validation sequence."""
 
 
-def render(
-    out: Path, seed: int, contents: Contents = Contents(), processes: int | None = None
-) -> None:
+def render(out: Path, seed: int, contents: Contents = Contents(), processes: int = 1) -> None:
     """Render the benchmark to `out`, all or nothing.
 
     `davis` is a DAVIS tree with the splits `train` and `val`, in whose root `attributes.csv` has
@@ -70,7 +68,7 @@ def render(
         out: the folder to create.
         seed: of everything random.
         contents: what to render.
-        processes: how many share the work; None: as many as there are usable cores.
+        processes: how many share the work.
 
     Raises:
         UserError: `out` cannot be written, or exists and is not an empty folder.
@@ -89,8 +87,9 @@ def render(
             *(partial(_still, folder / "stills", index, seed) for index in range(contents.stills)),
         ]
         progress = Progress("render", "videos and stills", len(tasks))
-        for done, _ in enumerate(_run(tasks, processes or usable_cores()), start=1):
-            progress.at(done)
+        with closing(ordered(_carry_out, tasks, processes)) as carried_out:
+            for done, _ in enumerate(carried_out, start=1):
+                progress.at(done)
         contact_sheet(root, folder / "contact_sheet.jpg")
 
 
@@ -101,15 +100,8 @@ def _write_attributes(path: Path, names: tuple[str, ...]) -> None:
         table.writerows((name, *name.split("-")) for name in names)
 
 
-def _run(tasks: list[Callable[[], None]], processes: int) -> Iterator[None]:
-    """Carry out tasks, here or in several processes, and yield once for each."""
-    if processes == 1:
-        for task in tasks:
-            yield task()
-        return
-    with workers(processes) as pool:
-        for task in [pool.submit(task) for task in tasks]:
-            yield task.result()
+def _carry_out(task: Callable[[], None]) -> None:
+    task()
 
 
 def _film(root: Path, split: str, name: str, seed: int) -> None:

@@ -67,7 +67,7 @@ class Figure:
             solid.
         later: the same for the skin that it changes into.
         unit: the factor that gives it an area of 1, at rest.
-        box: its left, top, right and bottom at rest when its area is 1.
+        box: its left, top, right and bottom, over a whole stride, when its area at rest is 1.
     """
 
     parts: Parts
@@ -117,16 +117,19 @@ def _texels(part: Part, pool: Pool, skin: Skin, rng: Generator) -> Pixels:
 def make_figure(
     parts: Parts, pool: Pool, skin: Skin, rng: Generator, later: Skin | None = None
 ) -> Figure:
-    """Paint every part in both skins, and measure the figure at rest."""
+    """Paint every part in both skins, and measure the figure."""
 
     def painted(skin: Skin) -> dict[str, Pixels]:
         return {name: _texels(part, pool, skin, rng) for name, part in parts.items()}
 
     texels = painted(skin)
     figure = Figure(parts, texels, painted(later) if later else texels)
-    paper, scale, middle = Canvas.blank(10 * DENSITY, 10 * DENSITY), DENSITY, 5 * DENSITY
-    _paint_figure(paper, figure, placed(middle, middle, scale), Pose(), label=1)
-    area = np.count_nonzero(paper.labels) / scale**2
+    scale, middle = DENSITY, 5 * DENSITY
+    paper = Canvas.blank(2 * middle, 2 * middle)
+    for stride in (0.75, 0.5, 0.25, 0) if len(parts) > 1 else (0,):  # label 1 is left at rest
+        pose, label = Pose(stride=stride), 2 if stride else 1
+        _paint_figure(paper, figure, placed(middle, middle, scale), pose, label)
+    area = np.count_nonzero(paper.labels == 1) / scale**2
     rows, columns = (np.flatnonzero(paper.labels.any(axis=axis)) for axis in (1, 0))
     corners = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
     left, top, right, bottom = ((corners - middle) / scale / math.sqrt(area)).tolist()

@@ -250,7 +250,9 @@ class Studio:
         self, x: Floats, y: Floats, density: float, sizes: tuple[float, float]
     ) -> list[Actor]:
         """Clutter on the ground, with a density per square point, farthest first."""
-        places = sorted(self.between(y.min(), y.max()) for _ in range(round(x.size / SCALE**2 * density)))
+        places = sorted(
+            self.between(y.min(), y.max()) for _ in range(round(x.size / SCALE**2 * density))
+        )
         return [
             self.prop(
                 self.one_of(self.pool.lying), self.between(*sizes), 0.7 * self.between(*sizes),

@@ -3,10 +3,35 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def ordered(
+    work: Callable[[Item], Result], items: Sequence[Item], processes: int, chunk: int = 1
+) -> Iterator[Result]:
+    """Do a piece of work for every item, here or in several processes; close it if not used up.
+
+    Args:
+        work: a function, and its items, that can be sent to another process.
+        items: in order.
+        processes: how many share them; 1: this one alone.
+        chunk: how many are sent at a time.
+
+    Yields:
+        The results, in the order of the items.
+    """
+    if processes == 1:
+        yield from map(work, items)
+        return
+    with workers(processes) as pool:
+        yield from pool.map(work, items, chunksize=chunk)
 
 
 @contextmanager

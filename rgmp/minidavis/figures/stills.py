@@ -40,4 +40,39 @@ STILLS_KINDS: dict[str, Species] = {
         "body": Part("cigar", (1.2, 0.3), 0),
         "nose": Part("cog", (0.16, 0.2), 2, "body", (0.95, 0), spin=0.3),
     }),
+    "moth": Species("above", {
+        **pair("hind", Part("hindwing", (0.45, 0.42), 1, "body", (-0.4, 0.5), (-0.9, 0), 130, 12)),
+        **pair("fore", Part("forewing", (0.75, 0.7), 0, "body", (0.3, 0.5), (-0.9, 0), 105, 14)),
+        **pair("feeler", Part("stem", (0.4, 0.07), 2, "body", (0.9, 0.3), (-1, 0), 25, 14)),
+        "body": Part("abdomen", (0.7, 0.24), 2),
+    }),
+    "seal": Species("above", {
+        **pair("fin", Part("frond", (0.4, 0.16), 1, "body", (-0.9, 0.3), (-0.9, 0), 165, 20)),
+        **pair("flipper", Part("paddle", (0.42, 0.16), 1, "body", (0.3, 0.7), (-0.9, 0), 70, 24)),
+        "body": Part("cigar", (1.2, 0.42), 0, bend=0.3),
+        "head": Part("knob", (0.34, 0.3), 0, "body", (0.95, 0), (-0.6, 0), 0, 12),
+    }),
+    "mushroom": Species("side", {
+        "stalk": Part("piston", (0.55, 0.22), 1, "", (0, 0.3), angle=90, swing=3),
+        "cap": Part("shell", (0.9, 0.5), 0, "stalk", (-1, 0), (0, 0.3), -90, 5),
+        "ring": Part("slug", (0.4, 0.14), 3, "stalk", (-0.3, 0), angle=-90),
+    }),
+    "windmill": Species("side", {
+        "house": Part("gable", (0.55, 0.95), 1),
+        "door": Part("piston", (0.2, 0.13), 2, "house", (0, 0.75), angle=90),
+        **{f"sail {angle}": Part("vane", (0.6, 0.2), 0, "hub", (0, 0), (-1.1, 0), angle)
+           for angle in range(20, 380, 90)},
+        "hub": Part("cog", (0.16, 0.16), 3, "house", (0, -0.7), spin=0.4),
+    }),
+    "rocket": Species("side", {
+        **pair("fin", Part("vane", (0.4, 0.24), 1, "body", (-0.8, 0.7), (-0.8, 0), 150)),
+        "body": Part("cigar", (1.1, 0.36), 0, angle=-80, swing=4),
+        "port": Part("cog", (0.17, 0.17), 3, "body", (0.35, 0)),
+    }),
+    "fern": Species("side", {
+        **{f"frond {angle}": Part("frond", (0.85, 0.22), n % 2, "pot", (0.9, 0), (-1, 0), angle,
+                                  9, 0.2 * n, bend=0.6)
+           for n, angle in enumerate((-70, -35, 0, 35, 70))},
+        "pot": Part("armour", (0.36, 0.5), 2, angle=-90),
+    }),
 }  # fmt: skip

@@ -132,7 +132,8 @@ _TENTACLED = {
 
 _WINGED = {
     "bat": Species("above", {
-        **pair("wing", Part("carapace", (0.72, 0.5), 1, "body", (0.1, 0.4), (-0.8, 0), 88, 16)),
+        "left wing": Part("bell", (0.62, 0.72), 1, "body", (0.2, 0.4), (0, -0.9), -12, 18),
+        "right wing": Part("bell", (0.62, 0.72), 1, "body", (0.2, -0.4), (0, -0.9), -168, 18, 0.5),
         "body": Part("plump", (0.62, 0.25), 0),
         **pair("ear", Part("almond", (0.2, 0.09), 0, "body", (0.95, 0.5), (-0.8, 0), 20)),
     }),
@@ -188,8 +189,8 @@ def _snake(
 
 
 _WINDING = {
-    "adder": _snake(7, ("neck", (0.46, 0.2)), ("bill", (0.42, 0.3)), 0.95, swing=24),
-    "eel": _snake(6, ("fuselage", (0.5, 0.27)), ("almond", (0.5, 0.27)), 0.84, swing=17),
+    "adder": _snake(6, ("neck", (0.44, 0.27)), ("bill", (0.46, 0.36)), 0.95, swing=16),
+    "eel": _snake(6, ("fuselage", (0.5, 0.27)), ("almond", (0.5, 0.27)), 0.84, swing=13),
     "centipede": _snake(
         7, ("boulder", (0.28, 0.24)), ("hexagon", (0.34, 0.3)), 0.96, swing=15,
         more={name: leg for n in range(0, 7, 2) for name, leg in {
@@ -198,7 +199,7 @@ _WINDING = {
             for side, sign in (("left", 1), ("right", -1))}.items()},
     ),
     "caterpillar": _snake(5, ("gear", (0.42, 0.42)), ("bun", (0.46, 0.44)), 0.97, swing=13),
-    "tadpole": _snake(4, ("tentacle", (0.42, 0.26)), ("plump", (0.85, 0.7)), 0.85, swing=22),
+    "tadpole": _snake(3, ("tentacle", (0.4, 0.3)), ("plump", (0.85, 0.75)), 0.85, swing=22),
     "newt": _snake(
         5, ("calf", (0.46, 0.24)), ("mantle", (0.95, 0.4)), 0.86, swing=16,
         more=_legs(((0.4, 60), (-0.6, 120)), (0.44, 0.13), on="head", outline="forearm"),
