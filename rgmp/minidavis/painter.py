@@ -1,7 +1,8 @@
 """Render videos of jointed figures together with their labels.
 
-Scenes are measured in points; the camera gives a frame some pixels per point. A frame is the mean of several exposures, each with its own sub-pixel offset and instant of the
-shutter, which gives both antialiasing and motion blur; its mask is their majority vote.
+Scenes are measured in points; the camera gives a frame some pixels per point. A frame is the mean
+of several exposures, each with its own sub-pixel offset and instant of the shutter, which gives
+both antialiasing and motion blur; its mask is their majority vote.
 """
 
 import colorsys
