@@ -25,6 +25,7 @@ from rgmp.config.load import validated
 from rgmp.config.method import Inference
 from rgmp.config.study import Speed
 from rgmp.data import davis
+from rgmp.data.images import read_frame
 from rgmp.inference.job import InferenceJob, NetworkJob, SpeedJob
 from rgmp.provenance import code, machine
 from rgmp.runtime import cores, files
@@ -230,7 +231,7 @@ def _measure(
     clips = [
         speed.Clip(
             s,
-            [davis.read_frame(path) for path in s.frames],
+            [read_frame(path) for path in s.frames],
             davis.read_annotation(s.annotations[0], benchmark),
         )
         for s in sequences

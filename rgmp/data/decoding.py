@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rgmp.config.study import Stills
-from rgmp.data import davis
+from rgmp.data.images import Like, read_frame, read_labels
 from rgmp.data.sample import IGNORE
 from rgmp.data.stills import list_pairs
 from rgmp.errors import UserError
@@ -45,7 +45,7 @@ class Decoded:
         Raises:
             UserError: it cannot be read.
         """
-        pixels = self.get(path, lambda p: torch.from_numpy(davis.read_frame(p).copy()))
+        pixels = self.get(path, lambda p: torch.from_numpy(read_frame(p).copy()))
         return pixels.permute(2, 0, 1).float() / 255
 
 
@@ -65,7 +65,7 @@ class Still:
         """
         read = _read_foreground if self.labels == "foreground" else _read_objects
         image = decoded.image(self.image)
-        like = davis.Like("its image", tuple(image.shape[1:]))
+        like = Like("its image", tuple(image.shape[1:]))
         labels = decoded.get(self.mask, partial(read, like=like))
         if self.labels == "foreground" and not (labels == 1).any():
             raise UserError(
@@ -75,14 +75,14 @@ class Still:
         return image, labels
 
 
-def _read_foreground(path: Path, like: davis.Like) -> Tensor:
-    values = davis.read_labels(path, like)
+def _read_foreground(path: Path, like: Like) -> Tensor:
+    values = read_labels(path, like)
     mask = np.select([values == 0, values == 255], [0, 1], IGNORE).astype(np.uint8)
     return torch.from_numpy(mask)
 
 
-def _read_objects(path: Path, like: davis.Like) -> Tensor:
-    return torch.from_numpy(davis.read_labels(path, like))
+def _read_objects(path: Path, like: Like) -> Tensor:
+    return torch.from_numpy(read_labels(path, like))
 
 
 def find_stills(sets: Sequence[Stills]) -> list[Still]:

@@ -5,12 +5,12 @@ DAVIS have a mask with an index for each object, and text files that list a spli
 folders of images. Nothing is decoded here.
 """
 
+from collections.abc import Container
 from pathlib import Path
 
 from rgmp.config.study import IMAGES, MASKS, Stills
-from rgmp.data.davis import list_images
 from rgmp.errors import UserError
-from rgmp.runtime.files import read_text
+from rgmp.runtime.files import read_text, reading
 
 
 def list_pairs(stills: Stills) -> list[tuple[Path, Path]]:
@@ -69,3 +69,23 @@ def _read_names(path: Path) -> list[str]:
                 f"{path}: {name!r} is not an image or folder name; allowed: one name per line"
             )
     return names
+
+
+def list_images(folder: Path, suffixes: Container[str]) -> dict[str, Path]:
+    """The images of a folder by stem, sorted; hidden files are skipped.
+
+    Raises:
+        UserError: there is no such folder, or two images share a stem.
+    """
+    with reading(folder, "name readable folders of stills"):
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such folder of stills; see data.stills of the study")
+        paths = sorted(folder.iterdir())
+    images: dict[str, Path] = {}
+    for path in paths:
+        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+            continue
+        if path.stem in images:
+            raise UserError(f"{path}: {images[path.stem].name} has the same stem; keep one of them")
+        images[path.stem] = path
+    return images

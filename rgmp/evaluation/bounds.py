@@ -16,10 +16,12 @@ from scipy import ndimage
 
 from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.data import davis
-from rgmp.data.davis import VOID, Labels
+from rgmp.data.davis import VOID
+from rgmp.data.images import Labels
+from rgmp.errors import UserError
 from rgmp.evaluation.measures import Score, measure
-from rgmp.evaluation.scoring import open_truths, refuse
-from rgmp.runtime.workers import ordered
+from rgmp.evaluation.scoring import open_truths
+from rgmp.runtime.processes import ordered
 
 Bound = Literal["floor", "ceiling"]
 """What the rows are called that give the numbers a scale."""
@@ -106,7 +108,8 @@ def score_bounds(
         UserError: the tree lacks ground truth, or sequences are unknown.
     """
     truths, problems = open_truths(root, benchmark, split, sequences, resolution)
-    refuse(root, problems)
+    if problems:
+        raise UserError(f"{root}: {'; '.join(problems)}")
     frames = [
         _Frame(annotation, truth.sequence.annotations[0], benchmark, len(truth.objects))
         for truth in truths

@@ -6,19 +6,20 @@ and the last frame are not scored, and their masks may be absent. `adopt` reads 
 that are already scored.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.data import davis
+from rgmp.data.images import Like
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import Engine, measure_of, require
 from rgmp.evaluation.measures import Measured, Score
+from rgmp.runtime.processes import worker_pool
 from rgmp.runtime.progress import Progress
-from rgmp.runtime.workers import ordered
 
 
 def score(
@@ -67,8 +68,8 @@ def score(
         pairs += _pairs(truth, folder)
     progress = Progress(f"score {benchmark}", "masks", len(pairs))
     rows: list[Score] = []
-    # in smaller chunks the pipe takes longer than the masks
-    with closing(ordered(partial(_measured, engine), pairs, processes, chunk=8)) as measured:
+    with _mapping(processes) as over:
+        measured = over(partial(_measured, engine), pairs)
         for done, (pair, found) in enumerate(zip(pairs, measured, strict=True), start=1):
             name, frame = pair.annotation.parent.name, pair.annotation.stem
             if isinstance(found, str):
@@ -202,7 +203,7 @@ def _measured(engine: Engine, pair: _Pair) -> list[Measured] | str:
     """Decode a mask and measure its objects, in order, or return its problem."""
     try:
         truth = davis.read_annotation(pair.annotation, pair.benchmark)
-        like = davis.Like("its annotation", truth.shape)
+        like = Like("its annotation", truth.shape)
         found = davis.read_annotation(pair.mask, pair.benchmark, like)
     except UserError as error:
         return str(error)
@@ -212,3 +213,18 @@ def _measured(engine: Engine, pair: _Pair) -> list[Measured] | str:
         return []
     measured_by = measure_of(engine)
     return [measured_by(truth == i, found == i) for i in range(1, pair.objects + 1)]
+
+
+_Map = Callable[
+    [Callable[[_Pair], list[Measured] | str], list[_Pair]], Iterable[list[Measured] | str]
+]
+
+
+@contextmanager
+def _mapping(processes: int) -> Iterator[_Map]:
+    """An ordered `map`, here or in several processes; a killed process raises, not hangs."""
+    if processes == 1:
+        yield map
+        return
+    with worker_pool(processes) as pool:
+        yield partial(pool.map, chunksize=8)  # with fewer the pipe takes longer than the masks

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rgmp.config.method import Inference
 from rgmp.data import davis
+from rgmp.data.images import Labels, size_text
 from rgmp.errors import UserError
 from rgmp.inference.aggregation import aggregate, needs_union
 from rgmp.inference.cuda_graph import Graph, StepFunction
@@ -41,7 +42,7 @@ class Propagator:
         self._pool = torch.cuda.graph_pool_handle() if self._records else None
 
     @torch.inference_mode()
-    def start(self, frame: davis.Labels, labels: davis.Labels) -> None:
+    def start(self, frame: Labels, labels: Labels) -> None:
         """Start a video from frame 0 and its labels.
 
         Args:
@@ -67,7 +68,7 @@ class Propagator:
         )
 
     @torch.inference_mode()
-    def step(self, frame: davis.Labels) -> Tensor:
+    def step(self, frame: Labels) -> Tensor:
         """Segment the next frame, uint8 (H, W, 3): labels, uint8 (H, W), on the device.
 
         Raises:
@@ -83,12 +84,12 @@ class Propagator:
         self._soft, labels, self._references = step(whole, self._soft, self._references)
         return labels[self._crop].clone()
 
-    def upload(self, frame: davis.Labels) -> Tensor:
+    def upload(self, frame: Labels) -> Tensor:
         """A frame, uint8 (H, W, 3), padded on the device: float (1, 3, H', W') in [0, 1]."""
         if frame.shape[:2] != self._shape:
             raise UserError(
-                f"frame is {davis.size_text(frame.shape[:2])}, but the mask of frame 0 "
-                f"{davis.size_text(self._shape)}; "
+                f"frame is {size_text(frame.shape[:2])}, but the mask of frame 0 "
+                f"{size_text(self._shape)}; "
                 "all frames of a video must have one size"
             )
         # in pinned memory, which a GPU copies asynchronously
@@ -144,7 +145,7 @@ class Propagator:
         return self._graphs[shape]
 
 
-def download(labels: Tensor) -> Callable[[], davis.Labels]:
+def download(labels: Tensor) -> Callable[[], Labels]:
     """Start copying labels, uint8 (H, W), from the device; the result waits for the copy."""
     if labels.device.type != "cuda":
         return labels.numpy
@@ -153,9 +154,9 @@ def download(labels: Tensor) -> Callable[[], davis.Labels]:
     copied = torch.Event(labels.device)
     copied.record()
 
-    def wait() -> davis.Labels:
+    def wait() -> Labels:
         copied.synchronize()
-        found: davis.Labels = host.numpy()
+        found: Labels = host.numpy()
         return found
 
     return wait

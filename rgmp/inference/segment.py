@@ -13,6 +13,7 @@ import torch
 
 from rgmp.config.base import Benchmark
 from rgmp.data import davis
+from rgmp.data.images import Labels, read_frame
 from rgmp.errors import UserError
 from rgmp.inference.propagator import Propagator, download
 from rgmp.runtime.files import atomic_folder, read_json, write_json
@@ -55,14 +56,14 @@ def segment_sequence(
             writing.submit(folder / f"{path.stem}.png", ready)
 
 
-def _read_ahead(paths: Sequence[Path]) -> Iterator[tuple[Path, davis.Labels]]:
+def _read_ahead(paths: Sequence[Path]) -> Iterator[tuple[Path, Labels]]:
     """Every path with its frame, decoded by other threads while the caller works."""
     with ThreadPoolExecutor(_THREADS) as readers:
-        reading = deque(readers.submit(davis.read_frame, path) for path in paths[:_WAITING])
+        reading = deque(readers.submit(read_frame, path) for path in paths[:_WAITING])
         for number, path in enumerate(paths, start=_WAITING):
             yield path, reading.popleft().result()
             if number < len(paths):
-                reading.append(readers.submit(davis.read_frame, paths[number]))
+                reading.append(readers.submit(read_frame, paths[number]))
 
 
 class _Writing:
@@ -73,7 +74,7 @@ class _Writing:
         self._pending: deque[Future[None]] = deque()
         return self
 
-    def submit(self, path: Path, ready: Callable[[], davis.Labels]) -> None:
+    def submit(self, path: Path, ready: Callable[[], Labels]) -> None:
         if len(self._pending) == _WAITING:
             self._pending.popleft().result()
         self._pending.append(self._writers.submit(lambda: davis.write_mask(path, ready())))

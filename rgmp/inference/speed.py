@@ -27,6 +27,7 @@ import torch.nn.functional as F  # noqa: N812 - its name everywhere
 
 from rgmp.config.base import Benchmark
 from rgmp.data import davis
+from rgmp.data.images import Labels
 from rgmp.inference.propagator import Propagator, download
 from rgmp.inference.segment import segment_sequence
 from rgmp.provenance.machine import peak_memory
@@ -38,8 +39,8 @@ class Clip(NamedTuple):
     """A video to time: of at least two frames, each uint8 (H, W, 3); labels, uint8 (H, W)."""
 
     sequence: davis.Sequence
-    frames: list[davis.Labels]
-    labels: davis.Labels
+    frames: list[Labels]
+    labels: Labels
 
 
 _WARM_UP_FRAMES = 2
@@ -175,12 +176,12 @@ def _time(propagator: Propagator, clip: Clip, benchmark: Benchmark, repeats: int
     }
 
 
-def _network_seconds(propagator: Propagator, frame: davis.Labels) -> float:
+def _network_seconds(propagator: Propagator, frame: Labels) -> float:
     whole = propagator.upload(frame)
     return _seconds(lambda: propagator.segment(whole), propagator.device)
 
 
-def _end_to_end_seconds(propagator: Propagator, frame: davis.Labels) -> float:
+def _end_to_end_seconds(propagator: Propagator, frame: Labels) -> float:
     start = time.perf_counter()
     download(propagator.step(frame))()
     return time.perf_counter() - start

@@ -28,13 +28,14 @@ from PIL import Image, ImageDraw
 
 from rgmp.config.base import RESOLUTION
 from rgmp.data import davis
+from rgmp.data.images import read_frame, read_labels
 from rgmp.minidavis.animation import Pixels
 from rgmp.minidavis.creatures import POOLS
 from rgmp.minidavis.painter import photograph
 from rgmp.minidavis.scripts import TRAIN, VAL, still, video
 from rgmp.runtime import files
 from rgmp.runtime.progress import Progress
-from rgmp.runtime.workers import ordered
+from rgmp.runtime.processes import ordered
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,8 @@ def contact_sheet(root: Path, path: Path, columns: int = 6) -> None:
             video = davis.open_sequence(root, name)
             shown = []
             for column, number in enumerate(np.linspace(0, len(video.frames) - 1, columns).round()):
-                frame = davis.read_frame(video.frames[int(number)])
-                labels = davis.read_labels(video.annotations[int(number)])
+                frame = read_frame(video.frames[int(number)])
+                labels = read_labels(video.annotations[int(number)])
                 tint = 0.5 * (column % 2) * (labels > 0)[..., None]
                 shown.append(((1 - tint) * frame + tint * palette[labels]).astype(np.uint8))
             row = Image.fromarray(np.hstack(shown))

@@ -21,6 +21,7 @@ from support.tiny_study import FRAMES, HEIGHT, STUDY, WIDTH, write_tree
 import rgmp
 from rgmp.cli import main as cli
 from rgmp.data import davis, preview
+from rgmp.data.images import read_labels
 from rgmp.provenance.record import Record, read_all
 from rgmp.runtime import files
 from rgmp.study.job_files import read_speed
@@ -475,9 +476,9 @@ def test_infer_then_score() -> None:
     for sequence in ("val_a", "val_b"):
         written = sorted(Path(masks, sequence).iterdir())
         assert [path.name for path in written] == [f"{t:05d}.png" for t in range(FRAMES)]
-        first = davis.read_labels(Path("davis/Annotations/480p", sequence, "00000.png"))
-        assert (davis.read_labels(written[0]) == first).all()
-        assert all(davis.read_labels(path).shape == (HEIGHT, WIDTH) for path in written)
+        first = read_labels(Path("davis/Annotations/480p", sequence, "00000.png"))
+        assert (read_labels(written[0]) == first).all()
+        assert all(read_labels(path).shape == (HEIGHT, WIDTH) for path in written)
     found = the_record(made)
     assert (found["kind"], found["name"]) == ("infer", f"masks/{name}")
     assert (found["study"], found["variant"], found["seed"]) == ("tiny", "full", 3)
@@ -509,7 +510,7 @@ def test_infer_some_sequences_of_the_foreground() -> None:
     arguments = [*INFER, "--benchmark", "davis2016", "--sequences", "val_b", "--masks", "out"]
     assert cli.main(arguments) == 0
     assert [p.name for p in Path("out").iterdir() if p.is_dir()] == ["val_b"]
-    assert set(np.unique(davis.read_labels(Path("out/val_b/00000.png")))) == {0, 1}
+    assert set(np.unique(read_labels(Path("out/val_b/00000.png")))) == {0, 1}
 
 
 @pytest.mark.usefixtures("here")

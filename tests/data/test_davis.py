@@ -1,51 +1,25 @@
 """A DAVIS tree is read as its own tools read it, and whatever is wrong with one is named."""
 
 import errno
-import math
 import os
 import re
 import shutil
-import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-import hypothesis
 import numpy as np
 import pytest
-from hypothesis import strategies as st
 from PIL import Image
-from support.tiny_study import FRAMES, HEIGHT, WIDTH, write_tree
+from support.tiny_study import FRAMES, HEIGHT, WIDTH, annotation, frame
 
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
+from rgmp.data.images import read_labels
 from rgmp.errors import UserError
-
-STRIDE = 7  # bytes between the places at which a file is cut or broken
-
-
-@pytest.fixture(scope="session")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("pristine")
-    write_tree(root)
-    return root / "davis"
-
-
-@pytest.fixture
-def tree(pristine: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(pristine, tmp_path / "davis")
 
 
 def problems(tree: Path, benchmark: Benchmark = "davis2017", split: str = "val") -> list[str]:
     return list(davis.problems(tree, benchmark, split))
-
-
-def frame(tree: Path, number: int, name: str = "val_a") -> Path:
-    return tree / f"JPEGImages/480p/{name}/{number:05d}.jpg"
-
-
-def annotation(tree: Path, number: int, name: str = "val_a") -> Path:
-    return tree / f"Annotations/480p/{name}/{number:05d}.png"
 
 
 # ---- masks ----
@@ -63,7 +37,7 @@ def test_palette_is_that_of_davis() -> None:
 def test_mask_written_is_read_again_and_has_the_palette(tmp_path: Path) -> None:
     labels = np.arange(256, dtype=np.uint8).reshape(8, 32)
     davis.write_mask(tmp_path / "deep" / "00000.png", labels)
-    assert (davis.read_labels(tmp_path / "deep" / "00000.png") == labels).all()
+    assert (read_labels(tmp_path / "deep" / "00000.png") == labels).all()
     with Image.open(tmp_path / "deep" / "00000.png") as image:
         assert image.mode == "P"
         assert image.getpalette() == list(davis.PALETTE)
@@ -77,15 +51,6 @@ def test_davis_own_masks_have_this_palette(shared: Path) -> None:
     assert palette == davis.PALETTE[: len(palette)]
 
 
-@pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_palette_of_any_depth_gives_its_indices(tmp_path: Path, bits: int) -> None:
-    labels = (np.arange(12) % 2**bits).astype(np.uint8).reshape(3, 4)
-    image = Image.fromarray(labels).convert("P")
-    image.putpalette(davis.PALETTE)
-    image.save(tmp_path / "a.png", bits=bits)
-    assert (davis.read_labels(tmp_path / "a.png") == labels).all()
-
-
 def test_masks_are_read_as_the_benchmark_means_them(tmp_path: Path) -> None:
     def saved(name: str, pixels: np.ndarray) -> Path:
         Image.fromarray(pixels).save(tmp_path / name)
@@ -93,19 +58,12 @@ def test_masks_are_read_as_the_benchmark_means_them(tmp_path: Path) -> None:
 
     half = np.array([[0, 1]], np.uint8)
     one_bit = saved("one_bit.png", half == 1)
-    assert davis.read_labels(one_bit).tolist() == [[0, 1]]
-    assert davis.read_labels(one_bit).dtype == np.uint8
+    assert read_labels(one_bit).tolist() == [[0, 1]]
+    assert read_labels(one_bit).dtype == np.uint8
     grey = saved("grey.png", np.array([[0, 2, 255]], np.uint8))
     assert davis.read_annotation(grey, "davis2017").tolist() == [[0, 2, 255]]
     assert davis.read_annotation(grey, "davis2016").tolist() == [[0, 1, 1]]
     assert davis.read_annotation(saved("2016.png", 255 * half), "davis2016").tolist() == [[0, 1]]
-
-
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
-def test_mask_of_colours_is_refused(tmp_path: Path, mode: str) -> None:
-    Image.new(mode, (4, 3)).save(tmp_path / "a.png")
-    with pytest.raises(UserError, match=r"a\.png: mask of mode .*; allowed: palette, grey"):
-        davis.read_labels(tmp_path / "a.png")
 
 
 def test_objects_are_those_up_to_the_largest_id() -> None:
@@ -116,244 +74,6 @@ def test_objects_are_those_up_to_the_largest_id() -> None:
     assert ids(0, 3) == [1, 2, 3]
     assert ids(0, 1, 255) == [1]
     assert ids(0, 255) == ids(0) == []
-
-
-def test_frame_is_rgb_whatever_the_file_is(tmp_path: Path) -> None:
-    for mode in ("L", "RGB", "CMYK"):
-        Image.new(mode, (6, 4)).save(tmp_path / "a.jpg")
-        assert davis.read_frame(tmp_path / "a.jpg").shape == (4, 6, 3)
-
-
-@pytest.mark.parametrize("kind", ["frame", "mask"])
-def test_file_cut_anywhere_is_refused_or_whole(tree: Path, tmp_path: Path, kind: str) -> None:
-    path, read = {
-        "frame": (frame(tree, 0), davis.read_frame),
-        "mask": (annotation(tree, 0), davis.read_labels),
-    }[kind]
-    whole, content = read(path), path.read_bytes()
-    cut = tmp_path / f"cut{path.suffix}"
-    refusals = []
-    for length in range(0, len(content), STRIDE):
-        cut.write_bytes(content[:length])
-        try:
-            assert (read(cut) == whole).all()
-        except UserError as error:
-            refusals.append(str(error))
-    assert all(line.startswith(f"{cut}: not a readable image") for line in refusals)
-    assert len(refusals) == len(range(0, len(content), STRIDE))
-
-
-@pytest.mark.parametrize("kind", ["frame", "mask"])
-def test_file_with_a_broken_byte_never_breaks_the_reader(
-    tree: Path, tmp_path: Path, kind: str
-) -> None:
-    path, read = {
-        "frame": (frame(tree, 0), davis.read_frame),
-        "mask": (annotation(tree, 0), davis.read_labels),
-    }[kind]
-    content, refusals = path.read_bytes(), []
-    for place in range(0, len(content), STRIDE):
-        broken = bytearray(content)
-        broken[place] ^= 0xFF
-        (tmp_path / "broken").write_bytes(broken)
-        try:
-            read(tmp_path / "broken")
-        except UserError as error:
-            refusals.append(str(error))
-    assert refusals
-    assert all(line.startswith(f"{tmp_path / 'broken'}: ") for line in refusals)
-
-
-def chunk(kind: bytes, content: bytes) -> bytes:
-    """One of a PNG's parts, its checksum right."""
-    length, checksum = (n.to_bytes(4, "big") for n in (len(content), zlib.crc32(kind + content)))
-    return length + kind + content + checksum
-
-
-def png(
-    width: int, height: int, pixels: bytes, depth: int = 8, colour: int = 0, more: bytes = b""
-) -> bytes:
-    """A PNG by hand; `pixels` has a 0 before every row."""
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    data = chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + more + data
-
-
-@pytest.mark.parametrize("what", ["mask", "still"])
-def test_bit_that_flips_in_a_png_is_found(tree: Path, tmp_path: Path, what: str) -> None:
-    path, read = annotation(tree, 1), davis.read_labels
-    if what == "still":
-        path, read = tmp_path / "still.png", davis.read_frame
-        with Image.open(frame(tree, 0)) as image:
-            image.resize((16, 9)).save(path)
-    whole, content = read(path), path.read_bytes()
-
-    @hypothesis.given(place=st.integers(0, 8 * len(content) - 1))
-    @hypothesis.settings(deadline=None, max_examples=200)
-    def flip(place: int) -> None:
-        broken = bytearray(content)
-        broken[place // 8] ^= 1 << place % 8
-        (tmp_path / "broken").write_bytes(broken)
-        with pytest.raises(UserError, match=r"broken: not a readable image"):
-            read(tmp_path / "broken")
-
-    flip()
-    assert (read(path) == whole).all()
-
-
-@pytest.mark.parametrize("start", [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"])
-def test_any_bytes_are_an_image_or_named(tmp_path: Path, start: bytes) -> None:
-    path = tmp_path / "any"
-
-    @hypothesis.given(content=st.binary(max_size=200))
-    @hypothesis.settings(deadline=None)
-    def try_bytes(content: bytes) -> None:
-        path.write_bytes(start + content)
-        for read in (davis.read_frame, davis.read_labels):
-            with pytest.raises(UserError, match=rf"^{path}: not a readable image") as error:
-                read(path)
-            assert len(str(error.value).splitlines()) == 1
-
-    try_bytes()
-
-
-@pytest.mark.parametrize("kind", ["GIF", "TIFF", "BMP", "WEBP", "EPS", "DDS", "PPM", "ICO", "PDF"])
-def test_other_formats_are_not_decoded(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "00000.jpg"
-    Image.new("RGB", (16, 16)).save(path, format=kind)
-    for read in (davis.read_frame, davis.read_labels):
-        with pytest.raises(
-            UserError, match=r"00000\.jpg: not a readable image \(neither JPEG nor PNG"
-        ):
-            read(path)
-
-
-@pytest.mark.parametrize("share", [0.4, 0.9])
-@pytest.mark.parametrize("progressive", [False, True])
-def test_jpeg_whose_end_was_never_written_is_refused(
-    tree: Path, share: float, progressive: bool
-) -> None:
-    path = frame(tree, 0)
-    with Image.open(path) as image:
-        image.save(path, progressive=progressive)
-    content = path.read_bytes()
-    kept = content[: int(share * len(content))]
-    path.write_bytes(kept.ljust(len(content), b"\0"))
-    with pytest.raises(UserError, match="not a readable image"):
-        davis.read_frame(path)
-    path.write_bytes(content + bytes(99))  # what follows the end says nothing
-    davis.read_frame(path)
-
-
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_size_is_looked_at_before_pixels_are_decoded(tree: Path) -> None:
-    """They are not there at all."""
-    path = annotation(tree, 1)
-    for width, height in ((13_000, 13_000), (71, 40)):
-        path.write_bytes(png(width, height, b""))
-        with pytest.raises(UserError, match=rf"is {width}x{height}, its frame is 9x8; they must"):
-            davis.read_labels(path, davis.Like("its frame", (8, 9)))
-        assert [f"{path}: is {width}x{height}, its frame is 72x40" in p for p in problems(tree)]
-    path.write_bytes(png(8193, 8192, b""))
-    with pytest.raises(UserError, match=r"is 8193x8192; allowed: at most 67,108,864 pixels"):
-        davis.read_labels(path)
-    path.write_bytes(png(60_000, 60_000, b""))
-    with pytest.raises(UserError, match=r"not a readable image \(Image size"):
-        davis.read_labels(path)
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (png(0, 4, b""), "not a readable image"),
-        (png(4, 0, b""), "not a readable image"),
-        (png(4, 4, bytes(7)), "not a readable image"),
-        (png(1, 1, bytes(3), depth=16), "more than 8 bits per channel; allowed: 8"),
-        (png(1, 1, bytes(7), depth=16, colour=2), "more than 8 bits per channel"),
-        (
-            png(1, 1, bytes(2), more=chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**8)))),
-            "not a readable image",
-        ),
-    ],
-)
-def test_png_that_is_none_for_us_is_named(tmp_path: Path, content: bytes, said: str) -> None:
-    (tmp_path / "a.png").write_bytes(content)
-    for read in (davis.read_frame, davis.read_labels):
-        with pytest.raises(UserError, match=rf"a\.png: {said}"):
-            read(tmp_path / "a.png")
-
-
-@pytest.mark.parametrize(
-    ("depth", "colour"),
-    [(1, 0), (2, 0), (4, 0), (8, 0), (8, 2), (1, 3), (2, 3), (4, 3), (8, 3), (8, 4), (8, 6)],
-)
-@pytest.mark.parametrize("lace", [0, 1])
-def test_png_whose_rows_are_not_all_there_is_refused(
-    tmp_path: Path, depth: int, colour: int, lace: int
-) -> None:
-    """Its checksums are right, and Pillow takes zeros for what is missing."""
-    palette = chunk(b"PLTE", bytes(6)) if colour == 3 else b""
-    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
-    steps = [(1, 0, 1, 0)]  # of rows, from; of columns, from
-    if lace:
-        steps = [(8, 0, 8, 0), (8, 0, 8, 4), (8, 4, 4, 0), (4, 0, 4, 2), (4, 2, 2, 0), (2, 0, 2, 1)]
-        steps.append((2, 1, 1, 0))
-    passes = [(len(range(y, 9, down)), len(range(x, 3, along))) for down, y, along, x in steps]
-    size = sum(rows * (1 + math.ceil(n * bits / 8)) for rows, n in passes if n)
-    header = struct.pack(">IIBBBBB", 3, 9, depth, colour, 0, 0, lace)
-    path = tmp_path / "a.png"
-    for given in (0, 4 * size // 9, size // 2, size - 1, size, size + 9):  # 4 of 9 rows, or so
-        pixels = chunk(b"IDAT", zlib.compress(bytes(given)))
-        head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + palette
-        path.write_bytes(head + pixels + chunk(b"IEND", b""))
-        if given < size:
-            with pytest.raises(UserError, match=r"a\.png: not a readable image"):
-                davis.read_frame(path)
-        else:
-            assert davis.read_frame(path).shape == (9, 3, 3)
-
-
-def test_pixels_in_several_chunks_are_counted_together(tmp_path: Path) -> None:
-    """Far more of them than are unpacked at a time."""
-    noise = np.random.default_rng(0).integers(0, 256, (1500, 1501), dtype=np.uint8)
-    packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in noise), 1)
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1501, 1500, 8, 0, 0, 0, 0))
-    parts = [chunk(b"IDAT", packed[i : i + 70_001]) for i in range(0, len(packed), 70_001)]
-    (tmp_path / "a.png").write_bytes(
-        b"\x89PNG\r\n\x1a\n" + header + b"".join(parts) + chunk(b"IEND", b"")
-    )
-    assert (davis.read_labels(tmp_path / "a.png") == noise).all()
-
-
-@pytest.mark.parametrize(("depth", "row"), [(2, b"\0\x18"), (4, b"\0\x01\x20")])
-def test_grey_of_few_bits_is_a_picture_and_no_mask(tmp_path: Path, depth: int, row: bytes) -> None:
-    """Pillow would read the labels 0, 1, 2 as 0, 85, 170 of 2 bits, or 0, 17, 34 of 4."""
-    path = tmp_path / "a.png"
-    palette = chunk(b"PLTE", davis.PALETTE[:9])
-    path.write_bytes(png(3, 1, row, depth=depth, colour=3, more=palette))
-    assert davis.read_labels(path).tolist() == [[0, 1, 2]]
-    path.write_bytes(png(3, 1, row, depth=depth))
-    shade = 255 // (2**depth - 1)
-    assert davis.read_frame(path)[0, :, 0].tolist() == [0, shade, 2 * shade]
-    with pytest.raises(UserError, match=rf"a\.png: {depth}-bit grey mask, .* convert it"):
-        davis.read_labels(path)
-
-
-def test_rare_and_valid_images_are_read(tmp_path: Path) -> None:
-    def labels_of(name: str, content: bytes) -> list[list[int]]:
-        (tmp_path / name).write_bytes(content)
-        found: list[list[int]] = davis.read_labels(tmp_path / name).tolist()
-        return found
-
-    palette = chunk(b"PLTE", davis.PALETTE[:9]) + chunk(b"tRNS", b"\0\x80")
-    assert labels_of("clear.png", png(3, 1, b"\0\0\1\2", colour=3, more=palette)) == [[0, 1, 2]]
-    note = chunk(b"tEXt", b"a\0" + bytes(100_000))
-    assert labels_of("note.png", png(3, 1, b"\0\0\1\2", more=note)) == [[0, 1, 2]]
-    assert labels_of("trailed.png", png(3, 1, b"\0\0\1\2") + b"more") == [[0, 1, 2]]
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 8, 0, 0, 0, 1))
-    passes = chunk(b"IDAT", zlib.compress(b"\0\1\0\2\0\3\4"))
-    interlaced = b"\x89PNG\r\n\x1a\n" + header + passes + chunk(b"IEND", b"")
-    assert labels_of("interlaced.png", interlaced) == [[1, 2], [3, 4]]
 
 
 def put_fifo(path: Path) -> None:
@@ -395,19 +115,6 @@ def test_frame_or_mask_that_is_no_file_is_named(
     assert [line.split("; ")[0] for line in problems(tree)] == [
         f"{path}: cannot be read ({why})" for path in paths
     ]
-
-
-@pytest.mark.parametrize("read", [davis.read_frame, davis.read_labels])
-def test_file_that_is_none_is_named(tmp_path: Path, read: Callable[[Path], object]) -> None:
-    (tmp_path / "text.png").write_text("<html>404</html>")
-    (tmp_path / "empty.png").touch()
-    (tmp_path / "folder.png").mkdir()
-    for name in ("text.png", "empty.png", "folder.png", "absent.png", "text.png/deeper.png"):
-        with pytest.raises(UserError, match=rf"^{tmp_path / name}: "):
-            read(tmp_path / name)
-
-
-# ---- splits and sequences ----
 
 
 def test_split_keeps_the_order_of_its_file(tree: Path) -> None:
@@ -495,7 +202,7 @@ def truncate(path: Path) -> None:
 
 
 def relabel(path: Path, old: int, new: int) -> None:
-    labels = davis.read_labels(path)
+    labels = read_labels(path)
     davis.write_mask(path, np.where(labels == old, new, labels).astype(np.uint8))
 
 

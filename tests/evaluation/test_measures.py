@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rgmp.data import davis
+from rgmp.data.images import read_labels
 from rgmp.evaluation.measures import Mask, Measured, Statistics, measure, statistics_of
 
 SHAPES = st.tuples(st.integers(1, 24), st.integers(1, 24))
@@ -226,7 +226,7 @@ def test_measures_equal_the_official_evaluators(shared: Path) -> None:
     """Every tenth frame here; every frame, through files, in test_scoring."""
     for row in golden(shared / "golden" / "measures" / "binary.csv")[::10]:
         name = f"{row['sequence']}/{row['frame']}.png"
-        truth = davis.read_labels(shared / "davis2016" / "Annotations" / "480p" / name) > 127
-        prediction = davis.read_labels(shared / "golden" / "measures" / "osvos" / name) > 0
+        truth = read_labels(shared / "davis2016" / "Annotations" / "480p" / name) > 127
+        prediction = read_labels(shared / "golden" / "measures" / "osvos" / name) > 0
         expected = (float(row["J"]), float(row["F"]))
         assert measure(truth, prediction) == pytest.approx(expected, abs=1e-9)

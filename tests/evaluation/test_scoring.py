@@ -19,6 +19,7 @@ from PIL import Image
 
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
+from rgmp.data.images import read_labels
 from rgmp.errors import UserError
 from rgmp.evaluation.adoption import _read_given, adopt
 from rgmp.evaluation.engines import cross_check
@@ -124,7 +125,7 @@ def test_takes_anyones_encoding_of_the_foreground(
     expected = score(root, "davis2016", "val", masks, variant="full", seed=0)
     for tree in (masks, root / "Annotations" / "480p"):
         for path in tree.glob("*/*.png"):
-            encoded(davis.read_labels(path)).save(path)
+            encoded(read_labels(path)).save(path)
     assert score(root, "davis2016", "val", masks, variant="full", seed=0) == expected
 
 
@@ -144,7 +145,7 @@ def test_an_object_that_comes_later(root: Path, masks: Path) -> None:
     rows = score(root, "davis2016", "val", masks, variant="full", seed=0)
     assert [row.J for row in rows if row.frame == "00001"] == [0, 0]
     for path in masks.glob("*/*.png"):
-        image = davis.read_labels(path)
+        image = read_labels(path)
         save(path, image * (image == 1))
     rows = score(root, "davis2017", "val", masks, variant="full", seed=0)
     assert {row.object for row in rows} == {1}
@@ -154,7 +155,7 @@ def test_an_object_that_frame_0_skips_still_counts(root: Path, masks: Path) -> N
     """As in davis2017-evaluation: absent in truth and prediction, it scores 1."""
     for tree in (root / "Annotations" / "480p", masks):
         for path in tree.glob("*/*.png"):
-            image = davis.read_labels(path)
+            image = read_labels(path)
             save(path, image * (image == 2))
     rows = score(root, "davis2017", "val", masks, variant="full", seed=0)
     assert {(row.J, row.F) for row in rows if row.object == 1} == {(1, 1)}
@@ -568,9 +569,9 @@ def test_equals_the_official_figures_of_several_objects(shared: Path, tmp_path: 
     measures = shared / "golden" / "measures"
     tree = tree_of(tmp_path / "davis", measures / "osvos", "2017", names)
     for name in names:
-        objects = davis.read_labels(measures / "osvos" / name / "00000.png").max()
+        objects = read_labels(measures / "osvos" / name / "00000.png").max()
         for path in (measures / "rvos" / name).glob("*.png"):
-            image = davis.read_labels(path)
+            image = read_labels(path)
             save(tmp_path / "masks" / name / path.name, image * (image <= objects))
     rows = score(tree, "davis2017", "val", tmp_path / "masks", variant="rvos", seed=0)
     assert_equal_to_golden(rows, golden)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from rgmp.config.base import Benchmark
 from rgmp.config.method import Inference, Network
 from rgmp.data import davis
+from rgmp.data.images import read_frame, read_labels
 from rgmp.errors import UserError
 from rgmp.inference import multiscale, segment
 from rgmp.inference.aggregation import Aggregation
@@ -434,10 +435,10 @@ def test_masks_are_what_the_propagator_says_in_davis_palette(
     }
     sequence = davis.open_sequence(tree, "camel")
     propagator = Propagator(network, Inference(), CPU)
-    truth = davis.read_labels(sequence.annotations[0])
-    propagator.start(davis.read_frame(sequence.frames[0]), truth)
+    truth = read_labels(sequence.annotations[0])
+    propagator.start(read_frame(sequence.frames[0]), truth)
     expected = [np.where(truth == davis.VOID, 0, truth)]
-    expected += [propagator.step(davis.read_frame(f)).numpy() for f in sequence.frames[1:]]
+    expected += [propagator.step(read_frame(f)).numpy() for f in sequence.frames[1:]]
     for i, wanted in enumerate(expected):
         with Image.open(tmp_path / "masks/camel" / f"{i:05d}.png") as image:
             assert (image.format, image.mode, image.size) == ("PNG", "P", (50, 40))
@@ -452,8 +453,8 @@ def test_davis2016_is_one_object(tree: Path, network: RGMP, tmp_path: Path) -> N
     propagator = Propagator(network, Inference(), CPU)
     segment_sequence(propagator, sequence, "davis2016", tmp_path / "bear")
     assert propagator.objects == [1]
-    first = davis.read_labels(tmp_path / "bear/00000.png")
-    np.testing.assert_array_equal(first, davis.read_labels(sequence.annotations[0]) > 0)
+    first = read_labels(tmp_path / "bear/00000.png")
+    np.testing.assert_array_equal(first, read_labels(sequence.annotations[0]) > 0)
 
 
 def test_finished_sequences_are_kept(
@@ -611,7 +612,7 @@ def test_real_frames_equal_the_facts(network: RGMP, shared: Path) -> None:
     name = sorted(p.name for p in (root / "JPEGImages/480p").iterdir())[0]
     sequence = davis.open_sequence(root, name)
     truth = davis.read_annotation(sequence.annotations[0], "davis2016")
-    compare_in_fp32(network, [davis.read_frame(path) for path in sequence.frames[:3]], truth)
+    compare_in_fp32(network, [read_frame(path) for path in sequence.frames[:3]], truth)
 
 
 # What makes it fast changes no result

@@ -20,6 +20,7 @@ from scipy import ndimage
 
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
+from rgmp.data.images import read_frame, read_labels
 from rgmp.errors import UserError
 from rgmp.minidavis import animation, generate, painter, scripts
 from rgmp.minidavis.creatures import POOLS, Pool
@@ -62,8 +63,8 @@ def films(rendered: Path) -> Films:
     read = {}
     for _, name in VIDEOS:
         sequence = davis.open_sequence(rendered / "davis", name)
-        frames = np.stack([davis.read_frame(path) for path in sequence.frames])
-        labels = np.stack([davis.read_labels(path) for path in sequence.annotations])
+        frames = np.stack([read_frame(path) for path in sequence.frames])
+        labels = np.stack([read_labels(path) for path in sequence.annotations])
         read[name] = frames, labels
     return read
 
@@ -121,7 +122,7 @@ class TestRendered:
         `RGMP_WRITE_GOLDEN=1 pytest` writes the golden file anew, with the version that it is of.
         """
         path = Path(__file__).with_name("rendered.json")
-        stills = [davis.read_frame(p) for p in sorted((rendered / "stills/images").iterdir())]
+        stills = [read_frame(p) for p in sorted((rendered / "stills/images").iterdir())]
         sketches: dict[str, Any] = {name: sketch(*film) for name, film in films.items()}
         sketches["stills"] = [round(float(still.mean())) for still in stills]
         if os.environ.get("RGMP_WRITE_GOLDEN"):
@@ -165,7 +166,7 @@ class TestRendered:
             with Image.open(mask) as opened:
                 assert opened.mode == "L"
                 size, labels = opened.size, np.asarray(opened)
-            assert davis.read_frame(image).shape[:2] == labels.shape
+            assert read_frame(image).shape[:2] == labels.shape
             assert np.unique(labels).tolist() == [0, 255]
             assert 0.02 < (labels == 255).mean() < 0.5
             sizes.add(size)

@@ -17,7 +17,8 @@ from rgmp import facts
 from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.config.method import Inference
 from rgmp.config.study import Evaluation, Machine, Speed
-from rgmp.data.davis import PALETTE, Labels
+from rgmp.data.davis import PALETTE
+from rgmp.data.images import Labels
 from rgmp.evaluation.measures import Score
 from rgmp.evaluation.score_table import table_of, write_scores
 from rgmp.runtime.files import digest_of

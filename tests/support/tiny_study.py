@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from rgmp.data import davis
+from rgmp.data.images import Labels
 
 HEIGHT, WIDTH, FRAMES = 40, 72, 4
 SEQUENCES = ("train_a", "train_b", "val_a", "val_b")
@@ -38,7 +39,7 @@ STUDY: dict[str, Any] = {
 }
 
 
-def draw(rng: np.random.Generator, shift: int) -> tuple[davis.Labels, davis.Labels]:
+def draw(rng: np.random.Generator, shift: int) -> tuple[Labels, Labels]:
     """A frame with two rectangles of noise, `shift` pixels along, and its labels."""
     labels = np.zeros((HEIGHT, WIDTH), np.uint8)
     labels[5:20, 4 + shift : 24 + shift] = 1
@@ -69,3 +70,13 @@ def write_tree(root: Path) -> None:
         frame, labels = draw(rng, i)
         Image.fromarray(frame).save(root / f"stills/images/{i}.jpg")
         Image.fromarray((labels == 1).astype(np.uint8) * 255).save(root / f"stills/masks/{i}.png")
+
+
+def frame(tree: Path, number: int, name: str = "val_a") -> Path:
+    """Where a frame of a sequence of the tree lies."""
+    return tree / f"JPEGImages/480p/{name}/{number:05d}.jpg"
+
+
+def annotation(tree: Path, number: int, name: str = "val_a") -> Path:
+    """Where the mask of a frame lies."""
+    return tree / f"Annotations/480p/{name}/{number:05d}.png"

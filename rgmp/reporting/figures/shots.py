@@ -13,7 +13,7 @@ from scipy.ndimage import maximum_filter, minimum_filter
 
 from rgmp.config.base import Benchmark
 from rgmp.data import davis
-from rgmp.data.davis import Labels
+from rgmp.data.images import Labels, read_frame
 from rgmp.reporting.figures.style import PALETTE
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout
@@ -113,7 +113,7 @@ def paint(results: Results, shot: Shot, mask: Path | None) -> npt.NDArray[np.uin
         UserError: the frame, its annotation or the mask is missing or broken.
     """
     folder = results.davis / "JPEGImages" / results.plan.data.resolution
-    frame = Image.fromarray(davis.read_frame(folder / shot.sequence / f"{shot.frame}.jpg"))
+    frame = Image.fromarray(read_frame(folder / shot.sequence / f"{shot.frame}.jpg"))
     view = shot.view or (0, 0, *frame.size)
     size = (PIXELS, round(PIXELS * (view[3] - view[1]) / (view[2] - view[0])))
     painted = np.array(frame.resize(size, Image.Resampling.LANCZOS, view), float)
