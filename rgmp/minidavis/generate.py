@@ -34,8 +34,8 @@ from rgmp.minidavis.creatures import POOLS
 from rgmp.minidavis.painter import photograph
 from rgmp.minidavis.scripts import TRAIN, VAL, still, video
 from rgmp.runtime import files
-from rgmp.runtime.progress import Progress
 from rgmp.runtime.processes import ordered
+from rgmp.runtime.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ import pytest
 
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
+from rgmp.data.images import Labels
 from rgmp.errors import UserError
 from rgmp.evaluation.bounds import ceiling_of, floor_of, score_bounds
 from rgmp.evaluation.scoring import score
 from tests.support import tiny_study
 
 
-def slowly(truth: davis.Labels) -> davis.Labels:
+def slowly(truth: Labels) -> Labels:
     """The ceiling pixel by pixel, for sides that are multiples of 4."""
     height, width = truth.shape
     labels = sorted(set(truth.ravel().tolist()))
@@ -89,7 +90,7 @@ class TestScores:
     def test_are_those_of_the_masks_written_and_scored(
         self, tree: Path, tmp_path: Path, benchmark: Benchmark
     ) -> None:
-        def masks(bound: str, truth: davis.Labels, first: davis.Labels) -> davis.Labels:
+        def masks(bound: str, truth: Labels, first: Labels) -> Labels:
             return floor_of(first) if bound == "floor" else ceiling_of(truth)
 
         expected = []
