@@ -24,19 +24,19 @@ def _bird(
 
 
 _BIRDS = {
-    "heron": _bird((0.95, 0.55), (0.6, 0.2), (0.46, 0.2), (0.55, 0.1), (0.8, 0.5)),
-    "ostrich": _bird((0.8, 0.62), (1.0, 0.13), (0.34, 0.17), (1.0, 0.13), (0.5, 0.36), rise=-78),
+    "heron": _bird((0.95, 0.55), (0.6, 0.2), (0.46, 0.22), (0.55, 0.16), (0.8, 0.5)),
+    "ostrich": _bird((0.8, 0.62), (0.9, 0.18), (0.36, 0.2), (0.85, 0.2), (0.5, 0.36), rise=-78),
     "duck": _bird((1.05, 0.6), (0.36, 0.3), (0.5, 0.3), (0.26, 0.13), (0.6, 0.32)),
     "penguin": _bird(
-        (1.05, 0.55), (0.26, 0.34), (0.5, 0.27), (0.22, 0.16), (0.75, 0.2),
+        (1.05, 0.55), (0.26, 0.34), (0.5, 0.27), (0.22, 0.18), (0.75, 0.2),
         tilt=-78, rise=30, flap=-18,
     ),
     "toucan": _bird(
-        (0.85, 0.5), (0.26, 0.3), (0.85, 0.32), (0.3, 0.1), (0.7, 0.34), tilt=-42, rise=-10,
-        more={"tail": Part("blade", (0.6, 0.16), 2, "body", (-0.8, 0), (0.9, 0), 6, 8)},
+        (0.85, 0.5), (0.26, 0.3), (0.85, 0.32), (0.3, 0.16), (0.7, 0.34), tilt=-42, rise=-10,
+        more={"tail": Part("blade", (0.6, 0.23), 2, "body", (-0.8, 0), (0.9, 0), 6, 8)},
     ),
     "peacock": _bird(
-        (0.75, 0.42), (0.55, 0.15), (0.3, 0.16), (0.5, 0.09), (0.5, 0.26), rise=-70,
+        (0.75, 0.42), (0.55, 0.15), (0.32, 0.18), (0.45, 0.15), (0.5, 0.26), rise=-70,
         more=around("plume", 7, Part("lobe", (0.72, 0.2), 1, "body", (-0.7, 0), (0.9, 0)),
                     start=-10, sweep=110),
     ),
@@ -81,7 +81,7 @@ _PEOPLE = {
         (0.42, 0.5), (0.55, 0.7), (0.36, 0.22), (0.3, 0.18), hat=(0.42, 0.6),
         more={"cloak": Part("bell", (0.75, 0.95), 2, "body", (-0.3, -0.8), (0, -0.9), 18, 12)},
     ),
-    "stilter": _person((0.4, 0.46), None, (0.36, 0.16), (0.72, 0.17), head=0.95, hat=(0.34, 0.3)),
+    "stilter": _person((0.46, 0.46), None, (0.36, 0.2), (0.6, 0.25), head=0.95, hat=(0.34, 0.3)),
     "porter": _person(
         (0.42, 0.52), None, (0.34, 0.18), (0.36, 0.25), hat=(0.5, 0.16),
         more={"pack": Part("boulder", (0.56, 0.78), 1, "body", (-1.1, -0.3), (0, 0), 8, 4)},
@@ -97,7 +97,7 @@ def _grazer(
     """A beast on four legs; `back` is painted behind its body and `front` over its head."""
     upper, lower = Part("thigh", leg, 0), Part("calf", (leg[0], 0.75 * leg[1]), 2)
     return Species("side", {
-        "tail": Part("tentacle", (0.42, 0.1), 2, "body", (-0.9, -0.3), (-1, 0), 115, 18, bend=0.5),
+        "tail": Part("tentacle", (0.42, 0.14), 2, "body", (-0.9, -0.3), (-1, 0), 115, 18, bend=0.5),
         **limb("far hind", upper, lower, "body", (-0.6, 0.3), phase=0.5, knee=8, swing=22,
                shade=0.7),
         **limb("far front", upper, lower, "body", (0.5, 0.3), knee=8, swing=22, shade=0.7),
@@ -118,32 +118,32 @@ def _horns(part: Part, *angles: float) -> Parts:
 
 _GRAZERS = {
     "camel": _grazer(
-        (1.0, 0.42), (0.55, 0.17), (0.36, 0.2), (0.46, 0.15), rise=-35,
+        (1.0, 0.42), (0.55, 0.22), (0.36, 0.22), (0.42, 0.22), rise=-35,
         back={"hump": Part("lobe", (0.34, 0.38), 1, "body", (-0.4, -0.8), (0, 0.4)),
               "fore hump": Part("lobe", (0.34, 0.38), 1, "body", (0.35, -0.9), (0, 0.4))},
     ),
     "giraffe": _grazer(
-        (0.75, 0.4), (1.05, 0.17), (0.34, 0.17), (0.6, 0.13), rise=-68,
-        front=_horns(Part("stilt", (0.16, 0.05), 2, "", (-0.4, -0.7), (-1, 0)), -80, -110),
+        (0.8, 0.45), (0.9, 0.25), (0.4, 0.22), (0.5, 0.21), rise=-68,
+        front=_horns(Part("stilt", (0.16, 0.07), 2, "", (-0.4, -0.7), (-1, 0)), -80, -110),
     ),
     "elephant": _grazer(
         (1.05, 0.72), (0.25, 0.4), (0.46, 0.48), (0.36, 0.26), rise=-10,
-        front={"trunk": Part("tentacle", (0.75, 0.2), 1, "head", (0.7, 0.2), (-1, 0), 75, 16,
+        front={"trunk": Part("tentacle", (0.75, 0.29), 1, "head", (0.7, 0.2), (-1, 0), 75, 16,
                              bend=1.2),
                "ear": Part("lobe", (0.42, 0.5), 0, "head", (-0.5, -0.1), (0.5, 0), 0, 14,
                            shade=0.8),
-               "tusk": Part("sickle", (0.3, 0.08), 3, "head", (0.7, 0.5), (-1, 0), 20)},
+               "tusk": Part("sickle", (0.3, 0.12), 3, "head", (0.7, 0.5), (-1, 0), 20)},
     ),
     "rhino": _grazer(
         (1.2, 0.58), (0.34, 0.4), (0.6, 0.3), (0.26, 0.24), rise=12,
-        front=_horns(Part("sickle", (0.34, 0.12), 3, "", (0.75, -0.5), (-1, 0)), -70),
+        front=_horns(Part("sickle", (0.34, 0.17), 3, "", (0.75, -0.5), (-1, 0)), -70),
     ),
     "ram": _grazer(
-        (0.85, 0.62), (0.3, 0.25), (0.36, 0.28), (0.3, 0.12), outline="carapace", rise=-30,
+        (0.85, 0.62), (0.3, 0.25), (0.36, 0.28), (0.28, 0.18), outline="carapace", rise=-30,
         front={"horn": Part("pincer", (0.34, 0.32), 3, "head", (-0.4, -0.5), (0.2, 0), 200)},
     ),
     "anteater": _grazer(
-        (0.95, 0.38), (0.3, 0.24), (0.7, 0.13), (0.26, 0.17), rise=8,
+        (0.95, 0.38), (0.3, 0.24), (0.7, 0.16), (0.26, 0.2), rise=8,
         back={"brush": Part("wing", (0.85, 0.5), 1, "body", (-0.8, 0), (0.9, -0.1), 14, 9)},
     ),
 }  # fmt: skip
@@ -154,15 +154,15 @@ _GONDOLA = Part("boulder", (0.3, 0.2), 2)
 
 _FLYERS = {
     "copter": Species("side", {
-        "boom": Part("tentacle", (0.85, 0.16), 1, "body", (-0.7, -0.2), (-1, 0), 182),
+        "boom": Part("tentacle", (0.85, 0.23), 1, "body", (-0.7, -0.2), (-1, 0), 182),
         "fin": Part("lobe", (0.28, 0.2), 0, "boom", (0.9, 0), (0, 0.2), 100),
-        "tail rotor": Part("blade", (0.3, 0.06), 2, "boom", (0.95, 0), spin=1.3),
-        "skid": Part("blade", (0.75, 0.06), 2, "body", (0.05, 1.3)),
-        "strut": Part("sickle", (0.2, 0.06), 2, "body", (0.1, 0.8), (-0.8, 0), 90),
+        "tail rotor": Part("blade", (0.3, 0.09), 2, "boom", (0.95, 0), spin=1.3),
+        "skid": Part("blade", (0.75, 0.09), 2, "body", (0.05, 1.3)),
+        "strut": Part("sickle", (0.2, 0.09), 2, "body", (0.1, 0.8), (-0.8, 0), 90),
         "body": Part("fuselage", (0.9, 0.55), 0, swing=4),
         "canopy": Part("almond", (0.34, 0.3), 3, "body", (0.5, -0.2), angle=25),
-        "mast": Part("sickle", (0.16, 0.07), 2, "body", (-0.05, -1), (-0.5, 0), -90),
-        "rotor": Part("blade", (1.3, 0.08), 2, "mast", (0.8, 0), angle=90, swing=9),
+        "mast": Part("sickle", (0.16, 0.1), 2, "body", (-0.05, -1), (-0.5, 0), -90),
+        "rotor": Part("blade", (1.3, 0.12), 2, "mast", (0.8, 0), angle=90, swing=9),
     }, hover=0.5),
     "airship": Species("side", {
         **pair("fin", Part("lobe", (0.36, 0.3), 1, "body", (-0.85, 0.7), (0, -0.5), 12)),
@@ -170,8 +170,8 @@ _FLYERS = {
         "body": Part("almond", (1.35, 0.52), 0, swing=4),
     }, hover=0.4),
     "balloon": Species("side", {
-        "left rope": Part("stilt", (0.36, 0.05), 2, "body", (-0.35, 0.85), (-1, 0), 75),
-        "right rope": Part("stilt", (0.36, 0.05), 2, "body", (0.35, 0.85), (-1, 0), 105),
+        "left rope": Part("stilt", (0.36, 0.07), 2, "body", (-0.35, 0.85), (-1, 0), 75),
+        "right rope": Part("stilt", (0.36, 0.07), 2, "body", (0.35, 0.85), (-1, 0), 105),
         "basket": _GONDOLA._replace(parent="body", joint=(0, 1.75), angle=0, swing=6),
         "body": Part("lobe", (0.82, 0.9), 0, swing=5),
         "band": Part("boulder", (0.8, 0.2), 1, "body", (0, -0.1)),
@@ -179,25 +179,25 @@ _FLYERS = {
     "saucer": Species("side", {
         "dome": Part("bun", (0.48, 0.46), 3, "body", (0, -0.7), (0, 0.4), 0, 2),
         "body": Part("almond", (1.25, 0.3), 0, swing=7),
-        "ring": Part("blade", (0.8, 0.16), 1, "body", (0, 0.8)),
+        "ring": Part("blade", (0.8, 0.23), 1, "body", (0, 0.8)),
         **{f"lamp {x}": Part("boulder", (0.14, 0.14), 2, "ring", (x, 0.6))
            for x in (-0.7, 0.0, 0.7)},
     }, hover=0.6),
     "biplane": Species("side", {
         "rudder": Part("lobe", (0.26, 0.36), 1, "body", (-0.9, -0.6), (0, 0.4)),
         "lower wing": Part("boulder", (0.62, 0.11), 1, "body", (0.25, 0.9)),
-        "strut": Part("stilt", (0.45, 0.05), 2, "body", (0.3, 0.9), (-1, 0), -90),
+        "strut": Part("stilt", (0.45, 0.07), 2, "body", (0.3, 0.9), (-1, 0), -90),
         "gear": Part("starfish", (0.24, 0.24), 2, "body", (0.4, 1.7), spin=0.3),
         "body": Part("fuselage", (1.1, 0.32), 0, swing=4),
         "upper wing": Part("boulder", (0.75, 0.12), 1, "body", (0.25, -1.7)),
-        "propeller": Part("blade", (0.5, 0.08), 2, "body", (1, -0.1), angle=90, swing=50),
+        "propeller": Part("blade", (0.5, 0.12), 2, "body", (1, -0.1), angle=90, swing=50),
     }, hover=0.4),
     "kite": Species("side", {
         **{f"bow {n}": Part("pincer", (0.2, 0.2), 1, "tail", (x, 0), (0, 0), 90, 30, 0.2 * n)
            for n, x in enumerate((-0.1, 0.4, 0.9))},
-        "tail": Part("tentacle", (0.75, 0.1), 2, "body", (-0.95, 0), (-1, 0), 165, 14, bend=2),
+        "tail": Part("tentacle", (0.75, 0.14), 2, "body", (-0.95, 0), (-1, 0), 165, 14, bend=2),
         "body": Part("diamond", (1.05, 0.8), 0, angle=-50, swing=6),
-        "cross": Part("blade", (0.8, 0.07), 2, "body", (0, 0), (0, 0), 90),
+        "cross": Part("blade", (0.8, 0.1), 2, "body", (0, 0), (0, 0), 90),
     }, hover=0.4),
 }  # fmt: skip
 
@@ -224,11 +224,11 @@ _MACHINES = {
         ("fuselage", (0.85, 0.36)), ((-0.5, 0.56), (0.65, 0.3)),
         back={"roof": Part("mesa", (0.42, 0.46), 1, "body", (-0.45, -0.9), (0, 0.9)),
               "pane": Part("boulder", (0.24, 0.18), 3, "roof", (0.1, -0.1)),
-              "pipe": Part("blade", (0.34, 0.07), 2, "body", (0.6, -0.7), (-1, 0), -90)},
+              "pipe": Part("blade", (0.34, 0.1), 2, "body", (0.6, -0.7), (-1, 0), -90)},
     ),
     "tank": _machine(
         ("mesa", (1.25, 0.34)), tuple((x, 0.22) for x in (-1.0, -0.5, 0.0, 0.5, 1.0)),
-        back={"barrel": Part("stilt", (0.75, 0.1), 2, "turret", (0.7, 0), (-1, 0), -10, 6),
+        back={"barrel": Part("stilt", (0.75, 0.14), 2, "turret", (0.7, 0), (-1, 0), -10, 6),
               "turret": Part("bun", (0.5, 0.3), 1, "body", (-0.1, -0.9), (0, 0.7))},
     ),
     "locomotive": _machine(
@@ -243,7 +243,7 @@ _MACHINES = {
               "rider": Part("bodice", (0.32, 0.48), 1, "body", (-0.4, -0.8), (0, 0.9), 8, 4),
               "face": Part("bun", (0.28, 0.3), 3, "rider", (0.1, -1), (0, 0.8)),
               "arm": Part("forearm", (0.46, 0.1), 3, "rider", (0.2, -0.6), (-0.9, 0), 28)},
-        front={"column": Part("stilt", (0.52, 0.09), 2, "", (0.7, 0.25), (-1, 0), -104)},
+        front={"column": Part("stilt", (0.52, 0.13), 2, "", (0.7, 0.25), (-1, 0), -104)},
     ),
     "digger": _machine(
         ("mesa", (0.8, 0.2)), ((-0.55, 0.3), (0.0, 0.3), (0.55, 0.3)),
@@ -254,7 +254,7 @@ _MACHINES = {
     ),
     "yacht": _machine(
         ("hull", (1.15, 0.24)), ((-0.7, 0.22), (0.75, 0.22)),
-        back={"mast": Part("blade", (1.0, 0.05), 2, "body", (0, -0.6), (-1, 0), -90),
+        back={"mast": Part("blade", (1.0, 0.07), 2, "body", (0, -0.6), (-1, 0), -90),
               "sail": Part("sail", (0.95, 0.55), 1, "mast", (0.1, -1), (0, 1), 0, 4),
               "jib": Part("almond", (0.8, 0.24), 3, "mast", (-0.1, 0), (0, -1.2), -12, 5)},
     ),
