@@ -6,7 +6,8 @@ from pathlib import Path
 from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
 from rgmp.cli.recording import recording
-from rgmp.config.base import SEED
+from rgmp.config.base import AT_ONCE, SEED
+from rgmp.runtime.cores import threads
 from rgmp.study import layout, plan, resolve
 
 
@@ -31,6 +32,11 @@ def _mini_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--seed", type=at_least(0, SEED), default=0, help="seed of the rendering (default: 0)"
     )
+    command.add_argument(
+        "--processes",
+        type=at_least(1, AT_ONCE),
+        help="processes that share the work (default: as many as there are usable cores)",
+    )
     add_record(command)
 
 
@@ -40,7 +46,7 @@ def _mini(options: argparse.Namespace) -> None:
     with recording(
         options.record, "mini", [options.out], seed=options.seed, config={"seed": options.seed}
     ):
-        generate.render(options.out, options.seed)
+        generate.render(options.out, options.seed, processes=threads(options.processes))
 
 
 COMMANDS = (

@@ -166,10 +166,15 @@ def object_ids(first: Labels) -> list[int]:
 
 def write_mask(path: Path, labels: Labels) -> None:
     """Write labels, uint8 (H, W), as a PNG with DAVIS's palette, whole or not at all."""
+    with atomic_path(path) as temporary:
+        image_of(labels).save(temporary, format="PNG")
+
+
+def image_of(labels: Labels) -> Image.Image:
+    """Labels, uint8 (H, W), as an image with DAVIS's palette."""
     image = Image.fromarray(labels, mode="P")
     image.putpalette(PALETTE)
-    with atomic_path(path) as temporary:
-        image.save(temporary, format="PNG")
+    return image
 
 
 def _palette() -> bytes:

@@ -30,9 +30,9 @@ class Pose:
     """An actor's position and posture at an instant.
 
     Attributes:
-        x: pixels right of the scene's centre; of its feet in a side view, else of its centre.
-        y: pixels below the scene's centre; likewise.
-        size: root of its area at rest, in pixels.
+        x: points right of the scene's centre; of its feet in a side view, else of its centre.
+        y: points below the scene's centre; likewise.
+        size: root of its area at rest, in points.
         angle: degrees clockwise.
         turn: 1 shows its full length, less is turned away, -1 faces the other way.
         stride: how many strides it has taken.

@@ -1,5 +1,26 @@
-"""Write the embedded benchmark to disk: a DAVIS tree and stills, rendered from a seed."""
+"""Write the embedded benchmark to disk: a DAVIS tree and stills, rendered from a seed.
 
+How it all hangs together, from the words to the pixels:
+
+- `rgmp.minidavis.scripts`: the cast (which figure plays in which script), the six scripts, each
+  with one difficulty of video object segmentation, and the studio that builds a scene from a pool.
+- `rgmp.minidavis.creatures`: the three pools. `train`, `val` and `stills` share no figure, outline
+  or pattern. Figures are data (`rgmp.minidavis.figures`, one module per pool or view, their parts
+  in `anatomy`), and so are `outlines`; `patterns` are functions.
+- `rgmp.minidavis.animation`: how figures move; `rgmp.minidavis.painter`: how they are painted,
+  moved and photographed.
+- This module: which files there are, and who renders them. Each video and each still is a task of
+  its own with its own random state, [seed, pool, index], so that any number of processes, and any
+  part of the benchmark, gives the same pixels.
+- `rgmp.minidavis.version`: a number to raise when any pixel changes; a golden file in the tests
+  guards it.
+"""
+
+import csv
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,50 +31,103 @@ from rgmp.data import davis
 from rgmp.data.images import read_frame, read_labels
 from rgmp.minidavis.animation import Pixels
 from rgmp.minidavis.creatures import POOLS
-from rgmp.minidavis.painter import Scene, photograph
-from rgmp.minidavis.patterns import Generator
+from rgmp.minidavis.painter import photograph
 from rgmp.minidavis.scripts import TRAIN, VAL, still, video
 from rgmp.runtime import files
+from rgmp.runtime.processes import ordered
+from rgmp.runtime.progress import Progress
 
-STILLS = 160
+
+@dataclass(frozen=True)
+class Contents:
+    """What is rendered: the whole benchmark, or a part of it, with the same pixels.
+
+    Attributes:
+        train: the videos of the split, called `difficulty-figure`.
+        val: likewise.
+        stills: how many.
+    """
+
+    train: tuple[str, ...] = TRAIN
+    val: tuple[str, ...] = VAL
+    stills: int = 640
 
 
-def render(out: Path, seed: int) -> None:
+ATTRIBUTES = "attributes.csv"
+"""In the root of the tree: the difficulty and the figure of every validation sequence."""
+
+
+def render(out: Path, seed: int, contents: Contents = Contents(), processes: int = 1) -> None:
     """Render the benchmark to `out`, all or nothing.
 
-    `davis` is a DAVIS tree with the splits `train` and `val`; `stills` has `images/*.jpg` and
-    `masks/*.png`, one object each, which is 255; `contact_sheet.jpg` shows every video. The same
-    seed gives the same pixels.
+    `davis` is a DAVIS tree with the splits `train` and `val`, in whose root `attributes.csv` has
+    the columns `sequence`, `attribute` (its difficulty) and `figure` for every sequence of `val`;
+    `stills` has `images/*.jpg` and `masks/*.png`, one object each, which is 255;
+    `contact_sheet.jpg` shows every video. The same seed gives the same pixels.
+
+    Args:
+        out: the folder to create.
+        seed: of everything random.
+        contents: what to render.
+        processes: how many share the work.
 
     Raises:
         UserError: `out` cannot be written, or exists and is not an empty folder.
     """
     with files.atomic_folder(out) as folder:
-        for split, names in (("train", TRAIN), ("val", VAL)):
+        root = folder / "davis"
+        for split, names in (("train", contents.train), ("val", contents.val)):
             for year in ("2016", "2017"):
-                listing = folder / "davis" / "ImageSets" / year / f"{split}.txt"
+                listing = root / "ImageSets" / year / f"{split}.txt"
                 listing.parent.mkdir(parents=True, exist_ok=True)
                 listing.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-            for index, name in enumerate(names):
-                rng = np.random.default_rng([seed, POOLS[split].number, index])
-                _film(folder / "davis", name, video(name, POOLS[split], rng), rng)
-        for index in range(STILLS):
-            rng = np.random.default_rng([seed, POOLS["stills"].number, index])
-            image, labels = photograph(still(POOLS["stills"], rng), 0, rng)
-            _write_jpeg(folder / "stills" / "images" / f"{index:05d}.jpg", image)
-            mask = folder / "stills" / "masks" / f"{index:05d}.png"
-            mask.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(255 * labels).save(mask)
-        contact_sheet(folder / "davis", folder / "contact_sheet.jpg")
+        _write_attributes(root / ATTRIBUTES, contents.val)
+        tasks = [
+            *(partial(_film, root, "train", name, seed) for name in contents.train),
+            *(partial(_film, root, "val", name, seed) for name in contents.val),
+            *(partial(_still, folder / "stills", index, seed) for index in range(contents.stills)),
+        ]
+        progress = Progress("render", "videos and stills", len(tasks))
+        with closing(ordered(_carry_out, tasks, processes)) as carried_out:
+            for done, _ in enumerate(carried_out, start=1):
+                progress.at(done)
+        contact_sheet(root, folder / "contact_sheet.jpg")
 
 
-def _film(root: Path, name: str, scene: Scene, rng: Generator) -> None:
-    """Write every frame of a scene and its annotation."""
+def _write_attributes(path: Path, names: tuple[str, ...]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("sequence", "attribute", "figure"))
+        table.writerows((name, *name.split("-")) for name in names)
+
+
+def _carry_out(task: Callable[[], None]) -> None:
+    task()
+
+
+def _film(root: Path, split: str, name: str, seed: int) -> None:
+    """Render a video: every frame and its annotation."""
+    pool, names = POOLS[split], {"train": TRAIN, "val": VAL}[split]
+    rng = np.random.default_rng([seed, pool.number, names.index(name)])
+    scene = video(name, pool, rng)
+    frames, annotations = (
+        root / kind / RESOLUTION / name for kind in ("JPEGImages", "Annotations")
+    )
+    annotations.mkdir(parents=True)
     for number in range(scene.frames):
         image, labels = photograph(scene, number, rng)
-        _write_jpeg(root / "JPEGImages" / RESOLUTION / name / f"{number:05d}.jpg", image)
-        annotations = root / "Annotations" / RESOLUTION / name
-        davis.write_mask(annotations / f"{number:05d}.png", labels)
+        _write_jpeg(frames / f"{number:05d}.jpg", image)
+        davis.image_of(labels).save(annotations / f"{number:05d}.png")
+
+
+def _still(folder: Path, index: int, seed: int) -> None:
+    """Render a still and its mask."""
+    rng = np.random.default_rng([seed, POOLS["stills"].number, index])
+    image, labels = photograph(still(POOLS["stills"], rng), 0, rng)
+    _write_jpeg(folder / "images" / f"{index:05d}.jpg", image)
+    mask = folder / "masks" / f"{index:05d}.png"
+    mask.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(255 * labels).save(mask)
 
 
 def _write_jpeg(path: Path, image: Pixels) -> None:

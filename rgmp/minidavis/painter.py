@@ -1,13 +1,15 @@
 """Render videos of jointed figures together with their labels.
 
-A frame is the mean of several exposures, each with its own sub-pixel offset and instant of the
-shutter, which gives both antialiasing and motion blur; its mask is their majority vote.
+Scenes are measured in points; the camera gives a frame some pixels per point. A frame is the mean
+of several exposures, each with its own sub-pixel offset and instant of the shutter, which gives
+both antialiasing and motion blur; its mask is their majority vote.
 """
 
 import colorsys
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +17,8 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from rgmp.minidavis.animation import Keys, Pixels, Pose, Track, along
-from rgmp.minidavis.creatures import Part, Parts, Pool, Viewpoint
+from rgmp.minidavis.creatures import Pool
+from rgmp.minidavis.figures.anatomy import Part, Parts, Viewpoint
 from rgmp.minidavis.outlines import Points
 from rgmp.minidavis.patterns import Floats, Generator, Pattern
 
@@ -65,7 +68,7 @@ class Figure:
             solid.
         later: the same for the skin that it changes into.
         unit: the factor that gives it an area of 1, at rest.
-        box: its left, top, right and bottom at rest when its area is 1.
+        box: its left, top, right and bottom, over a whole stride, when its area at rest is 1.
     """
 
     parts: Parts
@@ -75,22 +78,29 @@ class Figure:
     box: tuple[float, float, float, float] = (0, 0, 0, 0)
 
 
-DENSITY = 40
-"""Texels per unit of a figure."""
+DENSITY = 24
+"""Texels per unit of a figure; painted at its usual size it has about twice those of the frame."""
 
 
 def silhouette(points: Points, width: int, height: int) -> npt.NDArray[np.bool_]:
-    """Fill a closed curve, smoothed (Chaikin) and stretched to its box: bool (height, width)."""
+    """Fill a closed curve, smoothed and stretched to its box: bool (height, width)."""
+    curve = _smooth(tuple(points)) * (width - 1, height - 1)
+    image = Image.new("1", (width, height))
+    ImageDraw.Draw(image).polygon([(x, y) for x, y in curve.tolist()], fill=1)
+    return np.asarray(image)
+
+
+@cache
+def _smooth(points: Points) -> Floats:
+    """A closed curve with its corners cut (Chaikin), in the box [0, 1]^2: (N, 2)."""
     curve = np.array(points, dtype=float)
     for _ in range(3):
         following = np.roll(curve, -1, axis=0)
         corners = [0.75 * curve + 0.25 * following, 0.25 * curve + 0.75 * following]
         curve = np.stack(corners, axis=1).reshape(-1, 2)
     low, high = curve.min(axis=0), curve.max(axis=0)
-    curve = (curve - low) / (high - low) * (width - 1, height - 1)
-    image = Image.new("1", (width, height))
-    ImageDraw.Draw(image).polygon([(x, y) for x, y in curve.tolist()], fill=1)
-    return np.asarray(image)
+    smooth: Floats = (curve - low) / (high - low)
+    return smooth
 
 
 def _texels(part: Part, pool: Pool, skin: Skin, rng: Generator) -> Pixels:
@@ -108,19 +118,22 @@ def _texels(part: Part, pool: Pool, skin: Skin, rng: Generator) -> Pixels:
 def make_figure(
     parts: Parts, pool: Pool, skin: Skin, rng: Generator, later: Skin | None = None
 ) -> Figure:
-    """Paint every part in both skins, and measure the figure at rest."""
+    """Paint every part in both skins, and measure the figure."""
 
     def painted(skin: Skin) -> dict[str, Pixels]:
         return {name: _texels(part, pool, skin, rng) for name, part in parts.items()}
 
     texels = painted(skin)
     figure = Figure(parts, texels, painted(later) if later else texels)
-    paper, scale = Canvas.blank(400, 400), DENSITY
-    _paint_figure(paper, figure, placed(200, 200, scale), Pose(), label=1)
-    area = np.count_nonzero(paper.labels) / scale**2
+    scale, middle = DENSITY, 5 * DENSITY
+    paper = Canvas.blank(2 * middle, 2 * middle)
+    for stride in (0.75, 0.5, 0.25, 0) if len(parts) > 1 else (0,):  # label 1 is left at rest
+        pose, label = Pose(stride=stride), 2 if stride else 1
+        _paint_figure(paper, figure, placed(middle, middle, scale), pose, label)
+    area = np.count_nonzero(paper.labels == 1) / scale**2
     rows, columns = (np.flatnonzero(paper.labels.any(axis=axis)) for axis in (1, 0))
     corners = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
-    left, top, right, bottom = ((corners - 200) / scale / math.sqrt(area)).tolist()
+    left, top, right, bottom = ((corners - middle) / scale / math.sqrt(area)).tolist()
     return replace(figure, unit=1 / math.sqrt(area), box=(left, top, right, bottom))
 
 
@@ -153,11 +166,12 @@ def _wave(part: Part, along: Floats, stride: float) -> Floats:
 
 
 _Window = tuple[slice, slice]
+_Places = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 
 
 def _look(
     canvas: Canvas, texels: Pixels, matrix: Floats, part: Part, stride: float
-) -> tuple[_Window, npt.NDArray[np.bool_], Pixels]:
+) -> tuple[_Window, npt.NDArray[np.bool_], _Places]:
     """Project texels, which cover [-1, 1]^2, onto a canvas.
 
     Args:
@@ -168,7 +182,8 @@ def _look(
         stride: where in its stride the part is.
 
     Returns:
-        A window of the canvas; where in it the texels are solid; and the texels seen there.
+        A window of the canvas; where in it, bool (h, w), the texels are solid; and which are seen
+        there, in the order of those pixels.
     """
     (a, b, x0), (c, d, y0) = matrix[:2].tolist()
     swell = 1 + abs(part.bend)
@@ -181,10 +196,12 @@ def _look(
     u, v = (d * x - b * y) / determinant, (a * y - c * x) / determinant
     if part.bend:
         v = v - _wave(part, u, stride)
-    inside = (abs(u) < 1) & (abs(v) < 1)
-    row, column = ((v + 1) * (texels.shape[0] / 2)), ((u + 1) * (texels.shape[1] / 2))
-    seen = texels[(row * inside).astype(np.intp), (column * inside).astype(np.intp)]
-    return (slice(top, bottom), slice(left, right)), inside & (seen[..., 3] > 0), seen
+    solid = (abs(u) < 1) & (abs(v) < 1)
+    row = ((v[solid] + 1) * (texels.shape[0] / 2)).astype(np.intp)
+    column = ((u[solid] + 1) * (texels.shape[1] / 2)).astype(np.intp)
+    seen = texels[row, column, 3] > 0
+    solid[solid] = seen
+    return (slice(top, bottom), slice(left, right)), solid, (row[seen], column[seen])
 
 
 def _paint_figure(canvas: Canvas, figure: Figure, matrix: Floats, pose: Pose, label: int) -> None:
@@ -206,12 +223,13 @@ def _paint_figure(canvas: Canvas, figure: Figure, matrix: Floats, pose: Pose, la
         return axes[name]
 
     for name, part in figure.parts.items():
-        texels, spread = figure.texels[name], matrix @ axes_of(name) @ placed(0, 0, *part.half)
+        spread = matrix @ axes_of(name) @ placed(0, 0, *part.half)
+        window, solid, at = _look(canvas, figure.texels[name], spread, part, pose.stride)
+        seen = figure.texels[name][at]
         if pose.change > 0:
-            mixed = (1 - pose.change) * texels + pose.change * figure.later[name]
-            texels = np.clip(mixed, 0, 255).astype(np.uint8)
-        window, solid, seen = _look(canvas, texels, spread, part, pose.stride)
-        canvas.pixels[window][solid] = seen[solid]
+            mixed = (1 - pose.change) * seen + pose.change * figure.later[name][at]
+            seen = np.clip(mixed, 0, 255).astype(np.uint8)
+        canvas.pixels[window][solid] = seen
         canvas.labels[window][solid] = label
 
 
@@ -254,11 +272,13 @@ class Scene:
     """Everything that a camera sees.
 
     Attributes:
-        size: width and height of the frame.
-        backdrop: RGBA plates about the scene's centre, farthest first, and how much of the camera's
-            motion each follows.
+        size: width and height of the frame, in pixels.
+        backdrop: plates about the scene's centre, farthest first, and how much of the camera's
+            motion each follows. Their mode is RGBa (premultiplied: Pillow would convert a plate of
+            RGBA for every exposure), and they have as many pixels per point as the frame.
         actors: in painter's order.
         camera: its x, y and angle, and, as `size`, its zoom.
+        scale: pixels of the frame per point of the scene.
         light: gains of red, green and blue.
         shutter: share of a frame's time that it is open.
         exposures: how many make a frame; a multiple of 4.
@@ -269,6 +289,7 @@ class Scene:
     backdrop: Sequence[tuple[Image.Image, float]]
     actors: Sequence[Actor]
     camera: Track
+    scale: float = 1
     light: tuple[Keys, Keys, Keys] = ((1,), (1,), (1,))
     shutter: float = 0.4
     exposures: int = 4
@@ -293,7 +314,8 @@ def paint_actor(canvas: Canvas, actor: Actor, camera: Floats, when: float, frame
         shadow = placed(pose.x, pose.y - 1, abs(turn) * (right - left) / 2, 3)
     else:
         heading = math.degrees(math.atan2(speed_y, speed_x)) + pose.angle
-        place = placed(pose.x, pose.y, scale, scale * pose.turn, heading)
+        middle = placed(-(left + right) / 2 / scale, 0, 1)
+        place = placed(pose.x, pose.y, scale, scale * pose.turn, heading) @ middle
         length, width = (min(0.5 * pose.size, 0.4 * n) for n in (right - left, bottom - top))
         shadow = placed(pose.x + 3, pose.y + 4, length, width, heading)
     if actor.shadow:
@@ -331,15 +353,17 @@ def _expose(scene: Scene, when: float, frame: float, offset: tuple[float, float]
 
     def camera(parallax: float) -> Floats:
         x, y = width / 2 - offset[0], height / 2 - offset[1]
-        lens = placed(x, y, view.size**parallax, angle=-view.angle)
+        lens = placed(x, y, scene.scale * view.size**parallax, angle=-view.angle)
         return lens @ placed(-view.x * parallax, -view.y * parallax, 1)
 
     picture = Image.new("RGBA", scene.size)
     for plate, parallax in scene.backdrop:
-        back = np.linalg.inv(camera(parallax) @ placed(-plate.width / 2, -plate.height / 2, 1))
+        point = 1 / scene.scale
+        corner = placed(-point * plate.width / 2, -point * plate.height / 2, point)
+        back = np.linalg.inv(camera(parallax) @ corner)
         seen = plate.transform(
             scene.size, Image.Transform.AFFINE, back[:2].ravel().tolist(), Image.Resampling.BILINEAR
-        )
+        ).convert("RGBA")
         picture.paste(seen, mask=seen)
     canvas = Canvas(np.array(picture), np.zeros((height, width), np.uint8))
     for actor in scene.actors:

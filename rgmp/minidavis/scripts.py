@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 from rgmp.minidavis.animation import Keys, Track, along
-from rgmp.minidavis.creatures import Part, Pool, Viewpoint
+from rgmp.minidavis.creatures import Pool
+from rgmp.minidavis.figures.anatomy import Part, Viewpoint
 from rgmp.minidavis.painter import (
     Actor,
     Canvas,
@@ -31,27 +32,19 @@ from rgmp.minidavis.painter import (
 )
 from rgmp.minidavis.patterns import Floats, Generator, noise
 
-WIDTH, HEIGHT = 208, 120
+WIDTH, HEIGHT = 124, 72
+"""The frame of a video, in pixels."""
+
+
+SCALE = 0.6
+"""Pixels per point: scripts measure a scene in points, of which a frame shows about 207 x 120."""
 
 
 REACH = (110, 30)
-"""How far, in pixels, a scene extends beyond the frame, horizontally and vertically."""
+"""How far, in points, a scene extends beyond the frame, horizontally and vertically."""
 
 
 T = TypeVar("T")
-
-
-TRAIN = (
-    "occlusion-fox", "occlusion-beetle", "fast-koi", "fast-truck", "scale-fox", "scale-beetle",
-    "appearance-gecko", "appearance-truck", "lookalike-koi", "lookalike-fox", "crossing-gecko",
-    "crossing-truck",
-)  # fmt: skip
-
-
-VAL = (
-    "occlusion-heron", "occlusion-crab", "fast-squid", "fast-dancer", "scale-copter",
-    "appearance-squid", "appearance-dancer", "lookalike-crab", "lookalike-heron", "crossing-dancer",
-)  # fmt: skip
 
 
 _EARTHS = (0.02, 0.08, 0.12, 0.25, 0.33, 0.58)
@@ -70,8 +63,8 @@ def _plate(colours: Floats, props: Sequence[Actor]) -> Image.Image:
     large = np.clip(colours, 0, 255).repeat(2, axis=0).repeat(2, axis=1)
     canvas.pixels[..., : colours.shape[2]] = large
     for prop in props:
-        paint_actor(canvas, prop, placed(width, height, 2), 0, 0)
-    return Image.fromarray(canvas.pixels).reduce(2)
+        paint_actor(canvas, prop, placed(width, height, 2 * SCALE), 0, 0)
+    return Image.fromarray(canvas.pixels).convert("RGBa").reduce(2)
 
 
 @dataclass
@@ -80,10 +73,10 @@ class Studio:
 
     Attributes:
         view: from the side, with a sky and a ground to stand on, or from above.
-        size: width and height of the frame.
-        reach: how far the scene extends beyond it, horizontally and vertically.
+        size: width and height of the frame, in pixels.
+        reach: how far the scene extends beyond it, horizontally and vertically, in points.
         hue: of the ground.
-        horizon: pixels below the scene's centre.
+        horizon: points below the scene's centre.
         sky: its colours, high and low.
     """
 
@@ -98,10 +91,20 @@ class Studio:
 
     def __post_init__(self) -> None:
         self.hue = self.one_of(_EARTHS) + self.between(-0.03, 0.03)
-        self.horizon = self.between(-0.15, 0.05) * self.size[1]
+        self.horizon = self.between(-0.15, 0.05) * self.height
         sky = self.one_of(_SKIES)
         high = colour(sky, self.between(0.3, 0.6), self.between(0.7, 0.95))
         self.sky = high, colour(sky - 0.04, 0.12, 0.97)
+
+    @property
+    def width(self) -> float:
+        """Of the frame, in points."""
+        return self.size[0] / SCALE
+
+    @property
+    def height(self) -> float:
+        """Of the frame, in points."""
+        return self.size[1] / SCALE
 
     def between(self, low: float, high: float) -> float:
         """A random number."""
@@ -153,15 +156,16 @@ class Studio:
         tall, wide = bottom - top + species.hover, right - left
         if self.view == "above":  # it rotates in all directions
             tall = wide = 0.85 * max(tall, wide)
-        most = min(0.75 * self.size[1] / tall, 0.62 * self.size[0] / wide)
-        track = replace(track, size=tuple(min(size, most) for size in track.size))
+        most = min(0.75 * self.height / tall, 0.62 * self.width / wide)
+        share = min(1, most / max(track.size))
+        track = replace(track, size=tuple(share * size for size in track.size))
         return Actor(figure, track, label, self.view, hover=species.hover)
 
     def prop(
         self, outline: str, width: float, height: float, x: float, y: float, *,
         angle: float = 0, haze: float = 0,
     ) -> Actor:  # fmt: skip
-        """A piece of scenery of a size in pixels at (x, y), `haze` of it the sky's colour."""
+        """A piece of scenery of a size in points at (x, y), `haze` of it the sky's colour."""
         hue, value = self.hue + self.between(-0.12, 0.12), self.between(0.3, 0.65)
         tones = [
             (1 - haze) * colour(hue, 0.45, share * value) + haze * self.sky[1]
@@ -185,13 +189,15 @@ class Studio:
     def scene(self, actors: Sequence[Actor], camera: Track) -> Scene:
         """The actors in front of a backdrop."""
         plates = [(self._ground(), 1.0)] if self.view == "above" else self._landscape()
-        return Scene(self.size, plates, actors, camera)
+        return Scene(self.size, plates, actors, camera, SCALE)
 
     def _axes(self) -> tuple[Floats, Floats]:
-        """The x and y, from the scene's centre, of every pixel of a plate: (H, W) each."""
-        width, height = (n + 2 * more for n, more in zip(self.size, self.reach, strict=True))
+        """The x and y, in points from the scene's centre, of a plate's pixels: (H, W) each."""
+        width, height = (
+            n + 2 * round(SCALE * more) for n, more in zip(self.size, self.reach, strict=True)
+        )
         x, y = np.meshgrid(np.arange(width) - width / 2, np.arange(height) - height / 2)
-        return x, y
+        return x / SCALE, y / SCALE
 
     def _earth(self, x: Floats, y: Floats) -> Floats:
         """The ground's colours, (H, W, 3), at (x, y) in units of its grain."""
@@ -243,8 +249,10 @@ class Studio:
     def _strewn(
         self, x: Floats, y: Floats, density: float, sizes: tuple[float, float]
     ) -> list[Actor]:
-        """Clutter on the ground, with a density per pixel, farthest first."""
-        places = sorted(self.between(y.min(), y.max()) for _ in range(round(x.size * density)))
+        """Clutter on the ground, with a density per square point, farthest first."""
+        places = sorted(
+            self.between(y.min(), y.max()) for _ in range(round(x.size / SCALE**2 * density))
+        )
         return [
             self.prop(
                 self.one_of(self.pool.lying), self.between(*sizes), 0.7 * self.between(*sizes),
@@ -261,7 +269,8 @@ def _occlusion(studio: Studio, kind: str) -> Scene:
     y, front = (studio.between(36, 42), 6) if studio.view == "side" else (studio.between(-8, 8), 0)
     hero = studio.actor(kind, 1, Track(x, (y,), (34,), stride=(0, 6)))
     left, top, right, bottom = (hero.track.size[0] * edge for edge in hero.figure.box)
-    width, height = 2.4 * max(-left, right) + 8, 1.4 * (bottom - top) + 8
+    half = max(-left, right) if studio.view == "side" else (right - left) / 2
+    width, height = 2.4 * half + 8, 1.4 * (bottom - top) + 8
     screen = studio.prop(studio.pool.screens[studio.view], width, height, 0, y + front)
     return replace(studio.scene([hero, screen], studio.camera(pan)), frames=24)
 
@@ -281,7 +290,7 @@ def _scale(studio: Studio, kind: str) -> Scene:
     near_y: Keys = (18, 50) if studio.view == "side" else (-30, 0, 14)
     far_y: Keys = (50, 16) if studio.view == "side" else (26, 8, -22)
     far = studio.actor(kind, 2, Track(far_x, far_y, (46, 34, 24), stride=(0, 4)))
-    near = studio.actor(kind, 1, Track(near_x, near_y, (29, 34, 50, 62), stride=(0, 4)))
+    near = studio.actor(kind, 1, Track(near_x, near_y, (30, 35, 50, 62), stride=(0, 4)))
     return studio.scene([far, near], studio.camera((0, 6), zoom=(0.92, 1, 1.12)))
 
 
@@ -339,6 +348,52 @@ SCRIPTS: dict[str, Callable[[Studio, str], Scene]] = {
 }
 
 
+TRAIN_CAST: dict[str, tuple[str, ...]] = {
+    "occlusion": ("fox", "cat", "bus", "pickup", "beetle", "weevil", "angler", "toad"),
+    "fast": ("fox", "hound", "truck", "pickup", "ant", "koi", "shark", "gecko"),
+    "scale": ("fox", "badger", "truck", "bus", "beetle", "weevil", "angler", "toad"),
+    "appearance": ("cat", "hound", "bus", "ant", "koi", "shark", "gecko", "crocodile"),
+    "lookalike": ("cat", "badger", "pickup", "beetle", "koi", "angler", "crocodile", "toad"),
+    "crossing": ("hound", "badger", "truck", "ant", "weevil", "shark", "gecko", "crocodile"),
+}
+
+
+VAL_CAST: dict[str, tuple[str, ...]] = {
+    "occlusion": (
+        "heron", "monk", "camel", "balloon", "tractor",
+        "spider", "octopus", "owl", "caterpillar", "kart",
+    ),
+    "fast": (
+        "ostrich", "boxer", "anteater", "saucer", "scooter",
+        "scorpion", "squid", "swallow", "eel", "drone",
+    ),
+    "scale": (
+        "duck", "porter", "elephant", "airship", "locomotive",
+        "tick", "starfish", "wasp", "tadpole", "roller",
+    ),
+    "appearance": (
+        "toucan", "dancer", "rhino", "copter", "digger",
+        "woodlouse", "jellyfish", "dragonfly", "newt", "hovercraft",
+    ),
+    "lookalike": (
+        "penguin", "stilter", "giraffe", "kite", "tank",
+        "crab", "cuttlefish", "bat", "centipede", "catamaran",
+    ),
+    "crossing": (
+        "peacock", "wizard", "ram", "biplane", "yacht",
+        "lobster", "nautilus", "manta", "adder", "rowboat",
+    ),
+}  # fmt: skip
+"""Who plays in the scripts: each figure of the pool once, one of each body plan per difficulty."""
+
+
+def _names(cast: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(f"{difficulty}-{kind}" for difficulty, kinds in cast.items() for kind in kinds)
+
+
+TRAIN, VAL = _names(TRAIN_CAST), _names(VAL_CAST)
+
+
 def video(name: str, pool: Pool, rng: Generator) -> Scene:
     """The scene of a video called `difficulty-kind`, such as `occlusion-fox`."""
     difficulty, kind = name.split("-")
@@ -348,8 +403,9 @@ def video(name: str, pool: Pool, rng: Generator) -> Scene:
 def still(pool: Pool, rng: Generator) -> Scene:
     """One object, label 1, often among others, in a random pose; one frame."""
     kind = str(rng.choice(sorted(pool.kinds)))
-    width, height = int(rng.integers(160, 241)), int(rng.integers(112, 161))
-    studio = Studio(pool, rng, pool.kinds[kind].view, (width, height), reach=(10, 10))
+    size = int(rng.integers(96, 145)), int(rng.integers(67, 97))
+    studio = Studio(pool, rng, pool.kinds[kind].view, size, reach=(10, 10))
+    width, height = studio.width, studio.height
     companions = [name for name in sorted(pool.kinds) if pool.kinds[name].view == studio.view]
     below, tilt = ((0.3, 0.45), (-8, 8)) if studio.view == "side" else ((-0.15, 0.15), (0, 360))
 

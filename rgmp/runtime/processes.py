@@ -2,8 +2,13 @@
 
 import os
 import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def worker_pool(processes: int) -> ProcessPoolExecutor:
@@ -12,6 +17,29 @@ def worker_pool(processes: int) -> ProcessPoolExecutor:
     The standard library's own would: they wait for work on a pipe whose other end they hold too.
     """
     return ProcessPoolExecutor(processes, get_context("spawn"), initializer=_end_with_parent)
+
+
+def ordered(
+    work: Callable[[Item], Result], items: Sequence[Item], processes: int, chunk: int = 1
+) -> Iterator[Result]:
+    """Do a piece of work for every item, here or in several processes.
+
+    Whoever may not take all results closes the iterator, which drops the work that has not begun.
+
+    Args:
+        work: a function that can be sent to another process, as its items and results can.
+        items: in order.
+        processes: how many share them; 1: this one alone.
+        chunk: how many items are sent at a time.
+
+    Yields:
+        The results, in the order of the items; a worker that is killed raises, rather than hangs.
+    """
+    if processes == 1:
+        yield from map(work, items)
+        return
+    with worker_pool(processes) as pool:
+        yield from pool.map(work, items, chunksize=chunk)
 
 
 def _end_with_parent() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import cast
@@ -890,8 +891,8 @@ def test_training_that_is_not_planned_is_named(capsys: pytest.CaptureFixture[str
 def test_mini_renders_a_tree_that_check_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
     from rgmp.minidavis import generate, scripts
 
-    for name, few in (("TRAIN", scripts.TRAIN[:1]), ("VAL", scripts.VAL[:1]), ("STILLS", 2)):
-        monkeypatch.setattr(generate, name, few)
+    few = generate.Contents(scripts.TRAIN[:1], scripts.VAL[:1], stills=2)
+    monkeypatch.setattr(generate, "render", partial(generate.render, contents=few))
     Path("new").mkdir()  # an empty folder may be there: a workflow makes it
     record = "results/mini/records/mini.json"
     assert cli.main(["mini", "new", "--seed", "5", "--record", record]) == 0

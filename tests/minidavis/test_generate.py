@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 from PIL import Image
 from scipy import ndimage
@@ -23,6 +24,7 @@ from rgmp.data.images import read_frame, read_labels
 from rgmp.errors import UserError
 from rgmp.minidavis import animation, generate, painter, scripts
 from rgmp.minidavis.creatures import POOLS, Pool
+from rgmp.minidavis.generate import Contents
 from rgmp.minidavis.painter import Scene
 from rgmp.minidavis.patterns import Pattern
 from rgmp.minidavis.version import VERSION
@@ -32,7 +34,8 @@ Frames = npt.NDArray[np.uint8]
 
 SPLITS = {"train": scripts.TRAIN, "val": scripts.VAL}
 VIDEOS = [(split, name) for split, names in SPLITS.items() for name in names]
-FRAME_AREA = scripts.WIDTH * scripts.HEIGHT
+STILLS = 24
+"""Of 640, so that they cost little; of the videos every one is looked at."""
 
 
 Films = dict[str, tuple[Frames, Labels]]
@@ -47,14 +50,14 @@ def scene(split: str, name: str, seed: int = 0) -> tuple[Scene, np.random.Genera
     return scripts.video(name, POOLS[split], rng), rng
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="class")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("mini") / "data"
-    generate.render(out, seed=0)
+    generate.render(out, 0, Contents(stills=STILLS), processes=2)
     return out
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="class")
 def films(rendered: Path) -> Films:
     """Every video's frames, (T, H, W, 3), and labels, (T, H, W)."""
     read = {}
@@ -109,8 +112,10 @@ def sketch(frames: Frames, labels: Labels) -> dict[str, list[int]]:
     }
 
 
-class TestTree:
-    @pytest.mark.slow
+@pytest.mark.slow
+class TestRendered:
+    """What was written, rendered once: one class, so that one worker of pytest-xdist has it."""
+
     def test_the_version_is_that_of_what_is_rendered(self, films: Films, rendered: Path) -> None:
         """Other pixels are another benchmark: trainings on them must not be taken for the old ones.
 
@@ -130,7 +135,6 @@ class TestTree:
                 f"{name} looks other than in version {VERSION}: raise rgmp.minidavis.version"
             )
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("benchmark", BENCHMARKS)
     @pytest.mark.parametrize("split", SPLITS)
     def test_is_a_valid_davis_tree(self, rendered: Path, benchmark: Benchmark, split: str) -> None:
@@ -138,7 +142,6 @@ class TestTree:
         assert davis.read_split(root, benchmark, split) == list(SPLITS[split])
         assert list(davis.problems(root, benchmark, split)) == []
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("name", scripts.TRAIN + scripts.VAL)
     def test_frame_0_shows_every_object_and_all_are_of_one_size(
         self, films: Films, name: str
@@ -151,14 +154,13 @@ class TestTree:
         assert ids == list(range(len(ids)))
         assert len(ids) in {2, 3, 4}
         assert set(np.unique(labels).tolist()) <= set(ids)
-        assert min(areas(labels, label)[0] for label in ids[1:]) >= 0.02
+        assert min(areas(labels, label)[0] for label in ids[1:]) >= 0.015
 
-    @pytest.mark.slow
     def test_stills_have_a_mask_each_with_one_object(self, rendered: Path) -> None:
         images = sorted((rendered / "stills" / "images").iterdir())
         masks = sorted((rendered / "stills" / "masks").iterdir())
         assert [path.stem for path in images] == [path.stem for path in masks]
-        assert len(images) == generate.STILLS
+        assert len(images) == STILLS
         sizes = set()
         for image, mask in zip(images, masks, strict=True):
             with Image.open(mask) as opened:
@@ -170,35 +172,94 @@ class TestTree:
             sizes.add(size)
         assert len(sizes) > 10
 
-    @pytest.mark.slow
+    def test_every_validation_sequence_has_its_difficulty_and_its_figure(
+        self, rendered: Path
+    ) -> None:
+        table = pd.read_csv(rendered / "davis" / generate.ATTRIBUTES)
+        assert list(table.columns) == ["sequence", "attribute", "figure"]
+        assert table["sequence"].tolist() == davis.read_split(
+            rendered / "davis", "davis2017", "val"
+        )
+        assert (table["attribute"] + "-" + table["figure"] == table["sequence"]).all()
+
     def test_the_contact_sheet_has_a_row_a_video(self, rendered: Path) -> None:
         with Image.open(rendered / "contact_sheet.jpg") as sheet:
             assert sheet.size == (6 * scripts.WIDTH, len(VIDEOS) * scripts.HEIGHT)
 
-    def test_every_difficulty_is_in_both_splits(self) -> None:
-        for names in SPLITS.values():
-            assert {name.split("-")[0] for name in names} == set(scripts.SCRIPTS)
+    @pytest.mark.parametrize("name", videos("occlusion"))
+    def test_occlusion_hides_the_object_and_brings_it_back(self, films: Films, name: str) -> None:
+        area = areas(films[name][1], 1)
+        hidden = np.flatnonzero(area == 0)
+        assert len(hidden) >= 2
+        assert np.array_equal(hidden, np.arange(hidden[0], hidden[-1] + 1))
+        assert hidden[0] >= 4
+        assert np.all(area[-3:] > 0.02)
+
+    @pytest.mark.parametrize("name", videos("fast"))
+    def test_fast_objects_outrun_all_others(self, films: Films, name: str) -> None:
+        def speed(name: str) -> float:
+            steps = np.diff(centroids(films[name][1] == 1), axis=0)
+            return float(np.nanmedian(np.linalg.norm(steps, axis=1)))
+
+        assert speed(name) > 0.1 * scripts.HEIGHT
+        others = [other for _, other in VIDEOS if not other.startswith("fast-")]
+        assert speed(name) > 1.5 * max(map(speed, others))
+
+    @pytest.mark.parametrize("name", videos("scale"))
+    def test_scale_grows_one_object_and_shrinks_the_other(self, films: Films, name: str) -> None:
+        near, far = (areas(films[name][1], label) for label in (1, 2))
+        assert near.max() > 3 * near[0]
+        assert far[-1] < 0.6 * far[0]
+
+    @pytest.mark.parametrize("name", videos("appearance"))
+    def test_appearance_changes_colour_and_light(self, films: Films, name: str) -> None:
+        frames, labels = films[name]
+        colour = [frames[i][labels[i] == 1].mean(axis=0) for i in range(len(frames))]
+        behind = [frames[i][labels[i] == 0].mean() for i in range(len(frames))]
+        assert max(np.linalg.norm(later - colour[0]) for later in colour) > 40
+        assert min(behind) < 0.75 * behind[0]
+        assert np.abs(np.diff(behind)).max() < 0.15 * behind[0]
+
+    @pytest.mark.parametrize("name", videos("lookalike"))
+    def test_lookalike_shows_others_of_the_kind_that_are_not_annotated(
+        self, films: Films, name: str
+    ) -> None:
+        whole, rng = scene("train" if name in scripts.TRAIN else "val", name)
+        hero = next(actor for actor in whole.actors if actor.label == 1)
+        others = [actor for actor in whole.actors if actor.label == 0]
+        assert all(actor.figure.parts == hero.figure.parts for actor in others)
+        told = replace(whole, actors=[replace(a, label=a.label or 3) for a in whole.actors])
+        middle = whole.frames // 2
+        image, labels = painter.photograph(told, middle, rng)
+        # nearly: where two of them meet, those that are not annotated now have a vote
+        assert np.mean(np.where(labels == 3, 0, labels) != films[name][1][middle]) < 0.01
+        assert (labels == 3).mean() > 0.02
+        look, alike = image[labels == 1].mean(axis=0), image[labels == 3].mean(axis=0)
+        ground = image[labels == 0].mean(axis=0)
+        assert np.linalg.norm(look - alike) < 0.5 * np.linalg.norm(look - ground)
+
+    @pytest.mark.parametrize("name", videos("crossing"))
+    def test_crossing_objects_swap_sides_and_hide_each_other(self, films: Films, name: str) -> None:
+        labels = films[name][1]
+        x = [centroids(labels == label)[:, 1] for label in (1, 2)]
+        assert np.sign(x[0][0] - x[1][0]) == -np.sign(x[0][-1] - x[1][-1])
+        touching = [ndimage.binary_dilation(frame == 1) & (frame == 2) for frame in labels]
+        assert max(map(np.count_nonzero, touching)) > 10
+        assert areas(labels, 1).min() < 0.6 * areas(labels, 1)[0]
 
 
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A benchmark of two videos and two stills."""
-    monkeypatch.setattr(generate, "TRAIN", ("scale-fox",))
-    monkeypatch.setattr(generate, "VAL", ("occlusion-crab",))
-    monkeypatch.setattr(generate, "STILLS", 2)
+FEW = Contents(("scale-fox",), ("occlusion-spider",), stills=2)
 
 
 class TestRender:
-    @pytest.mark.usefixtures("few")
     def test_the_seed_and_nothing_else_decides_every_byte(self, tmp_path: Path) -> None:
         np.random.seed(1)  # noqa: NPY002 - the global state must not matter
-        generate.render(tmp_path / "a", seed=3)
-        generate.render(tmp_path / "other", seed=4)
+        generate.render(tmp_path / "a", 3, FEW, processes=1)
+        generate.render(tmp_path / "other", 4, FEW, processes=1)
         script = (
             "import sys; from pathlib import Path; from rgmp.minidavis import generate; "
-            "generate.TRAIN, generate.VAL = ('scale-fox',), ('occlusion-crab',); "
-            "generate.STILLS = 2; "
-            "generate.render(Path(sys.argv[1]), seed=3)"
+            "few = generate.Contents(('scale-fox',), ('occlusion-spider',), stills=2); "
+            "generate.render(Path(sys.argv[1]), 3, few, processes=2)"
         )
         environment = os.environ | {"PYTHONHASHSEED": "12345"}
         subprocess.run(
@@ -207,7 +268,12 @@ class TestRender:
         assert digest(tmp_path / "a") == digest(tmp_path / "b")
         assert digest(tmp_path / "a") != digest(tmp_path / "other")
 
-    @pytest.mark.usefixtures("few")
+    def test_a_part_has_the_pixels_of_the_whole(self, tmp_path: Path) -> None:
+        for name, train in (("one", ("scale-fox",)), ("two", ("occlusion-fox", "scale-fox"))):
+            generate.render(tmp_path / name, 0, Contents(train, FEW.val, stills=1), processes=1)
+        one, two = (tmp_path / name / "davis/JPEGImages/480p/scale-fox" for name in ("one", "two"))
+        assert digest(one) == digest(two)
+
     def test_a_render_that_fails_leaves_nothing(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -220,13 +286,32 @@ class TestRender:
 
         monkeypatch.setattr(generate, "photograph", failing)
         with pytest.raises(RuntimeError, match="the fourth frame"):
-            generate.render(tmp_path / "data", seed=0)
+            generate.render(tmp_path / "data", 0, FEW, processes=1)
         assert list(tmp_path.iterdir()) == []
 
     def test_refuses_a_place_that_cannot_be_written(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(UserError, match="file"):
-            generate.render(tmp_path / "file" / "data", seed=0)
+            generate.render(tmp_path / "file" / "data", 0, FEW)
+
+
+class TestCast:
+    def test_every_difficulty_is_shown_by_ten_validation_figures_each_its_own(self) -> None:
+        assert scripts.VAL_CAST.keys() == scripts.TRAIN_CAST.keys() == scripts.SCRIPTS.keys()
+        assert {len(cast) for cast in scripts.VAL_CAST.values()} == {10}
+        figures = [kind for cast in scripts.VAL_CAST.values() for kind in cast]
+        assert sorted(figures) == sorted(POOLS["val"].kinds)
+
+    def test_every_training_figure_plays(self) -> None:
+        assert {len(set(cast)) for cast in scripts.TRAIN_CAST.values()} == {8}
+        assert {kind for cast in scripts.TRAIN_CAST.values() for kind in cast} == set(
+            POOLS["train"].kinds
+        )
+
+    def test_no_two_figures_have_the_same_parts(self) -> None:
+        every = [kind for pool in POOLS.values() for kind in pool.kinds.values()]
+        for one, other in itertools.combinations(every, 2):
+            assert one.parts != other.parts
 
 
 class TestPools:
@@ -277,79 +362,14 @@ class TestPools:
 
 
 @pytest.mark.slow
-class TestDifficulties:
-    """Measured on what was written."""
-
-    @pytest.mark.parametrize("name", videos("occlusion"))
-    def test_occlusion_hides_the_object_and_brings_it_back(self, films: Films, name: str) -> None:
-        area = areas(films[name][1], 1)
-        hidden = np.flatnonzero(area == 0)
-        assert len(hidden) >= 2
-        assert np.array_equal(hidden, np.arange(hidden[0], hidden[-1] + 1))
-        assert hidden[0] >= 4
-        assert np.all(area[-3:] > 0.02)
-
-    @pytest.mark.parametrize("name", videos("fast"))
-    def test_fast_objects_outrun_all_others(self, films: Films, name: str) -> None:
-        def speed(name: str) -> float:
-            steps = np.diff(centroids(films[name][1] == 1), axis=0)
-            return float(np.nanmedian(np.linalg.norm(steps, axis=1)))
-
-        assert speed(name) > 0.1 * scripts.HEIGHT
-        others = [other for _, other in VIDEOS if not other.startswith("fast-")]
-        assert speed(name) > 1.5 * max(map(speed, others))
-
-    @pytest.mark.parametrize("name", videos("scale"))
-    def test_scale_grows_one_object_and_shrinks_the_other(self, films: Films, name: str) -> None:
-        near, far = (areas(films[name][1], label) for label in (1, 2))
-        assert near.max() > 4 * near[0]
-        assert far[-1] < 0.6 * far[0]
-
-    @pytest.mark.parametrize("name", videos("appearance"))
-    def test_appearance_changes_colour_and_light(self, films: Films, name: str) -> None:
-        frames, labels = films[name]
-        colour = [frames[i][labels[i] == 1].mean(axis=0) for i in range(len(frames))]
-        behind = [frames[i][labels[i] == 0].mean() for i in range(len(frames))]
-        assert np.linalg.norm(colour[-1] - colour[0]) > 40
-        assert min(behind) < 0.75 * behind[0]
-        assert np.abs(np.diff(behind)).max() < 0.15 * behind[0]
-
-    @pytest.mark.parametrize("name", videos("lookalike"))
-    def test_lookalike_shows_others_of_the_kind_that_are_not_annotated(
-        self, films: Films, name: str
-    ) -> None:
-        whole, rng = scene("train" if name in scripts.TRAIN else "val", name)
-        hero = next(actor for actor in whole.actors if actor.label == 1)
-        others = [actor for actor in whole.actors if actor.label == 0]
-        assert all(actor.figure.parts == hero.figure.parts for actor in others)
-        told = replace(whole, actors=[replace(a, label=a.label or 3) for a in whole.actors])
-        middle = whole.frames // 2
-        image, labels = painter.photograph(told, middle, rng)
-        # nearly: where two of them meet, those that are not annotated now have a vote
-        assert np.mean(np.where(labels == 3, 0, labels) != films[name][1][middle]) < 0.01
-        assert (labels == 3).mean() > 0.02
-        look, alike = image[labels == 1].mean(axis=0), image[labels == 3].mean(axis=0)
-        ground = image[labels == 0].mean(axis=0)
-        assert np.linalg.norm(look - alike) < 0.5 * np.linalg.norm(look - ground)
-
-    @pytest.mark.parametrize("name", videos("crossing"))
-    def test_crossing_objects_swap_sides_and_hide_each_other(self, films: Films, name: str) -> None:
-        labels = films[name][1]
-        x = [centroids(labels == label)[:, 1] for label in (1, 2)]
-        assert np.sign(x[0][0] - x[1][0]) == -np.sign(x[0][-1] - x[1][-1])
-        touching = [ndimage.binary_dilation(frame == 1) & (frame == 2) for frame in labels]
-        assert max(map(np.count_nonzero, touching)) > 10
-        assert areas(labels, 1).min() < 0.6 * areas(labels, 1)[0]
-
-
-@pytest.mark.parametrize("seed", range(1, 4))
-def test_every_seed_shows_every_object_in_frame_0(seed: int) -> None:
-    for split, name in VIDEOS:
-        whole, rng = scene(split, name, seed)
+@pytest.mark.parametrize("split", SPLITS)
+def test_another_seed_shows_every_object_in_frame_0(split: str) -> None:
+    for name in SPLITS[split]:
+        whole, rng = scene(split, name, seed=1)
         labels = painter.photograph(replace(whole, backdrop=[]), 0, rng)[1]
         objects = max(actor.label for actor in whole.actors)
         for label in range(1, objects + 1):
-            assert (labels == label).mean() >= 0.02, (name, label)
+            assert (labels == label).mean() >= 0.015, (name, label)
 
 
 def test_a_still_s_mask_is_where_its_object_was_painted() -> None:
@@ -388,7 +408,7 @@ class TestPainting:
         actor = studio.actor(kind, 1, animation.Track(size=(size,)))
         whole = Scene((400, 400), [], [actor], animation.Track(size=(1,)), frames=1)
         labels = painter.photograph(whole, 0, np.random.default_rng(0))[1]
-        assert np.count_nonzero(labels) == pytest.approx(size**2, rel=0.06)
+        assert np.count_nonzero(labels) == pytest.approx(size**2, rel=0.08)
 
     def test_edges_are_smooth_and_masks_are_not(self) -> None:
         whole, rng = scene("train", "crossing-truck")

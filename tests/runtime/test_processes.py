@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+from contextlib import closing
 
 import psutil
+import pytest
+
+from rgmp.runtime.processes import ordered
 
 
 def test_none_outlives_a_killed_parent() -> None:
@@ -28,3 +32,16 @@ with worker_pool(2) as pool:
     for process in alive:
         process.kill()
     assert len(gone) == 2
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_results_come_in_the_order_of_the_items(processes: int) -> None:
+    assert list(ordered(abs, range(-20, 0), processes, chunk=3)) == list(range(20, 0, -1))
+
+
+def test_what_a_worker_raises_is_raised_here() -> None:
+    with (
+        closing(ordered(int, ["1", "one", "3"], 2)) as results,
+        pytest.raises(ValueError, match="one"),
+    ):
+        list(results)

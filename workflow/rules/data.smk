@@ -9,13 +9,15 @@ rule render_mini:
         "results/{study}/logs/mini.log",
     conda:
         "../../environment.yml"
+    threads: workflow.cores
     params:
         seed=lambda wildcards: plan.data.mini_seed,
         digest=lambda wildcards: plan.data.digests["stills"],
     message:
         "render the embedded benchmark"
     shell:
-        "rgmp mini {output.tree} --seed {params.seed} --record {output.record} > {log} 2>&1"
+        "rgmp mini {output.tree} --seed {params.seed} --processes {threads} "
+        "--record {output.record} > {log} 2>&1"
 
 
 rule check_data:

@@ -1,0 +1,136 @@
+"""What gives J and F a scale: masks made without a network, and their scores.
+
+The floor keeps the mask of frame 0 for every frame: what doing nothing scores. The ceiling is the
+truth through a quarter of the resolution, at which the network's last map is (facts/rgmp.md,
+"heads"): what a network scores whose map has the share of each object in every 4x4 pixels.
+"""
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from rgmp.config.base import RESOLUTION, Benchmark
+from rgmp.data import davis
+from rgmp.data.davis import VOID
+from rgmp.data.images import Labels
+from rgmp.errors import UserError
+from rgmp.evaluation.measures import Score, measure
+from rgmp.evaluation.scoring import open_truths
+from rgmp.runtime.processes import ordered
+
+Bound = Literal["floor", "ceiling"]
+"""What the rows are called that give the numbers a scale."""
+
+
+STRIDE = 4
+"""Pixels of the frame, along each axis, per element of the network's last map."""
+
+
+def floor_of(first: Labels) -> Labels:
+    """The mask of every frame, uint8 (H, W): the annotation of frame 0, void as background."""
+    return np.where(first == VOID, 0, first).astype(np.uint8)
+
+
+def ceiling_of(truth: Labels) -> Labels:
+    """An annotation through a quarter of its resolution.
+
+    Each label's share of every 4x4 pixels is enlarged bilinearly, sample points at the centres, and
+    each pixel gets the label with the largest; of equal ones the lowest. A frame whose sides are no
+    multiples of 4 is continued below and to the right with its last pixels.
+
+    Args:
+        truth: uint8 (H, W); void counts as background.
+
+    Returns:
+        uint8 (H, W).
+    """
+    height, width = truth.shape
+    whole = np.pad(floor_of(truth), ((0, -height % STRIDE), (0, -width % STRIDE)), mode="edge")
+    labels = np.unique(whole)
+    enlarged = [_enlarged(_shares(whole == label)) for label in labels]
+    found: Labels = labels[np.argmax(enlarged, axis=0)][:height, :width]
+    return found
+
+
+def _shares(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """The mean of every 4x4 pixels: bool (H, W) -> (H / 4, W / 4), in [0, 1]."""
+    height, width = (side // STRIDE for side in mask.shape)
+    shares: npt.NDArray[np.float64] = mask.reshape(height, STRIDE, width, STRIDE).mean(axis=(1, 3))
+    return shares
+
+
+def _enlarged(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Enlarge (H / 4, W / 4) bilinearly to (H, W)."""
+    enlarged: npt.NDArray[np.float64] = ndimage.zoom(
+        values, STRIDE, order=1, mode="nearest", grid_mode=True
+    )
+    return enlarged
+
+
+class _Frame(NamedTuple):
+    """A scored annotation, that of its frame 0, and its number of objects."""
+
+    annotation: Path
+    first: Path
+    benchmark: Benchmark
+    objects: int
+
+
+def score_bounds(
+    root: Path,
+    benchmark: Benchmark,
+    split: str,
+    *,
+    sequences: Sequence[str] | None = None,
+    resolution: str = RESOLUTION,
+    processes: int = 1,
+) -> list[Score]:
+    """J and F of the floor and of the ceiling, as `rgmp.evaluation.scoring.score` gives them.
+
+    Args:
+        root: the DAVIS tree.
+        benchmark: what counts as an object.
+        split: such as `val`.
+        sequences: subset of the split, or None for all of it.
+        resolution: resolution folder of the tree.
+        processes: how many share the frames; the rows do not depend on it.
+
+    Returns:
+        The rows of the variants `floor` and `ceiling`, without a seed: sequences as in the split,
+        their scored frames in order, each frame's objects by id.
+
+    Raises:
+        UserError: the tree lacks ground truth, or sequences are unknown.
+    """
+    truths, problems = open_truths(root, benchmark, split, sequences, resolution)
+    if problems:
+        raise UserError(f"{root}: {'; '.join(problems)}")
+    frames = [
+        _Frame(annotation, truth.sequence.annotations[0], benchmark, len(truth.objects))
+        for truth in truths
+        for annotation in truth.sequence.annotations[1:-1]
+    ]
+    with closing(ordered(_scored, frames, processes, chunk=8)) as scored:
+        each = list(scored)
+    return [row for rows in zip(*each, strict=True) for part in rows for row in part]
+
+
+def _scored(frame: _Frame) -> tuple[list[Score], ...]:
+    """The rows of a frame, by bound."""
+    truth, first = (
+        davis.read_annotation(path, frame.benchmark) for path in (frame.annotation, frame.first)
+    )
+    masks: dict[Bound, Labels] = {"floor": floor_of(first), "ceiling": ceiling_of(truth)}
+    name, number = frame.annotation.parent.name, frame.annotation.stem
+    return tuple(
+        [
+            Score(frame.benchmark, bound, None, name, i, number, *measure(truth == i, mask == i))
+            for i in range(1, frame.objects + 1)
+        ]
+        for bound, mask in masks.items()
+    )
