@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from support.tiny_study import write_tree
 
 from rgmp.runtime.cores import usable_cores
 
@@ -27,6 +28,18 @@ def shared() -> Path:
     if not (SHARED / "golden").is_dir():
         pytest.skip("../shared with real frames and known answers is not here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pristine")
+    write_tree(root)
+    return root / "davis"
+
+
+@pytest.fixture
+def tree(pristine: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(pristine, tmp_path / "davis")
 
 
 @pytest.fixture

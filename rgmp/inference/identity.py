@@ -5,12 +5,11 @@ import numpy as np
 from rgmp.config.method import Inference
 from rgmp.data import davis
 from rgmp.data.digests import digest_of_labels
+from rgmp.data.images import Labels
 from rgmp.runtime.files import digest_of
 
 
-def identity_of(
-    settings: Inference, threads: int | None, frames: str, reference: davis.Labels
-) -> str:
+def identity_of(settings: Inference, threads: int | None, frames: str, reference: Labels) -> str:
     """Twelve hexadecimal digits for what decides the masks of a sequence, beside the weights.
 
     Aggregation does not count for one object, whose probability it leaves as it is

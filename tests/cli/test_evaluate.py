@@ -16,6 +16,7 @@ from rgmp.cli import main as cli
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.config.method import Network
 from rgmp.data import davis
+from rgmp.data.images import Labels, read_labels
 from rgmp.evaluation import sequence_scores
 from rgmp.evaluation.measures import Score
 from rgmp.inference import segment
@@ -60,7 +61,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     tiny_study.write_tree(tmp_path)
     for path in Path("davis/Annotations/480p/val_b").iterdir():
-        labels = davis.read_labels(path)
+        labels = read_labels(path)
         davis.write_mask(path, np.where(labels == 2, 0, labels))
     write_weights(Path("given.safetensors"), seed=0)
     Path("ablations").mkdir()
@@ -215,7 +216,7 @@ def test_a_killed_evaluation_goes_on_with_the_sequences_that_are_whole(
 ) -> None:
     real, calls = davis.write_mask, 0
 
-    def killed(path: Path, labels: davis.Labels) -> None:
+    def killed(path: Path, labels: Labels) -> None:
         nonlocal calls
         calls += 1
         if calls > tiny_study.FRAMES + 1:  # within the second sequence

@@ -9,6 +9,7 @@ import pytest
 
 from rgmp.config.base import Benchmark
 from rgmp.data import davis
+from rgmp.data.images import read_labels
 from rgmp.errors import UserError
 from rgmp.evaluation.scoring import score
 from rgmp.evaluation.sequence_scores import Engines, Scored, scored
@@ -69,7 +70,7 @@ def test_benchmarks_share_the_scores_of_one_object(root: Path, name: str, shared
     """With void they do not: the foreground of davis2016 includes it."""
     masks = root / "masks" / name
     for path in masks.iterdir():  # one object, as in davis2016
-        davis.write_mask(path, (davis.read_labels(path) > 0).astype(np.uint8))
+        davis.write_mask(path, (read_labels(path) > 0).astype(np.uint8))
     before = of(root, name)
     after = of(root, name, "davis2016")
     assert after.is_new != shared
@@ -82,7 +83,7 @@ def test_other_truth_or_code_is_scored_again(root: Path) -> None:
     of(root, "one")
     assert of(root, "one", sources="t").is_new
     path = root / "davis/Annotations/480p/one/00002.png"
-    davis.write_mask(path, davis.read_labels(path)[:, ::-1])
+    davis.write_mask(path, read_labels(path)[:, ::-1])
     assert of(root, "one").is_new
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from rgmp.config.method import Inference
 from rgmp.data import davis
+from rgmp.data.images import Labels
 from rgmp.inference.identity import identity_of
 
 ONE = np.array([[0, 1, 1], [0, 0, 1]], np.uint8)
@@ -14,7 +15,7 @@ TWO = np.array([[0, 1, 2], [0, 0, 1]], np.uint8)
 AGGREGATIONS: list[Any] = ["softmax", "winner_take_all", "independent"]
 
 
-def identity(reference: davis.Labels, threads: int = 1, frames: str = "f", **settings: Any) -> str:
+def identity(reference: Labels, threads: int = 1, frames: str = "f", **settings: Any) -> str:
     return identity_of(Inference(**settings), threads, frames, reference)
 
 
@@ -30,7 +31,7 @@ def test_aggregation_tells_masks_of_several_objects_apart_and_of_one_it_does_not
 )
 @pytest.mark.parametrize("reference", [ONE, TWO], ids=["one", "two"])
 def test_what_can_change_masks_changes_their_identity(
-    reference: davis.Labels, change: dict[str, Any]
+    reference: Labels, change: dict[str, Any]
 ) -> None:
     assert identity(reference, **change) != identity(reference)
 
