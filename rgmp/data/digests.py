@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rgmp.data.davis import Labels
+from rgmp.data.images import Labels
 from rgmp.runtime.files import digest_of, digest_of_all, digest_of_file
 
 
