@@ -40,13 +40,12 @@ class Decoded:
         return pixels
 
     def image(self, path: Path) -> Tensor:
-        """An image, float (3, H, W) in [0, 1].
+        """An image, uint8 (H, W, 3).
 
         Raises:
             UserError: it cannot be read.
         """
-        pixels = self.get(path, lambda p: torch.from_numpy(davis.read_frame(p).copy()))
-        return pixels.permute(2, 0, 1).float() / 255
+        return self.get(path, lambda p: torch.from_numpy(davis.read_frame(p).copy()))
 
 
 @dataclass(frozen=True)
@@ -58,25 +57,24 @@ class Still:
     labels: Literal["foreground", "objects"] = "foreground"
 
     def load(self, decoded: Decoded) -> tuple[Tensor, Tensor]:
-        """The image, float (3, H, W) in [0, 1], and uint8 (H, W): 0, objects 1, 2, ..., IGNORE.
+        """The image, uint8 (H, W, 3), and uint8 (H, W): 0, objects 1, 2, ..., IGNORE.
 
         Raises:
             UserError: a file cannot be read, they differ in size, or a foreground is empty.
         """
         read = _read_foreground if self.labels == "foreground" else _read_objects
         image = decoded.image(self.image)
-        like = davis.Like("its image", tuple(image.shape[1:]))
-        labels = decoded.get(self.mask, partial(read, like=like))
-        if self.labels == "foreground" and not (labels == 1).any():
-            raise UserError(
-                f"{self.mask}: no pixel has the foreground value 255; if each value is an "
-                "object of its own, set labels: objects"
-            )
-        return image, labels
+        like = davis.Like("its image", tuple(image.shape[:2]))
+        return image, decoded.get(self.mask, partial(read, like=like))
 
 
 def _read_foreground(path: Path, like: davis.Like) -> Tensor:
     values = davis.read_labels(path, like)
+    if not (values == 255).any():
+        raise UserError(
+            f"{path}: no pixel has the foreground value 255; if each value is an object of its "
+            "own, set labels: objects"
+        )
     mask = np.select([values == 0, values == 255], [0, 1], IGNORE).astype(np.uint8)
     return torch.from_numpy(mask)
 
