@@ -101,23 +101,17 @@ class Jitter:
         """Linear maps (n, 2, 2): mirroring, then shear, rotation and scale."""
         factor = _within(*self.scale, chances[:, 0])
         angle = np.deg2rad(_within(*self.rotation, chances[:, 1]))
-        slant = np.tan(np.deg2rad(_within(*self.shear, chances[:, 2])))
-        cos, sin, one, none = (
-            np.cos(angle),
-            np.sin(angle),
-            np.ones_like(angle),
-            np.zeros_like(angle),
-        )
-        rotation, shear = np.array([[cos, -sin], [sin, cos]]), np.array([[one, slant], [none, one]])
-        turns = np.moveaxis(rotation, -1, 0) @ np.moveaxis(shear, -1, 0)
+        rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        shear = np.tile(np.eye(2), (len(chances), 1, 1))
+        shear[:, 0, 1] = np.tan(np.deg2rad(_within(*self.shear, chances[:, 2])))
+        turns: Numbers = factor[:, None, None] * (rotation.transpose(2, 0, 1) @ shear)
         turns[:, :, 0] *= np.reshape(mirrors, (-1, 1))
-        turns *= factor[:, None, None]
         return turns
 
 
-def _within(low: npt.ArrayLike, high: npt.ArrayLike, chances: Numbers) -> Numbers:
+def _within(low: float | Numbers, high: float | Numbers, chances: Numbers) -> Numbers:
     """Numbers between two limits, from numbers in [0, 1); as `Generator.uniform`."""
-    between: Numbers = low + np.subtract(high, low) * chances
+    between: Numbers = low + (high - low) * chances
     return between
 
 
@@ -134,21 +128,18 @@ def look(rng: np.random.Generator, there: Mask, settings: Optimisation) -> Crop:
     zoom = rng.uniform(*settings.zoom) * max(size[0] / height, size[1] / width)
     anchor = _anchor(rng, there)
     shares = rng.uniform(0.2, 0.8, 2).tolist()
-    corner = [
-        _corner(point - share * length / zoom, extent - length / zoom)
-        for point, share, length, extent in zip(
-            anchor, shares, size[::-1], (width, height), strict=True
-        )
-    ]
-    x, y = ((point - start) * zoom for point, start in zip(anchor, corner, strict=True))
+    window = size[1] / zoom, size[0] / zoom  # part of the picture in the crop: x, y
+    left = _start(anchor[0] - shares[0] * window[0], width - window[0])
+    top = _start(anchor[1] - shares[1] * window[1], height - window[1])
+    x, y = (anchor[0] - left) * zoom, (anchor[1] - top) * zoom
     mirror = -1.0 if rng.random() < settings.flip else 1.0
     if mirror < 0:
         x = size[1] - x
     return Crop((height, width), anchor, (x, y), (size[1], size[0]), mirror, zoom)
 
 
-def _corner(wanted: float, room: float) -> float:
-    """Inside the picture if it is large enough, else with equal margins."""
+def _start(wanted: float, room: float) -> float:
+    """Where a window starts: inside the picture if that is large enough, else at its middle."""
     return min(max(wanted, 0.0), room) if room > 0 else room / 2
 
 
@@ -176,7 +167,7 @@ def deform(rngs: Sequence[np.random.Generator], masks: Tensor, jitter: Jitter) -
     rows, numbers = list(crops), [jitter.draw(rngs[row]) for row in crops]
     size = int(masks.shape[1]), int(masks.shape[2])
     deformed = masks.clone()
-    deformed[rows] = jitter.views(list(crops.values()), numbers, size).of_masks(masks[rows])
+    deformed[rows] = jitter.views(list(crops.values()), numbers, size).of_masks(list(masks[rows]))
     return deformed
 
 

@@ -74,9 +74,10 @@ class Clips:
             [clip.crop for clip in clips], [clip.guidance for clip in clips], size
         ).of_masks([self._labels(clip.sequence, clip.previous) for clip in clips])
         which = [clip.which for clip in clips]
-        masks = masks_of(labels.unflatten(0, (len(clips), length)), which)
+        masks = masks_of(labels.view(len(clips), length, *size), which)
         guidance = deform(rngs, masks_of(before, which), Jitter(self._settings.scale))
-        return Sample(frames.unflatten(0, masks.shape[:2]), masks, (guidance == 1).float())
+        frames = frames.view(len(clips), length, 3, *size)
+        return Sample(frames, masks, (guidance == 1).float())
 
     def _choose(self, rng: np.random.Generator, step: int) -> Clip:
         """Make the random choices of a sample, but for the guidance's deformation."""

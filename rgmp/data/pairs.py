@@ -155,13 +155,13 @@ def _views(layers: Sequence[Layer], jitter: Jitter, size: tuple[int, int]) -> Vi
 def _frames(layers: Sequence[Layer], views: Views) -> Tensor:
     """The layers' images: float (n, views of each, 3, h, w)."""
     images = [layer.image for layer in layers for _ in layer.numbers]
-    return views.of_images(images).unflatten(0, (len(layers), -1))
+    return views.of_images(images).view(len(layers), -1, 3, *views.size)
 
 
 def _masks(layers: Sequence[Layer], views: Views) -> Tensor:
     """The masks of the layers' objects: uint8 (n, views of each, h, w)."""
     labels = [layer.labels for layer in layers for _ in layer.numbers]
-    seen = views.of_masks(labels).unflatten(0, (len(layers), -1))
+    seen = views.of_masks(labels).view(len(layers), -1, *views.size)
     return masks_of(seen, (layer.which for layer in layers))
 
 

@@ -53,18 +53,14 @@ class Views:
     def grids(self) -> Tensor:
         """Where to sample the pictures: (n, h, w, 2) for `grid_sample`."""
         rows, columns = self.size
-        # the picture in [-1, 1]
-        unit = np.array(
-            [[[2 / width, 0, -1], [0, 2 / height, -1]] for height, width in self.pictures]
-        )
-        to_x, to_y, shift = torch.from_numpy(unit @ self.matrices).float()[..., None].unbind(dim=2)
-        to_x, to_y, shift = to_x[..., None], to_y[..., None], shift[..., None]
+        to_square = [[[2 / width, 0, -1], [0, 2 / height, -1]] for height, width in self.pictures]
+        to_x, to_y, shift = _columns(np.array(to_square) @ self.matrices)
         y, x = torch.arange(rows)[:, None] + 0.5, torch.arange(columns) + 0.5
         grids: Tensor = to_x * x + (to_y * y + shift)
         if self.bends is not None:
-            across, down = torch.from_numpy(self.bends).float().split(1, dim=1)
-            bends = to_x * across + to_y * down
-            grids += _between_knots(rows) @ bends @ _between_knots(columns).T
+            bends = torch.from_numpy(self.bends).float()
+            knots = to_x * bends[:, :1] + to_y * bends[:, 1:]
+            grids += _between_knots(rows) @ knots @ _between_knots(columns).T
         return grids.permute(0, 2, 3, 1)
 
     def of_images(self, images: Sequence[Tensor]) -> Tensor:
@@ -98,6 +94,11 @@ class Views:
                 yield slice(start, min(start + count, stop))
 
 
+def _columns(numbers: Numbers) -> tuple[Tensor, ...]:
+    """The columns of matrices (n, i, j): j tensors, float (n, i, 1, 1)."""
+    return torch.from_numpy(numbers).float()[..., None, None].unbind(dim=2)
+
+
 @lru_cache(maxsize=8)
 def _between_knots(n: int) -> Tensor:
     """Weights (n, k) of each knot at each of n pixels: no pixel moves further than the knots."""
@@ -116,12 +117,8 @@ def tinted(images: Tensor, tints: Numbers) -> Tensor:
         images: float (n, 3, h, w) in [0, 1].
         tints: (n, 3), the factors, 1 for no change.
     """
-    brightness, contrast, saturation = (
-        torch.from_numpy(tints).float()[..., None, None, None].unbind(1)
-    )
-    less_contrast, less_saturation = (
-        torch.from_numpy(1 - tints[:, 1:]).float()[..., None, None, None].unbind(1)
-    )
+    brightness, contrast, saturation = _columns(tints[:, None])
+    _, less_contrast, less_saturation = _columns(1 - tints[:, None])
     images = (images * brightness).clamp_(0, 1)
     mean = _grey(images).mean(dim=(1, 2, 3), keepdim=True)
     images.mul_(contrast).addcmul_(mean, less_contrast).clamp_(0, 1)
