@@ -144,14 +144,14 @@ def _stills(sets: tuple[Stills, ...]) -> tuple[list[Path], list[str]]:
     """The files of all stills and their masks, and the problems found in them."""
     if not sets:
         return [], []
-    from rgmp.data import decoding
+    from rgmp.data.stills import find_stills, problems_of
 
     try:
-        stills = decoding.find_stills(sets)
+        stills = find_stills(sets)
     except UserError as error:
         return [], [str(error)]
     paths = [path for still in stills for path in (still.image, still.mask)]
-    return paths, list(decoding.problems_of(stills))
+    return paths, list(problems_of(stills))
 
 
 def _sets_of_stills(given: list[list[str]]) -> list[Stills]:

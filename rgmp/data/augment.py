@@ -1,210 +1,189 @@
-"""Augmentation: a view is a random affine transform, elastic warp and colour jitter of an image.
+"""Augmentation: the random choices from which views of pictures are computed.
 
-Geometry is composed into one sampling grid, so every pixel is interpolated once.
+A sample draws all its numbers from its own random state, one sample after the other; what is
+computed from them, is computed for a batch at once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
-import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor
-from torchvision.transforms.v2 import functional as colour
 
 from rgmp.config.method import Optimisation
-
-_WARP_KNOTS = 4
-"""Control points of an elastic warp along each side of a view: few, for bends, not ripples."""
-
-
-Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
-
+from rgmp.data.views import WARP_KNOTS, Numbers, Views
 
 Limits = tuple[float, float]
 
+Point = tuple[float, float]
 
-@dataclass(frozen=True)
-class View:
-    """The sampling of a picture for one view, and its colour jitter.
+Mask = npt.NDArray[np.bool_]
+
+
+class Crop(NamedTuple):
+    """The part of a picture that the views of a sample share.
 
     Attributes:
-        matrix: (3, 3), maps a point (x, y, 1) of the view to the picture, in pixels with centres at
-            halves, so that coordinates span 0 to width and 0 to height.
-        warp: (2, k, k), displacements, in the view's pixels, at the knots of a regular grid; None:
-            no warp.
         picture: height and width of the picture, pixels.
-        size: height and width of the view, pixels.
-        tint: factors of brightness, contrast and saturation.
+        anchor: a point (x, y) of the picture, pixels.
+        place: where it is in the views (x, y), pixels.
+        extent: width and height of which shifts are a share, pixels.
+        mirror: -1 if the views are mirrored, else 1.
+        zoom: factor from the picture's to the views' pixels.
     """
 
-    matrix: Matrix
-    warp: Tensor | None
     picture: tuple[int, int]
-    size: tuple[int, int]
-    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
-
-    @cached_property
-    def grid(self) -> Tensor:
-        """Where to sample the picture: (1, h, w, 2) for `grid_sample`."""
-        (height, width), (rows, columns) = self.picture, self.size
-        unit = np.array([[2 / width, 0, -1], [0, 2 / height, -1]])  # the picture in [-1, 1]
-        to_x, to_y, shift = torch.from_numpy(unit @ self.matrix).float().T[..., None, None]
-        y, x = torch.arange(rows)[:, None] + 0.5, torch.arange(columns) + 0.5
-        grid: Tensor = to_x * x + (to_y * y + shift)
-        if self.warp is not None:
-            bend = to_x * self.warp[0] + to_y * self.warp[1]
-            grid += _between_knots(rows) @ bend @ _between_knots(columns).T
-        return grid.permute(1, 2, 0)[None]
-
-    def of_image(self, image: Tensor) -> Tensor:
-        """The view of an image: float (3, H, W) in [0, 1] to (3, h, w); black outside."""
-        seen = F.grid_sample(image[None], self.grid, align_corners=False)[0]
-        brightness, contrast, saturation = self.tint
-        seen = colour.adjust_brightness(seen, brightness)
-        seen = colour.adjust_contrast(seen, contrast)
-        tinted: Tensor = colour.adjust_saturation(seen, saturation)
-        return tinted
-
-    def of_mask(self, mask: Tensor) -> Tensor:
-        """The view of a mask: uint8 (H, W) of 0, 1 and IGNORE to (h, w); 0 outside."""
-        values = mask[None, None].float()
-        return F.grid_sample(values, self.grid, mode="nearest", align_corners=False)[0, 0].byte()
+    anchor: Point
+    place: Point
+    extent: Point
+    mirror: float = 1.0
+    zoom: float = 1.0
 
 
-@lru_cache(maxsize=8)
-def _between_knots(n: int) -> Tensor:
-    """Weights (n, k) of each knot at each of n pixels: no pixel moves further than the knots."""
-    position = np.linspace(0, _WARP_KNOTS - 1, n)
-    distance = np.abs(position[:, None] - np.arange(_WARP_KNOTS)).clip(max=1)
-    return torch.from_numpy(1 - distance**2 * (3 - 2 * distance)).float()
+@dataclass(frozen=True)
+class Jitter:
+    """Limits of the small random changes that tell the views of a crop apart.
+
+    Attributes:
+        scale: smallest and largest factor.
+        rotation: degrees.
+        shear: degrees.
+        shift: largest shift along either axis, share of the crop's extent.
+        warp: largest elastic displacement along either axis, share of the view's height.
+        tint: largest relative change of brightness, contrast and saturation.
+    """
+
+    scale: Limits
+    rotation: Limits = (0, 0)
+    shear: Limits = (0, 0)
+    shift: float = 0.0
+    warp: float = 0.0
+    tint: tuple[float, float, float] | None = None
+
+    @classmethod
+    def of(cls, settings: Optimisation, warp: float) -> "Jitter":
+        """The limits of a stage's views, with that warp."""
+        tint = settings.brightness, settings.contrast, settings.saturation
+        return cls(
+            settings.scale, settings.rotation, settings.shear, settings.translation, warp, tint
+        )
+
+    def draw(self, rng: np.random.Generator) -> Numbers:
+        """The numbers of one view, each in [0, 1)."""
+        knots = 2 * WARP_KNOTS**2 if self.warp else 0
+        return rng.random(5 + knots + (3 if self.tint else 0))
+
+    def views(
+        self, crops: Sequence[Crop], numbers: Sequence[Numbers], size: tuple[int, int]
+    ) -> Views:
+        """The views of those crops with those numbers, `size` (height, width) pixels large."""
+        chances = np.stack(numbers)
+        pictures, anchors, places, extents, mirrors, zooms = zip(*crops, strict=True)
+        linear = np.linalg.inv(np.reshape(zooms, (-1, 1, 1)) * self._turns(chances, mirrors))
+        shifted = places + _within(-1, 1, chances[:, 3:5]) * (self.shift * np.array(extents))
+        matrices = np.tile(np.eye(3), (len(crops), 1, 1))
+        matrices[:, :2, :2] = linear
+        matrices[:, :2, 2] = anchors - (linear @ shifted[..., None])[..., 0]
+        bends = None
+        if self.warp:
+            reach = self.warp * size[0]
+            knots = chances[:, 5 : 5 + 2 * WARP_KNOTS**2]
+            bends = _within(-reach, reach, knots).reshape(-1, 2, WARP_KNOTS, WARP_KNOTS)
+        tints = np.ones((len(crops), 3))
+        if self.tint:
+            tints += _within(-np.array(self.tint), np.array(self.tint), chances[:, -3:])
+        return Views(matrices, bends, tints, pictures, size)
+
+    def _turns(self, chances: Numbers, mirrors: Sequence[float]) -> Numbers:
+        """Linear maps (n, 2, 2): mirroring, then shear, rotation and scale."""
+        factor = _within(*self.scale, chances[:, 0])
+        angle = np.deg2rad(_within(*self.rotation, chances[:, 1]))
+        rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        shear = np.tile(np.eye(2), (len(chances), 1, 1))
+        shear[:, 0, 1] = np.tan(np.deg2rad(_within(*self.shear, chances[:, 2])))
+        turns: Numbers = factor[:, None, None] * (rotation.transpose(2, 0, 1) @ shear)
+        turns[:, :, 0] *= np.reshape(mirrors, (-1, 1))
+        return turns
 
 
-def _size(image: Tensor) -> tuple[int, int]:
-    return int(image.shape[-2]), int(image.shape[-1])
+def _within(low: float | Numbers, high: float | Numbers, chances: Numbers) -> Numbers:
+    """Numbers between two limits, from numbers in [0, 1); as `Generator.uniform`."""
+    between: Numbers = low + (high - low) * chances
+    return between
 
 
-def look(rng: np.random.Generator, mask: Tensor, settings: Optimisation, warp: float) -> "Sampler":
+def look(rng: np.random.Generator, there: Mask, settings: Optimisation) -> Crop:
     """Choose a sample's crop of a picture, its zoom, and whether it is mirrored.
 
     Args:
         rng: the sample's random state.
-        mask: uint8 (H, W), 1 on the object.
+        there: bool (H, W), true on the object.
         settings: of the stage.
-        warp: largest elastic displacement of each view, share of the view's height.
     """
-    height, width = _size(mask)
-    size = settings.crop
+    (height, width), size = there.shape, settings.crop
     # the whole picture fills the crop at zoom 1
     zoom = rng.uniform(*settings.zoom) * max(size[0] / height, size[1] / width)
-    window = np.array([size[1], size[0]]) / zoom  # part of the picture in the crop: x, y
-    anchor = _anchor(rng, mask)
-    corner = anchor - rng.uniform(0.2, 0.8, 2) * window
-    room = np.array([width, height]) - window
-    # inside the picture if it is large enough, else with equal margins
-    corner = np.where(room > 0, np.clip(corner, 0, np.maximum(room, 0)), room / 2)
-    place = (anchor - corner) * zoom
+    anchor = _anchor(rng, there)
+    shares = rng.uniform(0.2, 0.8, 2).tolist()
+    window = size[1] / zoom, size[0] / zoom  # part of the picture in the crop: x, y
+    left = _start(anchor[0] - shares[0] * window[0], width - window[0])
+    top = _start(anchor[1] - shares[1] * window[1], height - window[1])
+    x, y = (anchor[0] - left) * zoom, (anchor[1] - top) * zoom
     mirror = -1.0 if rng.random() < settings.flip else 1.0
     if mirror < 0:
-        place[0] = size[1] - place[0]
-    return Sampler(settings, warp, (height, width), anchor, place, mirror, zoom)
+        x = size[1] - x
+    return Crop((height, width), anchor, (x, y), (size[1], size[0]), mirror, zoom)
 
 
-def _anchor(rng: np.random.Generator, mask: Tensor) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _start(wanted: float, room: float) -> float:
+    """Where a window starts: inside the picture if that is large enough, else at its middle."""
+    return min(max(wanted, 0.0), room) if room > 0 else room / 2
+
+
+def _anchor(rng: np.random.Generator, there: Mask) -> Point:
     """A random point (x, y) on the object, or in the picture's middle half if there is none."""
-    pixels = torch.nonzero(mask == 1)
+    height, width = there.shape
+    pixels = np.flatnonzero(there)
     if len(pixels) == 0:
-        height, width = _size(mask)
-        return np.array([rng.uniform(0.25, 0.75) * width, rng.uniform(0.25, 0.75) * height])
-    y, x = pixels[int(rng.integers(len(pixels)))].tolist()
-    return np.array([x + 0.5, y + 0.5])
+        return rng.uniform(0.25, 0.75) * width, rng.uniform(0.25, 0.75) * height
+    y, x = divmod(int(pixels[rng.integers(len(pixels))]), width)
+    return x + 0.5, y + 0.5
 
 
-@dataclass(frozen=True)
-class Sampler:
-    """Draws the views of one sample, each a small perturbation of the crop they share."""
-
-    settings: Optimisation
-    warp: float
-    picture: tuple[int, int]
-    anchor: np.ndarray[tuple[int], np.dtype[np.float64]]
-    place: np.ndarray[tuple[int], np.dtype[np.float64]]
-    mirror: float
-    zoom: float
-
-    def view(self, rng: np.random.Generator) -> View:
-        """Draw a view."""
-        settings = self.settings
-        turn = self.zoom * _turn(rng, settings.scale, settings.rotation, settings.shear)
-        linear = np.linalg.inv(turn @ np.diag([self.mirror, 1.0]))
-        matrix = np.eye(3)
-        matrix[:2, :2] = linear
-        height, width = settings.crop
-        reach = settings.translation * np.array([width, height])
-        place = self.place + rng.uniform(-1, 1, 2) * reach
-        matrix[:2, 2] = self.anchor - linear @ place
-        bend = elastic(rng, self.warp * settings.crop[0])
-        return View(matrix, bend, self.picture, settings.crop, self._tint(rng))
-
-    def _tint(self, rng: np.random.Generator) -> tuple[float, float, float]:
-        reach = self.settings.brightness, self.settings.contrast, self.settings.saturation
-        brightness, contrast, saturation = (1 + rng.uniform(-r, r) for r in reach)
-        return brightness, contrast, saturation
-
-
-def _turn(rng: np.random.Generator, scale: Limits, rotation: Limits, shear: Limits) -> Matrix:
-    """A random linear map (2, 2): scale, rotation and shear, the latter two in degrees."""
-    factor = rng.uniform(*scale)
-    angle, slant = (np.deg2rad(rng.uniform(*limits)) for limits in (rotation, shear))
-    cos, sin = np.cos(angle), np.sin(angle)
-    turn: Matrix = np.array([[cos, -sin], [sin, cos]]) @ np.array([[1, np.tan(slant)], [0, 1]])
-    return factor * turn
-
-
-def elastic(rng: np.random.Generator, reach: float) -> Tensor | None:
-    """Displacements (2, k, k) of a warp's knots, each at most `reach` pixels along either axis."""
-    if reach == 0:
-        return None
-    knots = rng.uniform(-reach, reach, (2, _WARP_KNOTS, _WARP_KNOTS))
-    return torch.from_numpy(knots).float()
-
-
-def deform(
-    rng: np.random.Generator,
-    mask: Tensor,
-    *,
-    scale: Limits,
-    rotation: Limits = (0, 0),
-    shear: Limits = (0, 0),
-    shift: float = 0.0,
-    warp: float = 0.0,
-) -> Tensor:
-    """Move, rotate, scale and warp a mask, to mimic errors of a predicted previous mask.
+def deform(rngs: Sequence[np.random.Generator], masks: Tensor, jitter: Jitter) -> Tensor:
+    """Move, rotate, scale and warp masks about the objects' middles, as errors of predictions.
 
     Args:
-        rng: the sample's random state.
-        mask: uint8 (H, W) of 0, 1 and IGNORE.
-        scale: smallest and largest factor.
-        rotation: degrees, about the object's middle.
-        shear: degrees.
-        shift: largest shift along either axis, share of the object's own extent.
-        warp: largest elastic displacement, share of the mask's height.
+        rngs: the samples' random states.
+        masks: uint8 (n, h, w) of 0, 1 and IGNORE; one without an object stays as it is.
+        jitter: limits; shifts are shares of the object's own extent.
     """
+    crops = {row: crop for row, mask in enumerate(masks) if (crop := _around(mask))}
+    if not crops:
+        return masks
+    rows, numbers = list(crops), [jitter.draw(rngs[row]) for row in crops]
+    size = int(masks.shape[1]), int(masks.shape[2])
+    deformed = masks.clone()
+    deformed[rows] = jitter.views(list(crops.values()), numbers, size).of_masks(list(masks[rows]))
+    return deformed
+
+
+def _around(mask: Tensor) -> Crop | None:
+    """The whole of a mask, about its object's middle; None if there is no object."""
     pixels = torch.nonzero(mask == 1).float()
     if len(pixels) == 0:
-        return mask
-    middle = (pixels.mean(dim=0) + 0.5).flip(0).double().numpy()
-    extent = (pixels.amax(dim=0) - pixels.amin(dim=0) + 1).flip(0).double().numpy()
-    matrix = np.eye(3)
-    matrix[:2, :2] = np.linalg.inv(_turn(rng, scale, rotation, shear))
-    matrix[:2, 2] = middle - matrix[:2, :2] @ (middle + rng.uniform(-shift, shift, 2) * extent)
-    bend = elastic(rng, warp * mask.shape[0])
-    return View(matrix, bend, _size(mask), _size(mask)).of_mask(mask)
+        return None
+    y, x = (pixels.mean(dim=0) + 0.5).tolist()
+    tall, wide = (pixels.amax(dim=0) - pixels.amin(dim=0) + 1).tolist()
+    return Crop((int(mask.shape[0]), int(mask.shape[1])), (x, y), (x, y), (wide, tall))
 
 
 def cut(rng: np.random.Generator, mask: Tensor) -> Tensor:
-    """Remove the part of a mask on one side of a random line through the object."""
-    anchor, angle = _anchor(rng, mask), rng.uniform(0, 2 * np.pi)
-    height, width = _size(mask)
+    """Remove the part of a mask (h, w) on one side of a random line through the object."""
+    anchor, angle = _anchor(rng, (mask == 1).numpy()), rng.uniform(0, 2 * np.pi)
+    height, width = mask.shape
     x, y = torch.arange(width) + 0.5 - anchor[0], torch.arange(height)[:, None] + 0.5 - anchor[1]
     return torch.where(np.cos(angle) * x + np.sin(angle) * y > 0, 0, mask)

@@ -7,6 +7,7 @@ tracked.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,9 +15,32 @@ from torch import Tensor
 
 from rgmp.config.method import Finetune
 from rgmp.data import davis
-from rgmp.data.augment import deform, look
+from rgmp.data.augment import Crop, Jitter, Mask, deform, look
 from rgmp.data.decoding import Decoded
-from rgmp.data.sample import IGNORE, Sample
+from rgmp.data.sample import Sample, is_object, masks_of
+from rgmp.data.views import Numbers
+
+
+class Clip(NamedTuple):
+    """The random choices of a sample.
+
+    Attributes:
+        sequence: the video.
+        times: the reference and the targets.
+        previous: the frame of the first previous mask.
+        which: the object; None: the union of all.
+        crop: the part of the video's frames that all views share.
+        numbers: of the view of each of `times`.
+        guidance: the numbers of the previous mask's view.
+    """
+
+    sequence: davis.Sequence
+    times: list[int]
+    previous: int
+    which: int | None
+    crop: Crop
+    numbers: list[Numbers]
+    guidance: Numbers
 
 
 class Clips:
@@ -29,13 +53,34 @@ class Clips:
         self._sequences = sequences
         self._settings = settings
         self._decoded = decoded
+        self._objects: dict[str, list[int]] = {}  # of the sequences drawn so far
+        self._jitter = Jitter.of(settings, 0.0)
 
     def length(self, step: int) -> int:
         """Frames of a clip at a step, including the reference; grows linearly with the step."""
         return _scheduled(self._settings.frames, step, self._settings.steps)
 
-    def draw(self, rng: np.random.Generator, step: int) -> Sample:
-        """Draw a sample; `frames` is (length, 3, h, w)."""
+    def draw(self, rngs: Sequence[np.random.Generator], step: int) -> Sample:
+        """Draw a sample from each random state; `frames` is (n, length, 3, h, w)."""
+        clips = [self._choose(rng, step) for rng in rngs]
+        length, size = self.length(step), self._settings.crop
+        crops = [clip.crop for clip in clips for _ in clip.times]
+        numbers = [number for clip in clips for number in clip.numbers]
+        views = self._jitter.views(crops, numbers, size)
+        paths = [clip.sequence.frames[t] for clip in clips for t in clip.times]
+        frames = views.of_images([self._decoded.image(path) for path in paths])
+        labels = views.of_masks([self._labels(c.sequence, t) for c in clips for t in c.times])
+        before = self._jitter.views(
+            [clip.crop for clip in clips], [clip.guidance for clip in clips], size
+        ).of_masks([self._labels(clip.sequence, clip.previous) for clip in clips])
+        which = [clip.which for clip in clips]
+        masks = masks_of(labels.view(len(clips), length, *size), which)
+        guidance = deform(rngs, masks_of(before, which), Jitter(self._settings.scale))
+        frames = frames.view(len(clips), length, 3, *size)
+        return Sample(frames, masks, (guidance == 1).float())
+
+    def _choose(self, rng: np.random.Generator, step: int) -> Clip:
+        """Make the random choices of a sample, but for the guidance's deformation."""
         settings = self._settings
         skip = _scheduled(settings.skip, step, settings.steps)
         sequence = self._sequences[int(rng.integers(len(self._sequences)))]
@@ -43,35 +88,27 @@ class Clips:
             rng, len(sequence.frames), self.length(step) - 1, skip
         )
         which = self._pick_object(rng, sequence)
-        annotations = {t: self._truth(sequence, t, which) for t in (reference, previous, *targets)}
-        hidden = not (annotations[reference] == 1).any()
+        hidden = not self._there(sequence, reference, which).any()
         if hidden or settings.reference_frame == "first":  # frame 0 always shows it
             reference = 0
-            annotations[0] = self._truth(sequence, 0, which)
-        sampler = look(rng, annotations[targets[0]], settings, 0.0)
-        frames, masks = [], []
-        for t in (reference, *targets):
-            view = sampler.view(rng)
-            frames.append(view.of_image(self._decoded.image(sequence.frames[t])))
-            masks.append(view.of_mask(annotations[t]))
-        guidance = sampler.view(rng).of_mask(annotations[previous])
-        guidance = deform(rng, guidance, scale=settings.scale)
-        return Sample(torch.stack(frames), torch.stack(masks), (guidance == 1).float())
+        crop = look(rng, self._there(sequence, targets[0], which), settings)
+        *numbers, guidance = (self._jitter.draw(rng) for _ in range(len(targets) + 2))
+        return Clip(sequence, [reference, *targets], previous, which, crop, numbers, guidance)
 
     def _pick_object(self, rng: np.random.Generator, sequence: davis.Sequence) -> int | None:
         """The id of an object in frame 0, or None for the union of all."""
-        first = self._labels(sequence, 0).numpy()
-        objects = [k for k in davis.object_ids(first) if (first == k).any()]
+        if sequence.name not in self._objects:
+            first = self._labels(sequence, 0).numpy()
+            self._objects[sequence.name] = [
+                k for k in davis.object_ids(first) if (first == k).any()
+            ]
+        objects = self._objects[sequence.name]
         choice = int(rng.integers(len(objects) + (len(objects) > 1)))
         return objects[choice] if choice < len(objects) else None
 
-    def _truth(self, sequence: davis.Sequence, t: int, which: int | None) -> Tensor:
-        """The mask of an object, or of all, in frame t: uint8 (H, W), IGNORE where void."""
-        labels = self._labels(sequence, t)
-        truth = (labels > 0 if which is None else labels == which).byte()
-        if self._settings.benchmark == "davis2017":
-            truth[labels == davis.VOID] = IGNORE
-        return truth
+    def _there(self, sequence: davis.Sequence, t: int, which: int | None) -> Mask:
+        """Where an object, or any, is in frame t: bool (H, W)."""
+        return is_object(self._labels(sequence, t), which).numpy()
 
     def _labels(self, sequence: davis.Sequence, t: int) -> Tensor:
         def decode(path: Path) -> Tensor:

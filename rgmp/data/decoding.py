@@ -1,20 +1,13 @@
-"""Images and masks of stills, decoded once and cached."""
+"""Frames, stills and their masks as tensors, decoded once and cached."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from rgmp.config.study import Stills
-from rgmp.data.images import Like, read_frame, read_labels
-from rgmp.data.sample import IGNORE
-from rgmp.data.stills import list_pairs
-from rgmp.errors import UserError
+from rgmp.data.images import read_frame
+from rgmp.data.stills import Still
 
 
 class Decoded:
@@ -40,67 +33,22 @@ class Decoded:
         return pixels
 
     def image(self, path: Path) -> Tensor:
-        """An image, float (3, H, W) in [0, 1].
+        """An image, uint8 (H, W, 3).
 
         Raises:
             UserError: it cannot be read.
         """
-        pixels = self.get(path, lambda p: torch.from_numpy(read_frame(p).copy()))
-        return pixels.permute(2, 0, 1).float() / 255
+        return self.get(path, lambda p: torch.from_numpy(read_frame(p).copy()))
 
-
-@dataclass(frozen=True)
-class Still:
-    """A photograph and its mask, whose values are defined by `Stills.labels`."""
-
-    image: Path
-    mask: Path
-    labels: Literal["foreground", "objects"] = "foreground"
-
-    def load(self, decoded: Decoded) -> tuple[Tensor, Tensor]:
-        """The image, float (3, H, W) in [0, 1], and uint8 (H, W): 0, objects 1, 2, ..., IGNORE.
+    def still(self, still: Still) -> tuple[Tensor, Tensor]:
+        """The image, uint8 (H, W, 3), and uint8 (H, W): 0, objects 1, 2, ..., IGNORE.
 
         Raises:
-            UserError: a file cannot be read, they differ in size, or a foreground is empty.
+            UserError: as `Still.read_mask`.
         """
-        read = _read_foreground if self.labels == "foreground" else _read_objects
-        image = decoded.image(self.image)
-        like = Like("its image", tuple(image.shape[1:]))
-        labels = decoded.get(self.mask, partial(read, like=like))
-        if self.labels == "foreground" and not (labels == 1).any():
-            raise UserError(
-                f"{self.mask}: no pixel has the foreground value 255; if each value is an "
-                "object of its own, set labels: objects"
-            )
-        return image, labels
+        image = self.image(still.image)
 
+        def decode(_: Path) -> Tensor:
+            return torch.from_numpy(still.read_mask(tuple(image.shape[:2])))
 
-def _read_foreground(path: Path, like: Like) -> Tensor:
-    values = read_labels(path, like)
-    mask = np.select([values == 0, values == 255], [0, 1], IGNORE).astype(np.uint8)
-    return torch.from_numpy(mask)
-
-
-def _read_objects(path: Path, like: Like) -> Tensor:
-    return torch.from_numpy(read_labels(path, like))
-
-
-def find_stills(sets: Sequence[Stills]) -> list[Still]:
-    """Every image of the sets with its mask, in order.
-
-    Raises:
-        UserError: there is none, or as `rgmp.data.stills.list_pairs`.
-    """
-    found = [Still(*pair, each.labels) for each in sets for pair in list_pairs(each)]
-    if not found:
-        raise UserError("data.stills: no images in any folder; stage 1 needs at least one")
-    return found
-
-
-def problems_of(stills: Iterable[Still]) -> Iterator[str]:
-    """Decode every still and its mask and yield their problems, one line each."""
-    for still in stills:
-        try:
-            still.load(Decoded(megabytes=0))
-        except UserError as error:
-            yield str(error)
+        return image, self.get(still.mask, decode)

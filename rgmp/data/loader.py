@@ -6,7 +6,7 @@ workers, processes and interruptions cannot change it.
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -18,10 +18,11 @@ from rgmp.config.base import STAGES, Stage
 from rgmp.config.method import Finetune, Pretrain
 from rgmp.data import davis
 from rgmp.data.clips import Clips
-from rgmp.data.decoding import Decoded, find_stills
+from rgmp.data.decoding import Decoded
 from rgmp.data.pairs import Pairs
 from rgmp.data.roots import DataRoots
 from rgmp.data.sample import Sample
+from rgmp.data.stills import find_stills
 from rgmp.errors import UserError
 from rgmp.runtime.distributed import ALONE, Team
 
@@ -64,10 +65,10 @@ class Samples(Dataset[Sample]):
         self._stage: Stage = "pretrain" if isinstance(settings, Pretrain) else "finetune"
         self._source = _source(data, settings, megabytes)
 
-    def __getitem__(self, i: int) -> Sample:
-        step, index = divmod(i, self._settings.batch)
-        with _one_thread():
-            return self._source.draw(self._state(step, index), step)
+    def __getitem__(self, numbers: Sequence[int]) -> Sample:
+        """A batch of samples, all of one step."""
+        steps, indices = np.divmod(numbers, self._settings.batch)
+        return self._draw(int(steps[0]), indices.tolist())
 
     def batches(
         self,
@@ -103,7 +104,8 @@ class Samples(Dataset[Sample]):
         )
         loader: DataLoader[Sample] = DataLoader(
             self,
-            batch_sampler=numbers,
+            sampler=numbers,  # a batch each
+            batch_size=None,
             num_workers=workers,
             pin_memory=device.type == "cuda",
             prefetch_factor=4 if workers else None,
@@ -116,13 +118,15 @@ class Samples(Dataset[Sample]):
             waited = time.perf_counter() - begun
             yield Batch(step, [_moved(sample, device) for sample in batch], waited)
 
-    def of_step(self, step: int, count: int) -> list[Sample]:
+    def of_step(self, step: int, count: int) -> Sample:
         """The first `count` samples of a step, drawn beyond its batch if that is smaller."""
-        with _one_thread():
-            return [self._source.draw(self._state(step, index), step) for index in range(count)]
+        return self._draw(step, range(count))
 
-    def _state(self, step: int, index: int) -> np.random.Generator:
-        return np.random.default_rng([self._seed, STAGES.index(self._stage), step, index])
+    def _draw(self, step: int, indices: Iterable[int]) -> Sample:
+        stage = STAGES.index(self._stage)
+        states = [np.random.default_rng([self._seed, stage, step, index]) for index in indices]
+        with _one_thread():
+            return self._source.draw(states, step)
 
     def identity_of(self, step: int) -> str:
         """The samples of a step in words, so that they can be drawn again."""

@@ -17,16 +17,16 @@ _DIMMED = 0.35
 _GREY = 128
 
 
-def paint(samples: list[Sample]) -> Image.Image:
+def paint(samples: Sample) -> Image.Image:
     """Draw a row of tiles for each sample.
 
     The reference with its true mask, the first target with its guidance mask, then every target
     with its true mask. Everything but the object is dimmed; pixels ignored by the loss are grey.
 
     Args:
-        samples: of one training run and of equal length: frames (T, 3, h, w).
+        samples: a batch: frames (n, T, 3, h, w).
     """
-    rows = [_row(sample) for sample in samples]
+    rows = [_row(Sample(*tensors)) for tensors in zip(*samples, strict=True)]
     picture = Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in rows]))
     headed = Image.new("RGB", (picture.width, picture.height + _HEADING), "white")
     headed.paste(picture, (0, _HEADING))

@@ -1,16 +1,68 @@
-"""List the images and masks of a set of stills: two folders, one, or part of a dataset.
+"""Stills and their masks: in two folders, in one, or in part of a dataset.
 
 Saliency sets (ECSSD, MSRA10K) pair images and masks by name, in two folders or one. Pascal VOC and
 DAVIS have a mask with an index for each object, and text files that list a split's images or
-folders of images. Nothing is decoded here.
+folders of images.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from rgmp.config.study import IMAGES, MASKS, Stills
+from rgmp.data.davis import VOID
+from rgmp.data.images import Labels, Like, read_frame, read_labels
 from rgmp.errors import UserError
 from rgmp.runtime.files import read_text, reading
+
+
+@dataclass(frozen=True)
+class Still:
+    """A photograph and its mask, whose values are defined by `Stills.labels`."""
+
+    image: Path
+    mask: Path
+    labels: Literal["foreground", "objects"] = "foreground"
+
+    def read_mask(self, size: tuple[int, ...]) -> Labels:
+        """Decode the mask of an image of this size (H, W): 0, objects 1, 2, ..., VOID.
+
+        Raises:
+            UserError: it cannot be read, has another size, or its foreground is empty.
+        """
+        values = read_labels(self.mask, Like("its image", size))
+        if self.labels == "objects":
+            return values
+        if not (values == 255).any():
+            raise UserError(
+                f"{self.mask}: no pixel has the foreground value 255; if each value is an object "
+                "of its own, set labels: objects"
+            )
+        return np.select([values == 0, values == 255], [0, 1], VOID).astype(np.uint8)
+
+
+def find_stills(sets: Sequence[Stills]) -> list[Still]:
+    """Every image of the sets with its mask, in order.
+
+    Raises:
+        UserError: there is none, or as `list_pairs`.
+    """
+    found = [Still(*pair, each.labels) for each in sets for pair in list_pairs(each)]
+    if not found:
+        raise UserError("data.stills: no images in any folder; stage 1 needs at least one")
+    return found
+
+
+def problems_of(stills: Iterable[Still]) -> Iterator[str]:
+    """Decode every still and its mask and yield their problems, one line each."""
+    for still in stills:
+        try:
+            still.read_mask(read_frame(still.image).shape[:2])
+        except UserError as error:
+            yield str(error)
 
 
 def list_pairs(stills: Stills) -> list[tuple[Path, Path]]:

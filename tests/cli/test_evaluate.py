@@ -19,6 +19,7 @@ from rgmp.data import davis
 from rgmp.data.images import Labels, read_labels
 from rgmp.evaluation import sequence_scores
 from rgmp.evaluation.measures import Score
+from rgmp.evaluation.scoring import score_sequence
 from rgmp.inference import segment
 from rgmp.inference.propagator import Propagator
 from rgmp.model import weights
@@ -89,7 +90,7 @@ def folders() -> set[str]:
 def work(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, Benchmark]]:
     """What is segmented and scored, in order: which of the two, the sequence, the benchmark."""
     done: list[tuple[str, str, Benchmark]] = []
-    segmenting, scoring = segment.segment_sequence, scoring.score_sequence
+    segmenting, measuring = segment.segment_sequence, score_sequence
 
     def segmented(p: Propagator, s: davis.Sequence, benchmark: Benchmark, out: Path) -> None:
         segmenting(p, s, benchmark, out)
@@ -97,7 +98,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, Benchmark]]:
 
     def scored(s: davis.Sequence, benchmark: Benchmark, *args: Path, **how: str) -> list[Score]:
         done.append(("score", s.name, benchmark))
-        return scoring(s, benchmark, *args, **how)  # type: ignore[arg-type]
+        return measuring(s, benchmark, *args, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(segment, "segment_sequence", segmented)
     monkeypatch.setattr(sequence_scores, "score_sequence", scored)

@@ -11,6 +11,7 @@ from rgmp.config.method import Compute, Finetune, Network, Pretrain
 from rgmp.config.study import Machine, Stills
 from rgmp.data.davis import write_mask
 from rgmp.data.roots import DataRoots
+from rgmp.data.sample import Sample
 from rgmp.runtime.files import digest_of
 from rgmp.training.job import TrainingJob
 
@@ -95,6 +96,11 @@ def write_davis(root: Path, frames: tuple[int, ...] = (6, 5)) -> Path:
             Image.fromarray(pixels.astype(np.uint8)).save(images / f"{t:05d}.jpg", quality=95)
             write_mask(root / "Annotations" / "480p" / name / f"{t:05d}.png", labels)
     return root
+
+
+def first_of(batch: Sample) -> Sample:
+    """The first sample of a batch."""
+    return Sample(*(tensor[0] for tensor in batch))
 
 
 def write_jobs(
