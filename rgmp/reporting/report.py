@@ -152,7 +152,7 @@ def _verdict(study: Results, benchmark: Benchmark) -> str:
 def _listed(study: Results, rows: pd.DataFrame, column: str) -> str:
     """The methods with each of a column's words."""
     return "".join(
-        f" {word.capitalize()}: {', '.join(map(study.label, having['variant']))}."
+        f" {str(word).capitalize()}: {', '.join(map(study.label, having['variant']))}."
         for word, having in rows[rows[column] != ""].groupby(column, sort=False)
     )
 
