@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from rgmp.config.base import RESOLUTION
-from rgmp.data import davis
+from rgmp.data import attributes, davis
 from rgmp.data.images import read_frame, read_labels
 from rgmp.minidavis.animation import Pixels
 from rgmp.minidavis.creatures import POOLS
@@ -51,10 +51,6 @@ class Contents:
     train: tuple[str, ...] = TRAIN
     val: tuple[str, ...] = VAL
     stills: int = 640
-
-
-ATTRIBUTES = "attributes.csv"
-"""In the root of the tree: the difficulty and the figure of every validation sequence."""
 
 
 def render(out: Path, seed: int, contents: Contents = Contents(), processes: int = 1) -> None:
@@ -81,7 +77,7 @@ def render(out: Path, seed: int, contents: Contents = Contents(), processes: int
                 listing = root / "ImageSets" / year / f"{split}.txt"
                 listing.parent.mkdir(parents=True, exist_ok=True)
                 listing.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-        _write_attributes(root / ATTRIBUTES, contents.val)
+        _write_attributes(root / attributes.FILE, contents.val)
         tasks = [
             *(partial(_film, root, "train", name, seed) for name in contents.train),
             *(partial(_film, root, "val", name, seed) for name in contents.val),
@@ -97,7 +93,7 @@ def render(out: Path, seed: int, contents: Contents = Contents(), processes: int
 def _write_attributes(path: Path, names: tuple[str, ...]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(("sequence", "attribute", "figure"))
+        table.writerow(attributes.COLUMNS)
         table.writerows((name, *name.split("-")) for name in names)
 
 

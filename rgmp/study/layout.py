@@ -16,6 +16,8 @@ REPORT = "report.html"
 TABLES = "tables"
 TIDY = ("objects", "sequence_means", "differences", "course", "frames")
 """The tables that are CSV files alone, a row per observation: `rgmp.study.table_files.DATA`."""
+COLUMNS = "columns.md"
+"""Beside the tables: what the columns of the differences mean."""
 FIGURES = "figures"
 LOGS = "logs"
 MASKS = "masks"

@@ -19,7 +19,7 @@ from PIL import Image
 from scipy import ndimage
 
 from rgmp.config.base import BENCHMARKS, Benchmark
-from rgmp.data import davis
+from rgmp.data import attributes, davis
 from rgmp.data.images import read_frame, read_labels
 from rgmp.errors import UserError
 from rgmp.minidavis import animation, generate, painter, scripts
@@ -175,7 +175,7 @@ class TestRendered:
     def test_every_validation_sequence_has_its_difficulty_and_its_figure(
         self, rendered: Path
     ) -> None:
-        table = pd.read_csv(rendered / "davis" / generate.ATTRIBUTES)
+        table = pd.read_csv(rendered / "davis" / attributes.FILE)
         assert list(table.columns) == ["sequence", "attribute", "figure"]
         assert table["sequence"].tolist() == davis.read_split(
             rendered / "davis", "davis2017", "val"
