@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 from typing import TypeVar
@@ -21,7 +21,7 @@ def worker_pool(processes: int) -> ProcessPoolExecutor:
 
 def ordered(
     work: Callable[[Item], Result], items: Sequence[Item], processes: int, chunk: int = 1
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Do a piece of work for every item, here or in several processes.
 
     Whoever may not take all results closes the iterator, which drops the work that has not begun.

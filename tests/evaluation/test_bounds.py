@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import tiny_study
 
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
@@ -11,7 +12,6 @@ from rgmp.data.images import Labels
 from rgmp.errors import UserError
 from rgmp.evaluation.bounds import ceiling_of, floor_of, score_bounds
 from rgmp.evaluation.scoring import score
-from tests.support import tiny_study
 
 
 def slowly(truth: Labels) -> Labels:
