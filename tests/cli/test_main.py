@@ -171,7 +171,7 @@ def test_a_name_that_is_not_utf_8_is_refused_before_any_work(
 def test_an_interrupt_is_a_word_and_its_own_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("rgmp.minidavis.generate.render", interrupted)

@@ -90,6 +90,12 @@ def areas(labels: Labels, label: int) -> npt.NDArray[np.float64]:
     return share
 
 
+def palette(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """The shares of 64 coarse colours among pixels (N, 3)."""
+    coarse = (pixels // 64).astype(int) @ [16, 4, 1]
+    return np.bincount(coarse, minlength=64) / len(pixels)
+
+
 def _flat(values: Any) -> list[int]:
     return values if isinstance(values, list) else [x for part in values.values() for x in part]
 
@@ -126,7 +132,9 @@ class TestRendered:
         sketches: dict[str, Any] = {name: sketch(*film) for name, film in films.items()}
         sketches["stills"] = [round(float(still.mean())) for still in stills]
         if os.environ.get("RGMP_WRITE_GOLDEN"):
-            path.write_text(json.dumps({"version": VERSION, **sketches}, indent=1) + "\n")
+            written = {"version": VERSION, **sketches}.items()
+            lines = (f"{json.dumps(name)}: {json.dumps(known)}" for name, known in written)
+            path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
         golden = json.loads(path.read_text())
         assert golden.pop("version") == VERSION
         assert golden.keys() == sketches.keys()
@@ -203,7 +211,8 @@ class TestRendered:
 
         assert speed(name) > 0.1 * scripts.HEIGHT
         others = [other for _, other in VIDEOS if not other.startswith("fast-")]
-        assert speed(name) > 1.5 * max(map(speed, others))
+        nearly_all = np.quantile([speed(other) for other in others], 0.95)
+        assert speed(name) > 1.5 * nearly_all  # what is seen of a hidden object jumps
 
     @pytest.mark.parametrize("name", videos("scale"))
     def test_scale_grows_one_object_and_shrinks_the_other(self, films: Films, name: str) -> None:
@@ -214,9 +223,9 @@ class TestRendered:
     @pytest.mark.parametrize("name", videos("appearance"))
     def test_appearance_changes_colour_and_light(self, films: Films, name: str) -> None:
         frames, labels = films[name]
-        colour = [frames[i][labels[i] == 1].mean(axis=0) for i in range(len(frames))]
         behind = [frames[i][labels[i] == 0].mean() for i in range(len(frames))]
-        assert max(np.linalg.norm(later - colour[0]) for later in colour) > 40
+        first, last = (palette(frames[i][labels[i] == 1]) for i in (0, -1))
+        assert np.abs(first - last).sum() / 2 > 0.35  # the same object in other poses: up to 0.2
         assert min(behind) < 0.75 * behind[0]
         assert np.abs(np.diff(behind)).max() < 0.15 * behind[0]
 
@@ -362,10 +371,9 @@ class TestPools:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("split", SPLITS)
-def test_another_seed_shows_every_object_in_frame_0(split: str) -> None:
-    for name in SPLITS[split]:
-        whole, rng = scene(split, name, seed=1)
+def test_another_seed_shows_every_object_in_frame_0() -> None:
+    for name in scripts.VAL:
+        whole, rng = scene("val", name, seed=1)
         labels = painter.photograph(replace(whole, backdrop=[]), 0, rng)[1]
         objects = max(actor.label for actor in whole.actors)
         for label in range(1, objects + 1):
