@@ -39,7 +39,7 @@ def choose(
     if name == "cuda" and not gpus:
         raise UserError("--device cuda: PyTorch sees no GPU here; allowed: auto, cpu, cuda")
     if not gpus:
-        # like use_deterministic_algorithms(True), which first imports PyTorch's compiler for a second
+        # use_deterministic_algorithms(True) does the same, after a second of importing the compiler
         torch.set_deterministic_debug_mode("error")
         # else new memory is filled first, which costs a small network a tenth of its time
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
