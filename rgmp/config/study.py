@@ -72,11 +72,18 @@ class Data(Closed):
     davis: Location | None = Field(None, description="root of a complete or partial DAVIS tree")
     stills: tuple[Stills, ...] = Field((), description="sets of stills for stage 1")
     resolution: Name = Field(RESOLUTION, description="folder under JPEGImages and Annotations")
+    attributes: Location | None = Field(
+        None,
+        description="CSV of what makes a sequence difficult, with davis: sequence, attribute, and "
+        "optionally figure, what it shows; the embedded benchmark has its own",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> "Data":
         if (self.mini is None) == (self.davis is None) or (self.mini and self.stills):
             raise ValueError("set exactly one of mini and davis (stills go with davis)")
+        if self.mini and self.attributes:
+            raise ValueError("attributes go with davis; the embedded benchmark has its own")
         return self
 
 
@@ -190,6 +197,11 @@ class Study(Method):
     machine: Machine = Field(Machine(), description="where and how to run; changes no weights")
     speed: Speed = Field(Speed(), description="how seconds per frame are measured")
     evaluation: Evaluation = Field(Evaluation(), description="how masks are scored")
+    margin: Annotated[float, Field(gt=0, le=100)] = Field(
+        3.0,
+        description="points of J&F: a difference that is surely smaller is no difference in "
+        "practice; fix it before the study runs",
+    )
     external: tuple[External, ...] = Field(
         (), description="methods not trained here, to compare with the variants"
     )
@@ -211,9 +223,30 @@ class Study(Method):
         return self
 
 
+Effect = Literal["worse", "better", "none"]
+
+
+OVERALL = "overall"
+"""What an expectation is about that is about no single difficulty."""
+
+
+class Expectation(Closed):
+    """What a variant is expected to change, before it has been run."""
+
+    difference: Effect = Field(
+        description="of J&F to full; none: no difference beyond the study's margin"
+    )
+    because: Line = Field(description="the sentence of the paper's argument that implies it")
+
+
 class Variant(Closed):
     """A variant file: one claim, as a few overrides on the study."""
 
     label: Line = Field(max_length=100, description="printed in tables and figures")
     claim: Line = Field(description="what the variant tests")
+    expects: dict[Name, Expectation] = Field(
+        {},
+        description="what the claim implies, written before it is run: overall, or for sequences "
+        "of a difficulty (data.attributes); changes no job but the tables",
+    )
     overrides: dict[str, Any] = Field(default_factory=dict, description="keys of a study's method")

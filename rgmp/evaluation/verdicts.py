@@ -1,0 +1,140 @@
+"""From the comparisons of a family to verdicts, and from verdicts to what became of claims.
+
+A family are the comparisons of one table on one benchmark: all its verdicts hold at once. Two
+passes of Holm's procedure (Scandinavian Journal of Statistics 6, 1979) go over it, each at 5 %:
+
+- the two-sided tests of no difference: rejected, a variant is better or worse;
+- the tests of equivalence, of a difference of `margin` or more (`Estimate.p_beyond`): rejected, the
+  difference is no larger than the margin.
+
+Each pass keeps the probability of a single false rejection in it below 5 %, whatever else is true
+of the family. One pass over the smaller of the two p-values would not. Both rejected: the variant
+is worse (or better), by less than the margin. Neither: undecided.
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from rgmp.config.study import Effect
+from rgmp.evaluation.crossed import Crossed
+from rgmp.evaluation.power import (
+    SIGNIFICANCE,
+    Size,
+    components_of,
+    deciding_size,
+    smallest_difference,
+)
+
+Verdict = Literal[
+    "better",
+    "worse",
+    "better, by less than the margin",
+    "worse, by less than the margin",
+    "no difference beyond the margin",
+    "undecided",
+    "one seed: no verdict",
+    "one sequence: no verdict",
+    "same computation",
+]
+Word = Literal["supported", "contradicted", "no effect", "undecided"]
+"""What becomes of a claim."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A comparison with its verdict.
+
+    Attributes:
+        analysis: what it rests on.
+        verdict: in words.
+        p_zero: of no difference, adjusted by Holm over the family; None without a verdict.
+        p_beyond: of a difference beyond the margin, adjusted likewise.
+        smallest: where undecided, the smallest difference that a study of this size finds with
+            80 % power, at the significance that Holm demands of the next of the family.
+        deciding: where undecided, the seeds and sequences at which a difference as large as the
+            margin would be found with 80 % power; None also where no size suffices.
+    """
+
+    analysis: Crossed
+    verdict: Verdict
+    p_zero: float | None = None
+    p_beyond: float | None = None
+    smallest: float | None = None
+    deciding: Size | None = None
+
+
+K = TypeVar("K", bound=Hashable)
+
+
+def judge(family: Mapping[K, Crossed], margin: float) -> dict[K, Judged]:
+    """The verdicts of a family.
+
+    What has one seed or one sequence gets no verdict, and does not count as a member: there is no
+    test of it.
+
+    Args:
+        family: the comparisons by any key. What is the same computation does not belong into it.
+        margin: the largest difference that is none in practice, a fraction.
+
+    Returns:
+        In the same order.
+    """
+    tested = {key: one.like_these for key, one in family.items() if one.decidable}
+    zero = holm({key: estimate.p_zero for key, estimate in tested.items()})
+    beyond = holm({key: estimate.p_beyond(margin) for key, estimate in tested.items()})
+    open_ones = sum(p > SIGNIFICANCE for p in zero.values())
+    judged: dict[K, Judged] = {}
+    for key, one in family.items():
+        if key not in tested:
+            alone: Verdict = (
+                "one seed: no verdict" if one.seeds == 1 else "one sequence: no verdict"
+            )
+            judged[key] = Judged(one, alone)
+            continue
+        verdict = _verdict(one.mean, zero[key] <= SIGNIFICANCE, beyond[key] <= SIGNIFICANCE)
+        smallest, deciding = None, None
+        if verdict == "undecided":
+            components, size = components_of(one), Size(one.seeds, one.sequences)
+            smallest = smallest_difference(components, size, SIGNIFICANCE / open_ones)
+            deciding = deciding_size(components, margin, size, SIGNIFICANCE / open_ones)
+        judged[key] = Judged(one, verdict, zero[key], beyond[key], smallest, deciding)
+    return judged
+
+
+def _verdict(mean: float, differs: bool, within: bool) -> Verdict:
+    if differs and within:
+        return "better, by less than the margin" if mean > 0 else "worse, by less than the margin"
+    if differs:
+        return "better" if mean > 0 else "worse"
+    return "no difference beyond the margin" if within else "undecided"
+
+
+def holm(p_values: Mapping[K, float]) -> dict[K, float]:
+    """Adjusted p-values: those at most 5 % are rejected, with at most 5 % of a false rejection.
+
+    The i-th smallest of m is multiplied by m - i + 1, and is at least the one before it.
+    """
+    adjusted: dict[K, float] = {}
+    largest = 0.0
+    for rank, key in enumerate(sorted(p_values, key=lambda key: p_values[key])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[key]))
+        adjusted[key] = largest
+    return {key: adjusted[key] for key in p_values}
+
+
+def word_of(expected: Effect, verdict: Verdict) -> Word:
+    """What becomes of a claim that expects `worse`, `better` or `none`.
+
+    A difference in the expected direction supports it, however small; no difference beyond the
+    margin is no effect, or, where none is expected, what was expected, as is one that is smaller
+    than the margin.
+    """
+    direction, _, small = verdict.partition(", ")
+    if expected == "none":
+        if small or direction == "no difference beyond the margin":
+            return "supported"
+        return "contradicted" if direction in {"better", "worse"} else "undecided"
+    if direction in {"better", "worse"}:
+        return "supported" if direction == expected else "contradicted"
+    return "no effect" if direction == "no difference beyond the margin" else "undecided"
