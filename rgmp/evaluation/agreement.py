@@ -21,8 +21,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from rgmp.evaluation.crossed import Estimate
-from rgmp.evaluation.summary import METHOD, by_method, by_seed
 from rgmp.evaluation.power import SIGNIFICANCE
+from rgmp.evaluation.summary import METHOD, by_method, by_seed
 from rgmp.evaluation.verdicts import direction_of, holm, is_decided
 
 Values = npt.NDArray[np.float64]
@@ -91,11 +91,13 @@ def effects(objects: pd.DataFrame) -> dict[Comparison, Values]:
     }
     found: dict[Comparison, Values] = {}
     for (benchmark, method), values in reached.items():
+        effect = values
         if method != "full":
             full = reached.get((benchmark, "full"), values[:0])
             given = values.index.isna().all()
-            values = float(values.iloc[0]) - full if given else values - full
-        found[benchmark, method] = values.dropna().to_numpy(np.float64)
+            effect = float(values.iloc[0]) - full if given else values - full
+        if not (shared := effect.dropna()).empty:
+            found[benchmark, method] = shared.to_numpy(np.float64)
     return found
 
 
