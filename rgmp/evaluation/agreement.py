@@ -7,8 +7,10 @@ what it concludes. Two questions, for J&F of `full` and for J&F of each variant 
 - Do the means differ by more than the seeds explain? Welch's t over the seeds' means, the two
   studies as two samples of unequal variance (Biometrika 34, 1947), with Holm's procedure over all
   comparisons of the pair: where nothing differs, something is rejected in at most 5 % of pairs.
-  Seeds that both studies have make their means more alike than two samples, never less, so that
-  fewer are rejected.
+  Simulated with ten comparisons it is 2 to 4 % for equal numbers of seeds from 3 to 8, also for 5
+  against 8; 7 % for 3 against 8, and more where the fewer seeds also vary more, since Welch's
+  degrees of freedom are approximate. Seeds that both studies have make their means more alike than
+  those of two samples, so that less is rejected.
 - Is a verdict reversed, better in one and worse in the other? Verdicts that are decided in one
   study alone are no contradiction: another study of this size would differ in those, too.
 """
@@ -32,6 +34,7 @@ Finding = Literal[
     "reversed",
     "rejected",
     "same verdict",
+    "undecided in both",
     "another verdict",
     "decided in A alone",
     "decided in B alone",
@@ -180,6 +183,12 @@ def finding_of(p: float, verdicts: tuple[str, str], *, same_sequences: bool) -> 
         return "not tested" if np.isnan(p) else "not rejected"
     if ours == theirs:
         return "same verdict"
-    if is_decided(ours) == is_decided(theirs):
-        return "another verdict"
-    return "decided in A alone" if is_decided(ours) else "decided in B alone"
+    return _DECIDED_IN[is_decided(ours), is_decided(theirs)]
+
+
+_DECIDED_IN: dict[tuple[bool, bool], Finding] = {
+    (False, False): "undecided in both",
+    (True, True): "another verdict",
+    (True, False): "decided in A alone",
+    (False, True): "decided in B alone",
+}

@@ -24,7 +24,7 @@ from rgmp.study.results import Results, scores_of
 _SAID: dict[Finding, str] = {
     "reversed": "The verdict is reversed",
     "rejected": "The means differ by more than the seeds explain",
-    "another verdict": "Decided in both, with another verdict in the same direction or in none",
+    "another verdict": "Decided in both, with another verdict",
     "decided in A alone": "Decided in A, open in B",
     "decided in B alone": "Decided in B, open in A",
 }
