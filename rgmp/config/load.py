@@ -149,7 +149,7 @@ def _complaint(model: type[BaseModel], error: Mapping[str, Any], prefix: str) ->
 def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
     """The keys of the model at `location`, through optional and repeated fields."""
     for part in location:
-        if isinstance(part, str):
+        if part in model.model_fields:  # neither an index nor a key of the user's own
             model = next(_models_in(model.model_fields[part].annotation))
     return list(model.model_fields)
 

@@ -5,9 +5,12 @@ squares of an analysis estimate the three variances,
 
     runs = MS_e, seeds = (MS_a - MS_e) / Q, sequences = (MS_b - MS_e) / S, none below zero,
 
-and these give the mean squares that a study of other numbers of seeds and sequences may expect. Its
-power is that of Student's t with their degrees of freedom: a difference is found, on its own side
-of zero, with the probability that a noncentral t exceeds the limit of the two-sided test.
+and these give the mean squares that a study of other numbers of seeds and sequences may expect. A
+difference is found on its own side of zero. How often, follows from what the study will compute:
+its mean is normal, and its mean squares are chi-squares, independent of the mean; many of them are
+drawn, and each gives the limit that the mean has to exceed. A noncentral t with the degrees of
+freedom of the expected mean squares, the usual formula, is quick and promises too much for few
+seeds (power 0.6 to 0.8 instead of 0.8 with three: `tests/calibration.py`); it serves to search.
 
 Three seeds measure a variance badly, and so its consequences. The limits of everything here are
 generalised confidence limits: each mean square over a chi-square of its degrees of freedom is drawn
@@ -16,19 +19,24 @@ American Statistical Association 88, 1993; for this design: Burdick, Borror and 
 of Quality Technology 35, 2003).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, sqrt
 
 import numpy as np
-from scipy.special import nctdtrinc, stdtrit
+from scipy.optimize import brentq
+from scipy.special import nctdtrinc, ndtr, stdtrit
 
 from rgmp.evaluation.crossed import CONFIDENCE, Crossed, Values, variance_of_mean
 
 POWER = 0.8
 """The probability with which the smallest difference is found."""
 SIGNIFICANCE = 1 - CONFIDENCE
-_DRAWS = 2000
+_DRAWS = 4000
 _MOST = 64, 2048  # seeds and sequences that anyone would add
+
+Squares = tuple[Values, Values, Values]
+"""By seed, sequence and run: mean squares or variances."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +106,21 @@ def smallest_difference(
         significance: of the two-sided test: 0.05 / m for the first of m comparisons in Holm's
             order.
     """
-    variances = (np.asarray(v) for v in (components.seeds, components.sequences, components.runs))
-    return float(_smallest(*variances, size.seeds, size.sequences, significance))
+    if min(size.seeds, size.sequences) < 2:
+        return inf
+    expected = _expected(*_arrays(components), size)
+    variance, _ = variance_of_mean(*expected, size.seeds, size.sequences)
+    if variance == 0:
+        return 0.0
+    s, q = size.seeds - 1, size.sequences - 1
+    a, b, e = _scaled(expected, (s, q, s * q), lambda df, random: random.chisquare(df, _DRAWS) / df)
+    found, df = variance_of_mean(np.maximum(a, e), np.maximum(b, e), e, size.seeds, size.sequences)
+    limits = stdtrit(df, 1 - significance / 2) * np.sqrt(found / variance)
+
+    def missing(errors: float) -> float:
+        return float(ndtr(errors - limits).mean()) - POWER
+
+    return float(brentq(missing, 0, limits.max() + 10, rtol=1e-6)) * sqrt(variance)
 
 
 def forecast(crossed: Crossed, size: Size, significance: float = SIGNIFICANCE) -> Measured:
@@ -108,9 +129,11 @@ def forecast(crossed: Crossed, size: Size, significance: float = SIGNIFICANCE) -
     Raises:
         ValueError: as `components_of`.
     """
-    value = smallest_difference(components_of(crossed), size, significance)
-    drawn = _components(*_drawn(crossed), crossed)
-    return _measured(value, _smallest(*drawn, size.seeds, size.sequences, significance))
+    components = components_of(crossed)
+    value = smallest_difference(components, size, significance)
+    quick = _quickly(*_arrays(components), size, significance)
+    drawn = _quickly(*_components(*_drawn(crossed), crossed), size, significance)
+    return _measured(value, drawn * (value / quick if 0 < quick < inf else 1))
 
 
 def deciding_size(
@@ -119,7 +142,7 @@ def deciding_size(
     """The size at which a difference as large as the margin is found with 80 % power.
 
     It does not depend on the difference that was seen, whose own chance it would repeat. Of all
-    sizes it is the one with the fewest runs, and of those the one with the fewest seeds.
+    sizes it is about the one with the fewest runs.
 
     Args:
         components: how much a difference varies.
@@ -130,16 +153,30 @@ def deciding_size(
     Returns:
         The size, or None if 64 seeds and 2,048 sequences (or what is there) do not suffice.
     """
-    found: Size | None = None
+    within = margin
+    for _ in range(5):
+        found = _search(components, within, least, significance)
+        if found is None:
+            return None
+        needed = smallest_difference(components, found, significance)
+        if needed <= margin:
+            return found
+        within *= min(margin / needed, 0.99)  # else it would come near without an end
+    return None
+
+
+def _search(components: Components, margin: float, least: Size, significance: float) -> Size | None:
+    """The same by the quick formula."""
+    variances, found = _arrays(components), None
     for seeds in range(max(least.seeds, 2), max(least.seeds, _MOST[0]) + 1):
         fewest, most = max(least.sequences, 2), max(least.sequences, _MOST[1])
         if found:  # more seeds pay only with fewer runs
             most = min(most, (found.seeds * found.sequences - 1) // seeds)
-        if most < fewest or not _suffices(components, margin, Size(seeds, most), significance):
+        if most < fewest or _quickly(*variances, Size(seeds, most), significance) > margin:
             continue
         while fewest < most:
             middle = (fewest + most) // 2
-            if _suffices(components, margin, Size(seeds, middle), significance):
+            if _quickly(*variances, Size(seeds, middle), significance) <= margin:
                 most = middle
             else:
                 fewest = middle + 1
@@ -147,28 +184,41 @@ def deciding_size(
     return found
 
 
-def _suffices(components: Components, margin: float, size: Size, significance: float) -> bool:
-    return smallest_difference(components, size, significance) <= margin
-
-
-def _smallest(
-    of_seeds: Values,
-    of_sequences: Values,
-    runs: Values,
-    seeds: int,
-    sequences: int,
-    significance: float,
+def _quickly(
+    of_seeds: Values, of_sequences: Values, runs: Values, size: Size, significance: float
 ) -> Values:
-    if min(seeds, sequences) < 2:
+    """The smallest difference by the noncentral t, from variances of any shape."""
+    if min(size.seeds, size.sequences) < 2:
         return np.full(runs.shape, inf)
-    a, b = runs + sequences * of_seeds, runs + seeds * of_sequences
-    variance, df = variance_of_mean(a, b, runs, seeds, sequences)
+    expected = _expected(of_seeds, of_sequences, runs, size)
+    variance, df = variance_of_mean(*expected, size.seeds, size.sequences)
     limit = stdtrit(df, 1 - significance / 2)
     noncentrality: Values = nctdtrinc(df, 1 - POWER, limit)
     return noncentrality * np.sqrt(variance)
 
 
-def _mean_squares(crossed: Crossed) -> tuple[Values, Values, Values]:
+def _arrays(components: Components) -> Squares:
+    a, b, e = (np.float64(v) for v in (components.seeds, components.sequences, components.runs))
+    return np.asarray(a), np.asarray(b), np.asarray(e)
+
+
+def _expected(of_seeds: Values, of_sequences: Values, runs: Values, size: Size) -> Squares:
+    """The mean squares that a study of a size may expect."""
+    return runs + size.sequences * of_seeds, runs + size.seeds * of_sequences, runs
+
+
+def _scaled(
+    squares: Squares,
+    degrees: tuple[int, int, int],
+    draw: Callable[[int, np.random.Generator], Values],
+) -> Squares:
+    """Each mean square times draws of its degrees of freedom, the same at each call."""
+    random = np.random.default_rng(0)
+    a, b, e = (square * draw(df, random) for square, df in zip(squares, degrees, strict=True))
+    return a, b, e
+
+
+def _mean_squares(crossed: Crossed) -> Squares:
     if not crossed.decidable:
         raise ValueError("one seed or one sequence cannot tell the components apart")
     squares = crossed.ms_seeds, crossed.ms_sequences, crossed.ms_runs
@@ -176,26 +226,17 @@ def _mean_squares(crossed: Crossed) -> tuple[Values, Values, Values]:
     return a, b, e
 
 
-def _components(
-    a: Values, b: Values, e: Values, measured: Crossed
-) -> tuple[Values, Values, Values]:
+def _components(a: Values, b: Values, e: Values, measured: Crossed) -> Squares:
     """The variances by seed, sequence and run, from the mean squares of a study's size."""
-    return (
-        np.maximum(a - e, 0) / measured.sequences,
-        np.maximum(b - e, 0) / measured.seeds,
-        e,
-    )
+    of_seeds = np.maximum(a - e, 0) / measured.sequences
+    return of_seeds, np.maximum(b - e, 0) / measured.seeds, e
 
 
-def _drawn(crossed: Crossed) -> tuple[Values, Values, Values]:
-    """Mean squares as they might be in truth, many of each, the same at each call."""
-    random = np.random.default_rng(0)
+def _drawn(crossed: Crossed) -> Squares:
+    """Mean squares as they might be in truth, many of each."""
     s, q = crossed.seeds - 1, crossed.sequences - 1
-    a, b, e = (
-        square * df / random.chisquare(df, _DRAWS)
-        for square, df in zip(_mean_squares(crossed), (s, q, s * q), strict=True)
-    )
-    return a, b, e
+    squares, degrees = _mean_squares(crossed), (s, q, s * q)
+    return _scaled(squares, degrees, lambda df, random: df / random.chisquare(df, _DRAWS))
 
 
 def _measured(value: float, draws: Values) -> Measured:

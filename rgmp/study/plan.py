@@ -8,12 +8,13 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from rgmp.config.base import Benchmark, Closed, Line, Stage
 from rgmp.config.load import validated
 from rgmp.config.method import Compute, Finetune, Inference, Network, Pretrain
 from rgmp.config.study import Evaluation, External, Machine, Speed, Variant
+from rgmp.data.attributes import Attribute
 from rgmp.data.job import CheckJob
 from rgmp.data.roots import DataRoots
 from rgmp.data.videos import Videos
@@ -80,10 +81,15 @@ class DataPaths(DataRoots):
     mini_seed: int | None
 
 
+Changed = Literal["all", "several objects", "none"]
+"""Sequences on which a variant differs from `full`."""
+
+
 class Plan(Closed):
     """A resolved study, stored as `plan.json`: everything the workflow and the report need.
 
-    Values derived from its fields are computed once, on first access.
+    Values derived from its fields are computed once, on first access. `attributes` are those that a
+    study names of its DAVIS tree; the embedded benchmark brings its own.
     """
 
     study: str
@@ -98,6 +104,8 @@ class Plan(Closed):
     split: str
     evaluation: Evaluation
     seeds: tuple[int, ...]
+    margin: float
+    attributes: tuple[Attribute, ...]
     machine: Machine
     speed: Speed
     variants: tuple[PlannedVariant, ...]
@@ -172,6 +180,25 @@ class Plan(Closed):
     def variant(self, name: str) -> PlannedVariant:
         """The variant of that name."""
         return self._variants[name]
+
+    def changed_by(self, name: str, benchmark: Benchmark) -> Changed:
+        """On which sequences of a benchmark a variant computes anything else than `full`.
+
+        How the objects of a sequence are combined is no question where there is one.
+        """
+        variant, full = self.variant(name), self.variant("full")
+        network = [(run.seed, run.stands_for_weights) for run in variant.runs]
+        if (network, variant.threads) != (
+            [(run.seed, run.stands_for_weights) for run in full.runs],
+            full.threads,
+        ):
+            return "all"
+        if variant.inference == full.inference:
+            return "none"
+        aggregation = {"aggregation": full.inference.aggregation}
+        if variant.inference.model_copy(update=aggregation) != full.inference:
+            return "all"
+        return "none" if benchmark == "davis2016" else "several objects"
 
     def training(self, identity: str) -> Training:
         """The training run of that identity."""

@@ -9,11 +9,13 @@ from typing import Any
 from rgmp.config.base import Benchmark
 from rgmp.config.load import load_study, load_variants
 from rgmp.config.method import Method, Network
-from rgmp.config.study import External, Machine, Stills, Study
+from rgmp.config.study import OVERALL, External, Machine, Stills, Study, Variant
+from rgmp.data.attributes import Attribute, read_attributes
 from rgmp.data.davis import Sequence, open_sequence, read_split
 from rgmp.data.stills import list_pairs
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import require
+from rgmp.minidavis.scripts import SCRIPTS
 from rgmp.minidavis.version import VERSION
 from rgmp.runtime.files import (
     Digests,
@@ -55,10 +57,12 @@ def resolve(
     methods = load_variants(study, path, ablations)
     external = tuple(_find_external(external, methods, digests) for external in study.external)
     data = _find_data(study, [method for _, method in methods.values()], folder, digests)
+    attributes = _find_attributes(study)
     trainings: dict[str, Training] = {}
     variants = []
     for name, (variant, method) in methods.items():
         _require_whole_parts(ablations / f"{name}.yaml", method, study.machine)
+        _require_askable(ablations / f"{name}.yaml", name, variant, attributes)
         runs = tuple(
             _run(name, seed, method, data, digests, trainings, folder) for seed in study.seeds
         )
@@ -85,6 +89,7 @@ def resolve(
         embedded=study.data.mini is not None,
         complete=_is_complete(study, data.davis),
         data=data,
+        attributes=attributes,
         initial_weights=tuple(sorted(initial)),
         networks=tuple(given),
         variants=tuple(variants),
@@ -94,7 +99,17 @@ def resolve(
     )
 
 
-_COPIED = ("study", "title", "benchmarks", "split", "evaluation", "seeds", "machine", "speed")
+_COPIED = (
+    "study",
+    "title",
+    "benchmarks",
+    "split",
+    "evaluation",
+    "seeds",
+    "margin",
+    "machine",
+    "speed",
+)
 
 
 def find_plan(path: Path) -> tuple[Plan, Path]:
@@ -119,6 +134,24 @@ def _require_whole_parts(path: Path, method: Method, machine: Machine) -> None:
                 f"{path}: {stage}.batch (={batch}) is not a multiple of machine.processes "
                 f"(={machine.processes}) times compute.accumulate (={method.compute.accumulate}); "
                 "change one of them"
+            )
+
+
+def _require_askable(
+    path: Path, name: str, variant: Variant, attributes: tuple[Attribute, ...]
+) -> None:
+    """Reject an expectation of `full` itself, or about a difficulty that nothing has.
+
+    Those of the embedded benchmark are allowed in every study: variants are shared by studies.
+    """
+    if name == "full" and variant.expects:
+        raise UserError(f"{path}: expects: full is what the others are compared with; remove it")
+    known = [OVERALL, *SCRIPTS, *sorted({one.attribute for one in attributes} - {*SCRIPTS})]
+    for difficulty in variant.expects:
+        if difficulty not in known:
+            raise UserError(
+                f"{path}: expects.{difficulty}: no sequence has this difficulty; "
+                f"allowed: {', '.join(known)}; name others in data.attributes of the study"
             )
 
 
@@ -242,6 +275,19 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
         mini_seed=None,
         digests=found,
     )
+
+
+def _find_attributes(study: Study) -> tuple[Attribute, ...]:
+    """The attributes that a study names of the sequences of its DAVIS tree.
+
+    Raises:
+        UserError: their file cannot be used.
+    """
+    data = study.data
+    if data.attributes is None or data.davis is None:
+        return ()
+    frames = data.davis / "JPEGImages" / data.resolution
+    return read_attributes(data.attributes, {path.name for path in frames.glob("*")})
 
 
 def _find_external(

@@ -91,7 +91,7 @@ def test_every_variant_changes_the_method_and_full_is_the_study() -> None:
         ("machine.gpu", "device, workers"),
         ("speed.repeat", "sequences, frames, repeats"),
         ("evaluation.crosscheck", "engine, cross_check"),
-        ("engine", "evaluation, external"),
+        ("engine", "evaluation, margin"),
         ("data.root", "mini, davis, stills, resolution"),
     ],
 )
@@ -465,11 +465,34 @@ def test_override_that_is_not_allowed_is_named(
 def test_unknown_key_of_a_variant_is_named(ablations: Path) -> None:
     path = ablations / "other.yaml"
     path.write_text("label: a\nclaim: b\noverride: {}\n")
-    with pytest.raises(UserError, match=r"other.yaml: unknown key override; .* label, claim, over"):
+    with pytest.raises(UserError, match=r"other.yaml: unknown key override; .* label, claim, exp"):
         methods(ablations)
     path.write_text("label: a\n")
     with pytest.raises(UserError, match=r"other.yaml: key claim is missing"):
         methods(ablations)
+
+
+@pytest.mark.parametrize(
+    ("expects", "said"),
+    [
+        ({"overall": "worse"}, "expects.overall (='worse'): Input should be a valid dictionary"),
+        ({"fast": {"difference": "worse"}}, "key expects.fast.because is missing"),
+        ({"fast": {"becuase": "x"}}, "unknown key expects.fast.becuase; allowed there: diff"),
+        (
+            {"fast": {"difference": "smaller", "because": "x"}},
+            "expects.fast.difference (='smaller'): Input should be 'worse', 'better' or 'none'",
+        ),
+        ({"a/b": {"difference": "worse", "because": "x"}}, "expects.a/b."),
+    ],
+)
+def test_expectation_that_is_not_allowed_is_named(
+    ablations: Path, expects: dict[str, Any], said: str
+) -> None:
+    path = ablations / "other.yaml"
+    path.write_text(yaml.safe_dump({"label": "a", "claim": "b", "expects": expects}))
+    with pytest.raises(UserError) as error:
+        methods(ablations)
+    assert str(error.value).startswith(f"{path}: {said}")
 
 
 def test_variant_that_is_not_there_is_named_with_those_that_are(ablations: Path) -> None:

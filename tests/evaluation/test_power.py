@@ -43,19 +43,27 @@ def test_components_of_simulated_studies_are_right_on_average() -> None:
     assert e == pytest.approx(LIKE_TRIALS.runs, rel=0.02)
 
 
+@pytest.mark.parametrize(("seeds", "sequences"), [(3, 10), (5, 30)])
 @pytest.mark.parametrize("significance", [0.05, 0.05 / 9])
-def test_smallest_difference_is_found_with_80_per_cent_by_the_noncentral_t(
-    significance: float,
+def test_smallest_difference_is_found_in_80_per_cent_of_studies(
+    seeds: int, sequences: int, significance: float
 ) -> None:
-    size = Size(5, 30)
-    found = smallest_difference(LIKE_TRIALS, size, significance)
-    runs = LIKE_TRIALS.runs
-    a, b = runs + 30 * LIKE_TRIALS.seeds, runs + 5 * LIKE_TRIALS.sequences
-    total = a + b - runs
-    df = total**2 / (a**2 / 4 + b**2 / 29 + runs**2 / (4 * 29))
-    error = sqrt(total / 150)
-    limit = stats.t.ppf(1 - significance / 2, df)
-    assert stats.nct.sf(limit, df, found / error) == pytest.approx(0.8, abs=1e-6)
+    found = smallest_difference(LIKE_TRIALS, Size(seeds, sequences), significance)
+    random = np.random.default_rng(0)
+    hits = 0
+    for _ in range(600):
+        d = found + random.normal(0, 0.03, (seeds, 1)) + random.normal(0, 0.1, sequences)
+        d += random.normal(0, 0.11, (seeds, sequences))
+        estimate = analyse(d, [1] * sequences).like_these
+        hits += estimate.mean > 0 and estimate.p_zero <= significance
+    assert hits / 600 == pytest.approx(0.8, abs=0.05)
+
+
+def test_with_many_of_everything_it_is_the_noncentral_t() -> None:
+    size, parts = Size(400, 800), (0.03**2, 0.1**2, 0.11**2)
+    error = sqrt(parts[0] / 400 + parts[1] / 800 + parts[2] / 320_000)
+    found = smallest_difference(Components(*parts), size)
+    assert found / error == pytest.approx(stats.norm.ppf(0.975) + stats.norm.ppf(0.8), rel=0.01)
 
 
 def test_more_of_anything_finds_less_and_variation_hides_more() -> None:
@@ -75,19 +83,15 @@ def test_without_variation_everything_is_found() -> None:
     assert smallest_difference(Components(0, 0, 0), Size(2, 2)) == 0
 
 
-def test_deciding_size_is_the_smallest_that_suffices() -> None:
-    least = Size(3, 20)
-    found = deciding_size(LIKE_TRIALS, 0.03, least)
+def test_deciding_size_suffices_and_one_much_smaller_does_not() -> None:
+    found = deciding_size(LIKE_TRIALS, 0.03, Size(3, 20))
     assert found is not None
     assert smallest_difference(LIKE_TRIALS, found) <= 0.03
-    fewer = [
-        (seeds, sequences)
-        for seeds in range(3, 65)
-        for sequences in range(20, 400)
-        if seeds * sequences < found.seeds * found.sequences
-        and smallest_difference(LIKE_TRIALS, Size(seeds, sequences)) <= 0.03
-    ][:1]
-    assert fewer == []
+    runs = 0.8 * found.seeds * found.sequences
+    for seeds in range(3, 30):
+        fewer = Size(seeds, max(20, int(runs / seeds)))
+        if fewer.seeds * fewer.sequences <= runs:
+            assert smallest_difference(LIKE_TRIALS, fewer) > 0.03
 
 
 def test_deciding_size_is_what_is_there_where_that_suffices() -> None:

@@ -8,7 +8,7 @@ from scipy import stats
 
 from rgmp.config.study import Effect
 from rgmp.evaluation.crossed import Crossed, analyse
-from rgmp.evaluation.power import Size
+from rgmp.evaluation.power import Size, components_of, smallest_difference
 from rgmp.evaluation.verdicts import Judged, Verdict, Word, holm, judge, word_of
 
 MARGIN = 0.03
@@ -72,9 +72,9 @@ def test_what_would_decide_is_told_at_the_significance_that_holm_demands_next() 
     assert near.verdict == "undecided"
     assert near.smallest is not None
     assert near.deciding is not None
-    df = family["near"].like_these.df
-    limit = stats.t.ppf(1 - 0.05 / 2 / 2, df)  # two of three are still to be rejected
-    assert stats.nct.sf(limit, df, near.smallest / 0.015) == pytest.approx(0.8)
+    parts = components_of(family["near"])
+    two_are_left = smallest_difference(parts, Size(6, 40), 0.05 / 2)
+    assert near.smallest == two_are_left > smallest_difference(parts, Size(6, 40))
     assert near.deciding.seeds * near.deciding.sequences > 6 * 40
 
 

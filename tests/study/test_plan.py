@@ -138,6 +138,7 @@ def put(key: str, value: Any) -> Change:
         put("speed", {"repeats": 9}),
         put("variants", ["full"]),
         put("seeds", [7, 0]),
+        put("margin", 1.5),
         put("pretrain.rotation", [-20, 20]),  # its default, written out
         put("pretrain.learning_rate", "1e-3"),  # the same number
         put("network.width", 4.0),
@@ -234,6 +235,77 @@ def test_label_and_claim_change_the_plan_and_no_identity() -> None:
     assert after.trainings == before.trainings
     assert after.variant("no_bptt").label == "new"
     assert after != before
+
+
+def jobs_of(plan: Plan) -> dict[str, str]:
+    """The digest of every job of a plan, by name."""
+    folder = Path("results/tiny")
+    inferences = {f"infer {name}": plan.inference(name, folder).digest for name in plan.inferences}
+    scorings = {f"score {name}": plan.scoring(name, folder).digest for name in plan.inferences}
+    timings = {f"speed {name}": plan.timing(name, folder).digest for name in plan.timings}
+    return inferences | scorings | timings
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_expected_changes_the_plan_and_no_job() -> None:
+    before = resolved()
+    path = Path("ablations/no_bptt.yaml")
+    variant = yaml.safe_load(path.read_text())
+    expects = {"overall": {"difference": "none", "because": "we think so"}}
+    path.write_text(yaml.safe_dump({**variant, "expects": expects}))
+    Path("attributes.csv").write_text("sequence,attribute\nval_a,mud\n")
+    after = resolved(put("data.attributes", "attributes.csv"))
+    assert after.variant("no_bptt").expects["overall"].because == "we think so"
+    assert [one.attribute for one in after.attributes] == ["mud"]
+    assert after.trainings == before.trainings
+    assert jobs_of(after) == jobs_of(before)
+    assert after.digest != before.digest, "the tables are made again"
+
+
+@pytest.mark.usefixtures("here")
+def test_an_expectation_is_about_a_difficulty_that_there_is() -> None:
+    path = Path("ablations/no_bptt.yaml")
+    variant = yaml.safe_load(path.read_text())
+    for difficulty in ("overall", "occlusion", "mud"):
+        expects = {difficulty: {"difference": "worse", "because": "x"}}
+        path.write_text(yaml.safe_dump({**variant, "expects": expects}))
+        if difficulty == "mud":
+            with pytest.raises(UserError, match=r"no_bptt.yaml: expects.mud: no seq.*: overall, "):
+                resolved()
+            Path("attributes.csv").write_text("sequence,attribute\nval_a,mud\n")
+        resolved(put("data.attributes", "attributes.csv") if difficulty == "mud" else dict)
+    Path("attributes.csv").write_text("sequence,attribute\nval_c,mud\n")
+    with pytest.raises(UserError, match=r"attributes.csv, line 2: val_c is no sequence"):
+        resolved(put("data.attributes", "attributes.csv"))
+    full = Path("ablations/full.yaml")
+    full.write_text(yaml.safe_dump({**yaml.safe_load(full.read_text()), "expects": expects}))
+    with pytest.raises(UserError, match=r"full.yaml: expects: full is what"):
+        resolved()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_variant_is_the_same_computation_where_nothing_else_is_computed() -> None:
+    write_variant("relabelled")
+    write_variant("small", inference={"scales": [0.5]})
+    write_variant("small_wta", inference={"scales": [0.5], "aggregation": "winner_take_all"})
+    found = resolved()
+    changed = {
+        variant.name: (
+            found.changed_by(variant.name, "davis2016"),
+            found.changed_by(variant.name, "davis2017"),
+        )
+        for variant in found.variants
+    }
+    assert changed == {
+        "full": ("none", "none"),
+        "no_bptt": ("all", "all"),
+        "no_reference": ("all", "all"),
+        "no_synthetic": ("all", "all"),
+        "relabelled": ("none", "none"),
+        "small": ("all", "all"),
+        "small_wta": ("all", "all"),
+        "winner_take_all": ("none", "several objects"),
+    }
 
 
 # ---- data ----

@@ -167,6 +167,8 @@ def _plan(
         evaluation=Evaluation(),
         external=(),
         seeds=seeds,
+        margin=3.0,
+        attributes=(),
         machine=Machine(),
         speed=Speed(),
         variants=tuple(planned),

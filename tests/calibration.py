@@ -1,0 +1,237 @@
+"""How often the intervals, verdicts and powers of the crossed analysis are right, by simulation.
+
+    python tests/calibration.py [--studies 10000] [--results results/reference/mini]
+
+Prints every setting. `--results` names the folder of a finished study: its residuals and effects of
+sequences are resampled beside the synthetic ones. The formulas are those of
+`rgmp.evaluation.crossed`, written again for many studies at once and first compared with it.
+"""
+
+import argparse
+from collections.abc import Callable, Iterable
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import stdtr, stdtrit
+
+from rgmp.evaluation.crossed import analyse
+from rgmp.evaluation.power import Components, Size, smallest_difference
+from rgmp.evaluation.score_table import read_scores
+from rgmp.evaluation.summary import per_object
+
+Values = npt.NDArray[np.float64]
+Draw = Callable[[np.random.Generator, tuple[int, ...]], Values]
+"""Draws of mean 0 and variance 1."""
+
+MARGIN = 3.0
+COMPONENTS = {  # by seed, sequence, single run, in points: differences of the trials
+    "no BPTT": (1.8, 2.8, 8.8),
+    "no stage 2": (2.7, 20.9, 10.1),
+    "no reference": (3.9, 6.8, 11.7),
+    "winner-take-all": (0.4, 2.0, 5.6),
+    "seeds alone": (5.0, 0.0, 5.0),
+    "runs alone": (0.0, 0.0, 10.0),
+}
+HARD = "sequences lost"
+"""One sequence in eight is lost by a variant: no t interval of ten sequences knows such a tail."""
+SEEDS, SEQUENCES = (3, 5, 8), (10, 20, 60)
+
+
+def normal(random: np.random.Generator, shape: tuple[int, ...]) -> Values:
+    return random.standard_normal(shape)
+
+
+def heavy(random: np.random.Generator, shape: tuple[int, ...]) -> Values:
+    """Student's t with 5 degrees of freedom."""
+    return random.standard_t(5, shape) / np.sqrt(5 / 3)
+
+
+def resampled(residuals: Values) -> Draw:
+    """Drawn from measured residuals, with replacement."""
+    scaled = (residuals - residuals.mean()) / residuals.std()
+
+    def draw(random: np.random.Generator, shape: tuple[int, ...]) -> Values:
+        return scaled[random.integers(len(scaled), size=shape)]
+
+    return draw
+
+
+def bounded() -> Draw:
+    """Skewed and bounded as differences of J&F are: few sequences are lost, most hardly change."""
+    random = np.random.default_rng(1)
+    lost = random.random(5000) < 0.12
+    return resampled(np.where(lost, -random.beta(2, 2, 5000), random.normal(0, 0.03, 5000)))
+
+
+def measured(folder: Path) -> tuple[Draw, Draw]:
+    """Effects of sequences, and residuals, of a finished study: each comparison's at variance 1."""
+    scores = [read_scores(path) for path in sorted(folder.glob("scores/*/*/seed*.csv"))]
+    objects = per_object(pd.concat(scores, ignore_index=True))
+    keys = ["benchmark", "variant", "seed", "sequence"]
+    table = objects.groupby(keys)["J&F"].mean().unstack("sequence")
+    effects, left = [], []
+    for benchmark, rows in table.groupby("benchmark"):
+        full = rows.loc[benchmark, "full"].dropna(axis=1)
+        for variant in sorted({*rows.index.get_level_values("variant")} - {"full"}):
+            d = (rows.loc[benchmark, variant] - full).dropna(axis=1).to_numpy()
+            d = d[:, d.any(axis=0)]  # where there is one object, two aggregations are one
+            if d.size:
+                of_sequences = d.mean(axis=0) - d.mean()
+                z = d - d.mean(axis=1, keepdims=True) - of_sequences
+                effects.append(of_sequences / of_sequences.std())
+                left.append((z / z.std()).ravel())
+    return resampled(np.concatenate(effects)), resampled(np.concatenate(left))
+
+
+def studies(
+    random: np.random.Generator,
+    parts: tuple[float, float, float],
+    draws: tuple[Draw, Draw, Draw],
+    shape: tuple[int, int, int],
+    unequal: bool,
+) -> tuple[Values, Values]:
+    """Differences (N, S, Q) in points of N studies whose mean over objects is 0; objects (N, Q).
+
+    Single runs vary less where more objects are averaged.
+    """
+    n, s, q = shape
+    objects = random.integers(1, 4, (n, q)).astype(float) if unequal else np.ones((n, q))
+    d = parts[0] * draws[0](random, (n, s, 1)) + parts[1] * draws[1](random, (n, 1, q))
+    return d + parts[2] * draws[2](random, (n, s, q)) / np.sqrt(objects[:, None]), objects
+
+
+def analysed(d: Values, objects: Values) -> tuple[Values, Values, Values]:
+    """Mean, standard error and degrees of freedom of each study: (N,) each."""
+    _, s, q = d.shape
+    weights = objects[:, None] / objects.mean(axis=1)[:, None, None]
+    mean = (d * weights).mean(axis=(1, 2))
+    z = (d - mean[:, None, None]) * weights
+    row, column = z.mean(axis=2), z.mean(axis=1)
+    e = ((z - row[:, :, None] - column[:, None]) ** 2).sum(axis=(1, 2)) / ((s - 1) * (q - 1))
+    a = np.maximum(q * (row**2).sum(axis=1) / (s - 1), e)
+    b = np.maximum(s * (column**2).sum(axis=1) / (q - 1), e)
+    total = a + b - e
+    df = total**2 / (a**2 / (s - 1) + b**2 / (q - 1) + e**2 / ((s - 1) * (q - 1)))
+    return mean, np.sqrt(total / (s * q)), df
+
+
+def check_against_the_package() -> None:
+    random = np.random.default_rng(0)
+    d, objects = studies(random, (2, 5, 8), (normal, normal, normal), (50, 4, 9), unequal=True)
+    for i, found in enumerate(zip(*analysed(d, objects), strict=True)):
+        like = analyse(d[i] / 100, objects[i].astype(int).tolist()).like_these
+        np.testing.assert_allclose((100 * like.mean, 100 * like.error, like.df), found, rtol=1e-9)
+
+
+def holm(p: Values) -> npt.NDArray[np.bool_]:
+    """Which of each family (N, M) are rejected at 5 %."""
+    m = p.shape[1]
+    order = np.argsort(p, axis=1)
+    steps = np.take_along_axis(p, order, axis=1) * (m - np.arange(m))
+    rejected = np.maximum.accumulate(steps, axis=1) <= 0.05
+    found = np.empty_like(rejected)
+    np.put_along_axis(found, order, rejected, axis=1)
+    return found
+
+
+def p_zero(mean: Values, error: Values, df: Values) -> Values:
+    return 2 * np.asarray(stdtr(df, -np.abs(mean) / error))
+
+
+def p_beyond(mean: Values, error: Values, df: Values) -> Values:
+    return np.asarray(stdtr(df, -(MARGIN - np.abs(mean)) / error))
+
+
+def coverage(n: int, kinds: dict[str, tuple[Draw, Draw, Draw]]) -> list[tuple[float, str]]:
+    print(f"\nCoverage of 95 % intervals, {n:,} studies each\n")
+    print("residuals            objects  components        S   Q  coverage  half-width  df")
+    missed = []
+    for (kind, draws), unequal, (name, parts), s, q in product(
+        kinds.items(), (False, True), COMPONENTS.items(), SEEDS, SEQUENCES
+    ):
+        random = np.random.default_rng([s, q, unequal])
+        mean, error, df = analysed(*studies(random, parts, draws, (n, s, q), unequal))
+        half = error * stdtrit(df, 0.975)
+        covered = float((np.abs(mean) <= half).mean())
+        objects = "1 to 3" if unequal else "1"
+        line = f"{kind:<20} {objects:<8} {name:<16} {s:>2} {q:>3}"
+        print(f"{line}  {covered:8.4f}  {np.median(half):10.1f}  {np.median(df):.0f}")
+        needed = 0.94 if s >= 5 and q >= 20 else 0.92
+        if covered < needed and kind != HARD:
+            missed.append((covered, f"{line}  {covered:.4f} (wanted {needed})"))
+    return missed
+
+
+def families(n: int, kinds: dict[str, tuple[Draw, Draw, Draw]]) -> None:
+    """Families of nine comparisons to one `full`, whose own variation they share."""
+    print(f"\nFalse verdicts per family of nine that share full, {n:,} families each\n")
+    print(
+        "residuals            components        S   Q  better/worse  equivalence  both, half none"
+    )
+    for (kind, draws), (name, parts), s, q in product(
+        kinds.items(), COMPONENTS.items(), SEEDS, (20, 60)
+    ):
+        random = np.random.default_rng([7, s, q])
+        shape, half = (n, s, q), tuple(part / np.sqrt(2) for part in parts)
+        own, objects = studies(random, half, draws, shape, False)
+        arms = [studies(random, half, draws, shape, False)[0] - own for _ in range(9)]
+        fits = [
+            np.stack(f, axis=1) for f in zip(*(analysed(a, objects) for a in arms), strict=True)
+        ]
+        mean, error, df = fits
+        false_zero = holm(p_zero(mean, error, df)).any(axis=1).mean()
+        false_equal = holm(p_beyond(mean + MARGIN, error, df)).any(axis=1).mean()
+        truth = np.array([0.0] * 5 + [-2 * MARGIN] * 4)  # five without a difference, four with
+        mixed = mean + truth
+        wrong_zero = holm(p_zero(mixed, error, df))[:, :5].any(axis=1)
+        wrong_equal = holm(p_beyond(mixed, error, df))[:, 5:].any(axis=1)
+        both = f"{wrong_zero.mean():.4f} {wrong_equal.mean():.4f}"
+        line = f"{kind:<20} {name:<16} {s:>2} {q:>3}"
+        print(f"{line}  {false_zero:12.4f}  {false_equal:11.4f}  {both}")
+
+
+def power(n: int, kinds: dict[str, tuple[Draw, Draw, Draw]]) -> None:
+    print(f"\nPower at the difference that theory finds with 0.80, {n:,} studies each\n")
+    print("residuals            components        S   Q  difference  at 5 %  at 5 % / 9")
+    for (kind, draws), (name, parts), s, q in product(
+        kinds.items(), COMPONENTS.items(), SEEDS, SEQUENCES
+    ):
+        random = np.random.default_rng([3, s, q])
+        mean, error, df = analysed(*studies(random, parts, draws, (n, s, q), False))
+        variances = Components(*((part / 100) ** 2 for part in parts))
+        found, first = [], 0.0
+        for level in (0.05, 0.05 / 9):
+            least = 100 * smallest_difference(variances, Size(s, q), level)
+            first = first or least
+            found.append(float(((mean + least) / error > stdtrit(df, 1 - level / 2)).mean()))
+        line = f"{kind:<20} {name:<16} {s:>2} {q:>3}  {first:10.1f}"
+        print(f"{line}  {found[0]:6.3f}  {found[1]:10.3f}")
+
+
+def main(arguments: Iterable[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--studies", type=int, default=10_000)
+    parser.add_argument("--results", type=Path, help="folder of a finished study")
+    options = parser.parse_args([*arguments] if arguments else None)
+    check_against_the_package()
+    kinds: dict[str, tuple[Draw, Draw, Draw]] = {
+        "normal": (normal, normal, normal),
+        "heavy-tailed": (normal, heavy, heavy),
+        "skewed, bounded": (normal, normal, bounded()),
+        HARD: (normal, bounded(), bounded()),
+    }
+    if options.results:
+        kinds["measured"] = (normal, *measured(options.results))
+    missed = coverage(options.studies, kinds)
+    families(options.studies, kinds)
+    power(options.studies, kinds)
+    print(f"\n{len(missed)} settings cover less than they should ({HARD} is no requirement).")
+    for _, line in sorted(missed):
+        print(line)
+
+
+if __name__ == "__main__":
+    main()
