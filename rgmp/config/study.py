@@ -226,6 +226,10 @@ class Study(Method):
 Effect = Literal["worse", "better", "none"]
 
 
+Changed = Literal["all", "several objects", "none"]
+"""The sequences on which a variant computes anything else than `full` does."""
+
+
 OVERALL = "overall"
 """What an expectation is about that is about no single difficulty."""
 

@@ -1,108 +1,244 @@
-"""The difference of a variant to `full`, with its interval and its verdict."""
+"""Every method against `full`: overall, and on the sequences of each difficulty.
 
-from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass
-from math import hypot, inf, sqrt
-from typing import Literal
+The differences of J&F are paired by seed and sequence, analysed by `rgmp.evaluation.crossed` and
+judged by `rgmp.evaluation.verdicts`, in these families for each benchmark:
 
-import numpy as np
+- the variants, overall;
+- the methods that were not trained here, overall, so that a row beside them weakens no claim;
+- the predictions of the variants about difficulties.
+
+What is the same computation as `full` belongs to none of them.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
 import pandas as pd
-from scipy.special import stdtrit
 
+from rgmp.config.study import OVERALL, Changed, Expectation
+from rgmp.data.attributes import Attribute
 from rgmp.errors import UserError
+from rgmp.evaluation.crossed import Crossed, Values, analyse
 from rgmp.evaluation.measures import Measure
-from rgmp.evaluation.summary import Values, by_method
+from rgmp.evaluation.summary import by_method
+from rgmp.evaluation.verdicts import Judged, Word, judge, word_of
 
-Verdict = Literal["better", "worse", "inconclusive"]
+MEASURE: Measure = "J&F"
+SEVERAL = "several objects"
+"""Where variants are asked that treat several objects in another way than `full`."""
+
+Key = tuple[str, str]
+"""Benchmark and method."""
+Cell = tuple[str, str, str]
+"""Benchmark, method and difficulty."""
 
 
-CONFIDENCE = 0.95
+@dataclass(frozen=True)
+class Asked:
+    """What a study asks.
+
+    Attributes:
+        margin: the largest difference that is none in practice, a fraction.
+        external: the methods that were not trained here.
+        expects: of each variant, what it is expected to change, by difficulty or `overall`.
+        changed: of each benchmark and variant, where it computes anything else than `full`; of
+            what is not named, everywhere.
+        attributes: of the sequences; none: no difficulty is asked about.
+    """
+
+    margin: float
+    external: Collection[str] = ()
+    expects: Mapping[str, Mapping[str, Expectation]] = field(default_factory=dict)
+    changed: Mapping[Key, Changed] = field(default_factory=dict)
+    attributes: tuple[Attribute, ...] = ()
+
+    def changed_by(self, key: Key) -> Changed:
+        """Where a variant computes anything else than `full` on a benchmark."""
+        return self.changed.get(key, "all")
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """What each sequence shows, where that is known."""
+        return {one.sequence: one.figure for one in self.attributes}
+
+    @property
+    def difficulties(self) -> dict[str, set[str]]:
+        """The sequences of each attribute, in the order in which attributes appear."""
+        found: dict[str, set[str]] = {}
+        for one in self.attributes:
+            found.setdefault(one.attribute, set()).add(one.sequence)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Paired:
+    """The differences of a method to `full`, each the mean over a sequence's objects.
+
+    Attributes:
+        differences: float64 (S, Q), fractions.
+        seeds: S of them, ascending: those of `full` where the other has none.
+        sequences: Q names, sorted.
+        objects: how many each of them has.
+    """
+
+    differences: Values
+    seeds: tuple[int, ...]
+    sequences: tuple[str, ...]
+    objects: tuple[int, ...]
+
+    def among(self, sequences: Collection[str]) -> "Paired | None":
+        """The same on some sequences; None where it has none of them."""
+        kept = [i for i, name in enumerate(self.sequences) if name in sequences]
+        if not kept:
+            return None
+        return replace(
+            self,
+            differences=self.differences[:, kept],
+            sequences=tuple(self.sequences[i] for i in kept),
+            objects=tuple(self.objects[i] for i in kept),
+        )
+
+    def with_several_objects(self) -> "Paired | None":
+        """The same on the sequences that have several objects."""
+        several = zip(self.sequences, self.objects, strict=True)
+        return self.among({name for name, objects in several if objects > 1})
+
+    def analysed(self, figures: Mapping[str, str]) -> Crossed:
+        """The analysis, of the figures that sequences show where those recur."""
+        clusters = [figures.get(name, name) for name in self.sequences]
+        recur = len({*clusters}) < len(clusters)
+        return analyse(self.differences, self.objects, clusters if recur else None)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A variant minus `full`.
+    """A method minus `full`, judged.
 
     Attributes:
-        mean: over seeds and objects.
-        low: lower end of the interval.
-        high: upper end of the interval.
-        verdict: `better` or `worse` where the interval excludes zero; for a decay, less is better.
-        level: confidence of the interval, 1 - 0.05 / comparisons: all the intervals of a table hold
-            at once with 95 % confidence (Bonferroni).
-        by_seed: seed -> mean over objects, ascending, of those that the interval rests on: the
-            seeds of `full` where the other has none. With one seed the interval is of sequences
-            alone, says nothing of another training run, and the verdict is `inconclusive`.
+        paired: what it rests on.
+        judged: its analysis and its verdict; with `exploratory`, there is none.
+        expected: what was predicted of it, if anything.
+        claim: what became of that; None where it was not asked.
     """
 
-    mean: float
-    low: float
-    high: float
-    verdict: Verdict
-    level: float
-    by_seed: dict[int, float]
+    paired: Paired
+    judged: Judged
+    expected: Expectation | None = None
+    claim: Word | None = None
+
+    @property
+    def by_seed(self) -> dict[int, float]:
+        """The mean over objects with each seed."""
+        return dict(zip(self.paired.seeds, self.judged.analysis.by_seed, strict=True))
 
 
-def compare_all(
-    objects: pd.DataFrame, external: Collection[str]
-) -> dict[tuple[str, str], Difference]:
-    """J&F of each method minus that of `full` on the same benchmark, where both are scored.
+def compare_all(objects: pd.DataFrame, asked: Asked) -> dict[Key, Difference]:
+    """J&F of each method minus that of `full`, overall, where both are scored.
 
-    The verdicts of a benchmark hold at once: those of the variants, and those of the methods that
-    were not trained here, each kind for itself, so that a row beside them weakens no claim.
+    The prediction `overall` of a variant that changes sequences with several objects alone is not
+    answered here but on those sequences, by `compare_difficulties`.
 
     Args:
         objects: as `rgmp.evaluation.summary.per_object` returns them.
-        external: the methods that were not trained here.
+        asked: what the study asks.
 
     Returns:
-        (benchmark, method) -> its difference, in the order of appearance.
+        By benchmark and method, in the order of appearance.
 
     Raises:
-        UserError: as `compare`.
+        UserError: two methods were scored on different objects, or have no seed in common.
     """
-    methods = by_method(objects)
-    pairs = [key for key in methods if key[1] != "full" and (key[0], "full") in methods]
-    compared = Counter((benchmark, method in external) for benchmark, method in pairs)
+    paired = pair_all(objects)
+    analyses = {key: one.analysed(asked.figures) for key, one in paired.items()}
+    families: dict[tuple[str, bool], dict[Key, Crossed]] = {}
+    judged: dict[Key, Judged] = {}
+    for key, analysis in analyses.items():
+        if asked.changed_by(key) == "none":
+            judged[key] = Judged(analysis, "same computation")
+        else:
+            family = families.setdefault((key[0], key[1] in asked.external), {})
+            family[key] = analysis
+    for family in families.values():
+        judged |= judge(family, asked.margin)
+    found = {}
+    for key, one in paired.items():
+        here = asked.changed_by(key) == "all"
+        expected = asked.expects.get(key[1], {}).get(OVERALL) if here else None
+        found[key] = _difference(one, judged[key], expected)
+    return found
+
+
+def compare_difficulties(objects: pd.DataFrame, asked: Asked) -> dict[Cell, Difference]:
+    """The same of each variant on the sequences of each difficulty.
+
+    A variant that changes sequences with several objects alone is asked about on those, and its
+    prediction `overall` is answered under `SEVERAL`. What nobody has predicted is exploratory.
+
+    Args:
+        objects: as in `compare_all`.
+        asked: what the study asks.
+
+    Returns:
+        By benchmark, variant and difficulty, in the order of appearance. A cell without a sequence
+        is not there.
+
+    Raises:
+        UserError: as `compare_all`.
+    """
+    cells: dict[Cell, Paired] = {}
+    for key, whole in pair_all(objects).items():
+        changed = asked.changed_by(key)
+        several = changed == "several objects"
+        paired = whole.with_several_objects() if several else whole
+        if changed == "none" or key[1] in asked.external or paired is None:
+            continue
+        if several:
+            cells[*key, SEVERAL] = paired
+        for difficulty, sequences in asked.difficulties.items():
+            if part := paired.among(sequences):
+                cells[*key, difficulty] = part
+    predicted: dict[str, dict[Cell, Crossed]] = {}
+    judged: dict[Cell, Judged] = {}
+    for cell, paired in cells.items():
+        analysis = paired.analysed(asked.figures)
+        if _expected(asked, cell):
+            predicted.setdefault(cell[0], {})[cell] = analysis
+        else:
+            judged[cell] = Judged(analysis, "exploratory")
+    for family in predicted.values():
+        judged |= judge(family, asked.margin)
     return {
-        (benchmark, method): compare(
-            methods[benchmark, method],
-            methods[benchmark, "full"],
-            comparisons=compared[benchmark, method in external],
-        )
-        for benchmark, method in pairs
+        cell: _difference(paired, judged[cell], _expected(asked, cell))
+        for cell, paired in cells.items()
     }
 
 
-def compare(
-    variant: pd.DataFrame,
-    full: pd.DataFrame,
-    *,
-    comparisons: int,
-    measure: Measure = "J&F",
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> Difference:
-    """How a variant differs from `full`: an interval and a verdict.
+def _expected(asked: Asked, cell: Cell) -> Expectation | None:
+    _, variant, difficulty = cell
+    return asked.expects.get(variant, {}).get(OVERALL if difficulty == SEVERAL else difficulty)
 
-    The differences are paired by object and by the seeds that both have. Their mean varies with the
-    seeds and with the sequences, which are crossed: every training meets every sequence. Each is
-    resampled in its turn, with replacement, while the other stays:
 
-    - sequences, and inside each one drawn its objects, since objects of one video are alike; the
-      mean stays one over objects (a hierarchical bootstrap; Davison and Hinkley, Bootstrap Methods,
-      1997, section 3.8);
-    - seeds.
+def _difference(paired: Paired, judged: Judged, expected: Expectation | None) -> Difference:
+    word = word_of(expected.difference, judged.verdict) if expected else None
+    return Difference(paired, judged, expected, word)
 
-    A bootstrap of few is too narrow, one of two seeds by far: it draws three different samples. So
-    each standard error is divided by sqrt((n - 1) / n) and multiplied with Student's t of n - 1
-    degrees of freedom (Hesterberg, The American Statistician 69, 2015), n the number of seeds or
-    sequences. The half-width of the interval is the root of the sum of the two squares, which
-    covers at least as often as it says, whichever of the two varies more (Banerjee, Sankhya 23,
-    1961, for normal means), and more often the more single runs vary, since both meet that
-    variation (Owen, Annals of Applied Statistics 1, 2007). What follows for a study: t is 12.7 for
-    two seeds, 4.3 for three, 2.8 for five, and with four comparisons 51, 8.9 and 4.3.
+
+def pair_all(objects: pd.DataFrame) -> dict[Key, Paired]:
+    """The differences of each method to `full` on the same benchmark, where both are scored.
+
+    Raises:
+        UserError: as `compare_all`.
+    """
+    methods = by_method(objects)
+    return {
+        (benchmark, method): pair(rows, methods[benchmark, "full"])
+        for (benchmark, method), rows in methods.items()
+        if method != "full" and (benchmark, "full") in methods
+    }
+
+
+def pair(variant: pd.DataFrame, full: pd.DataFrame) -> Paired:
+    """The differences of a variant to `full` by the seeds that both have, and by sequence.
 
     What has no seeds, someone else's masks, is set against every seed of `full`: the difference is
     to those very masks, and says nothing of another training of what made them.
@@ -110,45 +246,12 @@ def compare(
     Args:
         variant: the statistics of its objects (`rgmp.evaluation.summary.per_object`).
         full: the same of what it is compared with, on the same benchmark.
-        comparisons: how many of its kind the table compares with `full`; see `Difference.level`.
-        measure: the column that is compared.
-        resamples: how many are drawn of each.
-        seed: of the resampling: the same seed gives the same interval.
 
     Raises:
         UserError: the two were scored on different objects, or have no seed in common.
     """
-    paired = _paired(variant, full, measure)
-    level = 1 - (1 - CONFIDENCE) / comparisons
-    random = np.random.default_rng(seed)
-    differences = np.ascontiguousarray(paired.to_numpy())  # its rows are summed as they lie
-    sizes = list(Counter(paired.columns.get_level_values("sequence")).values())
-    half = _half_width(differences.mean(axis=0), sizes, level, random, resamples)
-    by_seed = differences.mean(axis=1)
-    seeds = len(by_seed)
-    if seeds > 1:
-        of_seeds = _half_width(by_seed, [1] * seeds, level, random, resamples)
-        half = hypot(half, of_seeds)
-    mean = float(differences.mean())
-    less_is_better = measure.endswith("decay")
-    bound = 2.0 if less_is_better else 1.0  # no two scores differ by more
-    low, high = max(mean - half, -bound), min(mean + half, bound)
-    verdict: Verdict = "inconclusive"
-    if seeds > 1 and not low <= 0 <= high:
-        verdict = "better" if (mean > 0) != less_is_better else "worse"
-    of_seed = dict(zip(paired.index.tolist(), by_seed.tolist(), strict=True))
-    return Difference(mean, low, high, verdict, level, of_seed)
-
-
-def _paired(variant: pd.DataFrame, full: pd.DataFrame, measure: Measure) -> pd.DataFrame:
-    """The differences by seed of `full` that the variant has, if it has any, and object.
-
-    Returns:
-        Seeds ascending as rows, (sequence, object) sorted as columns.
-    """
-    arms = [_by_seed_and_object(rows, measure) for rows in (variant, full)]
+    theirs, ours = (_by_seed_and_object(rows) for rows in (variant, full))
     names = [rows["variant"].iloc[0] for rows in (variant, full)]
-    theirs, ours = arms
     if not theirs.columns.equals(ours.columns):
         sequence, number = min({*theirs.columns} ^ {*ours.columns})
         raise UserError(
@@ -156,48 +259,28 @@ def _paired(variant: pd.DataFrame, full: pd.DataFrame, measure: Measure) -> pd.D
             f"them; score both on the same sequences of {full['benchmark'].iloc[0]}"
         )
     if variant["seed"].isna().all():
-        return theirs.iloc[0] - ours  # the one row, minus every seed of full
-    common = theirs.index.intersection(ours.index)
-    if common.empty:
-        raise UserError(
-            f"{names[0]} has seeds {tuple(theirs.index)}, {names[1]} {tuple(ours.index)}; "
-            "a difference is paired by seed: train both with the same seeds"
-        )
-    return theirs.loc[common] - ours.loc[common]
+        differences = theirs.iloc[0] - ours  # the one row, minus every seed of full
+    else:
+        common = theirs.index.intersection(ours.index)
+        if common.empty:
+            raise UserError(
+                f"{names[0]} has seeds {tuple(theirs.index)}, {names[1]} {tuple(ours.index)}; "
+                "a difference is paired by seed: train both with the same seeds"
+            )
+        differences = theirs.loc[common] - ours.loc[common]
+    of_sequences = differences.T.groupby(level="sequence").mean().T
+    objects = differences.columns.get_level_values("sequence").value_counts()
+    return Paired(
+        differences=of_sequences.to_numpy(),
+        seeds=tuple(of_sequences.index.tolist()),
+        sequences=tuple(of_sequences.columns),
+        objects=tuple(int(objects[name]) for name in of_sequences.columns),
+    )
 
 
-def _by_seed_and_object(rows: pd.DataFrame, measure: Measure) -> pd.DataFrame:
-    """One method's measure; what has no seed is one row."""
+def _by_seed_and_object(rows: pd.DataFrame) -> pd.DataFrame:
+    """One method's J&F; what has no seed is one row. Seeds ascend, and so do objects."""
     seeds = rows["seed"].fillna(-1).astype(int)
     keys = [seeds, rows["sequence"], rows["object"]]
-    return (
-        rows[measure].set_axis(pd.MultiIndex.from_arrays(keys)).unstack([1, 2]).sort_index(axis=1)
-    )
-
-
-def _half_width(
-    values: Values, sizes: list[int], level: float, random: np.random.Generator, resamples: int
-) -> float:
-    """Half the width of a bootstrap t interval of a mean; infinite for a single cluster.
-
-    Args:
-        values: float64 (O,), those of a cluster together.
-        sizes: of the n clusters, their sum O.
-        level: confidence.
-        random: where the resamples come from.
-        resamples: how many.
-    """
-    clusters = len(sizes)
-    if clusters == 1:
-        return inf
-    drawn = random.multinomial(clusters, np.full(clusters, 1 / clusters), resamples)  # (R, n)
-    weights = np.concatenate(  # how often each value is drawn: (R, O)
-        [
-            random.multinomial(drawn[:, i] * size, np.full(size, 1 / size))
-            for i, size in enumerate(sizes)
-        ],
-        axis=1,
-    )
-    means = weights @ values / weights.sum(axis=1)
-    error = means.std() / sqrt((clusters - 1) / clusters)
-    return float(stdtrit(clusters - 1, (1 + level) / 2) * error)
+    table = rows[MEASURE].set_axis(pd.MultiIndex.from_arrays(keys)).unstack([1, 2])
+    return table.sort_index(axis=1)

@@ -36,6 +36,7 @@ Verdict = Literal[
     "one seed: no verdict",
     "one sequence: no verdict",
     "same computation",
+    "exploratory",
 ]
 Word = Literal["supported", "contradicted", "no effect", "undecided"]
 """What becomes of a claim."""
@@ -47,7 +48,7 @@ class Judged:
 
     Attributes:
         analysis: what it rests on.
-        verdict: in words.
+        verdict: in words; the last two are none: there is no question, or nobody asked it before.
         p_zero: of no difference, adjusted by Holm over the family; None without a verdict.
         p_beyond: of a difference beyond the margin, adjusted likewise.
         smallest: where undecided, the smallest difference that a study of this size finds with

@@ -15,6 +15,7 @@ from rgmp.reporting.labels import BENCHMARK_TITLES
 LEAD = "lead"
 """The section on the first screen of the report, without a heading."""
 SECTIONS = {
+    "difficulties": "Difficulties",
     "benchmarks": "Benchmarks",
     "speed": "Speed",
     "time": "Over the course of a sequence",
@@ -69,7 +70,7 @@ class FigureEntry(Entry):
 
 def tables(benchmarks: Iterable[Benchmark]) -> tuple[Entry, ...]:
     """The tables of a study: one for each of its benchmarks, and those that have all of them."""
-    return (ABLATION, *map(_of_benchmark, benchmarks), SPEED, SEQUENCES, COST)
+    return (ABLATION, DIFFICULTY, *map(_of_benchmark, benchmarks), SPEED, SEQUENCES, COST)
 
 
 def table_names(benchmarks: Iterable[Benchmark]) -> tuple[str, ...]:
@@ -80,10 +81,20 @@ def table_names(benchmarks: Iterable[Benchmark]) -> tuple[str, ...]:
 ABLATION = Entry(
     name="ablation",
     title="What each part of the method contributes",
-    caption="Each variant compared with the whole method. The intervals of a benchmark hold "
-    "together with 95% confidence; a verdict is inconclusive where the interval includes zero.",
+    caption="Each variant compared with the whole method. Intervals are 95% each, over seeds and "
+    "sequences; the verdicts of a benchmark hold together. A claim is what was expected of the "
+    "variant before it was run.",
     evidence=("score",),
     section=LEAD,
+)
+DIFFICULTY = Entry(
+    name="difficulty",
+    title="Where each part of the method contributes",
+    caption="Each variant compared with the whole method on the sequences of one difficulty. What "
+    "was predicted has a verdict; the rest is exploratory: among so many intervals of 95% some "
+    "exclude zero by chance.",
+    evidence=("score",),
+    section="difficulties",
 )
 SPEED = Entry(
     name="speed",
@@ -135,9 +146,9 @@ FIGURES: tuple[FigureEntry, ...] = (
         name="differences",
         family="accuracy",
         title="Differences to the whole method",
-        caption="J&F of each variant minus that of the whole method: mean, interval over seeds "
-        "and sequences, single seeds. Hollow markers are inconclusive. An arrowhead marks an "
-        "interval that continues beyond the axis.",
+        caption="J&F of each variant minus that of the whole method: mean, 95% interval over "
+        "seeds and sequences, single seeds. Hollow markers: no verdict, or undecided. An "
+        "arrowhead marks an interval that continues beyond the axis.",
         evidence=("score",),
         section=LEAD,
     ),

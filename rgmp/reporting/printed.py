@@ -16,6 +16,7 @@ from rgmp.reporting.typesetting import (
     counted,
     duration,
     interval,
+    limits,
     number,
     percent,
     points,
@@ -77,19 +78,10 @@ def _ablation(results: Results, rows: pd.DataFrame) -> Printed:
         pairs = zip(rows[measure], rows[f"{measure}_spread"], strict=True)
         cells = [points(mean) + ("" if pd.isna(s) else f" ± {points(s)}") for mean, s in pairs]
         columns[MEASURE_TITLES[measure]] = pd.Series(cells)
-    ends = (rows[f"difference_{key}"] for key in ("mean", "low", "high"))
-    columns["Difference [interval]"] = pd.Series(
-        [interval(*values) for values in zip(*ends, strict=True)]
-    )
-    columns["Verdict"] = rows["difference_verdict"].replace("", UNKNOWN)
+    columns |= _differences(rows)
     notes = ["Per cent: mean over objects, then over seeds, ± standard deviation over seeds."]
-    compared = rows.dropna(subset="difference_mean")
-    if not compared.empty:
-        notes.append(
-            f"Difference to {results.label('full')} in points of J&F with its {_level(compared)} "
-            "interval over seeds and sequences: the verdicts of a benchmark hold together with "
-            "95%. Inconclusive: the interval includes zero, or there is only one seed."
-        )
+    if rows["difference_mean"].notna().any():
+        notes += _notes_on_differences(results, "ablation")
     if results.external:
         notes.append(
             "What is not trained here has no seeds: its verdicts are about those very masks, and "
@@ -101,11 +93,54 @@ def _ablation(results: Results, rows: pd.DataFrame) -> Printed:
     return columns, _benchmark_and_kind(rows), notes
 
 
-def _level(compared: pd.DataFrame) -> str:
-    """The confidence of a single interval, of variants where there are any: 98.8%."""
-    ours = compared[~compared["external"]]
-    levels = sorted({*(compared if ours.empty else ours)["difference_level"]})
-    return " or ".join(f"{100 * level:.3g}%" for level in levels)
+def _difficulty(results: Results, rows: pd.DataFrame) -> Printed:
+    """Each variant against `full` on the sequences of each difficulty; what was predicted first."""
+    predicted = rows["expected"] != ""
+    rows = pd.concat([rows[predicted], rows[~predicted]]).sort_values(
+        "benchmark", kind="stable", ignore_index=True
+    )
+    columns = {
+        "Variant": _name(rows),
+        "difficulty": rows["difficulty"],
+        "sequences": rows["paired_sequences"],
+        **_differences(rows),
+    }
+    kind = rows["expected"].ne("").map({True: ", predicted", False: ", exploratory"})
+    headings = rows["benchmark"].map(BENCHMARK_TITLES).astype("str") + kind.astype("str")
+    return columns, headings, _notes_on_differences(results, "difficulty")
+
+
+def _differences(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """A difference with its two intervals, its verdict, and what became of the claim."""
+    ends = (rows[f"difference_{key}"] for key in ("mean", "low", "high"))
+    here = rows["same_sequences_low"], rows["same_sequences_high"]
+    return {
+        "Difference [interval]": pd.Series(
+            [interval(*values) for values in zip(*ends, strict=True)], dtype="str"
+        ),
+        "[these sequences]": pd.Series(
+            [limits(*values) for values in zip(*here, strict=True)], dtype="str"
+        ),
+        "Verdict": rows["difference_verdict"].replace("", UNKNOWN),
+        "expected": rows["expected"].replace("", UNKNOWN),
+        "Claim": rows["claim"].replace("", UNKNOWN),
+    }
+
+
+def _notes_on_differences(results: Results, name: str) -> list[str]:
+    """How differences, intervals, verdicts and claims are to be read."""
+    members = "the predictions" if name == "difficulty" else "the verdicts"
+    intervals = (
+        f"Difference to {results.label('full')} in points of J&F with its interval on sequences "
+        "like these: seeds and sequences both vary. These sequences: seeds alone vary. Intervals "
+        "are 95% each."
+    )
+    verdicts = (
+        f"Of a benchmark, {members} hold together: better or worse with at most 5% of a false one, "
+        f"no difference beyond the margin of {results.plan.margin:g} points likewise. Undecided: "
+        f"{name}.csv says which difference would be found, and what size decides."
+    )
+    return [intervals, verdicts, "Claim: what became of what the variant's file expected."]
 
 
 def _benchmark(results: Results, rows: pd.DataFrame) -> Printed:
@@ -191,6 +226,7 @@ def _cost(_: Results, rows: pd.DataFrame) -> Printed:
 
 LAYOUTS: dict[str, Callable[[Results, pd.DataFrame], Printed]] = {
     "ablation": _ablation,
+    "difficulty": _difficulty,
     "speed": _speed,
     "sequences": _sequences,
     "cost": _cost,

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections import Counter, defaultdict
+from collections.abc import Hashable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -136,11 +137,24 @@ def _verdict(study: Results, benchmark: Benchmark) -> str:
     accuracy, spread, seeds = next(full.itertuples(index=False, name=None))
     reached = points(accuracy) + ("" if pd.isna(spread) else f" ± {points(spread)}")
     told = f"{study.label('full')} reaches {reached}% J&F with {counted(seeds, 'seed')}."
-    for verdict in ("worse", "better", "inconclusive"):
-        methods = rows_of(rows, difference_verdict=verdict)["variant"]
-        if labels := [study.label(method) for method in methods]:
-            told += f" {verdict.capitalize()}: {', '.join(labels)}."
+    told += _listed(study, rows, "difference_verdict")
+    asked = rows[rows["claim"] != ""]
+    if not asked.empty:
+        told += f" Of {counted(len(asked), 'claim')}:{_listed(study, asked, 'claim')}"
+    by_difficulty = rows_of(study.table("difficulty"), benchmark=benchmark)
+    words = Counter(by_difficulty.loc[by_difficulty["claim"] != "", "claim"])
+    if words:
+        counts = ", ".join(f"{count} {word}" for word, count in words.most_common())
+        told += f" Of {counted(words.total(), 'prediction')} by difficulty: {counts}."
     return f"{BENCHMARK_TITLES[benchmark]}: {told}"
+
+
+def _listed(study: Results, rows: pd.DataFrame, column: str) -> str:
+    """The methods with each of a column's words."""
+    return "".join(
+        f" {word.capitalize()}: {', '.join(map(study.label, having['variant']))}."
+        for word, having in rows[rows[column] != ""].groupby(column, sort=False)
+    )
 
 
 def _names(study: Results, variant: str) -> dict[str, int]:
@@ -160,15 +174,32 @@ def _variant(study: Results, runs: Runs, variant: str) -> dict[str, Any]:
 
 
 def _found(study: Results, variant: str) -> str:
-    """What the study says about a variant's claim."""
-    rows = rows_of(study.table("ablation"), variant=variant)
-    rows = rows[rows["difference_verdict"] != ""]
-    columns = ["benchmark", *(f"difference_{key}" for key in ("verdict", "mean", "low", "high"))]
-    return " ".join(
-        f"{verdict.capitalize()} on {BENCHMARK_TITLES[benchmark]}: "
-        f"{interval(mean, low, high)} points."
-        for benchmark, verdict, mean, low, high in rows[columns].itertuples(index=False)
+    """What the study says about a variant's claim: overall, then each prediction."""
+    overall = rows_of(study.table("ablation"), variant=variant).assign(difficulty="")
+    predicted = rows_of(study.table("difficulty"), variant=variant)
+    predicted = predicted[predicted["expected"] != ""]
+    rows = pd.concat([overall[overall["difference_verdict"] != ""], predicted])
+    return " ".join(map(_sentence, rows.sort_values("benchmark", kind="stable").to_dict("records")))
+
+
+def _sentence(row: dict[Hashable, Any]) -> str:
+    """One difference in words: `DAVIS-2017, occlusion: worse, -5.1 [-8.0, -2.2] points; ...`."""
+    where = BENCHMARK_TITLES[row["benchmark"]] + (
+        f", {row['difficulty']}" * bool(row["difficulty"])
     )
+    ends = (row[f"difference_{key}"] for key in ("mean", "low", "high"))
+    told = f"{where}: {row['difference_verdict']}, {interval(*ends)} points"
+    if not pd.isna(row["smallest_found"]):
+        told += f"; a difference of {points(row['smallest_found'])} would be found"
+    if not pd.isna(row["deciding_seeds"]):
+        size = (
+            counted(row["deciding_seeds"], "seed"),
+            counted(row["deciding_sequences"], "sequence"),
+        )
+        told += f", one of the margin with {' and '.join(size)}"
+    if row["claim"]:
+        told += f"; expected {row['expected']}: {row['claim']}"
+    return told + "."
 
 
 def _figure(study: Results, entry: catalog.Entry) -> dict[str, str]:

@@ -4,7 +4,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from rgmp.evaluation.comparison import Difference, compare_all
+from rgmp.evaluation.comparison import (
+    Asked,
+    Cell,
+    Difference,
+    Key,
+    compare_all,
+    compare_difficulties,
+)
 from rgmp.evaluation.course import courses_of
 from rgmp.evaluation.summary import METHOD, by_seed, per_object, summarise
 from rgmp.runtime.tidy import empty_table
@@ -19,11 +26,13 @@ class Statistics:
     Attributes:
         summary: a row for each method (`rgmp.evaluation.summary.summarise`).
         differences: of each method that is compared with `full`, by (benchmark, method).
+        difficulties: of each variant by difficulty, by (benchmark, variant, difficulty).
         data: the tidy tables (`rgmp.study.table_files.DATA`), by name.
     """
 
     summary: pd.DataFrame
-    differences: dict[tuple[str, str], Difference]
+    differences: dict[Key, Difference]
+    difficulties: dict[Cell, Difference]
     data: dict[str, pd.DataFrame]
 
 
@@ -35,7 +44,8 @@ def compute(results: Results) -> Statistics:
     """
     scores = scores_of(results)
     objects = per_object(scores)
-    differences = compare_all(objects, results.external)
+    asked = _asked(results)
+    differences = compare_all(objects, asked)
     sequences = by_seed(objects, [*METHOD, "sequence"])
     data = {
         "objects": objects,
@@ -44,10 +54,27 @@ def compute(results: Results) -> Statistics:
         "course": courses_of(scores),
         "frames": _frames(scores, results.plan.seeds[0]),
     }
-    return Statistics(summarise(objects), differences, data)
+    difficulties = compare_difficulties(objects, asked)
+    return Statistics(summarise(objects), differences, difficulties, data)
 
 
-def _by_seed(differences: dict[tuple[str, str], Difference]) -> pd.DataFrame:
+def _asked(results: Results) -> Asked:
+    """What the plan of a study asks."""
+    plan = results.plan
+    return Asked(
+        margin=plan.margin / 100,
+        external=results.external,
+        expects={variant.name: variant.expects for variant in plan.variants},
+        changed={
+            (benchmark, name): plan.changed_by(name, benchmark)
+            for benchmark in plan.benchmarks
+            for name in results.variants
+        },
+        attributes=results.attributes,
+    )
+
+
+def _by_seed(differences: dict[Key, Difference]) -> pd.DataFrame:
     """The differences of single seeds, a row each."""
     rows = [
         (*key, seed, value)

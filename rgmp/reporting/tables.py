@@ -4,6 +4,7 @@
 one decimal, in print (`rgmp.reporting.printed`).
 """
 
+from math import sqrt
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from rgmp.config.base import Benchmark
-from rgmp.evaluation.comparison import Difference
+from rgmp.evaluation.comparison import SEVERAL, Difference
+from rgmp.evaluation.power import components_of
 from rgmp.evaluation.summary import summarise
 from rgmp.reporting import printed, published
 from rgmp.reporting.statistics import Statistics, compute
@@ -39,6 +41,7 @@ def write(folder: Path) -> None:
     results = load(folder)
     for name, table in build(results).items():
         table_files.write(folder, name, table)
+    write_text(folder / layout.TABLES / layout.COLUMNS, _columns())
     for shown in printed.tables(results):
         path = folder / layout.TABLES / shown.name
         write_text(path.with_suffix(".md"), as_markdown(shown))
@@ -57,12 +60,24 @@ def build(results: Results) -> dict[str, pd.DataFrame]:
     tables: dict[str, pd.DataFrame] = {
         **statistics.data,
         "ablation": _ablation(results, statistics),
+        "difficulty": _difficulty(results, statistics),
         **{b: _benchmark(results, statistics, speed, b) for b in results.plan.benchmarks},
         "speed": _speed(results, statistics, speed),
         "sequences": _sequences(results, statistics),
         "cost": _cost(results),
     }
     return {name: _with_columns(name, table) for name, table in tables.items()}
+
+
+def _columns() -> str:
+    """What the columns of the tables of differences mean, as Markdown."""
+    head = (
+        "The columns of `ablation.csv` and `difficulty.csv`. Accuracies, differences and standard "
+        "deviations are fractions; an empty cell: none, or not asked."
+    )
+    meanings = (f"| `{name}` | {meaning} |" for name, meaning in table_files.COLUMNS.items())
+    lines = [head, "", "| column | meaning |", "|---|---|", *meanings]
+    return "\n".join(lines) + "\n"
 
 
 def _with_columns(name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -82,17 +97,66 @@ def _with_columns(name: str, table: pd.DataFrame) -> pd.DataFrame:
 def _ablation(results: Results, statistics: Statistics) -> pd.DataFrame:
     """What each variant changes, against `full`; below them what was not trained here."""
     table = _identified(results, statistics.summary)
-    differences = [_difference(statistics.differences.get(key)) for key in _keys(table)]
+    differences = [
+        _difference(statistics.differences.get(key))
+        | _claim(statistics.difficulties.get((*key, SEVERAL)))
+        for key in _keys(table)
+    ]
     table = table.join(pd.DataFrame(differences, index=table.index))
     if results.comparable:
         table = table.merge(published.ablation(), on=["benchmark", "variant"], how="left")
     return table
 
 
+def _difficulty(results: Results, statistics: Statistics) -> pd.DataFrame:
+    """Each variant against `full` on the sequences of each difficulty."""
+    rows = [
+        {"benchmark": benchmark, "variant": variant, "difficulty": difficulty, **_difference(one)}
+        for (benchmark, variant, difficulty), one in statistics.difficulties.items()
+    ]
+    return _identified(results, pd.DataFrame(rows, columns=None if rows else ["variant"]))
+
+
 def _difference(difference: Difference | None) -> Row:
     """The columns of a difference; none for `full` itself."""
-    keys = ("mean", "low", "high", "level", "verdict")
-    return {f"difference_{key}": getattr(difference, key, None) for key in keys}
+    if difference is None:
+        return {}
+    judged, paired = difference.judged, difference.paired
+    analysis, deciding = judged.analysis, judged.deciding
+    low, high = analysis.like_these.interval()
+    low_here, high_here = analysis.on_these.interval()
+    spread = components_of(analysis) if analysis.decidable else None
+    return _claim(difference) | {
+        "difference_mean": analysis.mean,
+        "difference_low": low,
+        "difference_high": high,
+        "difference_verdict": judged.verdict,
+        "same_sequences_low": low_here,
+        "same_sequences_high": high_here,
+        "p_zero": judged.p_zero,
+        "p_beyond": judged.p_beyond,
+        "smallest_found": judged.smallest,
+        "deciding_seeds": deciding.seeds if deciding else None,
+        "deciding_sequences": deciding.sequences if deciding else None,
+        "paired_seeds": len(paired.seeds),
+        "paired_sequences": len(paired.sequences),
+        "paired_figures": analysis.sequences,
+        "sd_seeds": sqrt(spread.seeds) if spread else None,
+        "sd_sequences": sqrt(spread.sequences) if spread else None,
+        "sd_runs": sqrt(spread.runs) if spread else None,
+    }
+
+
+def _claim(difference: Difference | None) -> Row:
+    """What was expected of a difference, why, and what became of it; nothing without."""
+    if difference is None or difference.expected is None:
+        return {}
+    expected = difference.expected
+    return {
+        "expected": expected.difference,
+        "because": expected.because,
+        "claim": difference.claim,
+    }
 
 
 def _benchmark(

@@ -67,9 +67,12 @@ def points(fraction: float, sign: str = "-") -> str:
 
 def interval(mean: float, low: float, high: float) -> str:
     """A difference of fractions, with its interval in points: +1.2 [-0.3, +2.7]; or a dash."""
-    if isnan(mean):
-        return UNKNOWN
-    return f"{points(mean, '+')} [{points(low, '+')}, {points(high, '+')}]"
+    return UNKNOWN if isnan(mean) else f"{points(mean, '+')} {limits(low, high)}"
+
+
+def limits(low: float, high: float) -> str:
+    """The limits of an interval of differences, in points: [-0.3, +2.7]; or a dash."""
+    return UNKNOWN if isnan(low) else f"[{points(low, '+')}, {points(high, '+')}]"
 
 
 def counted(count: int, thing: str) -> str:

@@ -8,12 +8,12 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from rgmp.config.base import Benchmark, Closed, Line, Stage
 from rgmp.config.load import validated
 from rgmp.config.method import Compute, Finetune, Inference, Network, Pretrain
-from rgmp.config.study import Evaluation, External, Machine, Speed, Variant
+from rgmp.config.study import Changed, Evaluation, External, Machine, Speed, Variant
 from rgmp.data.attributes import Attribute
 from rgmp.data.job import CheckJob
 from rgmp.data.roots import DataRoots
@@ -79,10 +79,6 @@ class DataPaths(DataRoots):
 
     digests: dict[str, str]
     mini_seed: int | None
-
-
-Changed = Literal["all", "several objects", "none"]
-"""Sequences on which a variant differs from `full`."""
 
 
 class Plan(Closed):

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from rgmp.config.base import Benchmark
+from rgmp.data.attributes import FILE, Attribute, read_attributes
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import AGREEMENT
 from rgmp.evaluation.score_table import read_scores, table_of
@@ -84,6 +85,18 @@ class Results:
     def davis(self) -> Path:
         """The root of the DAVIS tree; the embedded benchmark moves with its study's folder."""
         return self.folder / layout.DAVIS if self.plan.embedded else self.plan.data.davis
+
+    @cached_property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What makes the sequences difficult, if the study or the embedded benchmark says it.
+
+        Raises:
+            UserError: the embedded benchmark's file is broken.
+        """
+        own = self.davis / FILE
+        if self.plan.embedded and own.is_file():
+            return read_attributes(own)
+        return self.plan.attributes
 
     @property
     def comparable(self) -> bool:

@@ -50,15 +50,27 @@ _BENCHMARK = {
     "seconds_per_frame": _VALUE,
     "busy": "boolean",
 }
+_DIFFERENCE = {
+    **dict.fromkeys((f"difference_{key}" for key in ("mean", "low", "high")), _VALUE),
+    "difference_verdict": "str",
+    "expected": "str",
+    "claim": "str",
+    **dict.fromkeys(("same_sequences_low", "same_sequences_high"), _VALUE),
+    **dict.fromkeys(("p_zero", "p_beyond", "smallest_found"), _VALUE),
+    **dict.fromkeys(("deciding_seeds", "deciding_sequences"), "Int64"),
+    **dict.fromkeys(("paired_seeds", "paired_sequences", "paired_figures"), "Int64"),
+    **dict.fromkeys(("sd_seeds", "sd_sequences", "sd_runs"), _VALUE),
+    "because": "str",
+}
 _REPORTED: dict[str, dict[str, str]] = {
     "ablation": {
         **_NAMED,
         "seeds": "Int64",
         **_with_spreads("J_mean", "F_mean", "J&F"),
-        **dict.fromkeys((f"difference_{x}" for x in ("mean", "low", "high", "level")), _VALUE),
-        "difference_verdict": "str",
+        **_DIFFERENCE,
         "published_J&F": _VALUE,
     },
+    "difficulty": {**_NAMED, "difficulty": "str", **_DIFFERENCE},
     **dict.fromkeys(BENCHMARKS, _BENCHMARK),
     "speed": {
         **_NAMED,
@@ -86,6 +98,53 @@ _REPORTED: dict[str, dict[str, str]] = {
     },
 }
 DTYPES = DATA | _REPORTED
+
+COLUMNS = {
+    "benchmark": "davis2016: the foreground; davis2017: objects",
+    "variant": "the file in ablations/, or the method that was not trained here",
+    "label": "its name in print",
+    "external": "whether it was not trained here",
+    "mixed": "whether its records disagree: other code, data or machine than the others'",
+    "seeds": "how many seeds were scored",
+    "J_mean": "region similarity: mean over frames, objects, seeds",
+    "F_mean": "contour accuracy, likewise",
+    "J&F": "mean of the two",
+    "*_spread": "standard deviation over seeds",
+    "difficulty": "the sequences' attribute; several objects: those that have more than one, where "
+    "the variant is asked that changes nothing else; its expectation is the one named overall",
+    "difference_mean": "J&F minus that of full: mean over objects and seeds",
+    "difference_low": "lower end of the interval on sequences like these: seeds and sequences as "
+    "crossed random effects, 95 % for this row alone; with one seed, of sequences alone",
+    "difference_high": "its upper end",
+    "difference_verdict": "better, worse; no difference beyond the margin of the study; worse (or "
+    "better), by less than the margin; undecided; one seed, or one sequence: no verdict; same "
+    "computation: nothing to test; exploratory: not predicted, hence no verdict. Those of a "
+    "benchmark's table hold at once: two passes of Holm, 5 % each",
+    "expected": "what the variant's file predicts: worse, better, none",
+    "claim": "what became of that: supported, contradicted, no effect, undecided; overall, for a "
+    "variant that changes sequences with several objects alone: on those, as in difficulty.csv",
+    "same_sequences_low": "lower end of the interval on these very sequences: seeds alone vary, "
+    "Student's t, 95 % for this row alone",
+    "same_sequences_high": "its upper end",
+    "p_zero": "p-value of no difference, adjusted by Holm",
+    "p_beyond": "p-value of a difference beyond the margin, adjusted by Holm",
+    "smallest_found": "where undecided: the smallest difference that a study of this size finds "
+    "with 80 % power, at the significance that Holm asks of the next",
+    "deciding_seeds": "where undecided: seeds with which, and with deciding_sequences, a "
+    "difference of the margin is found with 80 % power; empty also where 64 seeds and 2,048 "
+    "sequences do not suffice",
+    "deciding_sequences": "the sequences, or figures, to that",
+    "paired_seeds": "seeds that both have",
+    "paired_sequences": "sequences that the difference rests on",
+    "paired_figures": "the clusters that were analysed in their place: figures where those recur, "
+    "else the sequences themselves",
+    "sd_seeds": "standard deviation of the difference by seed",
+    "sd_sequences": "by sequence, or figure",
+    "sd_runs": "by single run, with one seed on one sequence",
+    "because": "the argument for the expectation",
+    "published_J&F": "as published, where known",
+}
+"""What the columns of `ablation` and `difficulty` mean; numbers are fractions, not per cent."""
 _OPEN = {"speed": _VALUE}
 """Tables with further columns, and their dtype: what a speed file sums up, and FPS by objects."""
 

@@ -153,3 +153,21 @@ def test_deciding_size_decides() -> None:
 )
 def test_what_becomes_of_a_claim(expected: Effect, verdict: Verdict, word: Word) -> None:
     assert word_of(expected, verdict) == word
+
+
+@pytest.mark.parametrize("seeds", [3, 6])
+def test_false_rejections_of_a_family_are_rare(seeds: int) -> None:
+    """Half of the family is no different, the other half as far away as the margin."""
+    random = np.random.default_rng(0)
+    wrong_difference = wrong_equality = 0
+    for _ in range(400):
+        zero, beyond = {}, {}
+        for i in range(6):
+            d = random.normal(0, 0.02, (seeds, 1)) + random.normal(0, 0.05, 20)
+            d = d + random.normal(0, 0.06, (seeds, 20)) - MARGIN * (i % 2)
+            found = analyse(d, [1] * 20).like_these
+            zero[i], beyond[i] = found.p_zero, found.p_beyond(MARGIN)
+        wrong_difference += any(p <= 0.05 for i, p in holm(zero).items() if i % 2 == 0)
+        wrong_equality += any(p <= 0.05 for i, p in holm(beyond).items() if i % 2 == 1)
+    assert wrong_difference <= 0.07 * 400
+    assert wrong_equality <= 0.07 * 400

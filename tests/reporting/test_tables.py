@@ -12,17 +12,26 @@ import pytest
 from support.fake_study import build
 
 from rgmp.config.base import BENCHMARKS
+from rgmp.errors import UserError
 from rgmp.evaluation.score_table import read_scores
 from rgmp.reporting import catalog, printed, tables
 from rgmp.reporting.typesetting import Table, as_latex, as_markdown, duration, points
 from rgmp.runtime.tidy import read_table, write_table
 from rgmp.study import layout
 from rgmp.study.results import load
+from rgmp.study.table_files import COLUMNS, DTYPES
 
 
 @pytest.fixture(scope="module")
 def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = build(tmp_path_factory.mktemp("five"), variants=5)
+    tables.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def seven(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = build(tmp_path_factory.mktemp("seven"), variants=7, frames=8, seeds=(0, 1, 2))
     tables.write(folder)
     return folder
 
@@ -113,12 +122,77 @@ def test_the_words_follow_the_intervals(real: Path) -> None:
             assert row["difference_verdict"] == ""
             continue
         low, high = float(row["difference_low"]), float(row["difference_high"])
-        expected = "worse" if high < 0 else "better" if low > 0 else "inconclusive"
-        assert row["difference_verdict"] == expected
-        words.add(expected)
+        found = row["difference_verdict"]
+        if float(row["p_zero"]) <= 0.05:
+            assert found.startswith("worse" if high < 0 else "better")
+        elif float(row["p_beyond"]) <= 0.05:
+            assert found == "no difference beyond the margin"
+            assert -0.03 < low < high < 0.03
+        else:
+            assert found == "undecided"
+            assert float(row["smallest_found"]) > 0
+        words.add(found)
         label = row["label"].replace("_", r"\_")
-        assert re.search(rf"\| {label} \|.*\| {expected} \|", text_of(real, "ablation.md"))
+        assert re.search(rf"\| {label} \|.*\| {found} \|", text_of(real, "ablation.md"))
     assert "worse" in words
+
+
+def test_differences_by_difficulty_are_predicted_or_exploratory(seven: Path) -> None:
+    rows = rows_of(seven, "difficulty")
+    predicted = {
+        (r["benchmark"], r["variant"], r["difficulty"]) for r in rows if r["expected"] != ""
+    }
+    assert predicted == {
+        *((b, "no_bptt", "occlusion") for b in BENCHMARKS),
+        *((b, "no_reference", "fast") for b in BENCHMARKS),
+        ("davis2017", "winner_take_all", "several objects"),
+        ("davis2017", "winner_take_all", "crossing"),
+    }
+    for row in rows:
+        explored = row["expected"] == ""
+        assert (row["difference_verdict"] == "exploratory") == explored
+        assert (row["claim"] == "") == (row["because"] == "") == explored
+        assert row["difference_low"] <= row["difference_high"] or row["difference_low"][0] == "-"
+    alone = [r for r in rows if r["variant"] in {"winner_take_all", "independent"}]
+    assert {r["benchmark"] for r in alone} == {"davis2017"}, "one object: the same computation"
+    text = text_of(seven, "difficulty.md")
+    assert "**DAVIS-2016, predicted**" in text
+    assert "**DAVIS-2017, exploratory**" in text
+    assert "| without BPTT | occlusion | 2 |" in text
+
+
+def test_what_is_the_same_computation_is_said_to_be(seven: Path) -> None:
+    rows = {(r["benchmark"], r["variant"]): r for r in rows_of(seven, "ablation")}
+    same = rows["davis2016", "winner_take_all"]
+    assert (float(same["difference_mean"]), same["difference_verdict"]) == (0, "same computation")
+    assert same["claim"] == same["p_zero"] == ""
+    several = next(
+        r
+        for r in rows_of(seven, "difficulty")
+        if (r["variant"], r["difficulty"]) == ("winner_take_all", "several objects")
+    )
+    asked = rows["davis2017", "winner_take_all"]
+    assert (asked["expected"], asked["claim"]) == ("worse", several["claim"])
+    assert int(asked["paired_sequences"]) == 6 > int(several["paired_sequences"]) == 4
+
+
+def test_every_column_of_the_differences_is_described(seven: Path) -> None:
+    text = text_of(seven, layout.COLUMNS)
+    for name in ("ablation", "difficulty"):
+        for column in DTYPES[name]:
+            shown = "*_spread" if column.endswith("_spread") else column
+            assert f"| `{shown}` |" in text
+    assert text.count("| `") == len(COLUMNS) == len({*COLUMNS} & {*DTYPES["ablation"]}) + 2
+
+
+def test_a_broken_file_of_attributes_is_named(tmp_path: Path) -> None:
+    build(tmp_path, variants=2, frames=6)
+    (tmp_path / "data/davis/attributes.csv").write_text("sequence\n")
+    with pytest.raises(UserError, match=r"attributes\.csv: the header is 'sequence'"):
+        tables.write(tmp_path)
+    (tmp_path / "data/davis/attributes.csv").unlink()
+    tables.write(tmp_path)
+    assert rows_of(tmp_path, "difficulty") == []
 
 
 def test_underscores_and_percent_are_escaped() -> None:
@@ -140,7 +214,7 @@ def test_underscores_and_percent_are_escaped() -> None:
 def test_the_names_of_the_files_are_fixed(tmp_path: Path, variants: int, benchmarks: Any) -> None:
     tables.write(build(tmp_path, variants=variants, benchmarks=benchmarks, seeds=(0,), frames=6))
     expected = {f"{name}.{kind}" for name in names_of(tmp_path) for kind in ("csv", "md", "tex")}
-    expected |= {f"{name}.csv" for name in layout.TIDY}
+    expected |= {f"{name}.csv" for name in layout.TIDY} | {layout.COLUMNS}
     assert {path.name for path in (tmp_path / "tables").iterdir()} == expected
 
 
@@ -201,7 +275,8 @@ def test_what_is_not_trained_here_stands_in_every_table(tmp_path: Path) -> None:
     found = {(r["benchmark"], r["label"]): r for r in rows_of(folder, "ablation")}
     theirs = found["davis2016", "Painter (masks)"]
     assert (theirs["seeds"], theirs["J_mean_spread"], theirs["external"]) == ("0", "", "True")
-    assert theirs["difference_verdict"] in {"better", "worse", "inconclusive"}
+    assert theirs["difference_verdict"] not in {"", "exploratory", "same computation"}
+    assert theirs["expected"] == theirs["claim"] == ""
     assert ("davis2017", "Painter (masks)") not in found
     assert "**DAVIS-2017, not trained here**" in text_of(folder, "ablation.md")
     sources = {r["label"]: r for r in rows_of(folder, "davis2016")}

@@ -16,7 +16,8 @@ from PIL import Image
 from rgmp import facts
 from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.config.method import Inference
-from rgmp.config.study import Evaluation, Machine, Speed
+from rgmp.config.study import Evaluation, Expectation, Machine, Speed
+from rgmp.data.attributes import FILE
 from rgmp.data.davis import PALETTE, Labels
 from rgmp.evaluation.measures import Score
 from rgmp.evaluation.score_table import table_of, write_scores
@@ -35,8 +36,25 @@ VARIANTS = {  # name: (label, claim, level of J, drift of J over a sequence)
     "small_kernel_3x3": ("3x3 instead of global convolution", "A wide view matters.", 0.74, 0.07),
     "frozen_encoder": ("encoder of 100% ImageNet & frozen", "Fine-tuning helps.", 0.70, 0.08),
 }
+INFERENCE = {
+    "winner_take_all": Inference(aggregation="winner_take_all"),
+    "independent": Inference(aggregation="independent"),
+    "one_scale": Inference(scales=(1.0,)),
+}
+_WORSE = Expectation(difference="worse", because="The argument says so.")
+EXPECTS = {
+    "no_bptt": {"overall": _WORSE, "occlusion": _WORSE},
+    "no_reference": {"overall": _WORSE, "fast": _WORSE},
+    "winner_take_all": {"overall": _WORSE, "crossing": _WORSE},
+}
 EXTERNAL = {"painter": (0.71, 0.09), "reporter": (0.80, 0.04)}  # level, drift
 SEQUENCES = ("occlusion", "fast-motion", "scale-change", "look-alikes", "crossing", "appearance")
+ATTRIBUTES = (
+    ("occlusion", "occlusion"),
+    ("crossing", "occlusion"),
+    ("fast-motion", "fast"),
+    ("crossing", "crossing"),
+)
 SIZE = (96, 160)
 SOURCES, COMMIT = "5" * 64, "c0ffee1234567890c0ffee1234567890c0ffee12"
 
@@ -64,6 +82,9 @@ def build(
     if external:
         plan = plan.model_copy(update={"external": _external(folder, benchmarks)})
     save(plan, folder)
+    if not complete:
+        lines = ["sequence,attribute", *(",".join(pair) for pair in ATTRIBUTES)]
+        _write(plan.data.davis / FILE, "\n".join(lines) + "\n")
     for training in plan.trainings:
         _write_training(folder, training)
     for benchmark, (index, name) in product(benchmarks, enumerate(names)):
@@ -141,7 +162,13 @@ def _plan(
         label, claim, *_ = VARIANTS[name]
         planned.append(
             PlannedVariant(
-                name=name, label=label, claim=claim, inference=Inference(), threads=1, runs=runs
+                name=name,
+                label=label,
+                claim=claim,
+                expects=EXPECTS.get(name, {}),
+                inference=INFERENCE.get(name, Inference()),
+                threads=1,
+                runs=runs,
             )
         )
     return Plan(
@@ -249,6 +276,9 @@ def _scores(
     benchmark: str, variant: str, seed: int, objects: Iterable[tuple[str, int]], frames: int
 ) -> list[Score]:
     """J and F of frames 1 to `frames` - 2 of every object."""
+    named, combines = variant, INFERENCE.get(variant, Inference()).aggregation != "softmax"
+    if combines and benchmark == "davis2016":
+        variant = "full"  # one object: nothing to combine
     level, drift = EXTERNAL.get(variant) or VARIANTS[variant][2:]
     time = np.linspace(0, 1, frames - 2)
     rows = []
@@ -260,7 +290,7 @@ def _scores(
         j = np.clip(mean - drift * time + noise, 0, 1)
         f = np.clip(j + random.normal(0.02, 0.02, len(time)), 0, 1)
         rows += [
-            Score(benchmark, variant, seed, sequence, number, f"{frame:05d}", *map(float, values))
+            Score(benchmark, named, seed, sequence, number, f"{frame:05d}", *map(float, values))
             for frame, values in enumerate(zip(j, f, strict=True), start=1)
         ]
     return rows

@@ -20,6 +20,7 @@ rule make_tables:
             suffix=["md", "tex"],
         ),
         data=expand("results/{{study}}/tables/{name}.csv", name=layout.TIDY),
+        columns=f"results/{{study}}/tables/{layout.COLUMNS}",
         record="results/{study}/records/tables.json",
     log:
         "results/{study}/logs/tables.log",

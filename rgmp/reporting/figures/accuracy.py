@@ -162,8 +162,7 @@ def draw_differences(results: Results) -> Figure | str:
     others = results.methods[1:]
     figure, panels = panel_per_benchmark(results, 1.1 + 0.28 * len(others), compared["benchmark"])
     handles = [
-        legend_entry(word, ls="", marker=marker, color="k", **_hollow(word))
-        for word, marker in _MARKERS_OF_VERDICTS.items()
+        legend_entry(word, ls="", color="k", **_marker(word)) for word in _MARKERS_OF_VERDICTS
     ]
     add_legend(figure, [*handles, legend_entry("a single seed", ls="", marker="|", color=GREY)])
     reach = _reach(compared)
@@ -196,7 +195,7 @@ def _draw_differences(
     marks = at | {"marker": "|", "color": GREY, "size": 9, "linewidth": 1, "zorder": 2}
     sns.stripplot(seeds, x="difference", jitter=False, **marks)
     for method, verdict in zip(compared["variant"], compared["difference_verdict"], strict=True):
-        marker = {"marker": _MARKERS_OF_VERDICTS[verdict], "ms": 6, "mew": 1, **_hollow(verdict)}
+        marker = {"ms": 6, "mew": 1, **_marker(verdict)}
         colour = colour_of(results, method)
         row = rows_of(compared, variant=method)
         sns.pointplot(row, x="difference_mean", color=colour, **marker, **at)
@@ -208,11 +207,15 @@ def _draw_differences(
 
 
 _ENDS = ["difference_low", "difference_high"]
-_MARKERS_OF_VERDICTS = {"better": "^", "worse": "v", "inconclusive": "o"}
+_MARKERS_OF_VERDICTS = {"better": "^", "worse": "v", "no difference": "s", "no verdict": "o"}
 
 
-def _hollow(verdict: str) -> dict[str, Any]:
-    return {"mfc": "white"} if verdict == "inconclusive" else {}
+def _marker(verdict: str) -> dict[str, Any]:
+    """The marker of a verdict, hollow where there is none; less than the margin is still worse."""
+    for word, marker in _MARKERS_OF_VERDICTS.items():
+        if verdict.startswith(word) and word != "no verdict":
+            return {"marker": marker}
+    return {"marker": _MARKERS_OF_VERDICTS["no verdict"], "mfc": "white"}
 
 
 def _reach(compared: pd.DataFrame) -> tuple[float, float]:
