@@ -78,7 +78,7 @@ def agreement(a: Path, b: Path) -> Agreement:
     lines = [
         *_heads(ours, theirs),
         *_bits(ours, theirs),
-        *_comparisons(table, sequences),
+        *_comparisons(table, sequences, (ours.plan.margin, theirs.plan.margin)),
         *_not_comparable(reasons),
         _conclusion(len(table), contradictions),
     ]
@@ -158,7 +158,9 @@ def _bits(ours: Results, theirs: Results) -> Iterator[str]:
         yield f"  computed otherwise: {difference}"
 
 
-def _comparisons(table: pd.DataFrame, sequences: Mapping[str, _Sequences]) -> Iterator[str]:
+def _comparisons(
+    table: pd.DataFrame, sequences: Mapping[str, _Sequences], margins: tuple[float, float]
+) -> Iterator[str]:
     """The comparisons as a table, and what is remarkable about them."""
     yield "\nSame conclusions?"
     if table.empty:
@@ -169,6 +171,8 @@ def _comparisons(table: pd.DataFrame, sequences: Mapping[str, _Sequences]) -> It
         "  J&F of full, and of each other method minus full, in points. A - B: Welch's t over the\n"
         f"  seeds' means, with 95% intervals each; p: after Holm over the {tested} that are tested."
     )
+    if margins[0] != margins[1]:
+        yield f"  The verdicts are by a margin of {margins[0]:g} points in A, {margins[1]:g} in B."
     for benchmark, of in sequences.items():
         among = "" if of.whole else f", of {of.ours} in A and {of.theirs} in B; verdicts on all"
         yield f"  {benchmark}: {counted(of.common, 'common sequence')}{among}."

@@ -96,7 +96,7 @@ def test_other_seeds_have_other_bits_and_the_same_conclusions(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     say("worse", here / "a")
-    say("inconclusive", here / "b")
+    say("undecided", here / "b")
     status, said = agree(capsys)
     assert status == 0
     assert "score tables: none in common" in said
@@ -140,6 +140,14 @@ def test_what_has_other_settings_is_not_compared(
     assert status == 0
     assert "no_bptt on davis2017: finetune.steps: absent in A, 600 in B" in said
     assert "no contradiction in 2 comparisons" in said
+
+
+def test_another_margin_is_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(load_plan(here / "b").model_copy(update={"margin": 5.0}), here / "b")
+    status, said = agree(capsys)
+    assert status == 0
+    assert "by a margin of 3 points in A, 5 in B" in said
+    assert "no contradiction in 3 comparisons" in said
 
 
 def test_a_variant_of_one_study_alone_is_named(
