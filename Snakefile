@@ -4,7 +4,8 @@
 #   snakemake --cores 4 all --configfile workflow/config/davis.yaml      the paper's study
 #
 # render or read data -> check it -> pretrain on synthetic pairs -> finetune on videos with BPTT
-# -> masks and J&F of every frame, seconds per frame -> tables -> figures -> MLflow -> report.html.
+# -> masks and J&F of every frame, seconds per frame -> tables -> figures -> MLflow -> report.html
+# -> where results/reference/ has a run of the study, whether this one agrees with it.
 # Every rule is one `rgmp` command that can be run by hand, in the active environment (`conda:`
 # documents it). The jobs follow from the study (workflow/config/*.yaml) and the variants
 # (ablations/*.yaml).
@@ -49,3 +50,4 @@ rule all:
     default_target: True
     input:
         f"results/{plan.study}/report.html",
+        [f"results/{plan.study}/{layout.AGREEMENT}"] if reference_files() else [],

@@ -10,14 +10,14 @@ class Command(NamedTuple):
 
     Attributes:
         name: what follows `rgmp` on the command line.
-        run: runs it with the parsed options.
+        run: runs it with the parsed options; returns its exit status if that is not always 0.
         add_options: declares its options.
         purpose: one sentence for the help.
         example: arguments that may follow the name, for the help.
     """
 
     name: str
-    run: Callable[[argparse.Namespace], None]
+    run: Callable[[argparse.Namespace], int | None]
     add_options: Callable[[argparse.ArgumentParser], None]
     purpose: str
     example: str

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from rgmp import __version__
-from rgmp.cli import check, evaluate, infer, report, score, study, train
+from rgmp.cli import agree, check, evaluate, infer, report, score, study, train
 from rgmp.cli.complaints import complain, is_lost, say
 from rgmp.errors import UserError
 
@@ -23,12 +23,13 @@ COMMANDS = (
     *evaluate.COMMANDS,
     *score.COMMANDS,
     *report.COMMANDS,
+    *agree.COMMANDS,
 )
 """Every command, in the order of the help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status is 0, or 2 on a user error.
+    """Run one command; the exit status is the command's, by default 0, or 2 on a user error.
 
     Also 2 if its output or a message on standard error cannot be written; 141, silently, if the
     pipe it prints to is closed, as for a command that SIGPIPE ends; 130 if it is interrupted.
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             _require_unicode(sys.argv[1:] if arguments is None else arguments)
             options = build_parser().parse_args(arguments)
-            options.run(options)
+            status: int | None = options.run(options)
         finally:
             print(end="", flush=True)  # here, where an error can still be reported, not at exit
     except UserError as error:
@@ -46,11 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("rgmp: interrupted")
         return 128 + signal.SIGINT
     except OSError as error:
-        status = _status_of(error)
-        if status is None:
+        failed = _status_of(error)
+        if failed is None:
             raise
-        return status
-    return 0
+        return failed
+    return status or 0
 
 
 def _status_of(error: OSError) -> int | None:

@@ -136,11 +136,24 @@ def word_of(expected: Effect, verdict: Verdict) -> Word:
     margin is no effect, or, where none is expected, what was expected, as is one that is smaller
     than the margin.
     """
-    direction, _, small = verdict.partition(", ")
+    direction = direction_of(verdict)
     if expected == "none":
-        if small or direction == "no difference beyond the margin":
-            return "supported"
-        return "contradicted" if direction in {"better", "worse"} else "undecided"
-    if direction in {"better", "worse"}:
-        return "supported" if direction == expected else "contradicted"
-    return "no effect" if direction == "no difference beyond the margin" else "undecided"
+        if verdict in {"better", "worse"}:
+            return "contradicted"
+        return "supported" if is_decided(verdict) else "undecided"
+    if direction:
+        return "supported" if direction == _DIRECTIONS[expected] else "contradicted"
+    return "no effect" if is_decided(verdict) else "undecided"
+
+
+_DIRECTIONS = {"better": 1, "worse": -1}
+
+
+def direction_of(verdict: str) -> int:
+    """1 for a verdict that says better, however little, -1 for worse, 0 for any other."""
+    return _DIRECTIONS.get(verdict.partition(", ")[0], 0)
+
+
+def is_decided(verdict: str) -> bool:
+    """Whether a verdict says that there is a difference, or none beyond the margin."""
+    return direction_of(verdict) != 0 or verdict == "no difference beyond the margin"

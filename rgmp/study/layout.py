@@ -16,10 +16,13 @@ REPORT = "report.html"
 TABLES = "tables"
 TIDY = ("objects", "sequence_means", "differences", "course", "frames")
 """The tables that are CSV files alone, a row per observation: `rgmp.study.table_files.DATA`."""
+AGREEMENT = f"{TABLES}/agreement.txt"
+"""What `rgmp agree` says of the study and its committed reference, where there is one."""
 COLUMNS = "columns.md"
 """Beside the tables: what the columns of the differences mean."""
 FIGURES = "figures"
 LOGS = "logs"
+REFERENCES = "reference"  # beside the studies: one finished copy of some of them
 MASKS = "masks"
 DATA = "data"  # of a study that renders the embedded benchmark
 DAVIS = f"{DATA}/davis"

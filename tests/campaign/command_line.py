@@ -23,6 +23,7 @@ GOOD: dict[str, tuple[str, ...]] = {
     "speed": (*INFER[1:], "--out", "out.json"),
     "score": (*SCORE[1:], "--masks", "masks"),
     **dict.fromkeys(("tables", "figures", "report", "track"), ("results/toy",)),
+    "agree": ("results/toy", "results/toy"),
 }
 """Arguments that each command takes, of which one is to be spoilt.
 
@@ -109,7 +110,7 @@ def _of_command(command: str, parser: argparse.ArgumentParser) -> Iterator[Case]
 
 
 def _case(command: str, option: str, value: str | None, expected: Expected) -> Case:
-    of_results = command in {"tables", "figures", "report", "track"}
+    of_results = command in {"tables", "figures", "report", "track", "agree"}
     given = (option,) if value is None else (option, value)
     shown = "nothing" if value is None else repr(value[:12]) + ("..." if len(value) > 12 else "")
     return Case(

@@ -94,6 +94,7 @@ SLOTS = [
     Slot("figures RESULTS", ("figures", HERE), "folder", "", base="study"),
     Slot("report RESULTS", ("report", HERE), "folder", "", base="study"),
     Slot("track RESULTS", ("track", HERE), "folder", "", base="study"),
+    Slot("agree B", ("agree", "results/toy", HERE), "folder", "", base="study"),
 ]
 MAKES: dict[str, tuple[str, ...]] = {
     "infer": ("out", "out/*"),

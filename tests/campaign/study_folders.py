@@ -23,20 +23,21 @@ FILES = {
     "tidy table": f"{TOY}/tables/differences.csv",
 }
 READ_BY = {
-    "plan": ("tables", "figures", "report", "track"),
+    "plan": ("tables", "figures", "report", "track", "agree"),
     "record of scores": ("tables", "report", "track"),
     "record of speed": ("tables", "figures"),
     "record of a training": ("tables", "track"),
-    "scores": ("tables",),
+    "scores": ("tables", "agree"),
     "speed": ("tables",),
     "curve": ("track",),
-    "table of results": ("report", "figures"),
+    "table of results": ("report", "figures", "agree"),
     "tidy table": ("figures",),
 }
 MAKES: dict[str, tuple[str, ...]] = {
     "tables": (f"{TOY}/tables*",),
     "figures": (f"{TOY}/figures*",),
     "report": (f"{TOY}/report.html",),
+    "agree": (),
     "track": ("results/.mlflow*", "results/mlflow*", f"{TOY}/mlflow.json"),
 }
 KEYS = {
@@ -64,7 +65,7 @@ def folder_cases() -> Iterator[Case]:
     for path in FILES.values():
         if path.endswith(".json"):
             yield from _types(path)
-    for command in ("tables", "figures", "report", "track"):
+    for command in MAKES:
         yield _case(f"{command}: nothing odd", command, Expected.ACCEPTED, lambda _: None)
     for name, label in (
         ("a dollar", "costs $5"),
@@ -84,7 +85,7 @@ def _case(name: str, command: str, expected: Expected, change: Change) -> Case:
     return Case(
         family="study folders",
         name=name,
-        arguments=(command, TOY),
+        arguments=(command, TOY, *([TOY] if command == "agree" else [])),
         expected=expected,
         prepare=change,
         base="study",

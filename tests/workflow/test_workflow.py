@@ -14,10 +14,11 @@ import yaml
 from PIL import Image
 from support import tiny_study
 
+from rgmp.config.base import BENCHMARKS
 from rgmp.provenance.record import read_all
 from rgmp.reporting import catalog
 from rgmp.reporting.figures import job_graph
-from rgmp.runtime.files import read_json
+from rgmp.runtime.files import read_json, write_text
 from rgmp.study.plan import load_plan
 from rgmp.study.resolve import resolve
 
@@ -96,6 +97,22 @@ def test_the_mini_study_trains_the_smallest_number_of_times(tmp_path: Path) -> N
     assert jobs["train"] == 2 * (3 + 7)
     assert jobs["evaluate"] == 2 * 8, "one for all with the same weights, on both benchmarks"
     assert jobs["time_frames"] == 10 * 2
+
+
+def test_a_reference_is_compared_last_and_fails_nothing(tmp_path: Path) -> None:
+    """Here nothing can be compared, since the scores are gone; that is printed and kept."""
+    shutil.copytree(PROJECT / "ablations", tmp_path / "ablations")
+    shutil.copy(PROJECT / "workflow/config/mini.yaml", tmp_path / "study.yaml")
+    results = tmp_path / "results"
+    for name in catalog.table_names(BENCHMARKS):
+        write_text(results / f"mini/tables/{name}.csv", "")
+    write_text(results / "mini/report.html", "")
+    write_text(results / "reference/mini/plan.json", "{}")
+    done = snakemake(tmp_path, "all", "--allowed-rules", "all", "agree", study="study.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = (results / "mini/tables/agreement.txt").read_text()
+    assert said.startswith("rgmp: results/mini: not finished, ")
+    assert said in done.stdout
 
 
 @pytest.mark.parametrize(("processes", "launcher"), [(1, ""), (2, "torchrun --standalone ")])

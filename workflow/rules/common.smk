@@ -140,6 +140,12 @@ def measured_files(wildcards):
     return [folder / path for path in [*trained, *plan.scores, *map(layout.speed, plan.timings)]]
 
 
+def reference_files():
+    """What of the study's reference decides whether it is compared again; none without a reference."""
+    paths = [reference / layout.PLAN, reference / layout.TABLES / "ablation.csv"]
+    return [path for path in paths if path.is_file()]
+
+
 def caption_file(kind, entry):
     """Write the catalog's caption of a table or figure to a file, as --report needs it.
 
@@ -165,5 +171,6 @@ except UserError as error:
     sys.exit(2)
 
 folder = Path("results") / plan.study
+reference = folder.parent / layout.REFERENCES / plan.study
 
 config |= {"title": restructured(plan.title)}  # for the captions of --report

@@ -111,3 +111,26 @@ rule make_report:
         "report: {output.report}"
     shell:
         "rgmp report results/{wildcards.study} --record {output.record} > {log} 2>&1"
+
+
+# Last, so that it is what stands at the end of the run. It is for people to judge: neither a
+# contradiction nor a reference that cannot be read fails the run.
+rule agree:
+    input:
+        report=rules.make_report.output.report,
+        tables=rules.make_tables.output.csv,
+        reference=reference_files(),
+    output:
+        f"results/{{study}}/{layout.AGREEMENT}",
+    log:
+        "results/{study}/logs/agree.log",
+    conda:
+        "../../environment.yml"
+    params:
+        reference=reference,
+        plan=plan.digest,
+        sources=sources_of("rgmp.reporting.agreement"),
+    message:
+        "compare with {params.reference}"
+    shell:
+        "rgmp agree results/{wildcards.study} {params.reference} 2>&1 | tee {log} {output} || true"

@@ -1,0 +1,235 @@
+"""Two finished studies side by side, in words: the same bits, the same conclusions, or why not."""
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rgmp.evaluation.agreement import (
+    CONTRADICTIONS,
+    Comparison,
+    Finding,
+    compare,
+    effects,
+    finding_of,
+    on_common_sequences,
+)
+from rgmp.evaluation.summary import per_object
+from rgmp.reporting.typesetting import UNKNOWN, counted, interval, points
+from rgmp.study import agreement as studies
+from rgmp.study.results import Results, scores_of
+
+_SAID: dict[Finding, str] = {
+    "reversed": "The verdict is reversed",
+    "rejected": "The means differ by more than the seeds explain",
+    "another verdict": "Decided in both, with another verdict",
+    "decided in A alone": "Decided in A, open in B",
+    "decided in B alone": "Decided in B, open in A",
+}
+"""The findings that are listed under the table, contradictions first."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What two studies say of each other.
+
+    Attributes:
+        text: for people, in lines.
+        contradictions: how many comparisons have a reversed verdict or a rejected difference.
+    """
+
+    text: str
+    contradictions: int
+
+
+def agreement(a: Path, b: Path) -> Agreement:
+    """Compare two finished studies (`rgmp.evaluation.agreement`).
+
+    Args:
+        a: the folder of one study, such as `results/mini`.
+        b: the folder of the other.
+
+    Raises:
+        UserError: one of them is no study's folder, not finished, or has a broken file.
+    """
+    ours, theirs = studies.finished(a), studies.finished(b)
+    verdicts = studies.verdicts_of(ours), studies.verdicts_of(theirs)
+    scores = scores_of(ours), scores_of(theirs)
+    common = on_common_sequences(*scores)
+    reasons = studies.incomparable(ours, theirs)
+    reasons |= _without_sequences(scores, common, reasons)
+    sequences = _sequences(scores, common, reasons)
+    values = [
+        {key: of for key, of in effects(per_object(rows)).items() if key not in reasons}
+        for rows in common
+    ]
+    table = compare(values[0], values[1])
+    keys = _keys(table)
+    table["verdict_A"], table["verdict_B"] = ([of[key] for key in keys] for of in verdicts)
+    table["finding"] = [
+        finding_of(p, (x, y), same_sequences=sequences[benchmark].whole)
+        for (benchmark, _), p, x, y in zip(
+            keys, table["p"], table["verdict_A"], table["verdict_B"], strict=True
+        )
+    ]
+    contradictions = int(table["finding"].isin(CONTRADICTIONS).sum())
+    lines = [
+        *_heads(ours, theirs),
+        *_bits(ours, theirs),
+        *_comparisons(table, sequences, (ours.plan.margin, theirs.plan.margin)),
+        *_not_comparable(reasons),
+        _conclusion(len(table), contradictions),
+    ]
+    return Agreement("\n".join(lines), contradictions)
+
+
+@dataclass(frozen=True)
+class _Sequences:
+    """How many sequences of a benchmark two studies have in common, and how many each has."""
+
+    common: int
+    ours: int
+    theirs: int
+
+    @property
+    def whole(self) -> bool:
+        return self.common == self.ours == self.theirs
+
+
+Pair = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def _sequences(
+    scores: Pair, common: Pair, reasons: Mapping[Comparison, str]
+) -> dict[str, _Sequences]:
+    """The sequences of each benchmark of which something is compared."""
+    keys = [key for key in _scored(scores) if key not in reasons]
+    counts = [_count(rows) for rows in (common[0], *scores)]
+    return {b: _Sequences(*(int(count.get(b, 0)) for count in counts)) for b, _ in keys}
+
+
+def _count(scores: pd.DataFrame) -> pd.Series:
+    return scores.groupby("benchmark")["sequence"].nunique()
+
+
+def _without_sequences(
+    scores: Pair, common: Pair, reasons: Mapping[Comparison, str]
+) -> dict[Comparison, str]:
+    """The other comparisons of benchmarks that have no sequence in common."""
+    left = {*common[0]["benchmark"]}
+    return {
+        key: "no sequence in common with the same objects and frames"
+        for key in _scored(scores)
+        if key not in reasons and key[0] not in left
+    }
+
+
+def _scored(scores: Pair) -> list[Comparison]:
+    """What either study has scores of."""
+    rows = pd.concat(scores)[["benchmark", "variant"]].drop_duplicates()
+    return _keys(rows)
+
+
+def _keys(table: pd.DataFrame) -> list[Comparison]:
+    """The benchmark and the method of each row."""
+    return [*table[["benchmark", "variant"]].itertuples(index=False, name=None)]
+
+
+def _heads(ours: Results, theirs: Results) -> Iterator[str]:
+    """What A and B are."""
+    for name, study in (("A", ours), ("B", theirs)):
+        kinds = " and ".join(studies.processors(study)) or "an unknown processor"
+        yield f"{name}: {study.folder}, seeds {study.seeds}, commit {study.commit}, on {kinds}"
+
+
+def _bits(ours: Results, theirs: Results) -> Iterator[str]:
+    """How much of it is the same, byte by byte."""
+    yield "\nSame bits?"
+    shares = {
+        "score tables": studies.same_scores(ours, theirs),
+        "training runs' weights": studies.same_weights(ours, theirs),
+    }
+    for what, share in shares.items():
+        told = f"{share.same} of {share.common} are the same" if share.common else "none in common"
+        yield f"  {what}: {told}"
+    for difference in studies.computed_otherwise(ours, theirs):
+        yield f"  computed otherwise: {difference}"
+
+
+def _comparisons(
+    table: pd.DataFrame, sequences: Mapping[str, _Sequences], margins: tuple[float, float]
+) -> Iterator[str]:
+    """The comparisons as a table, and what is remarkable about them."""
+    yield "\nSame conclusions?"
+    if table.empty:
+        yield "  Nothing can be compared."
+        return
+    tested = int((table["untested"] == "").sum())
+    yield (
+        "  J&F of full, and of each other method minus full, in points. A - B: Welch's t over the\n"
+        f"  seeds' means, with 95% intervals each; p: after Holm over the {tested} that are tested."
+    )
+    if margins[0] != margins[1]:
+        yield f"  The verdicts are by a margin of {margins[0]:g} points in A, {margins[1]:g} in B."
+    for benchmark, of in sequences.items():
+        among = "" if of.whole else f", of {of.ours} in A and {of.theirs} in B; verdicts on all"
+        yield f"  {benchmark}: {counted(of.common, 'common sequence')}{among}."
+    cells = pd.DataFrame([_cells(row) for row in table.to_dict("records")])
+    align = ("left", "left", "right", "right", "right", "right", "left")
+    text = cells.to_markdown(index=False, disable_numparse=True, colalign=align, tablefmt="simple")
+    yield f"\n{text}\n"
+    for finding, said in _SAID.items():
+        found = table[table["finding"] == finding]
+        if finding in CONTRADICTIONS or not found.empty:
+            yield f"{said}: {_listed(found)}."
+
+
+def _cells(row: Mapping[Hashable, Any]) -> dict[str, str]:
+    """A row in print."""
+    sign = "-" if row["variant"] == "full" else "+"
+    difference, untested = row["difference"], row["untested"]
+    verdict = _verdict([row["verdict_A"], row["verdict_B"]])
+    return {
+        "benchmark": row["benchmark"],
+        "method": row["variant"],
+        "A": points(row["mean_A"], sign),
+        "B": points(row["mean_B"], sign),
+        "A - B": points(difference, "+")
+        if untested
+        else interval(difference, row["low"], row["high"]),
+        "p": UNKNOWN if untested else f"{row['p']:.2g}",
+        "verdict (A / B)": f"{verdict} (not tested: {untested})" if untested else verdict,
+    }
+
+
+def _verdict(verdicts: list[str]) -> str:
+    """Both verdicts, once where they are the same."""
+    return " / ".join(dict.fromkeys(verdict or UNKNOWN for verdict in verdicts))
+
+
+def _listed(table: pd.DataFrame) -> str:
+    """The comparisons of some rows."""
+    named = [f"{method} on {benchmark}" for benchmark, method in _keys(table)]
+    return ", ".join(named) or "none"
+
+
+def _not_comparable(reasons: Mapping[Comparison, str]) -> Iterator[str]:
+    """What was not compared, by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for (benchmark, method), reason in reasons.items():
+        by_reason.setdefault(reason, []).append(f"{method} on {benchmark}")
+    if by_reason:
+        yield "\nNot comparable"
+    for reason, named in by_reason.items():
+        yield f"  {', '.join(named)}: {reason}"
+
+
+def _conclusion(compared: int, contradictions: int) -> str:
+    """The last line."""
+    if not compared:
+        return "\nNothing was compared."
+    if contradictions:
+        return f"\nA and B disagree in {contradictions} of {counted(compared, 'comparison')}."
+    return f"\nA and B agree: no contradiction in {counted(compared, 'comparison')}."

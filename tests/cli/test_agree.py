@@ -1,0 +1,213 @@
+"""`rgmp agree`: what is said of two studies, and its exit status."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support.fake_study import build
+
+from rgmp.cli.main import main
+from rgmp.evaluation.score_table import read_scores, write_scores
+from rgmp.reporting import tables
+from rgmp.study.plan import load_plan, save
+
+
+def study(folder: Path, seeds: tuple[int, ...], variants: int = 3) -> Path:
+    build(folder, variants=variants, benchmarks=("davis2017",), seeds=seeds, frames=6)
+    tables.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs of one study with other seeds, to copy."""
+    root = tmp_path_factory.mktemp("made")
+    study(root / "a", (0, 1, 2))
+    study(root / "b", (3, 4, 5, 6))
+    return root
+
+
+@pytest.fixture
+def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(made, tmp_path / "made")
+    monkeypatch.chdir(tmp_path / "made")
+    return tmp_path / "made"
+
+
+def say(verdict: str, folder: Path, variant: str = "no_bptt") -> None:
+    """Change a verdict of a study."""
+    path = folder / "tables/ablation.csv"
+    table = pd.read_csv(path, dtype="str", keep_default_na=False)
+    table.loc[table["variant"] == variant, "difference_verdict"] = verdict
+    table.to_csv(path, index=False)
+
+
+def change_scores(folder: Path, variant: str, share: float) -> None:
+    """Make every J and F of a variant smaller."""
+    for path in (folder / "scores/davis2017" / variant).glob("*.csv"):
+        scores = read_scores(path)
+        scores[["J", "F"]] *= share
+        write_scores(path, scores)
+
+
+def trained_on(folder: Path, capability: str, digests: dict[str, str]) -> None:
+    """Let records say on what CPU training ran, and some of them what weights it left."""
+    for path in (folder / "records/weights").rglob("*.json"):
+        record = json.loads(path.read_text())
+        record["determinism"]["cpu_capability"] = capability
+        left = digests.get(path.name.rpartition("-")[0])
+        record["outputs"] = {"weights.safetensors": left} if left else {}
+        path.write_text(json.dumps(record))
+
+
+def agree(capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    status = main(["agree", "a", "b"])
+    captured = capsys.readouterr()
+    return status, captured.out + captured.err
+
+
+def test_a_study_agrees_with_a_copy_of_itself(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(here / "b")
+    shutil.copytree(here / "a", here / "b")
+    status, said = agree(capsys)
+    assert status == 0
+    assert "score tables: 9 of 9 are the same" in said
+    assert "A and B agree: no contradiction in 3 comparisons." in said
+    assert "Not comparable" not in said
+
+
+def test_weights_are_the_same_where_their_digests_are(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(here / "b")
+    shutil.copytree(here / "a", here / "b")
+    trained_on(here / "a", "AVX512", {"full-seed0": "one", "full-seed1": "two"})
+    trained_on(here / "b", "AVX2", {"full-seed0": "one", "full-seed1": "other"})
+    _, said = agree(capsys)
+    assert "training runs' weights: 2 of 4 are the same" in said  # both stages
+    assert [line.rpartition(" ")[2] for line in said.splitlines()[:2]] == ["AVX512", "AVX2"]
+
+
+def test_other_seeds_have_other_bits_and_the_same_conclusions(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say("worse", here / "a")
+    say("undecided", here / "b")
+    status, said = agree(capsys)
+    assert status == 0
+    assert "score tables: none in common" in said
+    assert "The verdict is reversed: none." in said
+    assert "Decided in A, open in B: no_bptt on davis2017." in said
+
+
+def test_a_reversed_verdict_is_status_1(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    say("worse", here / "a")
+    say("better, by less than the margin", here / "b")
+    status, said = agree(capsys)
+    assert status == 1
+    assert "The verdict is reversed: no_bptt on davis2017." in said
+    assert "A and B disagree in 1 of 3 comparisons." in said
+
+
+def test_a_difference_that_seeds_do_not_explain_is_status_1(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change_scores(here / "b", "no_reference", 0.5)
+    status, said = agree(capsys)
+    assert status == 1
+    assert "The means differ by more than the seeds explain: no_reference on davis2017." in said
+
+
+def test_what_has_other_settings_is_not_compared(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A reversed verdict counts no more; that of the other variant does not change."""
+    say("worse", here / "a")
+    say("better", here / "b")
+    plan = load_plan(here / "b")
+    trainings = tuple(
+        t.model_copy(update={"settings": {"finetune": {"steps": 600}}})
+        if t.variants == ("no_bptt",)
+        else t
+        for t in plan.trainings
+    )
+    save(plan.model_copy(update={"trainings": trainings}), here / "b")
+    status, said = agree(capsys)
+    assert status == 0
+    assert "no_bptt on davis2017: finetune.steps: absent in A, 600 in B" in said
+    assert "no contradiction in 2 comparisons" in said
+
+
+def test_another_margin_is_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(load_plan(here / "b").model_copy(update={"margin": 5.0}), here / "b")
+    status, said = agree(capsys)
+    assert status == 0
+    assert "by a margin of 3 points in A, 5 in B" in said
+    assert "no contradiction in 3 comparisons" in said
+
+
+def test_a_variant_of_one_study_alone_is_named(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(here / "b")
+    study(here / "b", (0, 1, 2), variants=2)
+    status, said = agree(capsys)
+    assert status == 0
+    assert "no_reference on davis2017: B does not have it" in said
+    assert "score tables: 6 of 6 are the same" in said
+
+
+def test_another_rendering_is_another_benchmark(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed, name in enumerate("ab"):
+        plan = load_plan(here / name)
+        data = plan.data.model_copy(update={"mini_seed": seed})
+        save(plan.model_copy(update={"data": data}), here / name)
+    status, said = agree(capsys)
+    assert status == 0
+    assert "seed of the rendering: 0 in A, 1 in B" in said
+    assert said.endswith("Nothing was compared.\n")
+
+
+def test_other_sequences_are_left_out_and_reverse_no_verdict(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say("worse", here / "a")
+    say("better", here / "b")
+    for path in here.glob("b/scores/davis2017/*/*.csv"):
+        scores = read_scores(path)
+        write_scores(path, scores[scores["sequence"] != "occlusion"])
+    status, said = agree(capsys)
+    assert status == 0
+    assert "davis2017: 5 common sequences, of 6 in A and 5 in B" in said
+
+
+def test_one_seed_each_is_not_tested(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, seed in (("a", 0), ("b", 1)):
+        study(tmp_path / name, (seed,), variants=2)
+    assert main(["agree", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    said = capsys.readouterr().out
+    assert said.count("(not tested: one seed)") == 2
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        ("plan.json", "b: not a study folder"),
+        ("scores/davis2017/full/seed3.csv", "b: not finished, 1 of 12 score tables are missing"),
+        ("tables/ablation.csv", "b/tables/ablation.csv: "),
+    ],
+)
+def test_an_unfinished_study_is_a_line_and_status_2(
+    here: Path, lost: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "b" / lost).unlink()
+    status, said = agree(capsys)
+    assert status == 2
+    assert said.startswith(f"rgmp: {words}")
+    assert said.count("\n") == 1
