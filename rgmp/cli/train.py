@@ -1,6 +1,7 @@
 """`rgmp train | preview | train-speed`: run, inspect or time one training run of a study."""
 
 import argparse
+import shlex
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import chain
@@ -119,12 +120,13 @@ def _training(options: argparse.Namespace) -> tuple[plan.Training, TrainingJob]:
             f"--variant {options.variant}: has no {options.stage} in {options.study}; "
             f"variants: {names}"
         )
-    if study.embedded and not study.data.davis.is_dir():
+    job = study.job(chosen[0], folder)
+    if study.embedded and not job.data.davis.is_dir():
         raise UserError(
-            f"{study.data.davis}: the embedded benchmark is not rendered yet; run "
-            f"`snakemake --cores 1 {folder / 'data'}`"
+            f"{job.data.davis}: the embedded benchmark is not rendered yet; run "
+            f"`rgmp mini {shlex.quote(str(folder / layout.DATA))} --seed {study.data.mini_seed}`"
         )
-    return chosen[0], study.job(chosen[0], folder)
+    return chosen[0], job
 
 
 def _preview_options(command: argparse.ArgumentParser) -> None:

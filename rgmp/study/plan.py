@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 from rgmp.config.base import Benchmark, Closed, Line, Stage
 from rgmp.config.load import validated
 from rgmp.config.method import Compute, Finetune, Inference, Network, Pretrain
-from rgmp.config.study import Evaluation, External, Machine, Speed, Variant
+from rgmp.config.study import Evaluation, External, Machine, Speed, Stills, Variant
 from rgmp.data.job import CheckJob
 from rgmp.data.roots import DataRoots
 from rgmp.data.videos import Videos
@@ -78,6 +78,16 @@ class DataPaths(DataRoots):
 
     digests: dict[str, str]
     mini_seed: int | None
+
+
+def embedded_roots(folder: Path, resolution: str) -> DataRoots:
+    """Where the embedded benchmark is rendered, below the study's folder."""
+    stills = folder / layout.STILLS
+    return DataRoots(
+        davis=folder / layout.DAVIS,
+        stills=(Stills(images=stills / "images", masks=stills / "masks"),),
+        resolution=resolution,
+    )
 
 
 class Plan(Closed):
@@ -169,6 +179,12 @@ class Plan(Closed):
         named |= {name: (benchmark, e.name) for name, (benchmark, e) in self.adoptions.items()}
         return {layout.scores(name): key for name, key in named.items()}
 
+    def roots(self, folder: Path) -> DataRoots:
+        """Where the data are; the embedded benchmark moves with the study's folder."""
+        if self.embedded:
+            return embedded_roots(folder, self.data.resolution)
+        return DataRoots(**{key: getattr(self.data, key) for key in DataRoots.model_fields})
+
     def variant(self, name: str) -> PlannedVariant:
         """The variant of that name."""
         return self._variants[name]
@@ -205,16 +221,17 @@ class Plan(Closed):
         """
         _named("part of the data", part, self.data.digests, folder)
         record = folder / self.check_of(part)
+        roots = self.roots(folder)
         match part:
             case "stills":
-                return CheckJob(stills=self.data.stills, record=record)
+                return CheckJob(stills=roots.stills, record=record)
             case "weights":
                 return CheckJob(weights=self.initial_weights, record=record)
             case "networks":
                 return CheckJob(networks=self.networks, record=record)
         videos = {
-            "davis": self.data.davis,
-            "resolution": self.data.resolution,
+            "davis": roots.davis,
+            "resolution": roots.resolution,
             **dict(zip(("benchmark", "split"), part.split("/", 1), strict=True)),
         }
         return CheckJob(videos=(Videos.model_validate(videos),), record=record)
@@ -224,7 +241,6 @@ class Plan(Closed):
         before = None
         if training.parent is not None:
             before = folder / layout.weights(self.training(training.parent).folder)
-        roots = {key: getattr(self.data, key) for key in DataRoots.model_fields}
         return TrainingJob(
             identity=training.identity,
             seed=training.seed,
@@ -232,7 +248,7 @@ class Plan(Closed):
             settings=_SETTINGS[training.stage].model_validate(training.settings[training.stage]),
             compute=Compute.model_validate(training.settings["compute"]),
             machine=self.machine,
-            data=DataRoots(**roots),
+            data=self.roots(folder),
             parent=before,
             folder=folder / training.folder,
         )
@@ -285,7 +301,7 @@ class Plan(Closed):
             }
         return ScoringJob(
             **given,
-            videos=self._videos(benchmark),
+            videos=self._videos(benchmark, folder),
             out=folder / layout.scores(name),
             evaluation=self.evaluation,
             variant=method.name,
@@ -301,7 +317,7 @@ class Plan(Closed):
             weights = folder / layout.weights(self.training(run.trainings[-1]).folder)
         return {
             "weights": weights,
-            "videos": self._videos(benchmark),
+            "videos": self._videos(benchmark, folder),
             "settings": variant.inference,
             "device": self.machine.device,
             "variant": variant.name,
@@ -312,12 +328,13 @@ class Plan(Closed):
             },
         }
 
-    def _videos(self, benchmark: Benchmark) -> Videos:
+    def _videos(self, benchmark: Benchmark, folder: Path) -> Videos:
+        roots = self.roots(folder)
         return Videos(
-            davis=self.data.davis,
+            davis=roots.davis,
             benchmark=benchmark,
             split=self.split,
-            resolution=self.data.resolution,
+            resolution=roots.resolution,
         )
 
     def _digest_of_videos(self, benchmark: Benchmark) -> str:

@@ -82,8 +82,8 @@ class Results:
 
     @property
     def davis(self) -> Path:
-        """The root of the DAVIS tree; the embedded benchmark moves with its study's folder."""
-        return self.folder / layout.DAVIS if self.plan.embedded else self.plan.data.davis
+        """The root of the DAVIS tree."""
+        return self.plan.roots(self.folder).davis
 
     @property
     def comparable(self) -> bool:

@@ -850,6 +850,21 @@ def test_preview_of_a_training_that_is_none_is_refused(capsys: pytest.CaptureFix
 
 
 @pytest.mark.usefixtures("here")
+def test_preview_of_a_study_that_is_not_rendered_says_how_to_render_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    study = yaml.safe_load(Path("study.yaml").read_text())
+    Path("study.yaml").write_text(yaml.safe_dump({**study, "data": {"mini": {"seed": 5}}}))
+    assert cli.main(["plan", "study.yaml"]) == 0
+    shutil.copytree("results/tiny", "../moved here")
+    capsys.readouterr()
+    assert cli.main(["preview", "../moved here", *PREVIEW[2:], "--out", "a.png"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("rgmp: ../moved here/data/davis: the embedded benchmark is not rendered")
+    assert said.endswith("run `rgmp mini '../moved here/data' --seed 5`\n")
+
+
+@pytest.mark.usefixtures("here")
 def test_train_speed_measures_and_keeps_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
