@@ -22,6 +22,7 @@ from rgmp.config.base import AT_ONCE
 from rgmp.config.load import validated
 from rgmp.config.study import Evaluation
 from rgmp.data import davis
+from rgmp.errors import UserError
 from rgmp.evaluation.job import ScoringJob
 from rgmp.provenance.record import Draft
 from rgmp.runtime import files
@@ -71,13 +72,18 @@ def _job(options: argparse.Namespace) -> ScoringJob:
         planned = load_plan(options.results).scoring(options.job, options.results)
         return planned.model_copy(update={"processes": options.processes})
     adopts = hasattr(options, "scores")
-    evaluation = {"cross_check": "off", **given_of(options, Evaluation.model_fields)}
+    measuring = given_of(options, Evaluation.model_fields)
+    if adopts and measuring:
+        flags_of_masks = ", ".join(sorted(f"--{key.replace('_', '-')}" for key in measuring))
+        raise UserError(
+            f"--scores {options.scores}: they are used unchanged; leave out {flags_of_masks}"
+        )
     flags = {
         **given_of(options, ScoringJob.model_fields),
         "source": options.scores if adopts else options.masks,
         "adopts": adopts,
         "videos": videos_of(options),
-        "evaluation": evaluation,
+        "evaluation": {"cross_check": "off", **measuring},
     }
     return validated(ScoringJob, flags, COMMAND_LINE)
 
