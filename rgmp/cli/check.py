@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rgmp.cli.command import Command
-from rgmp.cli.complaints import refuse
 from rgmp.cli.options import (
     COMMAND_LINE,
     add_record,
@@ -24,7 +23,7 @@ from rgmp.config.study import Stills
 from rgmp.data import davis
 from rgmp.data.job import CheckJob
 from rgmp.data.videos import Videos
-from rgmp.errors import UserError
+from rgmp.errors import UserError, refuse
 from rgmp.runtime import files
 from rgmp.study import layout
 from rgmp.study.plan import load_plan

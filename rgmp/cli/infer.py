@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from rgmp.cli.command import Command
-from rgmp.cli.complaints import refuse
 from rgmp.cli.options import (
     COMMAND_LINE,
     add_job,
@@ -26,6 +25,7 @@ from rgmp.config.method import Inference
 from rgmp.config.study import Speed
 from rgmp.data import davis
 from rgmp.data.images import read_frame
+from rgmp.errors import refuse
 from rgmp.inference.job import InferenceJob, NetworkJob, SpeedJob
 from rgmp.provenance import code, machine
 from rgmp.runtime import cores, files

@@ -257,10 +257,15 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "score: no score table": (
         ["score", *VAL, "--scores", "file", "--out", "scores.csv"], nothing, "not a score table"
     ),
-    "score: scores of too few": (
-        ["score", *VAL, "--scores", "given.csv", "--out", "scores.csv"],
+    "score: scores for an engine": (
+        ["score", *VAL, "--scores", "given.csv", "--out", "scores.csv", "--engine", "official"],
         given_scores,
-        "2 problems: val_b, object 1: missing frame 00001, 00002",
+        "--scores given.csv: they are used unchanged; leave out --engine",
+    ),
+    "score: scores to cross-check": (
+        ["score", *VAL, "--scores", "given.csv", "--out", "scores.csv", "--cross-check", "require"],
+        given_scores,
+        "--scores given.csv: they are used unchanged; leave out --cross-check",
     ),
     "score: no processes": ([*SCORE, "--processes", "0"], nothing, "--processes"),
     "score: unwritable": ([*SCORE, "--out", "file/scores.csv"], nothing, "file"),
@@ -404,6 +409,28 @@ def test_every_problem_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().err.splitlines()
     assert [FRAME in lines[0], "1.jpg" in lines[1], "text.pth" in lines[2]] == [True] * 3
     assert lines[2].endswith("(3 problems in all)")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("masks", [False, True])
+def test_every_problem_of_what_is_scored_has_its_line(
+    masks: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given_scores()
+    for name in ("00001", "00002"):
+        Path(f"truth/val_b/{name}.png").write_bytes(b"")
+    source = [] if masks else ["--scores", "given.csv"]
+    assert cli.main([*(SCORE if masks else [*SCORE[:-4], *source, *SCORE[-2:]])]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    expected = (
+        ("truth/val_b/00001.png: not a", "truth/val_b/00002.png: not a")
+        if masks
+        else [f"given.csv: val_b, object {i}: missing frame 00001, 00002" for i in (1, 2)]
+    )
+    assert first.startswith(f"rgmp: {expected[0]}")
+    assert second.startswith(f"rgmp: {expected[1]}")
+    assert second.endswith(" (2 problems in all)")
+    assert not Path("scores.csv").exists()
 
 
 @pytest.mark.usefixtures("here")
