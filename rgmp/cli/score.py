@@ -22,7 +22,7 @@ from rgmp.config.base import AT_ONCE
 from rgmp.config.load import validated
 from rgmp.config.study import Evaluation
 from rgmp.data import davis
-from rgmp.errors import UserError
+from rgmp.errors import UserError, visible
 from rgmp.evaluation.job import ScoringJob
 from rgmp.provenance.record import Draft
 from rgmp.runtime import files
@@ -50,7 +50,7 @@ def _score_options(command: argparse.ArgumentParser) -> None:
         metavar="FILE.csv",
         help="or J and F of every frame, used unchanged",
     )
-    flags.add_argument("--out", type=Path, metavar="SCORES.csv")
+    flags.add_argument("--out", type=Path, metavar="SCORES.csv", help="output table")
     flags.add_argument("--engine", choices=_ENGINES, help=default_of(Evaluation, "engine"))
     flags.add_argument(
         "--cross-check",
@@ -133,7 +133,7 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
             videos.split,
             job.source,
             sequences=videos.sequences,
-            variant=job.variant or job.source.name,
+            variant=job.variant or visible(job.source.name),
             seed=job.seed,
             engine=engine,
             resolution=videos.resolution,
@@ -162,7 +162,7 @@ def _adopted(job: ScoringJob, record: Draft) -> "list[Score]":
         videos.split,
         job.source,
         sequences=videos.sequences,
-        variant=job.variant or job.source.stem,
+        variant=job.variant or visible(job.source.stem),
         resolution=videos.resolution,
     )
     record.inputs["scores"] = files.digest_of_file(job.source)
