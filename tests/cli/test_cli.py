@@ -1,5 +1,6 @@
 """Every command by hand: what it makes, what it records, and what it says to a mistake."""
 
+import argparse
 import csv
 import json
 import shutil
@@ -88,6 +89,13 @@ def test_help_has_an_example_that_parses(command: str, capsys: pytest.CaptureFix
     help_text = " ".join(capsys.readouterr().out.split())
     example = help_text.partition(f"Example: rgmp {command} ")[2]
     assert cli.build_parser().parse_args([command, *example.split()]).run
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_has_a_word_of_help(command: str) -> None:
+    (commands,) = cli.build_parser()._subparsers._group_actions  # type: ignore[union-attr]
+    own = cast("dict[str, argparse.ArgumentParser]", commands.choices)[command]
+    assert [action.option_strings for action in own._actions if not action.help] == []
 
 
 def test_help_names_every_command_and_version_is_the_packages(
@@ -182,6 +190,24 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "negative seed": (["mini", "new", "--seed", "-1"], nothing, "--seed"),
     "scale out of range": ([*INFER, "--masks", "out", "--scales", "9"], nothing, "scales.0 (=9.0)"),
     "scale that is none": ([*INFER, "--masks", "out", "--scales", "nan"], nothing, "scales.0"),
+    "scale of nothing": (
+        [*INFER, "--masks", "out", "--scales", "0"],
+        nothing,
+        "scales.0 (=0.0): Input should be greater than or equal to 0.01\n",
+    ),
+    "seed that is none": (
+        ["mini", "new", "--seed", "1e3"],
+        nothing,
+        "--seed: '1e3' is not allowed; allowed: a whole number from 0 to 9223372036854775807; see",
+    ),
+    "variant of two lines": ([*SCORE, "--variant", "a\nb"], nothing, "variant (='a"),
+    "variant with an escape": (
+        [*INFER, "--masks", "out", "--variant", "\x1b[31m"], nothing, "\\x1b"
+    ),
+    "split of another year": (
+        [*SCORE, "--split", "../2016/val"], nothing, "split (='../2016/val')"
+    ),
+    "check: resolution elsewhere": ([*CHECK, "--resolution", "../480p"], nothing, "resolution (='"),
     "no study": (["plan", "absent.yaml"], nothing, "absent.yaml"),
     "unknown key in a study": (
         ["plan", "study.yaml"],
@@ -365,7 +391,7 @@ def test_mistake_ends_in_one_line_and_status_2_and_changes_nothing(
     said = capsys.readouterr()
     (line,) = said.err.splitlines()
     assert line.startswith("rgmp: ")
-    assert named in line
+    assert named in f"{line}\n"
     assert said.out == ""
     assert everything(here) == before
 
@@ -872,7 +898,7 @@ def test_preview_of_a_training_that_is_none_is_refused(capsys: pytest.CaptureFix
     command = ["preview", "study.yaml", "--stage", "pretrain", "--out", "a.png"]
     assert cli.main([*command, "--variant", "none"]) == 2
     said = capsys.readouterr().err
-    assert "--variant none: has no pretrain in study.yaml; variants: full" in said
+    assert "--variant none: has no pretrain in study.yaml; variants that have: full" in said
     assert not Path("a.png").exists()
 
 

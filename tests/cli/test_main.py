@@ -147,7 +147,8 @@ def test_number_that_no_machine_has_is_a_line(
 ) -> None:
     assert cli.main([command, option, str(value)]) == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"rgmp: argument {option}: {value} is more than ")
+    assert said.startswith(f"rgmp: argument {option}: '{str(value)[:20]}")
+    assert "' is not allowed; allowed: a whole number from " in said
     assert said.count("\n") == 1
 
 
