@@ -179,6 +179,12 @@ class Plan(Closed):
         named |= {name: (benchmark, e.name) for name, (benchmark, e) in self.adoptions.items()}
         return {layout.scores(name): key for name, key in named.items()}
 
+    @cached_property
+    def measured(self) -> tuple[str, ...]:
+        """What tables rest on, below the study folder: records of training, scores, speed files."""
+        trained = (layout.record(training.folder) for training in self.trainings)
+        return (*trained, *self.scores, *map(layout.speed, self.timings))
+
     def roots(self, folder: Path) -> DataRoots:
         """Where the data are; the embedded benchmark moves with the study's folder."""
         if self.embedded:

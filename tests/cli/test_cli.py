@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from support.fake_study import build
 from support.tiny_study import FRAMES, HEIGHT, STUDY, WIDTH, write_tree
 
 import rgmp
@@ -949,6 +950,32 @@ def test_training_that_is_not_planned_is_named(capsys: pytest.CaptureFixture[str
     )
 
 
+def test_records_of_a_study_say_what_was_read_and_written(tmp_path: Path) -> None:
+    study = build(tmp_path, variants=1, benchmarks=("davis2016",), seeds=(0,), frames=4)
+    records = []
+    for _ in range(2):
+        assert cli.main(["tables", str(study), "--record", str(study / "records/tables.json")]) == 0
+        records.append(the_record(str(study / "records/tables.json")))
+        scores = study / "scores/davis2016/full/seed0.csv"
+        scores.write_text(scores.read_text().replace(",0.", ",0.0", 1))
+    before, after = records
+    plan = load_plan(study)
+    assert before["inputs"].keys() == {"plan", "measured"}
+    assert before["inputs"]["plan"] == after["inputs"]["plan"] == plan.digest
+    assert before["inputs"]["measured"] != after["inputs"]["measured"]
+    tables = files.digest_of_all(files.files_below(study / "tables"))
+    assert after["outputs"] == {"tables": tables} != before["outputs"]
+    command = ["track", str(study), "--record", str(study / "records/track.json")]
+    assert cli.main([*command, "--timeout", "600"]) == 0
+    tracked = the_record(str(study / "records/track.json"))
+    assert tracked["inputs"] == {
+        **after["inputs"],
+        "measured": tracked["inputs"]["measured"],
+        "tables": tables,
+    }
+    assert tracked["outputs"] == {"mlflow.json": files.digest_of_all([study / "mlflow.json"])}
+
+
 @pytest.mark.usefixtures("here")
 def test_mini_renders_a_tree_that_check_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
     from rgmp.minidavis import generate, scripts
@@ -961,6 +988,7 @@ def test_mini_renders_a_tree_that_check_accepts(monkeypatch: pytest.MonkeyPatch)
     found = the_record(record)
     assert (found["kind"], found["study"], found["name"]) == ("mini", "mini", "mini")
     assert found["seed"] == 5
+    assert found["outputs"] == {"data": files.digest_of_all(files.files_below(Path("new")))}
     stills = ["--stills", "new/stills/images", "new/stills/masks"]
     splits = ["--split", "davis2016/train", "davis2016/val", "davis2017/train", "davis2017/val"]
     assert cli.main(["check", "new/davis", *splits, *stills]) == 0
