@@ -1,6 +1,7 @@
-"""The one exception for user errors, and how it quotes what the user wrote."""
+"""User errors, one or several at once, and how they quote what the user wrote."""
 
 import reprlib
+from collections.abc import Iterable
 from typing import Any
 
 _LONGEST = 3000
@@ -20,6 +21,29 @@ class UserError(Exception):
             half = (_LONGEST - 5) // 2
             message = f"{message[:half]} ... {message[-half:]}"
         super().__init__(visible(" ".join(line.strip() for line in message.splitlines()).strip()))
+
+
+class ProblemsError(UserError):
+    """Several user errors, each a message of its own, such as every bad file of a folder.
+
+    Attributes:
+        problems: the messages, each once.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__("; ".join(self.problems))
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """Stop if there are problems.
+
+    Raises:
+        ProblemsError: there are.
+    """
+    found = tuple(problems)
+    if found:
+        raise ProblemsError(*found)
 
 
 def visible(text: str) -> str:

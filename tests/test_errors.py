@@ -2,10 +2,11 @@
 
 import sys
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgmp.errors import UserError, shown, visible
+from rgmp.errors import ProblemsError, UserError, refuse, shown, visible
 
 
 def test_what_a_terminal_would_obey_is_seen() -> None:
@@ -27,6 +28,16 @@ def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
     assert len(line) < 4000
     assert line.startswith("study.yaml: xxx")
     assert line.endswith("xxx; do this")
+
+
+def test_problems_are_all_kept_and_each_once() -> None:
+    refuse([])
+    with pytest.raises(ProblemsError, match=r"^a; b$") as raised:
+        refuse(["a", "b", "a"])
+    assert raised.value.problems == ("a", "b")
+    many = [f"{i}.png: missing" for i in range(1000)]
+    assert list(ProblemsError(*many).problems) == many
+    assert len(str(ProblemsError(*many))) < 4000
 
 
 def test_a_value_is_shown_as_far_as_it_is_short() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rgmp.cli.command import Command
-from rgmp.cli.complaints import refuse
 from rgmp.cli.options import (
     COMMAND_LINE,
     add_record,
@@ -24,7 +23,7 @@ from rgmp.config.study import Stills
 from rgmp.data import davis
 from rgmp.data.job import CheckJob
 from rgmp.data.videos import Videos
-from rgmp.errors import UserError
+from rgmp.errors import UserError, refuse, shown
 from rgmp.runtime import files
 from rgmp.study import layout
 from rgmp.study.plan import load_plan
@@ -127,17 +126,22 @@ def _videos_of(options: argparse.Namespace) -> list[Videos]:
         _split_of(text, getattr(options, "benchmark", "davis2017"))
         for text in getattr(options, "split", ["val"])
     ]
-    return [Videos(**given, benchmark=benchmark, split=split) for benchmark, split in named]
+    return [
+        validated(Videos, {**given, "benchmark": benchmark, "split": split}, COMMAND_LINE)
+        for benchmark, split in named
+    ]
 
 
 def _split_of(text: str, benchmark: Benchmark) -> tuple[Benchmark, str]:
     """Parse `val` (of the given benchmark) or `davis2017/val`."""
-    named, _, split = text.rpartition("/")
-    chosen = next((b for b in BENCHMARKS if b == (named or benchmark)), None)
-    if chosen is None:
-        allowed = ", ".join(BENCHMARKS)
-        raise UserError(f"--split {text}: unknown benchmark {named}; allowed: {allowed}")
-    return chosen, split
+    named, slash, split = text.rpartition("/")
+    if not slash:
+        return benchmark, split
+    for known in BENCHMARKS:
+        if known == named:
+            return known, split
+    allowed = ", ".join(BENCHMARKS)
+    raise UserError(f"--split {text}: unknown benchmark {shown(named)}; allowed: {allowed}")
 
 
 def _stills(sets: tuple[Stills, ...]) -> tuple[list[Path], list[str]]:

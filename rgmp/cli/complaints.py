@@ -10,9 +10,19 @@ _MOST = 20
 """Problems that are printed one by one; a wrong root has thousands of them."""
 
 
-def complain(message: str) -> int:
-    """Print a user error and return its exit status, 2, even if the line cannot be written."""
-    say(f"rgmp: {UserError(message)}")
+def complain(*problems: str) -> int:
+    """Print user errors, a line each and at most 20 of them, and return the exit status, 2.
+
+    That is also the status if the lines cannot be written.
+    """
+    *others, last = problems[:_MOST]
+    more = len(problems) - _MOST
+    if more > 0:
+        last = f"{last} (and {more} more, {len(problems)} problems in all)"
+    elif others:
+        last = f"{last} ({len(problems)} problems in all)"
+    for problem in (*others, last):
+        say(f"rgmp: {UserError(problem)}")
     return 2
 
 
@@ -40,23 +50,3 @@ def drop(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
-
-
-def refuse(problems: list[str]) -> None:
-    """Stop if there are problems, reporting each of them once, and at most 20.
-
-    Raises:
-        UserError: the last problem; the ones before it are printed.
-    """
-    different = list(dict.fromkeys(problems))
-    if not different:
-        return
-    *others, last = different[:_MOST]
-    for problem in others:
-        complain(problem)
-    more = len(different) - _MOST
-    if more > 0:
-        last = f"{last} (and {more} more, {len(different)} problems in all)"
-    elif others:
-        last = f"{last} ({len(different)} problems in all)"
-    raise UserError(last)

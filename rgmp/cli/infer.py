@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from rgmp.cli.command import Command
-from rgmp.cli.complaints import refuse
 from rgmp.cli.options import (
     COMMAND_LINE,
     add_flags,
@@ -25,9 +24,10 @@ from rgmp.cli.recording import recording
 from rgmp.config.base import AT_ONCE, REPEATS
 from rgmp.config.load import validated
 from rgmp.config.method import Inference
-from rgmp.config.study import Speed
+from rgmp.config.study import Device, Speed
 from rgmp.data import davis, digests
 from rgmp.data.images import read_frame
+from rgmp.errors import refuse
 from rgmp.inference.job import InferenceJob, NetworkJob, SpeedJob
 from rgmp.provenance import code, machine
 from rgmp.runtime import cores, files
@@ -52,9 +52,7 @@ def _add_network(flags: argparse._ArgumentGroup) -> None:
         "--aggregation", choices=_AGGREGATIONS, help=default_of(Inference, "aggregation")
     )
     flags.add_argument("--precision", choices=_PRECISIONS, help=default_of(Inference, "precision"))
-    flags.add_argument(
-        "--device", choices=["auto", "cpu", "cuda"], help=default_of(NetworkJob, "device")
-    )
+    flags.add_argument("--device", choices=get_args(Device), help=default_of(NetworkJob, "device"))
     flags.add_argument(
         "--threads",
         type=at_least(1, AT_ONCE),
@@ -149,7 +147,7 @@ def _segment(job: InferenceJob, sequences: list[davis.Sequence]) -> None:
 def _speed_options(command: argparse.ArgumentParser) -> None:
     flags = add_job(command, "davis2017/full", (*_NEEDED, "--out"))
     _add_network(flags)
-    flags.add_argument("--out", type=Path, metavar="FILE.json")
+    flags.add_argument("--out", type=Path, metavar="FILE.json", help="output file")
     flags.add_argument(
         "--limit", type=at_least(1), help=f"sequences to time ({default_of(Speed, 'sequences')})"
     )

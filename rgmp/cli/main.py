@@ -13,7 +13,7 @@ from typing import NoReturn
 from rgmp import __version__
 from rgmp.cli import agree, check, evaluate, infer, report, score, study, train
 from rgmp.cli.complaints import complain, is_lost, say
-from rgmp.errors import UserError
+from rgmp.errors import ProblemsError, UserError
 
 COMMANDS = (
     *study.COMMANDS,
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status: int | None = options.run(options)
         finally:
             print(end="", flush=True)  # here, where an error can still be reported, not at exit
+    except ProblemsError as error:
+        return complain(*error.problems)
     except UserError as error:
         return complain(str(error))
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from rgmp.config.base import BENCHMARKS, SEED
 from rgmp.data.videos import Videos
-from rgmp.errors import UserError
+from rgmp.errors import UserError, shown
 
 COMMAND_LINE = Path("command line")
 """Named instead of a file in errors about a flag."""
@@ -20,11 +20,14 @@ def at_least(least: int, most: int = 10**9) -> Callable[[str], int]:
     """An argparse type: an integer from `least` to `most`."""
 
     def number(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
-        if value > most:
-            raise argparse.ArgumentTypeError(f"{value} is more than {most}")
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(
+                f"{shown(text)} is not allowed; allowed: a whole number from {least} to {most}"
+            )
         return value
 
     return number
@@ -134,7 +137,11 @@ def default_of(model: type[BaseModel], key: str) -> str:
 def add_videos(flags: argparse._ArgumentGroup) -> None:
     """Options that choose the DAVIS tree and its videos."""
     flags.add_argument("--davis", type=Path, help="root of a DAVIS tree")
-    flags.add_argument("--benchmark", choices=BENCHMARKS)
+    flags.add_argument(
+        "--benchmark",
+        choices=BENCHMARKS,
+        help="what counts as an object; davis2016: the foreground, davis2017: each object",
+    )
     flags.add_argument("--split", help=f"split, such as test-dev ({default_of(Videos, 'split')})")
     add_resolution(flags)
     flags.add_argument("--sequences", nargs="+", help="subset of the split (default: all)")

@@ -7,6 +7,10 @@ from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
 from rgmp.cli.recording import recording
 from rgmp.errors import visible
+from rgmp.runtime import files
+from rgmp.study import layout
+from rgmp.study.plan import load_plan
+from rgmp.tracking.track import SECONDS_TO_TRACK, WEIGHTS_MEGABYTES, track
 
 
 def _results_options(command: argparse.ArgumentParser) -> None:
@@ -14,25 +18,48 @@ def _results_options(command: argparse.ArgumentParser) -> None:
     add_record(command)
 
 
+def _measured(study: Path) -> dict[str, str]:
+    """The digests of a study's plan, and of what was measured so far.
+
+    Raises:
+        UserError: it is not a study's folder.
+    """
+    plan = load_plan(study)
+    there = [study / path for path in plan.measured if (study / path).is_file()]
+    return {"plan": plan.digest, "measured": files.digest_of_all(there)}
+
+
+def _made(study: Path, *names: str) -> dict[str, str]:
+    """The digests of files of a study, or of those in its folders, by name; none of the absent."""
+    found = {name: files.files_below(study / name) for name in names}
+    found |= {name: [study / name] for name in names if (study / name).is_file()}
+    return {name: files.digest_of_all(paths) for name, paths in found.items() if paths}
+
+
 def _tables(options: argparse.Namespace) -> None:
     from rgmp.reporting import tables
 
-    with recording(options.record, "tables"):
+    with recording(options.record, "tables", inputs=_measured(options.results)) as record:
         tables.write(options.results)
+        record.outputs.update(_made(options.results, layout.TABLES))
 
 
 def _figures(options: argparse.Namespace) -> None:
     from rgmp.reporting.figures import write as figures
 
-    with recording(options.record, "figures"):
+    read = _measured(options.results) | _made(options.results, layout.TABLES)
+    with recording(options.record, "figures", inputs=read) as record:
         figures.write(options.results)
+        record.outputs.update(_made(options.results, layout.FIGURES))
 
 
 def _report(options: argparse.Namespace) -> None:
     from rgmp.reporting import report
 
-    with recording(options.record, "report"):
+    made = _made(options.results, layout.TABLES, layout.FIGURES, layout.RUNS)
+    with recording(options.record, "report", inputs=_measured(options.results) | made) as record:
         report.write(options.results)
+        record.outputs.update(_made(options.results, layout.REPORT))
 
 
 def _track_options(command: argparse.ArgumentParser) -> None:
@@ -46,30 +73,33 @@ def _track_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--weights-megabytes",
         type=at_least(0),
-        default=64,
-        help="weights above this size are logged by hash, not copied (default: 64)",
+        default=WEIGHTS_MEGABYTES,
+        help="weights above this size are logged by hash, not copied "
+        f"(default: {WEIGHTS_MEGABYTES})",
     )
     command.add_argument(
         "--timeout",
         type=at_least(1),
-        default=30,
+        default=SECONDS_TO_TRACK,
         metavar="SECONDS",
-        help="seconds for all of it before the store counts as unavailable (default: 30)",
+        help="seconds for all of it before the store counts as unavailable "
+        f"(default: {SECONDS_TO_TRACK})",
     )
 
 
 def _track(options: argparse.Namespace) -> None:
     import time
 
-    from rgmp.tracking.track import track
-
     while True:
-        with recording(options.record, "track"):
+        made = _made(options.results, layout.TABLES, layout.FIGURES)
+        read = _measured(options.results) | made
+        with recording(options.record, "track", inputs=read) as record:
             tracked = track(
                 options.results,
                 weights_megabytes=options.weights_megabytes,
                 timeout=options.timeout,
             )
+            record.outputs.update(_made(options.results, layout.RUNS))
         if tracked is not None:
             written = f"{tracked.runs} runs, {tracked.written} of them written now"
             print(visible(f"{tracked.uri}: {written}"))

@@ -22,6 +22,7 @@ from rgmp.config.base import AT_ONCE
 from rgmp.config.load import validated
 from rgmp.config.study import Evaluation
 from rgmp.data import davis, digests
+from rgmp.errors import UserError, visible
 from rgmp.evaluation.job import ScoringJob
 from rgmp.provenance.record import Draft
 from rgmp.runtime import files
@@ -49,7 +50,7 @@ def _score_options(command: argparse.ArgumentParser) -> None:
         metavar="FILE.csv",
         help="or J and F of every frame, used unchanged",
     )
-    flags.add_argument("--out", type=Path, metavar="SCORES.csv")
+    flags.add_argument("--out", type=Path, metavar="SCORES.csv", help="output table")
     flags.add_argument("--engine", choices=_ENGINES, help=default_of(Evaluation, "engine"))
     flags.add_argument(
         "--cross-check",
@@ -71,13 +72,18 @@ def _job(options: argparse.Namespace) -> ScoringJob:
         planned = load_plan(options.results).adoption(options.job, options.results)
         return planned.model_copy(update={"processes": options.processes})
     adopts = hasattr(options, "scores")
-    evaluation = {"cross_check": "off", **given_of(options, Evaluation.model_fields)}
+    measuring = given_of(options, Evaluation.model_fields)
+    if adopts and measuring:
+        flags_of_masks = ", ".join(sorted(f"--{key.replace('_', '-')}" for key in measuring))
+        raise UserError(
+            f"--scores {options.scores}: they are used unchanged; leave out {flags_of_masks}"
+        )
     flags = {
         **given_of(options, ScoringJob.model_fields),
         "source": options.scores if adopts else options.masks,
         "adopts": adopts,
         "videos": videos_of(options),
-        "evaluation": evaluation,
+        "evaluation": {"cross_check": "off", **measuring},
     }
     return validated(ScoringJob, flags, COMMAND_LINE)
 
@@ -139,7 +145,7 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
             videos.split,
             job.source,
             sequences=videos.sequences,
-            variant=job.variant or job.source.name,
+            variant=job.variant or visible(job.source.name),
             seed=job.seed,
             engine=engine,
             resolution=videos.resolution,
@@ -169,7 +175,7 @@ def _adopted(job: ScoringJob, record: Draft) -> "list[Score]":
         videos.split,
         job.source,
         sequences=videos.sequences,
-        variant=job.variant or job.source.stem,
+        variant=job.variant or visible(job.source.stem),
         resolution=videos.resolution,
     )
     record.inputs["scores"] = files.digest_of_file(job.source)

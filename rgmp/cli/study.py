@@ -7,6 +7,8 @@ from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
 from rgmp.cli.recording import recording
 from rgmp.config.base import AT_ONCE, SEED
+from rgmp.minidavis.version import VERSION
+from rgmp.runtime import files
 from rgmp.runtime.cores import threads
 from rgmp.study import layout, plan, resolve
 
@@ -43,10 +45,12 @@ def _mini_options(command: argparse.ArgumentParser) -> None:
 def _mini(options: argparse.Namespace) -> None:
     from rgmp.minidavis import generate
 
+    config = {"seed": options.seed, "version": VERSION}
     with recording(
-        options.record, "mini", [options.out], seed=options.seed, config={"seed": options.seed}
-    ):
+        options.record, "mini", [options.out], seed=options.seed, config=config
+    ) as record:
         generate.render(options.out, options.seed, processes=threads(options.processes))
+        record.outputs["data"] = files.digest_of_all(files.files_below(options.out))
 
 
 COMMANDS = (

@@ -1,6 +1,7 @@
 """`rgmp train | preview | train-speed`: run, inspect or time one training run of a study."""
 
 import argparse
+import shlex
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import chain
@@ -95,8 +96,13 @@ def _is_trained(path: Path, training: plan.Training, weights: Path) -> bool:
 def _add_training(command: argparse.ArgumentParser) -> None:
     """Options that choose a training run of a study."""
     command.add_argument("study", type=Path, help="study file, or folder such as results/mini")
-    command.add_argument("--stage", choices=get_args(Stage), required=True)
-    command.add_argument("--variant", default="full", help="default: full")
+    command.add_argument(
+        "--stage",
+        choices=get_args(Stage),
+        required=True,
+        help="pretrain: stage 1, on synthetic pairs; finetune: stage 2, on videos",
+    )
+    command.add_argument("--variant", default="full", help="the variant to train (default: full)")
 
 
 def _training(options: argparse.Namespace) -> tuple[plan.Training, TrainingJob]:
@@ -106,30 +112,32 @@ def _training(options: argparse.Namespace) -> tuple[plan.Training, TrainingJob]:
         UserError: there is no such run, or the embedded benchmark is not rendered yet.
     """
     study, folder = resolve.find_plan(options.study)
-    chosen = [
-        training
+    trained = {
+        variant: training
         for training in study.trainings
-        if training.stage == options.stage
-        and training.seed == study.seeds[0]
-        and options.variant in training.variants
-    ]
-    if not chosen:
-        names = ", ".join(variant.name for variant in study.variants)
+        if training.stage == options.stage and training.seed == study.seeds[0]
+        for variant in training.variants
+    }
+    if options.variant not in trained:
         raise UserError(
             f"--variant {options.variant}: has no {options.stage} in {options.study}; "
-            f"variants: {names}"
+            f"variants that have: {', '.join(trained) or 'none'}"
         )
-    if study.embedded and not study.data.davis.is_dir():
+    training = trained[options.variant]
+    job = study.job(training, folder)
+    if study.embedded and not job.data.davis.is_dir():
         raise UserError(
-            f"{study.data.davis}: the embedded benchmark is not rendered yet; run "
-            f"`snakemake --cores 1 {folder / 'data'}`"
+            f"{job.data.davis}: the embedded benchmark is not rendered yet; run "
+            f"`rgmp mini {shlex.quote(str(folder / layout.DATA))} --seed {study.data.mini_seed}`"
         )
-    return chosen[0], study.job(chosen[0], folder)
+    return training, job
 
 
 def _preview_options(command: argparse.ArgumentParser) -> None:
     _add_training(command)
-    command.add_argument("--out", type=Path, required=True, metavar="FILE.png")
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="FILE.png", help="output picture"
+    )
     command.add_argument("--samples", type=at_least(1, 1000), default=6, help="rows (default: 6)")
     command.add_argument("--step", type=at_least(0), default=0, help="step to preview (default: 0)")
 

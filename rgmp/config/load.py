@@ -10,6 +10,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
+from pydantic_core import ErrorDetails
 
 from rgmp.config import strict_yaml
 from rgmp.config.base import NAME
@@ -110,10 +111,19 @@ def validated(model: type[M], value: Any, path: Path, prefix: str = "") -> M:
         return model.model_validate(value)
     except ValidationError as error:
         # unknown keys first: a missing key is often a misspelt one
-        faults = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        faults = sorted(_causes(error.errors()), key=lambda e: e["type"] != "extra_forbidden")
         first, *rest = faults
         more = f" (and {len(rest)} more)" if rest else ""
         raise UserError(f"{path}: {_complaint(model, first, prefix)}{more}") from error
+
+
+def _causes(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """The errors but for those of a value whose parts have some.
+
+    pydantic says of a list that it is too short where none of its items is valid.
+    """
+    inner = {error["loc"][:length] for error in errors for length in range(len(error["loc"]))}
+    return [error for error in errors if error["loc"] not in inner]
 
 
 def require_shape(

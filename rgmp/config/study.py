@@ -87,12 +87,13 @@ class Data(Closed):
         return self
 
 
+Device = Literal["auto", "cpu", "cuda"]
+
+
 class Machine(Closed):
     """Where and how to run; not part of any identity."""
 
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="where to compute; auto: a GPU if there is one"
-    )
+    device: Device = Field("auto", description="where to compute; auto: a GPU if there is one")
     workers: Annotated[int, Field(ge=0, le=AT_ONCE)] = Field(
         0, description="data loading workers per training process"
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rgmp.config.base import RESOLUTION, Benchmark, Closed
+from rgmp.config.base import RESOLUTION, Benchmark, Closed, Name
 from rgmp.data.davis import Sequence, open_sequence, read_split
 from rgmp.errors import UserError
 
@@ -20,9 +20,9 @@ class Videos(Closed):
 
     davis: Path
     benchmark: Benchmark
-    split: str = "val"
-    resolution: str = RESOLUTION
-    sequences: tuple[str, ...] | None = None
+    split: Name = "val"
+    resolution: Name = RESOLUTION
+    sequences: tuple[Name, ...] | None = None
 
     def open(self) -> list[Sequence]:
         """The sequences, in the split's order.

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rgmp.config.base import RESOLUTION, Benchmark
-from rgmp.errors import UserError
+from rgmp.errors import UserError, refuse
 from rgmp.evaluation.measures import Measured, Score
-from rgmp.evaluation.scoring import open_truths, refuse
+from rgmp.evaluation.scoring import open_truths
 from rgmp.runtime.files import read_text
 
 
@@ -37,8 +37,8 @@ def adopt(
         resolution: resolution folder of the tree.
 
     Raises:
-        UserError: as `score`, or, all in one message: missing, surplus or duplicate frames, and
-            invalid values.
+        UserError: as `score`.
+        ProblemsError: all of them: missing, surplus or duplicate frames, and invalid values.
     """
     truths, problems = open_truths(root, benchmark, split, sequences, resolution)
     given, wrong = _read_given(table, benchmark)
@@ -54,7 +54,7 @@ def adopt(
                 problems.append(f"{name}, object {i}: missing frame {', '.join(missing)}")
             if surplus := sorted(there - known):
                 problems.append(f"{name}, object {i}: unknown frame {', '.join(surplus)}")
-    refuse(table, problems)
+    refuse(f"{table}: {problem}" for problem in problems)
     return [
         Score(benchmark, variant, None, name, i, frame, *given[name, i][frame])
         for name, truth in ((truth.sequence.name, truth) for truth in truths)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from rgmp.config.base import AtOnce, Closed, Seed
+from rgmp.config.base import AtOnce, Closed, Line, Seed
 from rgmp.config.study import Evaluation
 from rgmp.data.videos import Videos
 from rgmp.runtime.files import digest_of
@@ -31,7 +31,7 @@ class ScoringJob(Closed):
     out: Path
     evaluation: Evaluation = Evaluation()
     processes: AtOnce = 1
-    variant: str | None = None
+    variant: Line | None = None
     seed: Seed | None = None
     record: Path | None = None
     reads: dict[str, str] = Field(default_factory=dict)

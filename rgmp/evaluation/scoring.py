@@ -15,7 +15,7 @@ from typing import NamedTuple
 from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.data import davis
 from rgmp.data.images import Like
-from rgmp.errors import UserError
+from rgmp.errors import UserError, refuse
 from rgmp.evaluation.engines import Engine, measure_of, require
 from rgmp.evaluation.measures import Measured, Score
 from rgmp.runtime.processes import worker_pool
@@ -53,11 +53,16 @@ def score(
         The rows: sequences as in the split, their frames in order, each frame's objects by id.
 
     Raises:
-        UserError: the tree lacks ground truth, or the engine is not installed. Or, all in one
-            message: missing or unknown sequences; masks that are missing, surplus, unreadable,
-            invalid or of another size; objects that the ground truth does not have.
+        UserError: the tree lacks ground truth, there is no folder `masks`, or the engine is not
+            installed.
+        ProblemsError: all of them: missing or unknown sequences; masks that are missing, surplus,
+            unreadable, invalid or of another size; objects that the ground truth does not have.
     """
     require(engine)
+    if not masks.is_dir():
+        raise UserError(
+            f"{masks}: no such folder; name one of masks, <sequence>/00000.png and so on"
+        )
     truths, problems = open_truths(root, benchmark, split, sequences, resolution)
     if sequences is None:
         problems += _unknown(root, truths, masks, resolution)
@@ -76,7 +81,7 @@ def score(
             elif not problems:
                 progress.at(done)
                 rows += _rows(pair, found, variant, seed)
-    refuse(masks, problems)
+    refuse(problems)
     return rows
 
 
@@ -114,20 +119,8 @@ def score_sequence(
             problems.append(found)
         else:
             rows += _rows(pair, found, variant, seed)
-    refuse(masks, problems)
+    refuse(problems)
     return rows
-
-
-def refuse(source: Path, problems: list[str]) -> None:
-    """Stop if there are problems.
-
-    Raises:
-        UserError: there are; the message lists all of them.
-    """
-    if problems:
-        raise UserError(
-            f"{source}: nothing scored, {len(problems)} problems: {'; '.join(problems)}"
-        )
 
 
 class _Truth(NamedTuple):
@@ -187,7 +180,7 @@ def _unknown(root: Path, truths: list[_Truth], masks: Path, resolution: str) -> 
     """Report folders of masks for which the data set has no sequence in any split."""
     folders = (root / "Annotations" / resolution).iterdir()
     known = {*(truth.sequence.name for truth in truths), *(folder.name for folder in folders)}
-    for folder in sorted(masks.iterdir()) if masks.is_dir() else []:
+    for folder in sorted(masks.iterdir()):
         if folder.name not in known and folder.is_dir() and _pngs(folder):
             yield f"{folder}: not a sequence of {root}; remove it, or name the sequences to score"
 

@@ -1,13 +1,13 @@
 """Descriptions of inference and timing jobs, whether planned or from the command line."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
-from rgmp.config.base import AtOnce, Closed, Seed
+from rgmp.config.base import AtOnce, Closed, Line, Seed
 from rgmp.config.method import Inference
-from rgmp.config.study import Speed
+from rgmp.config.study import Device, Speed
 from rgmp.data.videos import Videos
 from rgmp.runtime.files import digest_of
 
@@ -27,10 +27,10 @@ class NetworkJob(Closed):
     weights: Path
     videos: Videos
     settings: Inference = Inference()
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     threads: AtOnce | None = None
     jobs_per_gpu: AtOnce = 1
-    variant: str | None = None
+    variant: Line | None = None
     seed: Seed = 0
     record: Path | None = None
     reads: dict[str, str] = Field(default_factory=dict)

@@ -141,15 +141,28 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout
 
 
-_PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pillow", "pandas", "snakemake", "mlflow")
+_EVALUATOR = ("davis2017", "opencv-python-headless", "opencv-python", "scikit-image")
+"""The official evaluator with what measures J and F there; no registry has it, nor its list."""
 
 
 def package_versions() -> dict[str, str]:
-    """The versions of this package, of Python, and of the packages that results depend on."""
+    """The versions of this package, of Python, and of what the package requires or may use."""
     versions = {"rgmp": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
+    for package in (*_required(), *_EVALUATOR):
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def _required() -> Iterator[str]:
+    """The names of the packages that this one requires, without those of its extras."""
+    try:
+        requirements = importlib.metadata.requires("rgmp") or []
+    except importlib.metadata.PackageNotFoundError:  # run from its sources, not installed
+        return
+    for requirement in requirements:
+        name = re.match(r"[A-Za-z0-9._-]+", requirement)
+        if name and "extra ==" not in requirement:
+            yield name[0].lower()

@@ -13,7 +13,16 @@ from typing import Any, Self, TypeVar
 from rgmp.config.base import Benchmark, Closed, Line, Stage
 from rgmp.config.load import validated
 from rgmp.config.method import Compute, Finetune, Inference, Network, Pretrain
-from rgmp.config.study import SEVERAL, Changed, Evaluation, External, Machine, Speed, Variant
+from rgmp.config.study import (
+    SEVERAL,
+    Changed,
+    Evaluation,
+    External,
+    Machine,
+    Speed,
+    Stills,
+    Variant,
+)
 from rgmp.data.attributes import Attribute
 from rgmp.data.job import CheckJob
 from rgmp.data.roots import DataRoots
@@ -80,6 +89,16 @@ class DataPaths(DataRoots):
 
     digests: dict[str, str]
     mini_seed: int | None
+
+
+def embedded_roots(folder: Path, resolution: str) -> DataRoots:
+    """Where the embedded benchmark is rendered, below the study's folder."""
+    stills = folder / layout.STILLS
+    return DataRoots(
+        davis=folder / layout.DAVIS,
+        stills=(Stills(images=stills / "images", masks=stills / "masks"),),
+        resolution=resolution,
+    )
 
 
 class Plan(Closed):
@@ -199,6 +218,18 @@ class Plan(Closed):
         named |= {name: (benchmark, e.name) for name, (benchmark, e) in self.adoptions.items()}
         return {layout.scores(name): key for name, key in named.items()}
 
+    @cached_property
+    def measured(self) -> tuple[str, ...]:
+        """What tables rest on, below the study folder: records of training, scores, speed files."""
+        trained = (layout.record(training.folder) for training in self.trainings)
+        return (*trained, *self.scores, *map(layout.speed, self.timings))
+
+    def roots(self, folder: Path) -> DataRoots:
+        """Where the data are; the embedded benchmark moves with the study's folder."""
+        if self.embedded:
+            return embedded_roots(folder, self.data.resolution)
+        return DataRoots(**{key: getattr(self.data, key) for key in DataRoots.model_fields})
+
     def variant(self, name: str) -> PlannedVariant:
         """The variant of that name."""
         return self._variants[name]
@@ -254,16 +285,17 @@ class Plan(Closed):
         """
         _named("part of the data", part, self.data.digests, folder)
         record = folder / self.check_of(part)
+        roots = self.roots(folder)
         match part:
             case "stills":
-                return CheckJob(stills=self.data.stills, record=record)
+                return CheckJob(stills=roots.stills, record=record)
             case "weights":
                 return CheckJob(weights=self.initial_weights, record=record)
             case "networks":
                 return CheckJob(networks=self.networks, record=record)
         videos = {
-            "davis": self.data.davis,
-            "resolution": self.data.resolution,
+            "davis": roots.davis,
+            "resolution": roots.resolution,
             **dict(zip(("benchmark", "split"), part.split("/", 1), strict=True)),
         }
         return CheckJob(videos=(Videos.model_validate(videos),), record=record)
@@ -273,7 +305,6 @@ class Plan(Closed):
         before = None
         if training.parent is not None:
             before = folder / layout.weights(self.training(training.parent).folder)
-        roots = {key: getattr(self.data, key) for key in DataRoots.model_fields}
         return TrainingJob(
             identity=training.identity,
             seed=training.seed,
@@ -281,7 +312,7 @@ class Plan(Closed):
             settings=_SETTINGS[training.stage].model_validate(training.settings[training.stage]),
             compute=Compute.model_validate(training.settings["compute"]),
             machine=self.machine,
-            data=DataRoots(**roots),
+            data=self.roots(folder),
             parent=before,
             folder=folder / training.folder,
         )
@@ -358,7 +389,7 @@ class Plan(Closed):
     def _scored(self, name: str, benchmark: Benchmark, method: str, folder: Path) -> dict[str, Any]:
         """The fields that all scoring jobs have."""
         return {
-            "videos": self._videos(benchmark),
+            "videos": self._videos(benchmark, folder),
             "out": folder / layout.scores(name),
             "evaluation": self.evaluation,
             "variant": method,
@@ -374,7 +405,7 @@ class Plan(Closed):
             weights = folder / layout.weights(self.training(run.trainings[-1]).folder)
         return {
             "weights": weights,
-            "videos": self._videos(benchmark),
+            "videos": self._videos(benchmark, folder),
             "settings": variant.inference,
             "device": self.machine.device,
             "variant": variant.name,
@@ -385,12 +416,13 @@ class Plan(Closed):
             },
         }
 
-    def _videos(self, benchmark: Benchmark) -> Videos:
+    def _videos(self, benchmark: Benchmark, folder: Path) -> Videos:
+        roots = self.roots(folder)
         return Videos(
-            davis=self.data.davis,
+            davis=roots.davis,
             benchmark=benchmark,
             split=self.split,
-            resolution=self.data.resolution,
+            resolution=roots.resolution,
         )
 
     def _digest_of_videos(self, benchmark: Benchmark) -> str:

@@ -31,6 +31,7 @@ from rgmp.study.plan import (
     PlannedVariant,
     Run,
     Training,
+    embedded_roots,
     load_plan,
 )
 from rgmp.training.version import version_of
@@ -239,11 +240,8 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
     splits = {(b, "train") for b in trained} | {(b, study.split) for b in study.benchmarks}
     if data.mini:
         rendered = digest_of(["embedded benchmark", VERSION, data.mini.seed])
-        stills = folder / layout.STILLS
         return DataPaths(
-            davis=folder / layout.DAVIS,
-            stills=(Stills(images=stills / "images", masks=stills / "masks"),),
-            resolution=data.resolution,
+            **dict(embedded_roots(folder, data.resolution)),
             mini_seed=data.mini.seed,
             digests=dict.fromkeys(("stills", *(f"{b}/{s}" for b, s in sorted(splits))), rendered),
         )

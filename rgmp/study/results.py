@@ -83,8 +83,8 @@ class Results:
 
     @property
     def davis(self) -> Path:
-        """The root of the DAVIS tree; the embedded benchmark moves with its study's folder."""
-        return self.folder / layout.DAVIS if self.plan.embedded else self.plan.data.davis
+        """The root of the DAVIS tree."""
+        return self.plan.roots(self.folder).davis
 
     @cached_property
     def attributes(self) -> tuple[Attribute, ...]:

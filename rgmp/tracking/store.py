@@ -6,7 +6,6 @@ killed at any moment and called again.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,19 +15,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from filelock import FileLock, Timeout
-
-from rgmp.runtime.files import digest_of_file
-from rgmp.runtime.locks import acquire
-from rgmp.runtime.markup import markdown_paragraph
-from rgmp.study.plan import Plan, load_plan
-from rgmp.tracking.runs import Mirror, Mirrored, milliseconds, read_mirrors
-
-# Read by MLflow when it is imported or called; the user's settings for the store are kept.
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # no network access except to the store
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # `rgmp track` reports errors
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines per run
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # fail in seconds if a server refuses
-
 from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,
@@ -43,12 +29,16 @@ from mlflow.entities import (
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError  # MLflow does not catch all of them
 
+from rgmp.runtime.files import digest_of_file
+from rgmp.runtime.locks import acquire
+from rgmp.runtime.markup import markdown_paragraph
+from rgmp.study.plan import Plan, load_plan
+from rgmp.tracking.runs import Mirror, Mirrored, milliseconds, read_mirrors
+
 _NOTE = "mlflow.note.content"
 
 
-def mirror(
-    folder: Path, uri: str, weights_megabytes: float = 64, patience: float = 600
-) -> Mirrored:
+def mirror(folder: Path, uri: str, weights_megabytes: float, patience: float) -> Mirrored:
     """Synchronise an MLflow store with the files of a study.
 
     Args:

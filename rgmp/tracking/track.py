@@ -23,6 +23,21 @@ SECONDS_TO_TRACK = 30
 """How long a store may take, unless the user says otherwise."""
 
 
+WEIGHTS_MEGABYTES = 64
+"""Weights above this size are logged by hash, not copied, unless the user says otherwise."""
+
+
+def environment() -> dict[str, str]:
+    """The environment for MLflow, which reads it when it is imported or called."""
+    return {
+        "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # `rgmp track` reports errors
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines per run
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # fail in seconds if a server refuses
+        **os.environ,  # the user's settings for the store are kept
+        "MLFLOW_DISABLE_TELEMETRY": "true",  # no network access except to the store
+    }
+
+
 @dataclass(frozen=True)
 class Tracked:
     """What `track` did.
@@ -43,7 +58,7 @@ class Tracked:
 def track(
     folder: Path,
     uri: str | None = None,
-    weights_megabytes: float = 64,
+    weights_megabytes: float = WEIGHTS_MEGABYTES,
     timeout: float = SECONDS_TO_TRACK,
 ) -> Tracked | None:
     """Bring an MLflow store to what the files of a study say.
@@ -106,7 +121,7 @@ def _in_time(folder: Path, uri: str, weights_megabytes: float, timeout: float) -
     command = [sys.executable, "-P", "-c", f"from {__name__} import _mirror; _mirror()"]
     call = pickle.dumps((folder.absolute(), uri, weights_megabytes, timeout))
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment()) as process:
         try:
             said, _ = process.communicate(call)
         finally:

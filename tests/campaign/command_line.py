@@ -48,6 +48,9 @@ PLANNED_JOBS = {
 }
 """Jobs of the planned study, of which each command takes the name instead of flags."""
 NO_NUMBERS = ("nonsense", "", "-1", "1.5", "nan", "1e3", "0x10", "9" * 5000, "\x1b[31m", "1 2")
+NO_TEXTS = ("", " ", "a\nb", "\x1b[31mred", "a\u202eb")
+NO_NAMES = (*NO_TEXTS, "../2016/val", "/val", "-val", "n" * 300)
+"""Texts that are no line, and those that name no split, sequence or folder."""
 NO_FACTORS = ("nonsense", "", "-1", "0", "nan", "inf", "2.5", "1e999", "\x1b[31m")
 AS_MUCH_AS_ASKED = {"steps", "repeats", "every", "seed"}
 """Options of which a large number asks for much work or for nothing odd."""
@@ -77,7 +80,10 @@ def _of_option(command: str, action: argparse.Action) -> Iterator[Case]:
     elif action.type is float:
         for value in NO_FACTORS:
             yield _case(command, option, value, Expected.REFUSED)
-    elif action.type is not None and action.type is not Path:
+    elif action.type is None:
+        for value in NO_TEXTS if action.dest == "variant" else NO_NAMES:
+            yield _case(command, option, value, Expected.REFUSED)
+    elif action.type is not Path:
         for value in NO_NUMBERS:
             yield _case(command, option, value, Expected.REFUSED)
         if action.dest not in AS_MUCH_AS_ASKED and command not in {"train-speed", "mini"}:

@@ -1,5 +1,6 @@
 """Every command by hand: what it makes, what it records, and what it says to a mistake."""
 
+import argparse
 import csv
 import json
 import shutil
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from support.fake_study import build
 from support.tiny_study import FRAMES, HEIGHT, STUDY, WIDTH, write_tree
 
 import rgmp
@@ -89,6 +91,13 @@ def test_help_has_an_example_that_parses(command: str, capsys: pytest.CaptureFix
     help_text = " ".join(capsys.readouterr().out.split())
     example = help_text.partition(f"Example: rgmp {command} ")[2]
     assert cli.build_parser().parse_args([command, *example.split()]).run
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_has_a_word_of_help(command: str) -> None:
+    (commands,) = cli.build_parser()._subparsers._group_actions  # type: ignore[union-attr]
+    own = cast("dict[str, argparse.ArgumentParser]", commands.choices)[command]
+    assert [action.option_strings for action in own._actions if not action.help] == []
 
 
 def test_help_names_every_command_and_version_is_the_packages(
@@ -183,6 +192,24 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "negative seed": (["mini", "new", "--seed", "-1"], nothing, "--seed"),
     "scale out of range": ([*INFER, "--masks", "out", "--scales", "9"], nothing, "scales.0 (=9.0)"),
     "scale that is none": ([*INFER, "--masks", "out", "--scales", "nan"], nothing, "scales.0"),
+    "scale of nothing": (
+        [*INFER, "--masks", "out", "--scales", "0"],
+        nothing,
+        "scales.0 (=0.0): Input should be greater than or equal to 0.01\n",
+    ),
+    "seed that is none": (
+        ["mini", "new", "--seed", "1e3"],
+        nothing,
+        "--seed: '1e3' is not allowed; allowed: a whole number from 0 to 9223372036854775807; see",
+    ),
+    "variant of two lines": ([*SCORE, "--variant", "a\nb"], nothing, "variant (='a"),
+    "variant with an escape": (
+        [*INFER, "--masks", "out", "--variant", "\x1b[31m"], nothing, "\\x1b"
+    ),
+    "split of another year": (
+        [*SCORE, "--split", "../2016/val"], nothing, "split (='../2016/val')"
+    ),
+    "check: resolution elsewhere": ([*CHECK, "--resolution", "../480p"], nothing, "resolution (='"),
     "no study": (["plan", "absent.yaml"], nothing, "absent.yaml"),
     "unknown key in a study": (
         ["plan", "study.yaml"],
@@ -258,10 +285,15 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "score: no score table": (
         ["score", *VAL, "--scores", "file", "--out", "scores.csv"], nothing, "not a score table"
     ),
-    "score: scores of too few": (
-        ["score", *VAL, "--scores", "given.csv", "--out", "scores.csv"],
+    "score: scores for an engine": (
+        ["score", *VAL, "--scores", "given.csv", "--out", "scores.csv", "--engine", "official"],
         given_scores,
-        "2 problems: val_b, object 1: missing frame 00001, 00002",
+        "--scores given.csv: they are used unchanged; leave out --engine",
+    ),
+    "score: scores to cross-check": (
+        ["score", *VAL, "--scores", "given.csv", "--out", "scores.csv", "--cross-check", "require"],
+        given_scores,
+        "--scores given.csv: they are used unchanged; leave out --cross-check",
     ),
     "score: no processes": ([*SCORE, "--processes", "0"], nothing, "--processes"),
     "score: unwritable": ([*SCORE, "--out", "file/scores.csv"], nothing, "file"),
@@ -358,12 +390,13 @@ def test_mistake_ends_in_one_line_and_status_2_and_changes_nothing(
 ) -> None:
     arguments, make_it, named = MISTAKES[mistake]
     make_it()
+    capsys.readouterr()
     before = everything(here)
     assert cli.main(arguments) == 2
     said = capsys.readouterr()
     (line,) = said.err.splitlines()
     assert line.startswith("rgmp: ")
-    assert named in line
+    assert named in f"{line}\n"
     assert said.out == ""
     assert everything(here) == before
 
@@ -407,6 +440,28 @@ def test_every_problem_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().err.splitlines()
     assert [FRAME in lines[0], "1.jpg" in lines[1], "text.pth" in lines[2]] == [True] * 3
     assert lines[2].endswith("(3 problems in all)")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("masks", [False, True])
+def test_every_problem_of_what_is_scored_has_its_line(
+    masks: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given_scores()
+    for name in ("00001", "00002"):
+        Path(f"truth/val_b/{name}.png").write_bytes(b"")
+    source = [] if masks else ["--scores", "given.csv"]
+    assert cli.main([*(SCORE if masks else [*SCORE[:-4], *source, *SCORE[-2:]])]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    expected = (
+        ("truth/val_b/00001.png: not a", "truth/val_b/00002.png: not a")
+        if masks
+        else [f"given.csv: val_b, object {i}: missing frame 00001, 00002" for i in (1, 2)]
+    )
+    assert first.startswith(f"rgmp: {expected[0]}")
+    assert second.startswith(f"rgmp: {expected[1]}")
+    assert second.endswith(" (2 problems in all)")
+    assert not Path("scores.csv").exists()
 
 
 @pytest.mark.usefixtures("here")
@@ -851,8 +906,23 @@ def test_preview_of_a_training_that_is_none_is_refused(capsys: pytest.CaptureFix
     command = ["preview", "study.yaml", "--stage", "pretrain", "--out", "a.png"]
     assert cli.main([*command, "--variant", "none"]) == 2
     said = capsys.readouterr().err
-    assert "--variant none: has no pretrain in study.yaml; variants: full" in said
+    assert "--variant none: has no pretrain in study.yaml; variants that have: full" in said
     assert not Path("a.png").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_preview_of_a_study_that_is_not_rendered_says_how_to_render_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    study = yaml.safe_load(Path("study.yaml").read_text())
+    Path("study.yaml").write_text(yaml.safe_dump({**study, "data": {"mini": {"seed": 5}}}))
+    assert cli.main(["plan", "study.yaml"]) == 0
+    shutil.copytree("results/tiny", "../moved here")
+    capsys.readouterr()
+    assert cli.main(["preview", "../moved here", *PREVIEW[2:], "--out", "a.png"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("rgmp: ../moved here/data/davis: the embedded benchmark is not rendered")
+    assert said.endswith("run `rgmp mini '../moved here/data' --seed 5`\n")
 
 
 @pytest.mark.usefixtures("here")
@@ -887,6 +957,32 @@ def test_training_that_is_not_planned_is_named(capsys: pytest.CaptureFixture[str
     )
 
 
+def test_records_of_a_study_say_what_was_read_and_written(tmp_path: Path) -> None:
+    study = build(tmp_path, variants=1, benchmarks=("davis2016",), seeds=(0,), frames=4)
+    records = []
+    for _ in range(2):
+        assert cli.main(["tables", str(study), "--record", str(study / "records/tables.json")]) == 0
+        records.append(the_record(str(study / "records/tables.json")))
+        scores = study / "scores/davis2016/full/seed0.csv"
+        scores.write_text(scores.read_text().replace(",0.", ",0.0", 1))
+    before, after = records
+    plan = load_plan(study)
+    assert before["inputs"].keys() == {"plan", "measured"}
+    assert before["inputs"]["plan"] == after["inputs"]["plan"] == plan.digest
+    assert before["inputs"]["measured"] != after["inputs"]["measured"]
+    tables = files.digest_of_all(files.files_below(study / "tables"))
+    assert after["outputs"] == {"tables": tables} != before["outputs"]
+    command = ["track", str(study), "--record", str(study / "records/track.json")]
+    assert cli.main([*command, "--timeout", "600"]) == 0
+    tracked = the_record(str(study / "records/track.json"))
+    assert tracked["inputs"] == {
+        **after["inputs"],
+        "measured": tracked["inputs"]["measured"],
+        "tables": tables,
+    }
+    assert tracked["outputs"] == {"mlflow.json": files.digest_of_all([study / "mlflow.json"])}
+
+
 @pytest.mark.usefixtures("here")
 def test_mini_renders_a_tree_that_check_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
     from rgmp.minidavis import generate, scripts
@@ -899,6 +995,7 @@ def test_mini_renders_a_tree_that_check_accepts(monkeypatch: pytest.MonkeyPatch)
     found = the_record(record)
     assert (found["kind"], found["study"], found["name"]) == ("mini", "mini", "mini")
     assert found["seed"] == 5
+    assert found["outputs"] == {"data": files.digest_of_all(files.files_below(Path("new")))}
     stills = ["--stills", "new/stills/images", "new/stills/masks"]
     splits = ["--split", "davis2016/train", "davis2016/val", "davis2017/train", "davis2017/val"]
     assert cli.main(["check", "new/davis", *splits, *stills]) == 0

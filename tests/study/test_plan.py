@@ -15,6 +15,7 @@ from support.tiny_study import STUDY, write_tree
 from rgmp.errors import UserError
 from rgmp.study import plan, resolve
 from rgmp.study.plan import Plan, Training
+from rgmp.study.results import Results
 
 ABLATIONS = Path(__file__).parents[2] / "ablations"
 USER_VARIANTS = ("full", "no_bptt", "no_reference", "no_synthetic", "winner_take_all")
@@ -395,6 +396,26 @@ def test_embedded_benchmark_is_known_by_its_seed_before_it_is_rendered() -> None
     assert not {t.identity for t in one.trainings} & {t.identity for t in other.trainings}
     assert identities(one) == identities(resolved(put("data", {"mini": {"seed": 0}})))
     assert not resolved().embedded
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("moved", [Path("results/old"), Path("/elsewhere/tiny")])
+def test_a_study_that_moved_reads_the_embedded_benchmark_of_its_own_folder(moved: Path) -> None:
+    found = resolved(put("data", {"mini": {"seed": 0}}))
+    training = found.training(identities(found)[0])
+    (still,) = found.roots(moved).stills
+    assert still.images == moved / "data/stills/images"
+    assert found.job(training, moved).data == found.roots(moved)
+    assert found.check("stills", moved).stills == (still,)
+    evaluation = found.evaluation_of(next(iter(found.evaluations)), moved)
+    read = [
+        *found.check("davis2017/val", moved).videos,
+        found.timing("davis2017/full", moved).videos,
+        *(job.videos for run in evaluation.runs for job in run),
+    ]
+    assert {videos.davis for videos in read} == {moved / "data/davis"}
+    assert Results(moved, found, []).davis == moved / "data/davis"
+    assert resolved().roots(moved).davis == Path("davis")
 
 
 @pytest.mark.usefixtures("here")

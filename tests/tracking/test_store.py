@@ -24,7 +24,9 @@ from urllib.parse import quote
 import pytest
 from filelock import FileLock
 
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # the tests stay off the network, too
+from rgmp.tracking.track import Tracked, environment, track
+
+os.environ.update(environment())  # the tests stay off the network, too
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -40,7 +42,6 @@ from rgmp.study.plan import Training, load_plan, save
 from rgmp.study.resolve import resolve
 from rgmp.tracking.runs import Mirrored
 from rgmp.tracking.store import mirror
-from rgmp.tracking.track import Tracked, track
 
 STUDY = """
 study: tiny
@@ -160,7 +161,7 @@ def write_record(
 
 def mirrored(folder: Path, uri: str | None = None) -> Mirrored:
     """As `rgmp track` does, but in this process."""
-    return mirror(folder, uri or f"sqlite:///{folder.parent}/mlflow.db", patience=PATIENCE)
+    return mirror(folder, uri or f"sqlite:///{folder.parent}/mlflow.db", 64, PATIENCE)
 
 
 def tracked(folder: Path, uri: str | None = None) -> Tracked:
@@ -338,12 +339,12 @@ def test_small_weights_are_artifacts_large_ones_are_named_by_their_hash(folder: 
     outputs = {f"{training.folder}/weights.safetensors": digest_of_file(weights)}
     write_training(folder, training, outputs=outputs)
     uri = f"sqlite:///{folder.parent}/mlflow.db"
-    mirror(folder, uri, weights_megabytes=0.001)
+    mirror(folder, uri, 0.001, PATIENCE)
     store = Store(folder)
     run = store.runs[training.folder]
     assert store.artifacts(run) == ["record.json", "weights.json"]
     assert run.data.tags["weights"] == digest_of_file(weights)
-    mirror(folder, uri, weights_megabytes=1)
+    mirror(folder, uri, 1, PATIENCE)
     kept = Store(folder)
     assert "weights.safetensors" in kept.artifacts(kept.runs[training.folder])
     assert kept.runs[training.folder].info.run_id == run.info.run_id
@@ -739,6 +740,23 @@ def test_store_of_the_environment_is_used(
     assert not (folder.parent / "mlflow.db").exists()
 
 
+def test_settings_of_mlflow_are_left_alone_and_telemetry_is_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
+    monkeypatch.setenv("MLFLOW_LOGGING_LEVEL", "DEBUG")
+    given = environment()
+    assert given["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert given["MLFLOW_LOGGING_LEVEL"] == os.environ["MLFLOW_LOGGING_LEVEL"] == "DEBUG"
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "false"
+    look = "import os; before = dict(os.environ); import rgmp.tracking.store; "
+    look += "print({k for k in os.environ if k.startswith('MLFLOW_')} - {*before})"
+    done = subprocess.run(
+        [sys.executable, "-c", look], env=environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
+
+
 def test_run_of_the_environment_is_left_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -777,7 +795,7 @@ for _ in range(int(sys.argv[2])):
     with warnings.catch_warnings(action="ignore"):  # of numpy's threads, which have nothing to do
         process = os.fork()
     if not process:
-        print(mirror(folder, f"sqlite:///{folder.parent}/mlflow.db"), flush=True)
+        print(mirror(folder, f"sqlite:///{folder.parent}/mlflow.db", 64, PATIENCE), flush=True)
         sys.exit()
     processes.append(process)
 sys.exit(any(os.waitpid(process, 0)[1] for process in processes))

@@ -136,8 +136,7 @@ def part_of(wildcards):
 
 def measured_files(wildcards):
     """Every score table, speed file and record that the report depends on."""
-    trained = [layout.record(training.folder) for training in plan.trainings]
-    return [folder / path for path in [*trained, *plan.scores, *map(layout.speed, plan.timings)]]
+    return [folder / path for path in plan.measured]
 
 
 def reference_files():
