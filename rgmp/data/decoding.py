@@ -1,4 +1,4 @@
-"""Images and masks of stills, decoded once and cached."""
+"""Images and masks, decoded once and cached; and stills, which are one of each."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ class Still:
         if self.labels == "foreground" and not (labels == 1).any():
             raise UserError(
                 f"{self.mask}: no pixel has the foreground value 255; if each value is an "
-                "object of its own, set labels: objects"
+                "object of its own, its labels are objects"
             )
         return image, labels
 
@@ -93,7 +93,7 @@ def find_stills(sets: Sequence[Stills]) -> list[Still]:
     """
     found = [Still(*pair, each.labels) for each in sets for pair in list_pairs(each)]
     if not found:
-        raise UserError("data.stills: no images in any folder; stage 1 needs at least one")
+        raise UserError("no images in any folder of stills; stage 1 needs at least one")
     return found
 
 

@@ -59,7 +59,7 @@ class Pairs:
                 mask = (labels == which).byte()
                 mask[labels == IGNORE] = IGNORE
                 return image, mask
-        raise UserError("data.stills: no mask in any set has an object")
+        raise UserError("no mask of any still has an object; stage 1 needs at least one")
 
     def _paste(
         self, rng: np.random.Generator, pairs: list[tuple[Tensor, Tensor]]

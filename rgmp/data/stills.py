@@ -61,7 +61,7 @@ def _annotated(images: Path, masks: Path) -> list[tuple[Path, Path]]:
 
 
 def _read_names(path: Path) -> list[str]:
-    text = read_text(path, "see names in data.stills of the study", "utf-8-sig")
+    text = read_text(path, "name a text file of images or folders, one per line", "utf-8-sig")
     names = text.split()
     for name in names:
         if Path(name).name != name or name in {".", ".."}:
@@ -79,7 +79,7 @@ def list_images(folder: Path, suffixes: Container[str]) -> dict[str, Path]:
     """
     with reading(folder, "name readable folders of stills"):
         if not folder.is_dir():
-            raise UserError(f"{folder}: no such folder of stills; see data.stills of the study")
+            raise UserError(f"{folder}: no such folder of stills; name images and masks")
         paths = sorted(folder.iterdir())
     images: dict[str, Path] = {}
     for path in paths:
