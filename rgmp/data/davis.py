@@ -73,6 +73,14 @@ def read_split(root: Path, benchmark: Benchmark, split: str) -> list[str]:
     return names
 
 
+def unknown_in(split: str, listed: Iterable[str], wanted: Iterable[str]) -> Iterator[str]:
+    """A problem for each wanted sequence that is not among those listed for a split."""
+    known = list(listed)
+    for name in wanted:
+        if name not in known:
+            yield f"{name}: unknown sequence; {split} has {', '.join(known)}"
+
+
 def _exists(path: Path) -> bool:
     """Whether anything is at `path`, including a dangling link.
 
@@ -172,9 +180,18 @@ def write_mask(path: Path, labels: Labels) -> None:
         image.save(temporary, format="PNG")
 
 
+def masks_in(folder: Path) -> tuple[Path, ...]:
+    """The masks of a folder, sorted, without hidden files; none if it is absent.
+
+    Raises:
+        UserError: the folder is not readable.
+    """
+    return _visible(folder, ".png")
+
+
 def digest_of_masks(folder: Path, sequences: Iterable[Sequence]) -> str:
     """The digest that records give for a folder's masks of some sequences."""
-    return digest_of_all([p for s in sequences for p in (folder / s.name).glob("*.png")])
+    return digest_of_all([p for s in sequences for p in masks_in(folder / s.name)])
 
 
 def _palette() -> bytes:

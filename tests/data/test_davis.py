@@ -330,3 +330,15 @@ def test_folder_of_frames_that_may_not_be_read_is_named(
     folder = tree / "JPEGImages/480p/val_a"
     with pytest.raises(UserError, match=rf"^{folder}: cannot be read \(Permission denied\); name"):
         davis.open_sequence(tree, "val_a")
+
+
+def test_hidden_files_are_no_masks_for_any_reader(tmp_path: Path) -> None:
+    for name in ("00001.png", "00000.png"):
+        davis.write_mask(tmp_path / "ant" / name, np.zeros((4, 5), np.uint8))
+    sequences = [davis.Sequence("ant", (), ())]
+    before = davis.digest_of_masks(tmp_path, sequences)
+    (tmp_path / "ant/._00000.png").write_bytes(b"an archiver's")
+    assert davis.digest_of_masks(tmp_path, sequences) == before
+    masks = davis.masks_in(tmp_path / "ant")
+    assert [path.name for path in masks] == ["00000.png", "00001.png"]
+    assert davis.masks_in(tmp_path / "bee") == ()
