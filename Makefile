@@ -52,8 +52,7 @@ test-avx2: $(environment)
 faults: $(environment)
 	python tests/fault_campaign.py
 
-# Without its own requirements: they would change locked versions, and install an OpenCV with a GUI,
-# whose libraries servers lack.
+# Without its own requirements, among which is an OpenCV with a GUI, whose libraries servers lack.
 evaluator: $(environment)
 	$(pip) install --constraint requirements.lock opencv-python-headless scikit-image tqdm
 	$(pip) install --no-deps "davis2017 @ $(EVALUATOR)"

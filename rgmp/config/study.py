@@ -1,8 +1,8 @@
 """The schemas of a study and its variants, the files that a researcher writes.
 
 A study is one YAML file; a variant is one YAML file whose overrides are laid over the study. Both
-are closed: an unknown key is rejected with one line that lists the allowed ones. `rgmp.study.plan`
-resolves them.
+are closed: an unknown key is rejected with one line that lists the allowed ones.
+`rgmp.study.resolve` resolves them.
 """
 
 from typing import Annotated, Any, Literal

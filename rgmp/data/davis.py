@@ -73,6 +73,14 @@ def read_split(root: Path, benchmark: Benchmark, split: str) -> list[str]:
     return names
 
 
+def unknown_in(split: str, listed: Iterable[str], wanted: Iterable[str]) -> Iterator[str]:
+    """A problem for each wanted sequence that is not among those listed for a split."""
+    known = list(listed)
+    for name in wanted:
+        if name not in known:
+            yield f"{name}: unknown sequence; {split} has {', '.join(known)}"
+
+
 def _exists(path: Path) -> bool:
     """Whether anything is at `path`, including a dangling link.
 
@@ -175,6 +183,15 @@ def image_of(labels: Labels) -> Image.Image:
     image = Image.fromarray(labels, mode="P")
     image.putpalette(PALETTE)
     return image
+
+
+def masks_in(folder: Path) -> tuple[Path, ...]:
+    """The masks of a folder, sorted, without hidden files; none if it is absent.
+
+    Raises:
+        UserError: the folder is not readable.
+    """
+    return _visible(folder, ".png")
 
 
 def _palette() -> bytes:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rgmp.data.davis import masks_in
 from rgmp.data.images import Labels
 from rgmp.runtime.files import digest_of, digest_of_all, digest_of_file
 
@@ -26,8 +27,5 @@ def digest_of_masks(
         digest: of a file's bytes.
     """
     return digest_of(
-        {
-            name: digest_of_all(folder.glob("*.png"), digest, names=1)
-            for name, folder in folders.items()
-        }
+        {name: digest_of_all(masks_in(folder), digest, names=1) for name, folder in folders.items()}
     )

@@ -48,7 +48,7 @@ class Samples(Dataset[Sample]):
     """The samples of a training run; sample i is number i % batch of step i // batch."""
 
     def __init__(
-        self, data: DataRoots, settings: Pretrain | Finetune, seed: int, megabytes: int = 128
+        self, data: DataRoots, settings: Pretrain | Finetune, seed: int, megabytes: int
     ) -> None:
         """Open the data.
 
@@ -93,8 +93,8 @@ class Samples(Dataset[Sample]):
         size, shares = self._settings.batch, parts * team.size
         if size % shares:
             raise UserError(
-                f"{self._stage}.batch (={size}) is not a multiple of {team.size} processes times "
-                f"{parts} parts; start machine.processes processes"
+                f"{self._stage}: a batch of {size} samples cannot be shared evenly by {team.size} "
+                f"processes in {parts} parts each; start another number of processes"
             )
         steps = range(first, self._settings.steps)
         numbers = (

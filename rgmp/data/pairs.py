@@ -103,7 +103,7 @@ class Pairs:
             objects = self._objects[i % count]
             if objects:
                 return image, labels, objects[rng.integers(len(objects))]
-        raise UserError("data.stills: no mask in any set has an object")
+        raise UserError("no mask of any still has an object; stage 1 needs at least one")
 
     def _paste(self, scenes: list[Scene], frames: Tensor, masks: Tensor) -> None:
         """Strategy 2: paste foregrounds on other stills, in place."""

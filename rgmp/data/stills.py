@@ -39,7 +39,7 @@ class Still:
         if not (values == 255).any():
             raise UserError(
                 f"{self.mask}: no pixel has the foreground value 255; if each value is an object "
-                "of its own, set labels: objects"
+                "of its own, its labels are objects"
             )
         return np.select([values == 0, values == 255], [0, 1], VOID).astype(np.uint8)
 
@@ -52,7 +52,7 @@ def find_stills(sets: Sequence[Stills]) -> list[Still]:
     """
     found = [Still(*pair, each.labels) for each in sets for pair in list_pairs(each)]
     if not found:
-        raise UserError("data.stills: no images in any folder; stage 1 needs at least one")
+        raise UserError("no images in any folder of stills; stage 1 needs at least one")
     return found
 
 
@@ -113,7 +113,7 @@ def _annotated(images: Path, masks: Path) -> list[tuple[Path, Path]]:
 
 
 def _read_names(path: Path) -> list[str]:
-    text = read_text(path, "see names in data.stills of the study", "utf-8-sig")
+    text = read_text(path, "name a text file of images or folders, one per line", "utf-8-sig")
     names = text.split()
     for name in names:
         if Path(name).name != name or name in {".", ".."}:
@@ -131,7 +131,7 @@ def list_images(folder: Path, suffixes: Container[str]) -> dict[str, Path]:
     """
     with reading(folder, "name readable folders of stills"):
         if not folder.is_dir():
-            raise UserError(f"{folder}: no such folder of stills; see data.stills of the study")
+            raise UserError(f"{folder}: no such folder of stills; name images and masks")
         paths = sorted(folder.iterdir())
     images: dict[str, Path] = {}
     for path in paths:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from rgmp.config.base import RESOLUTION, Benchmark, Closed, Name
-from rgmp.data.davis import Sequence, open_sequence, read_split
-from rgmp.errors import UserError
+from rgmp.data.davis import Sequence, open_sequence, read_split, unknown_in
+from rgmp.errors import refuse
 
 
 class Videos(Closed):
@@ -28,14 +28,9 @@ class Videos(Closed):
         """The sequences, in the split's order.
 
         Raises:
-            UserError: a sequence is not in the split, or its files are missing.
+            UserError: sequences are not in the split, or files are missing.
         """
         split = read_split(self.davis, self.benchmark, self.split)
-        for name in self.sequences or ():
-            if name not in split:
-                raise UserError(
-                    f"--sequences {name}: not in {self.split} of {self.benchmark}; "
-                    f"allowed: {', '.join(split)}"
-                )
+        refuse(unknown_in(self.split, split, self.sequences or ()))
         wanted = [name for name in split if self.sequences is None or name in self.sequences]
         return [open_sequence(self.davis, name, self.resolution) for name in wanted]

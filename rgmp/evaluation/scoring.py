@@ -146,11 +146,7 @@ def open_truths(
     """Find the ground truth, in the split's order, and report unknown sequences requested."""
     listed = davis.read_split(root, benchmark, split)
     wanted = listed if sequences is None else sequences
-    problems = [
-        f"{name}: unknown sequence; the split has {', '.join(listed)}"
-        for name in wanted
-        if name not in listed
-    ]
+    problems = list(davis.unknown_in(split, listed, wanted))
     opened = [davis.open_sequence(root, name, resolution) for name in listed if name in wanted]
     return [_truth_of(sequence, benchmark) for sequence in opened], problems
 
@@ -199,8 +195,8 @@ def _misplaced(sequence: davis.Sequence, folder: Path) -> Iterator[str]:
 
 
 def _pngs(folder: Path) -> set[str]:
-    """The names of a folder's PNGs, without hidden files such as archivers leave."""
-    return {path.name for path in folder.glob("*.png") if not path.name.startswith(".")}
+    """The names of a folder's masks."""
+    return {path.name for path in davis.masks_in(folder)}
 
 
 class _Pair(NamedTuple):

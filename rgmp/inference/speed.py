@@ -30,7 +30,7 @@ from rgmp.data import davis
 from rgmp.data.images import Labels
 from rgmp.inference.propagator import Propagator, download
 from rgmp.inference.segment import segment_sequence
-from rgmp.provenance.machine import peak_memory
+from rgmp.provenance.machine import peak_device_memory
 from rgmp.runtime import cores
 from rgmp.runtime.progress import Progress
 
@@ -98,7 +98,7 @@ def measure(
         timed.append(_time(propagator, clip, benchmark, repeats))
         progress.at(len(timed))
     taken = {"others_share": watch.others_share(), "launchers_share": watch.launchers_share()}
-    peak = _peak(device)  # before the matrix products
+    peak = peak_device_memory()  # before the matrix products
     limit = matrix_products(device, precision)
     summary = summarise(timed) | {
         "matmul_flops_per_second": limit,
@@ -228,9 +228,3 @@ def _spread(seconds: list[list[list[float]]], kind: str) -> dict[str, float]:
 def _rates(clips: list[dict[str, Any]]) -> "np.ndarray[Any, np.dtype[np.float64]]":
     """Operations per second of the network, for every frame."""
     return np.concatenate([c["flops_per_frame"] / np.ravel(c["network"]) for c in clips])
-
-
-def _peak(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return peak_memory()

@@ -127,10 +127,10 @@ class GlobalConvolution(nn.Module):
     (`reference`).
     """
 
-    def __init__(self, inputs: int, width: int, kernel: int = 7) -> None:
+    def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
         self.inputs = inputs
-        long, half = kernel, kernel // 2
+        long, half = 7, 3
         self.column1 = nn.Conv2d(2 * inputs, width, (long, 1), padding=(half, 0))
         self.column2 = nn.Conv2d(width, width, (1, long), padding=(0, half))
         self.row1 = nn.Conv2d(2 * inputs, width, (1, long), padding=(0, half))

@@ -105,6 +105,11 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB
 
 
+def peak_device_memory() -> int:
+    """Peak memory where the job computed, so far: tensors on the GPU, or this process; bytes."""
+    return peak_gpu_memory() or peak_memory()
+
+
 def peak_gpu_memory() -> int | None:
     """Peak memory of tensors on the GPU so far: bytes; None if no GPU was used."""
     gpu = _gpu()

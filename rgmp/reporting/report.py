@@ -268,8 +268,8 @@ def _facts(study: Results) -> dict[str, str]:
 
 
 def _is_beside(record: Record) -> bool:
-    """Whether a record is of a job that no result rests on: it plans, shows or mirrors."""
-    return record["kind"] in {"plan", "tables", "figures", "report", "track"}
+    """Whether a record is of a job that no result rests on: it shows or mirrors."""
+    return record["kind"] in {"tables", "figures", "report", "track"}
 
 
 def _provenance(study: Results, runs: Runs, record: Record) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def choose(
         torch.set_num_threads(threads)
     gpus = torch.cuda.device_count() if name != "cpu" and torch.cuda.is_available() else 0
     if name == "cuda" and not gpus:
-        raise UserError("--device cuda: PyTorch sees no GPU here; allowed: auto, cpu, cuda")
+        raise UserError("device cuda: PyTorch sees no GPU here; choose auto or cpu")
     if not gpus:
         # use_deterministic_algorithms(True) does the same, after a second of importing the compiler
         torch.set_deterministic_debug_mode("error")
@@ -46,8 +46,8 @@ def choose(
         return torch.device("cpu")
     if team.size > gpus * jobs_per_gpu:
         raise UserError(
-            f"machine.processes (={team.size}): PyTorch sees {gpus} GPUs here with "
-            f"{jobs_per_gpu} slots each; lower it, or set machine.device to cpu"
+            f"{team.size} processes: PyTorch sees {gpus} GPUs here with {jobs_per_gpu} slots each; "
+            "start fewer, or compute on the CPU"
         )
     # deterministic upsampling is many times slower on a GPU; the record has the settings
     torch.backends.cudnn.benchmark = True

@@ -7,7 +7,7 @@ import torch
 from rgmp.data.loader import Samples
 from rgmp.errors import UserError
 from rgmp.model.network import RGMP
-from rgmp.provenance.machine import peak_gpu_memory, peak_memory
+from rgmp.provenance.machine import peak_device_memory
 from rgmp.runtime import cores
 from rgmp.runtime.distributed import ALONE
 from rgmp.training.job import TrainingJob
@@ -63,7 +63,7 @@ def measure(job: TrainingJob, device: torch.device, steps: int) -> dict[str, flo
         "samples_per_second": timed * settings.batch / took,
         "seconds_per_step": took / timed,
         "waiting": waits / took,
-        "peak_memory_bytes": peak_gpu_memory() or peak_memory(),
+        "peak_memory_bytes": peak_device_memory(),
         "others_share": others,
     }
 

@@ -14,6 +14,7 @@ from support.tiny_study import FRAMES, HEIGHT, WIDTH, annotation, frame
 
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
+from rgmp.data.digests import digest_of_masks
 from rgmp.data.images import read_labels
 from rgmp.errors import UserError
 
@@ -330,3 +331,15 @@ def test_folder_of_frames_that_may_not_be_read_is_named(
     folder = tree / "JPEGImages/480p/val_a"
     with pytest.raises(UserError, match=rf"^{folder}: cannot be read \(Permission denied\); name"):
         davis.open_sequence(tree, "val_a")
+
+
+def test_hidden_files_are_no_masks_for_any_reader(tmp_path: Path) -> None:
+    for name in ("00001.png", "00000.png"):
+        davis.write_mask(tmp_path / "ant" / name, np.zeros((4, 5), np.uint8))
+    sequences = [davis.Sequence("ant", (), ())]
+    before = digest_of_masks({s.name: tmp_path / s.name for s in sequences})
+    (tmp_path / "ant/._00000.png").write_bytes(b"an archiver's")
+    assert digest_of_masks({s.name: tmp_path / s.name for s in sequences}) == before
+    masks = davis.masks_in(tmp_path / "ant")
+    assert [path.name for path in masks] == ["00000.png", "00001.png"]
+    assert davis.masks_in(tmp_path / "bee") == ()

@@ -174,14 +174,14 @@ def test_a_frame_without_an_object_gives_way_to_the_next(tmp_path: Path) -> None
     for seed in range(6):
         assert (draw(stills, seed, paste=0, **FIXED).masks == 1).sum() == 2 * 400
     davis.write_mask(stills.masks / "1.png", box(0, 0, 0, 0))
-    with pytest.raises(UserError, match="no mask in any set has an object"):
+    with pytest.raises(UserError, match="no mask of any still has an object"):
         draw(stills)
 
 
 def test_a_foreground_mask_with_no_255_is_named(stills: Stills) -> None:
     Image.fromarray(box(0, 0, 4, 4, 1)).save(stills.masks / "1.png")
     with pytest.raises(
-        UserError, match=r"masks/1.png: no pixel has the foreground value 255.* labels: objects"
+        UserError, match=r"masks/1.png: no pixel has the foreground value 255.* labels are objects"
     ):
         Decoded(64).still(find_stills([stills])[1])
 

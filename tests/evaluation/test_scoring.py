@@ -450,7 +450,7 @@ def test_lists_everything_that_is_wrong_with_a_table(
     assert len(raised.value.problems) == 12
     assert all(problem.startswith(f"{table}: ") for problem in raised.value.problems)
     for fault in [
-        "cat: unknown sequence; the split has bee, ant",
+        "cat: unknown sequence; val has bee, ant",
         "line 14: number of columns differs from the header",
         "ant, object 1, frame 00001: duplicate row",
         "ant, object 1, frame 00003: 81.5 is not in [0, 1]",

@@ -74,7 +74,7 @@ def test_without_a_gpu_auto_is_the_cpu_and_deterministic(
 
 def test_cuda_without_a_gpu_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pretend(monkeypatch, tmp_path, 0)
-    with pytest.raises(UserError, match="--device cuda: PyTorch sees no GPU here; allowed: auto"):
+    with pytest.raises(UserError, match="device cuda: PyTorch sees no GPU here; choose auto"):
         device.choose("cuda")
 
 

@@ -56,7 +56,7 @@ def test_alone_a_process_leads_and_averages_nothing() -> None:
 
 def test_a_batch_is_shared_sample_by_sample_among_processes_and_parts(tmp_path: Path) -> None:
     (job,) = write_jobs(tmp_path, (finetune(batch=4, steps=2),))
-    samples, cpu = Samples(job.data, job.settings, job.seed), torch.device("cpu")
+    samples, cpu = Samples(job.data, job.settings, job.seed, 128), torch.device("cpu")
     (whole,) = next(samples.batches(1, cpu)).parts
     for shares, of_each in (((Team(0, 2), Team(1, 2)), 1), ((ALONE,), 2)):
         parts = [p for t in shares for p in next(samples.batches(1, cpu, 0, of_each, t)).parts]
@@ -67,8 +67,8 @@ def test_a_batch_is_shared_sample_by_sample_among_processes_and_parts(tmp_path: 
 
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
     (job,) = write_jobs(tmp_path, (finetune(batch=4),))
-    samples = Samples(job.data, job.settings, job.seed)
-    with pytest.raises(UserError, match=r"batch \(=4\) is not a multiple of 3 processes times 1"):
+    samples = Samples(job.data, job.settings, job.seed, 128)
+    with pytest.raises(UserError, match=r"a batch of 4 samples cannot be shared evenly by 3"):
         next(samples.batches(0, torch.device("cpu"), team=Team(0, 3)))
 
 

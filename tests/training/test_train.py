@@ -404,7 +404,7 @@ def test_the_same_study_gives_the_same_bits_whoever_draws_its_samples(
 def test_a_sample_has_the_same_bits_with_any_number_of_threads(tmp_path: Path) -> None:
     """PyTorch splits a sum over threads from 32,768 values on, and a worker has one thread."""
     jobs = write_jobs(tmp_path, (pretrain(crop=(224, 256)),))
-    samples = Samples(jobs[0].data, jobs[0].settings, seed=0)
+    samples = Samples(jobs[0].data, jobs[0].settings, 0, 128)
     for i in range(12):
         torch.set_num_threads(1)
         one = samples[[i]]
