@@ -111,8 +111,9 @@ def measure(
         `of_objects`, and a `summary`: that of `summarise`; `ratio`, FPS relative to the first, but
         of the first itself; `fixed_seconds` and `object_seconds`, the cost of objects, or nothing;
         the operations per second of a matrix product, and the fraction of it that the network
-        reaches; `rgmp.inference.probes.Memory`, and peak memory in bytes, on a GPU of this computation, else of the
-        process; `labels_as_fp32`, the share of pixels labelled as in fp32, or nothing.
+        reaches; `rgmp.inference.probes.Memory`, and peak memory in bytes, on a GPU of this
+        computation, else of the process; `labels_as_fp32`, the share of pixels labelled as in
+        fp32, or nothing.
     """
     watch = cores.Watch()
     timed = [_Timed(entrant, clips) for entrant in entrants]

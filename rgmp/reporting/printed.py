@@ -175,7 +175,7 @@ def _with_sharers(results: Results, timed: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             sharers.assign(
                 label=[results.label(name) for name in names],
-                mixed=[results.mixed(name) for name in names],
+                mixed=[row["mixed"] or results.mixed(name) for name in names],
                 scales="",
                 **{"as": row["label"]},
             )

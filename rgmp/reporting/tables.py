@@ -147,7 +147,16 @@ def _speed(results: Results, statistics: Statistics, speed: SpeedFiles) -> pd.Da
         for benchmark, seconds in external.seconds_per_frame.items():
             if benchmark in {*scored}:
                 rows.append({"benchmark": benchmark, "variant": name, "authors_fps": 1 / seconds})
-    return _identified(results, pd.DataFrame(rows, columns=None if rows else ["variant"]))
+    table = _identified(results, pd.DataFrame(rows, columns=None if rows else ["variant"]))
+    if rows:  # a timing is of no variant: its own record marks its rows
+        timed = "speed/" + table["benchmark"]
+        table["mixed"] |= timed.isin(_odd_records(results)) & ~table["external"]
+    return table
+
+
+def _odd_records(results: Results) -> set[str]:
+    """The names of the records that differ from the others."""
+    return {name for disagreement in results.disagreements for name in disagreement.records}
 
 
 def _sequences(results: Results, statistics: Statistics) -> pd.DataFrame:
@@ -162,7 +171,7 @@ def _sequences(results: Results, statistics: Statistics) -> pd.DataFrame:
 def _cost(results: Results) -> pd.DataFrame:
     """What every training run took, and who shares it."""
     records = {record["identity"]: record for record in results.of_kind("train")}
-    odd = {name for disagreement in results.disagreements for name in disagreement.records}
+    odd = _odd_records(results)
     rows = [
         {
             "stage": training.stage,
