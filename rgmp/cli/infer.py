@@ -1,7 +1,9 @@
 """`rgmp infer | speed`: run or time a trained network on the videos of a split."""
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -28,13 +30,16 @@ from rgmp.config.study import Device, Speed
 from rgmp.data import davis, digests
 from rgmp.data.images import read_frame
 from rgmp.errors import refuse
-from rgmp.inference.job import InferenceJob, NetworkJob, SpeedJob
+from rgmp.inference.job import Computation, InferenceJob, NetworkJob, SpeedJob
 from rgmp.provenance import code, machine
 from rgmp.runtime import cores, files
+from rgmp.study.job_files import is_quiet, read_speed
 from rgmp.study.plan import load_plan
+from rgmp.study.timing import timing
 
 if TYPE_CHECKING:
     from rgmp.inference.propagator import Propagator
+    from rgmp.inference.speed import Entrant
 
 _AGGREGATIONS = get_args(Inference.model_fields["aggregation"].annotation)
 _PRECISIONS = get_args(Inference.model_fields["precision"].annotation)
@@ -70,13 +75,13 @@ def _network_of(options: argparse.Namespace) -> dict[str, Any]:
     """The job fields given by the flags, as its model takes them."""
     settings = given_of(options, Inference.model_fields)
     return {
-        **given_of(options, NetworkJob.model_fields),
+        **given_of(options, InferenceJob.model_fields),
         "settings": validated(Inference, settings, COMMAND_LINE),
         "videos": videos_of(options),
     }
 
 
-def _propagator(job: NetworkJob) -> "tuple[Propagator, dict[str, Any]]":
+def _propagator(job: InferenceJob) -> "tuple[Propagator, dict[str, Any]]":
     """The network ready to run, and what the record says about it."""
     from rgmp.inference.propagator import Propagator
     from rgmp.model import weights
@@ -145,7 +150,7 @@ def _segment(job: InferenceJob, sequences: list[davis.Sequence]) -> None:
 
 
 def _speed_options(command: argparse.ArgumentParser) -> None:
-    flags = add_job(command, "davis2017/full", (*_NEEDED, "--out"))
+    flags = add_job(command, "davis2017", (*_NEEDED, "--out"))
     _add_network(flags)
     flags.add_argument("--out", type=Path, metavar="FILE.json", help="output file")
     flags.add_argument(
@@ -159,7 +164,7 @@ def _speed_options(command: argparse.ArgumentParser) -> None:
     flags.add_argument(
         "--repeats",
         type=at_least(5, REPEATS),
-        help=f"repetitions of each sequence ({default_of(Speed, 'repeats')})",
+        help=f"rounds over all sequences ({default_of(Speed, 'repeats')})",
     )
     add_names(flags, seed="0")
 
@@ -167,13 +172,16 @@ def _speed_options(command: argparse.ArgumentParser) -> None:
 def _speed_job(options: argparse.Namespace) -> SpeedJob:
     """The requested measurement."""
     if names_a_job(options, beside=["threads"]):
-        planned = load_plan(options.results).timing(options.job, options.results)
+        planned = timing(load_plan(options.results), options.job, options.results)
         granted = cores.threads(planned.threads, getattr(options, "threads", None))
         return planned.model_copy(update={"threads": granted})
     limits = given_of(options, ("frames", "repeats"))
     if hasattr(options, "limit"):
         limits["sequences"] = options.limit
-    flags = {**_network_of(options), "limits": limits, "out": options.out}
+    flags = _network_of(options)
+    network = {key: flags.pop(key) for key in ("weights", "settings")}
+    alone = Computation(name=flags.get("variant", "network"), **network)
+    flags |= {"computations": [alone], "limits": limits, "out": options.out}
     return validated(SpeedJob, flags, COMMAND_LINE)
 
 
@@ -189,30 +197,28 @@ def _speed(options: argparse.Namespace) -> None:
         ]
     )
     refuse([line for s in sequences for line in davis.problems_of(s, benchmark)])
-    from rgmp.study.job_files import read_speed
-
-    read = chain([job.weights], davis.files_of(job.videos.davis))
+    weights = [computation.weights for computation in job.computations]
+    read = chain(weights, davis.files_of(job.videos.davis))
     files.require_target(job.out, files.Kind("speed file", read_speed), read)
-    propagator, record_fields = _propagator(job)
-    with recording(job.record, "speed", [job.out], **record_fields) as record:
-        measured = _measure(job, sequences, propagator, record_fields["config"])
+    with recording(
+        job.record,
+        "speed",
+        [job.out],
+        variant=job.variant,
+        seed=job.seed,
+        benchmark=benchmark,
+        config={"speed": job.limits.model_dump(mode="json")},
+    ) as record:
+        record.inputs["weights"] = files.digest_of_all(set(weights))
+        measured = _measure(job, sequences)
         files.write_json(job.out, measured)
-        record.results.update(measured["summary"])
+        record.results.update(_noted(measured))
         record.outputs["speed"] = files.digest_of_file(job.out)
-    others = measured["summary"]["others_share"]
-    if others > cores.BUSY:
-        print(
-            f"other processes used {others:.0%} of the machine's cores during the measurement, so "
-            "it is unreliable; remove the file and measure again on an idle machine"
-        )
+    for problem in _unreliable(measured):
+        print(problem)
 
 
-def _measure(
-    job: SpeedJob,
-    sequences: list[davis.Sequence],
-    propagator: "Propagator",
-    config: dict[str, Any],
-) -> dict[str, Any]:
+def _measure(job: SpeedJob, sequences: list[davis.Sequence]) -> dict[str, Any]:
     """The content of the speed file: what was timed and how, raw seconds, their summary."""
     import torch
 
@@ -227,16 +233,64 @@ def _measure(
         )
         for s in sequences
     ]
-    measured = speed.measure(propagator, clips, benchmark, job.limits.repeats, config["precision"])
-    header = {
+    entrants, settings = zip(*_entrants(job), strict=True)
+    measured = speed.measure(entrants, clips, benchmark, job.limits)
+    described = [
+        {
+            **computation.model_dump(include={"name", "identity", "again"}),
+            **settled.model_dump(mode="json"),
+            **timed,
+        }
+        for computation, settled, timed in zip(
+            job.computations, settings, measured["computations"], strict=True
+        )
+    ]
+    return {
         "benchmark": benchmark,
-        "variant": job.variant,
         "seed": job.seed,
         "device": machine.device_of(machine.this_machine()),
         "threads": torch.get_num_threads(),
-        **config,
+        **measured,
+        "computations": described,
     }
-    return header | measured
+
+
+def _entrants(job: SpeedJob) -> "Iterator[tuple[Entrant, Inference]]":
+    """What is to be timed, and the settings with the precision that `auto` stands for."""
+    from rgmp.inference.propagator import Propagator
+    from rgmp.inference.speed import Entrant
+    from rgmp.model import weights
+    from rgmp.runtime import device, precision
+
+    chosen = device.choose(job.device, job.threads, job.jobs_per_gpu)
+    for computation in job.computations:
+        network, _ = weights.load(computation.weights)
+        settings = computation.settings
+        settled = precision.choose(settings.precision, chosen, training=False)
+        of = {p: settings.model_copy(update={"precision": p}) for p in (settled, "fp32")}
+        make, exact = (partial(Propagator, network, of[p], chosen) for p in (settled, "fp32"))
+        yield Entrant(make, settled, None if settled == "fp32" else exact), of[settled]
+
+
+def _noted(measured: dict[str, Any]) -> dict[str, Any]:
+    """What the record says of a measurement."""
+    timed = [computation for computation in measured["computations"] if not computation["again"]]
+    fps = {f"fps_{computation['name']}": computation["summary"]["fps"] for computation in timed}
+    return {key: measured[key] for key in ("rounds", "others_share")} | fps
+
+
+def _unreliable(measured: dict[str, Any]) -> Iterator[str]:
+    """Why a measurement should not be relied on, a sentence each."""
+    again = "remove the file and measure again on an idle machine"
+    others = measured["others_share"]
+    if others > cores.BUSY:
+        yield (
+            f"other processes used {others:.0%} of the machine's cores during the measurement, so "
+            f"it is unreliable; {again}"
+        )
+    for computation in measured["computations"]:
+        if computation["again"] and not is_quiet(computation["summary"]):
+            yield f"{computation['name']}, timed twice, differs from itself; {again}"
 
 
 def _timed_sequences(job: SpeedJob) -> list[davis.Sequence]:

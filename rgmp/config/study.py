@@ -130,7 +130,12 @@ class Speed(Closed):
     )
     frames: Frames = Field(20, description="most frames of each sequence")
     repeats: Annotated[int, Field(ge=5, le=REPEATS)] = Field(
-        5, description="repetitions of each sequence"
+        5, description="rounds at least; in each, every computation is timed on every sequence"
+    )
+    seconds: Annotated[float, Field(ge=0, le=10**6)] = Field(
+        25,
+        description="rounds go on until the speed of each computation relative to the first is "
+        "known to 3 %, but beyond repeats none begins after this time, per benchmark",
     )
 
 

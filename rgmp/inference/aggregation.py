@@ -44,7 +44,7 @@ def aggregate(
         return soft[1:], soft.argmax(dim=0).to(torch.uint8)
     largest, winner = probabilities.max(dim=0)
     labels = torch.where(largest > 0.5, winner + 1, 0).to(torch.uint8)
-    if aggregation == "winner_take_all":
+    if aggregation == "winner_take_all" and len(probabilities) > 1:
         is_winner = torch.arange(len(probabilities), device=winner.device)[:, None, None] == winner
         probabilities = torch.where(is_winner, probabilities, 0.0)
     return probabilities, labels

@@ -13,10 +13,9 @@ from rgmp.runtime.files import digest_of
 
 
 class NetworkJob(Closed):
-    """A trained network, what it is run on, and how.
+    """What trained networks are run on, and where.
 
     Attributes:
-        weights: our file, or the authors' released one.
         threads: CPU threads; None: PyTorch's choice.
         jobs_per_gpu: how many jobs may share a GPU.
         variant, seed: names for the record.
@@ -24,9 +23,7 @@ class NetworkJob(Closed):
         reads: digests of the input data, if a plan knows them.
     """
 
-    weights: Path
     videos: Videos
-    settings: Inference = Inference()
     device: Device = "auto"
     threads: AtOnce | None = None
     jobs_per_gpu: AtOnce = 1
@@ -51,13 +48,57 @@ _CHANGES_NOTHING: dict[str, Any] = {
 
 
 class InferenceJob(NetworkJob):
-    """Masks of every frame, written below the folder `masks`."""
+    """Masks of every frame, written below the folder `masks`.
 
+    Attributes:
+        weights: our file, or the authors' released one.
+        settings: how the network is run.
+    """
+
+    weights: Path
+    settings: Inference = Inference()
     masks: Path
 
 
-class SpeedJob(NetworkJob):
-    """Seconds per frame, written to `out`; `limits` sets how much is timed."""
+class Computation(Closed):
+    """A network to time, and how it is run.
 
+    Attributes:
+        name: of the variant that stands for all with the same computation.
+        identity: what tells it from others in a plan; None: there is none.
+        weights: any that fit: their values do not change the time.
+        again: the first computation once more, to see how quiet the machine is.
+    """
+
+    name: str
+    identity: str | None = None
+    weights: Path
+    settings: Inference = Inference()
+    again: bool = False
+
+
+class SpeedJob(NetworkJob):
+    """Seconds per frame of some computations on the same videos, written to `out`.
+
+    Attributes:
+        computations: the first is what the others are compared with.
+        limits: how much is timed.
+    """
+
+    computations: tuple[Computation, ...] = Field(min_length=1)
     limits: Speed = Speed()
     out: Path
+
+    @property
+    def digest(self) -> str:
+        """A digest of everything that can change the result.
+
+        It does not matter which variants stand for the computations, nor what their weights are;
+        nor in which order the others follow the first.
+        """
+        first, *others = (
+            digest_of(computation.model_dump(mode="json", exclude={"name", "weights"}))
+            for computation in self.computations
+        )
+        rest = self.model_dump(mode="json", exclude={**_CHANGES_NOTHING, "computations": True})
+        return digest_of([first, sorted(others), rest])

@@ -1,4 +1,4 @@
-"""Seconds per frame, by one protocol for every variant.
+"""Seconds per frame, by one protocol for every computation.
 
 The result depends on what is timed, so three timings are reported, each with raw times:
 
@@ -10,24 +10,34 @@ The result depends on what is timed, so three timings are reported, each with ra
   resizing and writing. The authors divide a clip's wall time, including frame 0, resizing and
   transfers, by its frames (facts/rgmp.md, "Inference"); whether it includes reading is not known.
 
-They are compared with the machine's limit: the counted floating-point operations of a step over its
-time, relative to the fastest matrix product in the same run and precision. On a CPU that share may
-exceed 1: in fp32 the libraries' 3x3 convolutions can be faster than their matrix products.
+Several computations take turns, clip by clip, in an order shuffled in each round, each turn after a
+warm-up on its own shape. They are compared within rounds (`rgmp.inference.rounds`), which go on
+until every ratio to the first is known to 3 % or the time is up.
+
+They are also compared with the machine's limit: the counted floating-point operations of a step
+over its time, relative to the fastest matrix product in the same run and precision. On a CPU that
+share may exceed 1: in fp32 the libraries' 3x3 convolutions can be faster than their matrix
+products.
 """
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
+from numpy.typing import NDArray
 
 from rgmp.config.base import Benchmark
+from rgmp.config.study import Speed
 from rgmp.data import davis
 from rgmp.data.images import Labels
+from rgmp.inference import rounds
+from rgmp.inference.probes import agreement, memory_by_length
 from rgmp.inference.propagator import Propagator, download
 from rgmp.inference.segment import segment_sequence
 from rgmp.provenance.machine import peak_device_memory
@@ -43,7 +53,24 @@ class Clip(NamedTuple):
     labels: Labels
 
 
-_WARM_UP_FRAMES = 2
+class Entrant(NamedTuple):
+    """A computation to time.
+
+    Attributes:
+        make: makes its propagator.
+        precision: that it computes in, for the matrix products.
+        exact: makes one that computes the same in fp32, for the agreement of their labels; None:
+            it does itself.
+    """
+
+    make: Callable[[], Propagator]
+    precision: str
+    exact: Callable[[], Propagator] | None = None
+
+
+OBJECTS = (1, 2, 3, 4, 5)
+"""How many objects a frame's cost is fitted over."""
+_FRAMES_OF_OBJECTS = 3
 _PRODUCTS = 10
 
 
@@ -65,63 +92,198 @@ def choose_sequences(
 
 
 def measure(
-    propagator: Propagator,
-    clips: list[Clip],
-    benchmark: Benchmark,
-    repeats: int,
-    precision: str,
+    entrants: Sequence[Entrant], clips: list[Clip], benchmark: Benchmark, limits: Speed
 ) -> dict[str, Any]:
-    """Time every clip `repeats` times, each after a warm-up on its own shape.
+    """Time every computation on every clip, round after round.
+
+    The cost of objects is measured where the benchmark has several. Their masks are strips of the
+    frame: the content of a mask does not change the time.
 
     Args:
-        propagator: of the variant.
-        clips: what to time.
+        entrants: what to time; ratios are to the first.
+        clips: what to time it on.
         benchmark: how the clips' annotations are read.
-        repeats: how often each clip is timed.
-        precision: of the network, for the matrix products.
+        limits: how many rounds at least, and for how long.
 
     Returns:
-        `clips` with the raw seconds, and `summary`: `fps` of the network with its quartiles, median
-        and 95th percentile of seconds over frames and repeats; the same of `end_to_end`; seconds of
-        frame 0; `authors_fps` of whole clips; operations per frame; operations per second of a
-        matrix product; the fraction of it that the network reaches; peak memory in bytes, of the
-        GPU or else of the process; the shares of the machine's cores used during the measurement
-        by others, and by the processes that launched this one. Use of a GPU by others is not seen.
+        `rounds`; the shares of the machine's cores used during the measurement by others
+        (`others_share`), and by the processes that launched this one (`launchers_share`), use of a
+        GPU by others is not seen; and `computations`, each with the raw seconds of its `clips` and
+        `of_objects`, and a `summary`: that of `summarise`; `ratio`, FPS relative to the first, but
+        of the first itself; `fixed_seconds` and `object_seconds`, the cost of objects, or nothing;
+        the operations per second of a matrix product, and the fraction of it that the network
+        reaches; `rgmp.inference.probes.Memory`, and peak memory in bytes, on a GPU of this
+        computation, else of the process; `labels_as_fp32`, the share of pixels labelled as in
+        fp32, or nothing.
     """
-    device = propagator.device
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    timed = []
-    progress, watch = Progress("speed", "clips", len(clips)), cores.Watch()
-    for clip in clips:
-        _warm_up(propagator, clip)
-        timed.append(_time(propagator, clip, benchmark, repeats))
-        progress.at(len(timed))
+    watch = cores.Watch()
+    timed = [_Timed(entrant, clips) for entrant in entrants]
+    count = _take_turns(timed, clips, benchmark, limits)
     taken = {"others_share": watch.others_share(), "launchers_share": watch.launchers_share()}
     peak = peak_device_memory()  # before the matrix products
-    limit = matrix_products(device, precision)
-    summary = summarise(timed) | {
-        "matmul_flops_per_second": limit,
-        "fraction_of_limit": float(np.median(_rates(timed))) / limit,
-        "peak_memory_bytes": peak,
+    limit = cache(lambda precision: matrix_products(timed[0].propagator.device, precision))
+    return {
+        "rounds": count,
         **taken,
+        "computations": [each.result(timed[0], limit, peak) for each in timed],
     }
-    return {"clips": timed, "summary": summary}
+
+
+def _take_turns(
+    timed: list["_Timed"], clips: list[Clip], benchmark: Benchmark, limits: Speed
+) -> int:
+    """Time round after round, until ratios are known well enough or time is up: their number.
+
+    End to end, whole clips and the cost of objects are in no ratio: the first rounds do for them.
+    """
+    several = [_strips(clips[0], count) for count in OBJECTS] if benchmark == "davis2017" else []
+    progress = Progress("speed", "rounds", limits.repeats)
+    began, done = time.perf_counter(), 0
+    while True:
+        whole = done < limits.repeats
+        order = np.random.default_rng(done).permutation(len(timed))
+        for number, clip in enumerate(clips):
+            for index in order:
+                timed[index].take_turn(number, clip, benchmark, whole)
+        for clip in several if whole else []:
+            for index in order:
+                timed[index].time_objects(clip)
+        done += 1
+        if whole:
+            progress.at(done)
+        if done >= limits.repeats and (
+            time.perf_counter() - began >= limits.seconds
+            or rounds.are_narrow(each.ratio_to(timed[0]) for each in timed[1:])
+        ):
+            return done
+
+
+class _Timed:
+    """A computation and its times so far, warmed up."""
+
+    def __init__(self, entrant: Entrant, clips: list[Clip]) -> None:
+        self._precision = entrant.precision
+        first = clips[0]
+        self.propagator, self._memory = memory_by_length(entrant.make, first.frames, first.labels)
+        self._agreement = None
+        if entrant.exact is not None:
+            videos = [(clip.frames, clip.labels) for clip in clips]
+            self._agreement = agreement(self.propagator, entrant.exact(), videos)
+        self._clips = [self._described(clip) for clip in clips]
+        self._of_objects: dict[int, list[list[float]]] = {}
+
+    def _described(self, clip: Clip) -> dict[str, Any]:
+        """What a clip is, and empty lists for its times."""
+        self.propagator.start(clip.frames[0], clip.labels)
+        return {
+            "sequence": clip.sequence.name,
+            "objects": len(davis.object_ids(clip.labels)),
+            "frames": len(clip.frames),
+            "height": clip.labels.shape[0],
+            "width": clip.labels.shape[1],
+            "flops_per_frame": self.propagator.operations(self.propagator.upload(clip.frames[1])),
+            **{kind: [] for kind in ("network", "end_to_end", "first_frame", "clip")},
+        }
+
+    def take_turn(self, number: int, clip: Clip, benchmark: Benchmark, whole: bool) -> None:
+        """Time a clip: the network, and if `whole` also end to end and as the authors."""
+        times, propagator = self._clips[number], self.propagator
+        (zero, *frames), labels = clip.frames, clip.labels
+        self._warm_up(clip)
+        times["first_frame"].append(
+            _seconds(lambda: propagator.start(zero, labels), propagator.device)
+        )
+        times["network"].append([_network_seconds(propagator, frame) for frame in frames])
+        if whole:
+            propagator.start(zero, labels)
+            times["end_to_end"].append([_end_to_end_seconds(propagator, frame) for frame in frames])
+            times["clip"].append(_clip_seconds(propagator, clip.sequence, benchmark))
+
+    def time_objects(self, clip: Clip) -> None:
+        """Time the network on frames with that many objects."""
+        self._warm_up(clip)
+        times = [_network_seconds(self.propagator, frame) for frame in clip.frames[1:]]
+        count = len(davis.object_ids(clip.labels))
+        self._of_objects.setdefault(count, []).append(times)
+
+    def _warm_up(self, clip: Clip) -> None:
+        """Run frame 0 and the next, in this shape and after another computation's turn."""
+        self.propagator.start(clip.frames[0], clip.labels)
+        self.propagator.step(clip.frames[1])
+
+    def ratio_to(self, first: "_Timed") -> rounds.Interval:
+        """Frames per second of the network relative to another's."""
+        own, other = (rounds.seconds_by_round(t._clips, "network") for t in (self, first))
+        return rounds.ratio(own, other)
+
+    def result(self, first: "_Timed", limit: Callable[[str], float], peak: int) -> dict[str, Any]:
+        """Raw seconds and their summary, as `measure` returns them."""
+        on_gpu = self.propagator.device.type == "cuda"
+        products = limit(self._precision)
+        summary = summarise(self._clips) | {
+            **({} if self is first else self.ratio_to(first).columns("ratio")),
+            **_cost_of_objects(self._of_objects),
+            "matmul_flops_per_second": products,
+            "fraction_of_limit": float(np.median(_rates(self._clips))) / products,
+            "peak_memory_bytes": self._memory.long_bytes if on_gpu else peak,
+            **self._memory._asdict(),
+        }
+        if self._agreement is not None:
+            summary["labels_as_fp32"] = self._agreement
+        of_objects = {str(count): times for count, times in self._of_objects.items()}
+        return {"summary": summary, "clips": self._clips, "of_objects": of_objects}
+
+
+def _strips(clip: Clip, count: int) -> Clip:
+    """A short clip with that many objects: vertical strips of the frame."""
+    height, width = clip.labels.shape
+    strips = np.arange(width) * count // width + 1
+    labels = np.broadcast_to(strips, (height, width)).astype(np.uint8)
+    return clip._replace(frames=clip.frames[: 1 + _FRAMES_OF_OBJECTS], labels=labels)
+
+
+def _cost_of_objects(of_objects: dict[int, list[list[float]]]) -> dict[str, float]:
+    """The cost of objects by the columns of its two intervals; none where it was not measured."""
+    if not of_objects:
+        return {}
+    seconds = [rounds.seconds_by_round([{"network": t}], "network") for t in of_objects.values()]
+    cost = rounds.cost_of_objects([*of_objects], seconds)
+    return {
+        **cost.fixed.columns("fixed_seconds"),
+        **cost.per_object.columns("object_seconds"),
+    }
 
 
 def summarise(clips: list[dict[str, Any]]) -> dict[str, float]:
-    """The summary that `measure` gives, from its raw seconds."""
-    first = np.concatenate([clip["first_frame"] for clip in clips])
-    per_clip_frame = np.concatenate([np.array(c["clip"]) / c["frames"] for c in clips])
-    authors = float(np.median(per_clip_frame))
+    """What raw seconds amount to.
+
+    Args:
+        clips: of one computation, each with `frames`, `flops_per_frame` and its times.
+
+    Returns:
+        `fps` and `end_to_end_fps`, geometric means over rounds with their intervals, and the 95th
+        percentile of seconds over frames and rounds; median seconds of frame 0; `authors_fps` and
+        seconds per frame of whole clips, a geometric mean over rounds; operations per frame.
+    """
+    wall = np.sum([clip["clip"] for clip in clips], axis=0)
+    authors = rounds.geometric_mean(wall / sum(clip["frames"] for clip in clips)).mean
     operations = [np.full(np.size(c["network"]), c["flops_per_frame"]) for c in clips]
     return {
-        **_spread([clip["network"] for clip in clips], ""),
-        **_spread([clip["end_to_end"] for clip in clips], "end_to_end_"),
-        "first_frame_seconds": float(np.median(first)),
+        **_frames_per_second(clips, "network", ""),
+        **_frames_per_second(clips, "end_to_end", "end_to_end_"),
+        "first_frame_seconds": float(np.median([clip["first_frame"] for clip in clips])),
         "authors_fps": 1 / authors,
         "authors_seconds_per_frame": authors,
         "flops_per_frame": float(np.mean(np.concatenate(operations))),
+    }
+
+
+def _frames_per_second(clips: list[dict[str, Any]], kind: str, prefix: str) -> dict[str, float]:
+    seconds = rounds.seconds_by_round(clips, kind)
+    every = np.concatenate([np.ravel(clip[kind]) for clip in clips])
+    return {
+        **rounds.geometric_mean(1 / seconds).columns(f"{prefix}fps"),
+        f"{prefix}seconds_per_frame_p95": float(np.percentile(every, 95)),
     }
 
 
@@ -144,36 +306,6 @@ def matrix_products(device: torch.device, precision: str) -> float:
         seconds += [_seconds(product, device) for _ in range(_PRODUCTS)]
     torch.backends.cuda.matmul.allow_tf32 = before
     return 2 * float(n) ** 3 / min(seconds)
-
-
-def _warm_up(propagator: Propagator, clip: Clip) -> None:
-    for frame in clip.frames[1 : 1 + _WARM_UP_FRAMES]:
-        propagator.start(clip.frames[0], clip.labels)
-        propagator.step(frame)
-
-
-def _time(propagator: Propagator, clip: Clip, benchmark: Benchmark, repeats: int) -> dict[str, Any]:
-    """One clip's raw seconds, `repeats` times for each kind."""
-    (zero, *frames), labels = clip.frames, clip.labels
-    first, network, end_to_end, whole = [], [], [], []
-    for _ in range(repeats):
-        first.append(_seconds(lambda: propagator.start(zero, labels), propagator.device))
-        network.append([_network_seconds(propagator, frame) for frame in frames])
-        propagator.start(zero, labels)
-        end_to_end.append([_end_to_end_seconds(propagator, frame) for frame in frames])
-        whole.append(_clip_seconds(propagator, clip.sequence, benchmark))
-    return {
-        "sequence": clip.sequence.name,
-        "objects": len(davis.object_ids(labels)),
-        "frames": len(clip.frames),
-        "height": labels.shape[0],
-        "width": labels.shape[1],
-        "flops_per_frame": propagator.operations(propagator.upload(frames[0])),
-        "network": network,
-        "end_to_end": end_to_end,
-        "first_frame": first,
-        "clip": whole,
-    }
 
 
 def _network_seconds(propagator: Propagator, frame: Labels) -> float:
@@ -212,19 +344,6 @@ def _seconds(work: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - begun
 
 
-def _spread(seconds: list[list[list[float]]], kind: str) -> dict[str, float]:
-    """Median, quartiles and 95th percentile over all frames, weighted equally."""
-    frames = np.concatenate([np.ravel(clip) for clip in seconds])
-    q1, median, q3, p95 = np.percentile(frames, [25, 50, 75, 95]).tolist()
-    return {
-        f"{kind}fps": 1 / median,
-        f"{kind}fps_q1": 1 / q3,
-        f"{kind}fps_q3": 1 / q1,
-        f"{kind}seconds_per_frame_median": median,
-        f"{kind}seconds_per_frame_p95": p95,
-    }
-
-
-def _rates(clips: list[dict[str, Any]]) -> "np.ndarray[Any, np.dtype[np.float64]]":
+def _rates(clips: list[dict[str, Any]]) -> NDArray[np.float64]:
     """Operations per second of the network, for every frame."""
     return np.concatenate([c["flops_per_frame"] / np.ravel(c["network"]) for c in clips])

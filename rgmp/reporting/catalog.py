@@ -100,7 +100,8 @@ SPEED = Entry(
     name="speed",
     title="Frames per second",
     caption="Frames per second of network and aggregation without frame 0, as the authors count, "
-    "and end to end; by scales and number of objects, with the share of what the device can reach.",
+    "and end to end, of every distinct computation, with its ratio to the whole method, its cost "
+    "by objects, its memory, and the share of what the device can reach.",
     evidence=("speed",),
     section="speed",
 )

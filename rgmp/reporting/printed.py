@@ -24,6 +24,7 @@ from rgmp.reporting.typesetting import (
 )
 from rgmp.runtime import cores
 from rgmp.runtime.tidy import rows_of
+from rgmp.study.job_files import QUIET
 from rgmp.study.results import Results
 
 NOT_TRAINED = "Not trained here"
@@ -35,11 +36,26 @@ _PROTOCOL_ACCURACY = (
 )
 _PROTOCOL_SPEED = (
     "FPS: network and aggregation, from a frame on the device to its labels there, without frame "
-    "0; median over frames and repeats. End to end: from a decoded frame in memory to its labels "
-    "there. As the authors: frames of a clip divided by its wall time, including frame 0, reading, "
-    "resizing, transfers and writing. Of the limit: operations of the network per second, in per "
-    "cent of what the machine reaches in matrix products, which convolutions on a CPU may exceed. "
-    "Peak: memory of the GPU; on a CPU, of the whole process."
+    "0; median over frames, mean over sequences and rounds. Each distinct computation is timed "
+    "once, for all variants that share it. Ratio: its FPS relative to that of {first}, within "
+    "rounds in which all take turns. Intervals are 95% over rounds. End to end: from a decoded "
+    "frame in memory to its labels there. As the authors: frames of a clip divided by its wall "
+    "time, including frame 0, reading, resizing, transfers and writing. Of the limit: operations "
+    "of the network per second, in per cent of what the machine reaches in matrix products, which "
+    "convolutions on a CPU may exceed."
+)
+_PROTOCOL_OBJECTS = (
+    "Fixed and per object: milliseconds of the network per frame, a straight line fitted over 1 to "
+    "5 objects; softmax aggregation takes one more pass, over the union, if there are several."
+)
+_PROTOCOL_MEMORY = (
+    "Memory: MB with a short video, of {short_frames} frames, and a long one, of {long_frames}; on "
+    "a GPU the peak of this computation alone, on a CPU what the process holds. The longer takes "
+    "{growth:+.1%} at most."
+)
+_PROTOCOL_LABELS = (
+    "As fp32: pixels with the label that the same weights give in fp32, in per cent; those of the "
+    "first variant of a row with the first seed."
 )
 
 Printed = tuple[dict[str, pd.Series], pd.Series, list[str]]
@@ -168,26 +184,78 @@ def _benchmark(results: Results, rows: pd.DataFrame) -> Printed:
     return columns, rows["section"], notes
 
 
-def _speed(_: Results, rows: pd.DataFrame) -> Printed:
-    """Frames per second by every protocol, by scales and by the number of objects."""
-    names = [str(column) for column in rows]
-    of_objects = {int(name[4:-8]): rows[name] for name in names if name.endswith("_objects")}
+def _speed(results: Results, timed: pd.DataFrame) -> Printed:
+    """Every computation by every protocol; the variants that share it follow it and say so."""
+    rows = _with_sharers(results, timed)
+    labels = _measured(rows, "labels_as_fp32")
     columns = {
         "Variant": _name(rows),
         "scales": rows["scales"].replace("", UNKNOWN),
-        "FPS": number(_measured(rows, "fps"), "{:.1f}"),
-        **{
-            counted(count, "object"): number(of_objects[count], "{:.1f}")
-            for count in sorted(of_objects)
-        },
+        "FPS": _with_ends(rows, "fps", "{:.1f}").where(rows["as"] == "", "as " + rows["as"]),
+        "ratio": _with_ends(rows, "ratio", "{:.2f}"),
+        "fixed, ms": number(1000 * _measured(rows, "fixed_seconds"), "{:.2f}"),
+        "per object, ms": number(1000 * _measured(rows, "object_seconds"), "{:.2f}"),
         "end to end": number(_measured(rows, "end_to_end_fps"), "{:.1f}"),
         "as the authors": number(_measured(rows, "authors_fps"), "{:.1f}"),
         "frame 0, s": number(_measured(rows, "first_frame_seconds"), "{:.3g}"),
-        "peak, MB": number(rows["peak_memory_bytes"] / 1e6, "{:,.0f}"),
+        "short, MB": number(rows["short_bytes"] / 1e6, "{:,.0f}"),
+        "long, MB": number(rows["long_bytes"] / 1e6, "{:,.0f}"),
         "of the limit": percent(_measured(rows, "fraction_of_limit")),
     }
+    if labels.notna().any():
+        columns["as fp32, %"] = number(100 * labels, "{:.2f}")
     headings = pd.Series([_timed_on(row) for _, row in rows.iterrows()], rows.index, dtype="str")
-    return columns, headings, [_PROTOCOL_SPEED]
+    return columns, headings, _notes_on_speed(results, timed)
+
+
+def _with_sharers(results: Results, timed: pd.DataFrame) -> pd.DataFrame:
+    """Timings, each followed by rows for the variants that share it, which `as` names."""
+    rows = []
+    for _, row in timed.iterrows():
+        rows.append(row.to_frame().T.assign(**{"as": ""}))
+        names = row["shared_by"].split()
+        about = ["benchmark", "device", "precision", "threads", "busy", "external"]
+        sharers = pd.DataFrame([row[about]] * len(names), index=range(len(names)))
+        rows.append(
+            sharers.assign(
+                label=[results.label(name) for name in names],
+                mixed=[row["mixed"] or results.mixed(name) for name in names],
+                scales="",
+                **{"as": row["label"]},
+            )
+        )
+    whole = pd.concat(rows, ignore_index=True) if rows else timed.assign(**{"as": ""})
+    return whole.astype({c: t for c, t in timed.dtypes.items() if t != "object"})
+
+
+def _notes_on_speed(results: Results, timed: pd.DataFrame) -> list[str]:
+    """How timings are to be read, and whether the machine was quiet."""
+    measured = timed.dropna(subset="rounds")
+    notes = [_PROTOCOL_SPEED.format(first=results.label("full"))]
+    if measured.empty:
+        return notes
+    if _measured(timed, "object_seconds").notna().any():
+        notes.append(_PROTOCOL_OBJECTS)
+    growth = (measured["long_bytes"] / measured["short_bytes"] - 1).max()
+    notes.append(_PROTOCOL_MEMORY.format(**measured.iloc[0], growth=growth))
+    if _measured(timed, "labels_as_fp32").notna().any():
+        notes.append(_PROTOCOL_LABELS)
+    for _, row in measured.drop_duplicates("benchmark").iterrows():
+        notes += _noise(BENCHMARK_TITLES[row["benchmark"]], results.label("full"), row)
+    return notes
+
+
+def _noise(title: str, first: str, row: pd.Series) -> list[str]:
+    """What the computation that was timed twice says of the machine."""
+    if pd.isna(row["quiet"]):
+        return []
+    ends = ", ".join(f"{row[f'again_ratio_{end}']:.3f}" for end in ("low", "high"))
+    told = f"{first} timed twice: a ratio of {row['again_ratio']:.3f} [{ends}]"
+    if row["quiet"]:
+        return [f"{title}, {row['rounds']} rounds: {told}."]
+    low, high = QUIET
+    consequence = f"leaves {low:g} to {high:g}, so ratios as far from 1 mean nothing"
+    return [f"{title}, {row['rounds']} rounds: the machine was not quiet. {told} {consequence}."]
 
 
 def _sequences(results: Results, rows: pd.DataFrame) -> Printed:
@@ -265,6 +333,16 @@ def _name(rows: pd.DataFrame) -> pd.Series:
         if column in rows:
             name = name.where(~rows[column].fillna(False), name + mark)
     return name
+
+
+def _with_ends(rows: pd.DataFrame, column: str, form: str) -> pd.Series:
+    """A measurement with the ends of its interval: 12.3 [11.9, 12.7]; a dash for none."""
+    parts = [number(_measured(rows, f"{column}{end}"), form) for end in ("", "_low", "_high")]
+    joined = [
+        middle if low == UNKNOWN else f"{middle} [{low}, {high}]"
+        for middle, low, high in zip(*parts, strict=True)
+    ]
+    return pd.Series(joined, rows.index, dtype="str")
 
 
 def _measured(rows: pd.DataFrame, column: str) -> pd.Series:

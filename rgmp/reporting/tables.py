@@ -6,8 +6,6 @@ one decimal, in print (`rgmp.reporting.printed`).
 
 from math import sqrt
 from pathlib import Path
-from statistics import median
-from typing import Any
 
 import pandas as pd
 
@@ -16,18 +14,15 @@ from rgmp.config.study import SEVERAL
 from rgmp.evaluation.comparison import Difference
 from rgmp.evaluation.power import components_of
 from rgmp.evaluation.summary import summarise
-from rgmp.reporting import printed, published
+from rgmp.reporting import printed, published, speed_rows
 from rgmp.reporting.statistics import Statistics, compute
 from rgmp.reporting.typesetting import as_latex, as_markdown
-from rgmp.runtime import cores
 from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, table_files
-from rgmp.study.results import Results, load, seconds_of, speed_of
+from rgmp.study.results import Results, load, seconds_of
 from rgmp.study.table_files import DTYPES
-
-Speed = dict[tuple[Benchmark, str], dict[str, Any]]
-Row = dict[str, Any]
+from rgmp.study.timing import SpeedFiles, read_speed_files, summary_of
 
 
 def write(folder: Path) -> None:
@@ -57,7 +52,7 @@ def build(results: Results) -> dict[str, pd.DataFrame]:
     Raises:
         UserError: one of the files is broken.
     """
-    statistics, speed = compute(results), speed_of(results)
+    statistics, speed = compute(results), read_speed_files(results.plan, results.folder)
     tables: dict[str, pd.DataFrame] = {
         **statistics.data,
         "ablation": _ablation(results, statistics),
@@ -118,7 +113,7 @@ def _difficulty(results: Results, statistics: Statistics) -> pd.DataFrame:
     return _identified(results, pd.DataFrame(rows, columns=None if rows else ["variant"]))
 
 
-def _difference(difference: Difference | None) -> Row:
+def _difference(difference: Difference | None) -> dict[str, object]:
     """The columns of a difference; none for `full` itself."""
     if difference is None:
         return {}
@@ -148,7 +143,7 @@ def _difference(difference: Difference | None) -> Row:
     }
 
 
-def _claim(difference: Difference | None) -> Row:
+def _claim(difference: Difference | None) -> dict[str, object]:
     """What was expected of a difference, why, and what became of it; nothing without."""
     if difference is None or difference.expected is None:
         return {}
@@ -161,7 +156,7 @@ def _claim(difference: Difference | None) -> Row:
 
 
 def _benchmark(
-    results: Results, statistics: Statistics, speed: Speed, benchmark: Benchmark
+    results: Results, statistics: Statistics, speed: SpeedFiles, benchmark: Benchmark
 ) -> pd.DataFrame:
     """Every measure: `full` among the published methods, where it may; then the other variants.
 
@@ -176,7 +171,9 @@ def _benchmark(
     ours["seconds_per_frame"] = [
         _authors_seconds(results, speed, benchmark, method) for method in methods
     ]
-    ours["busy"] = [_is_busy(speed, benchmark, method) for method in methods]
+    ours["busy"] = [
+        not external and speed_rows.is_busy(speed, benchmark) for external in ours["external"]
+    ]
     if not results.comparable:
         return ours
     full = ours[methods == "full"]
@@ -195,45 +192,36 @@ def _source(results: Results, benchmark: Benchmark, method: str) -> str:
 
 
 def _authors_seconds(
-    results: Results, speed: Speed, benchmark: Benchmark, method: str
+    results: Results, speed: SpeedFiles, benchmark: Benchmark, method: str
 ) -> float | None:
     """Seconds per frame as the authors count them: measured, or as those of the method report."""
     if method in results.external:
         return results.external[method].seconds_per_frame.get(benchmark)
-    timed = speed.get((benchmark, method), {"summary": {}})["summary"]
-    seconds: float | None = timed.get("authors_seconds_per_frame")
-    return seconds
+    if benchmark not in speed:
+        return None
+    variant = results.plan.variant(method)
+    timed = summary_of(results.plan, speed[benchmark], benchmark, variant)
+    return timed.get("authors_seconds_per_frame")
 
 
-def _speed(results: Results, statistics: Statistics, speed: Speed) -> pd.DataFrame:
-    """Frames per second by every protocol, by scales and by the number of objects."""
-    on_gpu = {record["name"] for record in results.of_kind("speed") if record["machine"]["gpu"]}
-    rows: list[Row] = []
-    for (benchmark, variant), timed in speed.items():
-        row: Row = {"benchmark": benchmark, "variant": variant}
-        row |= {key: timed[key] for key in ("device", "precision", "aggregation")}
-        row["scales"] = " ".join(map(str, timed["scales"]))
-        row |= timed["summary"]
-        row["busy"] = _is_busy(speed, benchmark, variant)
-        on_cpu = f"speed/{benchmark}/{variant}" not in on_gpu
-        row["threads"] = timed.get("threads") if on_cpu else None
-        for count in sorted({clip["objects"] for clip in timed["clips"]}):
-            clips = [clip for clip in timed["clips"] if clip["objects"] == count]
-            frames = [second for clip in clips for run in clip["network"] for second in run]
-            row[f"fps_{count}_objects"] = 1 / median(frames)
-        rows.append(row)
+def _speed(results: Results, statistics: Statistics, speed: SpeedFiles) -> pd.DataFrame:
+    """Frames per second of every distinct computation by every protocol; then those reported."""
+    rows = speed_rows.rows(results, speed)
     for name, external in results.external.items():
         scored = rows_of(statistics.summary, variant=name)["benchmark"]
         for benchmark, seconds in external.seconds_per_frame.items():
             if benchmark in {*scored}:
                 rows.append({"benchmark": benchmark, "variant": name, "authors_fps": 1 / seconds})
-    return _identified(results, pd.DataFrame(rows, columns=None if rows else ["variant"]))
+    table = _identified(results, pd.DataFrame(rows, columns=None if rows else ["variant"]))
+    if rows:  # a timing is of no variant: its own record marks its rows
+        timed = "speed/" + table["benchmark"]
+        table["mixed"] |= timed.isin(_odd_records(results)) & ~table["external"]
+    return table
 
 
-def _is_busy(speed: Speed, benchmark: Benchmark, method: str) -> bool:
-    """Whether others used much of the machine meanwhile; old speed files do not say."""
-    timed = speed.get((benchmark, method), {"summary": {}})["summary"]
-    return bool(timed.get("others_share", 0) > cores.BUSY)
+def _odd_records(results: Results) -> set[str]:
+    """The names of the records that differ from the others."""
+    return {name for disagreement in results.disagreements for name in disagreement.records}
 
 
 def _sequences(results: Results, statistics: Statistics) -> pd.DataFrame:
@@ -248,8 +236,8 @@ def _sequences(results: Results, statistics: Statistics) -> pd.DataFrame:
 def _cost(results: Results) -> pd.DataFrame:
     """What every training run took, and who shares it."""
     records = {record["identity"]: record for record in results.of_kind("train")}
-    odd = {name for disagreement in results.disagreements for name in disagreement.records}
-    rows: list[Row] = [
+    odd = _odd_records(results)
+    rows = [
         {
             "stage": training.stage,
             "label": training.slug,

@@ -1,6 +1,7 @@
 """Speed files and training curves, as jobs write them, read back. Needs no pandas."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,27 @@ class _Clip(TypedDict):
     network: list[list[float]]
 
 
-class _SpeedFile(TypedDict):
-    """What tables read of a speed file."""
+class _Timing(TypedDict):
+    """What tables read of a timed computation."""
 
-    device: str
+    name: str
+    identity: str | None
+    again: bool
     precision: str
     aggregation: str
     scales: list[float]
     summary: dict[str, float | None]
     clips: list[_Clip]
+
+
+class _SpeedFile(TypedDict):
+    """What tables read of a speed file."""
+
+    device: str
+    threads: int | None
+    others_share: float
+    rounds: int
+    computations: list[_Timing]
 
 
 _SPEED = TypeAdapter(_SpeedFile)
@@ -44,6 +57,16 @@ def read_speed(path: Path) -> dict[str, Any]:
     value: dict[str, Any] = read_json(path)
     require_shape(_SPEED, value, path, "a speed file", "remove it and measure again")
     return value
+
+
+QUIET = 0.97, 1.03
+"""Where the whole interval lies of the ratio of a computation to itself on a quiet machine."""
+
+
+def is_quiet(again: Mapping[str, float]) -> bool:
+    """Whether a computation that was timed twice took the same time, by the second's summary."""
+    low, high = QUIET
+    return low <= again["ratio_low"] and again["ratio_high"] <= high
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:

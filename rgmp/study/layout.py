@@ -39,11 +39,6 @@ def evaluation(variant: str, seed: int) -> str:
     return f"{variant}/seed{seed}"
 
 
-def timing(benchmark: Benchmark, variant: str) -> str:
-    """The name of the timing of a variant on a benchmark, for which one seed is timed."""
-    return f"{benchmark}/{variant}"
-
-
 def external(benchmark: Benchmark, method: str) -> str:
     """The name of an external method on a benchmark."""
     return f"{benchmark}/{method}/external"
@@ -74,9 +69,9 @@ def scores(name: str) -> str:
     return f"scores/{name}.csv"
 
 
-def speed(timing: str) -> str:
-    """The speed file of a variant."""
-    return f"speed/{timing}.json"
+def speed(benchmark: Benchmark) -> str:
+    """The speed file of a benchmark, with every computation of the study."""
+    return f"speed/{benchmark}.json"
 
 
 def record(made: str) -> str:

@@ -29,7 +29,7 @@ from rgmp.data.roots import DataRoots
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.evaluation.job import ScoringJob
-from rgmp.inference.job import InferenceJob, SpeedJob
+from rgmp.inference.job import InferenceJob
 from rgmp.runtime.files import (
     digest_of,
     read_json,
@@ -193,15 +193,6 @@ class Plan(Closed):
         }
 
     @cached_property
-    def timings(self) -> dict[str, tuple[Benchmark, PlannedVariant]]:
-        """The timing jobs by name, such as `davis2017/full`."""
-        return {
-            layout.timing(benchmark, variant.name): (benchmark, variant)
-            for benchmark in self.benchmarks
-            for variant in self.variants
-        }
-
-    @cached_property
     def adoptions(self) -> dict[str, tuple[Benchmark, PlannedExternal]]:
         """The external methods by name, such as `davis2017/osvos/external`."""
         return {
@@ -222,7 +213,7 @@ class Plan(Closed):
     def measured(self) -> tuple[str, ...]:
         """What tables rest on, below the study folder: records of training, scores, speed files."""
         trained = (layout.record(training.folder) for training in self.trainings)
-        return (*trained, *self.scores, *map(layout.speed, self.timings))
+        return (*trained, *self.scores, *map(layout.speed, self.benchmarks))
 
     def roots(self, folder: Path) -> DataRoots:
         """Where the data are; the embedded benchmark moves with the study's folder."""
@@ -263,7 +254,7 @@ class Plan(Closed):
         Raises:
             UserError: the plan has none of that name.
         """
-        return _named("training run", name, self._trainings_by_name, folder)
+        return named("training run", name, self._trainings_by_name, folder)
 
     @cached_property
     def _variants(self) -> dict[str, PlannedVariant]:
@@ -283,7 +274,7 @@ class Plan(Closed):
         Raises:
             UserError: the plan has none of that name.
         """
-        _named("part of the data", part, self.data.digests, folder)
+        named("part of the data", part, self.data.digests, folder)
         record = folder / self.check_of(part)
         roots = self.roots(folder)
         match part:
@@ -323,7 +314,7 @@ class Plan(Closed):
         Raises:
             UserError: the plan has no such job.
         """
-        runs = _named("evaluation", name, self.evaluations, folder)
+        runs = named("evaluation", name, self.evaluations, folder)
         return EvaluationJob(
             runs=tuple((self._inference(run, folder), self._scoring(run, folder)) for run in runs)
         )
@@ -334,38 +325,33 @@ class Plan(Closed):
         Raises:
             UserError: the plan has no such job.
         """
-        benchmark, method = _named("external method", name, self.adoptions, folder)
+        benchmark, method = named("external method", name, self.adoptions, folder)
         return ScoringJob(
             **self._scored(name, benchmark, method.name, folder),
             source={**method.masks, **method.scores}[benchmark],
             adopts=benchmark in method.scores,
             reads={
-                "data": self._digest_of_videos(benchmark),
+                "data": self.digest_of_videos(benchmark),
                 "given": method.digests[benchmark],
             },
-        )
-
-    def timing(self, name: str, folder: Path) -> SpeedJob:
-        """A timing job of this plan, with the weights of the study's first seed.
-
-        Raises:
-            UserError: the plan has no such job.
-        """
-        benchmark, variant = _named("timing job", name, self.timings, folder)
-        return SpeedJob(
-            **self._network(benchmark, variant, variant.runs[0], folder),
-            limits=self.speed,
-            out=folder / layout.speed(name),
-            record=folder / layout.record(layout.speed(name)),
         )
 
     def _inference(self, name: str, folder: Path) -> InferenceJob:
         """What is segmented in a run."""
         benchmark, variant, run = self.inferences[name]
         return InferenceJob(
-            **self._network(benchmark, variant, run, folder),
+            weights=self.weights_of(run, folder),
+            videos=self.videos(benchmark, folder),
+            settings=variant.inference,
+            device=self.machine.device,
             threads=variant.threads,
             jobs_per_gpu=self.machine.jobs_per_gpu,
+            variant=variant.name,
+            seed=run.seed,
+            reads={
+                "weights": run.stands_for_weights,
+                "data": self.digest_of_videos(benchmark),
+            },
             masks=self._masks(run, folder),
             record=folder / layout.record(layout.masks(name)),
         )
@@ -377,7 +363,7 @@ class Plan(Closed):
             **self._scored(name, benchmark, variant.name, folder),
             source=self._masks(run, folder),
             seed=run.seed,
-            reads={"data": self._digest_of_videos(benchmark)},
+            reads={"data": self.digest_of_videos(benchmark)},
         )
 
     def _masks(self, run: Run, folder: Path) -> Path:
@@ -389,34 +375,21 @@ class Plan(Closed):
     def _scored(self, name: str, benchmark: Benchmark, method: str, folder: Path) -> dict[str, Any]:
         """The fields that all scoring jobs have."""
         return {
-            "videos": self._videos(benchmark, folder),
+            "videos": self.videos(benchmark, folder),
             "out": folder / layout.scores(name),
             "evaluation": self.evaluation,
             "variant": method,
             "record": folder / layout.record(layout.scores(name)),
         }
 
-    def _network(
-        self, benchmark: Benchmark, variant: PlannedVariant, run: Run, folder: Path
-    ) -> dict[str, Any]:
-        """The fields that inference and timing jobs share."""
-        weights = run.weights
-        if run.trainings:
-            weights = folder / layout.weights(self.training(run.trainings[-1]).folder)
-        return {
-            "weights": weights,
-            "videos": self._videos(benchmark, folder),
-            "settings": variant.inference,
-            "device": self.machine.device,
-            "variant": variant.name,
-            "seed": run.seed,
-            "reads": {
-                "weights": run.stands_for_weights,
-                "data": self._digest_of_videos(benchmark),
-            },
-        }
+    def weights_of(self, run: Run, folder: Path) -> Path:
+        """The weights of a run: trained below the study folder, or given."""
+        if not run.trainings:
+            return run.weights
+        return folder / layout.weights(self.training(run.trainings[-1]).folder)
 
-    def _videos(self, benchmark: Benchmark, folder: Path) -> Videos:
+    def videos(self, benchmark: Benchmark, folder: Path) -> Videos:
+        """The videos that a benchmark is scored on."""
         roots = self.roots(folder)
         return Videos(
             davis=roots.davis,
@@ -425,7 +398,8 @@ class Plan(Closed):
             resolution=roots.resolution,
         )
 
-    def _digest_of_videos(self, benchmark: Benchmark) -> str:
+    def digest_of_videos(self, benchmark: Benchmark) -> str:
+        """Their digest."""
         return self.data.digests[f"{benchmark}/{self.split}"]
 
 
@@ -435,7 +409,7 @@ _SETTINGS: dict[Stage, type[Pretrain | Finetune]] = {"pretrain": Pretrain, "fine
 _Job = TypeVar("_Job")
 
 
-def _named(kind: str, name: str, known: Mapping[str, _Job], folder: Path) -> _Job:
+def named(kind: str, name: str, known: Mapping[str, _Job], folder: Path) -> _Job:
     """Look a job up by name.
 
     Raises:

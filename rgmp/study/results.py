@@ -1,7 +1,7 @@
 """A study's folder, read: the plan, the records, and the tables that `rgmp tables` wrote.
 
-Figures and the report are made from this value alone; scores and speed files, which only
-`rgmp tables` needs, are read by `scores_of` and `speed_of`.
+Figures and the report are made from this value alone; scores, which only `rgmp tables` needs, are
+read by `scores_of`.
 """
 
 from collections import Counter, defaultdict
@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -20,7 +19,6 @@ from rgmp.evaluation.engines import AGREEMENT
 from rgmp.evaluation.score_table import read_scores, table_of
 from rgmp.provenance.record import Record, read_all
 from rgmp.study import layout, table_files
-from rgmp.study.job_files import read_speed
 from rgmp.study.plan import Plan, PlannedExternal, load_plan
 
 MEASURED = ("train", "infer", "score", "speed")  # kinds of records that results rest on
@@ -277,19 +275,6 @@ def scores_of(results: Results) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def speed_of(results: Results) -> dict[tuple[Benchmark, str], dict[str, Any]]:
-    """The speed file of each benchmark and variant; none of what has not been timed yet.
-
-    Raises:
-        UserError: one of them is broken.
-    """
-    timed = {
-        (benchmark, variant.name): results.folder / layout.speed(name)
-        for name, (benchmark, variant) in results.plan.timings.items()
-    }
-    return {key: read_speed(path) for key, path in timed.items() if path.is_file()}
-
-
 def _is_planned(plan: Plan, record: Record) -> bool:
     """Whether a record belongs to a job of the plan: jobs of earlier plans leave theirs behind."""
     of_variant = record["benchmark"] in plan.benchmarks and record["variant"] in {
@@ -303,7 +288,7 @@ def _is_planned(plan: Plan, record: Record) -> bool:
         case "infer":
             return of_variant and record["seed"] in plan.seeds
         case "speed":
-            return of_variant
+            return f"{record['name']}.json" in map(layout.speed, plan.benchmarks)
         case "check":
             return record["name"].removeprefix("data/") in plan.checks
     return True

@@ -74,9 +74,10 @@ _REPORTED: dict[str, dict[str, str]] = {
     **dict.fromkeys(BENCHMARKS, _BENCHMARK),
     "speed": {
         **_NAMED,
-        **dict.fromkeys(("device", "precision", "aggregation", "scales"), "str"),
-        "busy": "boolean",
-        "threads": "Int64",
+        **dict.fromkeys(("shared_by", "device", "precision", "aggregation", "scales"), "str"),
+        **dict.fromkeys(("busy", "quiet"), "boolean"),
+        **dict.fromkeys(("threads", "rounds"), "Int64"),
+        **{f"{end}_{unit}": "Int64" for end in ("short", "long") for unit in ("frames", "bytes")},
         "peak_memory_bytes": "Int64",
     },
     "sequences": {

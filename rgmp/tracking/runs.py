@@ -24,6 +24,7 @@ from rgmp.runtime.markup import markdown_paragraph
 from rgmp.study import layout
 from rgmp.study.job_files import read_metrics
 from rgmp.study.plan import Plan, PlannedVariant, Run, Training
+from rgmp.study.timing import SpeedFiles, read_speed_files, summary_of
 from rgmp.training.job import WEIGHTS
 
 Status = Literal["FINISHED", "RUNNING", "SCHEDULED", "KILLED"]
@@ -104,7 +105,7 @@ def read_mirrors(plan: Plan, folder: Path) -> list[Mirror]:
     """Every run that a study's files require; parents come before their children.
 
     Raises:
-        UserError: a record is not valid JSON.
+        UserError: a record or a speed file is broken.
     """
     records = [record for record in read_all(folder) if record["kind"] != "track"]
     parents = {_parent(v.name, run.seed): (v, run) for v in plan.variants for run in v.runs}
@@ -115,10 +116,10 @@ def read_mirrors(plan: Plan, folder: Path) -> list[Mirror]:
         for training in plan.trainings
         if training.folder not in recorded and (folder / layout.curve(training.folder)).is_file()
     ]
-    children = [*done, *growing]
+    children, speed = [*done, *growing], read_speed_files(plan, folder)
     now = milliseconds((folder / layout.PLAN).stat().st_mtime)
     runs = [
-        _of_run(plan, variant, run, [m for m in children if m.parent == name], now)
+        _of_run(plan, variant, run, [m for m in children if m.parent == name], speed, now)
         for name, (variant, run) in parents.items()
     ]
     return [_of_study(plan, folder, runs, len(records), now), *runs, *children]
@@ -153,15 +154,22 @@ def _of_study(plan: Plan, folder: Path, runs: Sequence[Mirror], jobs: int, now: 
 
 
 def _of_run(
-    plan: Plan, variant: PlannedVariant, run: Run, children: Sequence[Mirror], now: int
+    plan: Plan,
+    variant: PlannedVariant,
+    run: Run,
+    children: Sequence[Mirror],
+    speed: SpeedFiles,
+    now: int,
 ) -> Mirror:
-    """The run of a variant and seed: its changed settings and its final scores."""
+    """The run of a variant and seed: its changed settings, its final scores and its speed."""
     trainings = [plan.training(identity) for identity in run.trainings]
     records = [child.record for child in children if child.record]
     scored = {record["benchmark"] for record in records if record["kind"] == "score"}
-    measured = [record for record in records if record["kind"] in {"score", "speed"}]
-    finals = {key: value for record in measured for key, value in _numbers(record).items()}
-    read = {data for record in measured for data in _data_of(record)}
+    scores = [record for record in records if record["kind"] == "score"]
+    finals = {key: value for record in scores for key, value in _numbers(record).items()}
+    for benchmark, timed in speed.items():
+        finals |= _speed_of(benchmark, summary_of(plan, timed, benchmark, variant))
+    read = {data for record in scores for data in _data_of(record)}
     read |= {(f"{plan.study}/{t.stage}", t.data, "training") for t in trainings}
     return Mirror(
         name=_parent(variant.name, run.seed),
@@ -231,8 +239,7 @@ def _of_record(plan: Plan, record: Record, folder: Path, parents: set[str]) -> M
 
 def _settings(record: Record) -> dict[str, Any]:
     """A job's settings, under their names in a study file."""
-    inference = record["kind"] in {"infer", "speed"}
-    return {"inference": record["config"]} if inference else record["config"]
+    return {"inference": record["config"]} if record["kind"] == "infer" else record["config"]
 
 
 def _data_of(record: Record) -> list[tuple[str, str, str]]:
@@ -323,8 +330,14 @@ def _numbers(record: Record) -> dict[str, float]:
     return {
         prefix + re.sub(r"[^\w. /:-]", "_", key.replace("&", "_and_")): float(value)
         for key, value in record["results"].items()
-        if isinstance(value, int | float) and (kind != "speed" or key in _SPEED)
+        if isinstance(value, int | float)
     }
+
+
+def _speed_of(benchmark: str, summary: Mapping[str, float | None]) -> dict[str, float]:
+    """What a run shows of the speed of its variant, measured or shared with another."""
+    shown = {key: summary.get(key) for key in _SPEED}
+    return {f"{benchmark}/{key}": value for key, value in shown.items() if value is not None}
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

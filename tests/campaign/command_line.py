@@ -43,7 +43,7 @@ MAKES: dict[str, tuple[str, ...]] = {
 PLANNED_JOBS = {
     "check": "davis2017/val",
     "evaluate": "full/seed0",
-    "speed": "davis2017/full",
+    "speed": "davis2017",
     "score": "davis2017/osvos/external",
 }
 """Jobs of the planned study, of which each command takes the name instead of flags."""

@@ -14,10 +14,10 @@ RECORDS = f"{TOY}/records"
 FILES = {
     "plan": f"{TOY}/plan.json",
     "record of scores": f"{RECORDS}/scores/davis2017/full/seed0.json",
-    "record of speed": f"{RECORDS}/speed/davis2017/full.json",
+    "record of speed": f"{RECORDS}/speed/davis2017.json",
     "record of a training": f"{RECORDS}/weights/finetune/full-seed0-*.json",
     "scores": f"{TOY}/scores/davis2017/full/seed0.csv",
-    "speed": f"{TOY}/speed/davis2017/full.json",
+    "speed": f"{TOY}/speed/davis2017.json",
     "curve": f"{TOY}/weights/finetune/full-seed0-*/metrics.jsonl",
     "table of results": f"{TOY}/tables/ablation.csv",
     "tidy table": f"{TOY}/tables/differences.csv",
@@ -43,7 +43,7 @@ MAKES: dict[str, tuple[str, ...]] = {
 KEYS = {
     "record": "kind inputs code machine wall_seconds results",
     "plan": "study data variants trainings seeds benchmarks",
-    "speed": "summary clips",
+    "speed": "computations device",
 }
 """Keys that are taken away or changed, one at a time."""
 IN_FIGURES = {"two dollars", "Chinese"}

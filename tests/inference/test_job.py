@@ -40,8 +40,38 @@ def test_what_can_change_masks_changes_the_digest(change: dict[str, Any]) -> Non
     assert InferenceJob.model_validate({**ROOT, "masks": "masks", **change}).digest != job.digest
 
 
-def test_limits_change_the_digest_of_a_measurement() -> None:
-    job = SpeedJob.model_validate({**ROOT, "out": "speed.json"})
-    fewer = SpeedJob.model_validate({**ROOT, "out": "other.json", "limits": {"frames": 5}})
-    assert fewer.digest != job.digest
-    assert fewer.model_copy(update={"limits": job.limits}).digest == job.digest
+ALONE: dict[str, Any] = {"name": "full", "identity": "1a", "weights": "w.safetensors"}
+OTHERS = [ALONE | {"name": name, "identity": name} for name in ("no_reference", "rolling")]
+TIMED: dict[str, Any] = {"videos": VIDEOS, "out": "speed.json", "computations": [ALONE, *OTHERS]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"out": "other.json"},
+        {"device": "cpu"},
+        {"computations": [ALONE | {"name": "no_bptt", "weights": "other.safetensors"}, *OTHERS]},
+        {"computations": [ALONE, *reversed(OTHERS)]},
+    ],
+    ids=str,
+)
+def test_who_stands_for_a_computation_changes_no_digest(change: dict[str, Any]) -> None:
+    job = SpeedJob.model_validate(TIMED)
+    assert SpeedJob.model_validate(TIMED | change).digest == job.digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"limits": {"frames": 5}},
+        {"threads": 2},
+        {"computations": [ALONE, *OTHERS, ALONE | {"again": True}]},
+        {"computations": [ALONE, OTHERS[0]]},
+        {"computations": [OTHERS[0], ALONE, OTHERS[1]]},
+        {"computations": [ALONE | {"identity": "2b"}, *OTHERS]},
+    ],
+    ids=str,
+)
+def test_what_can_change_a_timing_changes_the_digest(change: dict[str, Any]) -> None:
+    job = SpeedJob.model_validate(TIMED)
+    assert SpeedJob.model_validate(TIMED | change).digest != job.digest

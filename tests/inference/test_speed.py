@@ -1,6 +1,6 @@
 """What is timed, what is not, and the arithmetic from raw seconds to figures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,7 +9,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from rgmp.config.base import Benchmark
 from rgmp.config.method import Inference, Network
+from rgmp.config.study import Speed
 from rgmp.data import davis
 from rgmp.inference import speed
 from rgmp.inference.propagator import Propagator
@@ -25,7 +27,7 @@ def raw(network: list[list[float]], first: list[float], whole: list[float]) -> d
         "end_to_end": [[10 * s for s in repeat] for repeat in network],
         "first_frame": first,
         "clip": whole,
-        "flops_per_frame": 6 if len(network[0]) == 2 else 12,
+        "flops_per_frame": 12 if len(network[0]) == 3 else 6,
     }
 
 
@@ -43,79 +45,85 @@ def test_sequences_are_chosen_from_the_fewest_objects_to_the_most(
 
 
 def test_figures_of_known_seconds() -> None:
+    """Medians by round: 0.2 and 0.8 s of three frames, 0.6 and 0.6 s of one."""
     figures = speed.summarise(
         [
-            raw([[0.1, 0.2], [0.3, 0.4]], [1.0, 3.0], [0.9, 1.2]),
-            raw([[0.5], [0.6]], [5.0, 7.0], [1.0, 2.0]),
+            raw([[0.1, 0.2, 0.9], [0.8, 0.8, 0.1]], [1.0, 3.0], [1.2, 2.0]),
+            raw([[0.6], [0.6]], [5.0, 7.0], [0.6, 1.6]),
         ]
     )
-    # frames: 0.1 ... 0.6; seconds a frame of the clips: 0.3, 0.4, 0.5, 1.0
+    fps = (1 / 0.3 / 0.75) ** 0.5  # seconds a frame of the rounds: 0.3, 0.75
+    authors = (0.3 * 0.6) ** 0.5  # 1.8 and 3.6 s for six frames
+    ends = {key: figures.pop(key) for key in [*figures] if key.endswith(("_low", "_high"))}
     assert figures == pytest.approx(
         {
-            "fps": 1 / 0.35,
-            "fps_q1": 1 / 0.475,
-            "fps_q3": 1 / 0.225,
-            "seconds_per_frame_median": 0.35,
-            "seconds_per_frame_p95": 0.575,
-            "end_to_end_fps": 1 / 3.5,
-            "end_to_end_fps_q1": 1 / 4.75,
-            "end_to_end_fps_q3": 1 / 2.25,
-            "end_to_end_seconds_per_frame_median": 3.5,
-            "end_to_end_seconds_per_frame_p95": 5.75,
+            "fps": fps,
+            "seconds_per_frame_p95": np.percentile([0.1, 0.2, 0.9, 0.8, 0.8, 0.1, 0.6, 0.6], 95),
+            "end_to_end_fps": fps / 10,
+            "end_to_end_seconds_per_frame_p95": figures["seconds_per_frame_p95"] * 10,
             "first_frame_seconds": 4.0,
-            "authors_fps": 1 / 0.45,
-            "authors_seconds_per_frame": 0.45,
-            "flops_per_frame": 8.0,
+            "authors_fps": 1 / authors,
+            "authors_seconds_per_frame": authors,
+            "flops_per_frame": 10.5,
         }
     )
-    assert all(type(value) is float for value in figures.values())
+    assert ends["fps_low"] < fps < ends["fps_high"]
+    assert all(type(value) is float for value in (figures | ends).values())
 
 
-def test_every_frame_counts_the_same_however_long_its_clip() -> None:
-    long = raw([[0.1] * 9], [1.0], [1.0])
-    short = raw([[0.9]], [1.0], [1.0])
-    assert speed.summarise([long, short])["fps"] == pytest.approx(10)
+class Clock:
+    """The time of a test, and who used it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slowness = 1.0
+        self.turns: list[str] = []
 
 
 class Machine:
     """A propagator on a clock of its own: each kind of work takes a time that tells it apart."""
 
     START, UPLOAD, SEGMENT, DOWNLOAD, CLIP = 1000.0, 1.0, 20.0, 300.0, 7000.0
+    PER_OBJECT = 4.0
+    """What a pass takes for every object but the first."""
     COMPILING = 1e6
     """What the first start and the first pass of every shape take on top."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    def __init__(self, clock: Clock, name: str = "full", factor: float = 1.0) -> None:
+        self.clock, self.name, self.factor = clock, name, factor
         self.shape: tuple[int, ...] = ()
         self.cold: set[tuple[str, tuple[int, ...]]] = set()
         self.calls: list[str] = []
 
-    def _work(self, kind: str, seconds: float) -> None:
+    def work(self, kind: str, seconds: float) -> None:
         self.calls.append(kind)
-        self.now += seconds
+        if self.clock.turns[-1:] != [self.name]:
+            self.clock.turns.append(self.name)
+        self.clock.now += seconds
         if kind in {"start", "segment"} and (kind, self.shape) not in self.cold:
             self.cold.add((kind, self.shape))
-            self.now += self.COMPILING
+            self.clock.now += self.COMPILING
 
     def start(self, frame: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
         assert frame.shape[:2] == labels.shape
         self.shape = (*labels.shape, int(labels.max()))
-        self._work("start", self.START)
+        self.work("start", self.START)
 
     def upload(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        self._work("upload", self.UPLOAD)
+        self.work("upload", self.UPLOAD)
         return frame
 
     def segment(self, whole: NDArray[np.uint8]) -> "Machine":
         assert whole.shape[:2] == self.shape[:2]
-        self._work("segment", self.SEGMENT)
+        seconds = self.SEGMENT + self.PER_OBJECT * (self.shape[2] - 1)
+        self.work("segment", seconds * self.factor * self.clock.slowness)
         return self
 
     def step(self, frame: NDArray[np.uint8]) -> "Machine":
         return self.segment(self.upload(frame))
 
     def download(self) -> Callable[[], None]:
-        return lambda: self._work("download", self.DOWNLOAD)
+        return lambda: self.work("download", self.DOWNLOAD)
 
     def operations(self, _: NDArray[np.uint8]) -> int:
         return int(1000 * self.SEGMENT)
@@ -135,63 +143,129 @@ def fake_clip(name: str, frames: int, size: tuple[int, int], objects: int) -> sp
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    machine = Machine()
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
 
-    def segment_sequence(_: Machine, sequence: davis.Sequence, *__: object) -> None:
-        machine._work("clip", machine.CLIP * len(sequence.frames))
+    def segment_sequence(machine: Machine, sequence: davis.Sequence, *_: object) -> None:
+        machine.work("clip", machine.CLIP * len(sequence.frames))
 
-    monkeypatch.setattr("rgmp.inference.speed.time.perf_counter", lambda: machine.now)
+    monkeypatch.setattr("rgmp.inference.speed.time.perf_counter", lambda: clock.now)
     monkeypatch.setattr("rgmp.inference.speed.download", Machine.download)
+    monkeypatch.setattr("rgmp.inference.probes.download", Machine.download)
     monkeypatch.setattr("rgmp.inference.speed.segment_sequence", segment_sequence)
     monkeypatch.setattr("rgmp.inference.speed.matrix_products", lambda *_: 4000.0)
-    return machine
+    return clock
 
 
-def test_warm_up_of_every_shape_is_not_counted(machine: Machine) -> None:
+def timed(
+    machines: Sequence[Machine],
+    clips: list[speed.Clip],
+    benchmark: Benchmark = "davis2016",
+    **limits: float,
+) -> dict[str, Any]:
+    """What is measured of the machines."""
+    entrants = [speed.Entrant(lambda m=m: cast(Propagator, m), "fp32") for m in machines]  # type: ignore[misc]
+    return speed.measure(entrants, clips, benchmark, Speed.model_validate(limits))
+
+
+def test_warm_up_of_every_shape_is_not_counted(clock: Clock) -> None:
     clips = [
         fake_clip("bear", 4, (40, 50), 1),
         fake_clip("camel", 2, (40, 50), 3),
         fake_clip("dog", 6, (64, 96), 1),
     ]
-    measured = speed.measure(cast(Propagator, machine), clips, "davis2017", 5, "fp32")
-    for timed, (sequence, frames, labels) in zip(measured["clips"], clips, strict=True):
-        later = len(frames) - 1
-        step = machine.UPLOAD + machine.SEGMENT + machine.DOWNLOAD
-        assert timed == {
+    machine = Machine(clock)
+    measured = timed([machine], clips, "davis2017")
+    (computation,) = measured["computations"]
+    for found, (sequence, frames, labels) in zip(computation["clips"], clips, strict=True):
+        later, objects = len(frames) - 1, int(labels.max())
+        network = machine.SEGMENT + machine.PER_OBJECT * (objects - 1)
+        assert found == {
             "sequence": sequence.name,
-            "objects": labels.max(),
+            "objects": objects,
             "frames": len(frames),
             "height": labels.shape[0],
             "width": labels.shape[1],
             "flops_per_frame": 1000 * machine.SEGMENT,
-            "network": [[machine.SEGMENT] * later] * 5,
-            "end_to_end": [[step] * later] * 5,
+            "network": [[network] * later] * 5,
+            "end_to_end": [[machine.UPLOAD + network + machine.DOWNLOAD] * later] * 5,
             "first_frame": [machine.START] * 5,
             "clip": [machine.CLIP * len(frames)] * 5,
         }
-    summary = measured["summary"]
+    assert measured["rounds"] == 5
+    assert 0 <= measured["others_share"] <= 1
+    summary = computation["summary"]
     assert summary["peak_memory_bytes"] > 1e6
-    assert 0 <= summary["others_share"] <= 1
-    assert summary["seconds_per_frame_median"] == machine.SEGMENT
     assert summary["first_frame_seconds"] == machine.START
     assert summary["matmul_flops_per_second"] == 4000
     assert summary["fraction_of_limit"] == 0.25  # 1,000 operations a second of 4,000
+    assert "ratio" not in summary, "to itself"
 
 
-def test_every_repeat_is_the_whole_clip_from_frame_0(machine: Machine) -> None:
-    clips = [fake_clip("bear", 4, (40, 50), 1)]
-    speed.measure(cast(Propagator, machine), clips, "davis2016", 5, "fp32")
+def test_every_turn_is_the_whole_clip_from_frame_0(clock: Clock) -> None:
+    machine = Machine(clock)
+    timed([machine], [fake_clip("bear", 4, (40, 50), 1)])
     warm = ["start", "upload", "segment"]
     network = ["start", *["upload", "segment"] * 3]
     end_to_end = ["start", *["upload", "segment", "download"] * 3]
-    repeat = [*network, *end_to_end, "clip"]
-    calls = machine.calls
-    assert calls.pop() == "upload"  # for the count of operations
-    first = len(calls) - 5 * len(repeat)
-    assert calls[first:] == 5 * repeat
-    assert calls[:first] == warm * (first // len(warm))
-    assert first > 0
+    turn = [*warm, *network, *end_to_end, "clip"]
+    assert machine.calls[-5 * len(turn) :] == 5 * turn
+
+
+def test_all_take_turns_in_every_round_in_another_order(clock: Clock) -> None:
+    machines = [Machine(clock, name) for name in "abc"]
+    timed(machines, [fake_clip("bear", 4, (40, 50), 1)], seconds=0)
+    turns = "".join(clock.turns)[3:]  # after the look at their memory
+    orders = [{*turns[i : i + 3]} for i in range(0, len(turns), 3)]
+    assert sum(len(order) == 3 for order in orders) >= 3, turns
+    assert len({turns[i : i + 3] for i in range(0, len(turns), 3)}) > 1
+
+
+def test_ratios_are_those_of_the_speeds_whatever_the_machine_does(clock: Clock) -> None:
+    machines = [Machine(clock, "full"), Machine(clock, "half", 2.0), Machine(clock, "full")]
+    measured = timed(machines, [fake_clip("bear", 4, (40, 50), 1)])
+    first, half, again = (computation["summary"] for computation in measured["computations"])
+    assert half["ratio"] == half["ratio_low"] == half["ratio_high"] == pytest.approx(0.5)
+    assert again["ratio"] == pytest.approx(1)
+    assert first["fps"] == pytest.approx(2 * half["fps"])
+    assert measured["rounds"] == 5, "ratios are known, so there is no need to go on"
+
+
+class Restless(Machine):
+    """Its speed changes from round to round more than others'."""
+
+    def start(self, frame: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+        self.factor = 1 + 0.5 * (len(self.calls) % 2)
+        super().start(frame, labels)
+
+
+def test_rounds_go_on_until_the_time_is_up(clock: Clock) -> None:
+    """Turns of whole clips take longer than the network alone, and only the first five are."""
+    machines = [Machine(clock, "full"), Restless(clock, "restless")]
+    clips = [fake_clip("bear", 4, (40, 50), 1)]
+    assert timed(machines, clips, seconds=0)["rounds"] == 5
+    measured = timed(machines, clips, seconds=10**6)
+    assert measured["rounds"] > 5
+    for computation in measured["computations"]:
+        (clip,) = computation["clips"]
+        assert len(clip["network"]) == len(clip["first_frame"]) == measured["rounds"]
+        assert len(clip["end_to_end"]) == len(clip["clip"]) == 5
+
+
+def test_the_cost_of_objects_is_fitted_over_one_to_five(clock: Clock) -> None:
+    measured = timed([Machine(clock)], [fake_clip("bear", 5, (40, 50), 2)], "davis2017")
+    (computation,) = measured["computations"]
+    assert [*computation["of_objects"]] == ["1", "2", "3", "4", "5"]
+    assert computation["of_objects"]["3"] == [[Machine.SEGMENT + 2 * Machine.PER_OBJECT] * 3] * 5
+    summary = computation["summary"]
+    assert summary["object_seconds"] == pytest.approx(Machine.PER_OBJECT)
+    assert summary["fixed_seconds"] == pytest.approx(Machine.SEGMENT - Machine.PER_OBJECT)
+
+
+def test_one_object_has_no_cost_of_further_ones(clock: Clock) -> None:
+    measured = timed([Machine(clock)], [fake_clip("bear", 5, (40, 50), 1)], "davis2016")
+    assert not measured["computations"][0]["of_objects"]
+    assert "object_seconds" not in measured["computations"][0]["summary"]
 
 
 def test_operations_are_those_of_the_facts() -> None:

@@ -6,7 +6,6 @@ from rgmp.study import layout
 def test_names_of_jobs() -> None:
     assert layout.run("davis2017", "full", 0) == "davis2017/full/seed0"
     assert layout.evaluation("full", 0) == "full/seed0"
-    assert layout.timing("davis2017", "full") == "davis2017/full"
     assert layout.external("davis2016", "osvos") == "davis2016/osvos/external"
     assert layout.training("pretrain/full-seed0-1a2b") == "weights/pretrain/full-seed0-1a2b"
 
@@ -15,7 +14,7 @@ def test_names_of_what_jobs_make() -> None:
     run = "davis2017/full/seed0"
     assert layout.masks("full-seed0-1a2b") == "masks/full-seed0-1a2b"
     assert layout.scores(run) == "scores/davis2017/full/seed0.csv"
-    assert layout.speed("davis2017/full") == "speed/davis2017/full.json"
+    assert layout.speed("davis2017") == "speed/davis2017.json"
     training = "weights/finetune/full-seed0-1a2b"
     assert layout.weights(training) == f"{training}/weights.safetensors"
     assert layout.curve(training) == f"{training}/metrics.jsonl"
@@ -25,7 +24,7 @@ def test_a_record_is_called_after_what_the_job_made() -> None:
     for made, record in {
         "masks/davis2017/full/seed0": "records/masks/davis2017/full/seed0.json",
         "scores/davis2017/full/seed0.csv": "records/scores/davis2017/full/seed0.json",
-        "speed/davis2017/full.json": "records/speed/davis2017/full.json",
+        "speed/davis2017.json": "records/speed/davis2017.json",
         "weights/pretrain/full-seed0-1a2b": "records/weights/pretrain/full-seed0-1a2b.json",
     }.items():
         assert layout.record(made) == record

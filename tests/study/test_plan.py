@@ -16,6 +16,7 @@ from rgmp.errors import UserError
 from rgmp.study import plan, resolve
 from rgmp.study.plan import Plan, Training
 from rgmp.study.results import Results
+from rgmp.study.timing import timing
 
 ABLATIONS = Path(__file__).parents[2] / "ablations"
 USER_VARIANTS = ("full", "no_bptt", "no_reference", "no_synthetic", "winner_take_all")
@@ -242,7 +243,7 @@ def jobs_of(plan: Plan) -> dict[str, str]:
     """The digest of every job of a plan, by name."""
     folder = Path("results/tiny")
     evaluated = {f"evaluate {n}": plan.evaluation_of(n, folder).digest for n in plan.evaluations}
-    timings = {f"speed {name}": plan.timing(name, folder).digest for name in plan.timings}
+    timings = {f"speed {name}": timing(plan, name, folder).digest for name in plan.benchmarks}
     return evaluated | timings
 
 
@@ -410,7 +411,7 @@ def test_a_study_that_moved_reads_the_embedded_benchmark_of_its_own_folder(moved
     evaluation = found.evaluation_of(next(iter(found.evaluations)), moved)
     read = [
         *found.check("davis2017/val", moved).videos,
-        found.timing("davis2017/full", moved).videos,
+        timing(found, "davis2017", moved).videos,
         *(job.videos for run in evaluation.runs for job in run),
     ]
     assert {videos.davis for videos in read} == {moved / "data/davis"}

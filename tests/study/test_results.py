@@ -13,7 +13,8 @@ from rgmp.reporting import tables
 from rgmp.reporting.statistics import compute
 from rgmp.study import layout, table_files
 from rgmp.study.job_files import read_metrics
-from rgmp.study.results import Results, load, scores_of, seconds_of, speed_of
+from rgmp.study.results import Results, load, scores_of, seconds_of
+from rgmp.study.timing import read_speed_files
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_records_of_an_earlier_plan_count_no_more(three: Path) -> None:
     superseded(three, training)
     superseded(three, "masks/davis2016/full/seed0", seed=7)
     superseded(three, "scores/davis2016/full/seed0", variant="removed")
-    superseded(three, "speed/davis2016/full", benchmark="davis2018")
+    superseded(three, "speed/davis2016")
     after = load(three)
     assert after.records == before.records
     assert after.disagreements == []
@@ -92,13 +93,13 @@ def test_a_training_took_all_its_attempts_any_other_job_its_own(three: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "null", "{}", '{"summary": 1}', json.dumps({"clips": 1, "summary": {}})]
+    "text", ["[]", "null", "{}", '{"computations": 1}', json.dumps({"computations": [{}]})]
 )
 def test_a_speed_file_of_the_wrong_shape_is_named(tmp_path: Path, text: str) -> None:
     build(tmp_path, variants=1, benchmarks=("davis2016",), frames=6)
-    (tmp_path / "speed/davis2016/full.json").write_text(text)
-    with pytest.raises(UserError, match=r"full\.json: not a speed file \("):
-        speed_of(load(tmp_path))
+    (tmp_path / "speed/davis2016.json").write_text(text)
+    with pytest.raises(UserError, match=r"davis2016\.json: not a speed file \("):
+        read_speed_files(load(tmp_path).plan, tmp_path)
 
 
 POINT = {"step": 1, "loss": 0.5, "J": 0.25, "seconds": 2}

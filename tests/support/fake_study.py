@@ -15,7 +15,7 @@ from PIL import Image
 
 from rgmp import facts
 from rgmp.config.base import RESOLUTION, Benchmark
-from rgmp.config.method import Inference
+from rgmp.config.method import Inference, Network
 from rgmp.config.study import Evaluation, Expectation, Machine, Speed
 from rgmp.data.attributes import FILE
 from rgmp.data.davis import PALETTE
@@ -24,6 +24,7 @@ from rgmp.evaluation.measures import Score
 from rgmp.evaluation.score_table import table_of, write_scores
 from rgmp.runtime.files import digest_of
 from rgmp.study.plan import DataPaths, Plan, PlannedExternal, PlannedVariant, Run, Training, save
+from rgmp.study.timing import computations
 
 VARIANTS = {  # name: (label, claim, level of J, drift of J over a sequence)
     "full": ("RGMP", "The whole method.", 0.78, 0.05),
@@ -47,6 +48,11 @@ EXPECTS = {
     "no_bptt": {"overall": _WORSE, "occlusion": _WORSE},
     "no_reference": {"overall": _WORSE, "fast": _WORSE},
     "winner_take_all": {"overall": _WORSE, "crossing": _WORSE},
+}
+NETWORKS: dict[str, dict[str, Any]] = {
+    "no_reference": {"reference": "none"},
+    "no_guidance": {"previous_mask": False},
+    "small_kernel_3x3": {"decoder_width": 128},
 }
 EXTERNAL = {"painter": (0.71, 0.09), "reporter": (0.80, 0.04)}  # level, drift
 SEQUENCES = ("occlusion", "fast-motion", "scale-change", "look-alikes", "crossing", "appearance")
@@ -88,7 +94,7 @@ def build(
         _write(plan.data.davis / FILE, "\n".join(lines) + "\n")
     for training in plan.trainings:
         _write_training(folder, training)
-    for benchmark, (index, name) in product(benchmarks, enumerate(names)):
+    for benchmark, name in product(benchmarks, names):
         objects = _objects(benchmark, complete)
         for seed in seeds:
             scores = _scores(benchmark, name, seed, objects, frames)
@@ -115,7 +121,8 @@ def build(
             )
             if not complete and seed == seeds[0]:  # pictures are of the first seed
                 _write_masks(folder / masks, plan.data.davis, benchmark, scores)
-        _write_speed(folder, benchmark, name, 1 + 0.15 * index, objects)
+    for benchmark in benchmarks:
+        _write_speed(folder, plan, benchmark, dict(_objects(benchmark, complete)))
     for method in plan.external:
         for benchmark in method.benchmarks:
             _write_external(folder, plan, method.name, benchmark, frames)
@@ -184,7 +191,7 @@ def _plan(
                 claim=claim,
                 expects=EXPECTS.get(name, {}),
                 inference=INFERENCE.get(name, Inference()),
-                threads=1,
+                threads=2,
                 runs=runs,
             )
         )
@@ -240,7 +247,7 @@ def _run(variant: str, seed: int, trainings: dict[str, Training]) -> Run:
                 "data": "d" * 64,
                 "folder": f"weights/{stage}/{slug}-{identity}",
                 "variants": (*earlier, variant),
-                "settings": {},
+                "settings": {"network": {**Network().model_dump(), **NETWORKS.get(owner, {})}},
             }
         )
         identities.append(identity)
@@ -313,66 +320,72 @@ def _scores(
     return rows
 
 
-def _write_speed(
-    folder: Path, benchmark: str, variant: str, slowness: float, objects: list[tuple[str, int]]
-) -> None:
-    random = _random("speed", benchmark, variant)
-    counts = dict(objects)
+def _write_speed(folder: Path, plan: Plan, benchmark: Benchmark, objects: dict[str, int]) -> None:
+    """Every distinct computation in five rounds, the first of them once more."""
+    groups = [*computations(plan, benchmark).items()]
+    timed: list[dict[str, Any]] = [
+        {"name": variants[0].name, "identity": identity, "again": again}
+        | variants[0].inference.model_dump(mode="json")
+        | _timing(benchmark, number, objects)
+        for (identity, variants), number, again in [
+            *((group, number, False) for number, group in enumerate(groups)),
+            (groups[0], 0, True),
+        ]
+    ]
+    for end in ("", "_low", "_high"):
+        del timed[0]["summary"][f"ratio{end}"]
+    value = {
+        "benchmark": benchmark,
+        "device": "Xeon",
+        "threads": 2,
+        "rounds": 5,
+        "others_share": 0.01,
+        "launchers_share": 0.0,
+        "computations": timed,
+    }
+    _write(folder / f"speed/{benchmark}.json", json.dumps(value))
+    _write_record(folder, "speed", f"speed/{benchmark}", None, 0, benchmark=benchmark)
+
+
+def _timing(benchmark: Benchmark, number: int, objects: dict[str, int]) -> dict[str, Any]:
+    """The clips and the summary of the computation of that number, each slower than the last."""
+    slowness, random = 1 + 0.15 * number, _random("speed", benchmark, number)
     clips: list[dict[str, Any]] = []
-    for sequence, count in list(counts.items())[:3]:
-        seconds = slowness * 0.02 * (1 + count) * random.lognormal(0, 0.05, (3, 10))
-        clips.append(
-            {
-                "sequence": sequence,
-                "objects": count,
-                "frames": 10,
-                "height": SIZE[0],
-                "width": SIZE[1],
-                "flops_per_frame": 2e9 * (1 + count),
-                "network": seconds.tolist(),
-                "end_to_end": (seconds * 1.1).tolist(),
-                "first_frame": [0.03] * 3,
-                "clip": (seconds.sum(axis=1) * 1.3).tolist(),
-            }
-        )
-    frame = np.concatenate([np.ravel(clip["network"]) for clip in clips])
-    wall = sum(sum(clip["clip"]) for clip in clips) / (len(clips) * 3 * 10)
+    for sequence, count in list(objects.items())[:3]:
+        seconds = slowness * 0.02 * (1 + count) * random.lognormal(0, 0.05, (5, 9))
+        clips.append({"sequence": sequence, "objects": count, "network": seconds.tolist()})
+    several = benchmark == "davis2017"
+    fps = 20 / slowness
     summary = {
-        "fps": 1 / float(np.median(frame)),
-        "fps_q1": 1 / float(np.quantile(frame, 0.75)),
-        "fps_q3": 1 / float(np.quantile(frame, 0.25)),
-        "seconds_per_frame_median": float(np.median(frame)),
-        "seconds_per_frame_p95": float(np.quantile(frame, 0.95)),
-        "end_to_end_fps": 1 / float(1.1 * np.median(frame)),
+        **_ends("fps", fps),
+        **_ends("ratio", 1 / slowness),
+        **_ends("end_to_end_fps", 0.9 * fps),
+        **(_ends("fixed_seconds", 0.02) | _ends("object_seconds", 0.02) if several else {}),
         "first_frame_seconds": 0.03,
-        "authors_fps": 1 / wall,
-        "authors_seconds_per_frame": wall,
+        "authors_fps": 0.8 * fps,
+        "authors_seconds_per_frame": 1.25 / fps,
         "flops_per_frame": 5e9,
         "matmul_flops_per_second": 1e12,
         "fraction_of_limit": 0.31 / slowness,
         "peak_memory_bytes": 512_000_000,
+        "short_frames": 10,
+        "short_bytes": 510_000_000,
+        "long_frames": 40,
+        "long_bytes": 510_500_000,
     }
-    value = {
-        "benchmark": benchmark,
-        "variant": variant,
-        "seed": 0,
-        "device": "Xeon",
-        "threads": 2,
-        "precision": "fp32",
-        "scales": [0.5, 0.75, 1.0],
-        "aggregation": "winner_take_all" if variant == "winner_take_all" else "softmax",
-        "clips": clips,
-        "summary": summary,
-    }
-    _write(folder / f"speed/{benchmark}/{variant}.json", json.dumps(value))
-    _write_record(folder, "speed", f"speed/{benchmark}/{variant}", variant, 0, benchmark=benchmark)
+    return {"clips": clips, "of_objects": {}, "summary": summary}
+
+
+def _ends(name: str, value: float) -> dict[str, float]:
+    """A measurement with an interval of 1 % to either side."""
+    return {name: value, f"{name}_low": 0.99 * value, f"{name}_high": 1.01 * value}
 
 
 def _write_record(
     folder: Path,
     kind: str,
     name: str,
-    variant: str,
+    variant: str | None,
     seed: int | None,
     *,
     stage: str | None = None,

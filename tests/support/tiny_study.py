@@ -35,7 +35,7 @@ STUDY: dict[str, Any] = {
     },
     "inference": {"scales": [1.0]},
     "machine": {"device": "cpu"},
-    "speed": {"sequences": 1, "frames": 3, "repeats": 5},
+    "speed": {"sequences": 1, "frames": 3, "repeats": 5, "seconds": 0},
 }
 
 

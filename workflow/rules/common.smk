@@ -18,6 +18,7 @@ from rgmp.runtime.markup import restructured
 from rgmp.study import layout
 from rgmp.study.plan import save as save_plan
 from rgmp.study.resolve import resolve
+from rgmp.study.timing import computations, representative, timing
 
 
 def limit_cores():
@@ -32,6 +33,18 @@ def limit_cores():
     limits = given.cores, given.nodes or given.cores, cores.usable_cores()
     workflow.global_resources["_cores"] = min(limits)
     workflow.global_resources["_nodes"] = None  # else it counts jobs, not threads
+
+
+def threads_alone(threads):
+    """The threads that a job asks for which is to run alone: all that there are on this machine.
+
+    On another machine nothing of this study runs beside it but by chance: there it asks for those
+    that it uses.
+    """
+    given = workflow.resource_settings
+    if given.nodes is not None and goes_elsewhere():
+        return threads
+    return workflow.global_resources["_cores"] or threads
 
 
 def goes_elsewhere():
@@ -112,10 +125,16 @@ def evaluation_digest(variant, seed):
     return plan.evaluation_of(layout.evaluation(variant, seed), folder).digest
 
 
+def timed_weights(wildcards):
+    """The records behind the weights of a timing: of each computation one variant's, one seed's."""
+    groups = computations(plan, wildcards.benchmark).values()
+    records = (trained(representative(variants).name, plan.seeds[0]) for variants in groups)
+    return list(dict.fromkeys(records))
+
+
 def timing_digest(wildcards):
-    """The same for a timing job."""
-    name = layout.timing(wildcards.benchmark, wildcards.variant)
-    return plan.timing(name, folder).digest
+    """A digest of what a timing depends on, except its device, paths and the values of weights."""
+    return timing(plan, wildcards.benchmark, folder).digest
 
 
 def adoption_digest(wildcards):

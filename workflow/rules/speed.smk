@@ -1,23 +1,23 @@
-# Seconds per frame. A concurrent job would make them worthless, so the rule takes every core.
+# Seconds per frame of every distinct computation: one job for each benchmark, in which all take turns.
+# A concurrent job would make them worthless, so on this machine the rule takes every core.
 
 
 rule time_frames:
     input:
-        trained=lambda wildcards: trained(wildcards.variant, plan.seeds[0]),
+        trained=timed_weights,
         checked=checked_split,
     output:
-        speed="results/{study}/speed/{benchmark}/{variant}.json",
-        record="results/{study}/records/speed/{benchmark}/{variant}.json",
+        speed="results/{study}/speed/{benchmark}.json",
+        record="results/{study}/records/speed/{benchmark}.json",
     log:
-        "results/{study}/logs/speed/{benchmark}/{variant}.log",
+        "results/{study}/logs/speed/{benchmark}.log",
     conda:
         "../../environment.yml"
-    threads: lambda wildcards: workflow.cores
+    threads: threads_alone(plan.variants[0].threads)
     params:
         job=timing_digest,
         sources=sources_of("rgmp.inference.speed"),
     message:
-        "time {wildcards.benchmark} with {wildcards.variant}, alone on the machine"
+        "time {wildcards.benchmark}, alone on the machine"
     shell:
-        "rgmp speed results/{wildcards.study} {wildcards.benchmark}/{wildcards.variant} "
-        "--threads {threads} > {log} 2>&1"
+        "rgmp speed results/{wildcards.study} {wildcards.benchmark} --threads {threads} > {log} 2>&1"

@@ -72,14 +72,13 @@ class Node:
 
 def jobs(plan: Plan) -> dict[str, int]:
     """How often each command runs in the whole study."""
-    variants, benchmarks = len(plan.variants), len(plan.benchmarks)
     counts = {
         "mini": int(plan.embedded),
         "check": len(plan.checks),
         "train": len(plan.trainings),
         "evaluate": len(plan.evaluations),
         "score": len(plan.adoptions),
-        "speed": variants * benchmarks,
+        "speed": len(plan.benchmarks),
     }
     return {name: counts.get(name, 1) for name in WAITS_FOR if counts.get(name, 1)}
 
