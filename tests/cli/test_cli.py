@@ -359,7 +359,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "mini: folder with other files": (["mini", "stills"], nothing, "stills: already exists"),
     "mini: unwritable": (["mini", "file/mini"], nothing, "file/mini: cannot be written"),
     "speed: study's job and a flag": (
-        ["speed", "results/tiny", "davis2017/full", "--frames", "3"], nothing, "leave out --frames"
+        ["speed", "results/tiny", "davis2017", "--frames", "3"], nothing, "leave out --frames"
     ),
     "score: study's job and a flag": (
         ["score", "results/tiny", "davis2017/full/seed3", "--record", "record.json"],
@@ -666,21 +666,22 @@ def test_the_other_engine_is_not_installed(
 
 @pytest.mark.usefixtures("here")
 def test_speed_says_what_was_timed() -> None:
-    out, record = "results/tiny/speed/davis2017/full.json", "results/tiny/records/speed/full.json"
+    out, record = "results/tiny/speed/davis2017.json", "results/tiny/records/speed/full.json"
     limits = ["--limit", "1", "--frames", "3", "--repeats", "5"]
     who = ["--variant", "full", "--seed", "3"]
     assert cli.main([*SPEED, "--out", out, *limits, *who, "--record", record]) == 0
     measured = files.read_json(Path(out))
-    (clip,) = measured["clips"]
+    (computation,) = measured["computations"]
+    (clip,) = computation["clips"]
     assert (clip["sequence"], clip["objects"], clip["frames"]) == ("val_a", 2, 3)
     assert np.shape(clip["network"]) == (5, 2)  # repeats, frames without the first
     assert len(clip["first_frame"]) == len(clip["clip"]) == 5
-    assert measured["summary"]["fps"] > 0
-    assert (measured["variant"], measured["seed"]) == ("full", 3)
+    assert computation["summary"]["fps"] > 0
+    assert (computation["name"], measured["seed"], measured["rounds"]) == ("full", 3, 5)
     found = the_record(record)
     assert (found["kind"], found["study"], found["name"]) == ("speed", "tiny", "speed/full")
     assert found["outputs"] == {"speed": files.digest_of_file(Path(out))}
-    assert found["results"] == measured["summary"]
+    assert found["results"]["fps_full"] == computation["summary"]["fps"]
 
 
 @pytest.mark.usefixtures("here")
@@ -714,7 +715,11 @@ def test_plan_then_train_then_infer(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("here")
 def test_a_studys_jobs_are_driven_by_its_plan(capsys: pytest.CaptureFixture[str]) -> None:
     """Weights from elsewhere: the least study that infers, is timed and scored."""
-    study = {**STUDY, "seeds": [3], "speed": {"sequences": 1, "frames": 2, "repeats": 5}}
+    study = {
+        **STUDY,
+        "seeds": [3],
+        "speed": {"sequences": 1, "frames": 2, "repeats": 5, "seconds": 0},
+    }
     study["external"] = [{"name": "other", "label": "Other", "masks": {"davis2017": "truth"}}]
     Path("study.yaml").write_text(yaml.safe_dump(study))
     Path("ablations/full.yaml").write_text(
@@ -731,7 +736,7 @@ def test_a_studys_jobs_are_driven_by_its_plan(capsys: pytest.CaptureFixture[str]
         ("infer", "full/seed3"): ("masks/davis2017/full/seed3", "full", 3),
         ("score", "full/seed3"): ("scores/davis2017/full/seed3", "full", 3),
         ("score", "davis2017/other/external"): ("scores/davis2017/other/external", "other", None),
-        ("speed", "davis2017/full"): ("speed/davis2017/full", "full", 3),
+        ("speed", "davis2017"): ("speed/davis2017", None, 3),
     }
     for (kind, job), (name, variant, seed) in made.items():
         command = "evaluate" if job == "full/seed3" else kind
@@ -755,10 +760,10 @@ def test_a_studys_jobs_are_driven_by_its_plan(capsys: pytest.CaptureFixture[str]
             assert path.read_bytes() == Path("results/tiny", place, path.name).read_bytes()
     assert (own["variant"], own["seed"]) == (None, 0)
     capsys.readouterr()
-    assert cli.main(["speed", "results/tiny", "davis2017/none"]) == 2
+    assert cli.main(["speed", "results/tiny", "davis2018"]) == 2
     said = capsys.readouterr().err
-    assert "davis2017/none: no such timing job in results/tiny/plan.json" in said
-    assert "such as davis2016/full" in said
+    assert "davis2018: no such timing job in results/tiny/plan.json" in said
+    assert "such as davis2016" in said
 
 
 @pytest.mark.usefixtures("here")
@@ -878,7 +883,7 @@ def test_speed_says_how_busy_the_machine_was(
     monkeypatch.setattr("rgmp.runtime.cores.Watch.others_share", lambda _: share)
     limits = ["--limit", "1", "--frames", "3", "--repeats", "5"]
     assert cli.main([*SPEED, "--out", "speed.json", *limits]) == 0
-    assert files.read_json(Path("speed.json"))["summary"]["others_share"] == share
+    assert files.read_json(Path("speed.json"))["others_share"] == share
     read_speed(Path("speed.json"))  # so the next measurement may replace it
     assert ("other processes used 37% of the machine's cores" in capsys.readouterr().out) is (
         share > 0.05

@@ -131,7 +131,7 @@ def test_the_same_rows_give_the_same_report_whatever_was_rendered_or_tracked_bef
     toy: Path,
 ) -> None:
     first = render(toy)
-    record = json.loads((toy / "records/speed/davis2016/full.json").read_text())
+    record = json.loads((toy / "records/speed/davis2016.json").read_text())
     for kind in ("tables", "figures", "report", "track"):
         about = {"kind": kind, "name": kind, "variant": None, "benchmark": None}
         text = json.dumps(record | about)
@@ -170,7 +170,7 @@ def test_every_table_and_figure_says_what_made_it(toy: Path) -> None:
     config = f"config: workflow/config/mini.yaml, plan {plan.digest[:10]}"
     assert all(config in one and one.startswith("rule make_") for one in told)
     assert all("commit: c0ffee1234" in one for one in told if "records" in one)
-    score = "20 score records, 10 speed records"
+    score = "20 score records, 2 speed records"
     assert f"rule make_figures: rgmp figures, from the plan, {score} · " in html
     assert f"davis2017 {digest_of([None, 'davis2017'])[:10]} · machine: Xeon, 2 cores" in html
 

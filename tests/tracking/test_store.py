@@ -38,8 +38,9 @@ from rgmp.provenance.code import package_sources
 from rgmp.provenance.record import recording
 from rgmp.runtime.files import digest_of_file
 from rgmp.study import layout
-from rgmp.study.plan import Training, load_plan, save
+from rgmp.study.plan import Plan, Training, load_plan, save
 from rgmp.study.resolve import resolve
+from rgmp.study.timing import computations
 from rgmp.tracking.runs import Mirrored
 from rgmp.tracking.store import mirror
 
@@ -82,7 +83,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_training(folder, training)
     for variant in plan.variants:
         write_score(folder, variant.name, J=0.5)
-        write_speed(folder, variant.name)
+    write_speed(folder, plan)
     for kind in ("check", "tables"):
         write_record(folder, kind, kind)
     for name in ("tables/ablation.csv", "figures/.hidden.png", "logs/train/a.log", "report.html"):
@@ -138,10 +139,18 @@ def write_score(folder: Path, variant: str, **results: float) -> None:
     table.write_text("benchmark,J\n")
 
 
-def write_speed(folder: Path, variant: str) -> None:
-    name = f"speed/davis2016/{variant}"
-    about: dict[str, Any] = {"variant": variant, "seed": 0, "benchmark": "davis2016"}
-    write_record(folder, "speed", name, **about, results={"fps": 8.0, "peak_memory_bytes": None})
+def write_speed(folder: Path, plan: Plan) -> None:
+    """One object: every variant computes the same."""
+    (identity,) = computations(plan, "davis2016")
+    about: dict[str, Any] = {"device": "cpu", "threads": 1, "others_share": 0.0, "rounds": 5}
+    timed = {"precision": "fp32", "aggregation": "softmax", "scales": [1.0], "clips": []}
+    summary = {"fps": 8.0, "peak_memory_bytes": None}
+    named = {"name": "full", "identity": identity, "again": False, "summary": summary}
+    (folder / "speed").mkdir()
+    text = json.dumps(about | {"computations": [timed | named]})
+    (folder / layout.speed("davis2016")).write_text(text)
+    results = {"rounds": 5, "fps_full": 8.0}
+    write_record(folder, "speed", "speed/davis2016", benchmark="davis2016", results=results)
 
 
 def write_record(
@@ -234,11 +243,15 @@ def test_every_job_is_one_run_below_its_variant_and_seed(folder: Path) -> None:
     plan = load_plan(folder)
     assert len(store.all) == len(store.runs)
     parents = {name: store.parent(run) for name, run in store.runs.items()}
-    expected: dict[str, str | None] = {"study": None, "check": "study", "tables": "study"}
+    expected: dict[str, str | None] = {
+        "study": None,
+        "check": "study",
+        "tables": "study",
+        "speed/davis2016": "study",
+    }
     for variant in ABLATIONS:
         expected[f"{variant}/seed0"] = None
         expected[f"scores/davis2016/{variant}/seed0"] = f"{variant}/seed0"
-        expected[f"speed/davis2016/{variant}"] = f"{variant}/seed0"
     for training in plan.trainings:
         expected[training.folder] = f"{training.variants[0]}/seed0"
     assert parents == expected

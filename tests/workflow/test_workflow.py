@@ -96,7 +96,7 @@ def test_the_mini_study_trains_the_smallest_number_of_times(tmp_path: Path) -> N
     jobs = planned(snakemake(tmp_path, "--dry-run", study="study.yaml"))
     assert jobs["train"] == 2 * (3 + 7)
     assert jobs["evaluate"] == 2 * 8, "one for all with the same weights, on both benchmarks"
-    assert jobs["time_frames"] == 10 * 2
+    assert jobs["time_frames"] == 2, "one for each benchmark"
 
 
 def test_a_reference_is_compared_last_and_fails_nothing(tmp_path: Path) -> None:
@@ -326,7 +326,7 @@ class TestStudyOfSeconds:
         assert kinds.count("train") == 6
         assert kinds.count("infer") == 10
         assert kinds.count("score") == 10 + 2
-        assert kinds.count("speed") == 10
+        assert kinds.count("speed") == 2
         assert kinds.count("check") == 4
         assert all(record["study"] == "tiny" for record in records)
 
@@ -384,8 +384,7 @@ class TestStudyOfSeconds:
             jobs = planned(snakemake(finished, "all", "--dry-run"))
         finally:
             new.unlink()
-        assert jobs["train"] == jobs["evaluate"] == 1
-        assert jobs["time_frames"] == 2
+        assert own(jobs) == {"train": 1, "evaluate": 1}, "its computation is that of full"
 
     def test_a_new_variant_of_the_same_weights_trains_nothing(self, finished: Path) -> None:
         new = finished / "ablations/independent.yaml"
@@ -394,7 +393,7 @@ class TestStudyOfSeconds:
             jobs = planned(snakemake(finished, "all", "--dry-run"))
         finally:
             new.unlink()
-        assert own(jobs) == {"evaluate": 1, "time_frames": 2}
+        assert own(jobs) == {"evaluate": 1, "time_frames": 1}, "one object is computed as in full"
 
     def test_a_new_seed_runs_its_own_jobs_alone(self, finished: Path) -> None:
         study = finished / "seconds.yaml"
@@ -416,7 +415,7 @@ class TestStudyOfSeconds:
         for split in copy.glob("davis/ImageSets/*/val.txt"):
             split.write_text(split.read_text() + "val_c\n")
         jobs = own(planned(snakemake(copy, "all", "--dry-run")))
-        again = {"check_data": 2, "score_external": 2, "time_frames": 10}
+        again = {"check_data": 2, "score_external": 2, "time_frames": 2}
         assert jobs == {"evaluate": 4, **again}
         folder = copy / "results/tiny"
         before = {path: path.stat().st_ino for path in folder.glob("masks/*/*/*")}
@@ -436,7 +435,7 @@ class TestStudyOfSeconds:
             "label: new\nclaim: a test\noverrides: {finetune: {skip: [0, 1]}}\n"
         )
         jobs = planned(snakemake(copy, "all", "--dry-run"))
-        assert own(jobs) == {"train": 1, "evaluate": 1, "time_frames": 2}
+        assert own(jobs) == {"train": 1, "evaluate": 1}
 
     def test_a_dry_run_changes_no_plan(self, finished: Path) -> None:
         """Trainings of a study that is running find themselves in it."""
@@ -476,8 +475,8 @@ class TestStudyOfSeconds:
     @pytest.mark.parametrize(
         ("change", "again"),
         [
-            ({"inference": {"scales": [0.5]}}, {"evaluate": 4, "time_frames": 10}),
-            ({"speed": STUDY["speed"] | {"frames": 4}}, {"time_frames": 10}),
+            ({"inference": {"scales": [0.5]}}, {"evaluate": 4, "time_frames": 2}),
+            ({"speed": STUDY["speed"] | {"frames": 4}}, {"time_frames": 2}),
             ({"evaluation": {"cross_check": "off"}}, {"evaluate": 4, "score_external": 2}),
         ],
     )
@@ -498,7 +497,7 @@ class TestStudyOfSeconds:
         assert "train" not in jobs
         assert jobs["check_data"] == 2  # as davis2016 and as davis2017
         assert jobs["evaluate"] == 4
-        assert jobs["time_frames"] == 10
+        assert jobs["time_frames"] == 2
 
     def test_other_bytes_in_the_train_split_train_stage_2_again(self, finished: Path) -> None:
         jobs = planned_with_other_bytes(finished, "train_a")
