@@ -39,7 +39,8 @@ def choose(
     if name == "cuda" and not gpus:
         raise UserError("--device cuda: PyTorch sees no GPU here; allowed: auto, cpu, cuda")
     if not gpus:
-        torch.use_deterministic_algorithms(True)
+        # use_deterministic_algorithms(True) does the same, after a second of importing the compiler
+        torch.set_deterministic_debug_mode("error")
         # else new memory is filled first, which costs a small network a tenth of its time
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         return torch.device("cpu")

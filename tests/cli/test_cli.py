@@ -337,11 +337,6 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     ),
     "score: study without a job": (["score", "results/tiny"], nothing, "missing the job"),
     "evaluate: no study": (["evaluate", "davis", "x"], nothing, "davis: not a study folder"),
-    "evaluate: weights of nobody": (
-        ["evaluate", "results/tiny", "nobody/seed3"],
-        lambda: cli.main(["plan", "study.yaml"]),
-        "nobody/seed3: no such evaluation in results/tiny/plan.json; name one such as full/seed3",
-    ),
     "train: no study": (["train", "davis", "pretrain/full"], nothing, "davis: not a study folder"),
     "tables: no study": (["tables", "davis"], nothing, "davis"),
     "figures: no study": (["figures", "davis"], nothing, "davis"),

@@ -18,6 +18,7 @@ from rgmp.config.method import Network
 from rgmp.data import davis
 from rgmp.evaluation import sequence_scores
 from rgmp.evaluation.measures import Score
+from rgmp.evaluation.scoring import score_sequence
 from rgmp.inference import segment
 from rgmp.inference.propagator import Propagator
 from rgmp.model import weights
@@ -88,7 +89,7 @@ def folders() -> set[str]:
 def work(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, Benchmark]]:
     """What is segmented and scored, in order: which of the two, the sequence, the benchmark."""
     done: list[tuple[str, str, Benchmark]] = []
-    segmenting, scoring = segment.segment_sequence, sequence_scores.score_sequence
+    segmenting, scoring = segment.segment_sequence, score_sequence
 
     def segmented(p: Propagator, s: davis.Sequence, benchmark: Benchmark, out: Path) -> None:
         segmenting(p, s, benchmark, out)
@@ -148,7 +149,7 @@ def test_masks_and_scores_are_those_by_hand(run: str) -> None:
     for kind, by_hand in (("masks", "infer.json"), ("scores", "score.json")):
         ours, other = record(kind, run), read(Path(by_hand))
         for key in ("kind", "config", "inputs", "outputs"):
-            assert ours[key] == other[key]  # type: ignore[literal-required]
+            assert ours[key] == other[key]
 
 
 @pytest.mark.usefixtures("here")

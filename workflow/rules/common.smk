@@ -115,6 +115,11 @@ def checked_split(wildcards):
     return folder / plan.check_of(f"{wildcards.benchmark}/{plan.split}")
 
 
+def evaluation_of(variant, seed):
+    """The evaluation of a variant's weights, as `rgmp evaluate` takes it."""
+    return f"{folder} {layout.evaluation(variant, seed)}"
+
+
 def evaluation_digest(variant, seed):
     """A digest of what an evaluation depends on, except its device and the paths of files."""
     return plan.evaluation_of(layout.evaluation(variant, seed), folder).digest

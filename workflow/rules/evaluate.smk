@@ -26,14 +26,14 @@ for name, variants in plan.sharing.items():
         threads: variants[0].threads
         resources:
             # no loop variable in a command: it is formatted when the job runs
-            evaluation=lambda wildcards, name=name: layout.evaluation(name, wildcards.seed),
+            evaluation=lambda wildcards, name=name: evaluation_of(name, wildcards.seed),
         params:
             job=lambda wildcards, name=name: evaluation_digest(name, wildcards.seed),
             sources=sources_of("rgmp.evaluation.scoring"),
         message:
             f"evaluate {name}, seed {{wildcards.seed}}"
         shell:
-            "rgmp evaluate {folder} {resources.evaluation} --threads {threads} > {log} 2>&1"
+            "rgmp evaluate {resources.evaluation} --threads {threads} > {log} 2>&1"
 
 
 rule score_external:
