@@ -384,7 +384,8 @@ class TestStudyOfSeconds:
             jobs = planned(snakemake(finished, "all", "--dry-run"))
         finally:
             new.unlink()
-        assert own(jobs) == {"train": 1, "evaluate": 1}, "its computation is that of full"
+        assert jobs["train"] == jobs["evaluate"] == 1
+        assert "time_frames" not in jobs, "it computes what full computes"
 
     def test_a_new_variant_of_the_same_weights_trains_nothing(self, finished: Path) -> None:
         new = finished / "ablations/independent.yaml"
@@ -394,6 +395,15 @@ class TestStudyOfSeconds:
         finally:
             new.unlink()
         assert own(jobs) == {"evaluate": 1, "time_frames": 1}, "one object is computed as in full"
+
+    def test_a_new_computation_is_timed_with_all_others(self, finished: Path) -> None:
+        new = finished / "ablations/half_scale.yaml"
+        new.write_text("label: new\nclaim: a test\noverrides: {inference: {scales: [0.5]}}\n")
+        try:
+            jobs = planned(snakemake(finished, "all", "--dry-run"))
+        finally:
+            new.unlink()
+        assert own(jobs) == {"evaluate": 1, "time_frames": 2}
 
     def test_a_new_seed_runs_its_own_jobs_alone(self, finished: Path) -> None:
         study = finished / "seconds.yaml"
