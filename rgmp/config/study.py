@@ -133,7 +133,7 @@ class Speed(Closed):
         5, description="rounds at least; in each, every computation is timed on every sequence"
     )
     seconds: Annotated[float, Field(ge=0, le=10**6)] = Field(
-        25,
+        25.0,
         description="rounds go on until the speed of each computation relative to the first is "
         "known to 3 %, but beyond repeats none begins after this time, per benchmark",
     )
