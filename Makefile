@@ -4,6 +4,7 @@
 #   make test         style, types, workflow and tests
 #   make test-avx2    the tests that train or infer, as on a CPU without AVX-512
 #   make faults       run hundreds of invalid and some valid inputs, and count the expected outcomes
+#   make reference    renew results/reference/ and the README's tables, from results/ or from their scores
 #   make evaluator    install DAVIS's official evaluator, for `rgmp score --engine official`
 #   make lock         update requirements.lock
 #   make clean        remove the environment and caches; results/ stays
@@ -19,7 +20,7 @@ environment := .venv/installed
 pytest := pytest --numprocesses logical --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: all test check-style check-types check-rooms check-workflow test-avx2 faults evaluator lock clean
+.PHONY: all test check-style check-types check-rooms check-workflow test-avx2 faults reference evaluator lock clean
 .DELETE_ON_ERROR:
 
 all: $(environment)
@@ -51,6 +52,9 @@ test-avx2: $(environment)
 
 faults: $(environment)
 	python tests/fault_campaign.py
+
+reference: $(environment)
+	python tests/reference.py mini
 
 # Without its own requirements, among which is an OpenCV with a GUI, whose libraries servers lack.
 evaluator: $(environment)

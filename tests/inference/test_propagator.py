@@ -771,7 +771,7 @@ def test_frames_are_read_ahead_in_order_and_not_all_at_once(
         read.append(path)
         return np.array([int(path.stem)], np.uint8)
 
-    monkeypatch.setattr(davis, "read_frame", reading)
+    monkeypatch.setattr(segment, "read_frame", reading)
     for number, (path, frame) in enumerate(segment._read_ahead(paths)):
         assert (path, int(frame[0])) == (paths[number], number)
         assert len(read) <= number + segment._WAITING

@@ -803,12 +803,12 @@ WRITERS = """
 import os, pathlib, sys, warnings
 from rgmp.tracking.store import mirror
 
-folder, processes = pathlib.Path(sys.argv[1]), []
+folder, timeout, processes = pathlib.Path(sys.argv[1]), float(sys.argv[3]), []
 for _ in range(int(sys.argv[2])):
     with warnings.catch_warnings(action="ignore"):  # of numpy's threads, which have nothing to do
         process = os.fork()
     if not process:
-        print(mirror(folder, f"sqlite:///{folder.parent}/mlflow.db", 64, PATIENCE), flush=True)
+        print(mirror(folder, f"sqlite:///{folder.parent}/mlflow.db", 64, timeout), flush=True)
         sys.exit()
     processes.append(process)
 sys.exit(any(os.waitpid(process, 0)[1] for process in processes))
@@ -819,7 +819,7 @@ sys.exit(any(os.waitpid(process, 0)[1] for process in processes))
 def test_eight_writers_on_a_fresh_store_lose_none_and_double_none(folder: Path) -> None:
     (folder.parent / "mlflow.db").rename(empty := folder.parent / "alone.db")
     with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", WRITERS, str(folder), "8"],
+        [sys.executable, "-W", "error", "-c", WRITERS, str(folder), "8", str(PATIENCE)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
