@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
+from rgmp.evaluation.comparison import pair_all
 from rgmp.evaluation.crossed import analyse
 from rgmp.evaluation.power import Components, Size, smallest_difference
 from rgmp.evaluation.score_table import read_scores
@@ -46,7 +47,7 @@ def normal(random: np.random.Generator, shape: tuple[int, ...]) -> Values:
 
 def heavy(random: np.random.Generator, shape: tuple[int, ...]) -> Values:
     """Student's t with 5 degrees of freedom."""
-    return random.standard_t(5, shape) / np.sqrt(5 / 3)
+    return np.asarray(random.standard_t(5, shape) / np.sqrt(5 / 3))
 
 
 def resampled(residuals: Values) -> Draw:
@@ -54,7 +55,7 @@ def resampled(residuals: Values) -> Draw:
     scaled = (residuals - residuals.mean()) / residuals.std()
 
     def draw(random: np.random.Generator, shape: tuple[int, ...]) -> Values:
-        return scaled[random.integers(len(scaled), size=shape)]
+        return np.asarray(scaled[random.integers(len(scaled), size=shape)])
 
     return draw
 
@@ -70,19 +71,14 @@ def measured(folder: Path) -> tuple[Draw, Draw]:
     """Effects of sequences, and residuals, of a finished study: each comparison's at variance 1."""
     scores = [read_scores(path) for path in sorted(folder.glob("scores/*/*/seed*.csv"))]
     objects = per_object(pd.concat(scores, ignore_index=True))
-    keys = ["benchmark", "variant", "seed", "sequence"]
-    table = objects.groupby(keys)["J&F"].mean().unstack("sequence")
     effects, left = [], []
-    for benchmark, rows in table.groupby("benchmark"):
-        full = rows.loc[benchmark, "full"].dropna(axis=1)
-        for variant in sorted({*rows.index.get_level_values("variant")} - {"full"}):
-            d = (rows.loc[benchmark, variant] - full).dropna(axis=1).to_numpy()
-            d = d[:, d.any(axis=0)]  # where there is one object, two aggregations are one
-            if d.size:
-                of_sequences = d.mean(axis=0) - d.mean()
-                z = d - d.mean(axis=1, keepdims=True) - of_sequences
-                effects.append(of_sequences / of_sequences.std())
-                left.append((z / z.std()).ravel())
+    for paired in pair_all(objects).values():
+        d = paired.differences[:, paired.differences.any(axis=0)]
+        if d.size:  # where there is one object, two aggregations are one
+            of_sequences = d.mean(axis=0) - d.mean()
+            z = d - d.mean(axis=1, keepdims=True) - of_sequences
+            effects.append(of_sequences / of_sequences.std())
+            left.append((z / z.std()).ravel())
     return resampled(np.concatenate(effects)), resampled(np.concatenate(left))
 
 

@@ -228,6 +228,8 @@ Effect = Literal["worse", "better", "none"]
 
 Changed = Literal["all", "several objects", "none"]
 """The sequences on which a variant computes anything else than `full` does."""
+SEVERAL: Changed = "several objects"
+"""Where such variants are asked that treat several objects in another way."""
 
 
 OVERALL = "overall"

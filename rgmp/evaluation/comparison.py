@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from rgmp.config.study import OVERALL, Changed, Expectation
+from rgmp.config.study import OVERALL, SEVERAL, Changed, Expectation
 from rgmp.data.attributes import Attribute
 from rgmp.errors import UserError
 from rgmp.evaluation.crossed import Crossed, Values, analyse
@@ -24,8 +24,6 @@ from rgmp.evaluation.summary import by_method
 from rgmp.evaluation.verdicts import Judged, Word, judge, word_of
 
 MEASURE: Measure = "J&F"
-SEVERAL = "several objects"
-"""Where variants are asked that treat several objects in another way than `full`."""
 
 Key = tuple[str, str]
 """Benchmark and method."""
@@ -188,7 +186,7 @@ def compare_difficulties(objects: pd.DataFrame, asked: Asked) -> dict[Cell, Diff
     cells: dict[Cell, Paired] = {}
     for key, whole in pair_all(objects).items():
         changed = asked.changed_by(key)
-        several = changed == "several objects"
+        several = changed == SEVERAL
         paired = whole.with_several_objects() if several else whole
         if changed == "none" or key[1] in asked.external or paired is None:
             continue

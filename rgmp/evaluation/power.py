@@ -193,7 +193,7 @@ def _quickly(
     expected = _expected(of_seeds, of_sequences, runs, size)
     variance, df = variance_of_mean(*expected, size.seeds, size.sequences)
     limit = stdtrit(df, 1 - significance / 2)
-    noncentrality: Values = nctdtrinc(df, 1 - POWER, limit)
+    noncentrality = np.asarray(nctdtrinc(df, 1 - POWER, limit), dtype=np.float64)
     return noncentrality * np.sqrt(variance)
 
 

@@ -10,6 +10,11 @@ passes of Holm's procedure (Scandinavian Journal of Statistics 6, 1979) go over 
 Each pass keeps the probability of a single false rejection in it below 5 %, whatever else is true
 of the family. One pass over the smaller of the two p-values would not. Both rejected: the variant
 is worse (or better), by less than the margin. Neither: undecided.
+
+The p-values are as good as Satterthwaite's degrees of freedom are far out in the tail. Simulated
+(`tests/calibration.py`), a family of nine without any difference has a false one in at most 5 %,
+except where few seeds vary much: 7 % with 3 or 5 seeds on 60 sequences and standard deviations of
+4, 7 and 12 points by seed, sequence and run; 5 % with 8 seeds.
 """
 
 from collections.abc import Hashable, Mapping

@@ -147,8 +147,9 @@ FIGURES: tuple[FigureEntry, ...] = (
         family="accuracy",
         title="Differences to the whole method",
         caption="J&F of each variant minus that of the whole method: mean, 95% interval over "
-        "seeds and sequences, single seeds. Hollow markers: no verdict, or undecided. An "
-        "arrowhead marks an interval that continues beyond the axis.",
+        "seeds and sequences, single seeds. Squares: no difference beyond the margin. "
+        "Hollow markers: undecided, or no verdict. An arrowhead marks an interval that continues "
+        "beyond the axis.",
         evidence=("score",),
         section=LEAD,
     ),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from rgmp.config.study import SEVERAL
 from rgmp.reporting import catalog
 from rgmp.reporting.labels import BENCHMARK_TITLES, MEASURE_TITLES, STAGE_TITLES
 from rgmp.reporting.published import AUTHORS
@@ -22,6 +23,7 @@ from rgmp.reporting.typesetting import (
     points,
 )
 from rgmp.runtime import cores
+from rgmp.runtime.tidy import rows_of
 from rgmp.study.results import Results
 
 NOT_TRAINED = "Not trained here"
@@ -82,6 +84,13 @@ def _ablation(results: Results, rows: pd.DataFrame) -> Printed:
     notes = ["Per cent: mean over objects, then over seeds, ± standard deviation over seeds."]
     if rows["difference_mean"].notna().any():
         notes += _notes_on_differences(results, "ablation")
+        asked = rows_of(results.table("difficulty"), difficulty=SEVERAL)
+        if asked["expected"].ne("").any():
+            labels = ", ".join(dict.fromkeys(asked["label"]))
+            notes.append(
+                f"{labels}: the claim is answered on the sequences with several objects (see "
+                "difficulty.csv), since nothing else is computed where there is one."
+            )
     if results.external:
         notes.append(
             "What is not trained here has no seeds: its verdicts are about those very masks, and "

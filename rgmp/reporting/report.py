@@ -152,7 +152,7 @@ def _verdict(study: Results, benchmark: Benchmark) -> str:
 def _listed(study: Results, rows: pd.DataFrame, column: str) -> str:
     """The methods with each of a column's words."""
     return "".join(
-        f" {word.capitalize()}: {', '.join(map(study.label, having['variant']))}."
+        f" {str(word).capitalize()}: {', '.join(map(study.label, having['variant']))}."
         for word, having in rows[rows[column] != ""].groupby(column, sort=False)
     )
 
@@ -189,8 +189,11 @@ def _sentence(row: dict[Hashable, Any]) -> str:
     )
     ends = (row[f"difference_{key}"] for key in ("mean", "low", "high"))
     told = f"{where}: {row['difference_verdict']}, {interval(*ends)} points"
-    if not pd.isna(row["smallest_found"]):
-        told += f"; a difference of {points(row['smallest_found'])} would be found"
+    smallest = row["smallest_found"]
+    if smallest > 1:  # no two scores differ by more
+        told += "; no difference would be found for sure"
+    elif not pd.isna(smallest):
+        told += f"; a difference of {points(smallest)} would be found"
     if not pd.isna(row["deciding_seeds"]):
         size = (
             counted(row["deciding_seeds"], "seed"),

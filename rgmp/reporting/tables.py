@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from rgmp.config.base import Benchmark
-from rgmp.evaluation.comparison import SEVERAL, Difference
+from rgmp.config.study import SEVERAL
+from rgmp.evaluation.comparison import Difference
 from rgmp.evaluation.power import components_of
 from rgmp.evaluation.summary import summarise
 from rgmp.reporting import printed, published

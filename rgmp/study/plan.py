@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 from rgmp.config.base import Benchmark, Closed, Line, Stage
 from rgmp.config.load import validated
 from rgmp.config.method import Compute, Finetune, Inference, Network, Pretrain
-from rgmp.config.study import Changed, Evaluation, External, Machine, Speed, Variant
+from rgmp.config.study import SEVERAL, Changed, Evaluation, External, Machine, Speed, Variant
 from rgmp.data.attributes import Attribute
 from rgmp.data.job import CheckJob
 from rgmp.data.roots import DataRoots
@@ -194,7 +194,7 @@ class Plan(Closed):
         aggregation = {"aggregation": full.inference.aggregation}
         if variant.inference.model_copy(update=aggregation) != full.inference:
             return "all"
-        return "none" if benchmark == "davis2016" else "several objects"
+        return "none" if benchmark == "davis2016" else SEVERAL
 
     def training(self, identity: str) -> Training:
         """The training run of that identity."""

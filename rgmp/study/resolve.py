@@ -75,14 +75,7 @@ def resolve(
                 runs=runs,
             )
         )
-    networks = [method.network for _, method in methods.values()]
-    initial = {(n.initial_weights, n.backbone) for n in networks if n.initial_weights}
-    if initial:
-        bytes_of = [[digests.of(path), backbone] for path, backbone in sorted(initial)]
-        data.digests["weights"] = digest_of(bytes_of)
-    given = sorted({method.weights for _, method in methods.values() if method.weights})
-    if given:
-        data.digests["networks"] = digest_of([digests.of(path) for path in given])
+    initial, given = _find_weights([method for _, method in methods.values()], data, digests)
     digests.save()
     return Plan(
         file=str(path),
@@ -90,8 +83,8 @@ def resolve(
         complete=_is_complete(study, data.davis),
         data=data,
         attributes=attributes,
-        initial_weights=tuple(sorted(initial)),
-        networks=tuple(given),
+        initial_weights=initial,
+        networks=given,
         variants=tuple(variants),
         external=external,
         trainings=tuple(trainings.values()),
@@ -275,6 +268,24 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
         mini_seed=None,
         digests=found,
     )
+
+
+def _find_weights(
+    methods: list[Method], data: DataPaths, digests: Digests
+) -> tuple[tuple[tuple[Path, str], ...], tuple[Path, ...]]:
+    """The given weights of encoders, each with its backbone, and of whole networks.
+
+    Their digests are added to those of the data.
+    """
+    networks = [method.network for method in methods]
+    initial = sorted({(n.initial_weights, n.backbone) for n in networks if n.initial_weights})
+    if initial:
+        bytes_of = [[digests.of(path), backbone] for path, backbone in initial]
+        data.digests["weights"] = digest_of(bytes_of)
+    given = sorted({method.weights for method in methods if method.weights})
+    if given:
+        data.digests["networks"] = digest_of([digests.of(path) for path in given])
+    return tuple(initial), tuple(given)
 
 
 def _find_attributes(study: Study) -> tuple[Attribute, ...]:

@@ -523,7 +523,7 @@ def partial(schema: Any) -> Any:
 def schemas() -> dict[str, dict[str, Any]]:
     """What an editor needs to complete and check a study and a variant, by file name."""
     variant, method = Variant.model_json_schema(), partial(Method.model_json_schema())
-    variant["$defs"] = method.pop("$defs")
+    variant["$defs"] |= method.pop("$defs")
     described = {"description": variant["properties"]["overrides"]["description"]}
     variant["properties"]["overrides"] = method | described
     return {"study": Study.model_json_schema(), "variant": variant}

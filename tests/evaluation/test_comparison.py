@@ -8,11 +8,10 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from rgmp.config.study import Effect, Expectation
+from rgmp.config.study import SEVERAL, Changed, Effect, Expectation
 from rgmp.data.attributes import Attribute
 from rgmp.errors import UserError
 from rgmp.evaluation.comparison import (
-    SEVERAL,
     Asked,
     Difference,
     compare_all,
@@ -267,7 +266,9 @@ def test_without_attributes_nothing_is_asked_but_of_several_objects() -> None:
     objects, asked = study()
     fewer = Asked(margin=0.03, expects=asked.expects, changed=asked.changed)
     assert [key[1:] for key in compare_difficulties(objects, fewer)] == [("several", SEVERAL)]
-    changed = {("davis2017", name): "none" for name in ("more", "less", "several")}
+    changed: dict[tuple[str, str], Changed] = {
+        ("davis2017", name): "none" for name in ("more", "less", "several")
+    }
     none = Asked(margin=0.03, changed=changed, attributes=ATTRIBUTES)
     assert compare_difficulties(objects, none) == {}
 

@@ -120,7 +120,8 @@ def test_a_figure_that_recurs_is_one_cluster() -> None:
         pooled.append(np.average(d[:, own], axis=1, weights=[n[i] for i in own]))
         counts.append(sum(n[i] for i in own))
     like = analyse(np.array(pooled).T, counts).like_these
-    assert (found.sequences, found.like_these.df) == (5, pytest.approx(like.df))
+    assert found.sequences == 5
+    assert found.like_these.df == pytest.approx(like.df)
     assert found.like_these.interval() == pytest.approx(like.interval())
     assert found.mean == pytest.approx(analyse(d, n).mean), "the mean stays one over objects"
     assert found.on_these.interval() == pytest.approx(analyse(d, n).on_these.interval())
