@@ -24,7 +24,7 @@ report: "workflow/report/workflow.rst"
 # Not while parsing: a dry run must not replace the plan that a concurrent run works by, nor put its
 # name on the lock.
 onstart:
-    name_holder(alive)
+    record_lock_owner(lock_owner)
     save_plan(plan, Path("results") / plan.study)
 
 

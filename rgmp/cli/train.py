@@ -36,7 +36,7 @@ def _train(options: argparse.Namespace) -> None:
     made = options.results / layout.record(training.folder)
     files.require_writable(job.folder)
     from rgmp.runtime import device, distributed, locks
-    from rgmp.training.train import states, train
+    from rgmp.training.train import checkpoints_of, train
 
     machine = job.machine
     with (
@@ -46,7 +46,7 @@ def _train(options: argparse.Namespace) -> None:
         if processes.any(int(processes.leads and _is_trained(made, training, job.weights))):
             if processes.leads:
                 print(f"{training.folder}: already trained according to its record; kept")
-                states(job).clear()
+                checkpoints_of(job).clear()
             return
         threads = cores.threads(job.compute.threads, options.threads, processes.size)
         if processes.leads and threads < job.compute.threads:
@@ -64,7 +64,7 @@ def _train(options: argparse.Namespace) -> None:
             record.results.update(run())
             name = f"{training.folder}/{job.weights.name}"
             record.outputs[name] = files.digest_of_file(job.weights)
-        states(job).clear()
+        checkpoints_of(job).clear()
 
 
 def _recording_training(

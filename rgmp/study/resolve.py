@@ -198,13 +198,13 @@ def _run(
         parent = identity
     if method.weights:
         given = digests.of(method.weights)
-        return Run(seed=seed, trainings=(), weights=method.weights, stands_for_weights=given)
+        return Run(seed=seed, trainings=(), weights=method.weights, weights_digest=given)
     last = identities[-1]
     return Run(
         seed=seed,
         trainings=tuple(identities),
         weights=folder / layout.weights(trainings[last].folder),
-        stands_for_weights=last,
+        weights_digest=last,
     )
 
 

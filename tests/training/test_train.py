@@ -27,7 +27,7 @@ from rgmp.model.network import RGMP
 from rgmp.runtime.distributed import ALONE
 from rgmp.training.job import TrainingJob
 from rgmp.training.journal import Journal, Point
-from rgmp.training.train import states, train
+from rgmp.training.train import checkpoints_of, train
 from rgmp.training.unroll import Unrolling, frame_loss, overlap, unroll, windows
 from rgmp.training.update import Update
 
@@ -352,7 +352,7 @@ def one_thread() -> Iterator[None]:
 def run(jobs: list[TrainingJob], which: int = -1) -> Path:
     """Run one training, the last; its folder."""
     train(jobs[which], CPU)
-    states(jobs[which]).clear()
+    checkpoints_of(jobs[which]).clear()
     return jobs[which].folder
 
 
@@ -381,7 +381,7 @@ def test_a_training_leaves_weights_and_a_curve_and_nothing_else(tmp_path: Path) 
     summary = train(jobs[0], CPU)
     folder = jobs[0].folder
     assert (folder / "checkpoints").is_dir(), "until the end is recorded: it could be lost"
-    states(jobs[0]).clear()
+    checkpoints_of(jobs[0]).clear()
     assert {p.name for p in folder.iterdir()} == {"weights.safetensors", "metrics.jsonl"}
     steps, losses, qualities, rates = zip(*curve(folder), strict=True)
     assert steps == (1, 2, 3, 4, 5)
