@@ -144,7 +144,7 @@ def _difference(difference: Difference | None) -> dict[str, object]:
 
 
 def _claim(difference: Difference | None) -> dict[str, object]:
-    """What was expected of a difference, why, and what became of it; nothing without."""
+    """What was expected of a difference, why, and the outcome; empty without an expectation."""
     if difference is None or difference.expected is None:
         return {}
     expected = difference.expected

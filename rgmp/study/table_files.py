@@ -122,7 +122,7 @@ COLUMNS = {
     "computation: nothing to test; exploratory: not predicted, hence no verdict. Those of a "
     "benchmark's table hold at once: two passes of Holm, 5 % each",
     "expected": "what the variant's file predicts: worse, better, none",
-    "claim": "what became of that: supported, contradicted, no effect, undecided; overall, for a "
+    "claim": "its outcome: supported, contradicted, no effect, undecided; overall, for a "
     "variant that changes sequences with several objects alone: on those, as in difficulty.csv",
     "same_sequences_low": "lower end of the interval on these very sequences: seeds alone vary, "
     "Student's t, 95 % for this row alone",
