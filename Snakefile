@@ -30,7 +30,7 @@ onstart:
 
 wildcard_constraints:
     study=plan.study,
-    stage="pretrain|finetune",
+    stage="|".join(STAGES),
     training="[a-z0-9_]+-seed[0-9]+-[0-9a-f]+",
     part="[A-Za-z0-9._-]+",
     benchmark="|".join(plan.benchmarks),

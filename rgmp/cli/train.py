@@ -6,12 +6,11 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import get_args
 
 from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
 from rgmp.cli.recording import recording
-from rgmp.config.base import AT_ONCE, Stage
+from rgmp.config.base import AT_ONCE, STAGES
 from rgmp.errors import UserError, visible
 from rgmp.provenance import record
 from rgmp.runtime import cores, files
@@ -98,7 +97,7 @@ def _add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument("study", type=Path, help="study file, or folder such as results/mini")
     command.add_argument(
         "--stage",
-        choices=get_args(Stage),
+        choices=STAGES,
         required=True,
         help="pretrain: stage 1, on synthetic pairs; finetune: stage 2, on videos",
     )

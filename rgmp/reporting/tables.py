@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rgmp.config.base import Benchmark
+from rgmp.config.base import STAGES, Benchmark
 from rgmp.config.study import SEVERAL
 from rgmp.evaluation.comparison import Difference
 from rgmp.evaluation.power import components_of
@@ -252,7 +252,7 @@ def _cost(results: Results) -> pd.DataFrame:
             "peak_memory_bytes": record["peak_gpu_memory_bytes"] or record["peak_memory_bytes"],
             "mixed": record["name"] in odd,
         }
-        for training in sorted(results.plan.trainings, key=lambda t: t.stage != "pretrain")
+        for training in sorted(results.plan.trainings, key=lambda t: STAGES.index(t.stage))
         if (record := records.get(training.identity))
     ]
     return pd.DataFrame(rows)

@@ -8,6 +8,7 @@ from pathlib import Path
 from snakemake.cli import parse_args
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
+from rgmp.config.base import STAGES
 from rgmp.errors import UserError
 from rgmp.provenance.code import sources_of
 from rgmp.reporting import catalog
