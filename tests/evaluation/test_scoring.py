@@ -282,11 +282,11 @@ def test_truth_that_is_withheld_short_or_empty(root: Path, masks: Path) -> None:
         score(root, "davis2017", "val", masks, variant="full", seed=0)
     for number in range(1, FRAMES):
         (truth / f"{number:05d}.png").unlink()
-    with pytest.raises(UserError, match="bee: only frame 0 is annotated"):
+    with pytest.raises(UserError, match=f"bee: 1 of {FRAMES} frames annotated"):
         score(root, "davis2017", "val", masks, variant="full", seed=0)
     for number in range(1, FRAMES):
         (root / "JPEGImages" / "480p" / "bee" / f"{number:05d}.jpg").unlink()
-    with pytest.raises(UserError, match="bee: no frame to score between the first and the last"):
+    with pytest.raises(UserError, match="every frame annotated and at least 3 frames"):
         score(root, "davis2017", "val", masks, variant="full", seed=0)
 
 

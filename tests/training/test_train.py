@@ -582,7 +582,7 @@ def test_a_video_that_is_not_annotated_throughout_is_refused(tmp_path: Path) -> 
     jobs = write_jobs(tmp_path, (finetune(),))
     for annotation in sorted((tmp_path / "davis/Annotations/480p/b").iterdir())[1:]:
         annotation.unlink()
-    with pytest.raises(UserError, match="b: 1 annotations for 5 frames"):
+    with pytest.raises(UserError, match="b: 1 of 5 frames annotated"):
         run(jobs)
 
 
