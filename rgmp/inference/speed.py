@@ -109,8 +109,8 @@ def measure(
         `rounds`; the shares of the machine's cores used during the measurement by others
         (`others_share`), and by the processes that launched this one (`launchers_share`), use of a
         GPU by others is not seen; and `computations`, each with the raw seconds of its `clips` and
-        `of_objects`, and a `summary`: that of `summarise`; `ratio`, FPS relative to the first, but
-        of the first itself; `fixed_seconds` and `object_seconds`, the cost of objects, or nothing;
+        `of_objects`, and a `summary`: that of `summarise_clips`; `ratio`, FPS relative to the
+        first, but of the first itself; `fixed_seconds` and `object_seconds`, the cost of objects, or nothing;
         the operations per second of a matrix product, and the fraction of it that the network
         reaches; `rgmp.inference.probes.Memory`, and peak memory in bytes, on a GPU of this
         computation, else of the process; `labels_as_fp32`, the share of pixels labelled as in
@@ -220,7 +220,7 @@ class _Timed:
         """Raw seconds and their summary, as `measure` returns them."""
         on_gpu = self.propagator.device.type == "cuda"
         products = limit(self._precision)
-        summary = summarise(self._clips) | {
+        summary = summarise_clips(self._clips) | {
             **({} if self is first else self.ratio_to(first).columns("ratio")),
             **_cost_of_objects(self._of_objects),
             "matmul_flops_per_second": products,
@@ -254,7 +254,7 @@ def _cost_of_objects(of_objects: dict[int, list[list[float]]]) -> dict[str, floa
     }
 
 
-def summarise(clips: list[dict[str, Any]]) -> dict[str, float]:
+def summarise_clips(clips: list[dict[str, Any]]) -> dict[str, float]:
     """What raw seconds amount to.
 
     Args:

@@ -62,7 +62,7 @@ Printed = tuple[dict[str, pd.Series], pd.Series, list[str]]
 """Header -> cells as text, the first naming the row; the headings of the rows; notes."""
 
 
-def tables(results: Results) -> list[Table]:
+def printed_tables(results: Results) -> list[Table]:
     """Every table of the catalog, as `rgmp tables` has written its CSV file.
 
     Raises:

@@ -25,7 +25,7 @@ from rgmp.evaluation.adoption import _read_given, adopt
 from rgmp.evaluation.engines import cross_check
 from rgmp.evaluation.measures import MEASURES, Score, measure
 from rgmp.evaluation.score_table import (
-    DTYPES,
+    SCORE_DTYPES,
     read_scores,
     require_scores,
     table_of,
@@ -304,7 +304,7 @@ def test_a_table_is_read_as_it_was_written(root: Path, masks: Path, tmp_path: Pa
         ]
         assert path.read_text() == "".join([HEADER, *lines])
         assert_frame_equal(read_scores(path), scores)
-        assert read_scores(path).dtypes.astype("str").to_dict() == DTYPES
+        assert read_scores(path).dtypes.astype("str").to_dict() == SCORE_DTYPES
 
 
 HEADER = "benchmark,variant,seed,sequence,object,frame,J,F\n"

@@ -46,7 +46,7 @@ def test_sequences_are_chosen_from_the_fewest_objects_to_the_most(
 
 def test_figures_of_known_seconds() -> None:
     """Medians by round: 0.2 and 0.8 s of three frames, 0.6 and 0.6 s of one."""
-    figures = speed.summarise(
+    figures = speed.summarise_clips(
         [
             raw([[0.1, 0.2, 0.9], [0.8, 0.8, 0.1]], [1.0, 3.0], [1.2, 2.0]),
             raw([[0.6], [0.6]], [5.0, 7.0], [0.6, 1.6]),

@@ -17,7 +17,7 @@ from support.tiny_training import finetune, write_jobs
 from rgmp.data.loader import Samples
 from rgmp.errors import UserError
 from rgmp.runtime.distributed import ALONE, Team
-from rgmp.training.journal import Point
+from rgmp.training.journal import CurvePoint
 from rgmp.training.train import checkpoints_of, train
 
 SCRIPT = Path(__file__).parents[1] / "support/two_processes.py"
@@ -40,7 +40,7 @@ def end_of(folder: Path) -> tuple[dict[str, bytes], list[tuple[float, ...]]]:
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     return (
         {name: tensor.tobytes() for name, tensor in tensors.items()},
-        [Point(**json.loads(line))[:4] for line in lines],
+        [CurvePoint(**json.loads(line))[:4] for line in lines],
     )
 
 

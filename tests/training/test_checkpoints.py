@@ -12,7 +12,7 @@ from support.tiny_training import pretrain
 from rgmp.config import method
 from rgmp.model.network import RGMP
 from rgmp.training.checkpoints import Checkpoints
-from rgmp.training.journal import Journal, Point
+from rgmp.training.journal import CurvePoint, Journal
 from rgmp.training.schedule import learning_rate
 
 
@@ -40,8 +40,8 @@ def fill(journal: Journal, steps: range) -> None:
         journal.add(step, torch.tensor([step, step / 1000, 1.0]), 0.0)
 
 
-def points(path: Path) -> list[Point]:
-    return [Point(**json.loads(line)) for line in path.read_text().splitlines()]
+def points(path: Path) -> list[CurvePoint]:
+    return [CurvePoint(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
 def test_a_point_is_the_mean_over_its_interval(tmp_path: Path) -> None:

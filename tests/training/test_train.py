@@ -26,7 +26,7 @@ from rgmp.errors import UserError
 from rgmp.model.network import RGMP
 from rgmp.runtime.distributed import ALONE
 from rgmp.training.job import TrainingJob
-from rgmp.training.journal import Journal, Point
+from rgmp.training.journal import CurvePoint, Journal
 from rgmp.training.train import checkpoints_of, train
 from rgmp.training.unroll import Unrolling, frame_loss, overlap, unroll, windows
 from rgmp.training.update import Update
@@ -365,7 +365,7 @@ def weights(folder: Path) -> dict[str, bytes]:
 def curve(folder: Path) -> list[tuple[float, ...]]:
     """What of metrics.jsonl does not depend on the clock: step, loss, J and learning rate."""
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [Point(**json.loads(line))[:4] for line in lines]
+    return [CurvePoint(**json.loads(line))[:4] for line in lines]
 
 
 def fresh(root: Path, *stages: Any, **options: Any) -> Path:
