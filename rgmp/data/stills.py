@@ -72,9 +72,8 @@ def list_pairs(stills: Stills) -> list[tuple[Path, Path]]:
         UserError: a folder, a mask, an image or a listed name is missing.
     """
     together = stills.images == stills.masks
-    images = list_images(
-        stills.images, IMAGE_SUFFIXES - MASK_SUFFIXES if together else IMAGE_SUFFIXES
-    )
+    suffixes = IMAGE_SUFFIXES - MASK_SUFFIXES if together else IMAGE_SUFFIXES
+    images = list_images(stills.images, suffixes)
     masks = list_images(stills.masks, MASK_SUFFIXES)
     if stills.names is None:
         return _matched(images, masks, stills)

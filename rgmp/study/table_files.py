@@ -163,9 +163,8 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     """
     what, command = f"the table {name} of a study", f"rgmp tables {folder}"
     more = _OPEN.get(name)
-    return read_table(
-        path_of(folder, name), TABLE_DTYPES[name], what=what, command=command, more=more
-    )
+    dtypes = TABLE_DTYPES[name]
+    return read_table(path_of(folder, name), dtypes, what=what, command=command, more=more)
 
 
 def path_of(folder: Path, name: str) -> Path:

@@ -23,9 +23,8 @@ COLOURBLIND = sns.color_palette("colorblind", 10)
 COLOURS: list[Any] = [
     *(COLOURBLIND[index] for index in (0, 1, 2, 3, 4, 5, 9)),
     "0.1",  # not the palette's grey, which stands for what is not ours
-    *(
-        [0.7 * part for part in COLOURBLIND[index]] for index in (6, 8)
-    ),  # darker, to be seen as lines
+    # darker, to be seen as lines
+    *([0.7 * part for part in COLOURBLIND[index]] for index in (6, 8)),
 ]
 MARKERS = "osDv^P<X>p"
 LINES: list[Any] = [  # full's, then those of the others
