@@ -111,8 +111,8 @@ def measure(
         GPU by others is not seen; and `computations`, each with the raw seconds of its `clips` and
         `of_objects`, and a `summary`: that of `summarise_clips`; `ratio`, FPS relative to the
         first, but of the first itself; `fixed_seconds` and `object_seconds`, the cost of objects,
-        or nothing; the operations per second of a matrix product, and the fraction of it that the network
-        reaches; `rgmp.inference.probes.Memory`, and peak memory in bytes, on a GPU of this
+        or nothing; the operations per second of a matrix product, and the fraction of it that the
+        network reaches; `rgmp.inference.probes.Memory`, and peak memory in bytes, on a GPU of this
         computation, else of the process; `labels_as_fp32`, the share of pixels labelled as in
         fp32, or nothing.
     """

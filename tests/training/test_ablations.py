@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rgmp.config.load import load_study, load_variants
 from rgmp.config.method import Method, Network
+from rgmp.config.study import Variant
 from rgmp.data.sample import Sample
 from rgmp.inference.aggregation import aggregate, needs_union
 from rgmp.model.network import RGMP
@@ -33,9 +34,15 @@ VARIANTS = {
 }
 
 
+def every_variant() -> dict[str, tuple[Variant, Method]]:
+    """Each file of ablations/ upon the default study, which runs only some of them."""
+    study = load_study(STUDY).model_copy(update={"variants": None})
+    return load_variants(study, STUDY, PROJECT / "ablations")
+
+
 @pytest.fixture(scope="module")
 def methods() -> dict[str, Method]:
-    found = load_variants(load_study(STUDY), STUDY, PROJECT / "ablations")
+    found = every_variant()
     return {name: method for name, (_, method) in found.items()}
 
 
@@ -54,7 +61,7 @@ def test_there_are_the_variants_of_the_paper_and_of_its_public_loop(
 
 
 def test_each_differs_from_full_by_exactly_one_switch() -> None:
-    found = load_variants(load_study(STUDY), STUDY, PROJECT / "ablations")
+    found = every_variant()
     for name, (variant, method) in found.items():
         switches = list(leaves(variant.overrides))
         assert len(switches) == (name != "full"), name
@@ -64,7 +71,7 @@ def test_each_differs_from_full_by_exactly_one_switch() -> None:
 def test_the_readme_has_the_switch_and_the_claim_of_each() -> None:
     text = (PROJECT / "ablations/README.md").read_text(encoding="utf-8")
     table = [line.strip("| ").split(" | ") for line in text.splitlines() if ".yaml` |" in line]
-    found = load_variants(load_study(STUDY), STUDY, PROJECT / "ablations")
+    found = every_variant()
     assert {row[0] for row in table} == {f"`{name}.yaml`" for name in found}
     for file, switch, claim in table:
         variant, _ = found[file.strip("`").removesuffix(".yaml")]
