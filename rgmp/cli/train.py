@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
-from rgmp.cli.recording import recording
+from rgmp.cli.recording import record_command
 from rgmp.config.base import AT_ONCE, STAGES
 from rgmp.errors import UserError, visible
 from rgmp.provenance import record
@@ -70,7 +70,7 @@ def _recording_training(
     path: Path, study: plan.Plan, training: plan.Training
 ) -> AbstractContextManager[record.Draft]:
     """Record a training run under its first variant, with everything that decides its weights."""
-    return recording(
+    return record_command(
         path,
         "train",
         study=study.study,
@@ -174,7 +174,7 @@ def _train_speed(options: argparse.Namespace) -> None:
     machine = job.machine
     threads = cores.threads(job.compute.threads)
     chosen = device.choose(machine.device, threads, machine.jobs_per_gpu)
-    with recording(options.record, "train-speed", config=training.settings) as record:
+    with record_command(options.record, "train-speed", config=training.settings) as record:
         measured = speed.measure(job, chosen, options.steps)
         record.results.update(measured)
     for name, value in measured.items():

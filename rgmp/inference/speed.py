@@ -45,7 +45,7 @@ from rgmp.runtime import cores
 from rgmp.runtime.progress import Progress
 
 
-class Clip(NamedTuple):
+class TimedClip(NamedTuple):
     """A video to time: of at least two frames, each uint8 (H, W, 3); labels, uint8 (H, W)."""
 
     sequence: davis.Sequence
@@ -92,7 +92,7 @@ def choose_sequences(
 
 
 def measure(
-    entrants: Sequence[Entrant], clips: list[Clip], benchmark: Benchmark, limits: Speed
+    entrants: Sequence[Entrant], clips: list[TimedClip], benchmark: Benchmark, limits: Speed
 ) -> dict[str, Any]:
     """Time every computation on every clip, round after round.
 
@@ -130,7 +130,7 @@ def measure(
 
 
 def _take_turns(
-    timed: list["_Timed"], clips: list[Clip], benchmark: Benchmark, limits: Speed
+    timed: list["_Timed"], clips: list[TimedClip], benchmark: Benchmark, limits: Speed
 ) -> int:
     """Time round after round, until ratios are known well enough or time is up: their number.
 
@@ -161,7 +161,7 @@ def _take_turns(
 class _Timed:
     """A computation and its times so far, warmed up."""
 
-    def __init__(self, entrant: Entrant, clips: list[Clip]) -> None:
+    def __init__(self, entrant: Entrant, clips: list[TimedClip]) -> None:
         self._precision = entrant.precision
         first = clips[0]
         self.propagator, self._memory = memory_by_length(entrant.make, first.frames, first.labels)
@@ -172,7 +172,7 @@ class _Timed:
         self._clips = [self._described(clip) for clip in clips]
         self._of_objects: dict[int, list[list[float]]] = {}
 
-    def _described(self, clip: Clip) -> dict[str, Any]:
+    def _described(self, clip: TimedClip) -> dict[str, Any]:
         """What a clip is, and empty lists for its times."""
         self.propagator.start(clip.frames[0], clip.labels)
         return {
@@ -185,7 +185,7 @@ class _Timed:
             **{kind: [] for kind in ("network", "end_to_end", "first_frame", "clip")},
         }
 
-    def take_turn(self, number: int, clip: Clip, benchmark: Benchmark, whole: bool) -> None:
+    def take_turn(self, number: int, clip: TimedClip, benchmark: Benchmark, whole: bool) -> None:
         """Time a clip: the network, and if `whole` also end to end and as the authors."""
         times, propagator = self._clips[number], self.propagator
         (zero, *frames), labels = clip.frames, clip.labels
@@ -199,14 +199,14 @@ class _Timed:
             times["end_to_end"].append([_end_to_end_seconds(propagator, frame) for frame in frames])
             times["clip"].append(_clip_seconds(propagator, clip.sequence, benchmark))
 
-    def time_objects(self, clip: Clip) -> None:
+    def time_objects(self, clip: TimedClip) -> None:
         """Time the network on frames with that many objects."""
         self._warm_up(clip)
         times = [_network_seconds(self.propagator, frame) for frame in clip.frames[1:]]
         count = len(davis.object_ids(clip.labels))
         self._of_objects.setdefault(count, []).append(times)
 
-    def _warm_up(self, clip: Clip) -> None:
+    def _warm_up(self, clip: TimedClip) -> None:
         """Run frame 0 and the next, in this shape and after another computation's turn."""
         self.propagator.start(clip.frames[0], clip.labels)
         self.propagator.step(clip.frames[1])
@@ -234,7 +234,7 @@ class _Timed:
         return {"summary": summary, "clips": self._clips, "of_objects": of_objects}
 
 
-def _strips(clip: Clip, count: int) -> Clip:
+def _strips(clip: TimedClip, count: int) -> TimedClip:
     """A short clip with that many objects: vertical strips of the frame."""
     height, width = clip.labels.shape
     strips = np.arange(width) * count // width + 1

@@ -133,11 +133,11 @@ class Machine:
         return CPU
 
 
-def fake_clip(name: str, frames: int, size: tuple[int, int], objects: int) -> speed.Clip:
+def fake_clip(name: str, frames: int, size: tuple[int, int], objects: int) -> speed.TimedClip:
     labels = np.zeros(size, np.uint8)
     labels[0, :objects] = range(1, objects + 1)
     paths = tuple(Path(f"{i:05d}.jpg") for i in range(frames))
-    return speed.Clip(
+    return speed.TimedClip(
         davis.Sequence(name, paths, ()), [np.zeros((*size, 3), np.uint8)] * frames, labels
     )
 
@@ -159,7 +159,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def timed(
     machines: Sequence[Machine],
-    clips: list[speed.Clip],
+    clips: list[speed.TimedClip],
     benchmark: Benchmark = "davis2016",
     **limits: float,
 ) -> dict[str, Any]:
