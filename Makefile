@@ -20,14 +20,14 @@ environment := .venv/installed
 pytest := pytest --numprocesses logical --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: all test check-style check-types check-rooms check-workflow test-avx2 faults reference evaluator lock clean
+.PHONY: all test check-style check-types check-imports check-workflow test-avx2 faults reference evaluator lock clean
 .DELETE_ON_ERROR:
 
 all: $(environment)
 	snakemake --cores 4 all
 
 test: $(environment)
-	$(MAKE) --no-print-directory --jobs check-style check-types check-rooms check-workflow
+	$(MAKE) --no-print-directory --jobs check-style check-types check-imports check-workflow
 	$(pytest)
 
 check-style:
@@ -37,7 +37,7 @@ check-style:
 check-types:
 	mypy
 
-check-rooms:
+check-imports:
 	lint-imports --no-logo
 
 check-workflow:

@@ -24,13 +24,13 @@ report: "workflow/report/workflow.rst"
 # Not while parsing: a dry run must not replace the plan that a concurrent run works by, nor put its
 # name on the lock.
 onstart:
-    name_holder(alive)
+    record_lock_owner(lock_owner)
     save_plan(plan, Path("results") / plan.study)
 
 
 wildcard_constraints:
     study=plan.study,
-    stage="pretrain|finetune",
+    stage="|".join(STAGES),
     training="[a-z0-9_]+-seed[0-9]+-[0-9a-f]+",
     part="[A-Za-z0-9._-]+",
     benchmark="|".join(plan.benchmarks),

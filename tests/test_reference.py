@@ -18,6 +18,6 @@ def test_numbers_of_the_readme_are_those_of_the_reference(study: str) -> None:
 def test_the_reference_is_whole(study: str) -> None:
     folder = REFERENCE / study
     tables = {path.stem for path in (folder / layout.TABLES).glob("*.csv")}
-    assert tables >= {*table_files.DATA, "ablation", "difficulty"}
+    assert tables >= {*table_files.TIDY_DTYPES, "ablation", "difficulty"}
     assert any((folder / "records").rglob("*.json"))
     assert any((folder / layout.FIGURES).glob("*.png"))

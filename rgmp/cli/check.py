@@ -15,7 +15,7 @@ from rgmp.cli.options import (
     given_of,
     refuse_flags,
 )
-from rgmp.cli.recording import recording
+from rgmp.cli.recording import record_command
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.config.load import validated
 from rgmp.config.method import Network
@@ -74,7 +74,7 @@ def _check_options(command: argparse.ArgumentParser) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     job = _job(options)
-    with recording(job.record, "check") as record:
+    with record_command(job.record, "check") as record:
         problems: list[str] = []
         for videos in job.videos:
             problems += davis.problems(

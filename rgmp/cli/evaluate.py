@@ -8,7 +8,7 @@ from typing import Any
 
 from rgmp.cli.command import Command
 from rgmp.cli.options import at_least
-from rgmp.cli.recording import recording
+from rgmp.cli.recording import record_command
 from rgmp.cli.score import write_table
 from rgmp.config.base import AT_ONCE
 from rgmp.data import digests
@@ -86,7 +86,7 @@ class _Evaluation:
         settings = job.settings.model_copy(update={"precision": settled})
         total = sum(len(s.frames) for s in sequences)
         benchmark = job.videos.benchmark
-        with recording(
+        with record_command(
             job.record,
             "infer",
             config=settings.model_dump(mode="json"),
@@ -109,7 +109,7 @@ class _Evaluation:
         """Score the masks of a run that are not scored yet, and write its table and record."""
         from rgmp.evaluation.sequence_scores import scored
 
-        with recording(
+        with record_command(
             job.record,
             "score",
             config={"engine": self._engines.first},

@@ -22,7 +22,7 @@ from rgmp.cli.options import (
     require_flags,
     videos_of,
 )
-from rgmp.cli.recording import recording
+from rgmp.cli.recording import record_command
 from rgmp.config.base import AT_ONCE, REPEATS
 from rgmp.config.load import validated
 from rgmp.config.method import Inference
@@ -134,7 +134,7 @@ def _segment(job: InferenceJob, sequences: list[davis.Sequence]) -> None:
     data = files.digest_of_all(read)
     total = sum(len(s.frames) for s in sequences)
     progress = Progress(f"infer {benchmark}", "frames", total)
-    with recording(job.record, "infer", [job.masks], **record_fields) as record:
+    with record_command(job.record, "infer", [job.masks], **record_fields) as record:
         record.inputs["data"] = data
         maker = {
             "settings": files.digest_of(record_fields["config"]),
@@ -200,7 +200,7 @@ def _speed(options: argparse.Namespace) -> None:
     weights = [computation.weights for computation in job.computations]
     read = chain(weights, davis.files_of(job.videos.davis))
     files.require_target(job.out, files.Kind("speed file", read_speed), read)
-    with recording(
+    with record_command(
         job.record,
         "speed",
         [job.out],
@@ -226,7 +226,7 @@ def _measure(job: SpeedJob, sequences: list[davis.Sequence]) -> dict[str, Any]:
 
     benchmark = job.videos.benchmark
     clips = [
-        speed.Clip(
+        speed.TimedClip(
             s,
             [read_frame(path) for path in s.frames],
             davis.read_annotation(s.annotations[0], benchmark),

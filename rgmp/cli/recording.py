@@ -9,7 +9,7 @@ from rgmp.errors import UserError
 from rgmp.provenance import record
 
 
-def recording(
+def record_command(
     path: Path | None, kind: str, made: Iterable[Path] = (), **fields: Any
 ) -> AbstractContextManager[record.Draft]:
     """Record a command; a `path` of STUDY/records/NAME.json gives its study and name.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
-from rgmp.cli.recording import recording
+from rgmp.cli.recording import record_command
 from rgmp.errors import visible
 from rgmp.runtime import files
 from rgmp.study import layout
@@ -39,7 +39,7 @@ def _made(study: Path, *names: str) -> dict[str, str]:
 def _tables(options: argparse.Namespace) -> None:
     from rgmp.reporting import tables
 
-    with recording(options.record, "tables", inputs=_measured(options.results)) as record:
+    with record_command(options.record, "tables", inputs=_measured(options.results)) as record:
         tables.write(options.results)
         record.outputs.update(_made(options.results, layout.TABLES))
 
@@ -48,7 +48,7 @@ def _figures(options: argparse.Namespace) -> None:
     from rgmp.reporting.figures import write as figures
 
     read = _measured(options.results) | _made(options.results, layout.TABLES)
-    with recording(options.record, "figures", inputs=read) as record:
+    with record_command(options.record, "figures", inputs=read) as record:
         figures.write(options.results)
         record.outputs.update(_made(options.results, layout.FIGURES))
 
@@ -57,7 +57,9 @@ def _report(options: argparse.Namespace) -> None:
     from rgmp.reporting import report
 
     made = _made(options.results, layout.TABLES, layout.FIGURES, layout.RUNS)
-    with recording(options.record, "report", inputs=_measured(options.results) | made) as record:
+    with record_command(
+        options.record, "report", inputs=_measured(options.results) | made
+    ) as record:
         report.write(options.results)
         record.outputs.update(_made(options.results, layout.REPORT))
 
@@ -93,7 +95,7 @@ def _track(options: argparse.Namespace) -> None:
     while True:
         made = _made(options.results, layout.TABLES, layout.FIGURES)
         read = _measured(options.results) | made
-        with recording(options.record, "track", inputs=read) as record:
+        with record_command(options.record, "track", inputs=read) as record:
             tracked = track(
                 options.results,
                 weights_megabytes=options.weights_megabytes,

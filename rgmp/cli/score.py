@@ -17,7 +17,7 @@ from rgmp.cli.options import (
     names_a_job,
     videos_of,
 )
-from rgmp.cli.recording import recording
+from rgmp.cli.recording import record_command
 from rgmp.config.base import AT_ONCE
 from rgmp.config.load import validated
 from rgmp.config.study import Evaluation
@@ -96,7 +96,7 @@ def _score(options: argparse.Namespace) -> None:
     table = files.Kind("score table", score_table.require_scores)
     files.require_target(job.out, table, chain(given, davis.files_of(job.videos.davis)))
     config = {"scores": str(job.source)} if job.adopts else {"engine": job.evaluation.engine}
-    with recording(
+    with record_command(
         job.record,
         "score",
         [job.out] if job.adopts else [job.out, job.source],

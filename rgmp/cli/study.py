@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
-from rgmp.cli.recording import recording
+from rgmp.cli.recording import record_command
 from rgmp.config.base import AT_ONCE, SEED
 from rgmp.minidavis.version import VERSION
 from rgmp.runtime import files
@@ -46,7 +46,7 @@ def _mini(options: argparse.Namespace) -> None:
     from rgmp.minidavis import generate
 
     config = {"seed": options.seed, "version": VERSION}
-    with recording(
+    with record_command(
         options.record, "mini", [options.out], seed=options.seed, config=config
     ) as record:
         generate.render(options.out, options.seed, processes=threads(options.processes))

@@ -6,12 +6,11 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import get_args
 
 from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
-from rgmp.cli.recording import recording
-from rgmp.config.base import AT_ONCE, Stage
+from rgmp.cli.recording import record_command
+from rgmp.config.base import AT_ONCE, STAGES
 from rgmp.errors import UserError, visible
 from rgmp.provenance import record
 from rgmp.runtime import cores, files
@@ -36,7 +35,7 @@ def _train(options: argparse.Namespace) -> None:
     made = options.results / layout.record(training.folder)
     files.require_writable(job.folder)
     from rgmp.runtime import device, distributed, locks
-    from rgmp.training.train import states, train
+    from rgmp.training.train import checkpoints_of, train
 
     machine = job.machine
     with (
@@ -46,7 +45,7 @@ def _train(options: argparse.Namespace) -> None:
         if processes.any(int(processes.leads and _is_trained(made, training, job.weights))):
             if processes.leads:
                 print(f"{training.folder}: already trained according to its record; kept")
-                states(job).clear()
+                checkpoints_of(job).clear()
             return
         threads = cores.threads(job.compute.threads, options.threads, processes.size)
         if processes.leads and threads < job.compute.threads:
@@ -64,14 +63,14 @@ def _train(options: argparse.Namespace) -> None:
             record.results.update(run())
             name = f"{training.folder}/{job.weights.name}"
             record.outputs[name] = files.digest_of_file(job.weights)
-        states(job).clear()
+        checkpoints_of(job).clear()
 
 
 def _recording_training(
     path: Path, study: plan.Plan, training: plan.Training
 ) -> AbstractContextManager[record.Draft]:
     """Record a training run under its first variant, with everything that decides its weights."""
-    return recording(
+    return record_command(
         path,
         "train",
         study=study.study,
@@ -98,7 +97,7 @@ def _add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument("study", type=Path, help="study file, or folder such as results/mini")
     command.add_argument(
         "--stage",
-        choices=get_args(Stage),
+        choices=STAGES,
         required=True,
         help="pretrain: stage 1, on synthetic pairs; finetune: stage 2, on videos",
     )
@@ -175,7 +174,7 @@ def _train_speed(options: argparse.Namespace) -> None:
     machine = job.machine
     threads = cores.threads(job.compute.threads)
     chosen = device.choose(machine.device, threads, machine.jobs_per_gpu)
-    with recording(options.record, "train-speed", config=training.settings) as record:
+    with record_command(options.record, "train-speed", config=training.settings) as record:
         measured = speed.measure(job, chosen, options.steps)
         record.results.update(measured)
     for name, value in measured.items():

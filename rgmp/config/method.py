@@ -1,6 +1,6 @@
 """What a variant may override: the network, both stages, inference, compute."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import (
     Field,
@@ -9,6 +9,7 @@ from pydantic import (
 )
 
 from rgmp.config.base import (
+    STAGES,
     AtOnce,
     Benchmark,
     Chance,
@@ -183,7 +184,7 @@ class Method(Closed):
 
     network: Network = Field(description="its backbone and its size")
     stages: tuple[Stage, ...] = Field(
-        ("pretrain", "finetune"), description="stages to train, in order; [] with weights"
+        STAGES, description="stages to train, in order; [] with weights"
     )
     weights: Location | None = Field(
         None,
@@ -198,8 +199,8 @@ class Method(Closed):
     @field_validator("stages")
     @classmethod
     def _in_order(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
-        if list(stages) != [stage for stage in get_args(Stage) if stage in stages]:
-            raise ValueError("list each stage once, pretrain before finetune")
+        if stages != tuple(stage for stage in STAGES if stage in stages):
+            raise ValueError(f"list each stage once, {' before '.join(STAGES)}")
         return stages
 
     @model_validator(mode="after")

@@ -31,10 +31,10 @@ from rgmp.config.base import (
 )
 from rgmp.config.method import Method
 
-IMAGES = frozenset({".jpg", ".jpeg", ".png"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
 
-MASKS = frozenset({".png"})
+MASK_SUFFIXES = frozenset({".png"})
 """Suffixes of stills and of their masks."""
 
 

@@ -18,7 +18,7 @@ from rgmp.data.views import WARP_KNOTS, Numbers, Views
 
 Limits = tuple[float, float]
 
-Point = tuple[float, float]
+Vector = tuple[float, float]
 
 Mask = npt.NDArray[np.bool_]
 
@@ -36,9 +36,9 @@ class Crop(NamedTuple):
     """
 
     picture: tuple[int, int]
-    anchor: Point
-    place: Point
-    extent: Point
+    anchor: Vector
+    place: Vector
+    extent: Vector
     mirror: float = 1.0
     zoom: float = 1.0
 
@@ -143,7 +143,7 @@ def _start(wanted: float, room: float) -> float:
     return min(max(wanted, 0.0), room) if room > 0 else room / 2
 
 
-def _anchor(rng: np.random.Generator, there: Mask) -> Point:
+def _anchor(rng: np.random.Generator, there: Mask) -> Vector:
     """A random point (x, y) on the object, or in the picture's middle half if there is none."""
     height, width = there.shape
     pixels = np.flatnonzero(there)

@@ -44,6 +44,26 @@ class Sequence:
         """Whether every frame has an annotation, not only the first."""
         return len(self.annotations) == len(self.frames)
 
+    def require_annotated(self, least: int, purpose: str) -> None:
+        """Require that every frame is annotated, and that there are at least `least`.
+
+        Raises:
+            UserError: there are fewer; the message names `purpose`, such as `davis2017/val`.
+        """
+        if not self.is_fully_annotated or len(self.frames) < least:
+            length = f" and at least {least} frames" if least > 1 else ""
+            raise UserError(
+                f"{self.annotations[0].parent}: {len(self.annotations)} of {len(self.frames)} "
+                f"frames annotated; {purpose} needs every frame annotated{length}; complete the "
+                "sequence, or name a split without it"
+            )
+
+
+LEAST_TO_TRAIN = 2
+"""Frames of a video for stage 2: the reference and a target."""
+
+LEAST_TO_SCORE = 3
+"""Frames of a video that can be scored: the first and the last are left out."""
 
 _READABLE_ROOT = "name the root of a readable DAVIS tree"
 
@@ -228,9 +248,11 @@ def problems(
         except UserError as error:
             yield str(error)
             continue
-        if not sequence.is_fully_annotated and not split.startswith("test"):
-            folder = sequence.annotations[0].parent
-            yield f"{folder}: only frame 0 is annotated; {split} needs annotations of every frame"
+        if not split.startswith("test"):
+            try:
+                sequence.require_annotated(1, f"{benchmark}/{split}")
+            except UserError as error:
+                yield str(error)
         yield from problems_of(sequence, benchmark)
 
 

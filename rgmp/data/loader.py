@@ -146,11 +146,7 @@ def _source(data: DataRoots, settings: Pretrain | Finetune, megabytes: int) -> P
     names = davis.read_split(data.davis, settings.benchmark, "train")
     sequences = [davis.open_sequence(data.davis, name, data.resolution) for name in names]
     for sequence in sequences:
-        if not sequence.is_fully_annotated or len(sequence.frames) < 2:
-            raise UserError(
-                f"{sequence.name}: {len(sequence.annotations)} annotations for "
-                f"{len(sequence.frames)} frames; stage 2 needs one per frame and at least 2 frames"
-            )
+        sequence.require_annotated(davis.LEAST_TO_TRAIN, "stage 2")
     return Clips(sequences, settings, Decoded(megabytes))
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from rgmp.config.study import IMAGES, MASKS, Stills
+from rgmp.config.study import IMAGE_SUFFIXES, MASK_SUFFIXES, Stills
 from rgmp.data.davis import VOID
 from rgmp.data.images import Labels, Like, read_frame, read_labels
 from rgmp.errors import UserError
@@ -72,8 +72,9 @@ def list_pairs(stills: Stills) -> list[tuple[Path, Path]]:
         UserError: a folder, a mask, an image or a listed name is missing.
     """
     together = stills.images == stills.masks
-    images = list_images(stills.images, IMAGES - MASKS if together else IMAGES)
-    masks = list_images(stills.masks, MASKS)
+    suffixes = IMAGE_SUFFIXES - MASK_SUFFIXES if together else IMAGE_SUFFIXES
+    images = list_images(stills.images, suffixes)
+    masks = list_images(stills.masks, MASK_SUFFIXES)
     if stills.names is None:
         return _matched(images, masks, stills)
     found = []
@@ -106,7 +107,7 @@ def _matched(
 
 def _annotated(images: Path, masks: Path) -> list[tuple[Path, Path]]:
     """The frames of a video that have an annotation."""
-    frames, annotations = list_images(images, IMAGES), list_images(masks, MASKS)
+    frames, annotations = list_images(images, IMAGE_SUFFIXES), list_images(masks, MASK_SUFFIXES)
     for stem in sorted(annotations.keys() - frames.keys()):
         raise UserError(f"{annotations[stem]}: no image of that name in {images}")
     return [(frames[stem], annotations[stem]) for stem in annotations]

@@ -54,7 +54,7 @@ def on_common_sequences(
     """The scores on the sequences that both studies have, with the same objects and frames.
 
     Args:
-        ours: score tables of one study (`rgmp.evaluation.score_table.DTYPES`).
+        ours: score tables of one study (`rgmp.evaluation.score_table.SCORE_DTYPES`).
         theirs: those of the other.
 
     Returns:

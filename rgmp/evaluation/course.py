@@ -27,7 +27,7 @@ def courses_of(scores: pd.DataFrame) -> pd.DataFrame:
     objects, which are alike; the interval is the percentiles 2.5 and 97.5 of the resampled means.
 
     Args:
-        scores: score tables (`rgmp.evaluation.score_table.DTYPES`).
+        scores: score tables (`rgmp.evaluation.score_table.SCORE_DTYPES`).
 
     Returns:
         A row for each benchmark, variant and position (in per cent of the sequence), with the

@@ -11,7 +11,7 @@ from rgmp.evaluation.measures import Mask, Measured, Score, measure
 Engine = Literal["builtin", "official"]
 
 
-AGREEMENT = 1e-6
+TOLERANCE = 1e-6
 """Largest difference allowed between two engines on the same frame."""
 
 
@@ -72,16 +72,16 @@ def cross_check(rows: list[Score], others: list[Score]) -> float:
     """The largest difference between the values of two engines on the same masks.
 
     Raises:
-        UserError: it is above `AGREEMENT`.
+        UserError: it is above `TOLERANCE`.
     """
     largest = 0.0
     for row, other in zip(rows, others, strict=True):
         differences = (abs(row.J - other.J), abs(row.F - other.F))
-        if not all(difference <= AGREEMENT for difference in differences):
+        if not all(difference <= TOLERANCE for difference in differences):
             raise UserError(
                 f"{row.benchmark}, {row.variant}: {row.sequence}, object {row.object}, frame "
                 f"{row.frame}: J {row.J}, F {row.F} by one engine and J {other.J}, F {other.F} by "
-                f"the other, more than {AGREEMENT:g} apart; nothing is written"
+                f"the other, more than {TOLERANCE:g} apart; nothing is written"
             )
         largest = max(largest, *differences)
     return largest

@@ -55,7 +55,7 @@ class Components:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Estimate:
     """A value that was measured, and the limits between which it lies with 95 % confidence."""
 
     value: float
@@ -81,7 +81,7 @@ def components_of(crossed: Crossed) -> Components:
     return Components(float(seeds), float(sequences), float(runs))
 
 
-def deviations(crossed: Crossed) -> dict[str, Measured]:
+def deviations(crossed: Crossed) -> dict[str, Estimate]:
     """The standard deviations by `seeds`, `sequences` and `runs`, as fractions, with their limits.
 
     Raises:
@@ -123,7 +123,7 @@ def smallest_difference(
     return float(brentq(missing, 0, limits.max() + 10, rtol=1e-6)) * sqrt(variance)
 
 
-def forecast(crossed: Crossed, size: Size, significance: float = SIGNIFICANCE) -> Measured:
+def forecast(crossed: Crossed, size: Size, significance: float = SIGNIFICANCE) -> Estimate:
     """`smallest_difference` from an analysis, with the limits that its own few numbers leave.
 
     Raises:
@@ -239,7 +239,7 @@ def _drawn(crossed: Crossed) -> Squares:
     return _scaled(squares, degrees, lambda df, random: df / random.chisquare(df, _DRAWS))
 
 
-def _measured(value: float, draws: Values) -> Measured:
+def _measured(value: float, draws: Values) -> Estimate:
     """A value with the quantiles of its draws."""
     low, high = np.quantile(draws, [SIGNIFICANCE / 2, 1 - SIGNIFICANCE / 2])
-    return Measured(value, float(low), float(high))
+    return Estimate(value, float(low), float(high))

@@ -10,7 +10,7 @@ from rgmp.evaluation.measures import Score
 from rgmp.runtime.files import reading
 from rgmp.runtime.tidy import not_a_table, read_table, write_table
 
-DTYPES = {
+SCORE_DTYPES = {
     "benchmark": "str",
     "variant": "str",
     "seed": "Int64",  # missing where no training here made the masks
@@ -27,12 +27,12 @@ _COMMAND = "snakemake"
 
 def table_of(rows: Iterable[Score]) -> pd.DataFrame:
     """Scores as a table."""
-    return pd.DataFrame([*rows], columns=[*Score._fields]).astype(DTYPES)
+    return pd.DataFrame([*rows], columns=[*Score._fields]).astype(SCORE_DTYPES)
 
 
 def write_scores(path: Path, scores: pd.DataFrame) -> None:
     """Write a score table as CSV, every digit kept, whole or not at all."""
-    write_table(path, scores[[*DTYPES]])
+    write_table(path, scores[[*SCORE_DTYPES]])
 
 
 def require_scores(path: Path) -> None:
@@ -42,7 +42,7 @@ def require_scores(path: Path) -> None:
         UserError: it does not, or cannot be read.
     """
     with reading(path, "name a readable file"), path.open("rb") as file:
-        if file.readline(1000).rstrip(b"\r\n") != ",".join(DTYPES).encode():
+        if file.readline(1000).rstrip(b"\r\n") != ",".join(SCORE_DTYPES).encode():
             raise UserError(f"{path}: not a score table")
 
 
@@ -50,13 +50,13 @@ def read_scores(path: Path) -> pd.DataFrame:
     """Read a score table.
 
     Returns:
-        A row for each object and frame, at least one, with the columns of `DTYPES`; J and F lie in
-        [0, 1].
+        A row for each object and frame, at least one, with the columns of `SCORE_DTYPES`; J and F
+        lie in [0, 1].
 
     Raises:
         UserError: it is missing, not a score table, or has no row.
     """
-    scores = read_table(path, DTYPES, what="a score table", command=_COMMAND)
+    scores = read_table(path, SCORE_DTYPES, what="a score table", command=_COMMAND)
     if scores.empty:
         raise not_a_table(path, "a score table", "it has no row", _COMMAND)
     for name in ("J", "F"):

@@ -158,12 +158,7 @@ def _truth_of(sequence: davis.Sequence, benchmark: Benchmark) -> _Truth:
         UserError: it is withheld, too short, or without an object.
     """
     first = sequence.annotations[0]
-    if not sequence.is_fully_annotated:
-        raise UserError(
-            f"{first.parent}: only frame 0 is annotated, so it cannot be scored; name another split"
-        )
-    if len(sequence.frames) < 3:
-        raise UserError(f"{first.parent}: no frame to score between the first and the last")
+    sequence.require_annotated(davis.LEAST_TO_SCORE, "scoring")
     if benchmark == "davis2016":
         return _Truth(sequence, benchmark, objects=[1])
     objects = davis.object_ids(davis.read_annotation(first, benchmark))

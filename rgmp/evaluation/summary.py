@@ -44,7 +44,7 @@ def per_object(scores: pd.DataFrame) -> pd.DataFrame:
     """The statistics of each object's frames, for each method and seed.
 
     Args:
-        scores: score tables (`rgmp.evaluation.score_table.DTYPES`), their rows in any order.
+        scores: score tables (`rgmp.evaluation.score_table.SCORE_DTYPES`), their rows in any order.
 
     Returns:
         A row for each benchmark, variant, seed, sequence and object, with the columns of

@@ -45,7 +45,7 @@ from rgmp.runtime import cores
 from rgmp.runtime.progress import Progress
 
 
-class Clip(NamedTuple):
+class TimedClip(NamedTuple):
     """A video to time: of at least two frames, each uint8 (H, W, 3); labels, uint8 (H, W)."""
 
     sequence: davis.Sequence
@@ -92,7 +92,7 @@ def choose_sequences(
 
 
 def measure(
-    entrants: Sequence[Entrant], clips: list[Clip], benchmark: Benchmark, limits: Speed
+    entrants: Sequence[Entrant], clips: list[TimedClip], benchmark: Benchmark, limits: Speed
 ) -> dict[str, Any]:
     """Time every computation on every clip, round after round.
 
@@ -109,10 +109,10 @@ def measure(
         `rounds`; the shares of the machine's cores used during the measurement by others
         (`others_share`), and by the processes that launched this one (`launchers_share`), use of a
         GPU by others is not seen; and `computations`, each with the raw seconds of its `clips` and
-        `of_objects`, and a `summary`: that of `summarise`; `ratio`, FPS relative to the first, but
-        of the first itself; `fixed_seconds` and `object_seconds`, the cost of objects, or nothing;
-        the operations per second of a matrix product, and the fraction of it that the network
-        reaches; `rgmp.inference.probes.Memory`, and peak memory in bytes, on a GPU of this
+        `of_objects`, and a `summary`: that of `summarise_clips`; `ratio`, FPS relative to the
+        first, but of the first itself; `fixed_seconds` and `object_seconds`, the cost of objects,
+        or nothing; the operations per second of a matrix product, and the fraction of it that the
+        network reaches; `rgmp.inference.probes.Memory`, and peak memory in bytes, on a GPU of this
         computation, else of the process; `labels_as_fp32`, the share of pixels labelled as in
         fp32, or nothing.
     """
@@ -130,7 +130,7 @@ def measure(
 
 
 def _take_turns(
-    timed: list["_Timed"], clips: list[Clip], benchmark: Benchmark, limits: Speed
+    timed: list["_Timed"], clips: list[TimedClip], benchmark: Benchmark, limits: Speed
 ) -> int:
     """Time round after round, until ratios are known well enough or time is up: their number.
 
@@ -161,7 +161,7 @@ def _take_turns(
 class _Timed:
     """A computation and its times so far, warmed up."""
 
-    def __init__(self, entrant: Entrant, clips: list[Clip]) -> None:
+    def __init__(self, entrant: Entrant, clips: list[TimedClip]) -> None:
         self._precision = entrant.precision
         first = clips[0]
         self.propagator, self._memory = memory_by_length(entrant.make, first.frames, first.labels)
@@ -172,7 +172,7 @@ class _Timed:
         self._clips = [self._described(clip) for clip in clips]
         self._of_objects: dict[int, list[list[float]]] = {}
 
-    def _described(self, clip: Clip) -> dict[str, Any]:
+    def _described(self, clip: TimedClip) -> dict[str, Any]:
         """What a clip is, and empty lists for its times."""
         self.propagator.start(clip.frames[0], clip.labels)
         return {
@@ -185,7 +185,7 @@ class _Timed:
             **{kind: [] for kind in ("network", "end_to_end", "first_frame", "clip")},
         }
 
-    def take_turn(self, number: int, clip: Clip, benchmark: Benchmark, whole: bool) -> None:
+    def take_turn(self, number: int, clip: TimedClip, benchmark: Benchmark, whole: bool) -> None:
         """Time a clip: the network, and if `whole` also end to end and as the authors."""
         times, propagator = self._clips[number], self.propagator
         (zero, *frames), labels = clip.frames, clip.labels
@@ -199,14 +199,14 @@ class _Timed:
             times["end_to_end"].append([_end_to_end_seconds(propagator, frame) for frame in frames])
             times["clip"].append(_clip_seconds(propagator, clip.sequence, benchmark))
 
-    def time_objects(self, clip: Clip) -> None:
+    def time_objects(self, clip: TimedClip) -> None:
         """Time the network on frames with that many objects."""
         self._warm_up(clip)
         times = [_network_seconds(self.propagator, frame) for frame in clip.frames[1:]]
         count = len(davis.object_ids(clip.labels))
         self._of_objects.setdefault(count, []).append(times)
 
-    def _warm_up(self, clip: Clip) -> None:
+    def _warm_up(self, clip: TimedClip) -> None:
         """Run frame 0 and the next, in this shape and after another computation's turn."""
         self.propagator.start(clip.frames[0], clip.labels)
         self.propagator.step(clip.frames[1])
@@ -220,7 +220,7 @@ class _Timed:
         """Raw seconds and their summary, as `measure` returns them."""
         on_gpu = self.propagator.device.type == "cuda"
         products = limit(self._precision)
-        summary = summarise(self._clips) | {
+        summary = summarise_clips(self._clips) | {
             **({} if self is first else self.ratio_to(first).columns("ratio")),
             **_cost_of_objects(self._of_objects),
             "matmul_flops_per_second": products,
@@ -234,7 +234,7 @@ class _Timed:
         return {"summary": summary, "clips": self._clips, "of_objects": of_objects}
 
 
-def _strips(clip: Clip, count: int) -> Clip:
+def _strips(clip: TimedClip, count: int) -> TimedClip:
     """A short clip with that many objects: vertical strips of the frame."""
     height, width = clip.labels.shape
     strips = np.arange(width) * count // width + 1
@@ -254,7 +254,7 @@ def _cost_of_objects(of_objects: dict[int, list[list[float]]]) -> dict[str, floa
     }
 
 
-def summarise(clips: list[dict[str, Any]]) -> dict[str, float]:
+def summarise_clips(clips: list[dict[str, Any]]) -> dict[str, float]:
     """What raw seconds amount to.
 
     Args:

@@ -5,7 +5,6 @@ from rgmp.evaluation.measures import Measure
 
 BENCHMARK_TITLES: dict[Benchmark, str] = {"davis2016": "DAVIS-2016", "davis2017": "DAVIS-2017"}
 STAGE_TITLES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
-"""Of every stage, in the order in which they are trained."""
 MEASURE_TITLES: dict[Measure, str] = {
     "J_mean": "J",
     "J_recall": "J recall",

@@ -1,6 +1,6 @@
-"""How the tables of a study are printed: which columns, under which headings, with which notes.
+"""The printed form of a study's tables: their columns, headings and notes.
 
-The numbers are those of the CSV files (`Results.table`); nothing is computed here but sums of time.
+The numbers are those of the CSV files (`Results.table`); only sums of time are computed here.
 """
 
 from collections.abc import Callable
@@ -62,7 +62,7 @@ Printed = tuple[dict[str, pd.Series], pd.Series, list[str]]
 """Header -> cells as text, the first naming the row; the headings of the rows; notes."""
 
 
-def tables(results: Results) -> list[Table]:
+def printed_tables(results: Results) -> list[Table]:
     """Every table of the catalog, as `rgmp tables` has written its CSV file.
 
     Raises:
@@ -90,7 +90,7 @@ def _table(results: Results, entry: catalog.Entry) -> Table:
 
 
 def _ablation(results: Results, rows: pd.DataFrame) -> Printed:
-    """What each variant changes, against `full`; below them what was not trained here."""
+    """Each variant compared with `full`; below them the methods not trained here."""
     columns = {"Variant": _name(rows)}
     for measure in ("J_mean", "F_mean", "J&F"):
         pairs = zip(rows[measure], rows[f"{measure}_spread"], strict=True)
@@ -105,12 +105,12 @@ def _ablation(results: Results, rows: pd.DataFrame) -> Printed:
             labels = ", ".join(dict.fromkeys(asked["label"]))
             notes.append(
                 f"{labels}: the claim is answered on the sequences with several objects (see "
-                "difficulty.csv), since nothing else is computed where there is one."
+                "difficulty.csv), since with a single object nothing changes."
             )
     if results.external:
         notes.append(
-            "What is not trained here has no seeds: its verdicts are about those very masks, and "
-            "hold together separately."
+            "Methods not trained here have no seeds: their verdicts concern these masks only, and "
+            "are corrected for multiple tests separately."
         )
     if rows["published_J&F"].notna().any():
         columns["Paper"] = percent(rows["published_J&F"])
@@ -119,7 +119,7 @@ def _ablation(results: Results, rows: pd.DataFrame) -> Printed:
 
 
 def _difficulty(results: Results, rows: pd.DataFrame) -> Printed:
-    """Each variant against `full` on the sequences of each difficulty; what was predicted first."""
+    """Each variant against `full` on the sequences of each difficulty, predicted ones first."""
     predicted = rows["expected"] != ""
     rows = pd.concat([rows[predicted], rows[~predicted]]).sort_values(
         "benchmark", kind="stable", ignore_index=True
@@ -136,7 +136,7 @@ def _difficulty(results: Results, rows: pd.DataFrame) -> Printed:
 
 
 def _differences(rows: pd.DataFrame) -> dict[str, pd.Series]:
-    """A difference with its two intervals, its verdict, and what became of the claim."""
+    """A difference with its two intervals, its verdict, and the outcome of the claim."""
     ends = (rows[f"difference_{key}"] for key in ("mean", "low", "high"))
     here = rows["same_sequences_low"], rows["same_sequences_high"]
     return {
@@ -153,7 +153,7 @@ def _differences(rows: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def _notes_on_differences(results: Results, name: str) -> list[str]:
-    """How differences, intervals, verdicts and claims are to be read."""
+    """How to read differences, intervals, verdicts and claims."""
     members = "the predictions" if name == "difficulty" else "the verdicts"
     intervals = (
         f"Difference to {results.label('full')} in points of J&F with its interval on sequences "
@@ -161,11 +161,12 @@ def _notes_on_differences(results: Results, name: str) -> list[str]:
         "are 95% each."
     )
     verdicts = (
-        f"Of a benchmark, {members} hold together: better or worse with at most 5% of a false one, "
-        f"no difference beyond the margin of {results.plan.margin:g} points likewise. Undecided: "
-        f"{name}.csv says which difference would be found, and what size decides."
+        f"Within a benchmark, {members} are corrected for multiple tests (Holm): at most a 5% "
+        "chance that any better or worse is false, and likewise any no difference beyond the "
+        f"margin of {results.plan.margin:g} points. Undecided: {name}.csv gives the difference "
+        "that would be found, and the size of study that would decide."
     )
-    return [intervals, verdicts, "Claim: what became of what the variant's file expected."]
+    return [intervals, verdicts, "Claim: the outcome of what the variant's file expected."]
 
 
 def _benchmark(results: Results, rows: pd.DataFrame) -> Printed:
@@ -229,7 +230,7 @@ def _with_sharers(results: Results, timed: pd.DataFrame) -> pd.DataFrame:
 
 
 def _notes_on_speed(results: Results, timed: pd.DataFrame) -> list[str]:
-    """How timings are to be read, and whether the machine was quiet."""
+    """How to read timings, and whether the machine was quiet."""
     measured = timed.dropna(subset="rounds")
     notes = [_PROTOCOL_SPEED.format(first=results.label("full"))]
     if measured.empty:
@@ -246,16 +247,16 @@ def _notes_on_speed(results: Results, timed: pd.DataFrame) -> list[str]:
 
 
 def _noise(title: str, first: str, row: pd.Series) -> list[str]:
-    """What the computation that was timed twice says of the machine."""
+    """Whether the machine was quiet, by the computation that was timed twice."""
     if pd.isna(row["quiet"]):
         return []
     ends = ", ".join(f"{row[f'again_ratio_{end}']:.3f}" for end in ("low", "high"))
-    told = f"{first} timed twice: a ratio of {row['again_ratio']:.3f} [{ends}]"
+    twice = f"{first} timed twice: a ratio of {row['again_ratio']:.3f} [{ends}]"
     if row["quiet"]:
-        return [f"{title}, {row['rounds']} rounds: {told}."]
+        return [f"{title}, {row['rounds']} rounds: {twice}."]
     low, high = QUIET
-    consequence = f"leaves {low:g} to {high:g}, so ratios as far from 1 mean nothing"
-    return [f"{title}, {row['rounds']} rounds: the machine was not quiet. {told} {consequence}."]
+    consequence = f"is outside {low:g} to {high:g}, so ratios as far from 1 mean nothing"
+    return [f"{title}, {row['rounds']} rounds: the machine was not quiet. {twice} {consequence}."]
 
 
 def _sequences(results: Results, rows: pd.DataFrame) -> Printed:
@@ -287,7 +288,7 @@ def _sequences(results: Results, rows: pd.DataFrame) -> Printed:
 
 
 def _cost(_: Results, rows: pd.DataFrame) -> Printed:
-    """What every training run took, and who shares it."""
+    """The cost of every training run, and the variants that share it."""
     columns = {
         "Training run": _name(rows),
         "samples": number(rows["samples"], "{:,.0f}"),
@@ -312,7 +313,7 @@ LAYOUTS: dict[str, Callable[[Results, pd.DataFrame], Printed]] = {
 
 
 def _marks(results: Results, rows: pd.DataFrame) -> list[str]:
-    """What the marks after names mean, where there are any."""
+    """Notes on the marks after names, if any."""
     marks = []
     if "mixed" in rows and rows["mixed"].any():
         sentences = "; ".join(disagreement.sentence for disagreement in results.disagreements)
@@ -327,7 +328,7 @@ def _marks(results: Results, rows: pd.DataFrame) -> list[str]:
 
 
 def _name(rows: pd.DataFrame) -> pd.Series:
-    """What a row is called, and marks of what is wrong with it."""
+    """The label of a row, with marks of its problems."""
     name = rows["label"]
     for column, mark in (("mixed", "†"), ("busy", "‡")):
         if column in rows:
@@ -365,7 +366,7 @@ def _benchmark_and_kind(rows: pd.DataFrame) -> pd.Series:
 
 
 def _timed_on(row: pd.Series) -> str:
-    """`DAVIS-2016 on AMD EPYC, 2 threads, fp32`; on a GPU its own threads say nothing."""
+    """`DAVIS-2016 on AMD EPYC, 2 threads, fp32`; on a GPU, threads do not matter."""
     title = BENCHMARK_TITLES[row["benchmark"]]
     if row["external"]:
         return f"{title}, as others report, on other machines"

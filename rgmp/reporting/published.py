@@ -1,4 +1,4 @@
-"""What others have published (`rgmp.facts`), as tables in fractions: beside what ours stand."""
+"""Published results (`rgmp.facts`) as tables, in fractions, for comparison with a study's own."""
 
 from statistics import fmean
 
@@ -8,7 +8,7 @@ from rgmp import facts
 from rgmp.runtime.tidy import rows_of
 
 AUTHORS = "RGMP_authors_"
-"""Before a measure: it is that of the masks which the authors of RGMP published."""
+"""Prefix of a measure of the masks that the authors of RGMP published."""
 
 _OFFICIAL = ("J_recall", "J_decay", "F_recall", "F_decay")
 

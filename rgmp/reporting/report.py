@@ -98,7 +98,7 @@ def write(folder: Path) -> None:
         nature=study.nature,
         verdicts=[_verdict(study, benchmark) for benchmark in benchmarks],
         variants=[_variant(study, runs, variant) for variant in study.variants],
-        tables={table.name: table for table in printed.tables(study)},
+        tables={table.name: table for table in printed.printed_tables(study)},
         figures={entry.name: _figure(study, entry) for entry in catalog.FIGURES},
         lead=_section(study, catalog.LEAD),
         sections=[_section(study, *section) for section in catalog.SECTIONS.items()],

@@ -9,27 +9,27 @@ from pathlib import Path
 
 import pandas as pd
 
-from rgmp.config.base import Benchmark
+from rgmp.config.base import STAGES, Benchmark
 from rgmp.config.study import SEVERAL
 from rgmp.evaluation.comparison import Difference
 from rgmp.evaluation.power import components_of
 from rgmp.evaluation.summary import summarise
 from rgmp.reporting import printed, published, speed_rows
-from rgmp.reporting.statistics import Statistics, compute
+from rgmp.reporting.analysis import Analysis, analyse
 from rgmp.reporting.typesetting import as_latex, as_markdown
 from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, table_files
 from rgmp.study.results import Results, load, seconds_of
-from rgmp.study.table_files import DTYPES
+from rgmp.study.table_files import TABLE_DTYPES
 from rgmp.study.timing import SpeedFiles, read_speed_files, summary_of
 
 
 def write(folder: Path) -> None:
     """Compute the statistics of a study and write every table into `results/tables/`.
 
-    Those of the catalog as .csv, .md and .tex, the tidy ones (`rgmp.study.table_files.DATA`) as
-    .csv alone. What is printed is what the CSV files say.
+    Those of the catalog as .csv, .md and .tex, the tidy ones (`rgmp.study.table_files.TIDY_DTYPES`)
+    as .csv alone. What is printed is what the CSV files say.
 
     Raises:
         UserError: `folder` is not a study's folder, or one of its files is broken.
@@ -38,7 +38,7 @@ def write(folder: Path) -> None:
     for name, table in build(results).items():
         table_files.write(folder, name, table)
     write_text(folder / layout.TABLES / layout.COLUMNS, _columns())
-    for shown in printed.tables(results):
+    for shown in printed.printed_tables(results):
         path = folder / layout.TABLES / shown.name
         write_text(path.with_suffix(".md"), as_markdown(shown))
         write_text(path.with_suffix(".tex"), as_latex(shown))
@@ -47,19 +47,19 @@ def write(folder: Path) -> None:
 def build(results: Results) -> dict[str, pd.DataFrame]:
     """Every table of the study by name, from its scores, speed files and records.
 
-    Each has the columns of `rgmp.study.table_files.DTYPES`; one without data has no rows.
+    Each has the columns of `rgmp.study.table_files.TABLE_DTYPES`; one without data has no rows.
 
     Raises:
         UserError: one of the files is broken.
     """
-    statistics, speed = compute(results), read_speed_files(results.plan, results.folder)
+    analysis, speed = analyse(results), read_speed_files(results.plan, results.folder)
     tables: dict[str, pd.DataFrame] = {
-        **statistics.data,
-        "ablation": _ablation(results, statistics),
-        "difficulty": _difficulty(results, statistics),
-        **{b: _benchmark(results, statistics, speed, b) for b in results.plan.benchmarks},
-        "speed": _speed(results, statistics, speed),
-        "sequences": _sequences(results, statistics),
+        **analysis.data,
+        "ablation": _ablation(results, analysis),
+        "difficulty": _difficulty(results, analysis),
+        **{b: _benchmark(results, analysis, speed, b) for b in results.plan.benchmarks},
+        "speed": _speed(results, analysis, speed),
+        "sequences": _sequences(results, analysis),
         "cost": _cost(results),
     }
     return {name: _with_columns(name, table) for name, table in tables.items()}
@@ -71,14 +71,14 @@ def _columns() -> str:
         "The columns of `ablation.csv` and `difficulty.csv`. Accuracies, differences and standard "
         "deviations are fractions; an empty cell: none, or not asked."
     )
-    meanings = (f"| `{name}` | {meaning} |" for name, meaning in table_files.COLUMNS.items())
+    meanings = (f"| `{name}` | {meaning} |" for name, meaning in table_files.MEANINGS.items())
     lines = [head, "", "| column | meaning |", "|---|---|", *meanings]
     return "\n".join(lines) + "\n"
 
 
 def _with_columns(name: str, table: pd.DataFrame) -> pd.DataFrame:
     """A table with the columns that its file has, and their dtypes; text is never missing."""
-    dtypes = dict(DTYPES[name])
+    dtypes = dict(TABLE_DTYPES[name])
     if name == "speed":
         dtypes |= {str(column): "float64" for column in table if column not in dtypes}
     columns: dict[str, pd.Series] = {}
@@ -90,12 +90,12 @@ def _with_columns(name: str, table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns).reset_index(drop=True)
 
 
-def _ablation(results: Results, statistics: Statistics) -> pd.DataFrame:
+def _ablation(results: Results, analysis: Analysis) -> pd.DataFrame:
     """What each variant changes, against `full`; below them what was not trained here."""
-    table = _identified(results, statistics.summary)
+    table = _identified(results, analysis.summary)
     differences = [
-        _difference(statistics.differences.get(key))
-        | _claim(statistics.difficulties.get((*key, SEVERAL)))
+        _difference(analysis.differences.get(key))
+        | _claim(analysis.difficulties.get((*key, SEVERAL)))
         for key in _keys(table)
     ]
     table = table.join(pd.DataFrame(differences, index=table.index))
@@ -104,11 +104,11 @@ def _ablation(results: Results, statistics: Statistics) -> pd.DataFrame:
     return table
 
 
-def _difficulty(results: Results, statistics: Statistics) -> pd.DataFrame:
+def _difficulty(results: Results, analysis: Analysis) -> pd.DataFrame:
     """Each variant against `full` on the sequences of each difficulty."""
     rows = [
         {"benchmark": benchmark, "variant": variant, "difficulty": difficulty, **_difference(one)}
-        for (benchmark, variant, difficulty), one in statistics.difficulties.items()
+        for (benchmark, variant, difficulty), one in analysis.difficulties.items()
     ]
     return _identified(results, pd.DataFrame(rows, columns=None if rows else ["variant"]))
 
@@ -144,7 +144,7 @@ def _difference(difference: Difference | None) -> dict[str, object]:
 
 
 def _claim(difference: Difference | None) -> dict[str, object]:
-    """What was expected of a difference, why, and what became of it; nothing without."""
+    """What was expected of a difference, why, and the outcome; empty without an expectation."""
     if difference is None or difference.expected is None:
         return {}
     expected = difference.expected
@@ -156,13 +156,13 @@ def _claim(difference: Difference | None) -> dict[str, object]:
 
 
 def _benchmark(
-    results: Results, statistics: Statistics, speed: SpeedFiles, benchmark: Benchmark
+    results: Results, analysis: Analysis, speed: SpeedFiles, benchmark: Benchmark
 ) -> pd.DataFrame:
     """Every measure: `full` among the published methods, where it may; then the other variants.
 
     Last what is not trained here.
     """
-    ours = _identified(results, rows_of(statistics.summary, benchmark=benchmark))
+    ours = _identified(results, rows_of(analysis.summary, benchmark=benchmark))
     methods = ours["variant"]
     ours["source"] = [_source(results, benchmark, method) for method in methods]
     ours["section"] = [
@@ -204,11 +204,11 @@ def _authors_seconds(
     return timed.get("authors_seconds_per_frame")
 
 
-def _speed(results: Results, statistics: Statistics, speed: SpeedFiles) -> pd.DataFrame:
+def _speed(results: Results, analysis: Analysis, speed: SpeedFiles) -> pd.DataFrame:
     """Frames per second of every distinct computation by every protocol; then those reported."""
     rows = speed_rows.rows(results, speed)
     for name, external in results.external.items():
-        scored = rows_of(statistics.summary, variant=name)["benchmark"]
+        scored = rows_of(analysis.summary, variant=name)["benchmark"]
         for benchmark, seconds in external.seconds_per_frame.items():
             if benchmark in {*scored}:
                 rows.append({"benchmark": benchmark, "variant": name, "authors_fps": 1 / seconds})
@@ -224,9 +224,9 @@ def _odd_records(results: Results) -> set[str]:
     return {name for disagreement in results.disagreements for name in disagreement.records}
 
 
-def _sequences(results: Results, statistics: Statistics) -> pd.DataFrame:
+def _sequences(results: Results, analysis: Analysis) -> pd.DataFrame:
     """Every object of every sequence by method, mean over seeds, beside the authors' own."""
-    objects = summarise(statistics.data["objects"], ["benchmark", "variant", "sequence", "object"])
+    objects = summarise(analysis.data["objects"], ["benchmark", "variant", "sequence", "object"])
     if results.comparable:
         keys = ["benchmark", "sequence", "object"]
         objects = objects.merge(published.of_authors(), on=keys, how="left")
@@ -252,7 +252,7 @@ def _cost(results: Results) -> pd.DataFrame:
             "peak_memory_bytes": record["peak_gpu_memory_bytes"] or record["peak_memory_bytes"],
             "mixed": record["name"] in odd,
         }
-        for training in sorted(results.plan.trainings, key=lambda t: t.stage != "pretrain")
+        for training in sorted(results.plan.trainings, key=lambda t: STAGES.index(t.stage))
         if (record := records.get(training.identity))
     ]
     return pd.DataFrame(rows)

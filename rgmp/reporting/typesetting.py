@@ -18,7 +18,7 @@ from rgmp.runtime.markup import markdown, markdown_paragraph
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "\N{EN DASH}"
 NOTHING = "No data yet."
-PAGE = 40  # rows; a longer table runs over pages in LaTeX
+ROWS_PER_PAGE = 40  # rows; a longer table runs over pages in LaTeX
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def as_markdown(table: Table) -> str:
 
 def as_latex(table: Table) -> str:
     """A `table` no wider than the text, or a `longtable` where it is longer than a page."""
-    long = len(table.cells) > PAGE
+    long = len(table.cells) > ROWS_PER_PAGE
     caption, label = f"{_latex(table.title)}.", f"tab:{table.name}"
     tabular = _longtable(table, caption, label) if long else _with_headings(table, r"\midrule")
     notes = rf"{{\footnotesize {_latex(' '.join(table.notes))}\par}}"

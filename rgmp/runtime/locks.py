@@ -1,7 +1,7 @@
-"""Locks between processes: a job that resumes a killed run, and the run's orphans.
+"""Locks between processes: a resumed job waits for a killed run's processes that still work.
 
-Locks are the kernel's (flock): whoever is killed lets go. Some file systems have none, and on a
-shared disk they may hold on each machine alone.
+They are kernel locks (flock), which are released when their holder is killed. Some file systems do
+not support them, and on a shared disk they may exclude only processes of the same machine.
 """
 
 import errno
@@ -54,26 +54,26 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def acquire(lock: FileLock, timeout: float = -1) -> None:
-    """Take a lock; where the file system has none, go on without it and say so in a line.
+    """Acquire a lock; on a file system without locks, warn and continue without it.
 
     Args:
-        lock: not taken yet.
-        timeout: seconds to wait for another process that holds it; -1: for ever.
+        lock: not acquired yet.
+        timeout: seconds to wait for another process to release it; -1: no limit.
 
     Raises:
         Timeout: another process still holds it.
     """
     try:
         with warnings.catch_warnings():
-            # else it would go on with a mere file, which a killed holder leaves behind
+            # else filelock falls back to a plain file, which a killed holder leaves behind
             warnings.filterwarnings("error", "flock not supported")
             lock.acquire(timeout, poll_interval=0.5)
     except (OSError, UserWarning) as error:
         if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
             raise
         print(
-            f"rgmp: warning: {lock.lock_file}: its file system has no locks (flock); see to it "
-            f"that nothing else works here at the same time",
+            f"rgmp: warning: {lock.lock_file}: its file system has no locks (flock); "
+            "make sure that no other process writes here at the same time",
             file=sys.stderr,
             flush=True,
         )
@@ -87,70 +87,70 @@ def _holder(path: Path) -> str:
         return "another process"
 
 
-def remove_lock_of_the_dead(folder: Path) -> TextIO | None:
-    """Remove Snakemake's lock on a folder where no Snakemake that could hold it lives.
+def remove_stale_lock(folder: Path) -> TextIO | None:
+    """Remove the lock on a working folder that a killed Snakemake left behind.
 
-    Each of them holds a shared lock of the kernel's on the file `alive` as long as it lives, and
-    the one whose lock this is has its machine's name there. Who can have the kernel's lock for
-    itself is the only one on this machine. On a shared disk another machine's may not show: its
-    Snakemake's lock stays, and a line says so.
+    While it runs, each Snakemake holds a shared kernel lock on the file `alive`, which names the
+    machine of the one that locked the folder. If no other process holds that lock, no other
+    Snakemake runs on this machine. On a shared disk, one on another machine may not show; a lock
+    from there stays, and a message says what to do.
 
     Args:
         folder: `.snakemake`.
 
     Returns:
-        The open file with the lock, for `name_holder`: whoever loses it, lets go. None: it cannot
-        be written to, or has no locks.
+        The open file, for `record_lock_owner`: closing it releases the kernel lock. None if it
+        cannot be written, or the file system has no locks.
     """
     with suppress(OSError), ExitStack() as opened:
         folder.mkdir(exist_ok=True)
         path = folder / "alive"
-        alive = opened.enter_context(path.open("a+", encoding="utf-8", errors="replace"))
+        owner_file = opened.enter_context(path.open("a+", encoding="utf-8", errors="replace"))
         try:
-            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(owner_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pass  # there is another: Snakemake decides
+            pass  # another Snakemake runs here: leave its lock to Snakemake
         else:
-            _remove_locks(list((folder / "locks").glob("*")), alive)
-        fcntl.flock(alive, fcntl.LOCK_SH)
+            _remove_locks(list((folder / "locks").glob("*")), owner_file)
+        fcntl.flock(owner_file, fcntl.LOCK_SH)
         opened.pop_all()
-        return alive
+        return owner_file
     return None
 
 
-def _remove_locks(locks: list[Path], alive: TextIO) -> None:
-    """Remove what a Snakemake of this machine has locked; of another's, say what to do."""
-    alive.seek(0)
-    host, _, boot = alive.read().strip().partition(" ")
+def _remove_locks(locks: list[Path], owner_file: TextIO) -> None:
+    """Remove the locks of a Snakemake on this machine; report those of another machine."""
+    owner_file.seek(0)
+    host, _, boot = owner_file.read().strip().partition(" ")
     here, boot_here = _machine()
     if boot == boot_here if boot or boot_here else host == here:
         for lock in locks:
             lock.unlink()
     elif locks:
-        since = " before it was started anew" if host == here else ""
+        since = " before it was restarted" if host == here else ""
         print(
             f"rgmp: this folder is locked by a Snakemake on {host or 'an unknown machine'}{since}; "
-            "if it is not alive any more, run `snakemake --unlock` and try again",
+            "if it is no longer running, run `snakemake --unlock` and try again",
             file=sys.stderr,
         )
 
 
-def name_holder(alive: TextIO | None) -> None:
-    """Say on which machine the Snakemake runs that has just locked the folder.
+def record_lock_owner(owner_file: TextIO | None) -> None:
+    """Record this machine as the one whose Snakemake has just locked the folder.
 
     Args:
-        alive: as of `remove_lock_of_the_dead`.
+        owner_file: from `remove_stale_lock`.
     """
-    with suppress(OSError):  # a full disk: the lock is then none of a known machine's
-        if alive is not None:
-            alive.seek(0)
-            alive.truncate()
-            alive.write(" ".join(_machine()))
-            alive.flush()
+    with suppress(OSError):  # a full disk: the lock's owner is then unknown
+        if owner_file is not None:
+            owner_file.seek(0)
+            owner_file.truncate()
+            owner_file.write(" ".join(_machine()))
+            owner_file.flush()
 
 
 def _machine() -> tuple[str, str]:
-    """This machine's name, and what tells its kernel from every other; "" where it says none."""
+    """This machine's name and the id of its kernel's boot, "" where there is none (Linux only)."""
     try:
         return socket.gethostname(), _BOOT.read_text(encoding="ascii").strip()
     except OSError:

@@ -192,7 +192,7 @@ def _settings(plan: Plan, variant: str) -> dict[str, Any]:
     if settings.pop(_BY_BYTES, None) is not None:
         settings[_BY_BYTES] = plan.data.digests.get("weights")
     if not run.trainings:
-        settings["weights"] = run.stands_for_weights
+        settings["weights"] = run.weights_digest
     inference = planned.inference.model_dump(mode="json")
     return settings | {f"inference.{key}": value for key, value in inference.items()}
 

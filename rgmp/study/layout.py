@@ -15,7 +15,7 @@ RUNS = "mlflow.json"
 REPORT = "report.html"
 TABLES = "tables"
 TIDY = ("objects", "sequence_means", "differences", "course", "frames")
-"""The tables that are CSV files alone, a row per observation: `rgmp.study.table_files.DATA`."""
+"""The tables that are CSV files alone, a row per observation (`table_files.TIDY_DTYPES`)."""
 AGREEMENT = f"{TABLES}/agreement.txt"
 """What `rgmp agree` says of the study and its committed reference, where there is one."""
 COLUMNS = "columns.md"

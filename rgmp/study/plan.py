@@ -66,7 +66,7 @@ class Run(Closed):
     seed: int
     trainings: tuple[str, ...]
     weights: Path
-    stands_for_weights: str
+    weights_digest: str
 
 
 class PlannedVariant(Variant):
@@ -175,7 +175,7 @@ class Plan(Closed):
         """
         groups: dict[tuple[str, int], list[PlannedVariant]] = {}
         for variant in self.variants:  # threads decide the last bits of masks
-            key = variant.runs[0].stands_for_weights, variant.threads
+            key = variant.runs[0].weights_digest, variant.threads
             groups.setdefault(key, []).append(variant)
         return {group[0].name: tuple(group) for group in groups.values()}
 
@@ -231,9 +231,9 @@ class Plan(Closed):
         How the objects of a sequence are combined is no question where there is one.
         """
         variant, full = self.variant(name), self.variant("full")
-        network = [(run.seed, run.stands_for_weights) for run in variant.runs]
+        network = [(run.seed, run.weights_digest) for run in variant.runs]
         if (network, variant.threads) != (
-            [(run.seed, run.stands_for_weights) for run in full.runs],
+            [(run.seed, run.weights_digest) for run in full.runs],
             full.threads,
         ):
             return "all"
@@ -349,7 +349,7 @@ class Plan(Closed):
             variant=variant.name,
             seed=run.seed,
             reads={
-                "weights": run.stands_for_weights,
+                "weights": run.weights_digest,
                 "data": self.digest_of_videos(benchmark),
             },
             masks=self._masks(run, folder),
@@ -370,7 +370,7 @@ class Plan(Closed):
         """The folder of the masks that a run's weights make."""
         if run.trainings:
             return folder / layout.masks(Path(self.training(run.trainings[-1]).folder).name)
-        return folder / layout.masks(f"given-{run.stands_for_weights[:12]}")
+        return folder / layout.masks(f"given-{run.weights_digest[:12]}")
 
     def _scored(self, name: str, benchmark: Benchmark, method: str, folder: Path) -> dict[str, Any]:
         """The fields that all scoring jobs have."""

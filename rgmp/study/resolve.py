@@ -11,7 +11,7 @@ from rgmp.config.load import load_study, load_variants
 from rgmp.config.method import Method, Network
 from rgmp.config.study import OVERALL, External, Machine, Stills, Study, Variant
 from rgmp.data.attributes import Attribute, read_attributes
-from rgmp.data.davis import Sequence, open_sequence, read_split
+from rgmp.data.davis import LEAST_TO_SCORE, LEAST_TO_TRAIN, open_sequence, read_split
 from rgmp.data.stills import list_pairs
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import require
@@ -198,13 +198,13 @@ def _run(
         parent = identity
     if method.weights:
         given = digests.of(method.weights)
-        return Run(seed=seed, trainings=(), weights=method.weights, stands_for_weights=given)
+        return Run(seed=seed, trainings=(), weights=method.weights, weights_digest=given)
     last = identities[-1]
     return Run(
         seed=seed,
         trainings=tuple(identities),
         weights=folder / layout.weights(trainings[last].folder),
-        stands_for_weights=last,
+        weights_digest=last,
     )
 
 
@@ -256,7 +256,9 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
         names = read_split(data.davis, benchmark, split)
         sequences = [open_sequence(data.davis, name, data.resolution) for name in names]
         scored = benchmark in study.benchmarks and split == study.split
-        _require_frames(sequences, f"{benchmark}/{split}", 3 if scored else 2)
+        least = LEAST_TO_SCORE if scored else LEAST_TO_TRAIN
+        for sequence in sequences:
+            sequence.require_annotated(least, f"{benchmark}/{split}")
         paths = [path for s in sequences for path in (*s.frames, *s.annotations)]
         found[f"{benchmark}/{split}"] = digest_of([names, digests.of_all(paths)])
     return DataPaths(
@@ -336,17 +338,6 @@ def _digest_of_stills(stills: Stills, digests: Digests) -> list[Any]:
             for image, mask in found
         ),
     ]
-
-
-def _require_frames(sequences: list[Sequence], split: str, least: int) -> None:
-    """Reject a video that is too short or incompletely annotated for training or scoring."""
-    for sequence in sequences:
-        if len(sequence.frames) < least or not sequence.is_fully_annotated:
-            raise UserError(
-                f"{sequence.frames[0].parent}: {len(sequence.frames)} frames, "
-                f"{len(sequence.annotations)} of them annotated; "
-                f"{split} needs at least {least}, all annotated; remove it from the split"
-            )
 
 
 def _is_complete(study: Study, davis: Path) -> bool:

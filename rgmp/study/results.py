@@ -15,7 +15,7 @@ import pandas as pd
 from rgmp.config.base import Benchmark
 from rgmp.data.attributes import FILE, Attribute, read_attributes
 from rgmp.errors import UserError
-from rgmp.evaluation.engines import AGREEMENT
+from rgmp.evaluation.engines import TOLERANCE
 from rgmp.evaluation.score_table import read_scores, table_of
 from rgmp.provenance.record import Record, read_all
 from rgmp.study import layout, table_files
@@ -168,7 +168,7 @@ class Results:
         how = "not cross-checked"
         if checked:
             share = "" if checked == len(scored) else f"{checked} of {len(scored)} tables "
-            how = f"{share}cross-checked with the other (all J and F agree to {AGREEMENT:g})"
+            how = f"{share}cross-checked with the other (all J and F agree to {TOLERANCE:g})"
         return f"the {engines} engine, {how}"
 
     @property
@@ -254,7 +254,7 @@ def scores_of(results: Results) -> pd.DataFrame:
     """The score tables of a study, one after another in the order of the plan.
 
     Returns:
-        Their rows (`rgmp.evaluation.score_table.DTYPES`); none of what has not been scored yet.
+        Their rows (`rgmp.evaluation.score_table.SCORE_DTYPES`); none of what is not scored yet.
 
     Raises:
         UserError: one of them is broken, or of another benchmark or variant.

@@ -1,8 +1,8 @@
 """The CSV files under a study's `tables/`: their columns, and how they are written and read.
 
-`rgmp tables` computes every statistic once and writes it there; tables, figures and the report
-read these files and compute none of their own. Accuracies are fractions. `DATA` are tidy tables for
-figures and for readers, at one row per observation; the others are the tables of the report.
+`rgmp tables` computes every statistic of the report once and writes it there; printed tables,
+figures and the report read these files. Accuracies are fractions. The tables of `TIDY_DTYPES` are
+tidy, one row per observation, for figures and readers; the others are the tables of the report.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ def _with_spreads(*measures: str) -> dict[str, str]:
     return {f"{measure}{end}": _VALUE for measure in measures for end in ("", "_spread")}
 
 
-DATA: dict[str, dict[str, str]] = {
+TIDY_DTYPES: dict[str, dict[str, str]] = {
     "objects": OBJECT_DTYPES,
     "sequence_means": {**_METHOD, "seed": "Int64", "sequence": "str", "J_mean": _VALUE},
     "differences": {**_METHOD, "seed": "Int64", "difference": _VALUE},
@@ -98,9 +98,9 @@ _REPORTED: dict[str, dict[str, str]] = {
         "mixed": "boolean",
     },
 }
-DTYPES = DATA | _REPORTED
+TABLE_DTYPES = TIDY_DTYPES | _REPORTED
 
-COLUMNS = {
+MEANINGS = {
     "benchmark": "davis2016: the foreground; davis2017: objects",
     "variant": "the file in ablations/, or the method that was not trained here",
     "label": "its name in print",
@@ -122,7 +122,7 @@ COLUMNS = {
     "computation: nothing to test; exploratory: not predicted, hence no verdict. Those of a "
     "benchmark's table hold at once: two passes of Holm, 5 % each",
     "expected": "what the variant's file predicts: worse, better, none",
-    "claim": "what became of that: supported, contradicted, no effect, undecided; overall, for a "
+    "claim": "its outcome: supported, contradicted, no effect, undecided; overall, for a "
     "variant that changes sequences with several objects alone: on those, as in difficulty.csv",
     "same_sequences_low": "lower end of the interval on these very sequences: seeds alone vary, "
     "Student's t, 95 % for this row alone",
@@ -163,7 +163,8 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     """
     what, command = f"the table {name} of a study", f"rgmp tables {folder}"
     more = _OPEN.get(name)
-    return read_table(path_of(folder, name), DTYPES[name], what=what, command=command, more=more)
+    dtypes = TABLE_DTYPES[name]
+    return read_table(path_of(folder, name), dtypes, what=what, command=command, more=more)
 
 
 def path_of(folder: Path, name: str) -> Path:

@@ -34,7 +34,7 @@ def computation_of(plan: Plan, benchmark: Benchmark, variant: PlannedVariant) ->
     A given network is known by its file alone.
     """
     run = variant.runs[0]
-    network: dict[str, Any] = {"file": run.stands_for_weights}
+    network: dict[str, Any] = {"file": run.weights_digest}
     if run.trainings:
         settings = plan.training(run.trainings[-1]).settings["network"]
         network = {key: settings[key] for key in settings.keys() - {"initial_weights"}}

@@ -38,14 +38,14 @@ from rgmp.tracking.runs import Mirror, Mirrored, milliseconds, read_mirrors
 _NOTE = "mlflow.note.content"
 
 
-def mirror(folder: Path, uri: str, weights_megabytes: float, patience: float) -> Mirrored:
+def mirror(folder: Path, uri: str, weights_megabytes: float, timeout: float) -> Mirrored:
     """Synchronise an MLflow store with the files of a study.
 
     Args:
         folder: the study's, `results/<study>`.
         uri: the store.
         weights_megabytes: larger weights are logged by hash, not copied.
-        patience: seconds to wait for another process that writes to this store.
+        timeout: seconds to wait for another process that writes to this store.
 
     Raises:
         UserError: it is not a study folder, or one of its files is broken.
@@ -54,7 +54,7 @@ def mirror(folder: Path, uri: str, weights_megabytes: float, patience: float) ->
     plan = load_plan(folder)
     try:
         # One at a time: two processes that look for a run before adding it would add it twice.
-        with _alone(uri, folder, patience):
+        with _alone(uri, folder, timeout):
             _make_database(uri)
             client = MlflowClient(tracking_uri=uri)
             mirrors = read_mirrors(plan, folder)
@@ -62,7 +62,7 @@ def mirror(folder: Path, uri: str, weights_megabytes: float, patience: float) ->
             experiment = _experiment(client, plan, artifacts).experiment_id
             room = int(1e6 * weights_megabytes)
             store = _Store(client, experiment, str(folder.absolute()), room)
-            written = store.bring(mirrors)
+            written = store.sync(mirrors)
     except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
         raise ConnectionError(str(error)) from error
     return Mirrored(experiment, store.ids, written, mirrors[0].status == "FINISHED")
@@ -74,7 +74,7 @@ def _has_server(uri: str) -> bool:
 
 
 @contextmanager
-def _alone(uri: str, folder: Path, patience: float) -> Iterator[None]:
+def _alone(uri: str, folder: Path, timeout: float) -> Iterator[None]:
     """Keep every other process from a store.
 
     Raises:
@@ -84,10 +84,10 @@ def _alone(uri: str, folder: Path, patience: float) -> Iterator[None]:
     guarded.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(guarded.with_name(f".{guarded.name}.lock"))
     try:
-        acquire(lock, patience)
+        acquire(lock, timeout)
     except Timeout as error:
         raise TimeoutError(
-            f"another process has written to it for {patience:g} s, see --timeout"
+            f"another process has written to it for {timeout:g} s, see --timeout"
         ) from error
     try:
         yield
@@ -155,14 +155,14 @@ class _Store:
     weights_bytes: int
     ids: dict[str, str] = field(default_factory=dict)
 
-    def bring(self, mirrors: Sequence[Mirror]) -> int:
+    def sync(self, mirrors: Sequence[Mirror]) -> int:
         """Write the runs that differ and return their number."""
         known = {
             run.data.tags["record"]: run
             for run in _runs(self.client, self.experiment)
             if run.data.tags.get("folder") == self.folder
         }
-        written = sum(self._bring(mirror, known.get(mirror.name)) for mirror in mirrors)
+        written = sum(self._sync_run(mirror, known.get(mirror.name)) for mirror in mirrors)
         for mirror in mirrors:
             self._describe(mirror, known.get(mirror.name))
         for name in known.keys() - self.ids.keys():  # of jobs no longer in the study
@@ -170,7 +170,7 @@ class _Store:
                 self.client.set_terminated(known[name].info.run_id, "KILLED")
         return written
 
-    def _bring(self, mirror: Mirror, run: Run | None) -> bool:
+    def _sync_run(self, mirror: Mirror, run: Run | None) -> bool:
         """Update a run to its mirror; return whether anything was written."""
         parent = {"mlflow.parentRunId": self.ids[mirror.parent]} if mirror.parent else {}
         tags = {**mirror.tags, **parent, "digest": mirror.digest}

@@ -1,8 +1,8 @@
-"""`rgmp track`: a study mirrored in MLflow, in so many seconds or not at all this time.
+"""`rgmp track`: mirror a study in MLflow within a time limit.
 
-The work is done by `rgmp.tracking.store` in a process of its own, which the kernel ends when its
-time is over. Nothing else bounds it: a server may send a byte now and then, a driver wait in C, a
-library try again. Nor does anything else let go of all that it holds: locks, files, connections.
+The work is done by `rgmp.tracking.store` in a process of its own, which the kernel ends when the
+time is over. Only that enforces a limit (a slow server, a driver that waits in C or a library that
+retries would exceed any other) and releases all that the process holds: locks, files, connections.
 """
 
 import os
@@ -20,11 +20,11 @@ from rgmp.study.layout import RUNS
 from rgmp.tracking.runs import Mirrored
 
 SECONDS_TO_TRACK = 30
-"""How long a store may take, unless the user says otherwise."""
+"""The default time limit of `rgmp track`."""
 
 
 WEIGHTS_MEGABYTES = 64
-"""Weights above this size are logged by hash, not copied, unless the user says otherwise."""
+"""By default, weights above this size are logged by hash, not copied."""
 
 
 def environment() -> dict[str, str]:
@@ -44,8 +44,8 @@ class Tracked:
 
     Attributes:
         uri: the store.
-        runs: how many mirror the study.
-        written: how many of them had to be.
+        runs: the number of runs that mirror the study.
+        written: how many of them were not up to date and have been written.
         whole: whether every variant and seed of the study is trained and scored.
     """
 
@@ -61,20 +61,20 @@ def track(
     weights_megabytes: float = WEIGHTS_MEGABYTES,
     timeout: float = SECONDS_TO_TRACK,
 ) -> Tracked | None:
-    """Bring an MLflow store to what the files of a study say.
+    """Synchronise an MLflow store with the files of a study.
 
-    The ids of the runs are left in `RUNS` beside the plan, for the report's links.
+    The ids of the runs are written to `RUNS` beside the plan, for the report's links.
 
     Args:
         folder: the study's, `results/<study>`.
         uri: the store; None: `MLFLOW_TRACKING_URI`, else a SQLite file beside the study's folder.
-        weights_megabytes: larger weights are named in the store, with their hash, not copied.
-        timeout: seconds for all of it; a store that needs more is away. What it has by then stays,
-            and the next call goes on from there.
+        weights_megabytes: larger weights are logged by hash, not copied.
+        timeout: seconds for all of it; a store that needs more counts as unavailable. What has been
+            written by then is kept, and the next call continues from there.
 
     Returns:
-        What was done, or None where the store is away: that costs one line on standard error and
-        nothing else; a later call completes it.
+        What was done, or None if the store is unavailable: then a warning is printed, and a later
+        call completes the mirror.
 
     Raises:
         UserError: it is not a study folder, or one of its files is broken.
@@ -112,12 +112,12 @@ def _in_time(folder: Path, uri: str, weights_megabytes: float, timeout: float) -
     Raises:
         UserError: as `store.mirror`.
         ConnectionError: as `store.mirror`.
-        TimeoutError: it is not done in time.
+        TimeoutError: it did not finish in time.
         ChildProcessError: the process was killed.
-        RuntimeError: it failed by a fault of ours, and has said how.
+        RuntimeError: it failed by an error in this package, whose traceback it has printed.
     """
-    # A new interpreter, not a fork: what is forked has locks of threads that it has not. -P: what
-    # lies in the working folder is no module of ours.
+    # A new interpreter, not a fork, which would inherit locks of threads that it does not have. -P:
+    # files in the working folder must not shadow modules.
     command = [sys.executable, "-P", "-c", f"from {__name__} import _mirror; _mirror()"]
     call = pickle.dumps((folder.absolute(), uri, weights_megabytes, timeout))
     pipe = subprocess.PIPE
@@ -139,12 +139,12 @@ def _in_time(folder: Path, uri: str, weights_megabytes: float, timeout: float) -
 
 
 def _mirror() -> None:
-    """Be that process: read a call, write what `store.mirror` returns or raises; end in time."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the process that waits says that it was asked to
+    """Run in that process: read a call, write what `store.mirror` returns or raises, in time."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the waiting process reports the interrupt
     outcome = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no result
+    os.dup2(2, 1)  # output of libraries must not mix with the result
     folder, uri, weights_megabytes, timeout = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own
-    from rgmp.tracking import store  # noqa: PLC0415 - seconds that are not the store's
+    from rgmp.tracking import store  # noqa: PLC0415 - takes seconds, which do not count
 
     signal.setitimer(signal.ITIMER_REAL, timeout)
     result: Mirrored | UserError | ConnectionError

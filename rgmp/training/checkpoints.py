@@ -16,7 +16,7 @@ from rgmp.runtime.files import atomic_path
 from rgmp.training.journal import Journal
 
 
-class Attempts:
+class Checkpoints:
     """The last two checkpoints of a training run, each named by its own digest."""
 
     def __init__(self, folder: Path, identity: str) -> None:

@@ -18,7 +18,7 @@ from rgmp.training.schedule import learning_rate
 _LOGGED_POINTS = 100
 
 
-class Point(NamedTuple):
+class CurvePoint(NamedTuple):
     """One line of metrics.jsonl: means over an interval of steps."""
 
     step: int
@@ -49,7 +49,7 @@ class Journal:
         """Write to `path`, if given; `identity_of` describes the samples of a step."""
         self._path, self._settings, self._identity_of = path, settings, identity_of
         self._every = max(settings.steps // _LOGGED_POINTS, 1)
-        self._points: list[Point] = []
+        self._points: list[CurvePoint] = []
         self._pending: list[StepMetrics] = []
         self._held: tuple[int, Tensor, float] | None = None
         self._clock, self._spent, self._waited = time.monotonic(), 0.0, 0.0
@@ -100,7 +100,7 @@ class Journal:
         took = max(self._tick() - before, 1e-9)
         self._waited += sum(waits)
         self._points.append(
-            Point(
+            CurvePoint(
                 step=step + 1,
                 loss=fmean(losses),
                 J=fmean(qualities),
@@ -143,7 +143,7 @@ class Journal:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a `state`."""
-        self._points = [Point(*p) for p in state["points"]]
+        self._points = [CurvePoint(*p) for p in state["points"]]
         self._pending = [StepMetrics(*step) for step in state["pending"]]
         self._waited, self._spent = state["waited"], state["seconds"]
         self._clock = time.monotonic()

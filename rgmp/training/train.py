@@ -20,7 +20,7 @@ from rgmp.model.network import RGMP, calibrate
 from rgmp.runtime.distributed import ALONE, Team
 from rgmp.runtime.files import digest_of
 from rgmp.runtime.progress import Progress
-from rgmp.training.checkpoints import Attempts
+from rgmp.training.checkpoints import Checkpoints
 from rgmp.training.job import TrainingJob
 from rgmp.training.journal import Journal
 from rgmp.training.update import Update
@@ -49,10 +49,10 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
     # makes convolutions faster, on a CPU and on a GPU's tensor cores
     network = network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     update = Update(network, job, team)
-    attempts = states(job)
+    checkpoints = checkpoints_of(job)
     journal = Journal(job.curve if team.leads else None, settings, samples.identity_of)
     with team.leader_first():  # it removes damaged states
-        first = attempts.resume(network, update.optimiser, journal)
+        first = checkpoints.resume(network, update.optimiser, journal)
     total, done = (count * settings.batch for count in (settings.steps, first))
     progress = Progress(f"{job.stage} {job.name}", "samples", total, done)
     batches = samples.batches(first, device, machine.workers, update.parts, team)
@@ -67,7 +67,7 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
             stopping = team.any(stop.asked)
             due = stopping or time.monotonic() - saved > machine.checkpoint_seconds
             if team.leads and due:
-                attempts.save(step + 1, network, update.optimiser, journal)
+                checkpoints.save(step + 1, network, update.optimiser, journal)
                 saved = time.monotonic()
                 if stopping:
                     print(
@@ -84,9 +84,9 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
     return {"precision": update.precision, **journal.summary()}
 
 
-def states(job: TrainingJob) -> Attempts:
+def checkpoints_of(job: TrainingJob) -> Checkpoints:
     """The checkpoints of a training job."""
-    return Attempts(job.states, job.identity)
+    return Checkpoints(job.states, job.identity)
 
 
 def _start(job: TrainingJob, samples: Samples) -> RGMP:

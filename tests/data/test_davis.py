@@ -170,7 +170,8 @@ def test_truth_of_later_frames_may_be_withheld_in_a_test_split_alone(tree: Path)
     (tree / "ImageSets/2017/test-dev.txt").write_text("val_a\n")
     assert problems(tree, split="test-dev") == []
     (line,) = problems(tree)
-    assert line.startswith(f"{annotation(tree, 0).parent}: only frame 0 is annotated")
+    folder = annotation(tree, 0).parent
+    assert line.startswith(f"{folder}: 1 of {FRAMES} frames annotated;")
 
 
 def test_files_that_an_archiver_left_are_no_frames(tree: Path) -> None:

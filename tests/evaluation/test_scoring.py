@@ -25,7 +25,7 @@ from rgmp.evaluation.adoption import _read_given, adopt
 from rgmp.evaluation.engines import cross_check
 from rgmp.evaluation.measures import MEASURES, Score, measure
 from rgmp.evaluation.score_table import (
-    DTYPES,
+    SCORE_DTYPES,
     read_scores,
     require_scores,
     table_of,
@@ -282,11 +282,11 @@ def test_truth_that_is_withheld_short_or_empty(root: Path, masks: Path) -> None:
         score(root, "davis2017", "val", masks, variant="full", seed=0)
     for number in range(1, FRAMES):
         (truth / f"{number:05d}.png").unlink()
-    with pytest.raises(UserError, match="bee: only frame 0 is annotated"):
+    with pytest.raises(UserError, match=f"bee: 1 of {FRAMES} frames annotated"):
         score(root, "davis2017", "val", masks, variant="full", seed=0)
     for number in range(1, FRAMES):
         (root / "JPEGImages" / "480p" / "bee" / f"{number:05d}.jpg").unlink()
-    with pytest.raises(UserError, match="bee: no frame to score between the first and the last"):
+    with pytest.raises(UserError, match="every frame annotated and at least 3 frames"):
         score(root, "davis2017", "val", masks, variant="full", seed=0)
 
 
@@ -304,7 +304,7 @@ def test_a_table_is_read_as_it_was_written(root: Path, masks: Path, tmp_path: Pa
         ]
         assert path.read_text() == "".join([HEADER, *lines])
         assert_frame_equal(read_scores(path), scores)
-        assert read_scores(path).dtypes.astype("str").to_dict() == DTYPES
+        assert read_scores(path).dtypes.astype("str").to_dict() == SCORE_DTYPES
 
 
 HEADER = "benchmark,variant,seed,sequence,object,frame,J,F\n"

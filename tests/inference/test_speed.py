@@ -46,7 +46,7 @@ def test_sequences_are_chosen_from_the_fewest_objects_to_the_most(
 
 def test_figures_of_known_seconds() -> None:
     """Medians by round: 0.2 and 0.8 s of three frames, 0.6 and 0.6 s of one."""
-    figures = speed.summarise(
+    figures = speed.summarise_clips(
         [
             raw([[0.1, 0.2, 0.9], [0.8, 0.8, 0.1]], [1.0, 3.0], [1.2, 2.0]),
             raw([[0.6], [0.6]], [5.0, 7.0], [0.6, 1.6]),
@@ -133,11 +133,11 @@ class Machine:
         return CPU
 
 
-def fake_clip(name: str, frames: int, size: tuple[int, int], objects: int) -> speed.Clip:
+def fake_clip(name: str, frames: int, size: tuple[int, int], objects: int) -> speed.TimedClip:
     labels = np.zeros(size, np.uint8)
     labels[0, :objects] = range(1, objects + 1)
     paths = tuple(Path(f"{i:05d}.jpg") for i in range(frames))
-    return speed.Clip(
+    return speed.TimedClip(
         davis.Sequence(name, paths, ()), [np.zeros((*size, 3), np.uint8)] * frames, labels
     )
 
@@ -159,7 +159,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def timed(
     machines: Sequence[Machine],
-    clips: list[speed.Clip],
+    clips: list[speed.TimedClip],
     benchmark: Benchmark = "davis2016",
     **limits: float,
 ) -> dict[str, Any]:

@@ -65,4 +65,4 @@ def test_an_edit_counts_where_it_is_rested_on(copied: Path, file: str, counts: b
     with (copied / file).open("a") as text:
         text.write("\n# edited\n")
     assert (code.sources_of("rgmp.evaluation.scoring") != scoring) is counts
-    assert code.package_sources() != whole, "files of every room count"
+    assert code.package_sources() != whole, "files of every subpackage count"

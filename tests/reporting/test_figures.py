@@ -22,7 +22,7 @@ from rgmp.reporting import tables
 from rgmp.reporting.catalog import FIGURE_NAMES, FIGURES
 from rgmp.reporting.figures import accuracy, job_graph, style
 from rgmp.reporting.figures.shots import _labels, cropped, hardest, mask_of, most_divergent, paint
-from rgmp.reporting.figures.style import COLOURS, LINES, MARKERS, PAGE, STYLE, WIDTH
+from rgmp.reporting.figures.style import COLOURS, LINES, MARKERS, PAGE_HEIGHT, STYLE, WIDTH
 from rgmp.reporting.figures.write import builder_of, write
 from rgmp.runtime.tidy import write_table
 from rgmp.study import table_files
@@ -310,7 +310,7 @@ def test_no_two_labels_overlap_and_none_leaves_the_page(
         monkeypatch.setattr(Text, "draw", note)
         figure.draw_without_rendering()
     assert len(written) > 5
-    assert figure.get_size_inches()[1] <= PAGE
+    assert figure.get_size_inches()[1] <= PAGE_HEIGHT
     boxes = [(text.get_text(), box.padded(-1)) for text, box in written.items()]
     for i, (text, box) in enumerate(boxes):
         assert figure.bbox.x0 - 1 <= box.x0 < box.x1 <= figure.bbox.x1 + 1, text

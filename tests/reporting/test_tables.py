@@ -19,7 +19,7 @@ from rgmp.reporting.typesetting import Table, as_latex, as_markdown, duration, p
 from rgmp.runtime.tidy import read_table, write_table
 from rgmp.study import layout
 from rgmp.study.results import load
-from rgmp.study.table_files import COLUMNS, DTYPES
+from rgmp.study.table_files import MEANINGS, TABLE_DTYPES
 
 
 @pytest.fixture(scope="module")
@@ -169,10 +169,10 @@ def test_what_is_the_same_computation_is_said_to_be(seven: Path) -> None:
 def test_every_column_of_the_differences_is_described(seven: Path) -> None:
     text = text_of(seven, layout.COLUMNS)
     for name in ("ablation", "difficulty"):
-        for column in DTYPES[name]:
+        for column in TABLE_DTYPES[name]:
             shown = "*_spread" if column.endswith("_spread") else column
             assert f"| `{shown}` |" in text
-    assert text.count("| `") == len(COLUMNS) == len({*COLUMNS} & {*DTYPES["ablation"]}) + 2
+    assert text.count("| `") == len(MEANINGS) == len({*MEANINGS} & {*TABLE_DTYPES["ablation"]}) + 2
 
 
 def test_a_broken_file_of_attributes_is_named(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from support.tiny_training import finetune, write_jobs
 from rgmp.data.loader import Samples
 from rgmp.errors import UserError
 from rgmp.runtime.distributed import ALONE, Team
-from rgmp.training.journal import Point
-from rgmp.training.train import states, train
+from rgmp.training.journal import CurvePoint
+from rgmp.training.train import checkpoints_of, train
 
 SCRIPT = Path(__file__).parents[1] / "support/two_processes.py"
 
@@ -40,7 +40,7 @@ def end_of(folder: Path) -> tuple[dict[str, bytes], list[tuple[float, ...]]]:
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     return (
         {name: tensor.tobytes() for name, tensor in tensors.items()},
-        [Point(**json.loads(line))[:4] for line in lines],
+        [CurvePoint(**json.loads(line))[:4] for line in lines],
     )
 
 
@@ -110,7 +110,7 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert said.count("resuming after step") == 2, said
-    states(job).clear()
+    checkpoints_of(job).clear()
     assert {p.name for p in folder.iterdir()} == {"weights.safetensors", "metrics.jsonl"}
     assert end_of(folder) == ends[2]
     curves = zip(ends[1][1], ends[2][1], strict=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rgmp.runtime import locks
-from rgmp.runtime.locks import alone_in, name_holder, remove_lock_of_the_dead
+from rgmp.runtime.locks import alone_in, record_lock_owner, remove_stale_lock
 
 HOLDER = """
 import sys
@@ -78,14 +78,14 @@ def test_file_system_without_locks_costs_a_line(
             said = capsys.readouterr().err
         assert said.startswith(f"rgmp: warning: {tmp_path}/.masks.lock: its file system has no lo")
         assert said.count("\n") == 1
-    assert remove_lock_of_the_dead(tmp_path / ".snakemake") is None
+    assert remove_stale_lock(tmp_path / ".snakemake") is None
 
 
 @pytest.fixture
 def stale(tmp_path: Path) -> Path:
     """A lock that a Snakemake of this machine has left: its file, in `.snakemake/locks`."""
-    with remove_lock_of_the_dead(tmp_path / ".snakemake") as alive:  # type: ignore[union-attr]
-        name_holder(alive)
+    with remove_stale_lock(tmp_path / ".snakemake") as alive:  # type: ignore[union-attr]
+        record_lock_owner(alive)
     lock = tmp_path / ".snakemake/locks/0.input.lock"
     lock.parent.mkdir()
     lock.write_text("results/tiny/plan.json")
@@ -93,7 +93,7 @@ def stale(tmp_path: Path) -> Path:
 
 
 def remove(stale: Path) -> None:
-    alive = remove_lock_of_the_dead(stale.parents[1])
+    alive = remove_stale_lock(stale.parents[1])
     assert alive is not None
     alive.close()
 
@@ -121,7 +121,7 @@ def test_lock_that_a_dead_snakemake_of_this_machine_left_is_removed(
     [
         ("node7 0b2f-4c", "node7;"),
         ("node7", "node7;"),
-        (f"{socket.gethostname()} 0b2f-4c", f"{socket.gethostname()} before it was started anew;"),
+        (f"{socket.gethostname()} 0b2f-4c", f"{socket.gethostname()} before it was restarted;"),
         ("", "an unknown machine;"),
     ],
 )
@@ -140,7 +140,7 @@ def test_lock_that_may_be_of_another_machine_stays_and_is_named_each_time(
 
 
 def test_lock_beside_a_living_snakemake_stays(stale: Path) -> None:
-    living = remove_lock_of_the_dead(stale.parents[1])
+    living = remove_stale_lock(stale.parents[1])
     assert living is not None
     stale.write_text("its own, after the dead one's was removed")
     remove(stale)

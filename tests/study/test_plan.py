@@ -602,8 +602,8 @@ def test_every_run_is_evaluated_once_with_all_that_have_its_weights() -> None:
     assert sorted(runs) == sorted(found.inferences)
     for name, together in found.evaluations.items():
         variants = {found.inferences[run][1].name for run in together}
-        (of,) = {found.inferences[run][2].stands_for_weights for run in together}
-        sharing = {v.name for v in found.variants for run in v.runs if run.stands_for_weights == of}
+        (of,) = {found.inferences[run][2].weights_digest for run in together}
+        sharing = {v.name for v in found.variants for run in v.runs if run.weights_digest == of}
         assert variants == sharing
         assert name.partition("/")[0] in variants
         job = found.evaluation_of(name, Path("results/tiny"))
@@ -631,7 +631,7 @@ def test_given_weights_have_one_folder_of_masks_for_every_seed() -> None:
         for seed in found.seeds
     ]
     (masks,) = {inference.masks for job in jobs for inference, _ in job.runs}
-    digest = found.variant("released").runs[0].stands_for_weights
+    digest = found.variant("released").runs[0].weights_digest
     assert masks == folder / f"masks/given-{digest[:12]}"
 
 

@@ -10,7 +10,7 @@ from support.fake_study import build
 
 from rgmp.errors import UserError
 from rgmp.reporting import tables
-from rgmp.reporting.statistics import compute
+from rgmp.reporting.analysis import analyse
 from rgmp.study import layout, table_files
 from rgmp.study.job_files import read_metrics
 from rgmp.study.results import Results, load, scores_of, seconds_of
@@ -74,7 +74,7 @@ def test_words_of_variants_and_of_others_hold_each_for_themselves(tmp_path: Path
         for external in (False, True)
     )
     assert beside.methods == ["full", "no_bptt", "no_reference", "painter", "reporter"]
-    ours, theirs = (compute(results).differences for results in (alone, beside))
+    ours, theirs = (analyse(results).differences for results in (alone, beside))
     assert {m for b, m in theirs if b == "davis2017"} == {*beside.methods[1:]} - {"painter"}
     for key, difference in ours.items():
         assert theirs[key].judged == difference.judged
@@ -138,7 +138,7 @@ def test_scores_of_another_variant_are_refused(three: Path) -> None:
 
 def test_the_workflow_names_the_tidy_tables_that_there_are() -> None:
     """It does so without pandas, which the columns of the tables need."""
-    assert tuple(table_files.DATA) == layout.TIDY
+    assert tuple(table_files.TIDY_DTYPES) == layout.TIDY
 
 
 def test_a_table_is_read_as_it_was_written(three: Path) -> None:

@@ -256,7 +256,7 @@ def _run(variant: str, seed: int, trainings: dict[str, Training]) -> Run:
         seed=seed,
         trainings=tuple(identities),
         weights=weights,
-        stands_for_weights=identities[-1],
+        weights_digest=identities[-1],
     )
 
 

@@ -11,8 +11,8 @@ from support.tiny_training import pretrain
 
 from rgmp.config import method
 from rgmp.model.network import RGMP
-from rgmp.training.checkpoints import Attempts
-from rgmp.training.journal import Journal, Point
+from rgmp.training.checkpoints import Checkpoints
+from rgmp.training.journal import CurvePoint, Journal
 from rgmp.training.schedule import learning_rate
 
 
@@ -40,8 +40,8 @@ def fill(journal: Journal, steps: range) -> None:
         journal.add(step, torch.tensor([step, step / 1000, 1.0]), 0.0)
 
 
-def points(path: Path) -> list[Point]:
-    return [Point(**json.loads(line)) for line in path.read_text().splitlines()]
+def points(path: Path) -> list[CurvePoint]:
+    return [CurvePoint(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
 def test_a_point_is_the_mean_over_its_interval(tmp_path: Path) -> None:
@@ -97,14 +97,14 @@ def test_the_curve_can_be_read_while_the_training_goes_on(tmp_path: Path) -> Non
 # ---- states ----
 
 
-def made(tmp_path: Path) -> tuple[Attempts, tuple[RGMP, torch.optim.Adam, Journal]]:
+def made(tmp_path: Path) -> tuple[Checkpoints, tuple[RGMP, torch.optim.Adam, Journal]]:
     """What a training has, and a place for its states."""
     settings = method.Network(backbone="resnet10", width=4, decoder_width=4)
     torch.manual_seed(0)
     network = RGMP(settings)
     optimiser = torch.optim.Adam(p for p in network.parameters() if p.requires_grad)
     journal = begin(tmp_path / "metrics.jsonl", pretrain(steps=100))
-    return Attempts(tmp_path / "states", "abc"), (network, optimiser, journal)
+    return Checkpoints(tmp_path / "states", "abc"), (network, optimiser, journal)
 
 
 def states(tmp_path: Path) -> list[str]:
@@ -112,20 +112,20 @@ def states(tmp_path: Path) -> list[str]:
 
 
 def test_without_a_state_a_training_starts_at_the_first_step(tmp_path: Path) -> None:
-    attempts, parts = made(tmp_path)
-    assert attempts.resume(*parts) == 0
-    attempts.clear()
+    checkpoints, parts = made(tmp_path)
+    assert checkpoints.resume(*parts) == 0
+    checkpoints.clear()
 
 
 def test_a_state_has_all_that_a_training_has(tmp_path: Path) -> None:
-    attempts, (network, optimiser, journal) = made(tmp_path)
+    checkpoints, (network, optimiser, journal) = made(tmp_path)
     for parameter in network.parameters():
         parameter.grad = torch.ones_like(parameter)
     optimiser.step()
     fill(journal, range(3))
-    attempts.save(3, network, optimiser, journal)
+    checkpoints.save(3, network, optimiser, journal)
     _, others = made(tmp_path)
-    assert attempts.resume(*others) == 3
+    assert checkpoints.resume(*others) == 3
     for key, value in others[0].state_dict().items():
         assert torch.equal(value, network.state_dict()[key])
     moments = [optimiser.state_dict()["state"], others[1].state_dict()["state"]]
@@ -136,55 +136,55 @@ def test_a_state_has_all_that_a_training_has(tmp_path: Path) -> None:
 
 
 def test_the_last_two_states_are_kept(tmp_path: Path) -> None:
-    attempts, parts = made(tmp_path)
+    checkpoints, parts = made(tmp_path)
     for step in (9, 10, 100):
-        attempts.save(step, *parts)
+        checkpoints.save(step, *parts)
     assert states(tmp_path) == ["00000010", "00000100"]
 
 
 def test_a_damaged_state_is_named_removed_and_passed_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    attempts, parts = made(tmp_path)
+    checkpoints, parts = made(tmp_path)
     for step in (1, 2):
-        attempts.save(step, *parts)
+        checkpoints.save(step, *parts)
     newest = max((tmp_path / "states").iterdir())
     newest.write_bytes(newest.read_bytes()[:-1])
-    assert attempts.resume(*parts) == 1
+    assert checkpoints.resume(*parts) == 1
     assert f"{newest}: damaged checkpoint" in capsys.readouterr().err
-    attempts.save(2, *parts)
+    checkpoints.save(2, *parts)
     assert states(tmp_path) == ["00000001", "00000002"]
-    assert attempts.resume(*parts) == 2
+    assert checkpoints.resume(*parts) == 2
 
 
 def test_where_every_state_is_damaged_it_starts_anew(tmp_path: Path) -> None:
-    attempts, parts = made(tmp_path)
+    checkpoints, parts = made(tmp_path)
     for step in (1, 2):
-        attempts.save(step, *parts)
+        checkpoints.save(step, *parts)
     for path in (tmp_path / "states").iterdir():
         path.write_bytes(b"")
-    assert attempts.resume(*parts) == 0
+    assert checkpoints.resume(*parts) == 0
 
 
 def test_another_trainings_state_is_not_taken(tmp_path: Path) -> None:
-    attempts, parts = made(tmp_path)
-    attempts.save(1, *parts)
-    assert Attempts(tmp_path / "states", "another").resume(*parts) == 0
+    checkpoints, parts = made(tmp_path)
+    checkpoints.save(1, *parts)
+    assert Checkpoints(tmp_path / "states", "another").resume(*parts) == 0
 
 
 def test_what_a_killed_save_left_is_removed(tmp_path: Path) -> None:
-    attempts, parts = made(tmp_path)
-    attempts.save(1, *parts)
+    checkpoints, parts = made(tmp_path)
+    checkpoints.save(1, *parts)
     unfinished = tmp_path / "states" / ".00000002-ab.pt.xy"
     unfinished.mkdir()
     (unfinished / "00000002-ab.pt").write_bytes(b"half")
-    assert attempts.resume(*parts) == 1
+    assert checkpoints.resume(*parts) == 1
     assert states(tmp_path) == ["00000001"]
 
 
 def test_an_ended_training_leaves_no_state(tmp_path: Path) -> None:
-    attempts, parts = made(tmp_path)
-    attempts.save(1, *parts)
+    checkpoints, parts = made(tmp_path)
+    checkpoints.save(1, *parts)
     (tmp_path / "states" / ".00000002-ab.pt.xy").mkdir()
-    attempts.clear()
+    checkpoints.clear()
     assert not (tmp_path / "states").exists()

@@ -26,8 +26,8 @@ from rgmp.errors import UserError
 from rgmp.model.network import RGMP
 from rgmp.runtime.distributed import ALONE
 from rgmp.training.job import TrainingJob
-from rgmp.training.journal import Journal, Point
-from rgmp.training.train import states, train
+from rgmp.training.journal import CurvePoint, Journal
+from rgmp.training.train import checkpoints_of, train
 from rgmp.training.unroll import Unrolling, frame_loss, overlap, unroll, windows
 from rgmp.training.update import Update
 
@@ -352,7 +352,7 @@ def one_thread() -> Iterator[None]:
 def run(jobs: list[TrainingJob], which: int = -1) -> Path:
     """Run one training, the last; its folder."""
     train(jobs[which], CPU)
-    states(jobs[which]).clear()
+    checkpoints_of(jobs[which]).clear()
     return jobs[which].folder
 
 
@@ -365,7 +365,7 @@ def weights(folder: Path) -> dict[str, bytes]:
 def curve(folder: Path) -> list[tuple[float, ...]]:
     """What of metrics.jsonl does not depend on the clock: step, loss, J and learning rate."""
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [Point(**json.loads(line))[:4] for line in lines]
+    return [CurvePoint(**json.loads(line))[:4] for line in lines]
 
 
 def fresh(root: Path, *stages: Any, **options: Any) -> Path:
@@ -381,7 +381,7 @@ def test_a_training_leaves_weights_and_a_curve_and_nothing_else(tmp_path: Path) 
     summary = train(jobs[0], CPU)
     folder = jobs[0].folder
     assert (folder / "checkpoints").is_dir(), "until the end is recorded: it could be lost"
-    states(jobs[0]).clear()
+    checkpoints_of(jobs[0]).clear()
     assert {p.name for p in folder.iterdir()} == {"weights.safetensors", "metrics.jsonl"}
     steps, losses, qualities, rates = zip(*curve(folder), strict=True)
     assert steps == (1, 2, 3, 4, 5)
@@ -582,7 +582,7 @@ def test_a_video_that_is_not_annotated_throughout_is_refused(tmp_path: Path) -> 
     jobs = write_jobs(tmp_path, (finetune(),))
     for annotation in sorted((tmp_path / "davis/Annotations/480p/b").iterdir())[1:]:
         annotation.unlink()
-    with pytest.raises(UserError, match="b: 1 annotations for 5 frames"):
+    with pytest.raises(UserError, match="b: 1 of 5 frames annotated"):
         run(jobs)
 
 

@@ -176,7 +176,7 @@ def test_a_training_that_outlived_snakemake_is_kept(first_training: tuple[Path, 
     alive.write_text("node7 of-another-kernel", encoding="utf-8")
     refused = snakemake(workspace, target)
     assert refused.returncode != 0
-    assert "this folder is locked by a Snakemake on node7; if it is not alive" in refused.stderr
+    assert "this folder is locked by a Snakemake on node7; if it is no longer" in refused.stderr
     alive.write_text(here, encoding="utf-8")
     done = snakemake(workspace, target)
     assert done.returncode == 0, done.stderr

@@ -8,12 +8,13 @@ from pathlib import Path
 from snakemake.cli import parse_args
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
+from rgmp.config.base import STAGES
 from rgmp.errors import UserError
 from rgmp.provenance.code import sources_of
 from rgmp.reporting import catalog
 from rgmp.runtime import cores
 from rgmp.runtime.files import write_text
-from rgmp.runtime.locks import name_holder, remove_lock_of_the_dead
+from rgmp.runtime.locks import record_lock_owner, remove_stale_lock
 from rgmp.runtime.markup import restructured
 from rgmp.study import layout
 from rgmp.study.plan import save as save_plan
@@ -180,7 +181,7 @@ def caption_file(kind, entry):
 
 
 limit_cores()
-alive = remove_lock_of_the_dead(Path(".snakemake")) if workflow.is_main_process else None
+lock_owner = remove_stale_lock(Path(".snakemake")) if workflow.is_main_process else None
 
 try:
     plan = resolve_study()

@@ -1,5 +1,5 @@
 # From scores, speed files and records to tables, figures, MLflow and report: seconds, no GPU, no
-# torch. The tables hold every statistic; figures and report read them and compute none.
+# torch. The tables hold every statistic of methods and variants; figures and report read them.
 
 
 rule make_tables:

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from rgmp.reporting.figures.style import (
     GREY,
     MATH,
-    PAGE,
+    PAGE_HEIGHT,
     J,
     add_legend,
     colour_of,
@@ -34,7 +34,7 @@ def draw_course(results: Results) -> Figure | str:
     panels = [(v, b) for v in shown for b in results.plan.benchmarks if (v, b) in scored]
     columns = min(len(panels), 2 if len(panels) <= 8 else 4)  # ten variants fit a page
     rows = -(-len(panels) // columns)
-    figure = empty_figure(results, min(0.7 + 1.5 * rows, PAGE))
+    figure = empty_figure(results, min(0.7 + 1.5 * rows, PAGE_HEIGHT))
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax in axes.flat[len(panels) :]:
         ax.remove()

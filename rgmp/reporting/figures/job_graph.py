@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from rgmp.config.base import STAGES
 from rgmp.reporting.figures.style import empty_figure
 from rgmp.reporting.labels import STAGE_TITLES
 from rgmp.study.plan import Plan
@@ -96,7 +97,7 @@ def sharing(plan: Plan) -> list[Node]:
     )
     nodes: list[Node] = []
     places: dict[str, int] = {}
-    for column, stage in enumerate(STAGE_TITLES):
+    for column, stage in enumerate(STAGES):
         for training in (t for t in plan.trainings if t.stage == stage and t.seed == seed):
             rows = [row for row, name in enumerate(names) if training.identity in chains[name]]
             parent = places.get(training.parent or "")
@@ -105,7 +106,7 @@ def sharing(plan: Plan) -> list[Node]:
             nodes.append(Node(label, column, sum(rows) / len(rows), parent))
     for row, name in enumerate(names):
         parent = places[chains[name][-1]] if chains[name] else None
-        nodes.append(Node(plan.variant(name).label, len(STAGE_TITLES), row, parent))
+        nodes.append(Node(plan.variant(name).label, len(STAGES), row, parent))
     return nodes
 
 
@@ -137,12 +138,10 @@ def _draw_sharing(ax: Axes, plan: Plan) -> None:
             bend = parent.column + width + 0.1
             xs = (parent.column + width, bend, bend, node.column)
             ax.plot(xs, (parent.row, parent.row, node.row, node.row), color="0.3", lw=0.8, zorder=0)
-    counts = [
-        sum(node.column == column for node in nodes) for column in range(len(STAGE_TITLES) + 1)
-    ]
-    for column, title in enumerate((*STAGE_TITLES.values(), "Variants")):
+    counts = [sum(node.column == column for node in nodes) for column in range(len(STAGES) + 1)]
+    for column, title in enumerate((*(STAGE_TITLES[stage] for stage in STAGES), "Variants")):
         ax.text(column, -0.9, f"{title}: {counts[column]}", fontsize=8, weight="bold", va="center")
-    ax.set(xlim=(-0.03, len(STAGE_TITLES) + width + 0.03), ylim=(counts[-1] - 0.5, -1.3))
+    ax.set(xlim=(-0.03, len(STAGES) + width + 0.03), ylim=(counts[-1] - 0.5, -1.3))
     ax.axis("off")
 
 

@@ -19,7 +19,7 @@ from rgmp.reporting.figures.shots import (
     paint,
     within_reach,
 )
-from rgmp.reporting.figures.style import MATH, PAGE, WIDTH, J, empty_figure
+from rgmp.reporting.figures.style import MATH, PAGE_HEIGHT, WIDTH, J, empty_figure
 from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import UNKNOWN
 from rgmp.study.results import Results
@@ -75,7 +75,7 @@ def _grid(
     shapes = [picture.shape for row in pictures for picture in row if picture is not None]
     tallest = max(height / width for height, width, _ in shapes)
     width = (WIDTH - 1.1) / max(3, len(heads))
-    figure = empty_figure(results, min(0.6 + len(cells) * (width * tallest + 0.04), PAGE))
+    figure = empty_figure(results, min(0.6 + len(cells) * (width * tallest + 0.04), PAGE_HEIGHT))
     engine = figure.get_layout_engine()
     engine.set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)  # type: ignore[union-attr, call-arg]
     axes = figure.subplots(len(cells), len(heads), squeeze=False)

@@ -14,12 +14,13 @@ from scipy.ndimage import maximum_filter, minimum_filter
 from rgmp.config.base import Benchmark
 from rgmp.data import davis
 from rgmp.data.images import Labels, read_frame
-from rgmp.reporting.figures.style import PALETTE
+from rgmp.reporting.figures.style import COLOURBLIND
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout
 from rgmp.study.results import Results
 
-OBJECT_COLOURS = [PALETTE[i] for i in (3, 9, 8, 2, 6, 0, 1, 4, 5, 7)]  # 1, 2, ...: vivid ones first
+# of objects 1, 2, ...: vivid ones first
+OBJECT_COLOURS = [COLOURBLIND[i] for i in (3, 9, 8, 2, 6, 0, 1, 4, 5, 7)]
 PIXELS = 300  # width of a picture: 1.5 inches at 200 dots an inch
 
 

@@ -18,12 +18,13 @@ from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.study.results import Results
 
 WIDTH = 7.0  # inches: two columns of a journal
-PAGE = 9.2  # inches: the height of its page
-PALETTE = sns.color_palette("colorblind", 10)
+PAGE_HEIGHT = 9.2  # inches: the height of its page
+COLOURBLIND = sns.color_palette("colorblind", 10)
 COLOURS: list[Any] = [
-    *(PALETTE[index] for index in (0, 1, 2, 3, 4, 5, 9)),
+    *(COLOURBLIND[index] for index in (0, 1, 2, 3, 4, 5, 9)),
     "0.1",  # not the palette's grey, which stands for what is not ours
-    *([0.7 * part for part in PALETTE[index]] for index in (6, 8)),  # darker, to be seen as lines
+    # darker, to be seen as lines
+    *([0.7 * part for part in COLOURBLIND[index]] for index in (6, 8)),
 ]
 MARKERS = "osDv^P<X>p"
 LINES: list[Any] = [  # full's, then those of the others

@@ -9,6 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rgmp.config.base import STAGES
 from rgmp.reporting.figures.style import (
     MATH,
     J,
@@ -33,7 +34,7 @@ def draw_training(results: Results) -> Figure | str:
     curves = _curves(results)
     if curves.empty:
         return "The training curves (metrics.jsonl) are not in this folder."
-    stages = [stage for stage in STAGE_TITLES if stage in {*curves["stage"]}]
+    stages = [stage for stage in STAGES if stage in {*curves["stage"]}]
     figure = empty_figure(results, 0.7 + 1.9 * len(stages))
     axes = figure.subplots(len(stages), 2, squeeze=False)
     owners = [variant for variant in results.variants if variant in {*curves["variant"]}]

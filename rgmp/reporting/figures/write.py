@@ -1,6 +1,8 @@
 """Writes the figures of a study, as PNG and PDF: legible in print, in grey and to the colour-blind.
 
-They draw the numbers in `tables/*.csv`, and compute none. The same tables give the same bytes.
+They draw the numbers in `tables/*.csv`. The only statistics they compute are means and ranges over
+the seeds, objects or frames of one sequence, or over the steps of a training curve. The
+same tables give the same bytes.
 """
 
 import io

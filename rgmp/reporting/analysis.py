@@ -16,18 +16,18 @@ from rgmp.evaluation.course import courses_of
 from rgmp.evaluation.summary import METHOD, by_seed, per_object, summarise
 from rgmp.runtime.tidy import empty_table
 from rgmp.study.results import Results, scores_of
-from rgmp.study.table_files import DATA
+from rgmp.study.table_files import TIDY_DTYPES
 
 
 @dataclass(frozen=True)
-class Statistics:
+class Analysis:
     """What the scores of a study amount to; all numbers are fractions.
 
     Attributes:
         summary: a row for each method (`rgmp.evaluation.summary.summarise`).
         differences: of each method that is compared with `full`, by (benchmark, method).
         difficulties: of each variant by difficulty, by (benchmark, variant, difficulty).
-        data: the tidy tables (`rgmp.study.table_files.DATA`), by name.
+        data: the tidy tables (`rgmp.study.table_files.TIDY_DTYPES`), by name.
     """
 
     summary: pd.DataFrame
@@ -36,7 +36,7 @@ class Statistics:
     data: dict[str, pd.DataFrame]
 
 
-def compute(results: Results) -> Statistics:
+def analyse(results: Results) -> Analysis:
     """Read the scores of a study and compute its statistics.
 
     Raises:
@@ -49,13 +49,13 @@ def compute(results: Results) -> Statistics:
     sequences = by_seed(objects, [*METHOD, "sequence"])
     data = {
         "objects": objects,
-        "sequence_means": sequences[[*DATA["sequence_means"]]],
+        "sequence_means": sequences[[*TIDY_DTYPES["sequence_means"]]],
         "differences": _by_seed(differences),
         "course": courses_of(scores),
         "frames": _frames(scores, results.plan.seeds[0]),
     }
     difficulties = compare_difficulties(objects, asked)
-    return Statistics(summarise(objects), differences, difficulties, data)
+    return Analysis(summarise(objects), differences, difficulties, data)
 
 
 def _asked(results: Results) -> Asked:
@@ -81,7 +81,7 @@ def _by_seed(differences: dict[Key, Difference]) -> pd.DataFrame:
         for key, difference in differences.items()
         for seed, value in difference.by_seed.items()
     ]
-    table = empty_table(DATA["differences"])
+    table = empty_table(TIDY_DTYPES["differences"])
     return pd.DataFrame(rows, columns=table.columns).astype(table.dtypes) if rows else table
 
 
