@@ -19,8 +19,7 @@ LONG = "a" * 300
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "ablations").mkdir()
-    shutil.copy(PROJECT / "ablations/full.yaml", tmp_path / "ablations")
+    shutil.copytree(PROJECT / "ablations", tmp_path / "ablations")
     return Path(shutil.copy(PROJECT / "workflow/config/mini.yaml", tmp_path))
 
 
