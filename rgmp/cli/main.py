@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from rgmp import __version__
-from rgmp.cli import agree, check, evaluate, infer, report, score, study, train
+from rgmp.cli import agree, check, evaluate, infer, power, report, score, study, train
 from rgmp.cli.complaints import complain, is_lost, say
 from rgmp.errors import ProblemsError, UserError
 
@@ -24,6 +24,7 @@ COMMANDS = (
     *score.COMMANDS,
     *report.COMMANDS,
     *agree.COMMANDS,
+    *power.COMMANDS,
 )
 """Every command, in the order of the help."""
 

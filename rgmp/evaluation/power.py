@@ -81,6 +81,17 @@ def components_of(crossed: Crossed) -> Components:
     return Components(float(seeds), float(sequences), float(runs))
 
 
+def analysis_with(components: Components, size: Size) -> Crossed:
+    """An analysis of a study of a size that has measured these variances.
+
+    It serves where only they are kept. Of a component that vanished nothing says how far its mean
+    square was below that of the runs: it is taken to be as large, so that upper limits are, if
+    anything, too high.
+    """
+    a, b, e = _expected(*_arrays(components), size)
+    return Crossed((0.0,) * size.seeds, size.sequences, float(a), float(b), float(e))
+
+
 def deviations(crossed: Crossed) -> dict[str, Estimate]:
     """The standard deviations by `seeds`, `sequences` and `runs`, as fractions, with their limits.
 

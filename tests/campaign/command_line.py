@@ -24,6 +24,7 @@ GOOD: dict[str, tuple[str, ...]] = {
     "score": (*SCORE[1:], "--masks", "masks"),
     **dict.fromkeys(("tables", "figures", "report", "track"), ("results/toy",)),
     "agree": ("results/toy", "results/toy"),
+    "power": ("results/toy",),
 }
 """Arguments that each command takes, of which one is to be spoilt.
 
@@ -116,7 +117,7 @@ def _of_command(command: str, parser: argparse.ArgumentParser) -> Iterator[Case]
 
 
 def _case(command: str, option: str, value: str | None, expected: Expected) -> Case:
-    of_results = command in {"tables", "figures", "report", "track", "agree"}
+    of_results = command in {"tables", "figures", "report", "track", "agree", "power"}
     given = (option,) if value is None else (option, value)
     shown = "nothing" if value is None else repr(value[:12]) + ("..." if len(value) > 12 else "")
     return Case(

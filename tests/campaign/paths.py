@@ -95,6 +95,7 @@ SLOTS = [
     Slot("report RESULTS", ("report", HERE), "folder", "", base="study"),
     Slot("track RESULTS", ("track", HERE), "folder", "", base="study"),
     Slot("agree B", ("agree", "results/toy", HERE), "folder", "", base="study"),
+    Slot("power RESULTS", ("power", HERE), "folder", "", base="study"),
 ]
 MAKES: dict[str, tuple[str, ...]] = {
     "infer": ("out", "out/*"),

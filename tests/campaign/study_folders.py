@@ -23,14 +23,14 @@ FILES = {
     "tidy table": f"{TOY}/tables/differences.csv",
 }
 READ_BY = {
-    "plan": ("tables", "figures", "report", "track", "agree"),
+    "plan": ("tables", "figures", "report", "track", "agree", "power"),
     "record of scores": ("tables", "report", "track"),
     "record of speed": ("tables", "figures"),
     "record of a training": ("tables", "track"),
     "scores": ("tables", "agree"),
     "speed": ("tables",),
     "curve": ("track",),
-    "table of results": ("report", "figures", "agree"),
+    "table of results": ("report", "figures", "agree", "power"),
     "tidy table": ("figures",),
 }
 MAKES: dict[str, tuple[str, ...]] = {
@@ -38,6 +38,7 @@ MAKES: dict[str, tuple[str, ...]] = {
     "figures": (f"{TOY}/figures*",),
     "report": (f"{TOY}/report.html",),
     "agree": (),
+    "power": (),
     "track": ("results/.mlflow*", "results/mlflow*", f"{TOY}/mlflow.json"),
 }
 KEYS = {
