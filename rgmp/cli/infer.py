@@ -198,6 +198,8 @@ def _speed(options: argparse.Namespace) -> None:
     )
     refuse([line for s in sequences for line in davis.problems_of(s, benchmark)])
     weights = [computation.weights for computation in job.computations]
+    for path in weights:
+        files.require_regular(path, "train first, or name other weights")
     read = chain(weights, davis.files_of(job.videos.davis))
     files.require_target(job.out, files.Kind("speed file", read_speed), read)
     with record_command(

@@ -264,6 +264,11 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "infer: no weights": (
         [*INFER, "--masks", "out", "--weights", "absent.pth"], nothing, "absent.pth"
     ),
+    "speed: weights behind a dangling link": (
+        ["speed", "--weights", "link", *VAL, "--out", "out.json"],
+        lambda: Path("link").symlink_to("nowhere"),
+        "link: cannot be read (broken link to nowhere)",
+    ),
     "infer: weights that are none": (
         [*INFER, "--masks", "out", "--weights", "text.pth"], nothing, "text.pth: not a weights file"
     ),
