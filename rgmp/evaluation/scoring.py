@@ -18,6 +18,7 @@ from rgmp.data.images import Like
 from rgmp.errors import UserError, refuse
 from rgmp.evaluation.engines import Engine, measure_of, require
 from rgmp.evaluation.measures import Measured, Score
+from rgmp.runtime.files import reading
 from rgmp.runtime.processes import worker_pool
 from rgmp.runtime.progress import Progress
 
@@ -168,10 +169,17 @@ def _truth_of(sequence: davis.Sequence, benchmark: Benchmark) -> _Truth:
 
 
 def _unknown(root: Path, truths: list[_Truth], masks: Path, resolution: str) -> Iterator[str]:
-    """Report folders of masks for which the data set has no sequence in any split."""
-    folders = (root / "Annotations" / resolution).iterdir()
-    known = {*(truth.sequence.name for truth in truths), *(folder.name for folder in folders)}
-    for folder in sorted(masks.iterdir()):
+    """Report folders of masks for which the data set has no sequence in any split.
+
+    Raises:
+        UserError: a folder cannot be read.
+    """
+    with reading(root, "name a readable DAVIS tree"):
+        annotated = [folder.name for folder in (root / "Annotations" / resolution).iterdir()]
+    with reading(masks, "name a readable folder of masks"):
+        found = sorted(masks.iterdir())
+    known = {*(truth.sequence.name for truth in truths), *annotated}
+    for folder in found:
         if folder.name not in known and folder.is_dir() and _pngs(folder):
             yield f"{folder}: not a sequence of {root}; remove it, or name the sequences to score"
 
