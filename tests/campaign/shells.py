@@ -45,7 +45,7 @@ def shell_cases() -> Iterator[Case]:
         # with -m the shell lets a job in the background be interrupted
         begun = "set -m; rgmp mini out & until compgen -G '*out*' || compgen -G '.out*'"
         # without job control the shell does not report the end of a job that ended before `wait`
-        stopped = f"{begun}; do sleep 0.05; done > /dev/null; set +m; kill -{signal} %1; wait %1"
+        stopped = f"{begun}; do sleep 0.05; done > /dev/null; set +m; kill -{signal} %1; wait $!"
         ends = frozenset({0, status})
         yield _case(f"mini, SIG{signal}", stopped, Expected.EITHER, (*HIDDEN, "out*"), ends)
     shared = f"rgmp {' '.join(SCORE)} --masks masks --processes 2"
