@@ -6,8 +6,8 @@ and the last frame are not scored, and their masks may be absent. `adopt` reads 
 that are already scored.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from rgmp.errors import UserError, refuse
 from rgmp.evaluation.engines import Engine, measure_of, require
 from rgmp.evaluation.measures import Measured, Score
 from rgmp.runtime.files import reading
-from rgmp.runtime.processes import worker_pool
+from rgmp.runtime.processes import ordered
 from rgmp.runtime.progress import Progress
 
 
@@ -74,8 +74,8 @@ def score(
         pairs += _pairs(truth, folder)
     progress = Progress(f"score {benchmark}", "masks", len(pairs))
     rows: list[Score] = []
-    with _mapping(processes) as over:
-        measured = over(partial(_measured, engine), pairs)
+    # with fewer at a time the pipe takes longer than the masks
+    with closing(ordered(partial(_measured, engine), pairs, processes, chunk=8)) as measured:
         for done, (pair, found) in enumerate(zip(pairs, measured, strict=True), start=1):
             if isinstance(found, str):
                 problems.append(found)
@@ -245,18 +245,3 @@ def _rows(pair: _Pair, measured: list[Measured], variant: str, seed: int | None)
     name, frame = pair.annotation.parent.name, pair.annotation.stem
     for i, figures in enumerate(measured, start=1):
         yield Score(pair.benchmark, variant, seed, name, i, frame, *figures)
-
-
-_Map = Callable[
-    [Callable[[_Pair], list[Measured] | str], list[_Pair]], Iterable[list[Measured] | str]
-]
-
-
-@contextmanager
-def _mapping(processes: int) -> Iterator[_Map]:
-    """An ordered `map`, here or in several processes; a killed process raises, not hangs."""
-    if processes == 1:
-        yield map
-        return
-    with worker_pool(processes) as pool:
-        yield partial(pool.map, chunksize=8)  # with fewer the pipe takes longer than the masks
