@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import interval, points
+from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, table_files
 
 PROJECT = Path(__file__).parents[1]
@@ -28,13 +30,11 @@ def readme_table(study: Path) -> str:
     """The README's table of a study, in Markdown: J&F, difference and verdict on each benchmark."""
     table = table_files.read(study, "ablation")
     columns: dict[str, list[str]] = {"variant": list(dict.fromkeys(table["label"]))}
-    for benchmark, rows in table.groupby("benchmark", sort=False):
-        title = f"embedded {str(benchmark).upper().replace('DAVIS', 'DAVIS-')}"
-        by_label = rows.set_index("label").loc[columns["variant"]]
-        columns[title] = [_score(row) for _, row in by_label.iterrows()]
-        columns[f"difference ({str(benchmark)[-4:]})"] = [
-            _difference(row) for _, row in by_label.iterrows()
-        ]
+    for benchmark in dict.fromkeys(table["benchmark"]):
+        rows = rows_of(table, benchmark=benchmark).set_index("label").loc[columns["variant"]]
+        of_variants = [row for _, row in rows.iterrows()]
+        columns[f"embedded {BENCHMARK_TITLES[benchmark]}"] = [_score(row) for row in of_variants]
+        columns[f"difference ({benchmark[-4:]})"] = [_difference(row) for row in of_variants]
     return str(pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True))
 
 
@@ -45,8 +45,8 @@ def _score(row: pd.Series) -> str:
 def _difference(row: pd.Series) -> str:
     """The difference with its interval and verdict; nothing for `full`."""
     verdict = str(row["difference_verdict"])
-    if pd.isna(row["difference_mean"]) or verdict == "same computation":
-        return verdict.replace("nan", "")
+    if verdict in {"", "same computation"}:
+        return verdict
     ends = (row[f"difference_{end}"] for end in ("mean", "low", "high"))
     return f"{interval(*ends)} {verdict}"
 

@@ -40,6 +40,11 @@ def by_method(table: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
     return {(str(benchmark), str(variant)): rows for (benchmark, variant), rows in groups}
 
 
+def keys_of(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """The benchmark and the method of each row."""
+    return [*table[METHOD].itertuples(index=False, name=None)]
+
+
 def per_object(scores: pd.DataFrame) -> pd.DataFrame:
     """The statistics of each object's frames, for each method and seed.
 

@@ -16,7 +16,7 @@ from rgmp.evaluation.agreement import (
     finding_of,
     on_common_sequences,
 )
-from rgmp.evaluation.summary import per_object
+from rgmp.evaluation.summary import keys_of, per_object
 from rgmp.reporting.typesetting import UNKNOWN, counted, interval, points
 from rgmp.study import agreement as studies
 from rgmp.study.results import Results, scores_of
@@ -66,7 +66,7 @@ def agreement(a: Path, b: Path) -> Agreement:
         for rows in common
     ]
     table = compare(values[0], values[1])
-    keys = _keys(table)
+    keys = keys_of(table)
     table["verdict_A"], table["verdict_B"] = ([of[key] for key in keys] for of in verdicts)
     table["finding"] = [
         finding_of(p, (x, y), same_sequences=sequences[benchmark].whole)
@@ -129,12 +129,7 @@ def _without_sequences(
 def _scored(scores: Pair) -> list[Comparison]:
     """What either study has scores of."""
     rows = pd.concat(scores)[["benchmark", "variant"]].drop_duplicates()
-    return _keys(rows)
-
-
-def _keys(table: pd.DataFrame) -> list[Comparison]:
-    """The benchmark and the method of each row."""
-    return [*table[["benchmark", "variant"]].itertuples(index=False, name=None)]
+    return keys_of(rows)
 
 
 def _heads(ours: Results, theirs: Results) -> Iterator[str]:
@@ -211,7 +206,7 @@ def _verdict(verdicts: list[str]) -> str:
 
 def _listed(table: pd.DataFrame) -> str:
     """The comparisons of some rows."""
-    named = [f"{method} on {benchmark}" for benchmark, method in _keys(table)]
+    named = [f"{method} on {benchmark}" for benchmark, method in keys_of(table)]
     return ", ".join(named) or "none"
 
 

@@ -13,7 +13,7 @@ from rgmp.config.base import STAGES, Benchmark
 from rgmp.config.study import SEVERAL
 from rgmp.evaluation.comparison import Difference
 from rgmp.evaluation.power import components_of
-from rgmp.evaluation.summary import summarise
+from rgmp.evaluation.summary import keys_of, summarise
 from rgmp.reporting import printed, published, speed_rows
 from rgmp.reporting.analysis import Analysis, analyse
 from rgmp.reporting.typesetting import as_latex, as_markdown
@@ -96,7 +96,7 @@ def _ablation(results: Results, analysis: Analysis) -> pd.DataFrame:
     differences = [
         _difference(analysis.differences.get(key))
         | _claim(analysis.difficulties.get((*key, SEVERAL)))
-        for key in _keys(table)
+        for key in keys_of(table)
     ]
     table = table.join(pd.DataFrame(differences, index=table.index))
     if results.comparable:
@@ -265,8 +265,3 @@ def _identified(results: Results, table: pd.DataFrame) -> pd.DataFrame:
         external=[method in results.external for method in table["variant"]],
         mixed=[results.mixed(method) for method in table["variant"]],
     )
-
-
-def _keys(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """The benchmark and the method of each row."""
-    return [*table[["benchmark", "variant"]].itertuples(index=False, name=None)]
