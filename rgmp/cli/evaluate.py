@@ -48,7 +48,7 @@ class _Evaluation:
 
     def __init__(self, study: Path, job: EvaluationJob, threads: int) -> None:
         from rgmp.evaluation.engines import second_engine
-        from rgmp.evaluation.sequence_scores import Engines
+        from rgmp.evaluation.sequence_scores import Engines, truth_digest_of
         from rgmp.inference.mask_folder import MaskFolder
         from rgmp.model import weights
         from rgmp.runtime import device, precision
@@ -58,6 +58,7 @@ class _Evaluation:
         chosen = device.choose(first.device, threads, first.jobs_per_gpu)
         self._study, self._runs = study, job.runs
         self._digest = cache(files.digest_of_file)
+        self._truth_digest = cache(truth_digest_of)
         self._settled = cache(lambda asked: precision.choose(asked, chosen, training=False))
         self._weights = self._digest(first.weights)
         self._identity = metadata.get("identity")
@@ -125,6 +126,7 @@ class _Evaluation:
                     sources=self._scoring_sources,
                     variant=job.variant or "",
                     seed=job.seed,
+                    truth_digest=self._truth_digest,
                 )
                 for sequence in sequences
             ]

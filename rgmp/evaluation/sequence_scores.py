@@ -1,5 +1,6 @@
 """J and F of one sequence's masks, kept beside them: the same masks are scored once."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,6 +51,15 @@ class Scored(NamedTuple):
     is_new: bool
 
 
+def truth_digest_of(annotation: Path, benchmark: Benchmark) -> str:
+    """A digest of what a benchmark reads from an annotation.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    return digest_of_labels(davis.read_annotation(annotation, benchmark))
+
+
 def scored(
     sequence: davis.Sequence,
     benchmark: Benchmark,
@@ -59,6 +69,7 @@ def scored(
     sources: str,
     variant: str,
     seed: int | None,
+    truth_digest: Callable[[Path, Benchmark], str] = truth_digest_of,
 ) -> Scored:
     """Score the masks of a sequence, or read how they were scored before.
 
@@ -73,11 +84,12 @@ def scored(
         sources: a digest of the code that scores.
         variant: variant name of the rows.
         seed: seed of the rows.
+        truth_digest: `truth_digest_of`; a caller that scores a sequence again and again caches it.
 
     Raises:
         UserError: as `rgmp.evaluation.scoring.score_sequence`, or the engines disagree.
     """
-    truth = [digest_of_labels(davis.read_annotation(p, benchmark)) for p in sequence.annotations]
+    truth = [truth_digest(path, benchmark) for path in sequence.annotations]
     path = masks / f"scores-{digest_of([truth, engines, sources])[:12]}.json"
     if path.is_file():
         kept = validated(_Kept, read_json(path), path)
