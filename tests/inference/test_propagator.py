@@ -1,89 +1,37 @@
-"""Inference is that of the facts, to the pixel; what it keeps does not grow; masks come whole."""
+"""Inference is that of the facts, to the pixel, and what it keeps does not grow."""
 
 import copy
-import json
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from PIL import Image
-from support.reference_rgmp import doubles, lively, propagate
+from support.reference_rgmp import doubles, propagate
+from support.videos import (
+    CPU,
+    Labels,
+    boxes,
+    labels_of,
+    random_network,
+    ten,
+    tensors_of,
+    video,
+)
 from torch import Tensor, nn
 
-from rgmp.config.base import Benchmark
 from rgmp.config.method import Inference, Network
 from rgmp.data import davis
-from rgmp.data.images import read_frame, read_labels
+from rgmp.data.images import read_frame
 from rgmp.errors import UserError
-from rgmp.inference import multiscale, segment
+from rgmp.inference import multiscale
 from rgmp.inference.aggregation import Aggregation
-from rgmp.inference.cuda_graph import StepFunction
-from rgmp.inference.multiscale import padding, scaled_size
-from rgmp.inference.propagator import _GRAPHS, Propagator
-from rgmp.inference.segment import segment_sequence, segment_split
-from rgmp.model.network import RGMP, Reference
+from rgmp.inference.propagator import Propagator
+from rgmp.model.network import RGMP
 
-Labels = NDArray[np.uint8]
-CPU = torch.device("cpu")
-SMALL = Network(backbone="resnet10", width=8, decoder_width=8)
 AGGREGATIONS: list[Aggregation] = ["softmax", "winner_take_all", "independent"]
-
-
-def random_network(settings: Network = SMALL, seed: int = 0) -> RGMP:
-    torch.manual_seed(seed)
-    network = RGMP(settings).eval()
-    lively(network, seed)
-    return network
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Maps this small are quicker without threads that wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def network() -> RGMP:
-    return random_network()
-
-
-def video(frames: int, height: int, width: int, seed: int = 0) -> list[Labels]:
-    """A smooth random texture that drifts and flickers, as no writable array: so files are read."""
-    rng = np.random.default_rng(seed)
-    coarse = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8))
-    wide = np.asarray(
-        coarse.resize((width + 4 * frames, height + 4 * frames), Image.Resampling.BICUBIC)
-    )
-    drift = [wide[3 * t : 3 * t + height, 2 * t : 2 * t + width] for t in range(frames)]
-    noisy = [np.clip(f + rng.integers(-9, 10, f.shape), 0, 255).astype(np.uint8) for f in drift]
-    for frame in noisy:
-        frame.flags.writeable = False
-    return noisy
-
-
-def boxes(height: int, width: int, *corners: tuple[int, int, int, int]) -> Labels:
-    """Objects 1, 2, ... as boxes (top, left, bottom, right); a later one lies over an earlier."""
-    labels = np.zeros((height, width), np.uint8)
-    for i, (top, left, bottom, right) in enumerate(corners):
-        labels[top:bottom, left:right] = i + 1
-    return labels
-
-
-def ten(height: int, width: int) -> Labels:
-    rows, columns = np.mgrid[:height, :width]
-    labels: Labels = (1 + 5 * (rows * 2 // height) + columns * 5 // width).astype(np.uint8)
-    return labels
 
 
 @contextmanager
@@ -253,25 +201,6 @@ def watched(settings: Inference, p: float = 0.5) -> tuple[Watch, Propagator]:
         return watch, Propagator(cast(RGMP, watch), settings, CPU)
 
 
-def test_geometry_of_480p() -> None:
-    assert (padding(480), padding(854)) == ((16, 16), (5, 5))
-    assert [scaled_size((512, 864), s) for s in (0.5, 0.75, 1.0)] == [
-        (288, 448),
-        (416, 672),
-        (512, 864),
-    ]
-
-
-def test_padding_is_never_nothing_and_its_odd_pixel_comes_after() -> None:
-    for size in range(1, 200):
-        before, after = padding(size)
-        assert (size + before + after) % 32 == 0
-        assert 1 <= before + after <= 32
-        assert after - before in {0, 1}
-    assert padding(64) == (16, 16)
-    assert padding(33) == (15, 16)
-
-
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
 @pytest.mark.parametrize("objects", [1, 2, 3])
 def test_the_network_sees_480p_as_the_authors_showed_it(
@@ -333,14 +262,6 @@ def test_two_videos_do_not_disturb_each_other(network: RGMP, objects: int) -> No
         assert torch.equal(one.step(frame), wanted)
 
 
-def tensors_of(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [t for v in value for t in tensors_of(v)] if isinstance(value, list | tuple) else []
-
-
 def test_what_is_kept_does_not_grow(network: RGMP) -> None:
     frames = video(6, 45, 70)
     propagator = Propagator(network, Inference(), CPU)
@@ -386,226 +307,6 @@ def test_mask_without_an_object_is_refused(network: RGMP) -> None:
             )
 
 
-# Folders of masks
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """Two videos of three frames and one of a single frame."""
-    root = tmp_path / "davis"
-    for seed, (name, frames) in enumerate({"bear": 3, "camel": 3, "still": 1}.items()):
-        labels = boxes(40, 50, (5, 5, 20, 20), (15, 25, 40, 50))
-        labels[0, 0] = davis.VOID
-        folder = root / "JPEGImages/480p" / name
-        folder.mkdir(parents=True)
-        for i, frame in enumerate(video(frames, 40, 50, seed)):
-            Image.fromarray(frame).save(folder / f"{i:05d}.jpg")
-        davis.write_mask(root / "Annotations/480p" / name / "00000.png", labels)
-    return root
-
-
-NAMES = ["bear", "camel", "still"]
-MAKER = {"weights": "a", "settings": "b"}
-
-
-def split(tree: Path) -> list[davis.Sequence]:
-    return [davis.open_sequence(tree, name) for name in NAMES]
-
-
-def segmented(tree: Path, network: RGMP, out: Path, maker: dict[str, str] = MAKER) -> list[int]:
-    told: list[int] = []
-    propagator = Propagator(network, Inference(), CPU)
-    segment_split(propagator, split(tree), "davis2017", out, maker, told.append)
-    return told
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (p for p in sorted(folder.rglob("*")) if p.is_file())
-    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
-
-
-def test_masks_are_what_the_propagator_says_in_davis_palette(
-    tree: Path, network: RGMP, tmp_path: Path
-) -> None:
-    assert segmented(tree, network, tmp_path / "masks") == [3, 6, 7]
-    assert set(contents(tmp_path / "masks")) == {
-        ".made-by.json",
-        *(f"{name}/{i:05d}.png" for name in NAMES[:2] for i in range(3)),
-        "still/00000.png",
-    }
-    sequence = davis.open_sequence(tree, "camel")
-    propagator = Propagator(network, Inference(), CPU)
-    truth = read_labels(sequence.annotations[0])
-    propagator.start(read_frame(sequence.frames[0]), truth)
-    expected = [np.where(truth == davis.VOID, 0, truth)]
-    expected += [propagator.step(read_frame(f)).numpy() for f in sequence.frames[1:]]
-    for i, wanted in enumerate(expected):
-        with Image.open(tmp_path / "masks/camel" / f"{i:05d}.png") as image:
-            assert (image.format, image.mode, image.size) == ("PNG", "P", (50, 40))
-            palette = image.getpalette()
-            assert palette is not None
-            assert palette[:12] == [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0]
-            np.testing.assert_array_equal(np.asarray(image), wanted)
-
-
-def test_davis2016_is_one_object(tree: Path, network: RGMP, tmp_path: Path) -> None:
-    sequence = davis.open_sequence(tree, "bear")
-    propagator = Propagator(network, Inference(), CPU)
-    segment_sequence(propagator, sequence, "davis2016", tmp_path / "bear")
-    assert propagator.objects == [1]
-    first = read_labels(tmp_path / "bear/00000.png")
-    np.testing.assert_array_equal(first, read_labels(sequence.annotations[0]) > 0)
-
-
-def test_finished_sequences_are_kept(
-    tree: Path, network: RGMP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "masks"
-    segmented(tree, network, out)
-    whole = contents(out)
-    davis.write_mask(out / "bear/00002.png", np.full((40, 50), 7, np.uint8))
-    for path in (out / "camel").iterdir():
-        path.unlink()
-    (out / "camel").rmdir()
-    made: list[str] = []
-    real = segment.segment_sequence
-
-    def counted(p: Propagator, s: davis.Sequence, b: Benchmark, o: Path) -> None:
-        made.append(s.name)
-        real(p, s, b, o)
-
-    monkeypatch.setattr(segment, "segment_sequence", counted)
-    assert segmented(tree, network, out) == [3, 6, 7]
-    assert made == ["camel"]
-    again = contents(out)
-    assert again.pop("bear/00002.png") != whole.pop("bear/00002.png")
-    assert again == whole
-
-
-@pytest.mark.parametrize("link", [False, True])
-def test_what_another_maker_left_is_removed(
-    tree: Path, network: RGMP, tmp_path: Path, link: bool
-) -> None:
-    out = tmp_path / "masks"
-    if link:
-        (tmp_path / "elsewhere").mkdir()
-        out.symlink_to(tmp_path / "elsewhere")
-    segmented(tree, network, out, {"weights": "old", "settings": "b"})
-    davis.write_mask(out / "bear/00002.png", np.full((40, 50), 7, np.uint8))
-    davis.write_mask(out / "swan/00000.png", np.full((40, 50), 7, np.uint8))
-    half = out / ".camel.x/camel/.00000.png.x"  # of a run that was killed
-    davis.write_mask(half / "00000.png", np.full((40, 50), 7, np.uint8))
-    segmented(tree, network, out)
-    segmented(tree, network, tmp_path / "fresh")
-    assert contents(out) == contents(tmp_path / "fresh")
-    assert json.loads((out / ".made-by.json").read_text()) == MAKER
-
-
-@pytest.mark.parametrize("name", ["notes", "bear/notes", "photographs/1.jpg", "link"])
-def test_what_no_run_made_is_not_removed_with_what_another_maker_left(
-    tree: Path, network: RGMP, tmp_path: Path, name: str
-) -> None:
-    out = tmp_path / "masks"
-    segmented(tree, network, out, {"weights": "old"})
-    (out / name).parent.mkdir(exist_ok=True)
-    if name == "link":
-        (out / name).symlink_to(tree)
-    else:
-        (out / name).write_text("precious")
-    before = contents(out)
-    with pytest.raises(UserError, match=r"masks/\w+: not a folder of masks.*move it away"):
-        segmented(tree, network, out)
-    assert contents(out) == before
-
-
-def test_folder_of_other_files_is_refused_and_left(
-    tree: Path, network: RGMP, tmp_path: Path
-) -> None:
-    out = tmp_path / "photographs"
-    out.mkdir()
-    (out / "holiday.jpg").write_text("sun")
-    with pytest.raises(UserError, match="photographs: contains other files"):
-        segmented(tree, network, out)
-    assert contents(out) == {"holiday.jpg": b"sun"}
-
-
-def test_file_in_place_of_the_folder_is_refused(tree: Path, network: RGMP, tmp_path: Path) -> None:
-    (tmp_path / "masks").write_text("no folder")
-    with pytest.raises(UserError, match="masks"):
-        segmented(tree, network, tmp_path / "masks")
-
-
-def spoil_frame(tree: Path) -> Path:
-    path = tree / "JPEGImages/480p/camel/00002.jpg"
-    path.write_bytes(path.read_bytes()[:500])
-    return path
-
-
-def shrink_frame(tree: Path) -> Path:
-    path = tree / "JPEGImages/480p/camel/00001.jpg"
-    Image.new("RGB", (50, 8)).save(path)
-    return path
-
-
-def shrink_annotation(tree: Path) -> Path:
-    davis.write_mask(tree / "Annotations/480p/camel/00000.png", np.ones((8, 50), np.uint8))
-    return tree / "JPEGImages/480p/camel/00000.jpg"
-
-
-def empty_annotation(tree: Path) -> Path:
-    davis.write_mask(tree / "Annotations/480p/camel/00000.png", np.zeros((40, 50), np.uint8))
-    return tree / "JPEGImages/480p/camel/00000.jpg"
-
-
-@pytest.mark.parametrize("fault", [spoil_frame, shrink_frame, shrink_annotation, empty_annotation])
-def test_broken_sequence_is_named_and_leaves_nothing(
-    tree: Path, network: RGMP, tmp_path: Path, fault: Callable[[Path], Path]
-) -> None:
-    path = fault(tree)
-    with pytest.raises(UserError, match=path.as_posix()) as caught:
-        segmented(tree, network, tmp_path / "masks")
-    assert "\n" not in str(caught.value)
-    assert {p.name for p in (tmp_path / "masks").iterdir()} == {".made-by.json", "bear"}
-
-
-KILLED = """
-import sys, time
-from pathlib import Path
-import torch
-sys.path[:0] = sys.argv[3:]
-from test_propagator import random_network, segmented
-from rgmp.data import davis
-
-real = davis.write_mask
-def stuck(path, labels):
-    real(path, labels)
-    if path.parent.name == "camel" and path.name == "00001.png":
-        print("half", flush=True)
-        time.sleep(600)
-davis.write_mask = stuck
-segmented(Path(sys.argv[1]), random_network(), Path(sys.argv[2]))
-"""
-
-
-@pytest.mark.slow
-def test_killed_sequence_leaves_nothing_to_take_for_whole(
-    tree: Path, network: RGMP, tmp_path: Path
-) -> None:
-    out = tmp_path / "masks"
-    command = [sys.executable, "-c", KILLED, *map(str, (tree, out, *Path(__file__).parents[:2]))]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "half\n"
-        process.send_signal(signal.SIGKILL)
-    assert {p.name for p in out.iterdir() if not p.name.startswith(".")} == {"bear"}
-    segmented(tree, network, out)
-    segmented(tree, network, tmp_path / "fresh")
-    assert sorted(p.relative_to(out) for p in out.rglob("*")) == sorted(
-        p.relative_to(tmp_path / "fresh") for p in (tmp_path / "fresh").rglob("*")
-    )
-    assert contents(out) == contents(tmp_path / "fresh")
-
-
 @pytest.mark.slow
 def test_real_frames_equal_the_facts(network: RGMP, shared: Path) -> None:
     root = shared / "davis2016"
@@ -613,181 +314,6 @@ def test_real_frames_equal_the_facts(network: RGMP, shared: Path) -> None:
     sequence = davis.open_sequence(root, name)
     truth = davis.read_annotation(sequence.annotations[0], "davis2016")
     compare_in_fp32(network, [read_frame(path) for path in sequence.frames[:3]], truth)
-
-
-# What makes it fast changes no result
-
-
-class Cramped(RGMP):
-    """A network whose memory holds a few objects at once."""
-
-    holds = 2
-    seen: ClassVar[list[int]] = []
-
-    def forward(
-        self, frame: Tensor, previous_mask: Tensor, reference: Reference
-    ) -> tuple[Tensor, Reference]:
-        self.seen.append(len(previous_mask))
-        if len(previous_mask) > self.holds:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nDetails")
-        return super().forward(frame, previous_mask, reference)
-
-
-def cramped(holds: int, reference: str = "first") -> Cramped:
-    settings = Network.model_validate({**SMALL.model_dump(), "reference": reference})
-    torch.manual_seed(0)
-    network = Cramped(settings).eval()
-    lively(network, 0)
-    network.holds = holds
-    return network
-
-
-def labels_of(propagator: Propagator, frames: list[Labels], labels: Labels) -> list[Labels]:
-    propagator.start(frames[0], labels)
-    return [propagator.step(frame).numpy() for frame in frames[1:]]
-
-
-@pytest.mark.parametrize("reference", ["first", "rolling", "none"])
-def test_out_of_memory_takes_smaller_chunks_and_gives_the_same(
-    reference: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    frames, labels = video(3, 45, 70), ten(45, 70)
-    roomy = Propagator(cramped(99, reference), Inference(), CPU)
-    wanted = labels_of(roomy, frames, labels)
-    propagator = Propagator(cramped(2, reference), Inference(), CPU)
-    Cramped.seen.clear()
-    got = labels_of(propagator, frames, labels)
-    assert np.mean(np.array(got) == wanted) > 0.999
-    torch.testing.assert_close(propagator._soft, roomy._soft, atol=1e-4, rtol=1e-3)
-    # ten objects and their union: 11, 6, 3, then two at once for good
-    assert Cramped.seen[:4] == [11, 6, 3, 2]
-    assert set(Cramped.seen[4:]) == {2, 1}
-    said = capsys.readouterr().err.splitlines()
-    assert said[0] == "out of memory with 11 objects at once; retrying with 6"
-    assert len(said) == 3
-
-
-def test_a_memory_that_does_not_hold_one_object_is_said_in_a_line() -> None:
-    propagator = Propagator(cramped(0), Inference(), CPU)
-    propagator.start(video(1, 45, 70)[0], ten(45, 70))
-    with pytest.raises(UserError, match=r"one object \(CUDA out of memory.*\); free") as caught:
-        propagator.step(video(1, 45, 70)[0])
-    assert "\n" not in str(caught.value)
-
-
-def test_another_error_is_no_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
-        raise RuntimeError("a fault of ours")
-
-    monkeypatch.setattr(RGMP, "forward", broken)
-    propagator = Propagator(random_network(), Inference(), CPU)
-    propagator.start(video(1, 45, 70)[0], ten(45, 70))
-    with pytest.raises(RuntimeError, match="a fault of ours"):
-        propagator.step(video(1, 45, 70)[0])
-
-
-class Replayed:
-    """Stands for a CUDA graph: fixed places for what goes in and for what comes out."""
-
-    made: ClassVar[list[tuple[int, ...]]] = []
-
-    def __init__(
-        self,
-        step: StepFunction,
-        frame: Tensor,
-        soft: Tensor,
-        references: Sequence[Reference],
-        _: object,
-    ) -> None:
-        self.made.append(tuple(soft.shape))
-        self.step = step
-        self.frame, self.soft = frame.clone(), soft.clone()
-        self.outputs = step(self.frame, self.soft, references)
-
-    def __call__(
-        self, frame: Tensor, soft: Tensor, references: Sequence[Reference]
-    ) -> tuple[Tensor, Tensor, Sequence[Reference]]:
-        self.frame.copy_(frame)
-        self.soft.copy_(soft)
-        found = self.step(self.frame, self.soft, references)
-        for place, new in zip(tensors_of(self.outputs), tensors_of(found), strict=True):
-            place.copy_(new)
-        return self.outputs
-
-
-@pytest.fixture
-def replayed(network: RGMP, monkeypatch: pytest.MonkeyPatch) -> Propagator:
-    Replayed.made.clear()
-    monkeypatch.setattr("rgmp.inference.propagator.Graph", Replayed)
-    propagator = Propagator(network, Inference(scales=(1.0,)), CPU)
-    propagator._records = True
-    return propagator
-
-
-def test_a_recorded_step_is_kept_for_its_shape_and_gives_the_same(
-    network: RGMP, replayed: Propagator
-) -> None:
-    plain = Propagator(network, Inference(scales=(1.0,)), CPU)
-    two = boxes(45, 70, (5, 10, 30, 35), (20, 30, 44, 66))
-    for frames, labels in ((video(4, 45, 70), two), (video(3, 45, 70), np.minimum(two, 1))) * 2:
-        wanted = labels_of(plain, frames, labels)
-        np.testing.assert_array_equal(labels_of(replayed, frames, labels), wanted)
-    assert Replayed.made == [(2, 64, 96), (1, 64, 96)]
-
-
-def test_only_a_few_shapes_stay_recorded(replayed: Propagator) -> None:
-    for width in (*range(40, 400, 32), 40):
-        frames = video(2, 33, width)
-        labels_of(replayed, frames, boxes(33, width, (5, 5, 20, 20)))
-        assert len(replayed._graphs) <= _GRAPHS
-    assert Replayed.made[-1] == Replayed.made[0]
-
-
-def test_without_a_graph_it_goes_on_and_says_why(
-    network: RGMP, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def refuse(*_: object) -> None:
-        raise RuntimeError("operation not permitted when stream is capturing\nlong story")
-
-    monkeypatch.setattr("rgmp.inference.propagator.Graph", refuse)
-    propagator = Propagator(network, Inference(), CPU)
-    propagator._records = True
-    frames, labels = video(3, 45, 70), ten(45, 70)
-    wanted = labels_of(Propagator(network, Inference(), CPU), frames, labels)
-    np.testing.assert_array_equal(labels_of(propagator, frames, labels), wanted)
-    assert capsys.readouterr().err == (
-        "no CUDA graph (operation not permitted when stream is capturing); "
-        "falling back to eager execution\n"
-    )
-
-
-def test_frames_are_read_ahead_in_order_and_not_all_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    paths = [Path(f"{i:05d}.jpg") for i in range(50)]
-    read: list[Path] = []
-
-    def reading(path: Path) -> Labels:
-        read.append(path)
-        return np.array([int(path.stem)], np.uint8)
-
-    monkeypatch.setattr(segment, "read_frame", reading)
-    for number, (path, frame) in enumerate(segment._read_ahead(paths)):
-        assert (path, int(frame[0])) == (paths[number], number)
-        assert len(read) <= number + segment._WAITING
-    assert len(read) == 50
-
-
-def test_a_mask_that_cannot_be_written_is_said(
-    tree: Path, network: RGMP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(path: Path, _: Labels) -> None:
-        raise UserError(f"{path}: cannot be written (No space left on device)")
-
-    monkeypatch.setattr(davis, "write_mask", full)
-    with pytest.raises(UserError, match="No space left"):
-        segmented(tree, network, tmp_path / "masks")
-    assert not (tmp_path / "masks/bear").exists()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
