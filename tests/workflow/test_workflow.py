@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import reference
 import yaml
 from PIL import Image
 from support import tiny_study
@@ -20,7 +21,7 @@ from rgmp.reporting import catalog
 from rgmp.reporting.figures import job_graph
 from rgmp.reporting.labels import BOUND_TITLES
 from rgmp.runtime.files import read_json, write_text
-from rgmp.study.plan import load_plan
+from rgmp.study.plan import load_plan, save
 from rgmp.study.resolve import resolve
 
 PROJECT = Path(__file__).parents[2]
@@ -452,6 +453,20 @@ class TestStudyOfSeconds:
         )
         jobs = planned(snakemake(copy, "all", "--dry-run"))
         assert own(jobs) == {"train": 1, "evaluate": 1}
+
+    def test_a_study_goes_on_from_its_whole_seeds(self, finished: Path, tmp_path: Path) -> None:
+        """In a new clone; the first seed is run again: its weights and masks are needed."""
+        copy, own_folders = tmp_path / "clone", ("results", ".snakemake")
+        shutil.copytree(finished, copy, ignore=shutil.ignore_patterns(*own_folders))
+        results = finished / "results/tiny"
+        reference.keep_whole_seeds(results, tmp_path / "kept")
+        plan = load_plan(tmp_path / "kept")
+        save(plan.model_copy(update={"seeds": (1, 0)}), tmp_path / "kept")
+        reference.restore(tmp_path / "kept", copy / "results/tiny")
+        (copy / "seconds.yaml").write_text(yaml.safe_dump(STUDY | {"seeds": [1, 0]}))
+        done = snakemake(copy, "all", "--dry-run")
+        assert own(planned(done)) == {"train": 6, "evaluate": 4}
+        assert "seed 0" not in done.stdout + done.stderr
 
     def test_a_dry_run_changes_no_plan(self, finished: Path) -> None:
         """Trainings of a study that is running find themselves in it."""
