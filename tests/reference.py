@@ -3,11 +3,11 @@
     python tests/reference.py                   # every study that has a place in the README
     python tests/reference.py mini              # or those named
 
-copies what a reader needs of results/mini (plan, scores, speed files, records, difficulties, tables,
-pictures of figures) to results/reference/mini. Without such a folder tables and figures of the
-reference are made again from its own scores; those of masks and training curves, which it does not
-have, stay as they are. Then the README's table is printed anew from tables/ablation.csv,
-and the variation that `rgmp power` plans studies by is that of the study named in `BASIS`.
+copies what a reader needs of results/mini (plan, scores, speed files, records, difficulties,
+tables, pictures of figures) to results/reference/mini. Without such a folder tables and figures of
+the reference are made again from its own scores; those of masks and training curves, which it does
+not have, stay as they are. Then the README's table is printed anew from tables/ablation.csv, and
+the variation that `rgmp power` plans studies by is that of the study named in `BASIS`.
 
 A study that takes long is kept while it runs:
 
