@@ -109,17 +109,18 @@ def block_of(text: str, study: str) -> re.Match[str]:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a folder has everything that a study's tables rest on."""
-    return all((folder / name).is_file() for name in load_plan(folder).measured)
+    """Whether a folder is a study's and has everything that its tables rest on."""
+    planned = (folder / layout.PLAN).is_file()
+    return planned and all((folder / name).is_file() for name in load_plan(folder).measured)
 
 
 def renew(study: str) -> None:
     """Copy a finished study, or make the reference's tables and figures again from its scores."""
     finished, kept = RESULTS / study, REFERENCE / study
-    if (finished / layout.REPORT).is_file():
+    if is_finished(finished) and (finished / layout.REPORT).is_file():
         _replace(finished, kept, KEPT)
         (kept / layout.AGREEMENT).unlink(missing_ok=True)  # with what is replaced here
-    elif kept.is_dir() and is_finished(kept):
+    elif is_finished(kept):
         _make_again(kept)
     else:
         print(f"{study}: not finished; nothing is renewed", file=sys.stderr)

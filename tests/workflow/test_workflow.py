@@ -465,7 +465,7 @@ class TestStudyOfSeconds:
         reference.restore(tmp_path / "kept", copy / "results/tiny")
         (copy / "seconds.yaml").write_text(yaml.safe_dump(STUDY | {"seeds": [1, 0]}))
         done = snakemake(copy, "all", "--dry-run")
-        assert own(planned(done)) == {"train": 6, "evaluate": 4}
+        assert own(planned(done)) == {"train": 6, "evaluate": 4, "time_frames": 2}
         assert "seed 0" not in done.stdout + done.stderr
 
     def test_a_dry_run_changes_no_plan(self, finished: Path) -> None:
