@@ -41,7 +41,8 @@ def aggregate(
     if union is not None:
         together = torch.cat([(1 - union)[None], probabilities])
         soft = torch.softmax(torch.logit(together, eps=_EPSILON), dim=0)
-        return soft[1:], soft.argmax(dim=0).to(torch.uint8)
+        # the indices of argmax, which takes 28 times as long on a CPU
+        return soft[1:], soft.max(dim=0).indices.to(torch.uint8)
     largest, winner = probabilities.max(dim=0)
     labels = torch.where(largest > 0.5, winner + 1, 0).to(torch.uint8)
     if aggregation == "winner_take_all" and len(probabilities) > 1:
