@@ -54,7 +54,7 @@ faults: $(environment)
 	python tests/fault_campaign.py
 
 reference: $(environment)
-	python tests/reference.py mini
+	python tests/reference.py
 
 # Without its own requirements, among which is an OpenCV with a GUI, whose libraries servers lack.
 evaluator: $(environment)

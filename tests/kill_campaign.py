@@ -36,13 +36,13 @@ COMMAND += ["--cores", "4"]
 STUDY = ["all", "--configfile", "study.yaml"]
 RENDERING = ["results/rendered/records/mini.json", "--configfile", "rendered.yaml"]
 KINDS = (
-    "mini", "check", "pretrain", "finetune", "evaluate", "speed", "tables", "figures", "track",
-    "report",
+    "mini", "check", "pretrain", "finetune", "evaluate", "bounds", "speed", "tables", "figures",
+    "track", "report",
 )  # fmt: skip
 VICTIMS = ("Snakemake", "job", "all")
 MADE = (
     *("tiny/weights/*/*/weights.safetensors", "tiny/masks/*/*/*.png", "tiny/scores/*/*/*.csv"),
-    "rendered/data/**/*.*",
+    *("tiny/scores/*/bounds.csv", "rendered/data/**/*.*"),
 )
 PATIENCE = 600  # seconds for a run
 TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n((?:[ \t].*\n?)*)(.*)")

@@ -1,34 +1,68 @@
 """Renew results/reference/ and the README's tables from finished studies: `make reference`.
 
-    python tests/reference.py mini
+    python tests/reference.py                   # every study that has a place in the README
+    python tests/reference.py mini              # or those named
 
-copies what a reader needs of results/mini (plan, scores, speed files, records, tables, pictures
-of figures) to results/reference/mini. Without such a folder tables and figures of the reference are
-made again from its own scores. Then the README's table is printed anew from tables/ablation.csv.
+copies what a reader needs of results/mini (plan, scores, speed files, records, difficulties,
+tables, pictures of figures) to results/reference/mini. Without such a folder tables and figures of
+the reference are made again from its own scores; those of masks and training curves, which it does
+not have, stay as they are. Then the README's table is printed anew from tables/ablation.csv, and
+the variation that `rgmp power` plans studies by is that of the study named in `BASIS`.
+
+A study that takes long is kept while it runs:
+
+    python tests/reference.py embedded --whole-seeds
+    python tests/reference.py embedded --restore
+
+The first copies the scores and records of the seeds that every variant has, to be committed. The
+second makes results/embedded from them where there is no such folder, such as in a new clone; then
+the study, run as ever, runs the first seed and those that are missing.
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
+import sys
+import time
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pandas as pd
 
+from rgmp.data.attributes import FILE
+from rgmp.reporting import catalog, power
 from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import interval, points
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, table_files
+from rgmp.study.plan import Plan, load_plan
 
 PROJECT = Path(__file__).parents[1]
 README = PROJECT / "README.md"
-REFERENCE = PROJECT / "results/reference"
-KEPT = ("plan.json", "records", "scores", "speed", "tables", "figures/*.png")
+RESULTS = PROJECT / "results"
+REFERENCE = RESULTS / layout.REFERENCES
+BASIS = "embedded"
+"""The study whose variation `rgmp power STUDY.yaml` plans others by."""
+MEASURED = (layout.PLAN, "records", "scores", "speed")
+KEPT = (*MEASURED, f"{layout.DAVIS}/{FILE}", layout.TABLES, f"{layout.FIGURES}/*.png")
 
 
-def readme_table(study: Path) -> str:
+def readme_block(folder: Path) -> str:
+    """What the README shows of a study, in Markdown: what it is, and its table."""
+    plan = load_plan(folder)
+    trainings = (plan.training(name) for name in plan.variant("full").runs[0].trainings)
+    stages = (training.settings[training.stage] for training in trainings)
+    samples = sum(settings["steps"] * settings["batch"] for settings in stages)
+    sequences = table_files.read(folder, "objects")["sequence"].nunique()
+    about = f"{samples:,} training samples, {len(plan.seeds)} seeds, {sequences} sequences"
+    return f"Study `{plan.study}`: {about}.\n\n{readme_table(folder)}"
+
+
+def readme_table(folder: Path) -> str:
     """The README's table of a study, in Markdown: J&F, difference and verdict on each benchmark."""
-    table = table_files.read(study, "ablation")
+    table = table_files.read(folder, "ablation")
     columns: dict[str, list[str]] = {"variant": list(dict.fromkeys(table["label"]))}
     for benchmark in dict.fromkeys(table["benchmark"]):
         rows = rows_of(table, benchmark=benchmark).set_index("label").loc[columns["variant"]]
@@ -39,11 +73,13 @@ def readme_table(study: Path) -> str:
 
 
 def _score(row: pd.Series) -> str:
-    return f"{points(row['J&F'])} ± {points(row['J&F_spread'])}"
+    """J&F, with its spread if there are seeds."""
+    spread = row["J&F_spread"]
+    return points(row["J&F"]) + ("" if pd.isna(spread) else f" ± {points(spread)}")
 
 
 def _difference(row: pd.Series) -> str:
-    """The difference with its interval and verdict; nothing for `full`."""
+    """The difference with its interval and verdict; nothing for `full` and what has none."""
     verdict = str(row["difference_verdict"])
     if verdict in {"", "same computation"}:
         return verdict
@@ -51,41 +87,154 @@ def _difference(row: pd.Series) -> str:
     return f"{interval(*ends)} {verdict}"
 
 
+_BEGIN, _END = "<!-- table of {} -->\n", "\n<!-- end of table -->"
+
+
+def studies_of(text: str) -> list[str]:
+    """The studies that have a place in the README, in order."""
+    return re.findall(_BEGIN.format(r"(\w+)"), text)
+
+
 def block_of(text: str, study: str) -> re.Match[str]:
-    """The place of a study's table in the README, between two comments.
+    """The place of a study in the README, between two comments.
 
     Raises:
         ValueError: there is none.
     """
-    begin, end = f"<!-- table of {study} -->\n", "\n<!-- end of table -->"
-    found = re.search(rf"(?<={re.escape(begin)}).*?(?={re.escape(end)})", text, re.DOTALL)
+    begin = _BEGIN.format(study)
+    found = re.search(rf"(?<={re.escape(begin)}).*?(?={re.escape(_END)})", text, re.DOTALL)
     if found is None:
-        raise ValueError(f"README.md has no table between {begin!r} and {end!r}")
+        raise ValueError(f"README.md has no table between {begin!r} and {_END!r}")
     return found
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a folder is a study's and has everything that its tables rest on."""
+    planned = (folder / layout.PLAN).is_file()
+    return planned and all((folder / name).is_file() for name in load_plan(folder).measured)
 
 
 def renew(study: str) -> None:
     """Copy a finished study, or make the reference's tables and figures again from its scores."""
-    finished, kept = PROJECT / "results" / study, REFERENCE / study
-    if (finished / layout.REPORT).is_file():
-        shutil.rmtree(kept, ignore_errors=True)
-        for pattern in KEPT:
-            for source in finished.glob(pattern):
-                target = kept / source.relative_to(finished)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                copy = shutil.copytree if source.is_dir() else shutil.copy2
-                copy(source, target)
+    finished, kept = RESULTS / study, REFERENCE / study
+    if is_finished(finished) and (finished / layout.REPORT).is_file():
+        _replace(finished, kept, KEPT)
+        (kept / layout.AGREEMENT).unlink(missing_ok=True)  # with what is replaced here
+    elif is_finished(kept):
+        _make_again(kept)
     else:
-        for command in ("tables", "figures"):
-            subprocess.run(["rgmp", command, str(kept)], check=True)
+        print(f"{study}: not finished; nothing is renewed", file=sys.stderr)
+        return
+    if study == BASIS:
+        shutil.copy2(table_files.path_of(kept, "ablation"), power.REFERENCE)
     text = README.read_text(encoding="utf-8")
     place = block_of(text, study)
-    text = text[: place.start()] + readme_table(kept) + text[place.end() :]
+    text = text[: place.start()] + readme_block(kept) + text[place.end() :]
     README.write_text(text, encoding="utf-8")
 
 
+def _make_again(kept: Path) -> None:
+    """Make the tables and figures of a reference again, as far as it has what they are made of."""
+    of_others = {
+        path: path.read_bytes()
+        for entry in catalog.FIGURES
+        if {"infer", "train"}.intersection(entry.evidence)
+        for path in [kept / layout.FIGURES / f"{entry.name}.png"]
+    }
+    for command in ("tables", "figures"):
+        subprocess.run(["rgmp", command, str(kept)], check=True)
+    for path, picture in of_others.items():
+        path.write_bytes(picture)
+    for path in (kept / layout.FIGURES).glob("*.pdf"):
+        path.unlink()
+
+
+def whole_seeds(folder: Path) -> list[int]:
+    """The seeds with which every variant is scored on every benchmark."""
+    plan = load_plan(folder)
+    return [
+        seed
+        for seed in plan.seeds
+        if all((folder / name).is_file() for name in _files_of_seeds(plan, [seed]))
+    ]
+
+
+def keep_whole_seeds(folder: Path, kept: Path) -> None:
+    """Copy the scores and records of whole seeds, and what is of no seed, of a running study."""
+    whole = whole_seeds(folder)
+    _replace(folder, kept, MEASURED)
+    _remove_seeds(kept, {*load_plan(folder).seeds}.difference(whole))
+    print(f"{kept}: seeds {', '.join(map(str, whole)) or 'none'}")
+
+
+def restore(kept: Path, folder: Path) -> None:
+    """Make a study's folder of which only what was not kept is still to be run.
+
+    The first seed is: the timing needs its weights, and the pictures its masks. Snakemake compares
+    times, so all files get the same one.
+
+    Raises:
+        FileExistsError: there is such a folder.
+    """
+    plan = load_plan(kept)
+    _copy(kept, folder, MEASURED)
+    _remove_seeds(folder, plan.seeds[:1])
+    if plan.data.mini_seed is not None:
+        data = ["rgmp", "mini", str(folder / layout.DATA), "--seed", str(plan.data.mini_seed)]
+        subprocess.run(data, check=True)
+    now = time.time()
+    for path in (folder, *folder.rglob("*")):
+        os.utime(path, (now, now))
+
+
+def _files_of_seeds(plan: Plan, seeds: Collection[int]) -> Iterable[str]:
+    """The scores and records of some seeds, below the study folder."""
+    for name, (_, _, run) in plan.inferences.items():
+        if run.seed in seeds:
+            yield from (layout.scores(name), layout.record(layout.scores(name)))
+            yield layout.record(layout.masks(name))
+    for training in plan.trainings:
+        if training.seed in seeds:
+            yield layout.record(training.folder)
+
+
+def _remove_seeds(folder: Path, seeds: Collection[int]) -> None:
+    for name in _files_of_seeds(load_plan(folder), seeds):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _replace(source: Path, target: Path, patterns: Iterable[str]) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    _copy(source, target, patterns)
+
+
+def _copy(source: Path, target: Path, patterns: Iterable[str]) -> None:
+    target.mkdir(parents=True)
+    for pattern in patterns:
+        for path in source.glob(pattern):
+            place = target / path.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                shutil.copytree(path, place, ignore=shutil.ignore_patterns(".*"))
+            else:
+                shutil.copy2(path, place)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("studies", nargs="*", metavar="STUDY", help="default: those of the README")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--whole-seeds", action="store_true", help="of studies that still run")
+    how.add_argument("--restore", action="store_true", help="results/STUDY from its whole seeds")
+    options = parser.parse_args()
+    for study in options.studies or studies_of(README.read_text(encoding="utf-8")):
+        if options.whole_seeds:
+            keep_whole_seeds(RESULTS / study, REFERENCE / study)
+        elif options.restore:
+            restore(REFERENCE / study, RESULTS / study)
+        else:
+            renew(study)
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("studies", nargs="*", default=["mini"], metavar="STUDY")
-    for name in parser.parse_args().studies:
-        renew(name)
+    main()

@@ -1,17 +1,38 @@
-"""What the README says of the reference is what its tables say."""
+"""What the README says of the reference is what its tables say; a running study is kept by seed."""
+
+from pathlib import Path
 
 import pytest
-from reference import README, REFERENCE, block_of, readme_table
+from reference import (
+    BASIS,
+    README,
+    REFERENCE,
+    block_of,
+    is_finished,
+    keep_whole_seeds,
+    readme_block,
+    studies_of,
+    whole_seeds,
+)
+from support.fake_study import build
 
+from rgmp.reporting import power
 from rgmp.study import layout, table_files
+from rgmp.study.plan import load_plan
 
-STUDIES = sorted(path.name for path in REFERENCE.iterdir())
+STUDIES = sorted(path.name for path in REFERENCE.iterdir() if is_finished(path))
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_numbers_of_the_readme_are_those_of_the_reference(study: str) -> None:
     printed = block_of(README.read_text(encoding="utf-8"), study).group()
-    assert printed == readme_table(REFERENCE / study)
+    assert printed == readme_block(REFERENCE / study)
+
+
+def test_a_place_in_the_readme_is_empty_until_there_is_a_reference() -> None:
+    text = README.read_text(encoding="utf-8")
+    filled = [study for study in studies_of(text) if block_of(text, study).group()]
+    assert sorted(filled) == STUDIES
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -21,3 +42,33 @@ def test_the_reference_is_whole(study: str) -> None:
     assert tables >= {*table_files.TIDY_DTYPES, "ablation", "difficulty"}
     assert any((folder / "records").rglob("*.json"))
     assert any((folder / layout.FIGURES).glob("*.png"))
+
+
+@pytest.mark.skipif(BASIS not in STUDIES, reason=f"there is no reference of {BASIS} yet")
+def test_studies_are_planned_by_the_variation_of_the_reference() -> None:
+    measured = table_files.path_of(REFERENCE / BASIS, "ablation")
+    assert power.REFERENCE.read_bytes() == measured.read_bytes()
+
+
+def test_of_a_running_study_the_whole_seeds_are_kept(tmp_path: Path) -> None:
+    """Of seed 1 a score is missing, of seed 2 the record of a training run, which comes last."""
+    folder = build(tmp_path / "run", variants=2, seeds=(0, 1, 2, 3), frames=5)
+    plan = load_plan(folder)
+    (folder / "scores/davis2017/no_bptt/seed1.csv").unlink()
+    (training,) = (t for t in plan.trainings if (t.seed, t.variants) == (2, ("no_bptt",)))
+    (folder / layout.record(training.folder)).unlink()
+    (folder / "scores/davis2017/full/.seed1.csv-unfinished").touch()
+    assert whole_seeds(folder) == [0, 3]
+    for _ in range(2):  # what an earlier call kept is replaced
+        keep_whole_seeds(folder, tmp_path / "kept")
+    kept = {path.name for path in (tmp_path / "kept/scores").rglob("*") if path.is_file()}
+    assert kept == {"seed0.csv", "seed3.csv", "bounds.csv"}
+    records = {
+        int(path.stem.partition("seed")[2][0])
+        for path in (tmp_path / "kept/records").rglob("*seed*.json")
+    }
+    assert records == {0, 3}
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {
+        *(layout.PLAN, "records", "scores", "speed")
+    }
+    assert not is_finished(tmp_path / "kept")

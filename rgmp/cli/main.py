@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from rgmp import __version__
-from rgmp.cli import agree, check, evaluate, infer, power, report, score, study, train
+from rgmp.cli import agree, bounds, check, evaluate, infer, power, report, score, study, train
 from rgmp.cli.complaints import complain, is_lost, say
 from rgmp.errors import ProblemsError, UserError
 
@@ -22,6 +22,7 @@ COMMANDS = (
     *infer.COMMANDS,
     *evaluate.COMMANDS,
     *score.COMMANDS,
+    *bounds.COMMANDS,
     *report.COMMANDS,
     *agree.COMMANDS,
     *power.COMMANDS,

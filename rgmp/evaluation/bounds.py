@@ -8,7 +8,7 @@ truth through a quarter of the resolution, at which the network's last map is (f
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +19,10 @@ from rgmp.data import davis
 from rgmp.data.davis import VOID
 from rgmp.data.images import Labels
 from rgmp.errors import UserError
+from rgmp.evaluation.job import Bound
 from rgmp.evaluation.measures import Score, measure
 from rgmp.evaluation.scoring import open_truths
 from rgmp.runtime.processes import ordered
-
-Bound = Literal["floor", "ceiling"]
-"""What the rows are called that give the numbers a scale."""
-
 
 STRIDE = 4
 """Pixels of the frame, along each axis, per element of the network's last map."""

@@ -1,6 +1,7 @@
-"""The description of a scoring job, whether planned or from the command line."""
+"""The descriptions of scoring jobs, whether planned or from the command line."""
 
 from pathlib import Path
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -40,4 +41,33 @@ class ScoringJob(Closed):
     def digest(self) -> str:
         """A digest of everything that can change the result; the paths of files cannot."""
         where = dict.fromkeys(("source", "out", "record", "processes"), True)
+        return digest_of(self.model_dump(mode="json", exclude={**where, "videos": {"davis"}}))
+
+
+Bound = Literal["floor", "ceiling"]
+"""What gives J and F a scale (`rgmp.evaluation.bounds`); in score tables the variant."""
+BOUNDS: tuple[Bound, ...] = get_args(Bound)
+
+
+class BoundsJob(Closed):
+    """J and F of the floor and of the ceiling in every frame.
+
+    Attributes:
+        videos: the ground truth.
+        out: where the table of both goes.
+        processes: how many share the frames; the rows do not depend on it.
+        record: path of the record; None: none is written.
+        reads: digests of the input data, if a plan knows them.
+    """
+
+    videos: Videos
+    out: Path
+    processes: AtOnce = 1
+    record: Path | None = None
+    reads: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """A digest of everything that can change the result; the paths of files cannot."""
+        where = dict.fromkeys(("out", "record", "processes"), True)
         return digest_of(self.model_dump(mode="json", exclude={**where, "videos": {"davis"}}))

@@ -15,7 +15,7 @@ from rgmp.evaluation.comparison import (
 from rgmp.evaluation.course import courses_of
 from rgmp.evaluation.summary import METHOD, by_seed, per_object, summarise
 from rgmp.runtime.tidy import empty_table
-from rgmp.study.results import Results, scores_of
+from rgmp.study.results import Results, bounds_of, scores_of
 from rgmp.study.table_files import TIDY_DTYPES
 
 
@@ -25,12 +25,15 @@ class Analysis:
 
     Attributes:
         summary: a row for each method (`rgmp.evaluation.summary.summarise`).
+        bounds: the same of the floor and the ceiling of each benchmark, which are compared with
+            nothing.
         differences: of each method that is compared with `full`, by (benchmark, method).
         difficulties: of each variant by difficulty, by (benchmark, variant, difficulty).
         data: the tidy tables (`rgmp.study.table_files.TIDY_DTYPES`), by name.
     """
 
     summary: pd.DataFrame
+    bounds: pd.DataFrame
     differences: dict[Key, Difference]
     difficulties: dict[Cell, Difference]
     data: dict[str, pd.DataFrame]
@@ -54,8 +57,13 @@ def analyse(results: Results) -> Analysis:
         "course": courses_of(scores),
         "frames": _frames(scores, results.plan.seeds[0]),
     }
-    difficulties = compare_difficulties(objects, asked)
-    return Analysis(summarise(objects), differences, difficulties, data)
+    return Analysis(
+        summary=summarise(objects),
+        bounds=summarise(per_object(bounds_of(results))),
+        differences=differences,
+        difficulties=compare_difficulties(objects, asked),
+        data=data,
+    )
 
 
 def _asked(results: Results) -> Asked:

@@ -84,7 +84,7 @@ ABLATION = Entry(
     caption="Each variant compared with the whole method. Intervals are 95% each, over seeds and "
     "sequences; the verdicts of a benchmark are corrected for multiple tests. A claim is what was "
     "expected of the variant before it was run.",
-    evidence=("score",),
+    evidence=("score", "bounds"),
     section=LEAD,
 )
 DIFFICULTY = Entry(
@@ -127,7 +127,7 @@ def _of_benchmark(benchmark: Benchmark) -> Entry:
         title=f"{BENCHMARK_TITLES[benchmark]}: accuracy and speed",
         caption=f"All measures of davis2017-evaluation on {BENCHMARK_TITLES[benchmark]}, and "
         "seconds per frame. Published methods are listed only for the whole of DAVIS val.",
-        evidence=("score", "speed"),
+        evidence=("score", "bounds", "speed"),
         section="benchmarks",
         benchmark=benchmark,
     )

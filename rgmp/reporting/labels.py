@@ -1,10 +1,15 @@
-"""Words for print: what benchmarks, stages and measures are called in tables and figures."""
+"""Words for print: what benchmarks, stages, bounds and measures are called."""
 
 from rgmp.config.base import Benchmark, Stage
+from rgmp.evaluation.job import Bound
 from rgmp.evaluation.measures import Measure
 
 BENCHMARK_TITLES: dict[Benchmark, str] = {"davis2016": "DAVIS-2016", "davis2017": "DAVIS-2017"}
 STAGE_TITLES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
+BOUND_TITLES: dict[Bound, str] = {
+    "floor": "floor: mask of frame 0 kept",
+    "ceiling": "ceiling: truth at 1/4 resolution",
+}
 MEASURE_TITLES: dict[Measure, str] = {
     "J_mean": "J",
     "J_recall": "J recall",

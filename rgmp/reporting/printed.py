@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from rgmp.config.study import SEVERAL
+from rgmp.evaluation.job import BOUNDS
 from rgmp.reporting import catalog
 from rgmp.reporting.labels import BENCHMARK_TITLES, MEASURE_TITLES, STAGE_TITLES
 from rgmp.reporting.published import AUTHORS
@@ -33,6 +34,10 @@ _PROTOCOL_ACCURACY = (
     "Per cent, mean over objects, then over seeds. Seconds per frame as the authors count: wall "
     "time of whole clips divided by their frames, including frame 0, reading, resizing and "
     "transfers."
+)
+_SCALE = (
+    "Floor: the mask of frame 0 is kept for every frame. Ceiling: the truth, reduced to the "
+    "resolution of the network's last map and enlarged again."
 )
 _PROTOCOL_SPEED = (
     "FPS: network and aggregation, from a frame on the device to its labels there, without frame "
@@ -107,6 +112,8 @@ def _ablation(results: Results, rows: pd.DataFrame) -> Printed:
                 f"{labels}: the claim is answered on the sequences with several objects (see "
                 "difficulty.csv), since with a single object nothing changes."
             )
+    if rows["variant"].isin(BOUNDS).any():
+        notes.append(_SCALE)
     if results.external:
         notes.append(
             "Methods not trained here have no seeds: their verdicts concern these masks only, and "
@@ -177,6 +184,8 @@ def _benchmark(results: Results, rows: pd.DataFrame) -> Printed:
         "s/frame": number(rows["seconds_per_frame"], "{:.3g}"),
     }
     notes = [_PROTOCOL_ACCURACY]
+    if rows["variant"].isin(BOUNDS).any():
+        notes.append(_SCALE)
     if results.comparable:
         notes.append(
             f"Published scores as reported, speeds on other machines; {UNKNOWN}: unknown. "

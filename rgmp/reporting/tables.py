@@ -16,6 +16,7 @@ from rgmp.evaluation.power import components_of
 from rgmp.evaluation.summary import keys_of, summarise
 from rgmp.reporting import printed, published, speed_rows
 from rgmp.reporting.analysis import Analysis, analyse
+from rgmp.reporting.labels import BOUND_TITLES
 from rgmp.reporting.typesetting import as_latex, as_markdown
 from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
@@ -91,7 +92,10 @@ def _with_columns(name: str, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ablation(results: Results, analysis: Analysis) -> pd.DataFrame:
-    """What each variant changes, against `full`; below them what was not trained here."""
+    """What each variant changes, against `full`; below them what was not trained here.
+
+    Last the floor and the ceiling, which are compared with nothing.
+    """
     table = _identified(results, analysis.summary)
     differences = [
         _difference(analysis.differences.get(key))
@@ -101,7 +105,7 @@ def _ablation(results: Results, analysis: Analysis) -> pd.DataFrame:
     table = table.join(pd.DataFrame(differences, index=table.index))
     if results.comparable:
         table = table.merge(published.ablation(), on=["benchmark", "variant"], how="left")
-    return table
+    return pd.concat([table, _bounds(analysis.bounds)], ignore_index=True)
 
 
 def _difficulty(results: Results, analysis: Analysis) -> pd.DataFrame:
@@ -160,7 +164,7 @@ def _benchmark(
 ) -> pd.DataFrame:
     """Every measure: `full` among the published methods, where it may; then the other variants.
 
-    Last what is not trained here.
+    Last what is not trained here, the floor and the ceiling among it.
     """
     ours = _identified(results, rows_of(analysis.summary, benchmark=benchmark))
     methods = ours["variant"]
@@ -174,13 +178,21 @@ def _benchmark(
     ours["busy"] = [
         not external and speed_rows.is_busy(speed, benchmark) for external in ours["external"]
     ]
+    bounds = _bounds(rows_of(analysis.bounds, benchmark=benchmark))
+    bounds = bounds.assign(source="the annotations", section=printed.NOT_TRAINED)
     if not results.comparable:
-        return ours
+        return pd.concat([ours, bounds], ignore_index=True)
     full = ours[methods == "full"]
     full = full.assign(label=full["label"] + ", this study")
     among = pd.concat([full, published.methods(benchmark)]).assign(section=printed.PUBLISHED)
     among = among.sort_values("J&F", ascending=False, kind="stable", na_position="last")
-    return pd.concat([among, ours[methods != "full"]], ignore_index=True)
+    return pd.concat([among, ours[methods != "full"], bounds], ignore_index=True)
+
+
+def _bounds(summary: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the floor and the ceiling."""
+    labels = summary["variant"].map(BOUND_TITLES)
+    return summary.assign(label=labels, external=True, mixed=False)
 
 
 def _source(results: Results, benchmark: Benchmark, method: str) -> str:

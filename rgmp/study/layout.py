@@ -69,6 +69,11 @@ def scores(name: str) -> str:
     return f"scores/{name}.csv"
 
 
+def bounds(benchmark: Benchmark) -> str:
+    """The score table of a benchmark's floor and ceiling (`rgmp.evaluation.bounds`)."""
+    return f"scores/{benchmark}/bounds.csv"
+
+
 def speed(benchmark: Benchmark) -> str:
     """The speed file of a benchmark, with every computation of the study."""
     return f"speed/{benchmark}.json"

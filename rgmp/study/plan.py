@@ -213,7 +213,8 @@ class Plan(Closed):
     def measured(self) -> tuple[str, ...]:
         """What tables rest on, below the study folder: records of training, scores, speed files."""
         trained = (layout.record(training.folder) for training in self.trainings)
-        return (*trained, *self.scores, *map(layout.speed, self.benchmarks))
+        of_benchmarks = (of(b) for of in (layout.bounds, layout.speed) for b in self.benchmarks)
+        return (*trained, *self.scores, *of_benchmarks)
 
     def roots(self, folder: Path) -> DataRoots:
         """Where the data are; the embedded benchmark moves with the study's folder."""

@@ -1,7 +1,7 @@
 """Resolve a study file to its plan: apply every variant, list every training run once."""
 
 import csv
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from rgmp.data.davis import LEAST_TO_SCORE, LEAST_TO_TRAIN, open_sequence, read_
 from rgmp.data.stills import list_pairs
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import require
+from rgmp.evaluation.job import BOUNDS
 from rgmp.minidavis.scripts import SCRIPTS
 from rgmp.minidavis.version import VERSION
 from rgmp.runtime.files import (
@@ -56,6 +57,7 @@ def resolve(
         require("official")
     digests = Digests(folder / layout.DIGESTS)
     methods = load_variants(study, path, ablations)
+    _require_unreserved([*methods, *(external.name for external in study.external)], path)
     external = tuple(_find_external(external, methods, digests) for external in study.external)
     data = _find_data(study, [method for _, method in methods.values()], folder, digests)
     attributes = _find_attributes(study)
@@ -116,6 +118,16 @@ def find_plan(path: Path) -> tuple[Plan, Path]:
         return load_plan(path), path
     found = resolve(path)
     return found, Path("results") / found.study
+
+
+def _require_unreserved(names: Iterable[str], path: Path) -> None:
+    """Reject a variant or an external method with the name of a row that every table has."""
+    for name in names:
+        if name in BOUNDS:
+            raise UserError(
+                f"{path}: a variant or external method is called {name}, as a row of every table "
+                "is (rgmp bounds); choose another name"
+            )
 
 
 def _require_whole_parts(path: Path, method: Method, machine: Machine) -> None:

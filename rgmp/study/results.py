@@ -5,7 +5,7 @@ read by `scores_of`.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from rgmp.config.base import Benchmark
 from rgmp.data.attributes import FILE, Attribute, read_attributes
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import TOLERANCE
+from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.score_table import read_scores, table_of
 from rgmp.provenance.record import Record, read_all
 from rgmp.study import layout, table_files
@@ -135,7 +136,7 @@ class Results:
     def _require_planned(self, name: str, table: pd.DataFrame) -> None:
         """Refuse a table of methods or benchmarks that the plan does not have (any more)."""
         known: dict[str, set[str]] = {
-            "variant": {*self.methods, ""},
+            "variant": {*self.methods, *BOUNDS, ""},
             "benchmark": {*self.plan.benchmarks},
         }
         for column in table.columns.intersection([*known]):
@@ -259,20 +260,42 @@ def scores_of(results: Results) -> pd.DataFrame:
     Raises:
         UserError: one of them is broken, or of another benchmark or variant.
     """
-    tables = [table_of([])]
-    for name, key in results.plan.scores.items():
+    return _joined(results, {name: [key] for name, key in results.plan.scores.items()})
+
+
+def bounds_of(results: Results) -> pd.DataFrame:
+    """The scores of the floor and the ceiling of each benchmark, as `scores_of` returns those.
+
+    Raises:
+        UserError: a table is broken, or of another benchmark.
+    """
+    return _joined(
+        results,
+        {layout.bounds(b): [(b, bound) for bound in BOUNDS] for b in results.plan.benchmarks},
+    )
+
+
+def _joined(results: Results, tables: Mapping[str, Collection[tuple[str, str]]]) -> pd.DataFrame:
+    """Those of some score tables that are there, one after another.
+
+    Args:
+        results: of the study.
+        tables: the benchmark and method of all rows of a table, by its path below the folder.
+    """
+    found = [table_of([])]
+    for name, keys in tables.items():
         path = results.folder / name
         if path.is_file():
             scores = read_scores(path)
-            found = {*zip(scores["benchmark"], scores["variant"], strict=True)}
-            if found != {key}:
-                other = ", ".join(min(found - {key}))
+            others = {*zip(scores["benchmark"], scores["variant"], strict=True)}.difference(keys)
+            if others:
+                expected = " or ".join(", ".join(key) for key in keys)
                 raise UserError(
-                    f"{path}: has scores of {other}, expected {', '.join(key)}; remove it and "
-                    "score again"
+                    f"{path}: has scores of {', '.join(min(others))}, expected {expected}; remove "
+                    "it and score again"
                 )
-            tables.append(scores)
-    return pd.concat(tables, ignore_index=True)
+            found.append(scores)
+    return pd.concat(found, ignore_index=True)
 
 
 def _is_planned(plan: Plan, record: Record) -> bool:
@@ -283,8 +306,8 @@ def _is_planned(plan: Plan, record: Record) -> bool:
     match record["kind"]:
         case "train":
             return record["name"] in {training.folder for training in plan.trainings}
-        case "score":
-            return f"{record['name']}.csv" in plan.scores
+        case "score" | "bounds":
+            return f"{record['name']}.csv" in plan.measured
         case "infer":
             return of_variant and record["seed"] in plan.seeds
         case "speed":

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from campaign.case import Base, Case, Expected
-from campaign.paths import INFER, PREVIEW, SCORE, bind, make_device
+from campaign.paths import BOUNDS, INFER, PREVIEW, SCORE, bind, make_device
 from campaign.workspace import PLANNED
 from rgmp.cli import main
 
@@ -22,6 +22,7 @@ GOOD: dict[str, tuple[str, ...]] = {
     "evaluate": ("results/tiny", "nobody/seed0"),
     "speed": (*INFER[1:], "--out", "out.json"),
     "score": (*SCORE[1:], "--masks", "masks"),
+    "bounds": BOUNDS[1:],
     **dict.fromkeys(("tables", "figures", "report", "track"), ("results/toy",)),
     "agree": ("results/toy", "results/toy"),
     "power": ("results/toy",),
@@ -36,7 +37,7 @@ MAKES: dict[str, tuple[str, ...]] = {
     "preview": ("out.png",),
     "infer": ("out", "out/*"),
     "speed": ("out.json",),
-    "score": ("out.csv",),
+    **dict.fromkeys(("score", "bounds"), ("out.csv",)),
     "tables": ("results/toy/tables*",),
     "report": ("results/toy/report.html",),
     "track": ("results/.mlflow*", "results/mlflow*", "results/toy/mlflow.json"),
@@ -46,6 +47,7 @@ PLANNED_JOBS = {
     "evaluate": "full/seed0",
     "speed": "davis2017",
     "score": "davis2017/osvos/external",
+    "bounds": "davis2017",
 }
 """Jobs of the planned study, of which each command takes the name instead of flags."""
 NO_NUMBERS = ("nonsense", "", "-1", "1.5", "nan", "1e3", "0x10", "9" * 5000, "\x1b[31m", "1 2")

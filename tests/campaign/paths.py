@@ -17,6 +17,7 @@ from campaign.workspace import PLANNED, VARIANTS, write_yaml
 DAVIS = ("--davis", "davis", "--benchmark", "davis2017")
 INFER = ("infer", "--weights", "weights.safetensors", *DAVIS, "--scales", "1", "--device", "cpu")
 SCORE = ("score", *DAVIS, "--out", "out.csv")
+BOUNDS = ("bounds", *DAVIS, "--out", "out.csv")
 PREVIEW = ("preview", "tiny.yaml", "--stage", "pretrain", "--out", "out.png")
 
 
@@ -90,6 +91,7 @@ SLOTS = [
     ),
     Slot("score --masks", (*SCORE, "--masks", HERE), "folder", "masks"),
     Slot("score --scores", (*SCORE, "--scores", HERE), "file", "scores.csv"),
+    Slot("bounds --davis", ("bounds", "--davis", HERE, *BOUNDS[3:]), "folder", "davis"),
     Slot("tables RESULTS", ("tables", HERE), "folder", "results/toy", base="study"),
     Slot("figures RESULTS", ("figures", HERE), "folder", "", base="study"),
     Slot("report RESULTS", ("report", HERE), "folder", "", base="study"),
@@ -99,7 +101,7 @@ SLOTS = [
 ]
 MAKES: dict[str, tuple[str, ...]] = {
     "infer": ("out", "out/*"),
-    "score": ("out.csv",),
+    **dict.fromkeys(("score", "bounds"), ("out.csv",)),
     "preview": ("out.png",),
     "plan": PLANNED,
     "check": (),

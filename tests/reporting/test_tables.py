@@ -13,10 +13,12 @@ from support.written_tables import rows_of, text_of
 
 from rgmp.config.base import BENCHMARKS
 from rgmp.errors import UserError
+from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.score_table import read_scores
 from rgmp.reporting import catalog, printed, tables
 from rgmp.reporting.typesetting import Table, as_latex, as_markdown, duration, points
 from rgmp.runtime.tidy import read_table, write_table
+from rgmp.runtime.tidy import rows_of as rows_by
 from rgmp.study import layout
 from rgmp.study.results import load
 from rgmp.study.table_files import MEANINGS, TABLE_DTYPES
@@ -61,9 +63,10 @@ def test_every_table_of_the_catalog_is_built_and_printed_and_has_a_place(five: P
 def plain_mean(folder: Path, benchmark: str, variant: str, measure: str) -> float:
     """Mean over frames, then objects, then seeds, by hand."""
     seeds = []
-    for path in sorted((folder / "scores" / benchmark / variant).glob("*.csv")):
+    scores = folder / "scores" / benchmark
+    for path in sorted((scores / variant).glob("*.csv")) or [scores / "bounds.csv"]:
         objects: dict[tuple[str, int], list[float]] = {}
-        for row in read_scores(path).to_dict("records"):
+        for row in rows_by(read_scores(path), variant=variant).to_dict("records"):
             objects.setdefault((row["sequence"], row["object"]), []).append(row[measure])
         seeds.append(np.mean([np.mean(frames) for frames in objects.values()]))
     return float(np.mean(seeds))
@@ -71,7 +74,7 @@ def plain_mean(folder: Path, benchmark: str, variant: str, measure: str) -> floa
 
 def test_the_ablation_in_csv_is_the_plain_mean_at_full_precision(five: Path) -> None:
     rows = rows_of(five, "ablation")
-    assert len(rows) == 2 * 5
+    assert len(rows) == 2 * (5 + len(BOUNDS))
     full: dict[str, float] = {}
     for row in rows:
         j, f = (plain_mean(five, row["benchmark"], row["variant"], m) for m in "JF")
@@ -79,7 +82,9 @@ def test_the_ablation_in_csv_is_the_plain_mean_at_full_precision(five: Path) -> 
         assert float(row["F_mean"]) == pytest.approx(f, rel=1e-13)
         assert float(row["J&F"]) == pytest.approx((j + f) / 2, rel=1e-13)
         full.setdefault(row["benchmark"], (j + f) / 2)
-        if row["variant"] != "full":
+        if row["variant"] in BOUNDS:
+            assert row["difference_mean"] == row["difference_verdict"] == "", "compared with none"
+        elif row["variant"] != "full":
             difference = (j + f) / 2 - full[row["benchmark"]]
             assert float(row["difference_mean"]) == pytest.approx(difference, abs=1e-13)
 
@@ -108,7 +113,7 @@ def test_objects_are_the_plain_statistics_of_their_frames(five: Path) -> None:
 def test_the_words_follow_the_intervals(real: Path) -> None:
     words = set()
     for row in rows_of(real, "ablation"):
-        if row["variant"] == "full":
+        if row["variant"] in {"full", *BOUNDS}:
             assert row["difference_verdict"] == ""
             continue
         low, high = float(row["difference_low"]), float(row["difference_high"])
@@ -240,7 +245,7 @@ def test_full_stands_among_the_published_methods_on_the_whole_of_davis(real: Pat
         reached = [float(row["J&F"] or 0) for row in among]
         assert reached == sorted(reached, reverse=True)
         assert {"OSVOS", "RGMP", "RGMP, this study"} <= {row["label"] for row in among}
-        assert [r["variant"] for r in rows[len(among) :]] == load(real).others
+        assert [r["variant"] for r in rows[len(among) :]] == [*load(real).others, *BOUNDS]
 
 
 def test_published_figures_are_those_of_their_sources(real: Path) -> None:

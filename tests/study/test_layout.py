@@ -14,6 +14,7 @@ def test_names_of_what_jobs_make() -> None:
     run = "davis2017/full/seed0"
     assert layout.masks("full-seed0-1a2b") == "masks/full-seed0-1a2b"
     assert layout.scores(run) == "scores/davis2017/full/seed0.csv"
+    assert layout.bounds("davis2017") == "scores/davis2017/bounds.csv"
     assert layout.speed("davis2017") == "speed/davis2017.json"
     training = "weights/finetune/full-seed0-1a2b"
     assert layout.weights(training) == f"{training}/weights.safetensors"

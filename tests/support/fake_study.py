@@ -20,6 +20,7 @@ from rgmp.config.study import Evaluation, Expectation, Machine, Speed
 from rgmp.data.attributes import FILE
 from rgmp.data.davis import PALETTE
 from rgmp.data.images import Labels
+from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.measures import Score
 from rgmp.evaluation.score_table import table_of, write_scores
 from rgmp.runtime.files import digest_of
@@ -54,6 +55,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "no_guidance": {"previous_mask": False},
     "small_kernel_3x3": {"decoder_width": 128},
 }
+LEVELS_OF_BOUNDS = {"floor": (0.3, 0.2), "ceiling": (0.96, 0.0)}  # level, drift
 EXTERNAL = {"painter": (0.71, 0.09), "reporter": (0.80, 0.04)}  # level, drift
 SEQUENCES = ("occlusion", "fast-motion", "scale-change", "look-alikes", "crossing", "appearance")
 ATTRIBUTES = (
@@ -123,6 +125,7 @@ def build(
                 _write_masks(folder / masks, plan.data.davis, benchmark, scores)
     for benchmark in benchmarks:
         _write_speed(folder, plan, benchmark, dict(_objects(benchmark, complete)))
+        _write_bounds(folder, plan, benchmark, frames)
     for method in plan.external:
         for benchmark in method.benchmarks:
             _write_external(folder, plan, method.name, benchmark, frames)
@@ -157,6 +160,15 @@ def _write_external(folder: Path, plan: Plan, name: str, benchmark: Benchmark, f
     _write_record(folder, "score", path, name, None, benchmark=benchmark, config=config)
     if name == "painter" and not plan.complete:
         _write_masks(folder / "masks/painter/{}", plan.data.davis, benchmark, rows)
+
+
+def _write_bounds(folder: Path, plan: Plan, benchmark: Benchmark, frames: int) -> None:
+    """The floor and the ceiling of a benchmark."""
+    objects = _objects(benchmark, plan.complete)
+    rows = [row for bound in BOUNDS for row in _scores(benchmark, bound, 0, objects, frames)]
+    path = f"scores/{benchmark}/bounds"
+    write_scores(folder / f"{path}.csv", table_of(row._replace(seed=None) for row in rows))
+    _write_record(folder, "bounds", path, None, None, benchmark=benchmark)
 
 
 def _objects(benchmark: str, complete: bool) -> list[tuple[str, int]]:
@@ -303,7 +315,7 @@ def _scores(
     named, combines = variant, INFERENCE.get(variant, Inference()).aggregation != "softmax"
     if combines and benchmark == "davis2016":
         variant = "full"  # one object: nothing to combine
-    level, drift = EXTERNAL.get(variant) or VARIANTS[variant][2:]
+    level, drift = (EXTERNAL | LEVELS_OF_BOUNDS).get(variant) or VARIANTS[variant][2:]
     time = np.linspace(0, 1, frames - 2)
     rows = []
     for sequence, number in objects:

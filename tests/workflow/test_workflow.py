@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import reference
 import yaml
 from PIL import Image
 from support import tiny_study
@@ -18,8 +19,9 @@ from rgmp.config.base import BENCHMARKS
 from rgmp.provenance.record import read_all
 from rgmp.reporting import catalog
 from rgmp.reporting.figures import job_graph
+from rgmp.reporting.labels import BOUND_TITLES
 from rgmp.runtime.files import read_json, write_text
-from rgmp.study.plan import load_plan
+from rgmp.study.plan import load_plan, save
 from rgmp.study.resolve import resolve
 
 PROJECT = Path(__file__).parents[2]
@@ -98,7 +100,7 @@ def test_the_mini_study_trains_the_smallest_number_of_times(tmp_path: Path) -> N
     jobs = planned(snakemake(tmp_path, "--dry-run", study="study.yaml"))
     assert jobs["train"] == 2 * (3 + 7)
     assert jobs["evaluate"] == 2 * 8, "one for all with the same weights, on both benchmarks"
-    assert jobs["time_frames"] == 2, "one for each benchmark"
+    assert jobs["time_frames"] == jobs["score_bounds"] == 2, "one for each benchmark"
 
 
 def test_a_reference_is_compared_last_and_fails_nothing(tmp_path: Path) -> None:
@@ -176,6 +178,7 @@ RULES = {  # of the commands in the figure of the DAG
     "mini": "render_mini",
     "check": "check_data",
     "speed": "time_frames",
+    "bounds": "score_bounds",
     "tables": "make_tables",
     "figures": "make_figures",
     "report": "make_report",
@@ -297,7 +300,9 @@ class TestStudyOfSeconds:
             theirs = {
                 row["label"]: row for row in csv.DictReader(file) if row["external"] == "True"
             }
-        assert theirs.keys() == {"Painter", "Reporter"}
+        bounds = {*BOUND_TITLES.values()}
+        assert theirs.keys() == {"Painter", "Reporter", *bounds}
+        assert {theirs[bound]["difference_mean"] for bound in bounds} == {""}
         assert theirs["Painter"]["J&F"] == "1.0"
         assert float(theirs["Reporter"]["J&F"]) == pytest.approx(0.6)
 
@@ -328,7 +333,7 @@ class TestStudyOfSeconds:
         assert kinds.count("train") == 6
         assert kinds.count("infer") == 10
         assert kinds.count("score") == 10 + 2
-        assert kinds.count("speed") == 2
+        assert kinds.count("speed") == kinds.count("bounds") == 2
         assert kinds.count("check") == 4
         assert all(record["study"] == "tiny" for record in records)
 
@@ -427,7 +432,7 @@ class TestStudyOfSeconds:
         for split in copy.glob("davis/ImageSets/*/val.txt"):
             split.write_text(split.read_text() + "val_c\n")
         jobs = own(planned(snakemake(copy, "all", "--dry-run")))
-        again = {"check_data": 2, "score_external": 2, "time_frames": 2}
+        again = {"check_data": 2, "score_external": 2, "score_bounds": 2, "time_frames": 2}
         assert jobs == {"evaluate": 4, **again}
         folder = copy / "results/tiny"
         before = {path: path.stat().st_ino for path in folder.glob("masks/*/*/*")}
@@ -448,6 +453,20 @@ class TestStudyOfSeconds:
         )
         jobs = planned(snakemake(copy, "all", "--dry-run"))
         assert own(jobs) == {"train": 1, "evaluate": 1}
+
+    def test_a_study_goes_on_from_its_whole_seeds(self, finished: Path, tmp_path: Path) -> None:
+        """In a new clone; the first seed is run again: its weights and masks are needed."""
+        copy, own_folders = tmp_path / "clone", ("results", ".snakemake")
+        shutil.copytree(finished, copy, ignore=shutil.ignore_patterns(*own_folders))
+        results = finished / "results/tiny"
+        reference.keep_whole_seeds(results, tmp_path / "kept")
+        plan = load_plan(tmp_path / "kept")
+        save(plan.model_copy(update={"seeds": (1, 0)}), tmp_path / "kept")
+        reference.restore(tmp_path / "kept", copy / "results/tiny")
+        (copy / "seconds.yaml").write_text(yaml.safe_dump(STUDY | {"seeds": [1, 0]}))
+        done = snakemake(copy, "all", "--dry-run")
+        assert own(planned(done)) == {"train": 6, "evaluate": 4, "time_frames": 2}
+        assert "seed 0" not in done.stdout + done.stderr
 
     def test_a_dry_run_changes_no_plan(self, finished: Path) -> None:
         """Trainings of a study that is running find themselves in it."""
@@ -509,7 +528,7 @@ class TestStudyOfSeconds:
         assert "train" not in jobs
         assert jobs["check_data"] == 2  # as davis2016 and as davis2017
         assert jobs["evaluate"] == 4
-        assert jobs["time_frames"] == 2
+        assert jobs["time_frames"] == jobs["score_bounds"] == 2
 
     def test_other_bytes_in_the_train_split_train_stage_2_again(self, finished: Path) -> None:
         jobs = planned_with_other_bytes(finished, "train_a")

@@ -17,6 +17,7 @@ from rgmp.runtime.files import write_text
 from rgmp.runtime.locks import record_lock_owner, remove_stale_lock
 from rgmp.runtime.markup import restructured
 from rgmp.study import layout
+from rgmp.study.bounds import bounds_job
 from rgmp.study.plan import save as save_plan
 from rgmp.study.resolve import resolve
 from rgmp.study.timing import computations, representative, timing
@@ -142,6 +143,11 @@ def adoption_digest(wildcards):
     """The same for the scores of an external method."""
     name = layout.external(wildcards.benchmark, wildcards.external)
     return plan.adoption(name, folder).digest
+
+
+def bounds_digest(wildcards):
+    """The same for the scores of a benchmark's floor and ceiling."""
+    return bounds_job(plan, wildcards.benchmark, folder).digest
 
 
 def data_tree(wildcards):

@@ -36,6 +36,28 @@ for name, variants in plan.sharing.items():
             "rgmp evaluate {resources.evaluation} --threads {threads} > {log} 2>&1"
 
 
+# What gives the numbers a scale: the mask of frame 0 kept, and the truth at the network's resolution.
+rule score_bounds:
+    input:
+        checked=checked_split,
+    output:
+        scores="results/{study}/scores/{benchmark}/bounds.csv",
+        record="results/{study}/records/scores/{benchmark}/bounds.json",
+    log:
+        "results/{study}/logs/score/{benchmark}/bounds.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        job=bounds_digest,
+        sources=sources_of("rgmp.evaluation.bounds"),
+    message:
+        "score floor and ceiling of {wildcards.benchmark}"
+    shell:
+        "rgmp bounds results/{wildcards.study} {wildcards.benchmark} --processes {threads} "
+        "> {log} 2>&1"
+
+
 rule score_external:
     input:
         checked=checked_split,

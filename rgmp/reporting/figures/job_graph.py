@@ -19,8 +19,9 @@ WAITS_FOR: dict[str, tuple[str, ...]] = {
     "train": ("check",),
     "evaluate": ("train",),
     "speed": ("train",),
+    "bounds": ("check",),
     "score": ("check",),
-    "tables": ("evaluate", "speed", "score"),
+    "tables": ("evaluate", "speed", "bounds", "score"),
     "figures": ("tables",),
     "track": ("figures",),
     "report": ("track",),
@@ -28,25 +29,27 @@ WAITS_FOR: dict[str, tuple[str, ...]] = {
 """Each command of the workflow and those it waits for directly."""
 
 _PLACES_OF_COMMANDS: dict[str, tuple[float, float]] = {  # column, row
-    "mini": (0, 0.5),
-    "check": (1, 0.5),
+    "mini": (0, 1),
+    "check": (1, 1),
     "train": (2, 0.5),
     "evaluate": (3, 0),
     "speed": (3, 1),
-    "score": (2, 1.5),
-    "tables": (4, 0.5),
-    "figures": (5, 0.5),
-    "track": (6, 0.5),
-    "report": (7, 0.5),
+    "bounds": (3, 2),
+    "score": (3, 3),
+    "tables": (4, 1),
+    "figures": (5, 1),
+    "track": (6, 1),
+    "report": (7, 1),
 }
 
 
 def draw_dag(results: Results) -> Figure:
     """Which command waits for which, how often each runs, and who shares a training run."""
     plan = results.plan
-    height = 0.36 * (len(plan.variants) + 1)
-    figure = empty_figure(results, 1.4 + height)
-    above, below = figure.subplots(2, 1, height_ratios=[1, height])
+    rows = 1 + max(_PLACES_OF_COMMANDS[name][1] for name in jobs(plan))
+    above_height, height = 0.5 * rows, 0.36 * (len(plan.variants) + 1)
+    figure = empty_figure(results, 0.4 + above_height + height)
+    above, below = figure.subplots(2, 1, height_ratios=[above_height, height])
     _draw_jobs(above, plan)
     above.set_title("Jobs of the study", loc="left")
     _draw_sharing(below, plan)
@@ -78,6 +81,7 @@ def jobs(plan: Plan) -> dict[str, int]:
         "check": len(plan.checks),
         "train": len(plan.trainings),
         "evaluate": len(plan.evaluations),
+        "bounds": len(plan.benchmarks),
         "score": len(plan.adoptions),
         "speed": len(plan.benchmarks),
     }
@@ -124,7 +128,8 @@ def _draw_jobs(ax: Axes, plan: Plan) -> None:
                 ends = (from_x + width, from_y), (x, y)
                 arrow = {"arrowstyle": "-|>", "lw": 0.8, "shrinkA": 0, "shrinkB": 0, "color": "0.3"}
                 ax.annotate("", ends[1], ends[0], arrowprops=arrow)
-    ax.set(xlim=(-0.05, 7 + width + 0.05), ylim=(1.5, -0.5))
+    lowest = max(_PLACES_OF_COMMANDS[name][1] for name in counts)
+    ax.set(xlim=(-0.05, 7 + width + 0.05), ylim=(lowest + 0.5, -0.5))
     ax.axis("off")
 
 
