@@ -11,7 +11,6 @@ from typing import Any
 import hypothesis
 import pytest
 import torch
-import torchvision
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 from support.reference_rgmp import Weights, encode, lively, logits, released
@@ -411,103 +410,6 @@ def test_any_header_of_safetensors_is_named(
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(max(ends)))
     with pytest.raises(UserError, match=rf"^{path}: "):
         checkpoint.load(path)
-
-
-# ImageNet
-
-
-def resnet18(counted: bool = True) -> dict[str, Tensor]:
-    torch.manual_seed(7)
-    network = torchvision.models.resnet18(weights=None)
-    lively_norms = {
-        k: torch.rand_like(v) + 0.5 if "running" in k else v
-        for k, v in network.state_dict().items()
-    }
-    return {k: v for k, v in lively_norms.items() if counted or "num_batches" not in k}
-
-
-@pytest.mark.parametrize("counted", [True, False])
-def test_whole_imagenet_weights_lack_nothing_but_the_mask(tmp_path: Path, counted: bool) -> None:
-    weights = resnet18(counted)
-    torch.save(weights, tmp_path / "resnet18.pth")
-    network = RGMP(Network(backbone="resnet18", decoder_width=8))
-    mask = network.encoder.conv1_mask.weight.clone()
-    norms, absent = checkpoint.load_imagenet(network, tmp_path / "resnet18.pth")
-    assert norms == []
-    assert absent == ["conv1_mask"]
-    state = network.encoder.state_dict()
-    assert all(torch.equal(state[k], v) for k, v in weights.items() if not k.startswith("fc."))
-    assert torch.equal(network.encoder.conv1_mask.weight, mask)
-    assert torch.equal(network.encoder.mean.flatten(), torch.tensor([0.485, 0.456, 0.406]))
-
-
-def lacking_layer4(encoder: nn.Module) -> tuple[set[str], set[str]]:
-    """Layer 4's modules that have weights, and the norms among them."""
-    inner = {f"layer4.{n}": m for n, m in encoder.get_submodule("layer4").named_modules()}
-    norms = {n for n, m in inner.items() if isinstance(m, nn.BatchNorm2d)}
-    return norms | {n for n, m in inner.items() if isinstance(m, nn.Conv2d)}, norms
-
-
-def test_partial_imagenet_weights_say_what_they_lack(tmp_path: Path) -> None:
-    weights = {k: v for k, v in resnet18().items() if not k.startswith(("layer4", "fc"))}
-    torch.save(weights, tmp_path / "partial.pth")
-    network = RGMP(Network(backbone="resnet18", decoder_width=8))
-    before = {k: v.clone() for k, v in network.encoder.layer4.state_dict().items()}
-    norms, absent = checkpoint.load_imagenet(network, tmp_path / "partial.pth")
-    modules, bare = lacking_layer4(network.encoder)
-    assert set(absent) == modules | {"conv1_mask"}
-    assert {n for n, m in network.encoder.named_modules() if m in norms} == bare
-    after = network.encoder.layer4.state_dict()
-    assert all(torch.equal(after[k], v) for k, v in before.items())
-
-
-def test_shared_imagenet_weights_go_to_layer3(shared: Path) -> None:
-    path = shared / "weights/resnet18_imagenet_partial.pth"
-    network = RGMP(Network(backbone="resnet18", decoder_width=8))
-    norms, absent = checkpoint.load_imagenet(network, path)
-    modules, bare = lacking_layer4(network.encoder)
-    assert set(absent) == modules | {"conv1_mask"}
-    assert len(norms) == len(bare) == 5
-    weights = checkpoint.read_state_dict(path)
-    state = network.encoder.state_dict()
-    assert all(torch.equal(state[k], v) for k, v in weights.items())
-
-
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        (
-            {"backbone": "resnet18", "width": 8},
-            r"conv1\.weight has shape \(64, 3, 7, 7\).*\(8, 3, 7, 7\)",
-        ),
-        (
-            {"backbone": "resnet50"},
-            r"layer1\.0\.conv1\.weight .*\(64, 64, 3, 3\).*\(64, 64, 1, 1\)",
-        ),
-    ],
-)
-def test_weights_of_another_backbone_are_refused(
-    tmp_path: Path, settings: dict[str, Any], said: str
-) -> None:
-    torch.save(resnet18(), tmp_path / "resnet18.pth")
-    network = RGMP(Network(decoder_width=8, **settings))
-    with pytest.raises(UserError, match=said):
-        checkpoint.load_imagenet(network, tmp_path / "resnet18.pth")
-
-
-def test_weights_of_no_resnet_are_refused(tmp_path: Path) -> None:
-    torch.save({"a": torch.zeros(1)}, tmp_path / "a.pth")
-    with pytest.raises(UserError, match=r"a\.pth: missing key conv1\.weight"):
-        checkpoint.load_imagenet(RGMP(SMALL), tmp_path / "a.pth")
-
-
-def test_weights_of_a_deeper_resnet_are_refused(tmp_path: Path) -> None:
-    deeper = RGMP(SMALL.model_copy(update={"backbone": "resnet18"})).encoder.state_dict()
-    torch.save(
-        {k: v for k, v in deeper.items() if k.startswith(("layer", "conv1."))}, tmp_path / "a"
-    )
-    with pytest.raises(UserError, match=r"unexpected key layer1\.1\.conv1\.weight for resnet10"):
-        checkpoint.load_imagenet(RGMP(SMALL), tmp_path / "a")
 
 
 def test_the_same_weights_are_the_same_bytes(tmp_path: Path) -> None:
