@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,23 +16,18 @@ import pandas as pd
 import pytest
 from PIL import Image
 from scipy import ndimage
+from support.embedded import SPLITS, VIDEOS, scene
 
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import attributes, davis
 from rgmp.data.images import read_frame, read_labels
 from rgmp.errors import UserError
-from rgmp.minidavis import animation, generate, painter, scripts
-from rgmp.minidavis.creatures import POOLS, Pool
+from rgmp.minidavis import generate, painter, scripts
 from rgmp.minidavis.generate import Contents
-from rgmp.minidavis.painter import Scene
-from rgmp.minidavis.patterns import Pattern
 from rgmp.minidavis.version import VERSION
 
 Labels = npt.NDArray[np.uint8]
 Frames = npt.NDArray[np.uint8]
-
-SPLITS = {"train": scripts.TRAIN, "val": scripts.VAL}
-VIDEOS = [(split, name) for split, names in SPLITS.items() for name in names]
 STILLS = 24
 """Of 640, so that they cost little; of the videos every one is looked at."""
 
@@ -43,11 +37,6 @@ Films = dict[str, tuple[Frames, Labels]]
 
 def videos(difficulty: str) -> list[str]:
     return [name for _, name in VIDEOS if name.startswith(f"{difficulty}-")]
-
-
-def scene(split: str, name: str, seed: int = 0) -> tuple[Scene, np.random.Generator]:
-    rng = np.random.default_rng([seed, POOLS[split].number, SPLITS[split].index(name)])
-    return scripts.video(name, POOLS[split], rng), rng
 
 
 @pytest.fixture(scope="class")
@@ -302,127 +291,3 @@ class TestRender:
         (tmp_path / "file").touch()
         with pytest.raises(UserError, match="file"):
             generate.render(tmp_path / "file" / "data", 0, FEW)
-
-
-class TestCast:
-    def test_every_difficulty_is_shown_by_ten_validation_figures_each_its_own(self) -> None:
-        assert scripts.VAL_CAST.keys() == scripts.TRAIN_CAST.keys() == scripts.SCRIPTS.keys()
-        assert {len(cast) for cast in scripts.VAL_CAST.values()} == {10}
-        figures = [kind for cast in scripts.VAL_CAST.values() for kind in cast]
-        assert sorted(figures) == sorted(POOLS["val"].kinds)
-
-    def test_every_training_figure_plays(self) -> None:
-        assert {len(set(cast)) for cast in scripts.TRAIN_CAST.values()} == {8}
-        assert {kind for cast in scripts.TRAIN_CAST.values() for kind in cast} == set(
-            POOLS["train"].kinds
-        )
-
-    def test_no_two_figures_have_the_same_parts(self) -> None:
-        every = [kind for pool in POOLS.values() for kind in pool.kinds.values()]
-        for one, other in itertools.combinations(every, 2):
-            assert one.parts != other.parts
-
-
-class TestPools:
-    def test_share_no_kind_no_outline_and_no_pattern(self) -> None:
-        for one, other in itertools.combinations(POOLS.values(), 2):
-            assert not set(one.kinds) & set(other.kinds)
-            assert not set(one.outlines) & set(other.outlines)
-            assert not set(one.coats + one.grounds) & set(other.coats + other.grounds)
-            assert one.number != other.number
-
-    @pytest.mark.parametrize("pool", POOLS.values(), ids=POOLS)
-    def test_a_figure_is_made_of_its_own_pool_s_outlines(self, pool: Pool) -> None:
-        used = {part.outline for kind in pool.kinds.values() for part in kind.parts.values()}
-        used |= {*pool.standing, *pool.lying, *pool.screens.values()}
-        assert used == set(pool.outlines)
-
-    def test_no_outline_of_one_looks_like_one_of_another(self) -> None:
-        """However it is flipped or turned a quarter, stretched to its box."""
-
-        def shapes(pool: str) -> Iterator[npt.NDArray[np.bool_]]:
-            return (painter.silhouette(p, 48, 48) for p in POOLS[pool].outlines.values())
-
-        for one, other in itertools.combinations(POOLS, 2):
-            for a, b in itertools.product(list(shapes(one)), list(shapes(other))):
-                for flat in (b, b.T):
-                    for c in (flat, flat[::-1], flat[:, ::-1], flat[::-1, ::-1]):
-                        assert (a & c).sum() / (a | c).sum() < 0.95
-
-    def test_no_texture_of_one_looks_like_one_of_another(self) -> None:
-        """Wherever they are laid over each other: the peak of their correlation is far from 1."""
-        y, x = np.mgrid[0:48, 0:48] / 12.0
-
-        def spectrum(pattern: Pattern, seed: int) -> npt.NDArray[np.complex128]:
-            values = pattern(x, y, np.random.default_rng(seed))
-            assert values.shape == x.shape
-            assert values.min() >= 0
-            assert values.max() <= 1
-            values = values - values.mean()
-            return np.fft.fft2(values / np.linalg.norm(values))
-
-        spectra = {
-            name: [spectrum(p, seed) for p in pool.coats + pool.grounds for seed in range(3)]
-            for name, pool in POOLS.items()
-        }
-        for one, other in itertools.combinations(POOLS, 2):
-            for a, b in itertools.product(spectra[one], spectra[other]):
-                assert np.abs(np.fft.ifft2(a * b.conj())).max() < 0.75
-
-
-@pytest.mark.slow
-def test_another_seed_shows_every_object_in_frame_0() -> None:
-    for name in scripts.VAL:
-        whole, rng = scene("val", name, seed=1)
-        labels = painter.photograph(replace(whole, backdrop=[]), 0, rng)[1]
-        objects = max(actor.label for actor in whole.actors)
-        for label in range(1, objects + 1):
-            assert (labels == label).mean() >= 0.015, (name, label)
-
-
-def test_a_still_s_mask_is_where_its_object_was_painted() -> None:
-    for index in range(6):
-        rng = np.random.default_rng([0, POOLS["stills"].number, index])
-        whole = scripts.still(POOLS["stills"], rng)
-        hero = whole.actors[-1]
-        assert hero.label == 1
-        absent = replace(hero, track=replace(hero.track, x=(9999.0,)))
-        image, labels = painter.photograph(whole, 0, np.random.default_rng(0))
-        without, nothing = painter.photograph(
-            replace(whole, actors=[*whole.actors[:-1], absent]), 0, np.random.default_rng(0)
-        )
-        assert not nothing.any()
-        change = image.astype(int) - without
-        outside = ~ndimage.binary_dilation(labels == 1)
-        brightened = change[outside].max(axis=-1) > 8  # a shadow is darker
-        assert brightened.mean() < 0.002  # slivers that one exposure in four sees
-        assert (np.abs(change).max(axis=-1) > 8)[labels == 1].mean() > 0.9
-
-
-class TestPainting:
-    def test_a_track_passes_through_its_key_frames_and_goes_on(self) -> None:
-        keys = (3.0, -1.0, 4.0, 1.5)
-        assert [animation.along(keys, i / 3) for i in range(4)] == pytest.approx(keys)
-        straight = (0.0, 1.0, 2.0)
-        assert animation.along(straight, 0.3) == pytest.approx(0.6)
-        assert animation.along(straight, 1.1) == pytest.approx(2.2)
-        assert animation.along((7.0,), 0.3) == 7
-
-    @pytest.mark.parametrize("kind", ["fox", "koi"])
-    @pytest.mark.parametrize("size", [25.0, 50.0])
-    def test_size_is_the_root_of_the_area(self, kind: str, size: float) -> None:
-        pool = POOLS["train"]
-        studio = scripts.Studio(pool, np.random.default_rng(0), pool.kinds[kind].view, (400, 400))
-        actor = studio.actor(kind, 1, animation.Track(size=(size,)))
-        whole = Scene((400, 400), [], [actor], animation.Track(size=(1,)), frames=1)
-        labels = painter.photograph(whole, 0, np.random.default_rng(0))[1]
-        assert np.count_nonzero(labels) == pytest.approx(size**2, rel=0.08)
-
-    def test_edges_are_smooth_and_masks_are_not(self) -> None:
-        whole, rng = scene("train", "crossing-truck")
-        image, labels = painter.photograph(replace(whole, backdrop=[]), 0, rng)
-        assert labels.dtype == np.uint8
-        assert sorted(np.unique(labels).tolist()) == [0, 1, 2]
-        rim = ndimage.binary_dilation(labels == 2) & (labels == 0)
-        lit = image[rim].max(axis=-1)
-        assert np.mean((lit > 10) & (lit < 120)) > 0.1
