@@ -3,10 +3,11 @@
 import numpy as np
 
 from rgmp.minidavis import scripts
+from rgmp.minidavis.cast import TRAIN, VAL
 from rgmp.minidavis.creatures import POOLS
 from rgmp.minidavis.painter import Scene
 
-SPLITS = {"train": scripts.TRAIN, "val": scripts.VAL}
+SPLITS = {"train": TRAIN, "val": VAL}
 VIDEOS = [(split, name) for split, names in SPLITS.items() for name in names]
 
 

@@ -3,13 +3,12 @@
 import re
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import yaml
 
-from support import tiny_study
+from support import forked, tiny_study
 
 PROJECT = Path(__file__).parents[2]
 STUDY = tiny_study.STUDY | {
@@ -39,11 +38,9 @@ def make_workspace(root: Path) -> Path:
 def snakemake(
     workspace: Path, *arguments: str, study: str = "seconds.yaml"
 ) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile")]
-    command += ["--cores", "4", *arguments, "--configfile", study]
-    return subprocess.run(
-        command, cwd=workspace, capture_output=True, text=True, timeout=600, check=False
-    )
+    """Run Snakemake in a workspace."""
+    command = ["--snakefile", str(PROJECT / "Snakefile"), "--cores", "4", *arguments]
+    return forked.run("snakemake.cli", [*command, "--configfile", study], workspace, timeout=600)
 
 
 def planned(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
