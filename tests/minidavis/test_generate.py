@@ -18,15 +18,15 @@ from rgmp.data import attributes, davis
 from rgmp.data.images import read_frame, read_labels
 from rgmp.errors import UserError
 from rgmp.minidavis import generate, painter, scripts
-from rgmp.minidavis.cast import TRAIN_CAST, VAL_CAST
+from rgmp.minidavis.cast import VAL_CAST
 from rgmp.minidavis.generate import Contents
 
 SAMPLE = Contents(
-    train=tuple(f"{name}-{kinds[0]}" for name, kinds in TRAIN_CAST.items()),
+    train=("scale-fox", "crossing-truck"),
     val=tuple(f"{name}-{kinds[-1]}" for name, kinds in VAL_CAST.items()),
     stills=24,
 )
-"""One video of each difficulty and split; what all of them show is in test_scripts.py."""
+"""One validation video of each difficulty; what all videos show is in test_scripts.py."""
 
 
 @pytest.fixture(scope="class")
@@ -57,7 +57,7 @@ class TestRendered:
         assert list(davis.problems(root, benchmark, split)) == []
 
     @pytest.mark.parametrize(
-        ("split", "name"), [("train", SAMPLE.train[2]), ("val", SAMPLE.val[0])]
+        ("split", "name"), [("train", SAMPLE.train[0]), ("val", SAMPLE.val[0])]
     )
     def test_the_files_of_a_video_are_its_frames(
         self, rendered: Path, split: str, name: str
@@ -68,7 +68,7 @@ class TestRendered:
         for number, paths in enumerate(zip(sequence.frames, sequence.annotations, strict=True)):
             image, labels = painter.photograph(whole, number, rng)
             assert np.array_equal(read_labels(paths[1]), labels)
-            assert np.abs(read_frame(paths[0]).astype(int) - image).mean() < 2.5
+            assert np.abs(read_frame(paths[0]).astype(int) - image).mean() < 4  # JPEG and noise
 
     def test_stills_have_a_mask_each_with_one_object(self, rendered: Path) -> None:
         images = sorted((rendered / "stills" / "images").iterdir())

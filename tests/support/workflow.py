@@ -29,18 +29,19 @@ def make_workspace(root: Path) -> Path:
         lines += [f"{name},1,{frame:05d},0.5,0.7" for frame in range(1, tiny_study.FRAMES - 1)]
     (root / "given/scores.csv").write_text("\n".join(lines))
     (root / "ablations").mkdir()
-    for name in ("full", "no_synthetic", "no_bptt", "no_reference", "winner_take_all"):
+    for name in ("full", "no_synthetic", "no_reference", "winner_take_all"):
         shutil.copy(PROJECT / f"ablations/{name}.yaml", root / "ablations")
     (root / "seconds.yaml").write_text(yaml.safe_dump(STUDY))
     return root
 
 
 def snakemake(
-    workspace: Path, *arguments: str, study: str = "seconds.yaml"
+    workspace: Path, *arguments: str, study: str | list[str] = "seconds.yaml"
 ) -> subprocess.CompletedProcess[str]:
     """Run Snakemake in a workspace."""
     command = ["--snakefile", str(PROJECT / "Snakefile"), "--cores", "4", *arguments]
-    return forked.run("snakemake.cli", [*command, "--configfile", study], workspace, timeout=600)
+    files = [study] if isinstance(study, str) else study
+    return forked.run("snakemake.cli", [*command, "--configfile", *files], workspace, timeout=600)
 
 
 def planned(done: subprocess.CompletedProcess[str]) -> dict[str, int]:

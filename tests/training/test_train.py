@@ -322,7 +322,7 @@ for number in range(kills):
         os._exit(0)
     before = {p.name for p in folder.glob("[0-9]*.pt")}
     while number % 3 and {p.name for p in folder.glob("[0-9]*.pt")} <= before:
-        time.sleep(0.001)
+        time.sleep(0.01)
     time.sleep(moments.uniform(0, 0.2))
     os.killpg(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)

@@ -50,7 +50,7 @@ class TestStudyOfSeconds:
 
     def test_makes_every_row(self, finished: Path) -> None:
         folder = finished / "results/tiny"
-        assert len(list(folder.glob("scores/*/*/seed0.csv"))) == 5 * 2
+        assert len(list(folder.glob("scores/*/*/seed0.csv"))) == 4 * 2
         with (folder / "scores/davis2017/full/seed0.csv").open() as file:
             rows = list(csv.DictReader(file))
         assert len(rows) == 2 * 2 * (
@@ -92,9 +92,9 @@ class TestStudyOfSeconds:
     def test_every_job_left_a_record(self, finished: Path) -> None:
         records = read_all(finished / "results/tiny")
         kinds = [record["kind"] for record in records]
-        assert kinds.count("train") == 6
-        assert kinds.count("infer") == 10
-        assert kinds.count("score") == 10 + 2
+        assert kinds.count("train") == 5
+        assert kinds.count("infer") == 8
+        assert kinds.count("score") == 8 + 2
         assert kinds.count("speed") == 2
         assert kinds.count("check") == 4
         assert all(record["study"] == "tiny" for record in records)
@@ -134,9 +134,9 @@ class TestStudyOfSeconds:
         assert "Nothing to be done" in done.stdout + done.stderr
 
     def test_a_changed_label_trains_nothing(self, finished: Path) -> None:
-        variant = finished / "ablations/no_bptt.yaml"
+        variant = finished / "ablations/no_synthetic.yaml"
         before = variant.read_text()
-        variant.write_text(before.replace("label: without BPTT", "label: no BPTT"))
+        variant.write_text(before.replace("label: without stage 1", "label: no stage 1"))
         try:
             jobs = planned(snakemake(finished, "all", "--dry-run"))
         finally:
@@ -182,7 +182,7 @@ class TestStudyOfSeconds:
             done = snakemake(finished, "all", "--dry-run")
         finally:
             study.write_text(before)
-        assert own(planned(done)) == {"train": 6, "evaluate": 4}
+        assert own(planned(done)) == {"train": 5, "evaluate": 3}
         assert "seed 0" not in done.stdout + done.stderr
 
     def test_new_sequences_train_nothing(self, finished: Path, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ class TestStudyOfSeconds:
             split.write_text(split.read_text() + "val_c\n")
         jobs = own(planned(snakemake(copy, "all", "--dry-run")))
         again = {"check_data": 2, "score_external": 2, "time_frames": 2}
-        assert jobs == {"evaluate": 4, **again}
+        assert jobs == {"evaluate": 3, **again}
         folder = copy / "results/tiny"
         before = {path: path.stat().st_ino for path in folder.glob("masks/*/*/*")}
         record = "results/tiny/records/masks/davis2017/winner_take_all/seed0.json"
@@ -254,9 +254,9 @@ class TestStudyOfSeconds:
     @pytest.mark.parametrize(
         ("change", "again"),
         [
-            ({"inference": {"scales": [0.5]}}, {"evaluate": 4, "time_frames": 2}),
+            ({"inference": {"scales": [0.5]}}, {"evaluate": 3, "time_frames": 2}),
             ({"speed": STUDY["speed"] | {"frames": 4}}, {"time_frames": 2}),
-            ({"evaluation": {"cross_check": "off"}}, {"evaluate": 4, "score_external": 2}),
+            ({"evaluation": {"cross_check": "off"}}, {"evaluate": 3, "score_external": 2}),
         ],
     )
     def test_a_changed_setting_runs_what_it_changes(
@@ -275,12 +275,12 @@ class TestStudyOfSeconds:
         jobs = planned_with_other_bytes(finished, "val_a")
         assert "train" not in jobs
         assert jobs["check_data"] == 2  # as davis2016 and as davis2017
-        assert jobs["evaluate"] == 4
+        assert jobs["evaluate"] == 3
         assert jobs["time_frames"] == 2
 
     def test_other_bytes_in_the_train_split_train_stage_2_again(self, finished: Path) -> None:
         jobs = planned_with_other_bytes(finished, "train_a")
-        assert jobs["train"] == jobs["evaluate"] == 4
+        assert jobs["train"] == jobs["evaluate"] == 3
 
     def test_weights_from_elsewhere_are_run_and_scored_without_training(
         self, finished: Path
