@@ -311,6 +311,7 @@ from rgmp.training.train import train
 
 torch.set_num_threads(1)
 job = TrainingJob.model_validate_json((Path(sys.argv[1]) / "job.json").read_text())
+torch.optim.SGD([torch.zeros(1)])  # imports half of torch: here, not in every child
 kills, moments = int(sys.argv[2]), random.Random(0)
 folder = job.states
 for number in range(kills):
