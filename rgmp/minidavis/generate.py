@@ -2,8 +2,9 @@
 
 How it all hangs together, from the words to the pixels:
 
-- `rgmp.minidavis.scripts`: the cast (which figure plays in which script), the six scripts, each
-  with one difficulty of video object segmentation, and the studio that builds a scene from a pool.
+- `rgmp.minidavis.cast`: which figure plays in which script.
+- `rgmp.minidavis.scripts`: the six scripts, each with one difficulty of video object segmentation,
+  and the studio that builds a scene from a pool.
 - `rgmp.minidavis.creatures`: the three pools. `train`, `val` and `stills` share no figure, outline
   or pattern. Figures are data (`rgmp.minidavis.figures`, one module per pool or view, their parts
   in `anatomy`), and so are `outlines`; `patterns` are functions.
@@ -30,9 +31,10 @@ from rgmp.config.base import RESOLUTION
 from rgmp.data import attributes, davis
 from rgmp.data.images import read_frame, read_labels
 from rgmp.minidavis.animation import Pixels
+from rgmp.minidavis.cast import TRAIN, VAL
 from rgmp.minidavis.creatures import POOLS
 from rgmp.minidavis.painter import photograph
-from rgmp.minidavis.scripts import TRAIN, VAL, still, video
+from rgmp.minidavis.scripts import still, video
 from rgmp.runtime import files
 from rgmp.runtime.processes import ordered
 from rgmp.runtime.progress import Progress

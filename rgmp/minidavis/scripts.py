@@ -348,52 +348,6 @@ SCRIPTS: dict[str, Callable[[Studio, str], Scene]] = {
 }
 
 
-TRAIN_CAST: dict[str, tuple[str, ...]] = {
-    "occlusion": ("fox", "cat", "bus", "pickup", "beetle", "weevil", "angler", "toad"),
-    "fast": ("fox", "hound", "truck", "pickup", "ant", "koi", "shark", "gecko"),
-    "scale": ("fox", "badger", "truck", "bus", "beetle", "weevil", "angler", "toad"),
-    "appearance": ("cat", "hound", "bus", "ant", "koi", "shark", "gecko", "crocodile"),
-    "lookalike": ("cat", "badger", "pickup", "beetle", "koi", "angler", "crocodile", "toad"),
-    "crossing": ("hound", "badger", "truck", "ant", "weevil", "shark", "gecko", "crocodile"),
-}
-
-
-VAL_CAST: dict[str, tuple[str, ...]] = {
-    "occlusion": (
-        "heron", "monk", "camel", "balloon", "tractor",
-        "spider", "octopus", "owl", "caterpillar", "kart",
-    ),
-    "fast": (
-        "ostrich", "boxer", "anteater", "saucer", "scooter",
-        "scorpion", "squid", "swallow", "eel", "drone",
-    ),
-    "scale": (
-        "duck", "porter", "elephant", "airship", "locomotive",
-        "tick", "starfish", "wasp", "tadpole", "roller",
-    ),
-    "appearance": (
-        "toucan", "dancer", "rhino", "copter", "digger",
-        "woodlouse", "jellyfish", "dragonfly", "newt", "hovercraft",
-    ),
-    "lookalike": (
-        "penguin", "stilter", "giraffe", "kite", "tank",
-        "crab", "cuttlefish", "bat", "centipede", "catamaran",
-    ),
-    "crossing": (
-        "peacock", "wizard", "ram", "biplane", "yacht",
-        "lobster", "nautilus", "manta", "adder", "rowboat",
-    ),
-}  # fmt: skip
-"""Who plays in the scripts: each figure of the pool once, one of each body plan per difficulty."""
-
-
-def _names(cast: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(f"{difficulty}-{kind}" for difficulty, kinds in cast.items() for kind in kinds)
-
-
-TRAIN, VAL = _names(TRAIN_CAST), _names(VAL_CAST)
-
-
 def video(name: str, pool: Pool, rng: Generator) -> Scene:
     """The scene of a video called `difficulty-kind`, such as `occlusion-fox`."""
     difficulty, kind = name.split("-")

@@ -16,7 +16,7 @@ from rgmp.data.stills import list_pairs
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import require
 from rgmp.evaluation.job import BOUNDS
-from rgmp.minidavis.scripts import SCRIPTS
+from rgmp.minidavis.cast import VAL_CAST
 from rgmp.minidavis.version import VERSION
 from rgmp.runtime.files import (
     Digests,
@@ -152,7 +152,7 @@ def _require_askable(
     """
     if name == "full" and variant.expects:
         raise UserError(f"{path}: expects: full is what the others are compared with; remove it")
-    known = [OVERALL, *SCRIPTS, *sorted({one.attribute for one in attributes} - {*SCRIPTS})]
+    known = [OVERALL, *VAL_CAST, *sorted({one.attribute for one in attributes} - {*VAL_CAST})]
     for difficulty in variant.expects:
         if difficulty not in known:
             raise UserError(

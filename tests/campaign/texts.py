@@ -101,19 +101,25 @@ def _bad_texts() -> Iterator[tuple[str, str]]:
         ("float for a seed", "seeds: [0.5]"),
         ("float beyond all", "speed: {sequences: 1e999}"),
         ("base 60", "study: 1:20"),
+        ("line separator in a key", "da\u2028ta: 1"),
+        *_excessive(),
+    ):
+        yield name, _with(text)
+
+
+def _excessive() -> tuple[tuple[str, str], ...]:
+    return (
         ("deep list", "title: " + "[" * DEEP),
         ("deep list that ends", "title: " + "[" * 5000 + "]" * 5000),
         ("deep mapping", "title: " + "{a: " * 5000 + "1" + "}" * 5000),
         ("deep block", "".join(f"{' ' * i}a:\n" for i in range(2000))),
         ("deep sequence", "title:\n  " + "- " * DEEP + "a"),
-        ("line separator in a key", "da\u2028ta: 1"),
         ("laughs", _laughs(12)),
         ("laughs for a label", f"{_laughs(12)}title: *l11\n"),
         ("large list", f"seeds: [{', '.join(map(str, range(200_000)))}, 0]"),
         ("large value", f"study: {'a' * 10_000_000}"),
         ("large key", f"{'a' * 1_000_000}: 1"),
-    ):
-        yield name, _with(text)
+    )
 
 
 def _laughs(depth: int) -> str:

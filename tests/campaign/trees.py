@@ -15,6 +15,8 @@ from campaign.workspace import PLANNED, put_fifo, put_folder, put_link, remove, 
 from rgmp.data.davis import PALETTE
 
 Change = Callable[[Path], object]
+Changes = dict[str, tuple[tuple[str, ...], Change]]
+"""By a name for the case: the commands that it is tried with, and what is changed before."""
 CHECK = ("check", "davis")
 COMMANDS = {
     "check": CHECK,
@@ -43,7 +45,8 @@ def tree_cases() -> Iterator[Case]:
     for name, text in _good_lists().items():
         for command in EVERY:
             yield _case(name, command, Expected.ACCEPTED, _writing(LIST, text))
-    for name, (commands, change) in _bad_files().items():
+    bad = _bad_frames() | _bad_truth() | _bad_first_truth() | _bad_lengths() | _bad_masks()
+    for name, (commands, change) in bad.items():
         for command in commands:
             yield _case(name, command, Expected.REFUSED, change, "val_a")
     for name, (commands, change) in _good_files().items():
@@ -151,10 +154,8 @@ def _indexed(labels: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> Image.I
     return image
 
 
-def _bad_files() -> dict[str, tuple[tuple[str, ...], Change]]:
-    frame, truth = f"{FRAMES}/00001.jpg", f"{TRUTH}/00001.png"
-    decoding = ("check", "score")
-    grey = Image.fromarray(_labels(2))
+def _bad_frames() -> Changes:
+    frame = f"{FRAMES}/00001.jpg"
     return {
         "frame missing": (EVERY, lambda w: remove(w / frame)),
         "frame 0 missing": (EVERY, lambda w: remove(w / f"{FRAMES}/00000.jpg")),
@@ -176,19 +177,26 @@ def _bad_files() -> dict[str, tuple[tuple[str, ...], Change]]:
             ("check", "infer", "plan"),
             lambda w: put_link(w / frame, "absent"),
         ),
-        "truth missing": (EVERY, lambda w: remove(w / truth)),
-        "truth of frame 0 missing": (EVERY, lambda w: remove(w / f"{TRUTH}/00000.png")),
-        "truth of no frame": (EVERY, lambda w: shutil.copy(w / truth, w / f"{TRUTH}/00009.png")),
-        "no folder of truth": (EVERY, lambda w: remove(w / TRUTH)),
-        "truth of frame 0 alone": (
-            ("check", "plan", "score"),
-            lambda w: remove_all(w / f"{TRUTH}/{t:05d}.png" for t in range(1, 4)),
-        ),
-        "truth that is a folder": (EVERY[:3], lambda w: put_folder(w / truth)),
         "frame of another size": (
             ("check", "infer"),
             lambda w: _save(w / frame, Image.new("RGB", (70, 40))),
         ),
+        "upper-case suffixes": (
+            EVERY,
+            lambda w: [p.rename(p.with_suffix(".JPG")) for p in (w / FRAMES).iterdir()],
+        ),
+    }
+
+
+def _bad_truth() -> Changes:
+    truth = f"{TRUTH}/00001.png"
+    decoding = ("check", "score")
+    grey = Image.fromarray(_labels(2))
+    return {
+        "truth missing": (EVERY, lambda w: remove(w / truth)),
+        "truth of no frame": (EVERY, lambda w: shutil.copy(w / truth, w / f"{TRUTH}/00009.png")),
+        "no folder of truth": (EVERY, lambda w: remove(w / TRUTH)),
+        "truth that is a folder": (EVERY[:3], lambda w: put_folder(w / truth)),
         "truth of another size": (
             decoding,
             lambda w: _save(w / truth, _indexed(_labels(2, (42, 72)))),
@@ -204,25 +212,43 @@ def _bad_files() -> dict[str, tuple[tuple[str, ...], Change]]:
             ("check",),
             lambda w: _save(w / truth, _indexed(_labels(3))),
         ),
+    }
+
+
+def _bad_first_truth() -> Changes:
+    first, grey = f"{TRUTH}/00000.png", Image.fromarray(_labels(2))
+    return {
+        "truth of frame 0 missing": (EVERY, lambda w: remove(w / first)),
+        "truth of frame 0 alone": (
+            ("check", "plan", "score"),
+            lambda w: remove_all(w / f"{TRUTH}/{t:05d}.png" for t in range(1, 4)),
+        ),
         "truth of frame 0 without an object": (
             ("check", "score", "infer"),
-            lambda w: _save(w / f"{TRUTH}/00000.png", _indexed(0 * _labels())),
+            lambda w: _save(w / first, _indexed(0 * _labels())),
         ),
         "truth of frame 0 of void alone": (
             ("check", "score", "infer"),
-            lambda w: _save(w / f"{TRUTH}/00000.png", _indexed(0 * _labels() + 255)),
+            lambda w: _save(w / first, _indexed(0 * _labels() + 255)),
         ),
         "truth of frame 0 in RGB": (
             ("check", "score", "infer"),
-            lambda w: _save(w / f"{TRUTH}/00000.png", grey.convert("RGB")),
+            lambda w: _save(w / first, grey.convert("RGB")),
         ),
+    }
+
+
+def _bad_lengths() -> Changes:
+    return {
         "one frame": (("plan", "score"), lambda w: _shorten(w, 1)),
         "two frames to score": (("plan", "score"), lambda w: _shorten(w, 2)),
-        "upper-case suffixes": (
-            EVERY,
-            lambda w: [p.rename(p.with_suffix(".JPG")) for p in (w / FRAMES).iterdir()],
-        ),
-        "mask missing": (("score",), lambda w: remove(w / "masks/val_a/00001.png")),
+    }
+
+
+def _bad_masks() -> Changes:
+    mask, truth = "masks/val_a/00001.png", f"{TRUTH}/00001.png"
+    return {
+        "mask missing": (("score",), lambda w: remove(w / mask)),
         "no folder of masks": (("score",), lambda w: remove(w / "masks/val_a")),
         "mask of no frame": (
             ("score",),
@@ -230,23 +256,23 @@ def _bad_files() -> dict[str, tuple[tuple[str, ...], Change]]:
         ),
         "mask of another size": (
             ("score",),
-            lambda w: _save(w / "masks/val_a/00001.png", _indexed(_labels(2, (40, 73)))),
+            lambda w: _save(w / mask, _indexed(_labels(2, (40, 73)))),
         ),
         "mask with a third object": (
             ("score",),
-            lambda w: _save(w / "masks/val_a/00001.png", _indexed(_labels(3))),
+            lambda w: _save(w / mask, _indexed(_labels(3))),
         ),
         "mask with void": (
             ("score",),
-            lambda w: _save(w / "masks/val_a/00001.png", _indexed(_labels(255))),
+            lambda w: _save(w / mask, _indexed(_labels(255))),
         ),
         "mask that is a folder": (
             ("score",),
-            lambda w: put_folder(w / "masks/val_a/00001.png"),
+            lambda w: put_folder(w / mask),
         ),
         "mask that is a dangling link": (
             ("score",),
-            lambda w: put_link(w / "masks/val_a/00001.png", "absent"),
+            lambda w: put_link(w / mask, "absent"),
         ),
     }
 
@@ -257,7 +283,7 @@ def _shorten(work: Path, frames: int) -> None:
             remove(work / f"{folder}/{t:05d}.{suffix}")
 
 
-def _good_files() -> dict[str, tuple[tuple[str, ...], Change]]:
+def _good_files() -> Changes:
     truth = f"{TRUTH}/00001.png"
     return {
         "nothing odd": ((*EVERY, "check 2016"), lambda _: None),

@@ -990,9 +990,10 @@ def test_records_of_a_study_say_what_was_read_and_written(tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("here")
 def test_mini_renders_a_tree_that_check_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rgmp.minidavis import generate, scripts
+    from rgmp.minidavis import generate
+    from rgmp.minidavis.cast import TRAIN, VAL
 
-    few = generate.Contents(scripts.TRAIN[:1], scripts.VAL[:1], stills=2)
+    few = generate.Contents(TRAIN[:1], VAL[:1], stills=2)
     monkeypatch.setattr(generate, "render", partial(generate.render, contents=few))
     Path("new").mkdir()  # an empty folder may be there: a workflow makes it
     record = "results/mini/records/mini.json"

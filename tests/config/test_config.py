@@ -1,12 +1,6 @@
-"""A study and its variants are closed: what is not allowed is refused, in one line that says so.
-
-`RGMP_WRITE_SCHEMAS=1 pytest tests/test_config.py` writes workflow/schemas/ anew.
-"""
+"""A study is closed: what is not allowed is refused, in one line that says so."""
 
 import copy
-import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +8,9 @@ import pytest
 import yaml
 from support.tiny_study import STUDY
 
-from rgmp.config.load import load_study, load_variants, read_yaml, validated
-from rgmp.config.method import Method
+from rgmp.config.load import load_study, read_yaml, validated
 from rgmp.config.study import Study, Variant
 from rgmp.errors import UserError
-
-PROJECT = Path(__file__).parents[2]
-STUDIES = sorted((PROJECT / "workflow/config").glob("*.yaml"))
-ABLATIONS = PROJECT / "ablations"
 
 
 def changed(key: str, value: Any) -> dict[str, Any]:
@@ -49,31 +38,6 @@ def refusal(tmp_path: Path, study: dict[str, Any]) -> str:
     assert "\n" not in line
     assert line.startswith(f"{tmp_path / 'study.yaml'}: ")
     return line.partition(": ")[2]
-
-
-# ---- the studies and variants of the project ----
-
-
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_study_of_the_project_loads_with_every_variant(path: Path) -> None:
-    study = load_study(path)
-    assert study.study == path.stem
-    variants = load_variants(study, path, ABLATIONS)
-    assert next(iter(variants)) == "full"
-    assert study.variants is not None or set(variants) == {p.stem for p in ABLATIONS.glob("*.yaml")}
-    labels = [variant.label for variant, _ in variants.values()]
-    assert len(set(labels)) == len(labels)
-
-
-def test_every_variant_changes_the_method_and_full_is_the_study() -> None:
-    path = PROJECT / "workflow/config/mini.yaml"
-    variants = load_variants(load_study(path), path, ABLATIONS)
-    methods = {name: method for name, (_, method) in variants.items()}
-    assert methods.pop("full").model_dump() == load_study(path).model_dump(
-        include=set(Method.model_fields)
-    )
-    dumps = [method.model_dump_json() for method in methods.values()]
-    assert len({variants["full"][1].model_dump_json(), *dumps}) == len(variants)
 
 
 # ---- unknown keys ----
@@ -382,194 +346,3 @@ def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "absent.yaml", tmp_path, tmp_path / "file" / "study.yaml"):
         with pytest.raises(UserError, match=rf"^{path}: cannot be read"):
             read_yaml(path)
-
-
-# ---- variants ----
-
-
-@pytest.fixture
-def ablations(tmp_path: Path) -> Path:
-    (tmp_path / "ablations").mkdir()
-    write_variant(tmp_path / "ablations", "full")
-    return tmp_path / "ablations"
-
-
-def write_variant(ablations: Path, name: str, **overrides: Any) -> Path:
-    path = ablations / f"{name}.yaml"
-    path.write_text(yaml.safe_dump({"label": name, "claim": "none", "overrides": overrides}))
-    return path
-
-
-def methods(ablations: Path, **study: Any) -> dict[str, Method]:
-    path = ablations.with_name("study.yaml")
-    path.write_text(yaml.safe_dump({**STUDY, **study}))
-    variants = load_variants(load_study(path), path, ablations)
-    return {name: method for name, (_, method) in variants.items()}
-
-
-def test_overrides_are_laid_over_the_study_key_by_key(ablations: Path) -> None:
-    write_variant(ablations, "other", network={"width": 8}, stages=["finetune"])
-    full, other = methods(ablations).values()
-    assert other.network.model_dump() == {**full.network.model_dump(), "width": 8}
-    assert (full.stages, other.stages) == (("pretrain", "finetune"), ("finetune",))
-    assert other.finetune == full.finetune
-
-
-def test_override_may_set_what_the_study_leaves_out(ablations: Path) -> None:
-    write_variant(ablations, "other", compute={"threads": 3})
-    assert [m.compute.threads for m in methods(ablations).values()] == [1, 3]
-
-
-def test_full_stands_first_and_the_rest_by_name(ablations: Path) -> None:
-    for name in ("zeta", "alpha"):
-        write_variant(ablations, name)
-    assert list(methods(ablations)) == ["full", "alpha", "zeta"]
-    assert list(methods(ablations, variants=["zeta"])) == ["full", "zeta"]
-    assert list(methods(ablations, variants=["zeta", "full"])) == ["full", "zeta"]
-
-
-def test_files_that_an_editor_left_are_no_variants(ablations: Path) -> None:
-    (ablations / ".#full.yaml").write_text("{")
-    (ablations / "README.md").touch()
-    assert list(methods(ablations)) == ["full"]
-
-
-@pytest.mark.parametrize(
-    ("overrides", "said"),
-    [
-        (
-            {"netwrok": {}},
-            "unknown key overrides.netwrok; allowed there: network, stages, weights, pretrain",
-        ),
-        ({"seeds": [1]}, "unknown key overrides.seeds; allowed there: network"),
-        ({"machine": {}}, "unknown key overrides.machine; allowed there: network"),
-        ({"network": {"widht": 1}}, "unknown key overrides.network.widht; allowed there: backbone"),
-        ({"network": {"width": "x"}}, "overrides.network.width (='x'): "),
-        ({"network": 3}, "overrides.network (=3): "),
-        ({"finetune": {"bptt": False}}, "overrides.finetune.bptt (=False): Input should be 'full'"),
-        (
-            {"stages": ["finetune", "pretrain"]},
-            "overrides.stages (=['finetune', 'pretrain']): list each",
-        ),
-    ],
-)
-def test_override_that_is_not_allowed_is_named(
-    ablations: Path, overrides: dict[str, Any], said: str
-) -> None:
-    path = write_variant(ablations, "other", **overrides)
-    with pytest.raises(UserError) as error:
-        methods(ablations)
-    assert str(error.value).startswith(f"{path}: {said}")
-
-
-def test_unknown_key_of_a_variant_is_named(ablations: Path) -> None:
-    path = ablations / "other.yaml"
-    path.write_text("label: a\nclaim: b\noverride: {}\n")
-    with pytest.raises(UserError, match=r"other.yaml: unknown key override; .* label, claim, exp"):
-        methods(ablations)
-    path.write_text("label: a\n")
-    with pytest.raises(UserError, match=r"other.yaml: key claim is missing"):
-        methods(ablations)
-
-
-@pytest.mark.parametrize(
-    ("expects", "said"),
-    [
-        ({"overall": "worse"}, "expects.overall (='worse'): Input should be a valid dictionary"),
-        ({"fast": {"difference": "worse"}}, "key expects.fast.because is missing"),
-        ({"fast": {"becuase": "x"}}, "unknown key expects.fast.becuase; allowed there: diff"),
-        (
-            {"fast": {"difference": "smaller", "because": "x"}},
-            "expects.fast.difference (='smaller'): Input should be 'worse', 'better' or 'none'",
-        ),
-        ({"a/b": {"difference": "worse", "because": "x"}}, "expects.a/b."),
-    ],
-)
-def test_expectation_that_is_not_allowed_is_named(
-    ablations: Path, expects: dict[str, Any], said: str
-) -> None:
-    path = ablations / "other.yaml"
-    path.write_text(yaml.safe_dump({"label": "a", "claim": "b", "expects": expects}))
-    with pytest.raises(UserError) as error:
-        methods(ablations)
-    assert str(error.value).startswith(f"{path}: {said}")
-
-
-def test_variant_that_is_not_there_is_named_with_those_that_are(ablations: Path) -> None:
-    write_variant(ablations, "other")
-    with pytest.raises(UserError, match=r"no variant othr in .*; available: full, other"):
-        methods(ablations, variants=["othr"])
-    (ablations / "full.yaml").unlink()
-    with pytest.raises(UserError, match=r"no variant full in .*; available: other"):
-        methods(ablations)
-
-
-def test_variant_with_a_name_that_is_no_folder_is_refused(ablations: Path) -> None:
-    write_variant(ablations, "No BPTT")
-    with pytest.raises(UserError, match=r"No BPTT.yaml: invalid variant name"):
-        methods(ablations)
-
-
-# ---- schemas ----
-
-
-def partial(schema: Any) -> Any:
-    """A schema of which nothing is required: overrides name only what they change."""
-    if isinstance(schema, dict):
-        return {key: partial(value) for key, value in schema.items() if key != "required"}
-    return [partial(value) for value in schema] if isinstance(schema, list) else schema
-
-
-def schemas() -> dict[str, dict[str, Any]]:
-    """What an editor needs to complete and check a study and a variant, by file name."""
-    variant, method = Variant.model_json_schema(), partial(Method.model_json_schema())
-    variant["$defs"] |= method.pop("$defs")
-    described = {"description": variant["properties"]["overrides"]["description"]}
-    variant["properties"]["overrides"] = method | described
-    return {"study": Study.model_json_schema(), "variant": variant}
-
-
-@pytest.mark.parametrize("name", ["study", "variant"])
-def test_schema_says_what_the_models_say(name: str) -> None:
-    path = PROJECT / "workflow/schemas" / f"{name}.json"
-    wanted = json.dumps(schemas()[name], indent=2) + "\n"
-    if os.environ.get("RGMP_WRITE_SCHEMAS"):
-        path.write_text(wanted)
-    assert path.read_text() == wanted, "RGMP_WRITE_SCHEMAS=1 pytest tests/test_config.py renews it"
-
-
-def test_every_key_is_described() -> None:
-    for schema in schemas().values():
-        for model in (schema, *schema["$defs"].values()):
-            for key, value in model.get("properties", {}).items():
-                assert value.get("description"), f"{model['title']}.{key}"
-
-
-def test_files_of_the_project_fit_their_schemas() -> None:
-    validate = pytest.importorskip("jsonschema").validate
-    for path in STUDIES:
-        validate(read_yaml(path), schemas()["study"])
-    for path in sorted(ABLATIONS.glob("*.yaml")):
-        validate(read_yaml(path), schemas()["variant"])
-
-
-@pytest.mark.parametrize(
-    ("name", "break_it"),
-    [
-        ("study", lambda value: value.update(titel="a")),
-        ("study", lambda value: value["network"].update(widht=1)),
-        ("study", lambda value: value.pop("data")),
-        ("variant", lambda value: value["overrides"].update(seeds=[1])),
-        ("variant", lambda value: value["overrides"].update(network={"widht": 1})),
-    ],
-)
-def test_schema_refuses_what_is_not_allowed(name: str, break_it: Callable[[Any], Any]) -> None:
-    jsonschema = pytest.importorskip("jsonschema")
-    value: dict[str, Any] = {
-        "study": copy.deepcopy(STUDY),
-        "variant": {"label": "a", "claim": "b", "overrides": {"network": {"width": 8}}},
-    }[name]
-    jsonschema.validate(value, schemas()[name])
-    break_it(value)
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(value, schemas()[name])

@@ -223,7 +223,7 @@ def test_statistics_equal_the_official_evaluators(shared: Path, table: str) -> N
 
 
 def test_measures_equal_the_official_evaluators(shared: Path) -> None:
-    """Every tenth frame here; every frame, through files, in test_scoring."""
+    """Every tenth frame here; every frame, through files, in test_known_scores."""
     for row in golden(shared / "golden" / "measures" / "binary.csv")[::10]:
         name = f"{row['sequence']}/{row['frame']}.png"
         truth = read_labels(shared / "davis2016" / "Annotations" / "480p" / name) > 127

@@ -39,11 +39,6 @@ def built(folder: Path, **how: Any) -> Path:
     return folder
 
 
-def drawn(folder: Path) -> dict[str, bytes]:
-    write(folder)
-    return {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
-
-
 def test_every_figure_of_the_catalog_has_a_builder_and_every_builder_a_figure() -> None:
     folder = Path(style.__file__).parent
     defined = {
@@ -63,19 +58,15 @@ def test_the_figures_rest_on_every_file_of_their_room() -> None:
 
 
 @pytest.mark.slow
-def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
-    built(tmp_path, variants=2, benchmarks=("davis2016",))
-    first = drawn(tmp_path)
-    assert first.keys() == FILES
-    assert drawn(tmp_path) == first
-    assert all(b"/Type3" not in data for name, data in first.items() if name.endswith(".pdf"))
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(("variants", "complete"), [(1, False), (10, True)])
 def test_every_size_of_study_is_drawn(tmp_path: Path, variants: int, complete: bool) -> None:
     built(tmp_path, variants=variants, complete=complete, benchmarks=("davis2016",), frames=8)
-    assert drawn(tmp_path).keys() == FILES
+    study = load(tmp_path)
+    with rc_context(STYLE):
+        for draw in DRAWINGS:
+            shown = draw(study)
+            if isinstance(shown, Figure):  # else it says why there is none
+                shown.draw_without_rendering()
 
 
 @pytest.mark.slow
@@ -84,7 +75,8 @@ def test_a_study_without_data_has_every_figure(tmp_path: Path) -> None:
     for name in ("scores", "speed", "weights", "masks"):
         shutil.rmtree(tmp_path / name)
     tables.write(tmp_path)
-    assert drawn(tmp_path).keys() == FILES
+    write(tmp_path)
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == FILES
 
 
 @pytest.fixture(scope="module")
@@ -278,9 +270,8 @@ def test_names_of_published_methods_cover_nothing(tmp_path: Path, variants: int)
             assert not any(box.overlaps(other) for other in boxes[:i])
 
 
-def test_legends_fit_the_page(tmp_path: Path) -> None:
-    built(tmp_path, variants=10, seeds=(0,), frames=6)
-    study = load(tmp_path)
+def test_legends_fit_the_page(sizes: dict[int, Path]) -> None:
+    study = load(sizes[10])
     for draw in DRAWINGS[:5]:
         with rc_context(STYLE):
             figure = draw(study)

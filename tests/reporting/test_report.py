@@ -1,12 +1,9 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from html import unescape
-from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -15,38 +12,13 @@ from typing import Any
 import pytest
 from PIL import Image
 from support.fake_study import build
+from support.html import Strict
 
 from rgmp.errors import UserError
 from rgmp.reporting import catalog, report, tables
 from rgmp.runtime.files import digest_of
 from rgmp.study import table_files
 from rgmp.study.plan import load_plan
-
-VOID = {"meta", "link", "img", "br", "hr"}
-
-
-class Strict(HTMLParser):
-    """Refuses a tag that is not closed in its turn; gathers ids, links and sources."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.targets: list[str] = []
-        self.feed(html)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in VOID:
-            self.open.append(tag)
-        for name, value in attrs:
-            if name == "id":
-                self.ids.append(value or "")
-            if name in {"src", "href"}:
-                self.targets.append(value or "")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
 
 
 def write_figures(folder: Path) -> None:
@@ -62,11 +34,18 @@ def render(folder: Path) -> str:
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fake study of five variants with its tables; not to be changed."""
+    folder = build(tmp_path_factory.mktemp("five"), variants=5, frames=6)
+    write_figures(folder)
+    return folder
+
+
 @pytest.fixture
-def toy(tmp_path: Path) -> Path:
-    build(tmp_path, variants=5, frames=6)
-    write_figures(tmp_path)
-    return tmp_path
+def toy(five: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(five, tmp_path / "toy")
 
 
 def test_it_is_one_file_that_needs_nothing_else(toy: Path) -> None:
@@ -267,29 +246,6 @@ def test_a_missing_figure_is_named(toy: Path) -> None:
         report.write(toy)
 
 
-_ALONE = """
-import sys
-
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"torch", "torchvision", "mlflow", "snakemake"}:
-            raise ModuleNotFoundError(name)
-
-sys.meta_path.insert(0, Absent())
-from rgmp.cli.main import main
-sys.exit(any(main([command, sys.argv[1]]) for command in ("tables", "figures", "report")))
-"""
-
-
-@pytest.mark.slow
-def test_it_is_made_from_rows_and_records_without_torch_or_mlflow(tmp_path: Path) -> None:
-    folder = build(tmp_path / "study", variants=1, benchmarks=("davis2016",), frames=6)
-    command = [sys.executable, "-c", _ALONE, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    Strict((folder / "report.html").read_text(encoding="utf-8"))
-
-
 PROBE = """<!DOCTYPE html><link rel="icon" href="data:,"><body style="margin:0">
 <iframe id="page" style="border:0; width:WIDTHpx; height:900px"></iframe><pre id="found"></pre>
 <script>
@@ -343,12 +299,10 @@ def visit(
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_browser_draws_it_whole_on_a_screen_and_on_a_phone(
-    tmp_path: Path, visit: Callable[[Path, int], dict[str, Any]], width: int
+    toy: Path, visit: Callable[[Path, int], dict[str, Any]], width: int
 ) -> None:
-    folder = build(tmp_path / "study", variants=5, frames=6)
-    write_figures(folder)
-    report.write(folder)
-    seen = visit(folder / "report.html", width)
+    report.write(toy)
+    seen = visit(toy / "report.html", width)
     assert seen["images"] == seen["drawn"] == len(catalog.FIGURE_NAMES)
     assert seen["anchors"] > 5
     assert seen["dead"] == []

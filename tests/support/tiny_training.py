@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 
 from rgmp.config.method import Compute, Finetune, Network, Pretrain
@@ -12,6 +13,7 @@ from rgmp.config.study import Machine, Stills
 from rgmp.data.davis import write_mask
 from rgmp.data.roots import DataRoots
 from rgmp.data.sample import Sample
+from rgmp.model.network import RGMP
 from rgmp.runtime.files import digest_of
 from rgmp.training.job import TrainingJob
 
@@ -137,3 +139,20 @@ def write_jobs(
         )
     (root / "job.json").write_text(jobs[-1].model_dump_json())
     return jobs
+
+
+def network(reference: str = "first") -> RGMP:
+    """A narrow network with the same weights each time."""
+    torch.manual_seed(0)
+    settings = {"backbone": "resnet10", "width": 4, "decoder_width": 4, "reference": reference}
+    return RGMP(Network.model_validate(settings)).train()
+
+
+def clip(frames: int = 4, batch: int = 2) -> Sample:
+    """Noise in which a box moves."""
+    generator = torch.Generator().manual_seed(1)
+    pixels = torch.rand((batch, frames, 3, HEIGHT, WIDTH), generator=generator) / 2
+    masks = torch.zeros((batch, frames, HEIGHT, WIDTH), dtype=torch.uint8)
+    for t in range(frames):
+        masks[:, t, 20:44, 20 + 4 * t : 60 + 4 * t] = 1
+    return Sample(pixels + masks[:, :, None] / 2, masks, masks[:, 0].float())

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from test_workflow import PROJECT, STUDY, make_workspace, snakemake
+from support.workflow import PROJECT, STUDY, make_workspace, snakemake
 
 from rgmp.study.resolve import resolve
 
