@@ -111,7 +111,6 @@ RULES = {  # of the commands in the figure of the DAG
     "check": "check_data",
     "speed": "time_frames",
     "bounds": "score_bounds",
-    "bounds": "score_bounds",
     "tables": "make_tables",
     "figures": "make_figures",
     "report": "make_report",
