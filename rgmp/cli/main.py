@@ -11,11 +11,24 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from rgmp import __version__
-from rgmp.cli import agree, bounds, check, evaluate, infer, power, report, score, study, train
+from rgmp.cli import (
+    agree,
+    bounds,
+    check,
+    download,
+    evaluate,
+    infer,
+    power,
+    report,
+    score,
+    study,
+    train,
+)
 from rgmp.cli.complaints import complain, is_lost, say
 from rgmp.errors import ProblemsError, UserError
 
 COMMANDS = (
+    *download.COMMANDS,
     *study.COMMANDS,
     *check.COMMANDS,
     *train.COMMANDS,

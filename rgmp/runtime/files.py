@@ -63,13 +63,25 @@ def _hidden(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise _refusal(path, error) from error
     try:
-        yield hidden / path.name
+        with writing(path):
+            yield hidden / path.name
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn refusals of the operating system while writing `path` into user errors.
+
+    Raises:
+        UserError: it is not allowed, or the disk is full.
+    """
+    try:
+        yield
     except OSError as error:
         if error.errno not in _FORBIDDEN | _NO_ROOM:
             raise
         raise _refusal(path, error) from error
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
 
 
 _FORBIDDEN = {

@@ -12,6 +12,7 @@ from campaign.workspace import PLANNED
 from rgmp.cli import main
 
 GOOD: dict[str, tuple[str, ...]] = {
+    "download": ("davis2017", "--to", "out"),
     "plan": ("tiny.yaml",),
     "mini": ("out",),
     "check": ("davis",),
@@ -29,7 +30,7 @@ GOOD: dict[str, tuple[str, ...]] = {
 }
 """Arguments that each command takes, of which one is to be spoilt.
 
-Of `train` and `evaluate` there is no such job.
+Of `train` and `evaluate` there is no such job, and `download` is not allowed to fetch.
 """
 MAKES: dict[str, tuple[str, ...]] = {
     "plan": PLANNED,

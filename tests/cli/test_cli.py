@@ -31,8 +31,8 @@ from rgmp.study.plan import load_plan
 
 ABLATIONS = Path(__file__).parents[2] / "ablations"
 COMMANDS = (
-    "plan", "mini", "check", "train", "preview", "train-speed", "infer", "evaluate", "speed",
-    "score", "bounds", "tables", "figures", "report", "track",
+    "download", "plan", "mini", "check", "train", "preview", "train-speed", "infer", "evaluate",
+    "speed", "score", "bounds", "tables", "figures", "report", "track",
 )  # fmt: skip
 VAL = ["--davis", "davis", "--benchmark", "davis2017", "--split", "val"]
 INFER = ["infer", "--weights", "tiny.safetensors", *VAL, "--scales", "1", "--device", "cpu"]

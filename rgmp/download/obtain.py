@@ -1,0 +1,264 @@
+"""Put a data set into a folder of its own: fetch, verify, unpack, check, and only then rename.
+
+All that is unfinished is in a hidden folder beside it. A process that is killed leaves archives,
+whole or in part, for the next one to go on with, and never a folder that is not complete.
+"""
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from urllib3.util.retry import Retry
+
+from rgmp import facts
+from rgmp.config.base import Benchmark
+from rgmp.config.load import validated
+from rgmp.download.catalogue import Archive, DataSet
+from rgmp.download.receipt import Fetched, Pins, is_whole, write_receipt
+from rgmp.download.transfer import PATIENCE, PartState, fetch, state_path
+from rgmp.download.unpack import ArchiveError, require_room, unpack
+from rgmp.download.verify import Wanted, digest_of_file, fault_of
+from rgmp.errors import ProblemsError, UserError, refuse
+from rgmp.runtime.files import (
+    read_json,
+    reading,
+    require_regular,
+    require_writable,
+    write_text,
+    writing,
+)
+from rgmp.runtime.locks import alone_in
+
+
+class Obtained(NamedTuple):
+    """What `obtain` made.
+
+    Attributes:
+        files: in the folder; 0: it was whole before.
+        pinned: archives without a published digest that were fetched for the first time.
+        lock: the file that says from now on what these have to be.
+    """
+
+    files: int
+    pinned: tuple[Fetched, ...]
+    lock: Path
+
+
+class Job(NamedTuple):
+    """A data set and the place where it is to be.
+
+    Attributes:
+        name: of the set.
+        dataset: its description.
+        root: the folder in which the set gets a folder of its name.
+        given: archives that were got otherwise.
+        plain_http: allow http though no digest is known.
+        patience: how often an address is tried again.
+    """
+
+    name: str
+    dataset: DataSet
+    root: Path
+    given: tuple[Path, ...] = ()
+    plain_http: bool = False
+    patience: Retry = PATIENCE
+
+    @property
+    def folder(self) -> Path:
+        """Where the set is when it is whole."""
+        return self.root / self.name
+
+    @property
+    def work(self) -> Path:
+        """Where it is until then."""
+        return self.root / f".{self.name}.download"
+
+
+def obtain(job: Job, accept: Callable[[Sequence[Archive]], None]) -> Obtained:
+    """Make the folder of a data set, unless it is there.
+
+    Args:
+        job: what to make, and where.
+        accept: called once with the archives that would be fetched, before anything is done;
+            raises an error if they must not be.
+
+    Raises:
+        UserError: the folder has something else, an archive cannot be had or is not what it should
+            be, or the disk is full.
+    """
+    require_writable(job.root)
+    pins = Pins(job.root, job.name)
+    with writing(job.folder):
+        if not is_whole(job.folder, job.dataset):
+            given = _match(job, pins)
+            accept(_missing(job, given))
+            with alone_in(job.folder):
+                # unless another process has made it meanwhile
+                if not is_whole(job.folder, job.dataset):
+                    return _make(job, given, pins)
+        shutil.rmtree(job.work, ignore_errors=True)  # of a process that was killed at the end
+    return Obtained(0, (), pins.path)
+
+
+def _missing(job: Job, given: Mapping[str, Path]) -> list[Archive]:
+    """The archives that have to be fetched."""
+    return [archive for archive in job.dataset.archives if archive.file not in given]
+
+
+def _make(job: Job, given: Mapping[str, Path], pins: Pins) -> Obtained:
+    """Make the folder; see `obtain`."""
+    missing = _missing(job, given)
+    job.work.mkdir(exist_ok=True)
+    require_room(job.work, _needed(job, missing))
+    for archive in missing:
+        _fetch(job, archive, pins.wanted(archive))
+    made = job.work / "unpacked"
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir()
+    _fill(job, given, made)
+    fetched = [_fetched(job, archive, given) for archive in job.dataset.archives]
+    files = len(write_receipt(made, fetched).files)
+    pinned = pins.add(fetched)
+    if job.folder.exists():
+        job.folder.rmdir()  # it is empty
+    made.rename(job.folder)
+    shutil.rmtree(job.work, ignore_errors=True)
+    return Obtained(files, tuple(pinned), pins.path)
+
+
+def _needed(job: Job, missing: Iterable[Archive]) -> int:
+    """Bytes of disk for what is still to be fetched, and for all of it unpacked."""
+    fetching = sum(
+        archive.expected - sum(path.stat().st_size for path in (file, _part(file)) if path.exists())
+        for archive in missing
+        for file in [job.work / archive.file]
+    )
+    return max(0, fetching) + sum(archive.expected for archive in job.dataset.archives)
+
+
+def _part(file: Path) -> Path:
+    return file.with_name(f"{file.name}.part")
+
+
+def _match(job: Job, pins: Pins) -> dict[str, Path]:
+    """The given archives by the name that the catalogue has for them, whatever they are called.
+
+    Raises:
+        UserError: one is no archive of this set, or not readable.
+    """
+    found: dict[str, Path] = {}
+    for path in job.given:
+        require_regular(path, "name an archive")
+        faults = []
+        for archive in job.dataset.archives:
+            wanted = pins.wanted(archive)
+            with reading(path, "name a readable archive"):
+                fault = fault_of(path, wanted)
+            if fault is None:
+                found[archive.file] = path
+                break
+            faults.append(f"{archive.file}: {fault}")
+        else:
+            raise UserError(f"{path}: is no archive of {job.name} ({'; '.join(faults)})")
+    return found
+
+
+def _fetch(job: Job, archive: Archive, wanted: Wanted) -> None:
+    """Fetch an archive into the work folder, unless it is there.
+
+    Raises:
+        UserError: no address has it.
+    """
+    target = job.work / archive.file
+    if target.exists():  # of an earlier run, perhaps by an older catalogue
+        if fault_of(target, wanted) is None:
+            return
+        target.unlink()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    addresses = [address.url + archive.file for address in job.dataset.addresses]
+    try:
+        fetch(addresses, target, wanted, plain_http=job.plain_http, patience=job.patience)
+    except ProblemsError as error:
+        pages = f" (such as {', '.join(job.dataset.by_hand)})" if job.dataset.by_hand else ""
+        raise ProblemsError(
+            *error.problems,
+            f"{archive.file}: could not be fetched; run this again later, or get the file "
+            f"otherwise{pages} and give it: --from FILE",
+        ) from error
+
+
+def _fill(job: Job, given: Mapping[str, Path], made: Path) -> None:
+    """Unpack all archives and check what came out.
+
+    Raises:
+        UserError: an archive cannot be unpacked or does not have what it should; those that were
+            fetched and have no digest are then removed, to be fetched again.
+    """
+    try:
+        for archive in job.dataset.archives:
+            folder = made / (archive.into or "")
+            folder.mkdir(parents=True, exist_ok=True)
+            unpack(given.get(archive.file, job.work / archive.file), archive, folder)
+            refuse(_miscounted(archive, folder))
+        refuse(_unpaired(job.dataset, made))
+    except (ArchiveError, ProblemsError):
+        for archive in _missing(job, given):
+            if archive.digest is None:
+                (job.work / archive.file).unlink()
+        raise
+    for benchmark in job.dataset.splits:
+        _write_splits(made, benchmark)
+
+
+def _miscounted(archive: Archive, folder: Path) -> Iterable[str]:
+    for pattern, wanted in archive.counts.items():
+        found = sum(1 for _ in folder.glob(pattern))
+        if found != wanted:
+            yield f"{archive.file}: has {found} files {pattern} instead of {wanted}"
+
+
+def _unpaired(dataset: DataSet, folder: Path) -> Iterable[str]:
+    """Images without masks and masks without images."""
+    for patterns in dataset.pairs:
+        images, masks = (
+            {_stem(path, pattern) for path in folder.glob(pattern)} for pattern in patterns
+        )
+        for stem in sorted(images ^ masks):
+            yield f"{stem}: only one of {' and '.join(patterns)} has it"
+
+
+def _stem(path: Path, pattern: str) -> str:
+    """What the stars of a pattern stand for: the end of a path, without suffix."""
+    return "/".join(path.with_suffix("").parts[-pattern.count("*") :])
+
+
+def _write_splits(folder: Path, benchmark: Benchmark) -> None:
+    """Write a benchmark's lists of sequences, as published, unless the archive has them."""
+    rows = [row for row in facts.read("davis_sequences.csv") if row["benchmark"] == benchmark]
+    for split in dict.fromkeys(row["split"] for row in rows):
+        path = folder / "ImageSets" / benchmark.removeprefix("davis") / f"{split}.txt"
+        if not path.exists():
+            names = [row["sequence"] for row in rows if row["split"] == split]
+            write_text(path, "\n".join(names) + "\n")
+
+
+def _fetched(job: Job, archive: Archive, given: Mapping[str, Path]) -> Fetched:
+    """The receipt's entry for an archive that is there."""
+    known = archive.digest or ""
+    file = given.get(archive.file)
+    if file is None:
+        file = job.work / archive.file
+        path = state_path(file)
+        address = validated(PartState, read_json(path), path).address
+    else:
+        address = str(file)
+    return Fetched(
+        file=archive.file,
+        address=address,
+        size=file.stat().st_size,
+        sha256=known if known.startswith("sha256:") else digest_of_file(file),
+        digest=archive.digest,
+        time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
