@@ -29,6 +29,7 @@ from rgmp.study.results import Results
 
 NOT_TRAINED = "Not trained here"
 PUBLISHED = "Among published methods"
+LONGER_STUDY = "Longer study"
 _PROTOCOL_ACCURACY = (
     "Per cent, mean over objects, then over seeds. Seconds per frame as the authors count: wall "
     "time of whole clips divided by their frames, including frame 0, reading, resizing and "
@@ -139,6 +140,7 @@ def _differences(rows: pd.DataFrame) -> dict[str, pd.Series]:
     """A difference with its two intervals, its verdict, and the outcome of the claim."""
     ends = (rows[f"difference_{key}"] for key in ("mean", "low", "high"))
     here = rows["same_sequences_low"], rows["same_sequences_high"]
+    theirs = rows["longer_study_verdict"]
     return {
         "Difference [interval]": pd.Series(
             [interval(*values) for values in zip(*ends, strict=True)], dtype="str"
@@ -147,6 +149,7 @@ def _differences(rows: pd.DataFrame) -> dict[str, pd.Series]:
             [limits(*values) for values in zip(*here, strict=True)], dtype="str"
         ),
         "Verdict": rows["difference_verdict"].replace("", UNKNOWN),
+        **({LONGER_STUDY: theirs.replace("", UNKNOWN)} if theirs.ne("").any() else {}),
         "expected": rows["expected"].replace("", UNKNOWN),
         "Claim": rows["claim"].replace("", UNKNOWN),
     }
@@ -166,7 +169,12 @@ def _notes_on_differences(results: Results, name: str) -> list[str]:
         f"margin of {results.plan.margin:g} points. Undecided: {name}.csv gives the difference "
         "that would be found, and the size of study that would decide."
     )
-    return [intervals, verdicts, "Claim: the outcome of what the variant's file expected."]
+    notes = [intervals, verdicts, "Claim: the outcome of what the variant's file expected."]
+    if results.plan.longer_study is not None:
+        there = results.table(name)["longer_study_verdict"].ne("").any()
+        what = "the verdict of" if there else "not shown, nothing of this table was found in"
+        notes.append(f"{LONGER_STUDY}: {what} {results.plan.longer_study}.")
+    return notes
 
 
 def _benchmark(results: Results, rows: pd.DataFrame) -> Printed:

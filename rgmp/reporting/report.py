@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from rgmp.config.base import Benchmark
 from rgmp.errors import UserError
 from rgmp.provenance.record import Record
-from rgmp.reporting import catalog, printed
+from rgmp.reporting import catalog, first_screen, printed
 from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import NOTHING, counted, duration, interval, points
 from rgmp.runtime.files import read_json, write_text
@@ -96,6 +96,8 @@ def write(folder: Path) -> None:
     html = environment.from_string(template).render(
         plan=study.plan,
         nature=study.nature,
+        what=first_screen.what(study),
+        opposites=first_screen.opposites(study),
         verdicts=[_verdict(study, benchmark) for benchmark in benchmarks],
         variants=[_variant(study, runs, variant) for variant in study.variants],
         tables={table.name: table for table in printed.printed_tables(study)},

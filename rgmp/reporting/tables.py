@@ -20,6 +20,7 @@ from rgmp.reporting.typesetting import as_latex, as_markdown
 from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, table_files
+from rgmp.study.longer import LongerStudy, read_if_there
 from rgmp.study.results import Results, load, seconds_of
 from rgmp.study.table_files import TABLE_DTYPES
 from rgmp.study.timing import SpeedFiles, read_speed_files, summary_of
@@ -53,10 +54,11 @@ def build(results: Results) -> dict[str, pd.DataFrame]:
         UserError: one of the files is broken.
     """
     analysis, speed = analyse(results), read_speed_files(results.plan, results.folder)
+    longer = read_if_there(results.plan)
     tables: dict[str, pd.DataFrame] = {
         **analysis.data,
-        "ablation": _ablation(results, analysis),
-        "difficulty": _difficulty(results, analysis),
+        "ablation": _beside(_ablation(results, analysis), longer),
+        "difficulty": _beside(_difficulty(results, analysis), longer),
         **{b: _benchmark(results, analysis, speed, b) for b in results.plan.benchmarks},
         "speed": _speed(results, analysis, speed),
         "sequences": _sequences(results, analysis),
@@ -111,6 +113,15 @@ def _difficulty(results: Results, analysis: Analysis) -> pd.DataFrame:
         for (benchmark, variant, difficulty), one in analysis.difficulties.items()
     ]
     return _identified(results, pd.DataFrame(rows, columns=None if rows else ["variant"]))
+
+
+def _beside(table: pd.DataFrame, longer: LongerStudy | None) -> pd.DataFrame:
+    """A table of differences with the verdicts of the longer study."""
+    if longer is None or table.empty:
+        return table
+    keys = table.reindex(columns=["benchmark", "variant", "difficulty"], fill_value="")
+    verdicts = [longer.verdicts.get(key, "") for key in keys.itertuples(index=False, name=None)]
+    return table.assign(longer_study_verdict=verdicts)
 
 
 def _difference(difference: Difference | None) -> dict[str, object]:

@@ -53,6 +53,7 @@ _BENCHMARK = {
 _DIFFERENCE = {
     **dict.fromkeys((f"difference_{key}" for key in ("mean", "low", "high")), _VALUE),
     "difference_verdict": "str",
+    "longer_study_verdict": "str",
     "expected": "str",
     "claim": "str",
     **dict.fromkeys(("same_sequences_low", "same_sequences_high"), _VALUE),
@@ -121,6 +122,8 @@ MEANINGS = {
     "better), by less than the margin; undecided; one seed, or one sequence: no verdict; same "
     "computation: nothing to test; exploratory: not predicted, hence no verdict. Those of a "
     "benchmark's table hold at once: two passes of Holm, 5 % each",
+    "longer_study_verdict": "the same in the longer study that this one names (longer_study); "
+    "empty: it names none, or that one does not have this comparison",
     "expected": "what the variant's file predicts: worse, better, none",
     "claim": "its outcome: supported, contradicted, no effect, undecided; overall, for a "
     "variant that changes sequences with several objects alone: on those, as in difficulty.csv",
