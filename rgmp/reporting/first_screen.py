@@ -23,6 +23,10 @@ def what(study: Results) -> str:
     ours = f"This study: {_training(_trained(study))}, {counted(len(study.plan.seeds), 'seed')}"
     sequences = study.table("objects")["sequence"].nunique()
     told = f"{ours}, {counted(sequences, 'sequence')}."
+    if added := dict.fromkeys(" ".join(study.table("ablation")["seeds_added"]).split()):
+        told += (
+            f" Added after the first tables: {counted(len(added), 'seed')} ({', '.join(added)})."
+        )
     if longer := read_if_there(study.plan):
         plan = longer.plan
         told += (

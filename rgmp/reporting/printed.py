@@ -151,8 +151,15 @@ def _differences(rows: pd.DataFrame) -> dict[str, pd.Series]:
         "Verdict": rows["difference_verdict"].replace("", UNKNOWN),
         **({LONGER_STUDY: theirs.replace("", UNKNOWN)} if theirs.ne("").any() else {}),
         "expected": rows["expected"].replace("", UNKNOWN),
-        "Claim": rows["claim"].replace("", UNKNOWN),
+        "Claim": _claims(rows),
     }
+
+
+def _claims(rows: pd.DataFrame) -> pd.Series:
+    """What became of claims, and what became of them since the run."""
+    newer, gone = (rows["claim_since_run"] == change for change in ("newer", "withdrawn"))
+    found = rows["claim"].where(~newer | (rows["claim"] == ""), rows["claim"] + ", newer")
+    return found.where(~gone, "withdrawn").replace("", UNKNOWN)
 
 
 def _notes_on_differences(results: Results, name: str) -> list[str]:
@@ -332,6 +339,18 @@ def _marks(results: Results, rows: pd.DataFrame) -> list[str]:
             f"Snakemake, used more than {cores.BUSY:.0%} of its cores during the measurement (the "
             "share is in speed.csv); such a speed does not measure the method."
         )
+    if "seeds_added" in rows:
+        seeds = dict.fromkeys(" ".join(rows["seeds_added"]).split())
+        if seeds:
+            marks.append(
+                f"§ With seeds that were added after the first tables had been made "
+                f"({', '.join(seeds)}): a verdict that was waited for is less sure than it says."
+            )
+        changes = {*rows["claim_since_run"]}
+        if "newer" in changes:
+            marks.append("Newer: not expected yet when the variant was first scored.")
+        if "withdrawn" in changes:
+            marks.append("Withdrawn: expected when the variant was first scored, but no longer.")
     return marks
 
 
@@ -341,6 +360,8 @@ def _name(rows: pd.DataFrame) -> pd.Series:
     for column, mark in (("mixed", "†"), ("busy", "‡")):
         if column in rows:
             name = name.where(~rows[column].fillna(False), name + mark)
+    if "seeds_added" in rows:
+        name = name.where(rows["seeds_added"] == "", name + "§")
     return name
 
 

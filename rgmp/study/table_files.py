@@ -56,12 +56,14 @@ _DIFFERENCE = {
     "longer_study_verdict": "str",
     "expected": "str",
     "claim": "str",
+    "claim_since_run": "str",
     **dict.fromkeys(("same_sequences_low", "same_sequences_high"), _VALUE),
     **dict.fromkeys(("p_zero", "p_beyond", "smallest_found"), _VALUE),
     **dict.fromkeys(("deciding_seeds", "deciding_sequences"), "Int64"),
     **dict.fromkeys(("paired_seeds", "paired_sequences", "paired_figures"), "Int64"),
     **dict.fromkeys(("sd_seeds", "sd_sequences", "sd_runs"), _VALUE),
     "because": "str",
+    "seeds_added": "str",
 }
 _REPORTED: dict[str, dict[str, str]] = {
     "ablation": {
@@ -127,6 +129,8 @@ MEANINGS = {
     "expected": "what the variant's file predicts: worse, better, none",
     "claim": "its outcome: supported, contradicted, no effect, undecided; overall, for a "
     "variant that changes sequences with several objects alone: on those, as in difficulty.csv",
+    "claim_since_run": "newer: its file did not expect this yet when the variant was first "
+    "scored; withdrawn: it did then, and does no longer; empty: neither, or not known",
     "same_sequences_low": "lower end of the interval on these very sequences: seeds alone vary, "
     "Student's t, 95 % for this row alone",
     "same_sequences_high": "its upper end",
@@ -146,6 +150,8 @@ MEANINGS = {
     "sd_sequences": "by sequence, or figure",
     "sd_runs": "by single run, with one seed on one sequence",
     "because": "the argument for the expectation",
+    "seeds_added": "the seeds that were added after the study's first tables had been made, and on "
+    "which the row rests",
     "published_J&F": "as published, where known",
 }
 """What the columns of `ablation` and `difficulty` mean; numbers are fractions, not per cent."""
