@@ -23,7 +23,16 @@ from rgmp.study import layout, table_files
 PROJECT = Path(__file__).parents[1]
 README = PROJECT / "README.md"
 REFERENCE = PROJECT / "results/reference"
-KEPT = ("plan.json", "first", "records", "scores", "speed", "tables", "figures/*.png")
+KEPT = (
+    "plan.json",
+    "first",
+    "records",
+    "scores",
+    "speed",
+    "data/davis/attributes.csv",
+    "tables",
+    "figures/*.png",
+)
 
 
 def readme_table(study: Path) -> str:
