@@ -77,4 +77,5 @@ def _added(marks: Marks, objects: pd.DataFrame) -> dict[tuple[str, str], str]:
 
 def _asked(table: pd.DataFrame) -> "pd.Series[bool]":
     """The rows that are about a difference: not `full`, nor what computes the same."""
-    return ~table["difference_verdict"].fillna("").isin(["", "same computation"])
+    verdicts = table.get("difference_verdict", pd.Series("", table.index))
+    return ~verdicts.fillna("").isin(["", "same computation"])

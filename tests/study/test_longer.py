@@ -1,5 +1,6 @@
 """The verdicts of a longer study beside those of a study."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,12 +29,18 @@ def longer(study: Path, folder: Path | None) -> None:
     save(plan.model_copy(update={"longer_study": folder}), study)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("made")
+    tables.write(build(root / "longer", variants=4, frames=6, seeds=(0, 1, 2)))
+    build(root / "ours", variants=5, frames=6)
+    return root
+
+
 @pytest.fixture
-def two(tmp_path: Path) -> tuple[Path, Path]:
+def two(made: Path, tmp_path: Path) -> tuple[Path, Path]:
     """A study of five variants and its longer one, of four of them, with tables."""
-    theirs = build(tmp_path / "longer", variants=4, frames=6, seeds=(0, 1, 2))
-    tables.write(theirs)
-    ours = build(tmp_path / "ours", variants=5, frames=6)
+    ours, theirs = (shutil.copytree(made / name, tmp_path / name) for name in ("ours", "longer"))
     longer(ours, theirs)
     return ours, theirs
 
