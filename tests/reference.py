@@ -45,7 +45,7 @@ RESULTS = PROJECT / "results"
 REFERENCE = RESULTS / layout.REFERENCES
 BASIS = "embedded"
 """The study whose variation `rgmp power STUDY.yaml` plans others by."""
-MEASURED = (layout.PLAN, "records", "scores", "speed")
+MEASURED = (layout.PLAN, layout.FIRST, "records", "scores", "speed")
 KEPT = (*MEASURED, f"{layout.DAVIS}/{FILE}", layout.TABLES, f"{layout.FIGURES}/*.png")
 
 

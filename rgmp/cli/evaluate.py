@@ -18,6 +18,7 @@ from rgmp.inference.job import InferenceJob
 from rgmp.provenance import code
 from rgmp.runtime import cores, files
 from rgmp.study.evaluation_job import EvaluationJob
+from rgmp.study.first import remember_claims
 from rgmp.study.plan import load_plan
 
 
@@ -34,13 +35,17 @@ def _evaluate_options(command: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    job = load_plan(options.results).evaluation_of(options.job, options.results)
+    plan = load_plan(options.results)
+    job = plan.evaluation_of(options.job, options.results)
     first, _ = job.runs[0]
     files.require_writable(first.masks)
     from rgmp.runtime import locks
 
     with locks.alone_in(first.masks):
         _Evaluation(options.results, job, cores.threads(first.threads, options.threads)).run()
+    for run in plan.evaluations[options.job]:
+        _, variant, _ = plan.inferences[run]
+        remember_claims(plan, variant.name, options.results)
 
 
 class _Evaluation:

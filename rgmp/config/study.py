@@ -211,6 +211,11 @@ class Study(Method):
     external: tuple[External, ...] = Field(
         (), description="methods not trained here, to compare with the variants"
     )
+    longer_study: Location | None = Field(
+        None,
+        description="folder of a finished study of the same variants with longer training, such as "
+        "results/reference/embedded: its verdicts stand beside those of this study",
+    )
 
     @field_validator("benchmarks", "seeds")
     @classmethod

@@ -30,6 +30,7 @@ from rgmp.study.results import Results
 
 NOT_TRAINED = "Not trained here"
 PUBLISHED = "Among published methods"
+LONGER_STUDY = "Longer study"
 _PROTOCOL_ACCURACY = (
     "Per cent, mean over objects, then over seeds. Seconds per frame as the authors count: wall "
     "time of whole clips divided by their frames, including frame 0, reading, resizing and "
@@ -146,6 +147,7 @@ def _differences(rows: pd.DataFrame) -> dict[str, pd.Series]:
     """A difference with its two intervals, its verdict, and the outcome of the claim."""
     ends = (rows[f"difference_{key}"] for key in ("mean", "low", "high"))
     here = rows["same_sequences_low"], rows["same_sequences_high"]
+    theirs = rows["longer_study_verdict"]
     return {
         "Difference [interval]": pd.Series(
             [interval(*values) for values in zip(*ends, strict=True)], dtype="str"
@@ -154,9 +156,17 @@ def _differences(rows: pd.DataFrame) -> dict[str, pd.Series]:
             [limits(*values) for values in zip(*here, strict=True)], dtype="str"
         ),
         "Verdict": rows["difference_verdict"].replace("", UNKNOWN),
+        **({LONGER_STUDY: theirs.replace("", UNKNOWN)} if theirs.ne("").any() else {}),
         "expected": rows["expected"].replace("", UNKNOWN),
-        "Claim": rows["claim"].replace("", UNKNOWN),
+        "Claim": _claims(rows),
     }
+
+
+def _claims(rows: pd.DataFrame) -> pd.Series:
+    """What became of claims, and what became of them since the run."""
+    newer, gone = (rows["claim_since_run"] == change for change in ("newer", "withdrawn"))
+    found = rows["claim"].where(~newer | (rows["claim"] == ""), rows["claim"] + ", newer")
+    return found.where(~gone, "withdrawn").replace("", UNKNOWN)
 
 
 def _notes_on_differences(results: Results, name: str) -> list[str]:
@@ -173,7 +183,12 @@ def _notes_on_differences(results: Results, name: str) -> list[str]:
         f"margin of {results.plan.margin:g} points. Undecided: {name}.csv gives the difference "
         "that would be found, and the size of study that would decide."
     )
-    return [intervals, verdicts, "Claim: the outcome of what the variant's file expected."]
+    notes = [intervals, verdicts, "Claim: the outcome of what the variant's file expected."]
+    if results.plan.longer_study is not None:
+        there = results.table(name)["longer_study_verdict"].ne("").any()
+        what = "the verdict of" if there else "not shown, nothing of this table was found in"
+        notes.append(f"{LONGER_STUDY}: {what} {results.plan.longer_study}.")
+    return notes
 
 
 def _benchmark(results: Results, rows: pd.DataFrame) -> Printed:
@@ -333,6 +348,18 @@ def _marks(results: Results, rows: pd.DataFrame) -> list[str]:
             f"Snakemake, used more than {cores.BUSY:.0%} of its cores during the measurement (the "
             "share is in speed.csv); such a speed does not measure the method."
         )
+    if "seeds_added" in rows:
+        seeds = dict.fromkeys(" ".join(rows["seeds_added"]).split())
+        if seeds:
+            marks.append(
+                f"§ With seeds that were added after the first tables had been made "
+                f"({', '.join(seeds)}): a verdict that was waited for is less sure than it says."
+            )
+        changes = {*rows["claim_since_run"]}
+        if "newer" in changes:
+            marks.append("Newer: not expected yet when the variant was first scored.")
+        if "withdrawn" in changes:
+            marks.append("Withdrawn: expected when the variant was first scored, but no longer.")
     return marks
 
 
@@ -342,6 +369,8 @@ def _name(rows: pd.DataFrame) -> pd.Series:
     for column, mark in (("mixed", "†"), ("busy", "‡")):
         if column in rows:
             name = name.where(~rows[column].fillna(False), name + mark)
+    if "seeds_added" in rows:
+        name = name.where(rows["seeds_added"] == "", name + "§")
     return name
 
 

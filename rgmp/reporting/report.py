@@ -15,9 +15,10 @@ from jinja2 import Environment, StrictUndefined
 from pydantic import TypeAdapter, ValidationError
 
 from rgmp.config.base import Benchmark
+from rgmp.config.study import SEVERAL
 from rgmp.errors import UserError
 from rgmp.provenance.record import Record
-from rgmp.reporting import catalog, printed
+from rgmp.reporting import catalog, first_screen, printed
 from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import NOTHING, counted, duration, interval, points
 from rgmp.runtime.files import read_json, write_text
@@ -96,6 +97,8 @@ def write(folder: Path) -> None:
     html = environment.from_string(template).render(
         plan=study.plan,
         nature=study.nature,
+        what=first_screen.what(study),
+        opposites=first_screen.opposites(study),
         verdicts=[_verdict(study, benchmark) for benchmark in benchmarks],
         variants=[_variant(study, runs, variant) for variant in study.variants],
         tables={table.name: table for table in printed.printed_tables(study)},
@@ -146,6 +149,11 @@ def _verdict(study: Results, benchmark: Benchmark) -> str:
     if words:
         counts = ", ".join(f"{count} {word}" for word, count in words.most_common())
         told += f" Of {counted(words.total(), 'prediction')} by difficulty: {counts}."
+    others = by_difficulty[by_difficulty["difficulty"] != SEVERAL]
+    since = Counter([*rows["claim_since_run"], *others["claim_since_run"]])
+    for change, what in (("newer", "newer than the run"), ("withdrawn", "withdrawn since the run")):
+        if since[change]:
+            told += f" {counted(since[change], 'expectation')} {what}."
     return f"{BENCHMARK_TITLES[benchmark]}: {told}"
 
 
@@ -177,7 +185,7 @@ def _found(study: Results, variant: str) -> str:
     """What the study says about a variant's claim: overall, then each prediction."""
     overall = rows_of(study.table("ablation"), variant=variant).assign(difficulty="")
     predicted = rows_of(study.table("difficulty"), variant=variant)
-    predicted = predicted[predicted["expected"] != ""]
+    predicted = predicted[(predicted["expected"] != "") | (predicted["claim_since_run"] != "")]
     rows = pd.concat([overall[overall["difference_verdict"] != ""], predicted])
     return " ".join(map(_sentence, rows.sort_values("benchmark", kind="stable").to_dict("records")))
 
@@ -201,7 +209,10 @@ def _sentence(row: dict[Hashable, Any]) -> str:
         )
         told += f", one of the margin with {' and '.join(size)}"
     if row["claim"]:
-        told += f"; expected {row['expected']}: {row['claim']}"
+        newer = " (expected since the run)" * (row["claim_since_run"] == "newer")
+        told += f"; expected {row['expected']}: {row['claim']}{newer}"
+    elif row["claim_since_run"] == "withdrawn":
+        told += "; what was expected has been withdrawn since the run"
     return told + "."
 
 

@@ -17,10 +17,12 @@ from rgmp.evaluation.summary import keys_of, summarise
 from rgmp.reporting import printed, published, speed_rows
 from rgmp.reporting.analysis import Analysis, analyse
 from rgmp.reporting.labels import BOUND_TITLES
+from rgmp.reporting.marks import marked, marks_of
 from rgmp.reporting.typesetting import as_latex, as_markdown
 from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, table_files
+from rgmp.study.first import remember_seeds
 from rgmp.study.results import Results, load, seconds_of
 from rgmp.study.table_files import TABLE_DTYPES
 from rgmp.study.timing import SpeedFiles, read_speed_files, summary_of
@@ -30,13 +32,17 @@ def write(folder: Path) -> None:
     """Compute the statistics of a study and write every table into `results/tables/`.
 
     Those of the catalog as .csv, .md and .tex, the tidy ones (`rgmp.study.table_files.TIDY_DTYPES`)
-    as .csv alone. What is printed is what the CSV files say.
+    as .csv alone. What is printed is what the CSV files say. The first time that there are scores,
+    the seeds are remembered: those that come later are marked.
 
     Raises:
         UserError: `folder` is not a study's folder, or one of its files is broken.
     """
     results = load(folder)
-    for name, table in build(results).items():
+    tables = build(results)
+    if not tables["objects"].empty:
+        remember_seeds(results.plan, folder)
+    for name, table in tables.items():
         table_files.write(folder, name, table)
     write_text(folder / layout.TABLES / layout.COLUMNS, _columns())
     for shown in printed.printed_tables(results):
@@ -54,10 +60,11 @@ def build(results: Results) -> dict[str, pd.DataFrame]:
         UserError: one of the files is broken.
     """
     analysis, speed = analyse(results), read_speed_files(results.plan, results.folder)
+    marks, objects = marks_of(results), analysis.data["objects"]
     tables: dict[str, pd.DataFrame] = {
         **analysis.data,
-        "ablation": _ablation(results, analysis),
-        "difficulty": _difficulty(results, analysis),
+        "ablation": marked(_ablation(results, analysis), marks, objects),
+        "difficulty": marked(_difficulty(results, analysis), marks, objects),
         **{b: _benchmark(results, analysis, speed, b) for b in results.plan.benchmarks},
         "speed": _speed(results, analysis, speed),
         "sequences": _sequences(results, analysis),

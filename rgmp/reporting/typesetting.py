@@ -171,6 +171,7 @@ _LATEX = {
     "†": r"$^\dagger$",
     UNKNOWN: r"\textendash{}",
     "‡": r"$^\ddagger$",
+    "§": r"\S{}",
     "<": "$<$",
     ">": "$>$",
     "|": "$|$",

@@ -24,6 +24,7 @@ FIGURES = "figures"
 LOGS = "logs"
 REFERENCES = "reference"  # beside the studies: one finished copy of some of them
 MASKS = "masks"
+FIRST = "first"  # what stood before results were seen
 DATA = "data"  # of a study that renders the embedded benchmark
 DAVIS = f"{DATA}/davis"
 STILLS = f"{DATA}/stills"

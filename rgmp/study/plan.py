@@ -105,7 +105,8 @@ class Plan(Closed):
     """A resolved study, stored as `plan.json`: everything the workflow and the report need.
 
     Values derived from its fields are computed once, on first access. `attributes` are those that a
-    study names of its DAVIS tree; the embedded benchmark brings its own.
+    study names of its DAVIS tree; the embedded benchmark brings its own. `longer_study` is the
+    folder of a finished study (`rgmp.study.longer`).
     """
 
     study: str
@@ -127,6 +128,7 @@ class Plan(Closed):
     variants: tuple[PlannedVariant, ...]
     external: tuple[PlannedExternal, ...]
     trainings: tuple[Training, ...]
+    longer_study: Path | None = None
 
     def __copy__(self) -> Self:
         """A copy without the derived values: an update of its fields may change them."""

@@ -25,6 +25,7 @@ from rgmp.runtime.files import (
     require_writable,
 )
 from rgmp.study import layout
+from rgmp.study.longer import read_longer
 from rgmp.study.plan import (
     DataPaths,
     Plan,
@@ -80,7 +81,7 @@ def resolve(
         )
     initial, given = _find_weights([method for _, method in methods.values()], data, digests)
     digests.save()
-    return Plan(
+    plan = Plan(
         file=str(path),
         embedded=study.data.mini is not None,
         complete=_is_complete(study, data.davis),
@@ -93,6 +94,8 @@ def resolve(
         trainings=tuple(trainings.values()),
         **{key: getattr(study, key) for key in _COPIED},
     )
+    _require_longer(plan, folder)
+    return plan
 
 
 _COPIED = (
@@ -105,6 +108,7 @@ _COPIED = (
     "margin",
     "machine",
     "speed",
+    "longer_study",
 )
 
 
@@ -128,6 +132,15 @@ def _require_unreserved(names: Iterable[str], path: Path) -> None:
                 f"{path}: a variant or external method is called {name}, as a row of every table "
                 "is (rgmp bounds); choose another name"
             )
+
+
+def _require_longer(plan: Plan, folder: Path) -> None:
+    """Reject a longer study that is the study itself, or that `read_longer` does not take."""
+    if plan.longer_study is not None and plan.longer_study.resolve() == folder.resolve():
+        raise UserError(
+            f"{plan.file}: longer_study (={plan.longer_study}): is this study; name another"
+        )
+    read_longer(plan)
 
 
 def _require_whole_parts(path: Path, method: Method, machine: Machine) -> None:

@@ -53,14 +53,17 @@ _BENCHMARK = {
 _DIFFERENCE = {
     **dict.fromkeys((f"difference_{key}" for key in ("mean", "low", "high")), _VALUE),
     "difference_verdict": "str",
+    "longer_study_verdict": "str",
     "expected": "str",
     "claim": "str",
+    "claim_since_run": "str",
     **dict.fromkeys(("same_sequences_low", "same_sequences_high"), _VALUE),
     **dict.fromkeys(("p_zero", "p_beyond", "smallest_found"), _VALUE),
     **dict.fromkeys(("deciding_seeds", "deciding_sequences"), "Int64"),
     **dict.fromkeys(("paired_seeds", "paired_sequences", "paired_figures"), "Int64"),
     **dict.fromkeys(("sd_seeds", "sd_sequences", "sd_runs"), _VALUE),
     "because": "str",
+    "seeds_added": "str",
 }
 _REPORTED: dict[str, dict[str, str]] = {
     "ablation": {
@@ -121,9 +124,13 @@ MEANINGS = {
     "better), by less than the margin; undecided; one seed, or one sequence: no verdict; same "
     "computation: nothing to test; exploratory: not predicted, hence no verdict. Those of a "
     "benchmark's table hold at once: two passes of Holm, 5 % each",
+    "longer_study_verdict": "the same in the longer study that this one names (longer_study); "
+    "empty: it names none, or that one does not have this comparison",
     "expected": "what the variant's file predicts: worse, better, none",
     "claim": "its outcome: supported, contradicted, no effect, undecided; overall, for a "
     "variant that changes sequences with several objects alone: on those, as in difficulty.csv",
+    "claim_since_run": "newer: its file did not expect this yet when the variant was first "
+    "scored; withdrawn: it did then, and does no longer; empty: neither, or not known",
     "same_sequences_low": "lower end of the interval on these very sequences: seeds alone vary, "
     "Student's t, 95 % for this row alone",
     "same_sequences_high": "its upper end",
@@ -143,6 +150,8 @@ MEANINGS = {
     "sd_sequences": "by sequence, or figure",
     "sd_runs": "by single run, with one seed on one sequence",
     "because": "the argument for the expectation",
+    "seeds_added": "the seeds that were added after the study's first tables had been made, and on "
+    "which the row rests",
     "published_J&F": "as published, where known",
 }
 """What the columns of `ablation` and `difficulty` mean; numbers are fractions, not per cent."""

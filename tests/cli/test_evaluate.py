@@ -26,6 +26,8 @@ from rgmp.model import weights
 from rgmp.model.network import RGMP
 from rgmp.provenance.record import Record, read
 from rgmp.runtime import device
+from rgmp.study.first import changed_claims
+from rgmp.study.plan import load_plan
 from rgmp.study.results import load
 
 RESULTS = Path("results/tiny")
@@ -181,6 +183,20 @@ def test_again_nothing_is_computed_and_the_same_is_written(
     evaluate()
     assert work == []
     assert {path: path.read_bytes() for path in RESULTS.rglob("*.csv")} == tables
+
+
+@pytest.mark.usefixtures("here")
+def test_what_a_variant_expected_is_kept_when_it_is_first_scored() -> None:
+    evaluate()
+    assert changed_claims(load_plan(RESULTS), RESULTS) == {}
+    path = Path("ablations/winner_take_all.yaml")
+    expects = {"overall": {"difference": "worse", "because": "it was"}}
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"expects": expects}))
+    shutil.rmtree(RESULTS / "scores")  # the job is due again, for whatever reason
+    shutil.rmtree(RESULTS / "records")
+    evaluate()
+    claims = changed_claims(load_plan(RESULTS), RESULTS)
+    assert claims == {("winner_take_all", "overall"): "newer"}
 
 
 @pytest.mark.usefixtures("here")

@@ -223,6 +223,33 @@ def test_the_numbers_of_the_report_are_those_of_the_tables(toy: Path) -> None:
     assert "RGMP reaches 12.3" in verdicts
 
 
+def test_first_is_what_it_is_then_where_a_longer_study_decides_the_opposite(toy: Path) -> None:
+    html = render(toy)
+    assert "This study: training of 3,200 synthetic pairs and 3,200 clips, 2 seeds" in html
+    assert "longer study" not in html
+    table = table_files.read(toy, "ablation")
+    table["longer_study_verdict"] = table["difference_verdict"]
+    table_files.write(toy, "ablation", table)
+    html = render(toy)
+    assert "The longer study decides nothing oppositely" in html
+    assert '<th scope="col">Longer study</th>' in html
+    lower = table["variant"] == "no_bptt"
+    table.loc[lower, ["difference_verdict", "longer_study_verdict"]] = ["worse", "better"]
+    table_files.write(toy, "ablation", table)
+    html = render(toy)
+    Strict(html)
+    places = [
+        html.index(part)
+        for part in (
+            '<p id="what">This study: training',
+            "without BPTT, DAVIS-2017: here worse, in the longer study better.",
+            "RGMP reaches",
+            "<table",
+        )
+    ]
+    assert places == sorted(places)
+
+
 def test_a_missing_table_is_named(toy: Path) -> None:
     (toy / "tables/speed.csv").unlink()
     with pytest.raises(

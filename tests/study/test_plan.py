@@ -13,6 +13,7 @@ import yaml
 from support.tiny_study import STUDY, write_tree
 
 from rgmp.errors import UserError
+from rgmp.runtime.files import write_text
 from rgmp.study import plan, resolve
 from rgmp.study.plan import Plan, Training
 from rgmp.study.results import Results
@@ -782,3 +783,51 @@ def test_weights_that_are_not_there_are_named() -> None:
     write_variant("released", weights="nowhere.pth", stages=[])
     with pytest.raises(UserError, match=r"nowhere\.pth"):
         resolved()
+
+
+# ---- the longer study ----
+
+
+@pytest.mark.usefixtures("here")
+def test_a_longer_study_is_one_with_the_verdicts_of_these_variants() -> None:
+    longer = Path("results/reference/longer")
+    for given, said in (
+        ("nowhere", r"\(=nowhere\): no folder of a finished study; name one"),
+        ("results/tiny", r"\(=results/tiny\): is this study; name another"),
+    ):
+        with pytest.raises(UserError, match=rf"^study.yaml: longer_study.*{said}"):
+            resolved(put("longer_study", given))
+    assert resolved().longer_study is None
+    plan.save(resolved(), longer)
+    name = put("longer_study", str(longer))
+    tables = [longer / f"tables/{name}.csv" for name in ("ablation", "difficulty")]
+    for path in tables:
+        with pytest.raises(
+            UserError, match=rf"{path}: cannot be read .*; run `rgmp tables {longer}"
+        ):
+            resolved(name)
+        write_text(path, "benchmark,variant\ndavis2016,no_bptt\n")
+        with pytest.raises(
+            UserError, match=rf"{path}: not a table of a study's verdicts .*verdict"
+        ):
+            resolved(name)
+        write_text(path, "benchmark,variant,difference_verdict\ndavis2016,no_bptt,worse\n")
+    assert resolved(name).longer_study == longer
+    write_variant("no_bptt", finetune={"bptt": "detached"})
+    with pytest.raises(
+        UserError, match=r"longer\): has no comparison of this study; name the folder"
+    ):
+        resolved(name)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_longer_study_changes_the_plan_and_no_job() -> None:
+    before, longer = resolved(), Path("results/reference/longer")
+    plan.save(before, longer)
+    for table in ("ablation", "difficulty"):
+        path = longer / f"tables/{table}.csv"
+        write_text(path, "benchmark,variant,difference_verdict\ndavis2016,no_bptt,worse\n")
+    after = resolved(put("longer_study", str(longer)))
+    assert after.trainings == before.trainings
+    assert jobs_of(after) == jobs_of(before)
+    assert after.digest != before.digest

@@ -252,7 +252,10 @@ def _run(variant: str, seed: int, trainings: dict[str, Training]) -> Run:
                 "data": "d" * 64,
                 "folder": f"weights/{stage}/{slug}-{identity}",
                 "variants": (*earlier, variant),
-                "settings": {"network": {**Network().model_dump(), **NETWORKS.get(owner, {})}},
+                "settings": {
+                    "network": {**Network().model_dump(), **NETWORKS.get(owner, {})},
+                    stage: {"steps": 400, "batch": 8},
+                },
             }
         )
         identities.append(identity)

@@ -25,9 +25,9 @@ def test_the_mini_study_trains_the_smallest_number_of_times(tmp_path: Path) -> N
     in inference alone, and one has its stage 1.
     """
     study = yaml.safe_load((PROJECT / "workflow/config/mini.yaml").read_text())
-    (tmp_path / "study.yaml").write_text(
-        yaml.safe_dump({**study, "seeds": [0, 1], "variants": None})
-    )
+    longer = str(PROJECT / "results/reference/mini")
+    changes = {"seeds": [0, 1], "variants": None, "longer_study": longer}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study | changes))
     shutil.copytree(PROJECT / "ablations", tmp_path / "ablations")
     jobs = planned(snakemake(tmp_path, "--dry-run", study="study.yaml"))
     assert jobs["train"] == 2 * (3 + 7)

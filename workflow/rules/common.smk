@@ -18,6 +18,7 @@ from rgmp.runtime.locks import record_lock_owner, remove_stale_lock
 from rgmp.runtime.markup import restructured
 from rgmp.study import layout
 from rgmp.study.bounds import bounds_job
+from rgmp.study.longer import files_of as longer_study_files
 from rgmp.study.plan import save as save_plan
 from rgmp.study.resolve import resolve
 from rgmp.study.timing import computations, representative, timing

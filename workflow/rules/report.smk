@@ -5,6 +5,7 @@
 rule make_tables:
     input:
         measured=measured_files,
+        longer=longer_study_files(plan),
     output:
         csv=[
             report(

@@ -1,0 +1,78 @@
+"""What the report says first: what the study is, and where a longer one decides the opposite."""
+
+import pandas as pd
+
+from rgmp.config.base import STAGES, Stage
+from rgmp.evaluation.verdicts import direction_of
+from rgmp.reporting.labels import BENCHMARK_TITLES
+from rgmp.reporting.typesetting import counted
+from rgmp.study.longer import COMPARED, read_if_there, samples_of
+from rgmp.study.results import Results
+
+_SAMPLES: dict[Stage, str] = {"pretrain": "synthetic pair", "finetune": "clip"}
+
+
+def what(study: Results) -> str:
+    """What a study is: the samples of a training of `full`, the seeds, the sequences.
+
+    Of the longer study, where it names one that is there, the same but for the sequences.
+
+    Raises:
+        UserError: a table is missing or broken, or the longer study's is.
+    """
+    ours = f"This study: {_training(_trained(study))}, {counted(len(study.plan.seeds), 'seed')}"
+    sequences = study.table("objects")["sequence"].nunique()
+    told = f"{ours}, {counted(sequences, 'sequence')}."
+    if added := dict.fromkeys(" ".join(study.table("ablation")["seeds_added"]).split()):
+        told += (
+            f" Added after the first tables: {counted(len(added), 'seed')} ({', '.join(added)})."
+        )
+    if longer := read_if_there(study.plan):
+        plan = longer.plan
+        told += (
+            f" The longer study, {plan.title} ({study.plan.longer_study}): "
+            f"{_training(samples_of(plan))}, {counted(len(plan.seeds), 'seed')}."
+        )
+    elif study.plan.longer_study:
+        told += f" The longer study, {study.plan.longer_study}, is not there."
+    return told
+
+
+def _trained(study: Results) -> dict[Stage, int]:
+    """The samples of each stage of `full`, as the table of costs has them."""
+    cost = study.table("cost")
+    of_full = cost[["full" in names.split() for names in cost["variants"]]]
+    first = of_full.dropna(subset="samples").drop_duplicates("stage").set_index("stage")["samples"]
+    return {stage: int(first[stage]) for stage in STAGES if stage in first}
+
+
+def _training(samples: dict[Stage, int]) -> str:
+    """`training of 6,400 synthetic pairs and 1,600 clips`."""
+    if not samples:
+        return "no training of its own yet"
+    return "training of " + " and ".join(
+        f"{count:,} {_SAMPLES[stage]}{'s' * (count != 1)}" for stage, count in samples.items()
+    )
+
+
+def opposites(study: Results) -> list[str] | None:
+    """Each comparison in which a study and its longer one decide oppositely, in words.
+
+    Oppositely is better in one and worse in the other. None: there is nothing to compare with.
+
+    Raises:
+        UserError: a table is missing or broken.
+    """
+    rows = pd.concat([study.table(name) for name in COMPARED], ignore_index=True)
+    rows = rows[rows["longer_study_verdict"] != ""]
+    if rows.empty:
+        return None
+    ours, theirs = (
+        rows[column].map(direction_of) for column in ("difference_verdict", "longer_study_verdict")
+    )
+    return [
+        f"{row['label']}, {BENCHMARK_TITLES[row['benchmark']]}"
+        + ("" if pd.isna(row["difficulty"]) else f", {row['difficulty']}")
+        + f": here {row['difference_verdict']}, in the longer study {row['longer_study_verdict']}."
+        for row in rows[ours * theirs < 0].to_dict("records")
+    ]

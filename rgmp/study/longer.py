@@ -1,0 +1,123 @@
+"""The longer study of a study: the same variants with more training, whose verdicts stand beside.
+
+Needs no pandas: the workflow looks at it whenever its rules are read.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rgmp.config.base import Stage
+from rgmp.errors import UserError
+from rgmp.runtime.files import read_text
+from rgmp.study import layout
+from rgmp.study.plan import Plan, load_plan
+
+COMPARED = ("ablation", "difficulty")
+"""The tables that have verdicts."""
+_VERDICT = "difference_verdict"
+
+Compared = tuple[str, str, str]
+"""Benchmark, variant and difficulty; an empty difficulty: overall."""
+
+
+@dataclass(frozen=True)
+class LongerStudy:
+    """What is shown of a longer study.
+
+    Attributes:
+        plan: its plan.
+        verdicts: of the variants that both studies have, by what was compared.
+    """
+
+    plan: Plan
+    verdicts: dict[Compared, str]
+
+
+def files_of(plan: Plan) -> tuple[Path, ...]:
+    """The files of the longer study that are read; none where the study names none."""
+    folder = plan.longer_study
+    if folder is None:
+        return ()
+    tables = (folder / layout.TABLES / f"{name}.csv" for name in COMPARED)
+    return (folder / layout.PLAN, *tables)
+
+
+def read_longer(plan: Plan) -> LongerStudy | None:
+    """Read the longer study that a study names; None where it names none.
+
+    A variant of the same name with other overrides is another variant: its verdicts are left out.
+
+    Raises:
+        UserError: a file of it is missing or broken, or it has no comparison of this study.
+    """
+    folder = plan.longer_study
+    if folder is None:
+        return None
+    if not (folder / layout.PLAN).is_file():
+        raise UserError(
+            f"{plan.file}: longer_study (={folder}): no folder of a finished study; name one, such "
+            "as results/reference/embedded, or leave out the key"
+        )
+    try:
+        theirs = load_plan(folder)
+        common = _in_common(plan, theirs)
+        _, *tables = files_of(plan)
+        found = {key: verdict for path in tables for key, verdict in _verdicts(path)}
+    except UserError as error:
+        raise UserError(f"{plan.file}: longer_study: {error}") from error
+    verdicts = {(b, v, d): verdict for (b, v, d), verdict in found.items() if (b, v) in common}
+    if not verdicts:
+        raise UserError(
+            f"{plan.file}: longer_study (={folder}): has no comparison of this study; name the "
+            "folder of a study with its data, benchmarks and variants"
+        )
+    return LongerStudy(theirs, verdicts)
+
+
+def read_if_there(plan: Plan) -> LongerStudy | None:
+    """The same; None also where its files are missing, as after a move of one of the two.
+
+    Raises:
+        UserError: a file of it is broken, or it has no comparison of this study.
+    """
+    return read_longer(plan) if all(path.is_file() for path in files_of(plan)) else None
+
+
+def _in_common(ours: Plan, theirs: Plan) -> set[tuple[str, str]]:
+    """The benchmarks and variants that are compared with `full` in both studies."""
+    if ours.embedded != theirs.embedded:
+        return set()
+    overrides = {variant.name: variant.overrides for variant in theirs.variants}
+    return {
+        (benchmark, variant.name)
+        for benchmark in {*ours.benchmarks} & {*theirs.benchmarks}
+        for variant in ours.variants[1:]
+        if overrides.get(variant.name) == variant.overrides
+    }
+
+
+def _verdicts(path: Path) -> Iterator[tuple[Compared, str]]:
+    """The verdicts of a table of differences.
+
+    Raises:
+        UserError: the file is missing, or no such table.
+    """
+    command = f"rgmp tables {path.parent.parent}"
+    text = read_text(path, f"run `{command}` to write it")
+    rows = csv.DictReader(text.splitlines(), strict=True)
+    try:
+        for row in rows:
+            yield (row["benchmark"], row["variant"], row.get("difficulty") or ""), row[_VERDICT]
+    except (csv.Error, KeyError) as error:
+        raise UserError(
+            f"{path}: not a table of a study's verdicts ({error}); remove it and run `{command}`"
+        ) from error
+
+
+def samples_of(plan: Plan) -> dict[Stage, int]:
+    """How many samples a training of `full` has in each of its stages."""
+    trained = map(plan.training, plan.variant("full").runs[0].trainings)
+    settings = {training.stage: training.settings[training.stage] for training in trained}
+    return {stage: of["steps"] * of["batch"] for stage, of in settings.items()}
