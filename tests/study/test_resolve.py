@@ -1,0 +1,286 @@
+"""What a study reads has to be there and to fit together, before any work."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support.tiny_plan import (
+    USER_VARIANTS,
+    Change,
+    folders,
+    put,
+    resolved,
+    write_variant,
+)
+
+from rgmp.errors import UserError
+from rgmp.runtime.files import write_text
+from rgmp.study import plan, resolve
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (put("machine.processes", 3), r"full\.yaml: pretrain\.batch \(=2\) .*processes \(=3\)"),
+        (put("compute.accumulate", 4), r"full\.yaml: .*batch \(=2\) .*accumulate \(=4\)"),
+    ],
+)
+def test_a_batch_that_cannot_be_shared_is_refused(change: Change, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        resolved(change)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_expectation_is_about_a_difficulty_that_there_is() -> None:
+    path = Path("ablations/no_bptt.yaml")
+    variant = yaml.safe_load(path.read_text())
+    for difficulty in ("overall", "occlusion", "mud"):
+        expects = {difficulty: {"difference": "worse", "because": "x"}}
+        path.write_text(yaml.safe_dump({**variant, "expects": expects}))
+        if difficulty == "mud":
+            with pytest.raises(UserError, match=r"no_bptt.yaml: expects.mud: no seq.*: overall, "):
+                resolved()
+            Path("attributes.csv").write_text("sequence,attribute\nval_a,mud\n")
+        resolved(put("data.attributes", "attributes.csv") if difficulty == "mud" else dict)
+    Path("attributes.csv").write_text("sequence,attribute\nval_c,mud\n")
+    with pytest.raises(UserError, match=r"attributes.csv, line 2: val_c is no sequence"):
+        resolved(put("data.attributes", "attributes.csv"))
+    full = Path("ablations/full.yaml")
+    full.write_text(yaml.safe_dump({**yaml.safe_load(full.read_text()), "expects": expects}))
+    with pytest.raises(UserError, match=r"full.yaml: expects: full is what"):
+        resolved()
+
+
+@pytest.mark.usefixtures("here")
+def test_results_that_cannot_be_written_are_named_before_data_are_read() -> None:
+    Path("results").write_text("a file")
+    shutil.rmtree("davis")
+    with pytest.raises(UserError, match=r"^results/tiny: cannot be written"):
+        resolved()
+
+
+@pytest.mark.usefixtures("here")
+def test_study_is_complete_on_the_whole_of_the_official_split_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not resolved().complete
+    assert len(resolve.official_val("davis2016")) == 20
+    assert len(resolve.official_val("davis2017")) == 30
+    monkeypatch.setattr(resolve, "official_val", lambda _: {"val_a", "val_b"})
+    assert resolved().complete
+    assert not resolved(put("split", "train")).complete
+    assert not resolved(put("data", {"mini": {"seed": 0}})).complete
+    Path("davis/ImageSets/2016/val.txt").write_text("val_a\n")
+    assert not resolved().complete
+    assert resolved(put("benchmarks", ["davis2017"])).complete
+
+
+@pytest.mark.usefixtures("here")
+def test_a_longer_study_is_one_with_the_verdicts_of_these_variants() -> None:
+    longer = Path("results/reference/longer")
+    for given, said in (
+        ("nowhere", r"\(=nowhere\): no folder of a finished study; name one"),
+        ("results/tiny", r"\(=results/tiny\): is this study; name another"),
+    ):
+        with pytest.raises(UserError, match=rf"^study.yaml: longer_study.*{said}"):
+            resolved(put("longer_study", given))
+    assert resolved().longer_study is None
+    plan.save(resolved(), longer)
+    name = put("longer_study", str(longer))
+    tables = [longer / f"tables/{name}.csv" for name in ("ablation", "difficulty")]
+    for path in tables:
+        with pytest.raises(
+            UserError, match=rf"{path}: cannot be read .*; run `rgmp tables {longer}"
+        ):
+            resolved(name)
+        write_text(path, "benchmark,variant\ndavis2016,no_bptt\n")
+        with pytest.raises(
+            UserError, match=rf"{path}: not a table of a study's verdicts .*verdict"
+        ):
+            resolved(name)
+        write_text(path, "benchmark,variant,difference_verdict\ndavis2016,no_bptt,worse\n")
+    assert resolved(name).longer_study == longer
+    write_variant("no_bptt", finetune={"bptt": "detached"})
+    with pytest.raises(
+        UserError, match=r"longer\): has no comparison of this study; name the folder"
+    ):
+        resolved(name)
+
+
+# ---- data ----
+
+
+@pytest.mark.usefixtures("here")
+def test_only_data_that_are_read_are_asked_for() -> None:
+    for name in USER_VARIANTS[1:]:
+        Path(f"ablations/{name}.yaml").unlink()
+    Path("davis/ImageSets/2016/train.txt").unlink()
+    assert set(resolved().data.digests) == {
+        "stills",
+        "davis2017/train",
+        "davis2016/val",
+        "davis2017/val",
+    }
+
+    def without_stage_1(study: dict[str, Any]) -> None:
+        study.update(stages=["finetune"], data={"davis": "davis"})
+
+    assert "stills" not in resolved(without_stage_1).data.digests
+    write_variant("on_2016", finetune={"benchmark": "davis2016"})
+    with pytest.raises(UserError, match=r"2016/train\.txt: no such split"):
+        resolved()
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (lambda: shutil.rmtree("stills/masks"), r"stills/masks: no such folder of stills"),
+        (lambda: shutil.rmtree("davis"), r"val\.txt: no such split"),
+        (
+            lambda: Path("davis/JPEGImages/480p/train_a/00001.jpg").unlink(),
+            r"train_a: 00001\.jpg is missing",
+        ),
+        (
+            lambda: Path("davis/Annotations/480p/val_b/00001.png").unlink(),
+            r"val_b: 00001\.png is missing",
+        ),
+    ],
+)
+def test_data_that_are_not_there_are_named(break_it: Callable[[], object], said: str) -> None:
+    break_it()
+    with pytest.raises(UserError, match=said):
+        resolved()
+    assert not Path("results").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_first_stage_without_stills_is_refused_whoever_asks_for_it() -> None:
+    with pytest.raises(UserError, match=r"tiny: data\.stills is empty"):
+        resolved(put("data", {"davis": "davis"}))
+    write_variant("both", stages=["pretrain", "finetune"])
+    with pytest.raises(UserError, match=r"tiny: data\.stills is empty"):
+        resolved(lambda study: study.update(stages=["finetune"], data={"davis": "davis"}))
+
+
+# ---- what is not trained here ----
+
+
+def external(study: dict[str, Any]) -> None:
+    """Masks for one benchmark, scores for the other."""
+    shutil.copytree("davis/Annotations/480p", "given/masks", dirs_exist_ok=True)
+    Path("given/scores.csv").write_text("sequence,object,frame,J,F\n")
+    study["external"] = [
+        {
+            "name": "theirs",
+            "label": "Theirs",
+            "masks": {"davis2016": "given/masks"},
+            "scores": {"davis2017": "given/scores.csv"},
+        }
+    ]
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_not_trained_here_is_planned_by_its_bytes() -> None:
+    without, found = resolved(), resolved(external)
+    assert folders(found) == folders(without)
+    more = {
+        "scores/davis2016/theirs/external.csv": ("davis2016", "theirs"),
+        "scores/davis2017/theirs/external.csv": ("davis2017", "theirs"),
+    }
+    assert found.scores == without.scores | more
+    Path("given/masks/val_a/00001.png").touch()
+    assert resolved(external).digest == found.digest
+    Path("given/scores.csv").write_text("frame,sequence,object,J,F\n")
+    of_scores = resolve.resolve(Path("study.yaml"))
+    assert of_scores.digest != found.digest
+    assert of_scores.external[0].digests["davis2016"] == found.external[0].digests["davis2016"]
+    Path("given/masks/val_a/00001.png").unlink()
+    of_masks = resolve.resolve(Path("study.yaml"))
+    assert of_masks.external[0].digests["davis2016"] != found.external[0].digests["davis2016"]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"masks": {"davis2016": "nowhere"}}, "nowhere: no masks .* of external theirs"),
+        ({"scores": {"davis2017": "nowhere.csv"}}, "nowhere.csv: cannot be read"),
+        ({"name": "no_bptt"}, "external no_bptt: a variant has the same name"),
+    ],
+)
+def test_what_is_not_trained_here_has_to_be_there(change: dict[str, Any], said: str) -> None:
+    def changed(study: dict[str, Any]) -> None:
+        external(study)
+        study["external"][0] |= change
+
+    with pytest.raises(UserError, match=said):
+        resolved(changed)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("evaluation", [{"engine": "official"}, {"cross_check": "require"}])
+def test_an_engine_that_is_not_installed_is_named_before_any_work(
+    evaluation: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "davis2017.metrics", None)
+    with pytest.raises(UserError, match="run `make evaluator`"):
+        resolved(lambda study: study.update(evaluation=evaluation))
+    assert resolved().evaluation.cross_check == "auto"
+
+
+# ---- weights from elsewhere ----
+
+
+@pytest.mark.usefixtures("here")
+def test_weights_from_elsewhere_need_no_training() -> None:
+    Path("released.pth").write_bytes(b"weights")
+    write_variant("released", weights="released.pth", stages=[])
+    before = resolved()
+    assert [run.trainings for run in before.variant("released").runs] == [(), ()]
+    assert {run.weights for run in before.variant("released").runs} == {Path("released.pth")}
+    assert before.networks == (Path("released.pth"),)
+    assert not any("released" in training.variants for training in before.trainings)
+    assert before.check_of("networks").startswith("records/data/networks-")
+    Path("released.pth").write_bytes(b"other weights")
+    assert resolved().check_of("networks") != before.check_of("networks")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    "overrides", [{"weights": "released.pth"}, {"stages": []}], ids=["stages too", "neither"]
+)
+def test_weights_from_elsewhere_and_no_stages_go_together(overrides: dict[str, Any]) -> None:
+    write_variant("released", **overrides)
+    with pytest.raises(UserError, match=r"released\.yaml.*set both weights and stages"):
+        resolved()
+
+
+@pytest.mark.usefixtures("here")
+def test_weights_from_elsewhere_are_called_by_no_other_name() -> None:
+    """`without reference` over a file that has a reference would be a wrong row."""
+    write_variant("released", weights="w.pth", stages=[], network={"reference": "none"})
+    with pytest.raises(UserError, match=r"released\.yaml: overrides\.network: already fixed by"):
+        resolved()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_variant_may_train_where_its_study_takes_weights_from_elsewhere() -> None:
+    Path("released.pth").write_bytes(b"weights")
+    write_variant("own", weights=None, stages=["finetune"], network={"reference": "none"})
+    given = {"weights": "released.pth", "stages": [], "variants": ["full", "own"]}
+    found = resolved(lambda study: study.update(given))
+    assert all(len(run.trainings) == 1 for run in found.variant("own").runs)
+    assert all(run.trainings == () for run in found.variant("full").runs)
+
+
+@pytest.mark.usefixtures("here")
+def test_weights_that_are_not_there_are_named() -> None:
+    write_variant("released", weights="nowhere.pth", stages=[])
+    with pytest.raises(UserError, match=r"nowhere\.pth"):
+        resolved()
