@@ -1,0 +1,243 @@
+"""A study in which every job has ended, its mirror in MLflow, and what a store holds of it.
+
+The stores are real SQLite files; the study is synthetic, but for its plan.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rgmp.tracking.track import Tracked, environment, track
+
+os.environ.update(environment())  # the tests stay off the network, too
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from rgmp.config.base import Stage
+from rgmp.provenance.record import recording
+from rgmp.study import layout
+from rgmp.study.plan import Plan, Training, load_plan, save
+from rgmp.study.resolve import resolve
+from rgmp.study.timing import computations
+from rgmp.tracking.runs import Mirrored
+from rgmp.tracking.store import mirror
+
+STUDY = """
+study: tiny
+title: A study of nothing
+data: {mini: {seed: 0}}
+benchmarks: [davis2016]
+seeds: [0]
+network: {backbone: resnet10}
+pretrain: {STAGE}
+finetune: {STAGE, frames: [2, 2]}
+""".replace(
+    "STAGE", "steps: 3, batch: 1, learning_rate: 0.1, final_learning_rate: 0.1, crop: [32, 32]"
+)
+ABLATIONS = {
+    "full": "{label: RGMP, claim: It works}",
+    "no_bptt": "{label: No BPTT, claim: It matters, overrides: {finetune: {bptt: none}}}",
+    "winner_take_all": "{label: WTA, claim: Softmax is better,"
+    " overrides: {inference: {aggregation: winner_take_all}}}",
+}
+PATIENCE = 600  # seconds for a call, on a machine that has much else to do
+
+
+def write_study(root: Path) -> Path:
+    """A results folder with a store without runs, and a study in which every job has ended."""
+    (root / "study.yaml").write_text(STUDY)
+    (root / "ablations").mkdir()
+    for name, text in ABLATIONS.items():
+        (root / "ablations" / f"{name}.yaml").write_text(text)
+    results = root / "results"
+    plan = resolve(root / "study.yaml", root / "ablations", results)
+    folder = results / "tiny"
+    save(plan, folder)
+    for training in plan.trainings:
+        write_curve(folder, training, 3)
+        write_training(folder, training)
+    for variant in plan.variants:
+        write_score(folder, variant.name, J=0.5)
+    write_speed(folder, plan)
+    for kind in ("check", "tables"):
+        write_record(folder, kind, kind)
+    for name in ("tables/ablation.csv", "figures/.hidden.png", "logs/train/a.log", "report.html"):
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
+        (folder / name).write_text(name)
+    MlflowClient(f"sqlite:///{results}/mlflow.db").search_experiments()
+    return results
+
+
+def write_curve(folder: Path, training: Training, points: int) -> None:
+    path = folder / training.folder / "metrics.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [
+        {"step": i, "loss": 1 / i, "J": i / 10, "seconds": i * 0.5} for i in range(1, points + 1)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def write_training(
+    folder: Path, training: Training, outputs: dict[str, str] | None = None, **results: float
+) -> None:
+    write_record(
+        folder,
+        "train",
+        training.folder,
+        variant=training.variants[0],
+        seed=training.seed,
+        stage=training.stage,
+        identity=training.identity,
+        config=training.settings,
+        inputs={"data": training.data},
+        results={"final_loss": 0.25, "J": 0.3} | results,
+        outputs=outputs or {f"{training.folder}/weights.safetensors": "ab" * 32},
+    )
+
+
+def write_score(folder: Path, variant: str, **results: float) -> None:
+    name = f"scores/davis2016/{variant}/seed0"
+    about: dict[str, Any] = {"variant": variant, "seed": 0, "benchmark": "davis2016"}
+    results["J&F"] = results["J"]
+    config = {"engine": "builtin"}
+    write_record(folder, "score", name, **about, config=config, results=results)
+    table = folder / f"{name}.csv"
+    table.parent.mkdir(parents=True, exist_ok=True)
+    table.write_text("benchmark,J\n")
+
+
+def write_speed(folder: Path, plan: Plan) -> None:
+    """One object: every variant computes the same."""
+    (identity,) = computations(plan, "davis2016")
+    about: dict[str, Any] = {"device": "cpu", "threads": 1, "others_share": 0.0, "rounds": 5}
+    timed = {"precision": "fp32", "aggregation": "softmax", "scales": [1.0], "clips": []}
+    summary = {"fps": 8.0, "peak_memory_bytes": None}
+    named = {"name": "full", "identity": identity, "again": False, "summary": summary}
+    (folder / "speed").mkdir()
+    text = json.dumps(about | {"computations": [timed | named]})
+    (folder / layout.speed("davis2016")).write_text(text)
+    results = {"rounds": 5, "fps_full": 8.0}
+    write_record(folder, "speed", "speed/davis2016", benchmark="davis2016", results=results)
+
+
+def write_record(
+    folder: Path,
+    kind: str,
+    name: str,
+    *,
+    results: dict[str, Any] | None = None,
+    outputs: dict[str, str] | None = None,
+    **about: Any,
+) -> None:
+    path = folder / layout.record(name)
+    with recording(path, kind=kind, name=name, study="tiny", **about) as record:
+        record.results.update(results or {})
+        record.outputs.update(outputs or {})
+
+
+def training_of(folder: Path, stage: Stage, variant: str = "full") -> Training:
+    trainings = load_plan(folder).trainings
+    return next(t for t in trainings if t.stage == stage and variant in t.variants)
+
+
+def mirrored(folder: Path, uri: str | None = None) -> Mirrored:
+    """As `rgmp track` does, but in this process."""
+    return mirror(folder, uri or f"sqlite:///{folder.parent}/mlflow.db", 64, PATIENCE)
+
+
+def tracked(folder: Path, uri: str | None = None) -> Tracked:
+    done = track(folder, uri, timeout=PATIENCE)
+    assert done is not None
+    return done
+
+
+class Store:
+    """What a store holds, by the names of the records."""
+
+    def __init__(self, folder: Path, uri: str | None = None) -> None:
+        self.client = MlflowClient(uri or f"sqlite:///{folder.parent}/mlflow.db")
+        experiment = self.client.get_experiment_by_name("tiny")
+        assert experiment is not None
+        self.experiment = experiment
+        self.all = list(self.client.search_runs([experiment.experiment_id]))
+        self.runs = {run.data.tags["record"]: run for run in self.all}
+        self.names = {run.info.run_id: name for name, run in self.runs.items()}
+
+    def parent(self, run: Run) -> str | None:
+        return self.names.get(run.data.tags.get("mlflow.parentRunId", ""))
+
+    def curve(self, run: Run, key: str) -> list[tuple[int, float]]:
+        history = self.client.get_metric_history(run.info.run_id, key)
+        return sorted((point.step, point.value) for point in history)
+
+    def artifacts(self, run: Run, folder: str | None = None) -> list[str]:
+        found = self.client.list_artifacts(run.info.run_id, folder)
+        inner = [name for f in found if f.is_dir for name in self.artifacts(run, f.path)]
+        return sorted([f.path for f in found if not f.is_dir] + inner)
+
+    def content(self) -> dict[str, Any]:
+        """Everything that two mirrors of the same files share."""
+        assert len(self.all) == len(self.runs), "a run is there twice"
+        return {name: self._content(run) for name, run in self.runs.items()}
+
+    def _content(self, run: Run) -> dict[str, Any]:
+        tags = {k: v for k, v in run.data.tags.items() if k != "mlflow.parentRunId"}
+        for run_id, name in self.names.items():  # in descriptions, which link to other runs
+            tags = {k: v.replace(run_id, f"<{name}>") for k, v in tags.items()}
+        inputs = self.client.get_run(run.info.run_id).inputs
+        return {
+            "parent": self.parent(run),
+            "status": run.info.status,
+            "times": (run.info.start_time, run.info.end_time),
+            "params": run.data.params,
+            "metrics": {key: self.curve(run, key) for key in run.data.metrics},
+            "tags": tags,
+            "artifacts": self.artifacts(run),
+            "data": [
+                (data.dataset.name, data.dataset.digest)
+                for data in (inputs.dataset_inputs if inputs else [])
+            ],
+        }
+
+
+def retrack(folder: Path) -> Store:
+    mirrored(folder)
+    return Store(folder)
+
+
+_WRITES = (
+    "create_experiment",
+    "create_run",
+    "log_batch",
+    "log_artifact",
+    "log_dict",
+    "log_inputs",
+    "set_terminated",
+)
+
+
+def die_at_write(patch: pytest.MonkeyPatch, fatal: int) -> None:
+    """Kill the process, as far as it can tell, when it writes to MLflow for the n-th time."""
+    writes = 0
+
+    def dying(write: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            nonlocal writes
+            writes += 1
+            if writes == fatal:
+                raise KeyboardInterrupt
+            return write(*arguments, **keywords)
+
+        return call
+
+    for name in _WRITES:
+        patch.setattr(MlflowClient, name, dying(getattr(MlflowClient, name)))
+
+
+def killed(*_: Any) -> None:
+    raise KeyboardInterrupt

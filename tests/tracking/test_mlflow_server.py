@@ -1,0 +1,113 @@
+"""A real `mlflow server`: it holds what a file holds, and its pages show it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from mlflow import MlflowClient
+from support.tracked_study import (
+    ABLATIONS,
+    PATIENCE,
+    Store,
+    die_at_write,
+    mirrored,
+    tracked,
+)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of an empty database, SQLite's or, where there is one, PostgreSQL's."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('database')}/mlflow.db"
+    address = os.environ.get("RGMP_TEST_POSTGRESQL")
+    if address is None:
+        pytest.skip("RGMP_TEST_POSTGRESQL names no PostgreSQL server")
+    driver = pytest.importorskip("psycopg2", reason="psycopg2 is not installed")
+    name = f"rgmp_test_{os.getpid()}"
+    with closing(driver.connect(address)) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(f"CREATE DATABASE {name}")
+    return f"{address.rpartition('/')[0]}/{name}"
+
+
+@pytest.fixture(scope="module")
+def server(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real `mlflow server` before that database."""
+    folder = tmp_path_factory.mktemp("server")
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", backend]
+    command += ["--artifacts-destination", str(folder / "artifacts"), "--workers", "1"]
+    log = folder / "log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [*command, "--port", "0"],  # a free one, which the log then names
+            stdout=file,
+            stderr=file,
+            cwd=folder,
+            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            start_new_session=True,
+        )
+    try:
+        yield address_of(process, log)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def address_of(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Where a server listens, as soon as it does."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := re.search(r"running on (http://\S+)", log.read_text())):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+    return found[1]
+
+
+@pytest.mark.slow
+def test_server_holds_what_a_file_holds_and_the_report_links_into_it(
+    folder: Path, server: str, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirrored(folder, alone := f"sqlite:///{folder.parent}/mlflow.db")
+    beside = Store(folder, alone).content()
+    with monkeypatch.context() as patch:
+        die_at_write(patch, 30)
+        with pytest.raises(KeyboardInterrupt):
+            mirrored(folder, server)
+    done = tracked(folder, server)
+    assert Store(folder, server).content() == beside
+    assert mirrored(folder, server).written == 0
+    left = json.loads((folder / "mlflow.json").read_text())
+    assert left["uri"] == done.uri == server
+    client = MlflowClient(server)
+    for name, run_id in left["runs"].items():
+        assert client.get_run(run_id).data.tags["record"] == name
+    assert len(Store(folder, backend).runs) == done.runs, "the database itself says the same"
+
+
+@pytest.mark.slow
+def test_web_pages_show_the_variants_side_by_side(
+    folder: Path, server: str, browse: Callable[[str, int], tuple[str, str]]
+) -> None:
+    tracked(folder, server)
+    left = json.loads((folder / "mlflow.json").read_text())
+    variants = {variant: left["runs"][f"{variant}/seed0"] for variant in ABLATIONS}
+    found = quote("tags.kind = 'variant'")
+    page, _ = browse(f"{server}/#/experiments/{left['experiment']}/runs?searchFilter={found}", 1600)
+    for variant, run_id in variants.items():
+        assert f"{variant} seed 0" in page
+        assert run_id in page
+    ids, experiments = (quote(json.dumps(x)) for x in ([*variants.values()], [left["experiment"]]))
+    page, _ = browse(f"{server}/#/compare-runs?runs={ids}&experiments={experiments}", 1600)
+    for text in ("Parallel Coordinates Plot", "inference.aggregation", "davis2016/J_and_F"):
+        assert text in page

@@ -1,0 +1,240 @@
+"""Which runs a study's files require in MLflow, and what each of them holds."""
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from support.tracked_study import (
+    ABLATIONS,
+    PATIENCE,
+    Store,
+    mirrored,
+    retrack,
+    training_of,
+    write_curve,
+    write_training,
+)
+
+from rgmp.provenance.code import package_sources
+from rgmp.runtime.files import digest_of_file
+from rgmp.study import layout
+from rgmp.study.plan import load_plan
+from rgmp.tracking.store import mirror
+
+
+def test_every_job_is_one_run_below_its_variant_and_seed(folder: Path) -> None:
+    store = retrack(folder)
+    plan = load_plan(folder)
+    assert len(store.all) == len(store.runs)
+    parents = {name: store.parent(run) for name, run in store.runs.items()}
+    expected: dict[str, str | None] = {
+        "study": None,
+        "check": "study",
+        "tables": "study",
+        "speed/davis2016": "study",
+    }
+    for variant in ABLATIONS:
+        expected[f"{variant}/seed0"] = None
+        expected[f"scores/davis2016/{variant}/seed0"] = f"{variant}/seed0"
+    for training in plan.trainings:
+        expected[training.folder] = f"{training.variants[0]}/seed0"
+    assert parents == expected
+    assert {run.info.status for run in store.all} == {"FINISHED"}
+
+
+def test_shared_training_is_one_run_that_all_who_share_it_name(folder: Path) -> None:
+    store = retrack(folder)
+    shared = training_of(folder, "pretrain")
+    assert store.runs[shared.folder].data.tags["variants"] == "full, no_bptt, winner_take_all"
+    for variant in ABLATIONS:
+        tags = store.runs[f"{variant}/seed0"].data.tags
+        assert tags["training.pretrain"] == shared.folder
+        assert tags["training.finetune"] == training_of(folder, "finetune", variant).folder
+
+
+def test_run_of_a_training_has_its_settings_curve_weights_and_data(folder: Path) -> None:
+    store = retrack(folder)
+    training = training_of(folder, "finetune")
+    run = store.runs[training.folder]
+    assert run.data.params["finetune.bptt"] == "full"
+    assert run.data.params["network.backbone"] == "resnet10"
+    assert store.curve(run, "loss") == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
+    assert store.curve(run, "final_loss") == [(0, 0.25)]
+    assert run.data.tags["weights"] == "ab" * 32
+    assert run.data.tags["identity"] == training.identity
+    content = store.content()[training.folder]
+    assert content["data"] == [("tiny/finetune", training.data[:36])]
+    assert run.data.tags["input.data"] == training.data
+
+
+def test_run_of_a_variant_has_its_final_scores_and_what_it_changes(folder: Path) -> None:
+    run = retrack(folder).runs["winner_take_all/seed0"]
+    assert run.data.metrics == {
+        "davis2016/J": 0.5,
+        "davis2016/J_and_F": 0.5,
+        "davis2016/fps": 8.0,
+    }
+    assert run.data.params == {
+        "variant": "winner_take_all",
+        "seed": "0",
+        "finetune.bptt": "full",
+        "inference.aggregation": "winner_take_all",
+    }
+
+
+def test_every_run_says_by_which_code_environment_and_machine(folder: Path) -> None:
+    store = retrack(folder)
+    for name in (
+        "full/seed0",
+        "scores/davis2016/full/seed0",
+        training_of(folder, "finetune").folder,
+    ):
+        tags, code = store.runs[name].data.tags, package_code()
+        assert (tags["commit"], tags["sources"], tags["lock"]) == code
+        assert tags["machine"]
+        assert (
+            name.startswith("scores")
+            or tags["identity"] == training_of(folder, "finetune").identity
+        )
+
+
+def package_code() -> tuple[str | None, str, str]:
+    """The commit, sources and lock of this checkout."""
+    lock = Path(__file__).parents[2] / "requirements.lock"
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=lock.parent, capture_output=True, text=True, check=False
+    )
+    return commit.stdout.strip() or None, package_sources(), digest_of_file(lock)
+
+
+def test_run_of_a_variant_names_all_its_data_and_links_to_its_trainings(folder: Path) -> None:
+    store = retrack(folder)
+    run = store.runs["no_bptt/seed0"]
+    data = store.content()["no_bptt/seed0"]["data"]
+    trainings = [training_of(folder, stage, "no_bptt") for stage in ("pretrain", "finetune")]
+    assert sorted(data) == sorted((f"tiny/{t.stage}", t.data[:36]) for t in trainings)
+    note = run.data.tags["mlflow.note.content"]
+    assert note.startswith("It matters")
+    for training in trainings:
+        run_id = store.runs[training.folder].info.run_id
+        assert f"[{training.folder}](#/experiments/1/runs/{run_id})" in note
+
+
+def test_small_weights_are_artifacts_large_ones_are_named_by_their_hash(folder: Path) -> None:
+    training = training_of(folder, "finetune")
+    weights = folder / training.folder / "weights.safetensors"
+    weights.write_bytes(b"weights" * 1000)
+    outputs = {f"{training.folder}/weights.safetensors": digest_of_file(weights)}
+    write_training(folder, training, outputs=outputs)
+    uri = f"sqlite:///{folder.parent}/mlflow.db"
+    mirror(folder, uri, 0.001, PATIENCE)
+    store = Store(folder)
+    run = store.runs[training.folder]
+    assert store.artifacts(run) == ["record.json", "weights.json"]
+    assert run.data.tags["weights"] == digest_of_file(weights)
+    mirror(folder, uri, 1, PATIENCE)
+    kept = Store(folder)
+    assert "weights.safetensors" in kept.artifacts(kept.runs[training.folder])
+    assert kept.runs[training.folder].info.run_id == run.info.run_id
+
+
+def test_weights_that_are_not_those_of_the_record_are_not_copied(folder: Path) -> None:
+    training = training_of(folder, "finetune")
+    (folder / training.folder / "weights.safetensors").write_bytes(b"others")
+    store = retrack(folder)
+    assert store.artifacts(store.runs[training.folder]) == ["record.json", "weights.json"]
+
+
+def test_artifacts_are_what_was_rendered_and_the_records(folder: Path) -> None:
+    store = retrack(folder)
+    assert store.artifacts(store.runs["study"]) == [
+        "logs/train/a.log",
+        "plan.json",
+        "tables/ablation.csv",
+    ]
+    score = store.runs["scores/davis2016/full/seed0"]
+    assert store.artifacts(score) == ["record.json", "seed0.csv"]
+    location = folder.parent / "mlflow-artifacts"
+    assert store.experiment.artifact_location == location.as_uri()
+
+
+def test_claim_and_title_are_text_also_where_they_begin_like_a_list(folder: Path) -> None:
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["title"], plan["variants"][0]["claim"] = "# 1", "1. It works"
+    (folder / "plan.json").write_text(json.dumps(plan))
+    store = retrack(folder)
+    assert store.experiment.tags["mlflow.note.content"].startswith(r"\# 1.")
+    assert store.runs["full/seed0"].data.tags["mlflow.note.content"].startswith(r"1\. It works")
+
+
+def test_variant_that_is_not_scored_is_not_finished(folder: Path) -> None:
+    (folder / layout.record("scores/davis2016/full/seed0")).unlink()
+    store = retrack(folder)
+    unfinished = {n for n, run in store.runs.items() if run.info.status != "FINISHED"}
+    assert unfinished == {"study", "full/seed0"}
+
+
+# ---- a training that runs ----
+
+
+def test_training_is_followed_while_it_runs(folder: Path) -> None:
+    training = training_of(folder, "finetune")
+    record = folder / layout.record(training.folder)
+    record.rename(folder / "kept")
+    write_curve(folder, training, 2)
+    early = retrack(folder)
+    run = early.runs[training.folder]
+    assert run.info.status == "RUNNING"
+    assert early.curve(run, "loss") == [(1, 1.0), (2, 0.5)]
+    assert run.data.params["finetune.bptt"] == "full"
+
+    write_curve(folder, training, 3)
+    (folder / "kept").rename(record)
+    late = retrack(folder)
+    assert late.names == early.names
+    assert late.runs[training.folder].info.status == "FINISHED"
+    assert late.curve(run, "loss") == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
+    assert late.curve(run, "J") == [(1, 0.1), (2, 0.2), (3, 0.3)]
+
+
+def test_training_that_has_ceased_to_log_is_killed_until_it_logs_again(folder: Path) -> None:
+    training = training_of(folder, "finetune")
+    (folder / layout.record(training.folder)).unlink()
+    past = time.time() - 3600
+    os.utime(folder / training.folder / "metrics.jsonl", (past, past))
+    assert retrack(folder).runs[training.folder].info.status == "KILLED"
+    write_curve(folder, training, 3)
+    assert retrack(folder).runs[training.folder].info.status == "RUNNING"
+
+
+def test_training_that_starts_anew_differently_leaves_no_point_of_the_old(folder: Path) -> None:
+    training = training_of(folder, "finetune")
+    (folder / layout.record(training.folder)).unlink()
+    mirrored(folder)
+    path = folder / training.folder / "metrics.jsonl"
+    path.write_text('{"step": 1, "loss": 7.0, "J": 0.0, "seconds": 1.0}\n')
+    store = retrack(folder)
+    assert store.curve(store.runs[training.folder], "loss") == [(1, 7.0)]
+
+
+def test_finished_training_stays_while_it_is_made_again(folder: Path) -> None:
+    training = training_of(folder, "finetune")
+    before = retrack(folder)
+    (folder / layout.record(training.folder)).unlink()
+    write_curve(folder, training, 1)
+    during = retrack(folder)
+    assert during.content()[training.folder] == before.content()[training.folder]
+    write_training(folder, training, final_loss=0.125)
+    after = retrack(folder)
+    assert after.curve(after.runs[training.folder], "loss") == [(1, 1.0)]
+    assert after.curve(after.runs[training.folder], "final_loss") == [(0, 0.125)]
+
+
+def test_training_that_the_study_has_dropped_does_not_run_for_ever(folder: Path) -> None:
+    training = training_of(folder, "finetune")
+    (folder / layout.record(training.folder)).unlink()
+    assert retrack(folder).runs[training.folder].info.status == "RUNNING"
+    (folder / training.folder / "metrics.jsonl").unlink()
+    assert retrack(folder).runs[training.folder].info.status == "KILLED"
