@@ -1,13 +1,17 @@
-"""How a command ends: where its output goes nowhere, and where a name or a number is absurd."""
+"""How a command ends, also where its output goes nowhere or a number is absurd; and its help."""
 
+import argparse
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
+from support.commands import SCORE
 
+import rgmp
 from rgmp.cli import main as cli
 from rgmp.cli.complaints import complain
 
@@ -174,3 +178,96 @@ def test_an_interrupt_is_a_word_and_its_own_status(
     monkeypatch.setattr("rgmp.minidavis.generate.render", interrupted)
     assert cli.main(["mini", str(tmp_path / "out")]) == 130
     assert capsys.readouterr().err == "rgmp: interrupted\n"
+
+
+# ---- help ----
+
+
+COMMANDS = [command.name for command in cli.COMMANDS]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_that_parses(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "--help"])
+    assert stop.value.code == 0
+    help_text = " ".join(capsys.readouterr().out.split())
+    example = help_text.partition(f"Example: rgmp {command} ")[2]
+    assert cli.build_parser().parse_args([command, *example.split()]).run
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_has_a_word_of_help(command: str) -> None:
+    (commands,) = cli.build_parser()._subparsers._group_actions  # type: ignore[union-attr]
+    own = cast("dict[str, argparse.ArgumentParser]", commands.choices)[command]
+    assert [action.option_strings for action in own._actions if not action.help] == []
+
+
+def test_help_names_every_command_and_version_is_the_packages(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    listed = capsys.readouterr().out
+    first_words = {line.split()[0] for line in listed.splitlines() if line.strip()}
+    assert first_words >= set(COMMANDS)
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"rgmp {rgmp.__version__}\n"
+
+
+# ---- in a process of its own ----
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["plan", "study.yaml"],
+        ["check", "davis"],
+        ["check", "results/tiny", "davis2017/val"],
+        ["train", "results/tiny", "pretrain/none"],
+        ["evaluate", "results/tiny", "none/seed3"],
+        SCORE,
+        ["tables", "results/tiny"],
+        ["report", "results/tiny"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_a_job_waits_for_no_package_that_it_does_not_need(command: list[str]) -> None:
+    """Also one that ends at a mistake: that is said before anything takes its time."""
+    assert cli.main(["plan", "study.yaml"]) == 0
+    heavy = {"torch", "torchvision", "pandas", "mlflow", "matplotlib", "seaborn"}
+    if command[0] in {"score", "tables", "report"}:  # they make or read tables
+        heavy.remove("pandas")
+    look = f"import sys; from rgmp.cli.main import main; main({command}); "
+    look += f"print('loaded:', *{heavy} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1].split() == ["loaded:"]
+
+
+@pytest.mark.usefixtures("here")
+def test_mistake_in_a_real_process() -> None:
+    command = [sys.executable, "-c", RUN, *SCORE, "--masks", "nowhere"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("here")
+def test_fault_of_ours_keeps_its_traceback() -> None:
+    broken = (
+        "import sys; from rgmp.cli import main as cli; from rgmp.evaluation import scoring\n"
+        "def score(*_, **__): raise ZeroDivisionError\n"
+        "scoring.score = score\n"
+        "sys.exit(cli.main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", broken, *SCORE, "--record", "record.json"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "ZeroDivisionError" in done.stderr
+    assert not Path("record.json").exists()

@@ -1,0 +1,141 @@
+"""`rgmp score`: of anyone's masks, by either engine, or the scores of others."""
+
+import csv
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from support.commands import (
+    SCORE,
+    VAL,
+    given_scores,
+    the_record,
+)
+from support.tiny_study import HEIGHT, WIDTH
+
+from rgmp.cli import main as cli
+from rgmp.data import davis
+from rgmp.runtime import files
+
+
+@pytest.mark.usefixtures("here")
+def test_anyones_masks_are_scored(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(SCORE) == 0
+    assert capsys.readouterr().out.splitlines()[0].split()[-1] == "100.00"
+    with Path("scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["variant"], row["J"], row["F"]) for row in rows} == {("truth", "1.0", "1.0")}
+    assert not list(Path().rglob("*.json"))
+
+
+@pytest.mark.usefixtures("here")
+def test_a_rerun_reads_no_older_result() -> None:
+    assert cli.main(SCORE) == 0
+    older = Path("scores.csv").read_text()
+    davis.write_mask(Path("truth/val_a/00001.png"), np.zeros((HEIGHT, WIDTH), np.uint8))
+    assert cli.main(SCORE) == 0
+    newer = Path("scores.csv").read_text()
+    assert newer != older
+    assert cli.main([*SCORE, "--out", "elsewhere.csv"]) == 0
+    assert Path("elsewhere.csv").read_text() == newer
+
+
+@pytest.mark.usefixtures("here")
+def test_scores_of_others_are_taken_over(capsys: pytest.CaptureFixture[str]) -> None:
+    given_scores()
+    options = ["--scores", "given.csv", "--sequences", "val_a", "--record", "record.json"]
+    assert cli.main(["score", *VAL, *options, "--out", "scores.csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split() == ["J&F", "68.75"]
+    with Path("scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["J"] for row in rows] == ["0.5", "1.0", "0.5", "1.0"]
+    assert {(row["variant"], row["seed"]) for row in rows} == {("given", "")}
+    found = the_record("record.json")
+    assert found["config"] == {"scores": "given.csv"}
+    assert found["inputs"]["scores"] == files.digest_of_file(Path("given.csv"))
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("masks", [False, True])
+def test_every_problem_of_what_is_scored_has_its_line(
+    masks: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given_scores()
+    for name in ("00001", "00002"):
+        Path(f"truth/val_b/{name}.png").write_bytes(b"")
+    source = [] if masks else ["--scores", "given.csv"]
+    assert cli.main([*(SCORE if masks else [*SCORE[:-4], *source, *SCORE[-2:]])]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    expected = (
+        ("truth/val_b/00001.png: not a", "truth/val_b/00002.png: not a")
+        if masks
+        else [f"given.csv: val_b, object {i}: missing frame 00001, 00002" for i in (1, 2)]
+    )
+    assert first.startswith(f"rgmp: {expected[0]}")
+    assert second.startswith(f"rgmp: {expected[1]}")
+    assert second.endswith(" (2 problems in all)")
+    assert not Path("scores.csv").exists()
+
+
+# ---- two engines ----
+
+
+def pretend_official(monkeypatch: pytest.MonkeyPatch, error: float) -> None:
+    """A davis2017-evaluation whose J is off by `error`."""
+    from rgmp.evaluation.measures import measure
+
+    metrics = ModuleType("davis2017.metrics")
+    metrics.db_eval_iou = lambda truth, mask: measure(truth, mask).J + error  # type: ignore[attr-defined]
+    metrics.db_eval_boundary = lambda truth, mask: measure(truth, mask).F  # type: ignore[attr-defined]
+    for name in ("davis2017", "skimage", "skimage.morphology"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, "davis2017.metrics", metrics)
+
+
+def without_official(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "davis2017.metrics", None)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("engine", ["builtin", "official"])
+@pytest.mark.parametrize("cross_check", ["auto", "require"])
+def test_two_engines_that_agree(
+    engine: str, cross_check: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_official(monkeypatch, 5e-7)
+    options = ["--engine", engine, "--cross-check", cross_check, "--record", "record.json"]
+    assert cli.main([*SCORE, *options]) == 0
+    assert the_record("record.json")["results"]["cross_check_difference"] == pytest.approx(5e-7)
+    with Path("scores.csv").open() as file:
+        found = {float(row["J"]) for row in csv.DictReader(file)}
+    assert found == {1.0 if engine == "builtin" else 1 + 5e-7}
+
+
+@pytest.mark.usefixtures("here")
+def test_two_engines_that_disagree_end_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretend_official(monkeypatch, 2e-6)
+    assert cli.main([*SCORE, "--cross-check", "auto", "--record", "record.json"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    (line,) = (line for line in said if line.startswith("rgmp: "))
+    assert "val_a, object 1, frame 00001: J 1.0" in line
+    assert not Path("scores.csv").exists()
+    assert not Path("record.json").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_the_other_engine_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without_official(monkeypatch)
+    assert cli.main([*SCORE, "--cross-check", "auto", "--record", "record.json"]) == 0
+    assert "cross_check_difference" not in the_record("record.json")["results"]
+    capsys.readouterr()
+    for options in (["--cross-check", "require"], ["--engine", "official"]):
+        assert cli.main([*SCORE, *options, "--out", "other.csv"]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "run `make evaluator`" in line
+    assert not Path("other.csv").exists()

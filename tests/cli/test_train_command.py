@@ -1,0 +1,103 @@
+"""`rgmp train` and `rgmp train-speed`: what they write, and keep."""
+
+import json
+from pathlib import Path
+from typing import cast
+
+import pytest
+import yaml
+from support.commands import (
+    INFER,
+    the_record,
+)
+
+from rgmp.cli import main as cli
+from rgmp.runtime import files
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.mark.usefixtures("here")
+def test_plan_then_train_then_infer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["plan", "study.yaml"]) == 0
+    *listed, total = capsys.readouterr().out.splitlines()
+    assert total == "2 training runs, 1 variants: results/tiny/plan.json"
+    folders = [line.split("  for ")[0] for line in listed]
+    assert [folder.split("/")[1] for folder in folders] == ["pretrain", "finetune"]
+    assert cli.main(["train", "results/tiny", "pretrain/none-seed3-000000000000"]) == 2
+    for folder in folders:
+        record = f"results/tiny/records/{folder}.json"
+        training = folder.removeprefix("weights/")
+        assert cli.main(["train", "results/tiny", training]) == 0
+        found = the_record(record)
+        assert (found["kind"], found["name"], found["study"]) == ("train", folder, "tiny")
+        assert (found["variant"], found["seed"]) == ("full", 3)
+        assert found["stage"] == folder.split("/")[1]
+        assert folder.endswith(found["identity"] or "none")
+        weights = Path("results/tiny", folder, "weights.safetensors")
+        assert list(found["outputs"].values()) == [files.digest_of_file(weights)]
+        assert found["results"]["steps"] == 2
+        lines = Path("results/tiny", folder, "metrics.jsonl").read_text().splitlines()
+        assert [json.loads(line)["step"] for line in lines] == [1, 2]
+    arguments = [*INFER, "--weights", str(weights), "--masks", "out", "--record", "record.json"]
+    assert cli.main(arguments) == 0
+    assert the_record("record.json")["identity"] == found["identity"]
+    assert the_record("record.json")["study"] is None
+
+
+@pytest.mark.usefixtures("here")
+def test_a_training_is_kept_while_its_record_proves_it(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["plan", "study.yaml"])
+    folder = capsys.readouterr().out.partition("  for ")[0]
+    training, weights = folder.removeprefix("weights/"), Path("results/tiny", folder)
+    weights, record = weights / "weights.safetensors", f"results/tiny/records/{folder}.json"
+    command = ["train", "results/tiny", training]
+    assert cli.main(command) == 0
+    made = weights.read_bytes(), Path(record).read_bytes()
+    assert "kept" not in capsys.readouterr().out
+    assert cli.main(command) == 0
+    assert capsys.readouterr().out == f"{folder}: already trained according to its record; kept\n"
+    assert (weights.read_bytes(), Path(record).read_bytes()) == made
+    weights.write_bytes(made[0][:-1] + bytes([made[0][-1] ^ 1]))
+    assert cli.main(command) == 0
+    assert "kept" not in capsys.readouterr().out
+    assert weights.read_bytes() == made[0]
+    Path(record).unlink()
+    assert cli.main(command) == 0
+    assert the_record(record)["outputs"] == json.loads(made[1])["outputs"]
+    assert not (weights.parent / "checkpoints").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_training_that_is_not_planned_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["plan", "study.yaml"]) == 0
+    capsys.readouterr()
+    assert cli.main(["train", "results/tiny", "pretrain/full"]) == 2
+    assert (
+        "pretrain/full: no such training run in results/tiny/plan.json" in capsys.readouterr().err
+    )
+
+
+# ---- train-speed ----
+
+
+@pytest.mark.usefixtures("here")
+def test_train_speed_measures_and_keeps_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rgmp.runtime.cores.Watch.others_share", lambda _: 0.37)
+    study = yaml.safe_load(Path("study.yaml").read_text())
+    study["pretrain"]["steps"] = 5
+    Path("study.yaml").write_text(yaml.safe_dump(study))
+    command = ["train-speed", "study.yaml", "--stage", "pretrain", "--steps", "2"]
+    assert cli.main([*command, "--record", "record.json"]) == 0
+    found = cast(dict[str, float], the_record("record.json")["results"])
+    assert (found["steps"], found["frames"]) == (2, 2)
+    assert found["samples_per_second"] * found["seconds_per_step"] == pytest.approx(2)
+    assert 0 <= found["waiting"] < 1
+    assert found["peak_memory_bytes"] > 0
+    said = capsys.readouterr().out
+    assert "samples_per_second" in said
+    assert "other processes used 37% of the machine's cores" in said
+    assert found["others_share"] == 0.37
+    assert not Path("results/tiny/weights").exists()
