@@ -1,16 +1,12 @@
 """The mirror of a study's files in MLflow: whole, once, whatever happens to whoever writes it."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from support.forked_mlflow import start
 from support.tracked_study import (
     PATIENCE,
     Store,
@@ -135,39 +131,25 @@ def test_store_that_was_killed_while_it_was_made_is_not_there(
     assert not left.exists()
 
 
-WRITERS = """
-import os, pathlib, sys, warnings
-from rgmp.tracking.store import mirror
-
-folder, timeout, processes = pathlib.Path(sys.argv[1]), float(sys.argv[3]), []
-for _ in range(int(sys.argv[2])):
-    with warnings.catch_warnings(action="ignore"):  # of numpy's threads, which have nothing to do
-        process = os.fork()
-    if not process:
-        print(mirror(folder, f"sqlite:///{folder.parent}/mlflow.db", 64, timeout), flush=True)
-        sys.exit()
-    processes.append(process)
-sys.exit(any(os.waitpid(process, 0)[1] for process in processes))
-"""
+def write(folder: Path) -> None:
+    print("written:", mirrored(folder).written)
 
 
 @pytest.mark.slow
-def test_eight_writers_on_a_fresh_store_lose_none_and_double_none(folder: Path) -> None:
+def test_eight_writers_on_a_fresh_store_lose_none_and_double_none(
+    folder: Path, tmp_path: Path
+) -> None:
     (folder.parent / "mlflow.db").rename(empty := folder.parent / "alone.db")
-    with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", WRITERS, str(folder), "8", str(PATIENCE)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as writers:
-        try:
-            said, error = writers.communicate(timeout=PATIENCE)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(writers.pid, signal.SIGKILL)
-    assert (writers.returncode, error) == (0, "")
-    assert len(said.splitlines()) == 8
-    assert said.count("written=0") == 7
+    said = [tmp_path / str(number) for number in range(8)]
+    for writer in said:
+        writer.mkdir()
+    processes = [start(write, folder, folder=writer) for writer in said]
+    for process in processes:
+        process.join(PATIENCE)
+    assert [process.exitcode for process in processes] == [0] * 8
+    assert [(writer / "err").read_text() for writer in said] == [""] * 8
+    lines = [line for writer in said for line in (writer / "out").read_text().splitlines()]
+    assert len(lines) == 8
+    assert lines.count("written: 0") == 7
     mirrored(folder, alone := f"sqlite:///{empty}")
     assert Store(folder).content() == Store(folder, alone).content()

@@ -39,6 +39,7 @@ def test_ids_of_the_runs_are_left_for_the_report(folder: Path) -> None:
     assert left["uri"] == f"sqlite:///{folder.parent}/mlflow.db"
 
 
+@pytest.mark.usefixtures("forked")
 def test_study_is_followed_until_it_is_whole(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -62,6 +63,7 @@ def test_study_is_followed_until_it_is_whole(
     assert capsys.readouterr().out.count("written now") == 2
 
 
+@pytest.mark.usefixtures("forked")
 def test_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"plan\.json"):
         track(tmp_path)
@@ -76,6 +78,7 @@ def test_fault_of_ours_keeps_its_traceback(folder: Path, capfd: pytest.CaptureFi
 # ---- a store that is away ----
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize(
     "uri", ["http://someone:secret@127.0.0.1:9", "sqlite:////proc/nowhere/mlflow.db", "/nowhere"]
 )
@@ -129,6 +132,7 @@ mute_servers = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.usefixtures("forked")
 @mute_servers
 def test_server_that_does_not_answer_costs_one_line_and_no_lock(
     folder: Path, mute: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -160,6 +164,7 @@ class _Endless(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@pytest.mark.usefixtures("forked")
 def test_the_time_is_that_of_all_calls_together(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,6 +177,7 @@ def test_the_time_is_that_of_all_calls_together(
     assert "not done in 1 s" in capfd.readouterr().err
 
 
+@pytest.mark.usefixtures("forked")
 def test_another_process_that_writes_is_not_waited_for_any_longer(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,6 +186,7 @@ def test_another_process_that_writes_is_not_waited_for_any_longer(
     assert "(another process has written to it for 0.9 s, see --timeout)" in capfd.readouterr().err
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.slow
 def test_what_ran_out_of_time_is_completed_by_the_next(folder: Path, made: Path) -> None:
     undisturbed = retrack(folder).content()
@@ -190,6 +197,7 @@ def test_what_ran_out_of_time_is_completed_by_the_next(folder: Path, made: Path)
     assert Store(folder, uri).content() == undisturbed
 
 
+@pytest.mark.usefixtures("forked")
 def test_database_that_does_not_answer_costs_one_line(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
