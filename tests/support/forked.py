@@ -11,10 +11,9 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from tempfile import TemporaryDirectory
 
-_SERVER = get_context("forkserver")
-_SERVER.set_forkserver_preload(
-    ["snakemake.cli", "rgmp.reporting.catalog", "rgmp.study.resolve", "rgmp.study.timing"]
-)
+SERVER = get_context("forkserver")
+PRELOADED = ["snakemake.cli", "rgmp.reporting.catalog", "rgmp.study.resolve", "rgmp.study.timing"]
+SERVER.set_forkserver_preload(PRELOADED)
 
 
 def run(module: str, arguments: list[str], folder: Path, timeout: float) -> CompletedProcess[str]:
@@ -31,7 +30,7 @@ def run(module: str, arguments: list[str], folder: Path, timeout: float) -> Comp
     """
     with TemporaryDirectory() as temporary:
         said = [Path(temporary, name) for name in ("out", "err")]
-        process = _SERVER.Process(
+        process = SERVER.Process(
             target=_program, args=(module, arguments, folder, said, dict(os.environ))
         )
         process.start()

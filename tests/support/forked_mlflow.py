@@ -8,17 +8,17 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace, TracebackType
 
 from rgmp.tracking import track
+from support.forked import PRELOADED, SERVER
 
-_SERVER = get_context("forkserver")
-_SERVER.set_forkserver_preload(
+SERVER.set_forkserver_preload(
     [
+        *PRELOADED,  # there is one such server for all tests
         "rgmp.tracking.store",
         "mlflow.store.tracking.sqlalchemy_store",  # MLflow imports these when it opens a store
         "mlflow.store.workspace.utils",
@@ -30,7 +30,7 @@ _SERVER.set_forkserver_preload(
 
 def start(work: Callable[..., object], *arguments: object, folder: Path) -> ForkServerProcess:
     """Start a process that reads `folder/in`, if it is there, and writes `folder/out` and `err`."""
-    process = _SERVER.Process(target=_work, args=(folder, dict(os.environ), work, arguments))
+    process = SERVER.Process(target=_work, args=(folder, dict(os.environ), work, arguments))
     process.start()
     return process
 
