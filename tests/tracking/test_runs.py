@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
 
+import pytest
 from support.tracked_study import (
     ABLATIONS,
     PATIENCE,
@@ -24,9 +26,18 @@ from rgmp.study.plan import load_plan
 from rgmp.tracking.store import mirror
 
 
-def test_every_job_is_one_run_below_its_variant_and_seed(folder: Path) -> None:
-    store = retrack(folder)
-    plan = load_plan(folder)
+@pytest.fixture(scope="module")
+def whole(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study's folder, whose mirror is complete, to be read alone."""
+    results = tmp_path_factory.mktemp("whole") / "results"
+    shutil.copytree(made, results)
+    mirrored(results / "tiny")
+    return results / "tiny"
+
+
+def test_every_job_is_one_run_below_its_variant_and_seed(whole: Path) -> None:
+    store = Store(whole)
+    plan = load_plan(whole)
     assert len(store.all) == len(store.runs)
     parents = {name: store.parent(run) for name, run in store.runs.items()}
     expected: dict[str, str | None] = {
@@ -44,19 +55,19 @@ def test_every_job_is_one_run_below_its_variant_and_seed(folder: Path) -> None:
     assert {run.info.status for run in store.all} == {"FINISHED"}
 
 
-def test_shared_training_is_one_run_that_all_who_share_it_name(folder: Path) -> None:
-    store = retrack(folder)
-    shared = training_of(folder, "pretrain")
+def test_shared_training_is_one_run_that_all_who_share_it_name(whole: Path) -> None:
+    store = Store(whole)
+    shared = training_of(whole, "pretrain")
     assert store.runs[shared.folder].data.tags["variants"] == "full, no_bptt, winner_take_all"
     for variant in ABLATIONS:
         tags = store.runs[f"{variant}/seed0"].data.tags
         assert tags["training.pretrain"] == shared.folder
-        assert tags["training.finetune"] == training_of(folder, "finetune", variant).folder
+        assert tags["training.finetune"] == training_of(whole, "finetune", variant).folder
 
 
-def test_run_of_a_training_has_its_settings_curve_weights_and_data(folder: Path) -> None:
-    store = retrack(folder)
-    training = training_of(folder, "finetune")
+def test_run_of_a_training_has_its_settings_curve_weights_and_data(whole: Path) -> None:
+    store = Store(whole)
+    training = training_of(whole, "finetune")
     run = store.runs[training.folder]
     assert run.data.params["finetune.bptt"] == "full"
     assert run.data.params["network.backbone"] == "resnet10"
@@ -69,8 +80,8 @@ def test_run_of_a_training_has_its_settings_curve_weights_and_data(folder: Path)
     assert run.data.tags["input.data"] == training.data
 
 
-def test_run_of_a_variant_has_its_final_scores_and_what_it_changes(folder: Path) -> None:
-    run = retrack(folder).runs["winner_take_all/seed0"]
+def test_run_of_a_variant_has_its_final_scores_and_what_it_changes(whole: Path) -> None:
+    run = Store(whole).runs["winner_take_all/seed0"]
     assert run.data.metrics == {
         "davis2016/J": 0.5,
         "davis2016/J_and_F": 0.5,
@@ -84,19 +95,18 @@ def test_run_of_a_variant_has_its_final_scores_and_what_it_changes(folder: Path)
     }
 
 
-def test_every_run_says_by_which_code_environment_and_machine(folder: Path) -> None:
-    store = retrack(folder)
+def test_every_run_says_by_which_code_environment_and_machine(whole: Path) -> None:
+    store = Store(whole)
     for name in (
         "full/seed0",
         "scores/davis2016/full/seed0",
-        training_of(folder, "finetune").folder,
+        training_of(whole, "finetune").folder,
     ):
         tags, code = store.runs[name].data.tags, package_code()
         assert (tags["commit"], tags["sources"], tags["lock"]) == code
         assert tags["machine"]
         assert (
-            name.startswith("scores")
-            or tags["identity"] == training_of(folder, "finetune").identity
+            name.startswith("scores") or tags["identity"] == training_of(whole, "finetune").identity
         )
 
 
@@ -109,11 +119,11 @@ def package_code() -> tuple[str | None, str, str]:
     return commit.stdout.strip() or None, package_sources(), digest_of_file(lock)
 
 
-def test_run_of_a_variant_names_all_its_data_and_links_to_its_trainings(folder: Path) -> None:
-    store = retrack(folder)
+def test_run_of_a_variant_names_all_its_data_and_links_to_its_trainings(whole: Path) -> None:
+    store = Store(whole)
     run = store.runs["no_bptt/seed0"]
     data = store.content()["no_bptt/seed0"]["data"]
-    trainings = [training_of(folder, stage, "no_bptt") for stage in ("pretrain", "finetune")]
+    trainings = [training_of(whole, stage, "no_bptt") for stage in ("pretrain", "finetune")]
     assert sorted(data) == sorted((f"tiny/{t.stage}", t.data[:36]) for t in trainings)
     note = run.data.tags["mlflow.note.content"]
     assert note.startswith("It matters")
@@ -147,8 +157,8 @@ def test_weights_that_are_not_those_of_the_record_are_not_copied(folder: Path) -
     assert store.artifacts(store.runs[training.folder]) == ["record.json", "weights.json"]
 
 
-def test_artifacts_are_what_was_rendered_and_the_records(folder: Path) -> None:
-    store = retrack(folder)
+def test_artifacts_are_what_was_rendered_and_the_records(whole: Path) -> None:
+    store = Store(whole)
     assert store.artifacts(store.runs["study"]) == [
         "logs/train/a.log",
         "plan.json",
@@ -156,7 +166,7 @@ def test_artifacts_are_what_was_rendered_and_the_records(folder: Path) -> None:
     ]
     score = store.runs["scores/davis2016/full/seed0"]
     assert store.artifacts(score) == ["record.json", "seed0.csv"]
-    location = folder.parent / "mlflow-artifacts"
+    location = whole.parent / "mlflow-artifacts"
     assert store.experiment.artifact_location == location.as_uri()
 
 
