@@ -5,7 +5,7 @@ The stores are real SQLite files; the study is synthetic, but for its plan.
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +48,12 @@ ABLATIONS = {
 PATIENCE = 600  # seconds for a call, on a machine that has much else to do
 
 
-def write_study(root: Path) -> Path:
+def write_study(root: Path, variants: Collection[str] = ABLATIONS) -> Path:
     """A results folder with a store without runs, and a study in which every job has ended."""
     (root / "study.yaml").write_text(STUDY)
     (root / "ablations").mkdir()
-    for name, text in ABLATIONS.items():
-        (root / "ablations" / f"{name}.yaml").write_text(text)
+    for name in variants:
+        (root / "ablations" / f"{name}.yaml").write_text(ABLATIONS[name])
     results = root / "results"
     plan = resolve(root / "study.yaml", root / "ablations", results)
     folder = results / "tiny"
@@ -221,22 +221,28 @@ _WRITES = (
 )
 
 
-def die_at_write(patch: pytest.MonkeyPatch, fatal: int) -> None:
-    """Kill the process, as far as it can tell, when it writes to MLflow for the n-th time."""
-    writes = 0
+def die_at_write(patch: pytest.MonkeyPatch, fatal: int) -> list[str]:
+    """Kill the process, as far as it can tell, when it writes to MLflow for the n-th time.
 
-    def dying(write: Callable[..., Any]) -> Callable[..., Any]:
+    Returns:
+        The names of the writes, as they come.
+    """
+    writes: list[str] = []
+
+    def dying(name: str) -> Callable[..., Any]:
+        write = getattr(MlflowClient, name)
+
         def call(*arguments: Any, **keywords: Any) -> Any:
-            nonlocal writes
-            writes += 1
-            if writes == fatal:
+            writes.append(name)
+            if len(writes) == fatal:
                 raise KeyboardInterrupt
             return write(*arguments, **keywords)
 
         return call
 
     for name in _WRITES:
-        patch.setattr(MlflowClient, name, dying(getattr(MlflowClient, name)))
+        patch.setattr(MlflowClient, name, dying(name))
+    return writes
 
 
 def killed(*_: Any) -> None:

@@ -15,6 +15,7 @@ from support.tracked_study import (
     mirrored,
     retrack,
     write_score,
+    write_study,
 )
 
 
@@ -100,12 +101,19 @@ def test_folder_with_the_name_of_the_database_is_refused_at_once(
 
 @pytest.mark.slow
 def test_call_that_was_killed_is_completed_by_the_next(
-    folder: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    undisturbed = retrack(folder).content()
-    for fatal in (1, 2, 3, 4, 6, 20, 40, 61, 62, 63, 64, 65, 66, 80):
-        database = shutil.copy(made / "mlflow.db", folder.parent / f"{fatal}.db")
-        uri = f"sqlite:///{database}"
+    """Also in the middle, and at every write of the study's run and of a training's, the last."""
+    results = write_study(tmp_path, ["full"])
+    folder, empty = results / "tiny", results / "empty.db"
+    shutil.copy(results / "mlflow.db", empty)
+    with monkeypatch.context() as patch:
+        writes = die_at_write(patch, fatal=0)
+        undisturbed = retrack(folder).content()
+    runs = [number for number, name in enumerate(writes, start=1) if name == "create_run"]
+    of_study, of_training = range(1, runs[1]), range(runs[-1], len(writes) + 1)
+    for fatal in (*of_study, len(writes) // 2, *of_training):
+        uri = f"sqlite:///{shutil.copy(empty, results / f'{fatal}.db')}"
         with monkeypatch.context() as patch:
             die_at_write(patch, fatal)
             with pytest.raises(KeyboardInterrupt):
