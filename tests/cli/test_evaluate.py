@@ -62,7 +62,12 @@ def add_sequence(name: str, like: str) -> None:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study of given weights: val_a has two objects, val_b one."""
     monkeypatch.chdir(tmp_path)
-    tiny_study.write_tree(tmp_path)
+    write_study()
+    return tmp_path
+
+
+def write_study() -> None:
+    tiny_study.write_tree(Path())
     for path in Path("davis/Annotations/480p/val_b").iterdir():
         labels = read_labels(path)
         davis.write_mask(path, np.where(labels == 2, 0, labels))
@@ -71,7 +76,23 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("full", "winner_take_all"):
         write_variant(name)
     Path("study.yaml").write_text(yaml.safe_dump(STUDY))
-    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        write_study()
+        evaluate()
+    return root
+
+
+@pytest.fixture
+def evaluated(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder to work in holds that study, and what `evaluate` has made of it."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
 
 
 def evaluate() -> None:
@@ -128,10 +149,9 @@ def test_masks_that_are_the_same_lie_once_and_every_record_says_where(
     assert [record("masks", run)["results"]["segmented"] for run in RUNS] == [2, 1, 0, 1]
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("evaluated")
 @pytest.mark.parametrize("run", RUNS)
 def test_masks_and_scores_are_those_by_hand(run: str) -> None:
-    evaluate()
     benchmark, variant = run.split("/")
     of = ["--davis", "davis", "--benchmark", benchmark]
     how = ["--scales", "1", "--threads", "1", "--device", "cpu"]
@@ -171,13 +191,11 @@ def test_one_object_has_the_same_masks_with_every_aggregation(aggregation: str) 
         assert (found == wanted) == same
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("evaluated")
 def test_again_nothing_is_computed_and_the_same_is_written(
     work: list[tuple[str, str, Benchmark]],
 ) -> None:
-    evaluate()
     tables = {path: path.read_bytes() for path in RESULTS.rglob("*.csv")}
-    work.clear()
     for path in tables:
         path.unlink()
     evaluate()
@@ -185,9 +203,8 @@ def test_again_nothing_is_computed_and_the_same_is_written(
     assert {path: path.read_bytes() for path in RESULTS.rglob("*.csv")} == tables
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("evaluated")
 def test_what_a_variant_expected_is_kept_when_it_is_first_scored() -> None:
-    evaluate()
     assert changed_claims(load_plan(RESULTS), RESULTS) == {}
     path = Path("ablations/winner_take_all.yaml")
     expects = {"overall": {"difference": "worse", "because": "it was"}}
@@ -199,13 +216,11 @@ def test_what_a_variant_expected_is_kept_when_it_is_first_scored() -> None:
     assert claims == {("winner_take_all", "overall"): "newer"}
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("evaluated")
 def test_of_more_sequences_the_new_ones_alone_are_segmented_and_scored(
     work: list[tuple[str, str, Benchmark]],
 ) -> None:
-    evaluate()
     before = folders()
-    work.clear()
     add_sequence("val_c", like="val_b")
     evaluate()
     assert work == [("segment", "val_c", "davis2016"), ("score", "val_c", "davis2016")]
@@ -216,12 +231,10 @@ def test_of_more_sequences_the_new_ones_alone_are_segmented_and_scored(
         assert {row["sequence"] for row in rows} == {"val_a", "val_b", "val_c"}
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("evaluated")
 def test_of_another_variant_with_these_weights_the_new_masks_alone_are_made(
     work: list[tuple[str, str, Benchmark]],
 ) -> None:
-    evaluate()
-    work.clear()
     write_variant("independent")
     evaluate()
     assert work == [("segment", "val_a", "davis2017"), ("score", "val_a", "davis2017")]
@@ -266,9 +279,8 @@ def test_masks_of_other_weights_are_replaced(work: list[tuple[str, str, Benchmar
     assert len(folders()) == 4
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("evaluated")
 def test_places_are_found_after_a_move() -> None:
-    evaluate()
     shutil.copytree("results", "moved")
     shutil.rmtree("results")
     results = load(Path("moved/tiny"))

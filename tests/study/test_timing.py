@@ -12,9 +12,9 @@ from rgmp.study.plan import Plan, PlannedVariant, load_plan
 from rgmp.study.timing import computations, representative, summary_of, timing
 
 
-@pytest.fixture
-def ten(tmp_path: Path) -> Plan:
-    return load_plan(build(tmp_path, variants=10, frames=6))
+@pytest.fixture(scope="module")
+def ten(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    return load_plan(build(tmp_path_factory.mktemp("ten"), variants=10, frames=6))
 
 
 def with_variant(plan: Plan, name: str, like: str, **changes: Any) -> Plan:
