@@ -69,12 +69,27 @@ def test_where_training_started_is_not_kept(tmp_path: Path) -> None:
     assert b"somewhere" not in (tmp_path / "w").read_bytes()
 
 
+@pytest.fixture(scope="module")
+@torch.no_grad()
+def step(authors: Weights) -> tuple[list[Tensor], Tensor]:
+    """A frame and its mask, the next and the mask before it; the next's logits by the facts."""
+    first, second = torch.rand(2, 1, 3, 32, 64)
+    mask, previous = torch.rand(2, 1, 1, 32, 64)
+    w = {k.removeprefix("module."): v.double() for k, v in authors.items()}
+    r5 = encode(w, first.double(), mask.double())[3]
+    return [first, mask, second, previous], logits(w, second.double(), previous.double(), r5)
+
+
 @pytest.mark.parametrize(
     ("counted", "zipped"), [(True, True), (False, False)], ids=["today", "PyTorch 0.3.1"]
 )
 @torch.no_grad()
 def test_the_authors_file_computes_what_the_facts_say(
-    tmp_path: Path, authors: Weights, counted: bool, zipped: bool
+    tmp_path: Path,
+    authors: Weights,
+    step: tuple[list[Tensor], Tensor],
+    counted: bool,
+    zipped: bool,
 ) -> None:
     file = {k: v for k, v in authors.items() if counted or "num_batches" not in k}
     torch.save(file, tmp_path / "weights.pth", _use_new_zipfile_serialization=zipped)
@@ -82,12 +97,8 @@ def test_the_authors_file_computes_what_the_facts_say(
     assert metadata == {}
     assert network.settings == Network()
     assert not network.training
-    first, second = torch.rand(2, 1, 3, 32, 64)
-    mask, previous = torch.rand(2, 1, 1, 32, 64)
+    (first, mask, second, previous), wanted = step
     got = network(second, previous, network.reference(first, mask))[0]
-    w = {k.removeprefix("module."): v.double() for k, v in authors.items()}
-    r5 = encode(w, first.double(), mask.double())[3]
-    wanted = logits(w, second.double(), previous.double(), r5)
     torch.testing.assert_close(got.double(), wanted, rtol=1e-3, atol=1e-3)
 
 
