@@ -1,5 +1,6 @@
 """The sources that a job rests on are found from what it imports, wherever the package lies."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -24,16 +25,34 @@ NAMED = sorted(
 """The modules that the workflow's rules name."""
 
 
+LOOK = """
+import importlib, json, sys
+
+loaded = {}
+for module in sys.argv[1:]:
+    importlib.import_module(module)
+    ours = [name for name in sys.modules if name.partition(".")[0] == "rgmp"]
+    files = {name: sys.modules.pop(name).__file__ for name in ours}
+    loaded[module] = [file for name, file in files.items() if name != "rgmp"]
+print(json.dumps(loaded))
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, set[Path]]:
+    """The files of ours that each of those modules loads; what is not ours is imported once."""
+    command = [sys.executable, "-c", LOOK, *NAMED]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {module: {*map(Path, files)} for module, files in json.loads(done.stdout).items()}
+
+
 @pytest.mark.parametrize("module", NAMED)
-def test_every_file_of_ours_that_a_rule_loads_counts(module: str) -> None:
-    look = (
-        f"import sys, {module}\n"
-        "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('rgmp.')), sep='\\n')"
-    )
-    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
-    loaded = {Path(line) for line in done.stdout.split()} - set(PACKAGE.glob("*/__init__.py"))
-    assert loaded - {PACKAGE / "facts/__init__.py"} <= set(code.source_files(module))
-    assert PACKAGE / f"{module.removeprefix('rgmp.').replace('.', '/')}.py" in loaded
+def test_every_file_of_ours_that_a_rule_loads_counts(
+    module: str, loaded: dict[str, set[Path]]
+) -> None:
+    files = loaded[module] - set(PACKAGE.glob("*/__init__.py"))
+    assert files - {PACKAGE / "facts/__init__.py"} <= set(code.source_files(module))
+    assert PACKAGE / f"{module.removeprefix('rgmp.').replace('.', '/')}.py" in files
 
 
 def test_what_lies_beside_counts_too() -> None:

@@ -22,7 +22,9 @@ WIDTHS = (1, 2, 4, 8, 12, 16)
 BOTTLENECK_WIDTHS = (1, 4, 12)
 """Of the networks whose blocks begin and end with a 1x1 convolution."""
 CROPS = ((32, 32), (96, 160), (192, 320))
-"""Height and width; what is allowed are multiples of 32."""
+"""Height and width; what is allowed are multiples of 32. With AVX-512 only the largest failed."""
+BATCH = 4
+"""As many cases fail with oneDNN's strided 1x1 kernel as in a batch of 8; with 1 image, fewer."""
 _SECONDS = 60
 _TOLERANCE = 1e-3
 
@@ -30,14 +32,14 @@ _TOLERANCE = 1e-3
 def gradient(
     backbone: str, width: int, crop: tuple[int, int], layout: torch.memory_format
 ) -> torch.Tensor:
-    """All the gradients of a network of that width, float64 (N,), for a fixed batch of eight."""
+    """All the gradients of a network of that width, float64 (N,), for a fixed batch."""
     torch.manual_seed(width)
     network = RGMP(
         Network.model_validate({"backbone": backbone, "width": width, "decoder_width": width})
     )
     network = network.to(memory_format=layout).train()
-    frame = torch.rand(8, 3, *crop).contiguous(memory_format=layout)
-    mask = torch.rand(8, 1, *crop).round()
+    frame = torch.rand(BATCH, 3, *crop).contiguous(memory_format=layout)
+    mask = torch.rand(BATCH, 1, *crop).round()
     logits, _ = network(frame, mask, network.reference(frame, mask))
     logits.square().mean().backward()
     learned = [p.grad.double().flatten() for p in network.parameters() if p.grad is not None]
