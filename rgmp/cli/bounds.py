@@ -57,14 +57,7 @@ def _bounds(options: argparse.Namespace) -> None:
     table = files.Kind("score table", score_table.require_scores)
     files.require_target(job.out, table, davis.files_of(videos.davis))
     with record_command(job.record, "bounds", [job.out], benchmark=videos.benchmark) as record:
-        rows = score_bounds(
-            videos.davis,
-            videos.benchmark,
-            videos.split,
-            sequences=videos.sequences,
-            resolution=videos.resolution,
-            processes=job.processes,
-        )
+        rows = score_bounds(videos, processes=job.processes)
         scores = score_table.table_of(rows)
         score_table.write_scores(job.out, scores)
         summary = summarise(per_object(scores)).set_index("variant")[[*MEASURES]]

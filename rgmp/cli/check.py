@@ -20,7 +20,6 @@ from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.config.load import validated
 from rgmp.config.method import Network
 from rgmp.config.study import Stills
-from rgmp.data import davis
 from rgmp.data.job import CheckJob
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse, shown
@@ -77,17 +76,15 @@ def _check(options: argparse.Namespace) -> None:
     with record_command(job.record, "check") as record:
         problems: list[str] = []
         for videos in job.videos:
-            problems += davis.problems(
-                videos.davis, videos.benchmark, videos.split, videos.resolution
-            )
+            problems += videos.problems()
         stills, wrong = _stills(job.stills)
         weights = _weights_problems(job)
         refuse([*problems, *wrong, *weights])
         paths = {*stills, *(path for path, _ in job.weights), *job.networks}
         for videos in job.videos:
-            names = davis.read_split(videos.davis, videos.benchmark, videos.split)
-            paths.update(davis.sequence_paths(videos.davis, names, videos.resolution))
-            record.results[f"{videos.benchmark}/{videos.split}"] = len(names)
+            sequences = videos.open()
+            paths.update(path for sequence in sequences for path in sequence.files)
+            record.results[f"{videos.benchmark}/{videos.split}"] = len(sequences)
         record.results["stills"] = len(stills) // 2
         record.inputs["data"] = files.digest_of_all(sorted(paths))
         print(f"{len(paths)} files, no problems found")

@@ -130,7 +130,7 @@ def _segment(job: InferenceJob, sequences: list[davis.Sequence]) -> None:
     from rgmp.runtime.progress import Progress
 
     benchmark = job.videos.benchmark
-    read = [path for s in sequences for path in (*s.frames, *s.annotations)]
+    read = [path for s in sequences for path in s.files]
     data = files.digest_of_all(read)
     total = sum(len(s.frames) for s in sequences)
     progress = Progress(f"infer {benchmark}", "frames", total)

@@ -136,19 +136,13 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
     """Score masks, also with the other engine if requested and available."""
     from rgmp.evaluation import engines, scoring
 
-    videos = job.videos
-
     def rows_by(engine: "Engine") -> "list[Score]":
         return scoring.score(
-            videos.davis,
-            videos.benchmark,
-            videos.split,
+            job.videos,
             job.source,
-            sequences=videos.sequences,
             variant=job.variant or visible(job.source.name),
             seed=job.seed,
             engine=engine,
-            resolution=videos.resolution,
             processes=job.processes,
         )
 
@@ -159,7 +153,7 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
         largest = engines.cross_check(rows, rows_by(other))
         record.results["cross_check_difference"] = largest
         print(f"cross-checked with the {other} engine, largest difference {largest:.2g}")
-    places = {s.name: job.source / s.name for s in videos.open()}
+    places = {s.name: job.source / s.name for s in job.videos.open()}
     record.inputs["masks"] = digests.digest_of_masks(places)
     return rows
 
@@ -168,16 +162,7 @@ def _adopted(job: ScoringJob, record: Draft) -> "list[Score]":
     """Adopt someone else's scores unchanged."""
     from rgmp.evaluation import adoption
 
-    videos = job.videos
-    rows = adoption.adopt(
-        videos.davis,
-        videos.benchmark,
-        videos.split,
-        job.source,
-        sequences=videos.sequences,
-        variant=job.variant or visible(job.source.stem),
-        resolution=videos.resolution,
-    )
+    rows = adoption.adopt(job.videos, job.source, variant=job.variant or visible(job.source.stem))
     record.inputs["scores"] = files.digest_of_file(job.source)
     return rows
 

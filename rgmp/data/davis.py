@@ -9,7 +9,7 @@ background, whether in DAVIS-2016's own 0/255 masks or in DAVIS-2017's indexed o
 the objects 1, 2, ... of frame 0, and 255 is void.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +43,11 @@ class Sequence:
     def is_fully_annotated(self) -> bool:
         """Whether every frame has an annotation, not only the first."""
         return len(self.annotations) == len(self.frames)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file: the frames, then the annotations."""
+        return (*self.frames, *self.annotations)
 
     def require_annotated(self, least: int, purpose: str) -> None:
         """Require that every frame is annotated, and that there are at least `least`.
@@ -91,14 +96,6 @@ def read_split(root: Path, benchmark: Benchmark, split: str) -> list[str]:
     if len(set(names)) != len(names) or not names:
         raise UserError(f"{path}: empty or with a duplicate sequence; allowed: one name per line")
     return names
-
-
-def unknown_in(split: str, listed: Iterable[str], wanted: Iterable[str]) -> Iterator[str]:
-    """A problem for each wanted sequence that is not among those listed for a split."""
-    known = list(listed)
-    for name in wanted:
-        if name not in known:
-            yield f"{name}: unknown sequence; {split} has {', '.join(known)}"
 
 
 def _exists(path: Path) -> bool:
@@ -152,16 +149,6 @@ def _visible(folder: Path, suffix: str) -> tuple[Path, ...]:
     with reading(folder, _READABLE_ROOT):
         found = folder.iterdir() if _exists(folder) else iter(())
         return tuple(sorted(p for p in found if p.suffix == suffix and p.name[0] != "."))
-
-
-def sequence_paths(root: Path, names: Iterable[str], resolution: str = RESOLUTION) -> list[Path]:
-    """Every file of the named sequences.
-
-    Raises:
-        UserError: as `open_sequence`.
-    """
-    sequences = [open_sequence(root, name, resolution) for name in names]
-    return [path for s in sequences for path in (*s.frames, *s.annotations)]
 
 
 def files_of(root: Path) -> Iterator[Path]:
@@ -227,33 +214,6 @@ def _palette() -> bytes:
 
 
 PALETTE = _palette()
-
-
-def problems(
-    root: Path, benchmark: Benchmark, split: str, resolution: str = RESOLUTION
-) -> Iterator[str]:
-    """Decode every file of a split and yield its problems, one line each.
-
-    Only DAVIS's test splits may withhold the ground truth of later frames: any other split is
-    trained on or scored.
-    """
-    try:
-        names = read_split(root, benchmark, split)
-    except UserError as error:
-        yield str(error)
-        return
-    for name in names:
-        try:
-            sequence = open_sequence(root, name, resolution)
-        except UserError as error:
-            yield str(error)
-            continue
-        if not split.startswith("test"):
-            try:
-                sequence.require_annotated(1, f"{benchmark}/{split}")
-            except UserError as error:
-                yield str(error)
-        yield from problems_of(sequence, benchmark)
 
 
 def problems_of(sequence: Sequence, benchmark: Benchmark) -> Iterator[str]:

@@ -23,6 +23,7 @@ from rgmp.data.pairs import Pairs
 from rgmp.data.roots import DataRoots
 from rgmp.data.sample import Sample
 from rgmp.data.stills import find_stills
+from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.runtime.distributed import ALONE, Team
 
@@ -143,8 +144,10 @@ def _source(data: DataRoots, settings: Pretrain | Finetune, megabytes: int) -> P
     """The sampler of a stage, with its cache limit for decoded files (MiB)."""
     if isinstance(settings, Pretrain):
         return Pairs(find_stills(data.stills), settings, Decoded(megabytes))
-    names = davis.read_split(data.davis, settings.benchmark, "train")
-    sequences = [davis.open_sequence(data.davis, name, data.resolution) for name in names]
+    videos = Videos(
+        davis=data.davis, benchmark=settings.benchmark, split="train", resolution=data.resolution
+    )
+    sequences = videos.open()
     for sequence in sequences:
         sequence.require_annotated(davis.LEAST_TO_TRAIN, "stage 2")
     return Clips(sequences, settings, Decoded(megabytes))

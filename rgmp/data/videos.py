@@ -1,10 +1,11 @@
 """The videos of a DAVIS tree that a job reads."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from rgmp.config.base import RESOLUTION, Benchmark, Closed, Name
-from rgmp.data.davis import Sequence, open_sequence, read_split, unknown_in
-from rgmp.errors import refuse
+from rgmp.data.davis import Sequence, open_sequence, problems_of, read_split
+from rgmp.errors import UserError, refuse
 
 
 class Videos(Closed):
@@ -24,13 +25,50 @@ class Videos(Closed):
     resolution: Name = RESOLUTION
     sequences: tuple[Name, ...] | None = None
 
+    def names(self) -> list[str]:
+        """The names of the sequences, in the split's order.
+
+        Raises:
+            UserError: as `read_split`, or sequences are not in the split.
+        """
+        listed = read_split(self.davis, self.benchmark, self.split)
+        if self.sequences is None:
+            return listed
+        refuse(
+            f"{name}: unknown sequence; {self.split} has {', '.join(listed)}"
+            for name in self.sequences
+            if name not in listed
+        )
+        return [name for name in listed if name in self.sequences]
+
     def open(self) -> list[Sequence]:
         """The sequences, in the split's order.
 
         Raises:
-            UserError: sequences are not in the split, or files are missing.
+            UserError: as `names`, or files are missing.
         """
-        split = read_split(self.davis, self.benchmark, self.split)
-        refuse(unknown_in(self.split, split, self.sequences or ()))
-        wanted = [name for name in split if self.sequences is None or name in self.sequences]
-        return [open_sequence(self.davis, name, self.resolution) for name in wanted]
+        return [open_sequence(self.davis, name, self.resolution) for name in self.names()]
+
+    def problems(self) -> Iterator[str]:
+        """Decode every file and yield the problems, one line each.
+
+        Only DAVIS's test splits may withhold the ground truth of later frames: any other split is
+        trained on or scored.
+        """
+        try:
+            names = self.names()
+        except UserError as error:
+            yield str(error)
+            return
+        for name in names:
+            try:
+                sequence = open_sequence(self.davis, name, self.resolution)
+            except UserError as error:
+                yield str(error)
+                continue
+            if not self.split.startswith("test"):
+                try:
+                    sequence.require_annotated(1, f"{self.benchmark}/{self.split}")
+                except UserError as error:
+                    yield str(error)
+            yield from problems_of(sequence, self.benchmark)

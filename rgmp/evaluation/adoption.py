@@ -3,46 +3,32 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
-from rgmp.config.base import RESOLUTION, Benchmark
+from rgmp.config.base import Benchmark
+from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
 from rgmp.evaluation.measures import Measured, Score
 from rgmp.evaluation.scoring import open_truths
 from rgmp.runtime.files import read_text
 
 
-def adopt(
-    root: Path,
-    benchmark: Benchmark,
-    split: str,
-    table: Path,
-    *,
-    sequences: Sequence[str] | None = None,
-    variant: str,
-    resolution: str = RESOLUTION,
-) -> list[Score]:
+def adopt(videos: Videos, table: Path, *, variant: str) -> list[Score]:
     """Adopt J and F of every frame computed elsewhere, in the row order of `score`.
 
     Args:
-        root: the DAVIS tree, which defines the expected rows.
-        benchmark: what counts as an object.
-        split: such as `val`.
+        videos: those whose rows are expected, with their ground truth.
         table: CSV with the columns sequence, object, frame (as the files have it, such as 00001), J
             and F, in [0, 1]. Ignored are other sequences, the first and the last frame, other
             benchmarks if there is a column benchmark, and all other columns.
-        sequences: subset of the split, or None for all of it.
         variant: variant name of the rows.
-        resolution: resolution folder of the tree.
 
     Raises:
         UserError: as `score`.
         ProblemsError: all of them: missing, surplus or duplicate frames, and invalid values.
     """
-    truths, problems = open_truths(root, benchmark, split, sequences, resolution)
-    given, wrong = _read_given(table, benchmark)
-    problems += wrong
+    truths = open_truths(videos)
+    given, problems = _read_given(table, videos.benchmark)
     for truth in truths:
         name = truth.sequence.name
         known = {annotation.stem for annotation in truth.sequence.annotations}
@@ -56,7 +42,7 @@ def adopt(
                 problems.append(f"{name}, object {i}: unknown frame {', '.join(surplus)}")
     refuse(f"{table}: {problem}" for problem in problems)
     return [
-        Score(benchmark, variant, None, name, i, frame, *given[name, i][frame])
+        Score(truth.benchmark, variant, None, name, i, frame, *given[name, i][frame])
         for name, truth in ((truth.sequence.name, truth) for truth in truths)
         for frame in truth.scored
         for i in truth.objects

@@ -5,7 +5,6 @@ truth through a quarter of the resolution, at which the network's last map is (f
 "heads"): what a network scores whose map has the share of each object in every 4x4 pixels.
 """
 
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -14,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from rgmp.config.base import RESOLUTION, Benchmark
+from rgmp.config.base import Benchmark
 from rgmp.data import davis
 from rgmp.data.davis import VOID
 from rgmp.data.images import Labels
-from rgmp.errors import UserError
+from rgmp.data.videos import Videos
 from rgmp.evaluation.job import Bound
 from rgmp.evaluation.measures import Score, measure
 from rgmp.evaluation.scoring import open_truths
@@ -78,23 +77,11 @@ class _Frame(NamedTuple):
     objects: int
 
 
-def score_bounds(
-    root: Path,
-    benchmark: Benchmark,
-    split: str,
-    *,
-    sequences: Sequence[str] | None = None,
-    resolution: str = RESOLUTION,
-    processes: int = 1,
-) -> list[Score]:
+def score_bounds(videos: Videos, *, processes: int = 1) -> list[Score]:
     """J and F of the floor and of the ceiling, as `rgmp.evaluation.scoring.score` gives them.
 
     Args:
-        root: the DAVIS tree.
-        benchmark: what counts as an object.
-        split: such as `val`.
-        sequences: subset of the split, or None for all of it.
-        resolution: resolution folder of the tree.
+        videos: those to score, with their ground truth.
         processes: how many share the frames; the rows do not depend on it.
 
     Returns:
@@ -104,12 +91,9 @@ def score_bounds(
     Raises:
         UserError: the tree lacks ground truth, or sequences are unknown.
     """
-    truths, problems = open_truths(root, benchmark, split, sequences, resolution)
-    if problems:
-        raise UserError(f"{root}: {'; '.join(problems)}")
     frames = [
-        _Frame(annotation, truth.sequence.annotations[0], benchmark, len(truth.objects))
-        for truth in truths
+        _Frame(annotation, truth.sequence.annotations[0], truth.benchmark, len(truth.objects))
+        for truth in open_truths(videos)
         for annotation in truth.sequence.annotations[1:-1]
     ]
     with closing(ordered(_scored, frames, processes, chunk=8)) as scored:

@@ -6,15 +6,16 @@ and the last frame are not scored, and their masks may be absent. `adopt` reads 
 that are already scored.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from rgmp.config.base import RESOLUTION, Benchmark
+from rgmp.config.base import Benchmark
 from rgmp.data import davis
 from rgmp.data.images import Like
+from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
 from rgmp.evaluation.engines import Engine, measure_of, require
 from rgmp.evaluation.measures import Measured, Score
@@ -24,55 +25,46 @@ from rgmp.runtime.progress import Progress
 
 
 def score(
-    root: Path,
-    benchmark: Benchmark,
-    split: str,
+    videos: Videos,
     masks: Path,
     *,
-    sequences: Sequence[str] | None = None,
     variant: str,
     seed: int | None,
     engine: Engine = "builtin",
-    resolution: str = RESOLUTION,
     processes: int = 1,
 ) -> list[Score]:
     """Score a folder of masks against a DAVIS tree; each process holds one frame in memory.
 
     Args:
-        root: the DAVIS tree.
-        benchmark: what counts as an object.
-        split: such as `val`.
+        videos: those that the masks are of, with their ground truth.
         masks: folder with one folder of masks per sequence.
-        sequences: subset of the split, or None for all of it.
         variant: variant name of the rows.
         seed: seed of the rows.
         engine: `builtin`, or `official` for the measures of davis2017-evaluation.
-        resolution: resolution folder of the tree.
         processes: how many share the frames; the rows do not depend on it.
 
     Returns:
         The rows: sequences as in the split, their frames in order, each frame's objects by id.
 
     Raises:
-        UserError: the tree lacks ground truth, there is no folder `masks`, or the engine is not
-            installed.
-        ProblemsError: all of them: missing or unknown sequences; masks that are missing, surplus,
-            unreadable, invalid or of another size; objects that the ground truth does not have.
+        UserError: sequences are unknown, the tree lacks ground truth, there is no folder `masks`,
+            or the engine is not installed.
+        ProblemsError: all of them: missing sequences; masks that are missing, surplus, unreadable,
+            invalid or of another size; objects that the ground truth does not have.
     """
     require(engine)
     if not masks.is_dir():
         raise UserError(
             f"{masks}: no such folder; name one of masks, <sequence>/00000.png and so on"
         )
-    truths, problems = open_truths(root, benchmark, split, sequences, resolution)
-    if sequences is None:
-        problems += _unknown(root, truths, masks, resolution)
+    truths = open_truths(videos)
+    problems = [*_unknown(videos, truths, masks)] if videos.sequences is None else []
     pairs: list[_Pair] = []
     for truth in truths:
         folder = masks / truth.sequence.name
         problems += _misplaced(truth.sequence, folder)
         pairs += _pairs(truth, folder)
-    progress = Progress(f"score {benchmark}", "masks", len(pairs))
+    progress = Progress(f"score {videos.benchmark}", "masks", len(pairs))
     rows: list[Score] = []
     # with fewer at a time the pipe takes longer than the masks
     with closing(ordered(partial(_measured, engine), pairs, processes, chunk=8)) as measured:
@@ -137,19 +129,13 @@ class _Truth(NamedTuple):
         return [annotation.stem for annotation in self.sequence.annotations[1:-1]]
 
 
-def open_truths(
-    root: Path,
-    benchmark: Benchmark,
-    split: str,
-    sequences: Sequence[str] | None,
-    resolution: str,
-) -> tuple[list[_Truth], list[str]]:
-    """Find the ground truth, in the split's order, and report unknown sequences requested."""
-    listed = davis.read_split(root, benchmark, split)
-    wanted = listed if sequences is None else sequences
-    problems = list(davis.unknown_in(split, listed, wanted))
-    opened = [davis.open_sequence(root, name, resolution) for name in listed if name in wanted]
-    return [_truth_of(sequence, benchmark) for sequence in opened], problems
+def open_truths(videos: Videos) -> list[_Truth]:
+    """The ground truth of every sequence, in the split's order.
+
+    Raises:
+        UserError: sequences are unknown, or their ground truth cannot be scored against.
+    """
+    return [_truth_of(sequence, videos.benchmark) for sequence in videos.open()]
 
 
 def _truth_of(sequence: davis.Sequence, benchmark: Benchmark) -> _Truth:
@@ -168,14 +154,15 @@ def _truth_of(sequence: davis.Sequence, benchmark: Benchmark) -> _Truth:
     return _Truth(sequence, benchmark, objects)
 
 
-def _unknown(root: Path, truths: list[_Truth], masks: Path, resolution: str) -> Iterator[str]:
+def _unknown(videos: Videos, truths: list[_Truth], masks: Path) -> Iterator[str]:
     """Report folders of masks for which the data set has no sequence in any split.
 
     Raises:
         UserError: a folder cannot be read.
     """
+    root = videos.davis
     with reading(root, "name a readable DAVIS tree"):
-        annotated = [folder.name for folder in (root / "Annotations" / resolution).iterdir()]
+        annotated = [folder.name for folder in (root / "Annotations" / videos.resolution).iterdir()]
     with reading(masks, "name a readable folder of masks"):
         found = sorted(masks.iterdir())
     known = {*(truth.sequence.name for truth in truths), *annotated}

@@ -30,6 +30,7 @@ from PIL import Image, ImageDraw
 from rgmp.config.base import RESOLUTION
 from rgmp.data import attributes, davis
 from rgmp.data.images import read_frame, read_labels
+from rgmp.data.videos import Videos
 from rgmp.minidavis.animation import Pixels
 from rgmp.minidavis.cast import TRAIN, VAL
 from rgmp.minidavis.creatures import POOLS
@@ -138,17 +139,18 @@ def contact_sheet(root: Path, path: Path, columns: int = 6) -> None:
     rows = []
     palette = np.frombuffer(davis.PALETTE, np.uint8).reshape(-1, 3)
     for split in ("train", "val"):
-        for name in davis.read_split(root, "davis2017", split):
-            video = davis.open_sequence(root, name)
+        for sequence in Videos(davis=root, benchmark="davis2017", split=split).open():
             shown = []
-            for column, number in enumerate(np.linspace(0, len(video.frames) - 1, columns).round()):
-                frame = read_frame(video.frames[int(number)])
-                labels = read_labels(video.annotations[int(number)])
+            for column, number in enumerate(
+                np.linspace(0, len(sequence.frames) - 1, columns).round()
+            ):
+                frame = read_frame(sequence.frames[int(number)])
+                labels = read_labels(sequence.annotations[int(number)])
                 tint = 0.5 * (column % 2) * (labels > 0)[..., None]
                 shown.append(((1 - tint) * frame + tint * palette[labels]).astype(np.uint8))
             row = Image.fromarray(np.hstack(shown))
             caption = ImageDraw.Draw(row)
-            caption.text((4, 2), name, fill="white", stroke_width=1, stroke_fill="black")
+            caption.text((4, 2), sequence.name, fill="white", stroke_width=1, stroke_fill="black")
             rows.append(np.asarray(row))
     with files.atomic_path(path) as temporary:
         Image.fromarray(np.vstack(rows)).save(temporary, format="JPEG", quality=85)

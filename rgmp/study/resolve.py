@@ -11,8 +11,9 @@ from rgmp.config.load import load_study, load_variants
 from rgmp.config.method import Method, Network
 from rgmp.config.study import OVERALL, External, Machine, Stills, Study, Variant
 from rgmp.data.attributes import Attribute, read_attributes
-from rgmp.data.davis import LEAST_TO_SCORE, LEAST_TO_TRAIN, open_sequence, read_split
+from rgmp.data.davis import LEAST_TO_SCORE, LEAST_TO_TRAIN, read_split
 from rgmp.data.stills import list_pairs
+from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import require
 from rgmp.evaluation.job import BOUNDS
@@ -278,13 +279,16 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
             raise UserError(f"{study.study}: data.stills is empty; stage 1 needs stills with masks")
         found["stills"] = digest_of([_digest_of_stills(s, digests) for s in data.stills])
     for benchmark, split in sorted(splits):
-        names = read_split(data.davis, benchmark, split)
-        sequences = [open_sequence(data.davis, name, data.resolution) for name in names]
+        videos = Videos(
+            davis=data.davis, benchmark=benchmark, split=split, resolution=data.resolution
+        )
+        sequences = videos.open()
         scored = benchmark in study.benchmarks and split == study.split
         least = LEAST_TO_SCORE if scored else LEAST_TO_TRAIN
         for sequence in sequences:
             sequence.require_annotated(least, f"{benchmark}/{split}")
-        paths = [path for s in sequences for path in (*s.frames, *s.annotations)]
+        names = [sequence.name for sequence in sequences]
+        paths = [path for sequence in sequences for path in sequence.files]
         found[f"{benchmark}/{split}"] = digest_of([names, digests.of_all(paths)])
     return DataPaths(
         davis=data.davis,

@@ -7,6 +7,7 @@ import yaml
 from support import tiny_study
 
 from rgmp.cli.main import main
+from rgmp.data.videos import Videos
 from rgmp.evaluation.bounds import score_bounds
 from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.score_table import read_scores, table_of
@@ -42,7 +43,7 @@ def test_a_job_of_a_study_and_flags_write_the_same_table(
     assert capsys.readouterr().out == printed
     made = RESULTS / "scores/davis2017/bounds.csv"
     assert made.read_bytes() == Path("out.csv").read_bytes()
-    expected = table_of(score_bounds(Path("davis"), "davis2017", "val"))
+    expected = table_of(score_bounds(Videos(davis=Path("davis"), benchmark="davis2017")))
     assert read_scores(made).equals(expected)
     record = read(RESULTS / "records/scores/davis2017/bounds.json")
     assert record["kind"] == "bounds"

@@ -16,11 +16,12 @@ from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
 from rgmp.data.digests import digest_of_masks
 from rgmp.data.images import read_labels
+from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 
 
 def problems(tree: Path, benchmark: Benchmark = "davis2017", split: str = "val") -> list[str]:
-    return list(davis.problems(tree, benchmark, split))
+    return list(Videos(davis=tree, benchmark=benchmark, split=split).problems())
 
 
 # ---- masks ----
@@ -160,7 +161,7 @@ def test_sequence_has_its_files_in_order(tree: Path) -> None:
     stems = ["00000", "00001", "00002", "00003"]
     assert [path.stem for path in sequence.frames] == stems
     assert [path.stem for path in sequence.annotations] == stems
-    assert len(davis.sequence_paths(tree, ["val_a", "train_b"])) == 4 * FRAMES
+    assert sequence.files == sequence.frames + sequence.annotations
 
 
 def test_truth_of_later_frames_may_be_withheld_in_a_test_split_alone(tree: Path) -> None:

@@ -15,6 +15,7 @@ from support.tiny_study import annotation, frame
 
 from rgmp.data import davis
 from rgmp.data.images import Like, read_frame, read_labels
+from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 
 STRIDE = 7  # bytes between the places at which a file is cut or broken
@@ -172,7 +173,7 @@ def test_size_is_looked_at_before_pixels_are_decoded(tree: Path) -> None:
         with pytest.raises(UserError, match=rf"is {width}x{height}, its frame is 9x8; they must"):
             read_labels(path, Like("its frame", (8, 9)))
         named = f"{path}: is {width}x{height}, its frame is 72x40; they must match"
-        assert list(davis.problems(tree, "davis2017", "val")) == [named]
+        assert list(Videos(davis=tree, benchmark="davis2017").problems()) == [named]
     path.write_bytes(png(8193, 8192, b""))
     with pytest.raises(UserError, match=r"is 8193x8192; allowed: at most 67,108,864 pixels"):
         read_labels(path)

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from support.two_boxes import FRAMES, labels, save
 
+from rgmp.data.videos import Videos
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
@@ -19,6 +21,12 @@ def root(tmp_path: Path) -> Path:
             (tree / "JPEGImages" / "480p" / name / f"{number:05d}.jpg").touch()
             save(tree / "Annotations" / "480p" / name / f"{number:05d}.png", labels(number))
     return tree
+
+
+@pytest.fixture
+def videos(root: Path) -> Videos:
+    """All of it, as `davis2017` reads it."""
+    return Videos(davis=root, benchmark="davis2017")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from support.known_scores import table, tree_of
 from support.two_boxes import FRAMES
 
+from rgmp.data.videos import Videos
 from rgmp.errors import ProblemsError, UserError
 from rgmp.evaluation.adoption import _read_given, adopt
 from rgmp.evaluation.measures import Score
@@ -26,10 +27,10 @@ def given(path: Path, rows: list[Score], *more: str) -> Path:
 
 
 def test_a_table_of_someone_elses_scores_is_taken_as_it_is(
-    root: Path, masks: Path, tmp_path: Path
+    videos: Videos, root: Path, masks: Path, tmp_path: Path
 ) -> None:
     """But for other benchmarks, other sequences, and the first and the last frame."""
-    rows = score(root, "davis2017", "val", masks, variant="theirs", seed=None)
+    rows = score(videos, masks, variant="theirs", seed=None)
     table = given(
         tmp_path / "theirs.csv",
         rows,
@@ -38,32 +39,34 @@ def test_a_table_of_someone_elses_scores_is_taken_as_it_is(
         "0.1,0.1,ant,00000,1,davis2017,x",
         f"0.1,0.1,bee,{FRAMES - 1:05d},2,davis2017,x",
     )
-    assert adopt(root, "davis2017", "val", table, variant="theirs") == rows
-    of_ant = adopt(root, "davis2017", "val", table, sequences=["ant"], variant="theirs")
+    assert adopt(videos, table, variant="theirs") == rows
+    of_ant = adopt(
+        Videos(davis=root, benchmark="davis2017", sequences=("ant",)), table, variant="theirs"
+    )
     assert of_ant == [row for row in rows if row.sequence == "ant"]
 
 
 def test_a_table_without_a_benchmark_is_of_the_one_that_is_asked_for(
     root: Path, masks: Path, tmp_path: Path
 ) -> None:
-    rows = score(root, "davis2016", "val", masks, variant="theirs", seed=None)
+    rows = score(Videos(davis=root, benchmark="davis2016"), masks, variant="theirs", seed=None)
     table = given(tmp_path / "theirs.csv", rows)
     table.write_text(table.read_text().replace("benchmark", "data"))
-    assert adopt(root, "davis2016", "val", table, variant="theirs") == rows
+    assert adopt(Videos(davis=root, benchmark="davis2016"), table, variant="theirs") == rows
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_a_table_may_come_from_any_editor(
-    root: Path, masks: Path, tmp_path: Path, end: str, mark: str
+    videos: Videos, masks: Path, tmp_path: Path, end: str, mark: str
 ) -> None:
-    rows = score(root, "davis2017", "val", masks, variant="theirs", seed=None)
+    rows = score(videos, masks, variant="theirs", seed=None)
     table = given(tmp_path / "theirs.csv", rows, '0.1,0.1,cow,00001,1,davis2017,"two\nlines"')
     lines = table.read_text().split("\n")
     ends = [end if number % 2 else "\n" for number in range(len(lines))]
     text = mark + "".join(a + b for a, b in zip(lines, ends, strict=True))
     table.write_bytes(text.encode())
-    assert adopt(root, "davis2017", "val", table, variant="theirs") == rows
+    assert adopt(videos, table, variant="theirs") == rows
 
 
 @hypothesis.given(content=st.binary(max_size=200))
@@ -85,9 +88,9 @@ def test_any_bytes_are_a_table_or_named_in_one_line(
 
 
 def test_lists_everything_that_is_wrong_with_a_table(
-    root: Path, masks: Path, tmp_path: Path
+    videos: Videos, masks: Path, tmp_path: Path
 ) -> None:
-    rows = score(root, "davis2017", "val", masks, variant="theirs", seed=None)
+    rows = score(videos, masks, variant="theirs", seed=None)
     kept = [r for r in rows if (r.sequence, r.object) != ("bee", 2) and r.frame != "00003"]
     table = given(
         tmp_path / "theirs.csv",
@@ -101,12 +104,11 @@ def test_lists_everything_that_is_wrong_with_a_table(
         "0.5",
     )
     with pytest.raises(ProblemsError) as raised:
-        adopt(root, "davis2017", "val", table, sequences=["ant", "bee", "cat"], variant="theirs")
+        adopt(videos, table, variant="theirs")
     message = str(raised.value)
-    assert len(raised.value.problems) == 12
+    assert len(raised.value.problems) == 11
     assert all(problem.startswith(f"{table}: ") for problem in raised.value.problems)
     for fault in [
-        "cat: unknown sequence; val has bee, ant",
         "line 14: number of columns differs from the header",
         "ant, object 1, frame 00001: duplicate row",
         "ant, object 1, frame 00003: 81.5 is not in [0, 1]",
@@ -120,6 +122,12 @@ def test_lists_everything_that_is_wrong_with_a_table(
         "bee, object 2: missing frame 00001, 00002, 00003",
     ]:
         assert fault in message
+
+
+def test_names_every_unknown_sequence(root: Path, tmp_path: Path) -> None:
+    videos = Videos(davis=root, benchmark="davis2017", sequences=("cat", "ant", "dog"))
+    with pytest.raises(UserError, match=r"^cat: unknown sequence; val has bee, ant; dog: "):
+        adopt(videos, tmp_path / "theirs.csv", variant="theirs")
 
 
 @pytest.mark.parametrize(
@@ -142,18 +150,17 @@ def test_no_table_of_someone_elses_scores(root: Path, tmp_path: Path, content: b
     with pytest.raises(
         UserError, match=r"theirs.csv: not (a score table|UTF-8 text).* required columns"
     ):
-        adopt(root, "davis2016", "val", tmp_path / "theirs.csv", variant="theirs")
+        adopt(Videos(davis=root, benchmark="davis2016"), tmp_path / "theirs.csv", variant="theirs")
     with pytest.raises(UserError, match="cannot be read"):
-        adopt(root, "davis2016", "val", tmp_path, variant="theirs")
+        adopt(Videos(davis=root, benchmark="davis2016"), tmp_path, variant="theirs")
 
 
 def test_the_authors_table_is_taken_for_a_part_of_davis(shared: Path, tmp_path: Path) -> None:
     path = shared / "golden" / "official_rgmp_per_frame.csv"
     annotations = shared / "davis2016" / "Annotations" / "480p"
     names = ["blackswan", "bmx-trees", "cows"]
-    rows = adopt(
-        tree_of(tmp_path, annotations, "2016", names), "davis2016", "val", path, variant="x"
-    )
+    tree = tree_of(tmp_path, annotations, "2016", names)
+    rows = adopt(Videos(davis=tree, benchmark="davis2016"), path, variant="x")
     of: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         of[row.sequence].append(row.J)

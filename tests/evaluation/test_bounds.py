@@ -9,6 +9,7 @@ from support import tiny_study
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
 from rgmp.data.images import Labels
+from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.evaluation.bounds import ceiling_of, floor_of, score_bounds
 from rgmp.evaluation.scoring import score
@@ -101,17 +102,21 @@ class TestScores:
                 for path, truth in zip(paths, truths, strict=True):
                     mask = masks(bound, truth, truths[0])
                     davis.write_mask(tmp_path / bound / name / path.name, mask)
-            expected += score(tree, benchmark, "val", tmp_path / bound, variant=bound, seed=None)
-        assert score_bounds(tree, benchmark, "val") == expected
-        assert score_bounds(tree, benchmark, "val", processes=2) == expected
+            expected += score(
+                Videos(davis=tree, benchmark=benchmark), tmp_path / bound, variant=bound, seed=None
+            )
+        assert score_bounds(Videos(davis=tree, benchmark=benchmark)) == expected
+        assert score_bounds(Videos(davis=tree, benchmark=benchmark), processes=2) == expected
 
     def test_unknown_sequences_are_refused(self, tree: Path) -> None:
         with pytest.raises(UserError, match="elsewhere: unknown sequence"):
-            score_bounds(tree, "davis2016", "val", sequences=["elsewhere"])
+            score_bounds(Videos(davis=tree, benchmark="davis2016", sequences=("elsewhere",)))
 
 
 def test_a_real_sequence_has_a_floor_far_below_its_ceiling(shared: Path) -> None:
-    rows = score_bounds(shared / "davis2016", "davis2016", "val", sequences=["scooter-black"])
+    rows = score_bounds(
+        Videos(davis=shared / "davis2016", benchmark="davis2016", sequences=("scooter-black",))
+    )
     means = {
         bound: np.mean([(row.J, row.F) for row in rows if row.variant == bound], axis=0)
         for bound in ("floor", "ceiling")

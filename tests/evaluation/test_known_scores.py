@@ -8,6 +8,7 @@ from support.known_scores import table, tree_of
 from support.two_boxes import save
 
 from rgmp.data.images import read_labels
+from rgmp.data.videos import Videos
 from rgmp.evaluation.measures import Score
 from rgmp.evaluation.scoring import score
 
@@ -27,7 +28,12 @@ def test_equals_the_official_figures_of_one_object(shared: Path, tmp_path: Path)
     names = list(dict.fromkeys(row["sequence"] for row in golden))
     tree = tree_of(tmp_path, shared / "davis2016" / "Annotations" / "480p", "2016", names)
     masks = shared / "golden" / "measures" / "osvos"
-    rows = score(tree, "davis2016", "val", masks, sequences=names, variant="osvos", seed=0)
+    rows = score(
+        Videos(davis=tree, benchmark="davis2016", sequences=tuple(names)),
+        masks,
+        variant="osvos",
+        seed=0,
+    )
     assert_equal_to_golden(rows, golden)
 
 
@@ -42,7 +48,9 @@ def test_equals_the_official_figures_of_several_objects(shared: Path, tmp_path: 
         for path in (measures / "rvos" / name).glob("*.png"):
             image = read_labels(path)
             save(tmp_path / "masks" / name / path.name, image * (image <= objects))
-    rows = score(tree, "davis2017", "val", tmp_path / "masks", variant="rvos", seed=0)
+    rows = score(
+        Videos(davis=tree, benchmark="davis2017"), tmp_path / "masks", variant="rvos", seed=0
+    )
     assert_equal_to_golden(rows, golden)
 
 
@@ -55,7 +63,9 @@ def test_equals_the_official_figures_of_published_masks(
     golden = [row for row in table(published / "scores.csv") if row["method"] == method]
     names = [row["sequence"] for row in golden]
     tree = tree_of(tmp_path, shared / "davis2016" / "Annotations" / "480p", "2016", names)
-    rows = score(tree, "davis2016", "val", published / method, variant=method, seed=0)
+    rows = score(
+        Videos(davis=tree, benchmark="davis2016"), published / method, variant=method, seed=0
+    )
     for row in golden:
         frames = [found for found in rows if found.sequence == row["sequence"]]
         assert len(frames) == int(row["frames_scored"])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pandas.testing import assert_frame_equal
 
+from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.evaluation.score_table import (
     SCORE_DTYPES,
@@ -18,8 +19,8 @@ from rgmp.evaluation.scoring import score
 HEADER = "benchmark,variant,seed,sequence,object,frame,J,F\n"
 
 
-def test_a_table_is_read_as_it_was_written(root: Path, masks: Path, tmp_path: Path) -> None:
-    rows = score(root, "davis2017", "val", masks, variant="full", seed=0)
+def test_a_table_is_read_as_it_was_written(videos: Videos, masks: Path, tmp_path: Path) -> None:
+    rows = score(videos, masks, variant="full", seed=0)
     assert any(len(repr(row.F)) > 10 for row in rows)
     path = tmp_path / "scores" / "seed0.csv"
     for seed, shown in ((0, "0"), (None, "")):

@@ -10,6 +10,7 @@ import pytest
 from rgmp.config.base import Benchmark
 from rgmp.data import davis
 from rgmp.data.images import read_labels
+from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.evaluation.scoring import score
 from rgmp.evaluation.sequence_scores import Engines, Scored, scored
@@ -49,8 +50,8 @@ def test_kept_scores_are_those_of_the_masks_digit_by_digit(root: Path, name: str
     new, kept = of(root, name), of(root, name)
     assert (new.is_new, kept.is_new) == (True, False)
     by_hand = score(
-        *(root / "davis", "davis2017", "val", root / "masks"),
-        sequences=[name],
+        Videos(davis=root / "davis", benchmark="davis2017", sequences=(name,)),
+        root / "masks",
         variant="v",
         seed=3,
     )
