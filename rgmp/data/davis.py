@@ -45,6 +45,11 @@ class Sequence:
         return len(self.annotations) == len(self.frames)
 
     @property
+    def scored(self) -> tuple[Path, ...]:
+        """The annotations that masks are scored against: all but the first and the last."""
+        return self.annotations[1:-1]
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """Every file: the frames, then the annotations."""
         return (*self.frames, *self.annotations)
@@ -73,6 +78,21 @@ LEAST_TO_SCORE = 3
 _READABLE_ROOT = "name the root of a readable DAVIS tree"
 
 
+def split_file(root: Path, benchmark: Benchmark, split: str) -> Path:
+    """The list of a split's sequences."""
+    return root / "ImageSets" / benchmark.removeprefix("davis") / f"{split}.txt"
+
+
+def frames_folder(root: Path, resolution: str = RESOLUTION) -> Path:
+    """The folder that has a folder of frames for each sequence, 00000.jpg and so on."""
+    return root / "JPEGImages" / resolution
+
+
+def annotations_folder(root: Path, resolution: str = RESOLUTION) -> Path:
+    """The folder that has a folder of annotations for each sequence, 00000.png and so on."""
+    return root / "Annotations" / resolution
+
+
 def read_split(root: Path, benchmark: Benchmark, split: str) -> list[str]:
     """The names of a split's sequences, in the file's order.
 
@@ -80,7 +100,7 @@ def read_split(root: Path, benchmark: Benchmark, split: str) -> list[str]:
         UserError: no such tree or split, a split that is not a readable file, or an entry that is
             not a plain name or is a duplicate.
     """
-    path = root / "ImageSets" / benchmark.removeprefix("davis") / f"{split}.txt"
+    path = split_file(root, benchmark, split)
     with reading(path, _READABLE_ROOT):
         if not _exists(path):
             allowed = ", ".join(sorted(p.stem for p in path.parent.glob("*.txt"))) or "none"
@@ -117,8 +137,8 @@ def open_sequence(root: Path, name: str, resolution: str = RESOLUTION) -> Sequen
     Raises:
         UserError: a folder, a frame or an annotation is missing, or a folder is not readable.
     """
-    frame_folder = root / "JPEGImages" / resolution / name
-    annotation_folder = root / "Annotations" / resolution / name
+    frame_folder = frames_folder(root, resolution) / name
+    annotation_folder = annotations_folder(root, resolution) / name
     frames = _visible(frame_folder, ".jpg")
     annotations = _visible(annotation_folder, ".png")
     if not frames:
@@ -177,6 +197,11 @@ def object_ids(first: Labels) -> list[int]:
     """
     labels = first[first != VOID]
     return list(range(1, int(labels.max(initial=0)) + 1))
+
+
+def without_void(labels: Labels) -> Labels:
+    """Labels, uint8 (H, W), with void as background."""
+    return np.where(labels == VOID, 0, labels).astype(np.uint8)
 
 
 def write_mask(path: Path, labels: Labels) -> None:

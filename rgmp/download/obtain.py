@@ -15,6 +15,7 @@ from urllib3.util.retry import Retry
 from rgmp import facts
 from rgmp.config.base import Benchmark
 from rgmp.config.load import validated
+from rgmp.data.davis import split_file
 from rgmp.download.catalogue import Archive, DataSet
 from rgmp.download.receipt import Fetched, Pins, is_whole, write_receipt
 from rgmp.download.transfer import PATIENCE, PartState, fetch, state_path
@@ -238,7 +239,7 @@ def _write_splits(folder: Path, benchmark: Benchmark) -> None:
     """Write a benchmark's lists of sequences, as published, unless the archive has them."""
     rows = [row for row in facts.read("davis_sequences.csv") if row["benchmark"] == benchmark]
     for split in dict.fromkeys(row["split"] for row in rows):
-        path = folder / "ImageSets" / benchmark.removeprefix("davis") / f"{split}.txt"
+        path = split_file(folder, benchmark, split)
         if not path.exists():
             names = [row["sequence"] for row in rows if row["split"] == split]
             write_text(path, "\n".join(names) + "\n")

@@ -15,7 +15,6 @@ from scipy import ndimage
 
 from rgmp.config.base import Benchmark
 from rgmp.data import davis
-from rgmp.data.davis import VOID
 from rgmp.data.images import Labels
 from rgmp.data.videos import Videos
 from rgmp.evaluation.job import Bound
@@ -25,11 +24,6 @@ from rgmp.runtime.processes import ordered
 
 STRIDE = 4
 """Pixels of the frame, along each axis, per element of the network's last map."""
-
-
-def floor_of(first: Labels) -> Labels:
-    """The mask of every frame, uint8 (H, W): the annotation of frame 0, void as background."""
-    return np.where(first == VOID, 0, first).astype(np.uint8)
 
 
 def ceiling_of(truth: Labels) -> Labels:
@@ -46,7 +40,9 @@ def ceiling_of(truth: Labels) -> Labels:
         uint8 (H, W).
     """
     height, width = truth.shape
-    whole = np.pad(floor_of(truth), ((0, -height % STRIDE), (0, -width % STRIDE)), mode="edge")
+    whole = np.pad(
+        davis.without_void(truth), ((0, -height % STRIDE), (0, -width % STRIDE)), mode="edge"
+    )
     labels = np.unique(whole)
     enlarged = [_enlarged(_shares(whole == label)) for label in labels]
     found: Labels = labels[np.argmax(enlarged, axis=0)][:height, :width]
@@ -94,7 +90,7 @@ def score_bounds(videos: Videos, *, processes: int = 1) -> list[Score]:
     frames = [
         _Frame(annotation, truth.sequence.annotations[0], truth.benchmark, len(truth.objects))
         for truth in open_truths(videos)
-        for annotation in truth.sequence.annotations[1:-1]
+        for annotation in truth.sequence.scored
     ]
     with closing(ordered(_scored, frames, processes, chunk=8)) as scored:
         each = list(scored)
@@ -106,7 +102,7 @@ def _scored(frame: _Frame) -> tuple[list[Score], ...]:
     truth, first = (
         davis.read_annotation(path, frame.benchmark) for path in (frame.annotation, frame.first)
     )
-    masks: dict[Bound, Labels] = {"floor": floor_of(first), "ceiling": ceiling_of(truth)}
+    masks: dict[Bound, Labels] = {"floor": davis.without_void(first), "ceiling": ceiling_of(truth)}
     name, number = frame.annotation.parent.name, frame.annotation.stem
     return tuple(
         [

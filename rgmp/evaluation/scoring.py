@@ -125,8 +125,8 @@ class _Truth(NamedTuple):
 
     @property
     def scored(self) -> list[str]:
-        """The numbers of the frames that are scored: all but the first and the last."""
-        return [annotation.stem for annotation in self.sequence.annotations[1:-1]]
+        """The numbers of the frames that are scored."""
+        return [annotation.stem for annotation in self.sequence.scored]
 
 
 def open_truths(videos: Videos) -> list[_Truth]:
@@ -162,7 +162,9 @@ def _unknown(videos: Videos, truths: list[_Truth], masks: Path) -> Iterator[str]
     """
     root = videos.davis
     with reading(root, "name a readable DAVIS tree"):
-        annotated = [folder.name for folder in (root / "Annotations" / videos.resolution).iterdir()]
+        annotated = [
+            folder.name for folder in davis.annotations_folder(root, videos.resolution).iterdir()
+        ]
     with reading(masks, "name a readable folder of masks"):
         found = sorted(masks.iterdir())
     known = {*(truth.sequence.name for truth in truths), *annotated}
@@ -177,10 +179,9 @@ def _misplaced(sequence: davis.Sequence, folder: Path) -> Iterator[str]:
         yield f"{folder}: no such folder; put the masks of {sequence.name} there"
         return
     there = _pngs(folder)
-    expected = [annotation.name for annotation in sequence.annotations]
-    if missing := [name for name in expected[1:-1] if name not in there]:
+    if missing := [path.name for path in sequence.scored if path.name not in there]:
         yield f"{folder}: missing {', '.join(missing)}"
-    if surplus := sorted(there.difference(expected)):
+    if surplus := sorted(there.difference(path.name for path in sequence.annotations)):
         yield f"{folder}: no frame for {', '.join(surplus)}"
 
 
@@ -201,12 +202,11 @@ class _Pair(NamedTuple):
 
 def _pairs(truth: _Truth, folder: Path) -> list[_Pair]:
     """Every existing mask of a sequence."""
-    annotations = truth.sequence.annotations
-    ends = (annotations[0], annotations[-1])
+    scored = {*truth.sequence.scored}
     there = _pngs(folder)
     return [
-        _Pair(path, folder / path.name, truth.benchmark, len(truth.objects), path not in ends)
-        for path in annotations
+        _Pair(path, folder / path.name, truth.benchmark, len(truth.objects), path in scored)
+        for path in truth.sequence.annotations
         if path.name in there
     ]
 

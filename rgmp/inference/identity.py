@@ -1,7 +1,5 @@
 """The identity of masks: what can change them. Needs no torch."""
 
-import numpy as np
-
 from rgmp.config.method import Inference
 from rgmp.data import davis
 from rgmp.data.digests import digest_of_labels
@@ -25,5 +23,5 @@ def identity_of(settings: Inference, threads: int | None, frames: str, reference
     matters = settings.model_dump(mode="json")
     if len(davis.object_ids(reference)) < 2:
         del matters["aggregation"]
-    objects = np.where(reference == davis.VOID, 0, reference)
+    objects = davis.without_void(reference)
     return digest_of([matters, threads, frames, digest_of_labels(objects)])[:12]

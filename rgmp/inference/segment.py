@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from glob import escape
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from rgmp.config.base import Benchmark
@@ -47,7 +46,7 @@ def segment_sequence(
             try:
                 if number == 0:
                     propagator.start(frame, first)
-                    known = torch.from_numpy(np.where(first == davis.VOID, 0, first))
+                    known = torch.from_numpy(davis.without_void(first))
                     ready = download(known)
                 else:
                     ready = download(propagator.step(frame))

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from rgmp.config.base import RESOLUTION
+from rgmp.config.base import BENCHMARKS
 from rgmp.data import attributes, davis
 from rgmp.data.images import read_frame, read_labels
 from rgmp.data.videos import Videos
@@ -76,8 +76,8 @@ def render(out: Path, seed: int, contents: Contents = Contents(), processes: int
     with files.atomic_folder(out) as folder:
         root = folder / "davis"
         for split, names in (("train", contents.train), ("val", contents.val)):
-            for year in ("2016", "2017"):
-                listing = root / "ImageSets" / year / f"{split}.txt"
+            for benchmark in BENCHMARKS:
+                listing = davis.split_file(root, benchmark, split)
                 listing.parent.mkdir(parents=True, exist_ok=True)
                 listing.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
         _write_attributes(root / attributes.FILE, contents.val)
@@ -109,9 +109,7 @@ def _film(root: Path, split: str, name: str, seed: int) -> None:
     pool, names = POOLS[split], {"train": TRAIN, "val": VAL}[split]
     rng = np.random.default_rng([seed, pool.number, names.index(name)])
     scene = video(name, pool, rng)
-    frames, annotations = (
-        root / kind / RESOLUTION / name for kind in ("JPEGImages", "Annotations")
-    )
+    frames, annotations = davis.frames_folder(root) / name, davis.annotations_folder(root) / name
     annotations.mkdir(parents=True)
     for number in range(scene.frames):
         image, labels = photograph(scene, number, rng)

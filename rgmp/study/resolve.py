@@ -1,17 +1,16 @@
 """Resolve a study file to its plan: apply every variant, list every training run once."""
 
-import csv
 from collections.abc import Container, Iterable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from rgmp import facts
 from rgmp.config.base import Benchmark
 from rgmp.config.load import load_study, load_variants
 from rgmp.config.method import Method, Network
 from rgmp.config.study import OVERALL, External, Machine, Stills, Study, Variant
 from rgmp.data.attributes import Attribute, read_attributes
-from rgmp.data.davis import LEAST_TO_SCORE, LEAST_TO_TRAIN, read_split
+from rgmp.data.davis import LEAST_TO_SCORE, LEAST_TO_TRAIN, frames_folder, read_split
 from rgmp.data.stills import list_pairs
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
@@ -326,7 +325,7 @@ def _find_attributes(study: Study) -> tuple[Attribute, ...]:
     data = study.data
     if data.attributes is None or data.davis is None:
         return ()
-    frames = data.davis / "JPEGImages" / data.resolution
+    frames = frames_folder(data.davis, data.resolution)
     return read_attributes(data.attributes, {path.name for path in frames.glob("*")})
 
 
@@ -378,8 +377,8 @@ def _is_complete(study: Study, davis: Path) -> bool:
 
 def official_val(benchmark: Benchmark) -> set[str]:
     """The sequences of DAVIS's own val split."""
-    text = files("rgmp.facts").joinpath("davis_sequences.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines())
     return {
-        row["sequence"] for row in rows if (row["benchmark"], row["split"]) == (benchmark, "val")
+        row["sequence"]
+        for row in facts.read("davis_sequences.csv")
+        if (row["benchmark"], row["split"]) == (benchmark, "val")
     }

@@ -36,6 +36,13 @@ def test_palette_is_that_of_davis() -> None:
     assert len(np.unique(palette, axis=0)) == 256
 
 
+def test_void_becomes_background_and_nothing_else_changes() -> None:
+    labels = np.array([[0, 1], [255, 254]], np.uint8)
+    found = davis.without_void(labels)
+    assert found.tolist() == [[0, 1], [0, 254]]
+    assert found.dtype == np.uint8
+
+
 def test_mask_written_is_read_again_and_has_the_palette(tmp_path: Path) -> None:
     labels = np.arange(256, dtype=np.uint8).reshape(8, 32)
     davis.write_mask(tmp_path / "deep" / "00000.png", labels)
@@ -162,6 +169,7 @@ def test_sequence_has_its_files_in_order(tree: Path) -> None:
     assert [path.stem for path in sequence.frames] == stems
     assert [path.stem for path in sequence.annotations] == stems
     assert sequence.files == sequence.frames + sequence.annotations
+    assert [path.stem for path in sequence.scored] == stems[1:-1]
 
 
 def test_truth_of_later_frames_may_be_withheld_in_a_test_split_alone(tree: Path) -> None:

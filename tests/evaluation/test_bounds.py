@@ -11,7 +11,7 @@ from rgmp.data import davis
 from rgmp.data.images import Labels
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
-from rgmp.evaluation.bounds import ceiling_of, floor_of, score_bounds
+from rgmp.evaluation.bounds import ceiling_of, score_bounds
 from rgmp.evaluation.scoring import score
 
 
@@ -43,11 +43,6 @@ def slowly(truth: Labels) -> Labels:
         for x in range(width):
             found[y, x] = max(labels, key=lambda label: (round(at(label, y, x), 12), -label))
     return found
-
-
-def test_the_floor_is_frame_0_without_its_void() -> None:
-    first = np.array([[0, 1], [255, 2]], np.uint8)
-    assert floor_of(first).tolist() == [[0, 1], [0, 2]]
 
 
 class TestCeiling:
@@ -92,7 +87,7 @@ class TestScores:
         self, tree: Path, tmp_path: Path, benchmark: Benchmark
     ) -> None:
         def masks(bound: str, truth: Labels, first: Labels) -> Labels:
-            return floor_of(first) if bound == "floor" else ceiling_of(truth)
+            return davis.without_void(first) if bound == "floor" else ceiling_of(truth)
 
         expected = []
         for bound in ("floor", "ceiling"):

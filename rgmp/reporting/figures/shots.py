@@ -39,7 +39,10 @@ class Shot(NamedTuple):
 
 def within_reach(results: Results) -> bool:
     """Whether there are pictures to show, here: tables may travel without frames and masks."""
-    return (results.davis / "JPEGImages").is_dir() and (results.folder / layout.MASKS).is_dir()
+    return (
+        davis.frames_folder(results.davis, results.plan.data.resolution).is_dir()
+        and (results.folder / layout.MASKS).is_dir()
+    )
 
 
 def most_divergent(
@@ -106,7 +109,7 @@ def paint(results: Results, shot: Shot, mask: Path | None) -> npt.NDArray[np.uin
     Raises:
         UserError: the frame, its annotation or the mask is missing or broken.
     """
-    folder = results.davis / "JPEGImages" / results.plan.data.resolution
+    folder = davis.frames_folder(results.davis, results.plan.data.resolution)
     frame = Image.fromarray(read_frame(folder / shot.sequence / f"{shot.frame}.jpg"))
     view = shot.view or (0, 0, *frame.size)
     size = (PIXELS, round(PIXELS * (view[3] - view[1]) / (view[2] - view[0])))
@@ -124,7 +127,7 @@ def paint(results: Results, shot: Shot, mask: Path | None) -> npt.NDArray[np.uin
 
 def _labels(results: Results, shot: Shot, mask: Path | None) -> Labels:
     """What a mask says of the shot's frame; None: the truth."""
-    folder = results.davis / "Annotations" / results.plan.data.resolution
+    folder = davis.annotations_folder(results.davis, results.plan.data.resolution)
     truth = folder / shot.sequence / f"{shot.frame}.png"
     return davis.read_annotation(mask or truth, shot.benchmark)
 
