@@ -32,11 +32,13 @@ from pathlib import Path
 import pandas as pd
 
 from rgmp.data.attributes import FILE
+from rgmp.provenance.record import RECORDS
 from rgmp.reporting import catalog, power
 from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import interval, points
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, table_files
+from rgmp.study.longer import samples_of
 from rgmp.study.plan import Plan, load_plan
 
 PROJECT = Path(__file__).parents[1]
@@ -45,16 +47,14 @@ RESULTS = PROJECT / "results"
 REFERENCE = RESULTS / layout.REFERENCES
 BASIS = "embedded"
 """The study whose variation `rgmp power STUDY.yaml` plans others by."""
-MEASURED = (layout.PLAN, layout.FIRST, "records", "scores", "speed")
+MEASURED = (layout.PLAN, layout.FIRST, RECORDS, layout.SCORES, layout.SPEED)
 KEPT = (*MEASURED, f"{layout.DAVIS}/{FILE}", layout.TABLES, f"{layout.FIGURES}/*.png")
 
 
 def readme_block(folder: Path) -> str:
     """What the README shows of a study, in Markdown: what it is, and its table."""
     plan = load_plan(folder)
-    trainings = (plan.training(name) for name in plan.variant("full").runs[0].trainings)
-    stages = (training.settings[training.stage] for training in trainings)
-    samples = sum(settings["steps"] * settings["batch"] for settings in stages)
+    samples = sum(samples_of(plan).values())
     sequences = table_files.read(folder, "objects")["sequence"].nunique()
     about = f"{samples:,} training samples, {len(plan.seeds)} seeds, {sequences} sequences"
     return f"Study `{plan.study}`: {about}.\n\n{readme_table(folder)}"

@@ -32,7 +32,7 @@ def record_command(
             )
         parts = path.with_suffix("").parts
         name = parts[-1]
-        if "records" in parts[1:]:
-            at = len(parts) - 1 - parts[::-1].index("records")
+        if record.RECORDS in parts[1:]:
+            at = len(parts) - 1 - parts[::-1].index(record.RECORDS)
             study, name = parts[at - 1], "/".join(parts[at + 1 :])
     return record.recording(path, kind=kind, name=name, **{"study": study, **fields})

@@ -6,7 +6,6 @@ whole or in part, for the next one to go on with, and never a folder that is not
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,10 +17,11 @@ from rgmp.config.load import validated
 from rgmp.data.davis import split_file
 from rgmp.download.catalogue import Archive, DataSet
 from rgmp.download.receipt import Fetched, Pins, is_whole, write_receipt
-from rgmp.download.transfer import PATIENCE, PartState, fetch, state_path
+from rgmp.download.transfer import PATIENCE, PartState, fetch, part_path, state_path
 from rgmp.download.unpack import ArchiveError, require_room, unpack
-from rgmp.download.verify import Wanted, digest_of_file, fault_of
+from rgmp.download.verify import Wanted, fault_of, tagged_digest_of
 from rgmp.errors import ProblemsError, UserError, refuse
+from rgmp.runtime.clock import utc_now
 from rgmp.runtime.files import (
     read_json,
     reading,
@@ -132,15 +132,12 @@ def _make(job: Job, given: Mapping[str, Path], pins: Pins) -> Obtained:
 def _needed(job: Job, missing: Iterable[Archive]) -> int:
     """Bytes of disk for what is still to be fetched, and for all of it unpacked."""
     fetching = sum(
-        archive.expected - sum(path.stat().st_size for path in (file, _part(file)) if path.exists())
+        archive.expected
+        - sum(path.stat().st_size for path in (file, part_path(file)) if path.exists())
         for archive in missing
         for file in [job.work / archive.file]
     )
     return max(0, fetching) + sum(archive.expected for archive in job.dataset.archives)
-
-
-def _part(file: Path) -> Path:
-    return file.with_name(f"{file.name}.part")
 
 
 def _match(job: Job, pins: Pins) -> dict[str, Path]:
@@ -259,7 +256,7 @@ def _fetched(job: Job, archive: Archive, given: Mapping[str, Path]) -> Fetched:
         file=archive.file,
         address=address,
         size=file.stat().st_size,
-        sha256=known if known.startswith("sha256:") else digest_of_file(file),
+        sha256=known if known.startswith("sha256:") else tagged_digest_of(file),
         digest=archive.digest,
-        time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        time=utc_now(),
     )

@@ -81,6 +81,11 @@ class Body(NamedTuple):
     total: int | None
 
 
+def part_path(target: Path) -> Path:
+    """The file that has the bytes of `target` until they are whole."""
+    return target.with_name(f"{target.name}.part")
+
+
 def state_path(target: Path) -> Path:
     """The file that says where the bytes of `target` come from; a `PartState`."""
     return target.with_name(f"{target.name}.json")
@@ -96,7 +101,7 @@ def fetch(
 ) -> None:
     """Fetch a file; `target` is there only once it is whole and what is wanted.
 
-    Until then its bytes are in `target` with .part appended, and the next call goes on there.
+    Until then its bytes are at `part_path`, and the next call goes on there.
 
     Args:
         addresses: URLs, tried in order.
@@ -137,7 +142,7 @@ class _Download:
     ) -> None:
         self._session, self._url, self._wanted = session, url, wanted
         self._target = target
-        self._part = target.with_name(f"{target.name}.part")
+        self._part = part_path(target)
         self._may_be_plain = plain_http or wanted.digest is not None
 
     def run(self, patience: Retry) -> None:

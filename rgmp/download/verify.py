@@ -71,13 +71,13 @@ def fault_of(path: Path, wanted: Wanted) -> str | None:
         return f"has {size} bytes instead of {wanted.size}"
     if wanted.digest:
         algorithm = wanted.digest.partition(":")[0]
-        digest = digest_of_file(path, algorithm)
+        digest = tagged_digest_of(path, algorithm)
         if digest != wanted.digest:
             return f"has other bytes: {digest} instead of {wanted.digest}"
     return None
 
 
-def digest_of_file(path: Path, algorithm: str = "sha256") -> str:
+def tagged_digest_of(path: Path, algorithm: str = "sha256") -> str:
     """A file's digest with the name of its algorithm before it, as in `Archive`.
 
     Args:
@@ -89,6 +89,5 @@ def digest_of_file(path: Path, algorithm: str = "sha256") -> str:
     if algorithm == "gitblob":
         digest.update(b"blob %d\0" % path.stat().st_size)
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+        hashlib.file_digest(file, lambda: digest)
     return f"{algorithm}:{digest.hexdigest()}"

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NotRequired, cast
 
@@ -30,6 +29,7 @@ from rgmp.provenance.machine import (
     peak_memory,
     this_machine,
 )
+from rgmp.runtime.clock import utc_now
 from rgmp.runtime.files import (
     Kind,
     files_below,
@@ -38,14 +38,31 @@ from rgmp.runtime.files import (
     write_json,
 )
 
+RECORDS = "records"
+"""The folder of records in a study's folder."""
+
 Value = float | int | str | None
 
 
-class Record(TypedDict):
+class Circumstances(TypedDict):
+    """How a job ran: what the process itself says of it."""
+
+    command: list[str]
+    code: Code
+    versions: dict[str, str]
+    machine: MachineInfo
+    determinism: dict[str, bool | int | str | None]
+    started: str  # UTC, ISO 8601
+    wall_seconds: float
+    peak_memory_bytes: int  # of the process, without its workers
+    peak_gpu_memory_bytes: int | None
+
+
+class Record(Circumstances):
     """The content of a record file."""
 
     kind: str  # the `rgmp` command
-    name: str  # the record's path under records/, without .json
+    name: str  # the record's path in the folder of records, without .json
     study: str | None
     variant: str | None
     seed: int | None
@@ -59,15 +76,6 @@ class Record(TypedDict):
     masks: NotRequired[
         dict[str, str]
     ]  # where a study's masks lie: sequence -> folder below its own
-    command: list[str]
-    code: Code
-    versions: dict[str, str]
-    machine: MachineInfo
-    determinism: dict[str, bool | int | str | None]
-    started: str  # UTC, ISO 8601
-    wall_seconds: float
-    peak_memory_bytes: int  # of the process, without its workers
-    peak_gpu_memory_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -114,36 +122,43 @@ def recording(
         the draft, which the block fills.
     """
     draft = Draft(inputs=dict(inputs or {}))
-    started, clock = datetime.now(UTC), time.perf_counter()
+    started, clock = utc_now(), time.perf_counter()
     code = running_code()  # now, because it may be edited while the job runs
     yield draft
     if path is None:
         return
-    record = Record(
-        kind=kind,
-        name=name,
-        study=study,
-        variant=variant,
-        seed=seed,
-        stage=stage,
-        benchmark=benchmark,
-        identity=identity,
-        config=dict(config or {}),
-        inputs=draft.inputs,
-        results={key: _finite(value) for key, value in draft.results.items()},
-        outputs=draft.outputs,
-        masks=draft.masks,
+    record: Record = {
+        "kind": kind,
+        "name": name,
+        "study": study,
+        "variant": variant,
+        "seed": seed,
+        "stage": stage,
+        "benchmark": benchmark,
+        "identity": identity,
+        "config": dict(config or {}),
+        "inputs": draft.inputs,
+        "results": {key: _finite(value) for key, value in draft.results.items()},
+        "outputs": draft.outputs,
+        "masks": draft.masks,
+        **_circumstances(code, started, time.perf_counter() - clock),
+    }
+    write_json(path, record)
+
+
+def _circumstances(code: Code, started: str, seconds: float) -> Circumstances:
+    """How this process ran a job."""
+    return Circumstances(
         command=[Path(sys.argv[0]).name, *sys.argv[1:]],
         code=code,
         versions=package_versions(),
         machine=this_machine(),
         determinism=determinism(),
-        started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        wall_seconds=round(time.perf_counter() - clock, 3),
+        started=started,
+        wall_seconds=round(seconds, 3),
         peak_memory_bytes=peak_memory(),
         peak_gpu_memory_bytes=peak_gpu_memory(),
     )
-    write_json(path, record)
 
 
 def require_place(path: Path) -> None:
@@ -161,7 +176,7 @@ def read_all(folder: Path) -> list[Record]:
     Raises:
         UserError: one of them is not valid JSON, or not a record.
     """
-    whole = files_below(folder / "records", "*.json")
+    whole = files_below(folder / RECORDS, "*.json")
     return sorted(map(read, whole), key=lambda record: record["name"])
 
 

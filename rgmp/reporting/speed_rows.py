@@ -30,7 +30,7 @@ def rows(results: Results, speed: SpeedFiles) -> list[Row]:
             "benchmark": benchmark,
             **{key: timed[key] for key in ("device", "rounds", "others_share")},
             "busy": is_busy(speed, benchmark),
-            "threads": None if _record(benchmark) in on_gpu else timed["threads"],
+            "threads": None if record_of(benchmark) in on_gpu else timed["threads"],
             **_again(timed),
         }
         by_identity = timed_computations(timed)
@@ -42,8 +42,9 @@ def rows(results: Results, speed: SpeedFiles) -> list[Row]:
     return found
 
 
-def _record(benchmark: Benchmark) -> str:
-    return layout.speed(benchmark).removesuffix(".json")
+def record_of(benchmark: Benchmark) -> str:
+    """The name of the record of a benchmark's timing."""
+    return layout.record_name(layout.speed(benchmark))
 
 
 def _again(timed: Row) -> Row:

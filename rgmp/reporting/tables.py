@@ -233,7 +233,7 @@ def _speed(results: Results, analysis: Analysis, speed: SpeedFiles) -> pd.DataFr
                 rows.append({"benchmark": benchmark, "variant": name, "authors_fps": 1 / seconds})
     table = _identified(results, pd.DataFrame(rows, columns=None if rows else ["variant"]))
     if rows:  # a timing is of no variant: its own record marks its rows
-        timed = "speed/" + table["benchmark"]
+        timed = table["benchmark"].map(speed_rows.record_of)
         table["mixed"] |= timed.isin(_odd_records(results)) & ~table["external"]
     return table
 

@@ -12,12 +12,12 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 from filelock import FileLock, Timeout
 
+from rgmp.runtime.clock import utc_now
 from rgmp.runtime.files import require_writable
 
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
@@ -44,9 +44,8 @@ def alone_in(folder: Path) -> Iterator[None]:
         print(f"{folder}: locked by {_holder(path)}; waiting", file=sys.stderr, flush=True)
         acquire(lock)
     try:
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         with suppress(OSError):  # a full disk: the lock works without a name in it
-            path.write_text(f"process {os.getpid()} of {socket.gethostname()}, since {now}")
+            path.write_text(f"process {os.getpid()} of {socket.gethostname()}, since {utc_now()}")
         yield
     finally:
         path.unlink(missing_ok=True)  # waiting processes reopen it at each attempt

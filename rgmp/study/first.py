@@ -13,7 +13,6 @@ which sequences are scored are no part of it: these do not make results unseen. 
 nothing is known, and nothing is marked.
 """
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +20,7 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from rgmp.config.load import require_shape
+from rgmp.runtime.clock import utc_now
 from rgmp.runtime.files import digest_of, read_json, write_json
 from rgmp.study import layout
 from rgmp.study.plan import Plan
@@ -122,7 +122,7 @@ def _training(plan: Plan, variant: str) -> list[Any]:
 
 def _write_once(path: Path, value: dict[str, Any]) -> None:
     if not path.exists():
-        write_json(path, {"since": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), **value})
+        write_json(path, {"since": utc_now(), **value})
 
 
 def _read(path: Path, shape: TypeAdapter[Any]) -> Any:

@@ -7,6 +7,7 @@ files of a training run are named in `rgmp.training.job`.
 """
 
 from rgmp.config.base import Benchmark
+from rgmp.provenance.record import RECORDS
 from rgmp.training.job import CURVE, WEIGHTS
 
 PLAN = "plan.json"
@@ -24,6 +25,8 @@ FIGURES = "figures"
 LOGS = "logs"
 REFERENCES = "reference"  # beside the studies: one finished copy of some of them
 MASKS = "masks"
+SCORES = "scores"
+SPEED = "speed"
 FIRST = "first"  # what stood before results were seen
 DATA = "data"  # of a study that renders the embedded benchmark
 DAVIS = f"{DATA}/davis"
@@ -67,22 +70,27 @@ def masks(name: str) -> str:
 
 def scores(name: str) -> str:
     """The score table of a run, or of an external method."""
-    return f"scores/{name}.csv"
+    return f"{SCORES}/{name}.csv"
 
 
 def bounds(benchmark: Benchmark) -> str:
     """The score table of a benchmark's floor and ceiling (`rgmp.evaluation.bounds`)."""
-    return f"scores/{benchmark}/bounds.csv"
+    return f"{SCORES}/{benchmark}/bounds.csv"
 
 
 def speed(benchmark: Benchmark) -> str:
     """The speed file of a benchmark, with every computation of the study."""
-    return f"speed/{benchmark}.json"
+    return f"{SPEED}/{benchmark}.json"
 
 
 def record(made: str) -> str:
     """The record of the job that produced a file or folder of the study."""
-    return f"records/{made.removesuffix('.csv').removesuffix('.json')}.json"
+    return f"{RECORDS}/{record_name(made)}.json"
+
+
+def record_name(made: str) -> str:
+    """The name of that record: its path in the folder of records, without suffix."""
+    return made.removesuffix(".csv").removesuffix(".json")
 
 
 def check(name: str) -> str:
