@@ -37,6 +37,7 @@ from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import interval, points
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, table_files
+from rgmp.study.longer import samples_of
 from rgmp.study.plan import Plan, load_plan
 
 PROJECT = Path(__file__).parents[1]
@@ -52,9 +53,7 @@ KEPT = (*MEASURED, f"{layout.DAVIS}/{FILE}", layout.TABLES, f"{layout.FIGURES}/*
 def readme_block(folder: Path) -> str:
     """What the README shows of a study, in Markdown: what it is, and its table."""
     plan = load_plan(folder)
-    trainings = (plan.training(name) for name in plan.variant("full").runs[0].trainings)
-    stages = (training.settings[training.stage] for training in trainings)
-    samples = sum(settings["steps"] * settings["batch"] for settings in stages)
+    samples = sum(samples_of(plan).values())
     sequences = table_files.read(folder, "objects")["sequence"].nunique()
     about = f"{samples:,} training samples, {len(plan.seeds)} seeds, {sequences} sequences"
     return f"Study `{plan.study}`: {about}.\n\n{readme_table(folder)}"

@@ -1,6 +1,6 @@
 """What a variant may override: the network, both stages, inference, compute."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
@@ -48,6 +48,11 @@ class Network(Closed):
         None, description="ImageNet weights of the encoder (torchvision state_dict); none: random"
     )
 
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """What decides what the network computes, as JSON values: all but where it starts from."""
+        return self.model_dump(mode="json", exclude={"initial_weights"})
+
 
 class Optimisation(Closed):
     """Settings of both stages."""
@@ -94,6 +99,11 @@ class Optimisation(Closed):
     flip: Chance = Field(0.5, description="probability that a whole sample is mirrored")
     zoom: Factor = Field((0.8, 1.5), description="factor, per sample")
 
+    @property
+    def samples(self) -> int:
+        """How many samples are trained on in all."""
+        return self.steps * self.batch
+
 
 class Pretrain(Optimisation):
     """Stage 1: pairs synthesised from stills (paper section 3.2)."""
@@ -116,6 +126,11 @@ class Pretrain(Optimisation):
     guidance_cut: Chance = Field(
         0.05, description="probability that the guidance mask is cut off along a line through it"
     )
+
+    @property
+    def part(self) -> str:
+        """The part of a study's data that it trains on."""
+        return "stills"
 
 
 class Finetune(Optimisation):
@@ -141,6 +156,11 @@ class Finetune(Optimisation):
         description="targets of a clip between optimiser steps; the gradient is truncated there "
         "too; none: after the whole clip",
     )
+
+    @property
+    def part(self) -> str:
+        """The part of a study's data that it trains on, such as `davis2017/train`."""
+        return f"{self.benchmark}/train"
 
 
 class Inference(Closed):
@@ -195,6 +215,10 @@ class Method(Closed):
     finetune: Finetune = Field(description="stage 2")
     inference: Inference = Field(Inference(), description="from weights to masks")
     compute: Compute = Field(Compute(), description="precision and threads of training")
+
+    def settings_of(self, stage: Stage) -> Pretrain | Finetune:
+        """The settings of a stage."""
+        return self.pretrain if stage == "pretrain" else self.finetune
 
     @field_validator("stages")
     @classmethod

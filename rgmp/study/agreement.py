@@ -22,8 +22,6 @@ _REASONS = 2
 """Settings that are named one by one where two variants differ in many."""
 _COMPUTED = ("compute.", "inference.precision")
 """How something is computed."""
-_BY_BYTES = "network.initial_weights"
-"""A path: its digest is compared instead."""
 
 
 @dataclass(frozen=True)
@@ -186,11 +184,12 @@ def _settings(plan: Plan, variant: str) -> dict[str, Any]:
     run = planned.runs[0]
     settings: dict[str, Any] = {}
     for training in map(plan.training, run.trainings):
-        for part, values in training.settings.items():
+        parts = {**training.config, "network": training.network.architecture}
+        for part, values in parts.items():
             settings |= {f"{part}.{key}": value for key, value in values.items()}
         settings[f"{training.stage}, training data"] = training.data
-    if settings.pop(_BY_BYTES, None) is not None:
-        settings[_BY_BYTES] = plan.data.digests.get("weights")
+        if training.network.initial_weights:  # a path: its digest is compared
+            settings["network.initial_weights"] = plan.data.digests.get("weights")
     if not run.trainings:
         settings["weights"] = run.weights_digest
     inference = planned.inference.model_dump(mode="json")

@@ -20,7 +20,8 @@ from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.score_table import read_scores, table_of
 from rgmp.provenance.record import Record, read_all
 from rgmp.study import layout, table_files
-from rgmp.study.plan import Plan, PlannedExternal, load_plan
+from rgmp.study.plan import Plan, load_plan
+from rgmp.study.planned import PlannedExternal
 
 MEASURED = ("train", "infer", "score", "speed")  # kinds of records that results rest on
 
