@@ -14,6 +14,7 @@ from rgmp.config.study import SEVERAL
 from rgmp.evaluation.comparison import Difference
 from rgmp.evaluation.power import components_of
 from rgmp.evaluation.summary import keys_of, summarise
+from rgmp.provenance.machine import device_of
 from rgmp.reporting import printed, published, speed_rows
 from rgmp.reporting.analysis import Analysis, analyse
 from rgmp.reporting.labels import BOUND_TITLES
@@ -267,7 +268,7 @@ def _cost(results: Results) -> pd.DataFrame:
             "steps": record["results"].get("steps"),
             "samples": record["results"].get("samples"),
             "hours": seconds_of(record) / 3600,
-            "device": record["machine"]["gpu"] or record["machine"]["cpu"],
+            "device": device_of(record["machine"]),
             "peak_memory_bytes": record["peak_gpu_memory_bytes"] or record["peak_memory_bytes"],
             "mixed": record["name"] in odd,
         }

@@ -14,6 +14,7 @@ from typing import Any
 from rgmp.config.base import Benchmark
 from rgmp.errors import UserError
 from rgmp.evaluation.agreement import Comparison
+from rgmp.provenance.machine import processor_of
 from rgmp.study import table_files
 from rgmp.study.plan import Plan
 from rgmp.study.results import Results, load
@@ -88,14 +89,9 @@ def _weights(results: Results) -> dict[str, list[str]]:
 
 
 def processors(results: Results) -> list[str]:
-    """The GPUs that trained and segmented, or what the CPUs could do, as far as it is recorded."""
-    found = set()
-    for record in results.of_kind("train", "infer"):
-        held = record["determinism"].get("cpu_capability")
-        limit = record["determinism"].get("onednn_max_cpu_isa")
-        on_cpu = f"{held}, oneDNN up to {limit}" if held and limit else held
-        found.add(record["machine"]["gpu"] or on_cpu)
-    return sorted(str(name) for name in found if name)
+    """The GPUs or CPUs that trained and segmented."""
+    records = results.of_kind("train", "infer")
+    return sorted({processor_of(record["machine"], record["determinism"]) for record in records})
 
 
 def incomparable(ours: Results, theirs: Results) -> dict[Comparison, str]:
