@@ -20,7 +20,7 @@ from rgmp.cli.options import (
 from rgmp.cli.recording import record_command
 from rgmp.config.base import AT_ONCE
 from rgmp.config.load import validated
-from rgmp.config.study import Evaluation
+from rgmp.config.study import CrossCheck, Engine, Evaluation
 from rgmp.data import davis, digests
 from rgmp.errors import UserError, visible
 from rgmp.evaluation.job import ScoringJob
@@ -29,12 +29,7 @@ from rgmp.runtime import files
 from rgmp.study.plan import load_plan
 
 if TYPE_CHECKING:
-    from rgmp.evaluation.engines import Engine
     from rgmp.evaluation.measures import Score
-
-_ENGINES = get_args(Evaluation.model_fields["engine"].annotation)
-_CROSS_CHECKS = get_args(Evaluation.model_fields["cross_check"].annotation)
-
 
 _NEEDED = ("--davis", "--benchmark", "--masks or --scores", "--out")
 
@@ -51,10 +46,10 @@ def _score_options(command: argparse.ArgumentParser) -> None:
         help="or J and F of every frame, used unchanged",
     )
     flags.add_argument("--out", type=Path, metavar="SCORES.csv", help="output table")
-    flags.add_argument("--engine", choices=_ENGINES, help=default_of(Evaluation, "engine"))
+    flags.add_argument("--engine", choices=get_args(Engine), help=default_of(Evaluation, "engine"))
     flags.add_argument(
         "--cross-check",
-        choices=_CROSS_CHECKS,
+        choices=get_args(CrossCheck),
         help="also score with the other engine; auto: if it is installed (default: off)",
     )
     add_names(flags, seed="none")
@@ -138,7 +133,7 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
 
     videos = job.videos
 
-    def rows_by(engine: "Engine") -> "list[Score]":
+    def rows_by(engine: Engine) -> "list[Score]":
         return scoring.score(
             videos.davis,
             videos.benchmark,

@@ -26,6 +26,10 @@ from rgmp.config.base import (
     Skipped,
     Stage,
 )
+from rgmp.runtime.precisions import AskedPrecision
+
+Bptt = Literal["full", "detached", "none"]
+Aggregation = Literal["softmax", "winner_take_all", "independent"]
 
 
 class Network(Closed):
@@ -146,7 +150,7 @@ class Finetune(Optimisation):
     reference_frame: Literal["first", "earlier"] = Field(
         "earlier", description="reference: frame 0 of the video, or any frame before the targets"
     )
-    bptt: Literal["full", "detached", "none"] = Field(
+    bptt: Bptt = Field(
         "full",
         description="full: the soft prediction is the next previous mask, with its gradient; "
         "detached: without it; none: the true mask is used, so no frame depends on another",
@@ -172,10 +176,10 @@ class Inference(Closed):
         max_length=20,
         description="scales whose probabilities are averaged",
     )
-    aggregation: Literal["softmax", "winner_take_all", "independent"] = Field(
+    aggregation: Aggregation = Field(
         "softmax", description="how the probabilities of several objects are combined"
     )
-    precision: Literal["fp32", "tf32", "bf16", "auto"] = Field(
+    precision: AskedPrecision = Field(
         "fp32",
         description="tf32: fp32 with products rounded to 10 bits on a GPU; auto: bf16 "
         "if the device has instructions for it, else fp32",
