@@ -40,7 +40,7 @@ from rgmp.study.timing import timing
 
 if TYPE_CHECKING:
     from rgmp.inference.propagator import Propagator
-    from rgmp.inference.speed import Entrant
+    from rgmp.inference.speed import PropagatorMaker
 
 _NEEDED = ("--weights", "--davis", "--benchmark")
 
@@ -234,8 +234,8 @@ def _measure(job: SpeedJob, sequences: list[davis.Sequence]) -> dict[str, Any]:
         )
         for s in sequences
     ]
-    entrants, settings = zip(*_entrants(job), strict=True)
-    measured = speed.measure(entrants, clips, benchmark, job.limits)
+    makers, settings = zip(*_makers(job), strict=True)
+    measured = speed.measure(makers, clips, benchmark, job.limits)
     described = [
         {
             **computation.model_dump(include={"name", "identity", "again"}),
@@ -256,10 +256,10 @@ def _measure(job: SpeedJob, sequences: list[davis.Sequence]) -> dict[str, Any]:
     }
 
 
-def _entrants(job: SpeedJob) -> "Iterator[tuple[Entrant, Inference]]":
+def _makers(job: SpeedJob) -> "Iterator[tuple[PropagatorMaker, Inference]]":
     """What is to be timed, and the settings with the precision that `auto` stands for."""
     from rgmp.inference.propagator import Propagator
-    from rgmp.inference.speed import Entrant
+    from rgmp.inference.speed import PropagatorMaker
     from rgmp.model import weights
     from rgmp.runtime import device, precision
 
@@ -270,7 +270,7 @@ def _entrants(job: SpeedJob) -> "Iterator[tuple[Entrant, Inference]]":
         settled = precision.choose(settings.precision, chosen, training=False)
         of = {p: settings.model_copy(update={"precision": p}) for p in (settled, "fp32")}
         make, exact = (partial(Propagator, network, of[p], chosen) for p in (settled, "fp32"))
-        yield Entrant(make, settled, None if settled == "fp32" else exact), of[settled]
+        yield PropagatorMaker(make, settled, None if settled == "fp32" else exact), of[settled]
 
 
 def _noted(measured: dict[str, Any]) -> dict[str, Any]:

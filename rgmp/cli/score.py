@@ -103,12 +103,12 @@ def _score(options: argparse.Namespace) -> None:
         rows = _adopted(job, record) if job.adopts else _measured(job, record)
         read = [path for s in job.videos.open() for path in s.annotations]
         record.inputs["data"] = files.digest_of_all(read)
-        summary = write_table(job.out, rows, record)
+        summary = write_measured(job.out, rows, record)
     for name, value in summary.items():
         print(f"{name:9} {100 * value:6.2f}")
 
 
-def write_table(out: Path, rows: "list[Score]", record: Draft) -> dict[str, float]:
+def write_measured(out: Path, rows: "list[Score]", record: Draft) -> dict[str, float]:
     """Write a score table, and what follows from it to the record: its digest, the mean measures.
 
     Returns:

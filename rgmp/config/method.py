@@ -16,13 +16,13 @@ from rgmp.config.base import (
     Channels,
     Closed,
     Count,
+    CropSize,
     Factor,
     Frames,
     Location,
     Range,
     Share,
     Shear,
-    Size,
     Skipped,
     Stage,
 )
@@ -90,7 +90,7 @@ class Optimisation(Closed):
         description="weight of the mean loss of the heads at strides 8, 16 and 32, relative to "
         "the head at stride 4; 0: those three are not trained",
     )
-    crop: Size = Field(description="height and width of a training sample, pixels")
+    crop: CropSize = Field(description="height and width of a training sample, pixels")
     rotation: Range = Field((-20, 20), description="degrees, per view")
     translation: Share = Field(
         0.1, description="largest shift of a view along either axis, share of the crop"

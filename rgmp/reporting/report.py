@@ -103,7 +103,7 @@ def write(folder: Path) -> None:
         verdicts=[_verdict(study, benchmark) for benchmark in benchmarks],
         variants=[_variant(study, runs, variant) for variant in study.variants],
         tables={table.name: table for table in printed.printed_tables(study)},
-        figures={entry.name: _figure(study, entry) for entry in catalog.FIGURES},
+        figures={entry.name: _figure(study, entry) for entry in catalog.FIGURE_ENTRIES},
         lead=_section(study, catalog.LEAD),
         sections=[_section(study, *section) for section in catalog.SECTIONS.items()],
         made={entry.name: _made(study, entry, "tables") for entry in catalog.tables(benchmarks)},
@@ -121,7 +121,7 @@ def write(folder: Path) -> None:
 
 def _section(study: Results, anchor: str, heading: str = "") -> dict[str, Any]:
     """A section of the report, and the names of its figures and tables."""
-    named = {"figures": catalog.FIGURES, "tables": catalog.tables(study.plan.benchmarks)}
+    named = {"figures": catalog.FIGURE_ENTRIES, "tables": catalog.tables(study.plan.benchmarks)}
     return {
         "anchor": anchor,
         "heading": heading,

@@ -16,7 +16,7 @@ from rgmp.evaluation.power import components_of
 from rgmp.evaluation.summary import keys_of, summarise
 from rgmp.provenance.machine import device_of
 from rgmp.reporting import printed, published, speed_rows
-from rgmp.reporting.analysis import Analysis, analyse
+from rgmp.reporting.analysis import Analysis, analyse_study
 from rgmp.reporting.labels import BOUND_TITLES
 from rgmp.reporting.marks import marked, marks_of
 from rgmp.reporting.typesetting import as_latex, as_markdown
@@ -60,7 +60,7 @@ def build(results: Results) -> dict[str, pd.DataFrame]:
     Raises:
         UserError: one of the files is broken.
     """
-    analysis, speed = analyse(results), read_speed_files(results.plan, results.folder)
+    analysis, speed = analyse_study(results), read_speed_files(results.plan, results.folder)
     marks, objects = marks_of(results), analysis.data["objects"]
     tables: dict[str, pd.DataFrame] = {
         **analysis.data,

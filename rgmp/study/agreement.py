@@ -26,7 +26,7 @@ _COMPUTED = ("compute.", "inference.precision")
 
 
 @dataclass(frozen=True)
-class Share:
+class SameFiles:
     """How many of the files that two studies have in common are the same, byte by byte."""
 
     same: int
@@ -68,18 +68,18 @@ def verdicts_of(results: Results) -> dict[Comparison, str]:
     return verdicts
 
 
-def same_scores(ours: Results, theirs: Results) -> Share:
+def same_scores(ours: Results, theirs: Results) -> SameFiles:
     """How many of the score tables that both studies have are the same."""
     common = [name for name in ours.plan.scores if name in theirs.plan.scores]
     paths = [(ours.folder / name, theirs.folder / name) for name in common]
-    return Share(sum(filecmp.cmp(a, b, shallow=False) for a, b in paths), len(common))
+    return SameFiles(sum(filecmp.cmp(a, b, shallow=False) for a, b in paths), len(common))
 
 
-def same_weights(ours: Results, theirs: Results) -> Share:
+def same_weights(ours: Results, theirs: Results) -> SameFiles:
     """How many of the training runs that both studies have a record of left the same weights."""
     mine, others = _weights(ours), _weights(theirs)
     common = mine.keys() & others.keys()
-    return Share(sum(mine[identity] == others[identity] for identity in common), len(common))
+    return SameFiles(sum(mine[identity] == others[identity] for identity in common), len(common))
 
 
 def _weights(results: Results) -> dict[str, list[str]]:
