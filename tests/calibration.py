@@ -19,7 +19,7 @@ from scipy.special import stdtr, stdtrit
 
 from rgmp.evaluation.comparison import pair_all
 from rgmp.evaluation.crossed import analyse
-from rgmp.evaluation.power import Components, Size, smallest_difference
+from rgmp.evaluation.power import Components, StudySize, smallest_difference
 from rgmp.evaluation.score_table import read_scores
 from rgmp.evaluation.summary import per_object
 
@@ -200,7 +200,7 @@ def power(n: int, kinds: dict[str, tuple[Draw, Draw, Draw]]) -> None:
         variances = Components(*((part / 100) ** 2 for part in parts))
         found, first = [], 0.0
         for level in (0.05, 0.05 / 9):
-            least = 100 * smallest_difference(variances, Size(s, q), level)
+            least = 100 * smallest_difference(variances, StudySize(s, q), level)
             first = first or least
             found.append(float(((mean + least) / error > stdtrit(df, 1 - level / 2)).mean()))
         line = f"{kind:<20} {name:<16} {s:>2} {q:>3}  {first:10.1f}"

@@ -137,7 +137,7 @@ def _make_again(kept: Path) -> None:
     """Make the tables and figures of a reference again, as far as it has what they are made of."""
     of_others = {
         path: path.read_bytes()
-        for entry in catalog.FIGURES
+        for entry in catalog.FIGURE_ENTRIES
         if {"infer", "train"}.intersection(entry.evidence)
         for path in [kept / layout.FIGURES / f"{entry.name}.png"]
     }

@@ -9,7 +9,7 @@ from typing import Any
 from rgmp.cli.command import Command
 from rgmp.cli.options import at_least
 from rgmp.cli.recording import record_command
-from rgmp.cli.score import write_table
+from rgmp.cli.score import write_measured
 from rgmp.config.base import AT_ONCE
 from rgmp.data import digests
 from rgmp.data.davis import Sequence
@@ -140,7 +140,7 @@ class _Evaluation:
                 record.results["cross_check_difference"] = max(differences)
             read = [path for s in sequences for path in s.annotations]
             record.inputs["data"] = files.digest_of_all(read, self._digest)
-            write_table(job.out, [row for s in found for row in s.rows], record)
+            write_measured(job.out, [row for s in found for row in s.rows], record)
         new = sum(s.is_new for s in found)
         print(f"{new} of {len(sequences)} sequences scored", file=sys.stderr, flush=True)
 

@@ -25,7 +25,7 @@ from rgmp.cli.options import (
 from rgmp.cli.recording import record_command
 from rgmp.config.base import AT_ONCE, REPEATS
 from rgmp.config.load import validated
-from rgmp.config.method import Inference
+from rgmp.config.method import Aggregation, Inference
 from rgmp.config.study import Device, Speed
 from rgmp.data import davis, digests
 from rgmp.data.images import read_frame
@@ -33,17 +33,14 @@ from rgmp.errors import refuse
 from rgmp.inference.job import Computation, InferenceJob, NetworkJob, SpeedJob
 from rgmp.provenance import code, machine
 from rgmp.runtime import cores, files
+from rgmp.runtime.precisions import AskedPrecision
 from rgmp.study.job_files import is_quiet, read_speed
 from rgmp.study.plan import load_plan
 from rgmp.study.timing import timing
 
 if TYPE_CHECKING:
     from rgmp.inference.propagator import Propagator
-    from rgmp.inference.speed import Entrant
-
-_AGGREGATIONS = get_args(Inference.model_fields["aggregation"].annotation)
-_PRECISIONS = get_args(Inference.model_fields["precision"].annotation)
-
+    from rgmp.inference.speed import PropagatorMaker
 
 _NEEDED = ("--weights", "--davis", "--benchmark")
 
@@ -54,9 +51,11 @@ def _add_network(flags: argparse._ArgumentGroup) -> None:
     add_videos(flags)
     flags.add_argument("--scales", type=float, nargs="+", help=default_of(Inference, "scales"))
     flags.add_argument(
-        "--aggregation", choices=_AGGREGATIONS, help=default_of(Inference, "aggregation")
+        "--aggregation", choices=get_args(Aggregation), help=default_of(Inference, "aggregation")
     )
-    flags.add_argument("--precision", choices=_PRECISIONS, help=default_of(Inference, "precision"))
+    flags.add_argument(
+        "--precision", choices=get_args(AskedPrecision), help=default_of(Inference, "precision")
+    )
     flags.add_argument("--device", choices=get_args(Device), help=default_of(NetworkJob, "device"))
     flags.add_argument(
         "--threads",
@@ -235,8 +234,8 @@ def _measure(job: SpeedJob, sequences: list[davis.Sequence]) -> dict[str, Any]:
         )
         for s in sequences
     ]
-    entrants, settings = zip(*_entrants(job), strict=True)
-    measured = speed.measure(entrants, clips, benchmark, job.limits)
+    makers, settings = zip(*_makers(job), strict=True)
+    measured = speed.measure(makers, clips, benchmark, job.limits)
     described = [
         {
             **computation.model_dump(include={"name", "identity", "again"}),
@@ -257,10 +256,10 @@ def _measure(job: SpeedJob, sequences: list[davis.Sequence]) -> dict[str, Any]:
     }
 
 
-def _entrants(job: SpeedJob) -> "Iterator[tuple[Entrant, Inference]]":
+def _makers(job: SpeedJob) -> "Iterator[tuple[PropagatorMaker, Inference]]":
     """What is to be timed, and the settings with the precision that `auto` stands for."""
     from rgmp.inference.propagator import Propagator
-    from rgmp.inference.speed import Entrant
+    from rgmp.inference.speed import PropagatorMaker
     from rgmp.model import weights
     from rgmp.runtime import device, precision
 
@@ -271,7 +270,7 @@ def _entrants(job: SpeedJob) -> "Iterator[tuple[Entrant, Inference]]":
         settled = precision.choose(settings.precision, chosen, training=False)
         of = {p: settings.model_copy(update={"precision": p}) for p in (settled, "fp32")}
         make, exact = (partial(Propagator, network, of[p], chosen) for p in (settled, "fp32"))
-        yield Entrant(make, settled, None if settled == "fp32" else exact), of[settled]
+        yield PropagatorMaker(make, settled, None if settled == "fp32" else exact), of[settled]
 
 
 def _noted(measured: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from rgmp.cli.options import (
 from rgmp.cli.recording import record_command
 from rgmp.config.base import AT_ONCE
 from rgmp.config.load import validated
-from rgmp.config.study import Evaluation
+from rgmp.config.study import CrossCheck, Engine, Evaluation
 from rgmp.data import davis, digests
 from rgmp.errors import UserError, visible
 from rgmp.evaluation.job import ScoringJob
@@ -29,12 +29,7 @@ from rgmp.runtime import files
 from rgmp.study.plan import load_plan
 
 if TYPE_CHECKING:
-    from rgmp.evaluation.engines import Engine
     from rgmp.evaluation.measures import Score
-
-_ENGINES = get_args(Evaluation.model_fields["engine"].annotation)
-_CROSS_CHECKS = get_args(Evaluation.model_fields["cross_check"].annotation)
-
 
 _NEEDED = ("--davis", "--benchmark", "--masks or --scores", "--out")
 
@@ -51,10 +46,10 @@ def _score_options(command: argparse.ArgumentParser) -> None:
         help="or J and F of every frame, used unchanged",
     )
     flags.add_argument("--out", type=Path, metavar="SCORES.csv", help="output table")
-    flags.add_argument("--engine", choices=_ENGINES, help=default_of(Evaluation, "engine"))
+    flags.add_argument("--engine", choices=get_args(Engine), help=default_of(Evaluation, "engine"))
     flags.add_argument(
         "--cross-check",
-        choices=_CROSS_CHECKS,
+        choices=get_args(CrossCheck),
         help="also score with the other engine; auto: if it is installed (default: off)",
     )
     add_names(flags, seed="none")
@@ -108,12 +103,12 @@ def _score(options: argparse.Namespace) -> None:
         rows = _adopted(job, record) if job.adopts else _measured(job, record)
         read = [path for s in job.videos.open() for path in s.annotations]
         record.inputs["data"] = files.digest_of_all(read)
-        summary = write_table(job.out, rows, record)
+        summary = write_measured(job.out, rows, record)
     for name, value in summary.items():
         print(f"{name:9} {100 * value:6.2f}")
 
 
-def write_table(out: Path, rows: "list[Score]", record: Draft) -> dict[str, float]:
+def write_measured(out: Path, rows: "list[Score]", record: Draft) -> dict[str, float]:
     """Write a score table, and what follows from it to the record: its digest, the mean measures.
 
     Returns:
@@ -136,7 +131,7 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
     """Score masks, also with the other engine if requested and available."""
     from rgmp.evaluation import engines, scoring
 
-    def rows_by(engine: "Engine") -> "list[Score]":
+    def rows_by(engine: Engine) -> "list[Score]":
         return scoring.score(
             job.videos,
             job.source,

@@ -15,6 +15,7 @@ from rgmp.errors import UserError, visible
 from rgmp.provenance import record
 from rgmp.runtime import cores, files
 from rgmp.study import layout, plan, resolve
+from rgmp.study.planned import Training
 from rgmp.training.job import TrainingJob
 
 
@@ -67,7 +68,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _recording_training(
-    path: Path, study: plan.Plan, training: plan.Training
+    path: Path, study: plan.Plan, training: Training
 ) -> AbstractContextManager[record.Draft]:
     """Record a training run under its first variant, with everything that decides its weights."""
     return record_command(
@@ -78,12 +79,12 @@ def _recording_training(
         seed=training.seed,
         stage=training.stage,
         identity=training.identity,
-        config=training.settings,
+        config=training.config,
         inputs={"data": training.data, "parent": training.parent or ""},
     )
 
 
-def _is_trained(path: Path, training: plan.Training, weights: Path) -> bool:
+def _is_trained(path: Path, training: Training, weights: Path) -> bool:
     """Whether the weights exist and match the training run's record."""
     if not (weights.is_file() and path.is_file()):
         return False
@@ -104,7 +105,7 @@ def _add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument("--variant", default="full", help="the variant to train (default: full)")
 
 
-def _training(options: argparse.Namespace) -> tuple[plan.Training, TrainingJob]:
+def _training(options: argparse.Namespace) -> tuple[Training, TrainingJob]:
     """The requested training run, with the study's first seed, and its job.
 
     Raises:
@@ -174,7 +175,7 @@ def _train_speed(options: argparse.Namespace) -> None:
     machine = job.machine
     threads = cores.threads(job.compute.threads)
     chosen = device.choose(machine.device, threads, machine.jobs_per_gpu)
-    with record_command(options.record, "train-speed", config=training.settings) as record:
+    with record_command(options.record, "train-speed", config=training.config) as record:
         measured = speed.measure(job, chosen, options.steps)
         record.results.update(measured)
     for name, value in measured.items():

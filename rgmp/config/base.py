@@ -123,7 +123,7 @@ Skipped = Annotated[int, Field(ge=0, le=10_000)]
 Side = Annotated[int, Field(gt=0, le=8192, multiple_of=32)]
 
 
-Size = tuple[Side, Side]
+CropSize = tuple[Side, Side]
 
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")

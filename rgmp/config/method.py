@@ -1,6 +1,6 @@
 """What a variant may override: the network, both stages, inference, compute."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
@@ -16,16 +16,20 @@ from rgmp.config.base import (
     Channels,
     Closed,
     Count,
+    CropSize,
     Factor,
     Frames,
     Location,
     Range,
     Share,
     Shear,
-    Size,
     Skipped,
     Stage,
 )
+from rgmp.runtime.precisions import AskedPrecision
+
+Bptt = Literal["full", "detached", "none"]
+Aggregation = Literal["softmax", "winner_take_all", "independent"]
 
 
 class Network(Closed):
@@ -47,6 +51,11 @@ class Network(Closed):
     initial_weights: Location | None = Field(
         None, description="ImageNet weights of the encoder (torchvision state_dict); none: random"
     )
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """What decides what the network computes, as JSON values: all but where it starts from."""
+        return self.model_dump(mode="json", exclude={"initial_weights"})
 
 
 class Optimisation(Closed):
@@ -81,7 +90,7 @@ class Optimisation(Closed):
         description="weight of the mean loss of the heads at strides 8, 16 and 32, relative to "
         "the head at stride 4; 0: those three are not trained",
     )
-    crop: Size = Field(description="height and width of a training sample, pixels")
+    crop: CropSize = Field(description="height and width of a training sample, pixels")
     rotation: Range = Field((-20, 20), description="degrees, per view")
     translation: Share = Field(
         0.1, description="largest shift of a view along either axis, share of the crop"
@@ -93,6 +102,11 @@ class Optimisation(Closed):
     saturation: float = Field(0.1, ge=0, le=1, description="largest relative change, per view")
     flip: Chance = Field(0.5, description="probability that a whole sample is mirrored")
     zoom: Factor = Field((0.8, 1.5), description="factor, per sample")
+
+    @property
+    def samples(self) -> int:
+        """How many samples are trained on in all."""
+        return self.steps * self.batch
 
 
 class Pretrain(Optimisation):
@@ -117,6 +131,11 @@ class Pretrain(Optimisation):
         0.05, description="probability that the guidance mask is cut off along a line through it"
     )
 
+    @property
+    def part(self) -> str:
+        """The part of a study's data that it trains on."""
+        return "stills"
+
 
 class Finetune(Optimisation):
     """Stage 2: clips of videos with back-propagation through time (paper section 3.3)."""
@@ -131,7 +150,7 @@ class Finetune(Optimisation):
     reference_frame: Literal["first", "earlier"] = Field(
         "earlier", description="reference: frame 0 of the video, or any frame before the targets"
     )
-    bptt: Literal["full", "detached", "none"] = Field(
+    bptt: Bptt = Field(
         "full",
         description="full: the soft prediction is the next previous mask, with its gradient; "
         "detached: without it; none: the true mask is used, so no frame depends on another",
@@ -141,6 +160,11 @@ class Finetune(Optimisation):
         description="targets of a clip between optimiser steps; the gradient is truncated there "
         "too; none: after the whole clip",
     )
+
+    @property
+    def part(self) -> str:
+        """The part of a study's data that it trains on, such as `davis2017/train`."""
+        return f"{self.benchmark}/train"
 
 
 class Inference(Closed):
@@ -152,10 +176,10 @@ class Inference(Closed):
         max_length=20,
         description="scales whose probabilities are averaged",
     )
-    aggregation: Literal["softmax", "winner_take_all", "independent"] = Field(
+    aggregation: Aggregation = Field(
         "softmax", description="how the probabilities of several objects are combined"
     )
-    precision: Literal["fp32", "tf32", "bf16", "auto"] = Field(
+    precision: AskedPrecision = Field(
         "fp32",
         description="tf32: fp32 with products rounded to 10 bits on a GPU; auto: bf16 "
         "if the device has instructions for it, else fp32",
@@ -195,6 +219,10 @@ class Method(Closed):
     finetune: Finetune = Field(description="stage 2")
     inference: Inference = Field(Inference(), description="from weights to masks")
     compute: Compute = Field(Compute(), description="precision and threads of training")
+
+    def settings_of(self, stage: Stage) -> Pretrain | Finetune:
+        """The settings of a stage."""
+        return self.pretrain if stage == "pretrain" else self.finetune
 
     @field_validator("stages")
     @classmethod

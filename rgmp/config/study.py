@@ -38,6 +38,9 @@ MASK_SUFFIXES = frozenset({".png"})
 """Suffixes of stills and of their masks."""
 
 
+MaskValues = Literal["foreground", "objects"]
+
+
 class Stills(Closed):
     """A set of photographs with masks, for stage 1 (`rgmp.data.stills`)."""
 
@@ -46,7 +49,7 @@ class Stills(Closed):
         description="folder of masks (.png) with the images' names; it may be the folder of the "
         "images if those are .jpg"
     )
-    labels: Literal["foreground", "objects"] = Field(
+    labels: MaskValues = Field(
         "foreground",
         description="what a mask's values mean; foreground: 0 background, 255 foreground, anything "
         "between is uncertain and ignored by the loss; objects: 0 background, each other value a "
@@ -139,13 +142,19 @@ class Speed(Closed):
     )
 
 
+Engine = Literal["builtin", "official"]
+
+
+CrossCheck = Literal["auto", "require", "off"]
+
+
 class Evaluation(Closed):
     """How masks are scored (`rgmp.evaluation.scoring`)."""
 
-    engine: Literal["builtin", "official"] = Field(
+    engine: Engine = Field(
         "builtin", description="what measures J and F; official: davis2017-evaluation, if installed"
     )
-    cross_check: Literal["auto", "require", "off"] = Field(
+    cross_check: CrossCheck = Field(
         "auto",
         description="also score with the other engine, and fail on a difference above 1e-6; "
         "auto: if davis2017-evaluation is installed",

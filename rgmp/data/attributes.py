@@ -19,8 +19,8 @@ from rgmp.runtime.files import read_text
 
 FILE = "attributes.csv"
 """Its name in the root of a tree that has its own."""
-COLUMNS = ("sequence", "attribute", "figure")
-_FORM = f"a header {','.join(COLUMNS)} (the last may be absent), one attribute of a sequence a row"
+HEADER = ("sequence", "attribute", "figure")
+_FORM = f"a header {','.join(HEADER)} (the last may be absent), one attribute of a sequence a row"
 
 
 class Attribute(Closed):
@@ -87,7 +87,7 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.reader(text.removeprefix("\ufeff").splitlines(), strict=True)
     try:
         header = next(reader, [])
-        if tuple(header) not in {COLUMNS, COLUMNS[:2]}:
+        if tuple(header) not in {HEADER, HEADER[:2]}:
             shown = ",".join(header) or "nothing"
             raise UserError(f"{path}: the header is {shown[:100]!r}; expected {_FORM}")
         for row in reader:

@@ -115,7 +115,7 @@ def _within(low: float | Numbers, high: float | Numbers, chances: Numbers) -> Nu
     return between
 
 
-def look(rng: np.random.Generator, there: Mask, settings: Optimisation) -> Crop:
+def choose_crop(rng: np.random.Generator, there: Mask, settings: Optimisation) -> Crop:
     """Choose a sample's crop of a picture, its zoom, and whether it is mirrored.
 
     Args:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rgmp.config.method import Finetune
 from rgmp.data import davis
-from rgmp.data.augment import Crop, Jitter, Mask, deform, look
+from rgmp.data.augment import Crop, Jitter, Mask, choose_crop, deform
 from rgmp.data.decoding import Decoded
 from rgmp.data.sample import Sample, is_object, masks_of
 from rgmp.data.views import Numbers
@@ -91,7 +91,7 @@ class Clips:
         hidden = not self._there(sequence, reference, which).any()
         if hidden or settings.reference_frame == "first":  # frame 0 always shows it
             reference = 0
-        crop = look(rng, self._there(sequence, targets[0], which), settings)
+        crop = choose_crop(rng, self._there(sequence, targets[0], which), settings)
         *numbers, guidance = (self._jitter.draw(rng) for _ in range(len(targets) + 2))
         return Clip(sequence, [reference, *targets], previous, which, crop, numbers, guidance)
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor
 
 from rgmp.config.method import Pretrain
-from rgmp.data.augment import Crop, Jitter, cut, deform, look
+from rgmp.data.augment import Crop, Jitter, choose_crop, cut, deform
 from rgmp.data.decoding import Decoded
 from rgmp.data.sample import IGNORE, Sample, is_object, masks_of
 from rgmp.data.stills import Still
@@ -24,7 +24,7 @@ from rgmp.errors import UserError
 
 
 class Layer(NamedTuple):
-    """A still in a scene, and one of its objects.
+    """A still in a sample, and one of its objects.
 
     Attributes:
         image: uint8 (H, W, 3).
@@ -41,7 +41,7 @@ class Layer(NamedTuple):
     numbers: list[Numbers]
 
 
-class Scene(NamedTuple):
+class Layers(NamedTuple):
     """What a sample shows: the object, twice; what it is pasted on, if it is; an occluder."""
 
     front: Layer
@@ -63,15 +63,15 @@ class Pairs:
 
     def draw(self, rngs: Sequence[np.random.Generator], step: int) -> Sample:  # noqa: ARG002 - no schedule here
         """Draw a sample from each random state; `frames` is (n, 2, 3, h, w)."""
-        scenes = [self._scene(rng) for rng in rngs]
-        fronts = [scene.front for scene in scenes]
+        drawn = [self._draw_layers(rng) for rng in rngs]
+        fronts = [layers.front for layers in drawn]
         views = _views(fronts, self._jitter, self._settings.crop)
         frames, masks = _frames(fronts, views), _masks(fronts, views)
-        self._paste(scenes, frames, masks)
-        self._occlude(scenes, frames, masks)
+        self._paste(drawn, frames, masks)
+        self._occlude(drawn, frames, masks)
         return Sample(frames, masks, self._guidance(rngs, masks[:, 1]))
 
-    def _scene(self, rng: np.random.Generator) -> Scene:
+    def _draw_layers(self, rng: np.random.Generator) -> Layers:
         """Make the random choices of a sample, but for its guidance."""
         settings = self._settings
         front, back, occluder = self._layer(rng, self._jitter, 2), None, None
@@ -79,11 +79,11 @@ class Pairs:
             back = self._layer(rng, self._jitter, 2)
             if rng.random() < settings.occlude:
                 occluder = self._layer(rng, self._rigid, 1)
-        return Scene(front, back, occluder)
+        return Layers(front, back, occluder)
 
     def _layer(self, rng: np.random.Generator, jitter: Jitter, views: int) -> Layer:
         image, labels, which = self._pick(rng)
-        crop = look(rng, is_object(labels, which).numpy(), self._settings)
+        crop = choose_crop(rng, is_object(labels, which).numpy(), self._settings)
         return Layer(image, labels, which, crop, [jitter.draw(rng) for _ in range(views)])
 
     def _pick(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, int]:
@@ -105,16 +105,16 @@ class Pairs:
                 return image, labels, objects[rng.integers(len(objects))]
         raise UserError("no mask of any still has an object; stage 1 needs at least one")
 
-    def _paste(self, scenes: list[Scene], frames: Tensor, masks: Tensor) -> None:
+    def _paste(self, drawn: list[Layers], frames: Tensor, masks: Tensor) -> None:
         """Strategy 2: paste foregrounds on other stills, in place."""
-        rows, backs = _present([scene.back for scene in scenes])
+        rows, backs = _present([layers.back for layers in drawn])
         if rows:
             behind = _frames(backs, _views(backs, self._jitter, self._settings.crop))
             frames[rows] = over(frames[rows], masks[rows], behind)
 
-    def _occlude(self, scenes: list[Scene], frames: Tensor, masks: Tensor) -> None:
+    def _occlude(self, drawn: list[Layers], frames: Tensor, masks: Tensor) -> None:
         """Put other stills' foregrounds in front of some targets, in place."""
-        rows, occluders = _present([scene.occluder for scene in scenes])
+        rows, occluders = _present([layers.occluder for layers in drawn])
         if rows:
             views = _views(occluders, self._rigid, self._settings.crop)
             image, shape = _frames(occluders, views)[:, 0], _masks(occluders, views)[:, 0]

@@ -8,11 +8,10 @@ folders of images.
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from rgmp.config.study import IMAGE_SUFFIXES, MASK_SUFFIXES, Stills
+from rgmp.config.study import IMAGE_SUFFIXES, MASK_SUFFIXES, MaskValues, Stills
 from rgmp.data.davis import VOID
 from rgmp.data.images import Labels, Like, read_frame, read_labels
 from rgmp.errors import UserError
@@ -25,7 +24,7 @@ class Still:
 
     image: Path
     mask: Path
-    labels: Literal["foreground", "objects"] = "foreground"
+    labels: MaskValues = "foreground"
 
     def read_mask(self, size: tuple[int, ...]) -> Labels:
         """Decode the mask of an image of this size (H, W): 0, objects 1, 2, ..., VOID.

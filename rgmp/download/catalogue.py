@@ -16,7 +16,7 @@ from rgmp.errors import UserError, shown
 
 PACKAGED = Path(__file__).with_name("catalogue.yaml")
 
-Kind = Literal["zip", "tar", "plain"]
+ArchiveKind = Literal["zip", "tar", "plain"]
 """How a file is unpacked; `plain`: it is no archive."""
 
 _RELATIVE = r"^\w[\w.-]*(/\w[\w.-]*)*$"
@@ -73,9 +73,9 @@ class Archive(Closed):
         return self
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ArchiveKind:
         """How it is unpacked, by its name."""
-        suffixes: dict[str, Kind] = {".zip": "zip", ".tar": "tar"}
+        suffixes: dict[str, ArchiveKind] = {".zip": "zip", ".tar": "tar"}
         return suffixes.get(Path(self.file).suffix, "plain")
 
     @property

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from rgmp.download.catalogue import Archive, Kind
+from rgmp.download.catalogue import Archive, ArchiveKind
 
 HEAD = 512
 """Bytes at the beginning of a file that tell of what kind it is."""
@@ -21,7 +21,7 @@ class Wanted(NamedTuple):
         digest: its algorithm and value, as in `Archive`; None: not known.
     """
 
-    kind: Kind
+    kind: ArchiveKind
     size: int | None = None
     digest: str | None = None
 
@@ -31,7 +31,7 @@ class Wanted(NamedTuple):
         return cls(archive.kind, archive.size, archive.digest)
 
 
-def fault_of_head(head: bytes, kind: Kind) -> str | None:
+def fault_of_head(head: bytes, kind: ArchiveKind) -> str | None:
     """Why a file that begins like this is not of that kind; None: it may be.
 
     Servers answer with web pages where files were: of errors, quotas, a new home page.

@@ -22,7 +22,7 @@ from rgmp.evaluation.measures import Score, measure
 from rgmp.evaluation.scoring import open_truths
 from rgmp.runtime.processes import ordered
 
-STRIDE = 4
+_STRIDE = 4
 """Pixels of the frame, along each axis, per element of the network's last map."""
 
 
@@ -41,7 +41,7 @@ def ceiling_of(truth: Labels) -> Labels:
     """
     height, width = truth.shape
     whole = np.pad(
-        davis.without_void(truth), ((0, -height % STRIDE), (0, -width % STRIDE)), mode="edge"
+        davis.without_void(truth), ((0, -height % _STRIDE), (0, -width % _STRIDE)), mode="edge"
     )
     labels = np.unique(whole)
     enlarged = [_enlarged(_shares(whole == label)) for label in labels]
@@ -51,15 +51,17 @@ def ceiling_of(truth: Labels) -> Labels:
 
 def _shares(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """The mean of every 4x4 pixels: bool (H, W) -> (H / 4, W / 4), in [0, 1]."""
-    height, width = (side // STRIDE for side in mask.shape)
-    shares: npt.NDArray[np.float64] = mask.reshape(height, STRIDE, width, STRIDE).mean(axis=(1, 3))
+    height, width = (side // _STRIDE for side in mask.shape)
+    shares: npt.NDArray[np.float64] = mask.reshape(height, _STRIDE, width, _STRIDE).mean(
+        axis=(1, 3)
+    )
     return shares
 
 
 def _enlarged(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Enlarge (H / 4, W / 4) bilinearly to (H, W)."""
     enlarged: npt.NDArray[np.float64] = ndimage.zoom(
-        values, STRIDE, order=1, mode="nearest", grid_mode=True
+        values, _STRIDE, order=1, mode="nearest", grid_mode=True
     )
     return enlarged
 

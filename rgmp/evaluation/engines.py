@@ -1,15 +1,12 @@
 """The implementations of J and F: ours, and davis2017-evaluation if it is installed."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 
+from rgmp.config.study import CrossCheck, Engine
 from rgmp.errors import UserError
 from rgmp.evaluation.measures import Mask, Measured, Score, measure
-
-Engine = Literal["builtin", "official"]
-
 
 TOLERANCE = 1e-6
 """Largest difference allowed between two engines on the same frame."""
@@ -45,7 +42,7 @@ def measure_of(engine: Engine) -> Callable[[Mask, Mask], Measured]:
     return measure_officially
 
 
-def second_engine(engine: Engine, cross_check: Literal["auto", "require", "off"]) -> Engine | None:
+def second_engine(engine: Engine, cross_check: CrossCheck) -> Engine | None:
     """The engine to cross-check `engine` with, or None.
 
     Args:

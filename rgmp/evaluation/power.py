@@ -55,7 +55,7 @@ class Components:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MeasuredValue:
     """A value that was measured, and the limits between which it lies with 95 % confidence."""
 
     value: float
@@ -64,7 +64,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Size:
+class StudySize:
     """How large a study is."""
 
     seeds: int
@@ -81,7 +81,7 @@ def components_of(crossed: Crossed) -> Components:
     return Components(float(seeds), float(sequences), float(runs))
 
 
-def analysis_with(components: Components, size: Size) -> Crossed:
+def analysis_with(components: Components, size: StudySize) -> Crossed:
     """An analysis of a study of a size that has measured these variances.
 
     It serves where only they are kept. Of a component that vanished nothing says how far its mean
@@ -92,7 +92,7 @@ def analysis_with(components: Components, size: Size) -> Crossed:
     return Crossed((0.0,) * size.seeds, size.sequences, float(a), float(b), float(e))
 
 
-def deviations(crossed: Crossed) -> dict[str, Estimate]:
+def deviations(crossed: Crossed) -> dict[str, MeasuredValue]:
     """The standard deviations by `seeds`, `sequences` and `runs`, as fractions, with their limits.
 
     Raises:
@@ -107,7 +107,7 @@ def deviations(crossed: Crossed) -> dict[str, Estimate]:
 
 
 def smallest_difference(
-    components: Components, size: Size, significance: float = SIGNIFICANCE
+    components: Components, size: StudySize, significance: float = SIGNIFICANCE
 ) -> float:
     """The smallest difference that a study of a size finds with 80 % power, a fraction.
 
@@ -134,7 +134,9 @@ def smallest_difference(
     return float(brentq(missing, 0, limits.max() + 10, rtol=1e-6)) * sqrt(variance)
 
 
-def forecast(crossed: Crossed, size: Size, significance: float = SIGNIFICANCE) -> Estimate:
+def forecast(
+    crossed: Crossed, size: StudySize, significance: float = SIGNIFICANCE
+) -> MeasuredValue:
     """`smallest_difference` from an analysis, with the limits that its own few numbers leave.
 
     Raises:
@@ -148,8 +150,8 @@ def forecast(crossed: Crossed, size: Size, significance: float = SIGNIFICANCE) -
 
 
 def deciding_size(
-    components: Components, margin: float, least: Size, significance: float = SIGNIFICANCE
-) -> Size | None:
+    components: Components, margin: float, least: StudySize, significance: float = SIGNIFICANCE
+) -> StudySize | None:
     """The size at which a difference as large as the margin is found with 80 % power.
 
     It does not depend on the difference that was seen, whose own chance it would repeat. Of all
@@ -176,27 +178,29 @@ def deciding_size(
     return None
 
 
-def _search(components: Components, margin: float, least: Size, significance: float) -> Size | None:
+def _search(
+    components: Components, margin: float, least: StudySize, significance: float
+) -> StudySize | None:
     """The same by the quick formula."""
     variances, found = _arrays(components), None
     for seeds in range(max(least.seeds, 2), max(least.seeds, _MOST[0]) + 1):
         fewest, most = max(least.sequences, 2), max(least.sequences, _MOST[1])
         if found:  # more seeds pay only with fewer runs
             most = min(most, (found.seeds * found.sequences - 1) // seeds)
-        if most < fewest or _quickly(*variances, Size(seeds, most), significance) > margin:
+        if most < fewest or _quickly(*variances, StudySize(seeds, most), significance) > margin:
             continue
         while fewest < most:
             middle = (fewest + most) // 2
-            if _quickly(*variances, Size(seeds, middle), significance) <= margin:
+            if _quickly(*variances, StudySize(seeds, middle), significance) <= margin:
                 most = middle
             else:
                 fewest = middle + 1
-        found = Size(seeds, most)
+        found = StudySize(seeds, most)
     return found
 
 
 def _quickly(
-    of_seeds: Values, of_sequences: Values, runs: Values, size: Size, significance: float
+    of_seeds: Values, of_sequences: Values, runs: Values, size: StudySize, significance: float
 ) -> Values:
     """The smallest difference by the noncentral t, from variances of any shape."""
     if min(size.seeds, size.sequences) < 2:
@@ -213,7 +217,7 @@ def _arrays(components: Components) -> Squares:
     return np.asarray(a), np.asarray(b), np.asarray(e)
 
 
-def _expected(of_seeds: Values, of_sequences: Values, runs: Values, size: Size) -> Squares:
+def _expected(of_seeds: Values, of_sequences: Values, runs: Values, size: StudySize) -> Squares:
     """The mean squares that a study of a size may expect."""
     return runs + size.sequences * of_seeds, runs + size.seeds * of_sequences, runs
 
@@ -250,7 +254,7 @@ def _drawn(crossed: Crossed) -> Squares:
     return _scaled(squares, degrees, lambda df, random: df / random.chisquare(df, _DRAWS))
 
 
-def _measured(value: float, draws: Values) -> Estimate:
+def _measured(value: float, draws: Values) -> MeasuredValue:
     """A value with the quantiles of its draws."""
     low, high = np.quantile(draws, [SIGNIFICANCE / 2, 1 - SIGNIFICANCE / 2])
-    return Estimate(value, float(low), float(high))
+    return MeasuredValue(value, float(low), float(high))

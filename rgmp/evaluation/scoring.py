@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rgmp.config.base import Benchmark
+from rgmp.config.study import Engine
 from rgmp.data import davis
 from rgmp.data.images import Like
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
-from rgmp.evaluation.engines import Engine, measure_of, require
+from rgmp.evaluation.engines import measure_of, require
 from rgmp.evaluation.measures import Measured, Score
 from rgmp.runtime.files import reading
 from rgmp.runtime.processes import ordered

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from rgmp.config.base import Benchmark, Closed
 from rgmp.config.load import validated
+from rgmp.config.study import Engine
 from rgmp.data import davis
 from rgmp.data.digests import digest_of_labels
-from rgmp.evaluation.engines import Engine, cross_check
+from rgmp.evaluation.engines import cross_check
 from rgmp.evaluation.measures import Score
 from rgmp.evaluation.scoring import score_sequence
 from rgmp.runtime.files import digest_of, read_json, write_json

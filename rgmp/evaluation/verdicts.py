@@ -25,7 +25,7 @@ from rgmp.config.study import Effect
 from rgmp.evaluation.crossed import Crossed
 from rgmp.evaluation.power import (
     SIGNIFICANCE,
-    Size,
+    StudySize,
     components_of,
     deciding_size,
     smallest_difference,
@@ -67,7 +67,7 @@ class Judged:
     p_zero: float | None = None
     p_beyond: float | None = None
     smallest: float | None = None
-    deciding: Size | None = None
+    deciding: StudySize | None = None
 
 
 K = TypeVar("K", bound=Hashable)
@@ -101,7 +101,7 @@ def judge(family: Mapping[K, Crossed], margin: float) -> dict[K, Judged]:
         verdict = _verdict(one.mean, zero[key] <= SIGNIFICANCE, beyond[key] <= SIGNIFICANCE)
         smallest, deciding = None, None
         if verdict == "undecided":
-            components, size = components_of(one), Size(one.seeds, one.sequences)
+            components, size = components_of(one), StudySize(one.seeds, one.sequences)
             smallest = smallest_difference(components, size, SIGNIFICANCE / open_ones)
             deciding = deciding_size(components, margin, size, SIGNIFICANCE / open_ones)
         judged[key] = Judged(one, verdict, zero[key], beyond[key], smallest, deciding)

@@ -4,12 +4,10 @@ Source: facts/rgmp.md, "Inference" (paper section 3.4): softmax aggregation and 
 it is compared with.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-Aggregation = Literal["softmax", "winner_take_all", "independent"]
+from rgmp.config.method import Aggregation
 
 _EPSILON = 1e-7
 

@@ -12,7 +12,7 @@ from rgmp.config.method import Inference
 from rgmp.data import davis
 from rgmp.inference.identity import identity_of
 from rgmp.inference.propagator import Propagator
-from rgmp.inference.segment import claim, segment_missing
+from rgmp.inference.segment import segment_missing, take_folder
 from rgmp.model.network import RGMP
 from rgmp.runtime.files import digest_of, digest_of_file
 
@@ -58,7 +58,7 @@ class MaskFolder:
         Raises:
             UserError: the folder contains files that no run wrote and that would be lost.
         """
-        claim(folder, maker)
+        take_folder(folder, maker)
         self._folder, self._threads, self._digest = folder, threads, digest
         self._propagator = cache(lambda settings: Propagator(network, settings, device))
 

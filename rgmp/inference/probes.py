@@ -63,7 +63,7 @@ def _memory_used(device: torch.device, before: int) -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def agreement(
+def share_labelled_alike(
     one: Propagator,
     other: Propagator,
     videos: Iterable[tuple[list[Labels], Labels]],

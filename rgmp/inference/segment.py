@@ -100,7 +100,7 @@ def _is_ours(folder: Path) -> bool:
     )
 
 
-def claim(out: Path, maker: dict[str, str]) -> None:
+def take_folder(out: Path, maker: dict[str, str]) -> None:
     """Take a folder for the masks of one maker; those of another are removed.
 
     Args:
@@ -166,9 +166,9 @@ def segment_split(
         report: called with the number of finished frames after each sequence.
 
     Raises:
-        UserError: as `claim` and `segment_sequence`.
+        UserError: as `take_folder` and `segment_sequence`.
     """
-    claim(out, maker)
+    take_folder(out, maker)
     done = 0
     for sequence in sequences:
         segment_missing(lambda: propagator, sequence, benchmark, out / sequence.name)

@@ -37,7 +37,7 @@ from rgmp.config.study import Speed
 from rgmp.data import davis
 from rgmp.data.images import Labels
 from rgmp.inference import rounds
-from rgmp.inference.probes import agreement, memory_by_length
+from rgmp.inference.probes import memory_by_length, share_labelled_alike
 from rgmp.inference.propagator import Propagator, download
 from rgmp.inference.segment import segment_sequence
 from rgmp.provenance.machine import peak_device_memory
@@ -53,7 +53,7 @@ class TimedClip(NamedTuple):
     labels: Labels
 
 
-class Entrant(NamedTuple):
+class PropagatorMaker(NamedTuple):
     """A computation to time.
 
     Attributes:
@@ -92,7 +92,7 @@ def choose_sequences(
 
 
 def measure(
-    entrants: Sequence[Entrant], clips: list[TimedClip], benchmark: Benchmark, limits: Speed
+    makers: Sequence[PropagatorMaker], clips: list[TimedClip], benchmark: Benchmark, limits: Speed
 ) -> dict[str, Any]:
     """Time every computation on every clip, round after round.
 
@@ -100,7 +100,7 @@ def measure(
     frame: the content of a mask does not change the time.
 
     Args:
-        entrants: what to time; ratios are to the first.
+        makers: what to time; ratios are to the first.
         clips: what to time it on.
         benchmark: how the clips' annotations are read.
         limits: how many rounds at least, and for how long.
@@ -117,8 +117,8 @@ def measure(
         fp32, or nothing.
     """
     watch = cores.Watch()
-    timed = [_Timed(entrant, clips) for entrant in entrants]
-    count = _take_turns(timed, clips, benchmark, limits)
+    timed = [_Timed(maker, clips) for maker in makers]
+    count = _time_rounds(timed, clips, benchmark, limits)
     taken = {"others_share": watch.others_share(), "launchers_share": watch.launchers_share()}
     peak = peak_device_memory()  # before the matrix products
     limit = cache(lambda precision: matrix_products(timed[0].propagator.device, precision))
@@ -129,7 +129,7 @@ def measure(
     }
 
 
-def _take_turns(
+def _time_rounds(
     timed: list["_Timed"], clips: list[TimedClip], benchmark: Benchmark, limits: Speed
 ) -> int:
     """Time round after round, until ratios are known well enough or time is up: their number.
@@ -144,7 +144,7 @@ def _take_turns(
         order = np.random.default_rng(done).permutation(len(timed))
         for number, clip in enumerate(clips):
             for index in order:
-                timed[index].take_turn(number, clip, benchmark, whole)
+                timed[index].time_clip(number, clip, benchmark, whole)
         for clip in several if whole else []:
             for index in order:
                 timed[index].time_objects(clip)
@@ -161,14 +161,14 @@ def _take_turns(
 class _Timed:
     """A computation and its times so far, warmed up."""
 
-    def __init__(self, entrant: Entrant, clips: list[TimedClip]) -> None:
-        self._precision = entrant.precision
+    def __init__(self, maker: PropagatorMaker, clips: list[TimedClip]) -> None:
+        self._precision = maker.precision
         first = clips[0]
-        self.propagator, self._memory = memory_by_length(entrant.make, first.frames, first.labels)
-        self._agreement = None
-        if entrant.exact is not None:
+        self.propagator, self._memory = memory_by_length(maker.make, first.frames, first.labels)
+        self._as_fp32 = None
+        if maker.exact is not None:
             videos = [(clip.frames, clip.labels) for clip in clips]
-            self._agreement = agreement(self.propagator, entrant.exact(), videos)
+            self._as_fp32 = share_labelled_alike(self.propagator, maker.exact(), videos)
         self._clips = [self._described(clip) for clip in clips]
         self._of_objects: dict[int, list[list[float]]] = {}
 
@@ -185,7 +185,7 @@ class _Timed:
             **{kind: [] for kind in ("network", "end_to_end", "first_frame", "clip")},
         }
 
-    def take_turn(self, number: int, clip: TimedClip, benchmark: Benchmark, whole: bool) -> None:
+    def time_clip(self, number: int, clip: TimedClip, benchmark: Benchmark, whole: bool) -> None:
         """Time a clip: the network, and if `whole` also end to end and as the authors."""
         times, propagator = self._clips[number], self.propagator
         (zero, *frames), labels = clip.frames, clip.labels
@@ -228,8 +228,8 @@ class _Timed:
             "peak_memory_bytes": self._memory.long_bytes if on_gpu else peak,
             **self._memory._asdict(),
         }
-        if self._agreement is not None:
-            summary["labels_as_fp32"] = self._agreement
+        if self._as_fp32 is not None:
+            summary["labels_as_fp32"] = self._as_fp32
         of_objects = {str(count): times for count, times in self._of_objects.items()}
         return {"summary": summary, "clips": self._clips, "of_objects": of_objects}
 

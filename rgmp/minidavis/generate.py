@@ -96,7 +96,7 @@ def render(out: Path, seed: int, contents: Contents = Contents(), processes: int
 def _write_attributes(path: Path, names: tuple[str, ...]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(attributes.COLUMNS)
+        table.writerow(attributes.HEADER)
         table.writerows((name, *name.split("-")) for name in names)
 
 

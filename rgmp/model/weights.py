@@ -45,7 +45,7 @@ _RELEASED_NAMES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
 def save(path: Path, network: RGMP, metadata: Mapping[str, str]) -> None:
     """Write the network's weights and settings to `path` atomically."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    settings = network.settings.model_dump_json(exclude={"initial_weights"})
+    settings = json.dumps(network.settings.architecture, separators=(",", ":"))
     # one key: safetensors writes several in an order that changes from run to run
     described = json.dumps({**metadata, "network": settings}, sort_keys=True)
     content = safetensors.torch.save(tensors, metadata={_METADATA: described})

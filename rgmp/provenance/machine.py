@@ -29,6 +29,29 @@ def device_of(machine: MachineInfo) -> str:
     return machine["gpu"] or machine["cpu"]
 
 
+def machine_of(machine: MachineInfo) -> str:
+    """A machine in words, with the GPU that was used: `Xeon, 16 cores, H200, driver 550.54`."""
+    driver = machine["driver"] and f"driver {machine['driver']}"
+    parts = (machine["cpu"], f"{machine['cores']} cores", machine["gpu"], driver)
+    return ", ".join(part for part in parts if part)
+
+
+Determinism = dict[str, bool | int | str | None]
+"""The torch settings that decide the last bits; empty if torch is not imported."""
+
+
+def processor_of(machine: MachineInfo, flags: Determinism) -> str:
+    """What decides the last bits of a result: the GPU, or the CPU and the instructions it may use.
+
+    `Xeon, AVX2, oneDNN up to AVX2`; without what the record does not say.
+    """
+    if machine["gpu"]:
+        return machine["gpu"]
+    capability, limit = flags.get("cpu_capability"), flags.get("onednn_max_cpu_isa")
+    parts = (machine["cpu"], capability, limit and f"oneDNN up to {limit}")
+    return ", ".join(str(part) for part in parts if part)
+
+
 def this_machine() -> MachineInfo:
     """This machine, with the GPU that the process has used, if any."""
     gpu = _gpu()
@@ -73,8 +96,8 @@ def _driver() -> str | None:
     return found[0] if found else None
 
 
-def determinism() -> dict[str, bool | int | str | None]:
-    """The torch settings that decide the last bits; empty if torch is not imported."""
+def determinism() -> Determinism:
+    """The flags of this process."""
     torch = _torch()
     if torch is None:
         return {}

@@ -23,6 +23,7 @@ from typing_extensions import TypedDict
 from rgmp.config.load import require_shape
 from rgmp.provenance.code import Code, package_versions, running_code
 from rgmp.provenance.machine import (
+    Determinism,
     MachineInfo,
     determinism,
     peak_gpu_memory,
@@ -51,7 +52,7 @@ class Circumstances(TypedDict):
     code: Code
     versions: dict[str, str]
     machine: MachineInfo
-    determinism: dict[str, bool | int | str | None]
+    determinism: Determinism
     started: str  # UTC, ISO 8601
     wall_seconds: float
     peak_memory_bytes: int  # of the process, without its workers

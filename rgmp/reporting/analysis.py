@@ -39,7 +39,7 @@ class Analysis:
     data: dict[str, pd.DataFrame]
 
 
-def analyse(results: Results) -> Analysis:
+def analyse_study(results: Results) -> Analysis:
     """Read the scores of a study and compute its statistics.
 
     Raises:

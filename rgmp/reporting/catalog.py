@@ -133,7 +133,7 @@ def _of_benchmark(benchmark: Benchmark) -> Entry:
     )
 
 
-FIGURES: tuple[FigureEntry, ...] = (
+FIGURE_ENTRIES: tuple[FigureEntry, ...] = (
     FigureEntry(
         name="accuracy_speed",
         family="accuracy",
@@ -210,4 +210,4 @@ FIGURES: tuple[FigureEntry, ...] = (
         section="jobs",
     ),
 )
-FIGURE_NAMES = tuple(entry.name for entry in FIGURES)
+FIGURE_NAMES = tuple(entry.name for entry in FIGURE_ENTRIES)

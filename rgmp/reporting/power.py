@@ -20,8 +20,8 @@ from rgmp.evaluation.power import (
     POWER,
     SIGNIFICANCE,
     Components,
-    Estimate,
-    Size,
+    MeasuredValue,
+    StudySize,
     analysis_with,
     deviations,
     forecast,
@@ -157,7 +157,7 @@ def _comparisons(source: _Source) -> list[_Comparison]:
             method=row["variant"],
             analysis=analysis_with(
                 Components(*(row[name] ** 2 for name in _VARIATION)),
-                Size(*(int(row[name]) for name in _SIZE)),
+                StudySize(*(int(row[name]) for name in _SIZE)),
             ),
             family=int(family),
         )
@@ -191,7 +191,7 @@ def _smallest(
             "seeds": str(several),
             **{
                 f"{count} sequences": _cell(
-                    forecast(one.analysis, Size(several, count), SIGNIFICANCE / one.family)
+                    forecast(one.analysis, StudySize(several, count), SIGNIFICANCE / one.family)
                 )
                 for count in sequences
             },
@@ -200,7 +200,7 @@ def _smallest(
     )
 
 
-def _cell(measured: Estimate) -> str:
+def _cell(measured: MeasuredValue) -> str:
     return f"{points(measured.value)} [{points(measured.low)}, {points(measured.high)}]"
 
 

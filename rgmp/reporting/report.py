@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from rgmp.config.base import Benchmark
 from rgmp.config.study import SEVERAL
 from rgmp.errors import UserError
+from rgmp.provenance.machine import machine_of
 from rgmp.provenance.record import Record
 from rgmp.reporting import catalog, first_screen, printed
 from rgmp.reporting.labels import BENCHMARK_TITLES
@@ -102,7 +103,7 @@ def write(folder: Path) -> None:
         verdicts=[_verdict(study, benchmark) for benchmark in benchmarks],
         variants=[_variant(study, runs, variant) for variant in study.variants],
         tables={table.name: table for table in printed.printed_tables(study)},
-        figures={entry.name: _figure(study, entry) for entry in catalog.FIGURES},
+        figures={entry.name: _figure(study, entry) for entry in catalog.FIGURE_ENTRIES},
         lead=_section(study, catalog.LEAD),
         sections=[_section(study, *section) for section in catalog.SECTIONS.items()],
         made={entry.name: _made(study, entry, "tables") for entry in catalog.tables(benchmarks)},
@@ -120,7 +121,7 @@ def write(folder: Path) -> None:
 
 def _section(study: Results, anchor: str, heading: str = "") -> dict[str, Any]:
     """A section of the report, and the names of its figures and tables."""
-    named = {"figures": catalog.FIGURES, "tables": catalog.tables(study.plan.benchmarks)}
+    named = {"figures": catalog.FIGURE_ENTRIES, "tables": catalog.tables(study.plan.benchmarks)}
     return {
         "anchor": anchor,
         "heading": heading,
@@ -242,7 +243,7 @@ def _made(study: Results, entry: catalog.Entry, command: str) -> str:
         "commit": " and ".join(sorted({commit_of(record) for record in records})),
         "config": f"{study.plan.file}, plan {study.plan.digest[:10]}",
         "data": ", ".join(sorted(f"{where} {digest}" for where, digest in data if digest)),
-        "machine": "; ".join(sorted({_machine(record) for record in records})),
+        "machine": "; ".join(sorted({machine_of(record["machine"]) for record in records})),
         "provenance": "mixed" if any(record["name"] in odd for record in records) else "",
     }
     return " · ".join(f"{part}: {value}" for part, value in parts.items() if value)
@@ -269,7 +270,8 @@ def _facts(study: Results) -> dict[str, str]:
         "study": f"{study.plan.study}, {study.plan.file}",
         "data": study.nature,
         "commit": study.commit,
-        "machine": "; ".join(sorted({_machine(record) for record in records})) or "unknown",
+        "machine": "; ".join(sorted({machine_of(record["machine"]) for record in records}))
+        or "unknown",
         "run": days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}",
         "seeds": study.seeds,
         "training runs": f"{len(trained)}, {hours} in total",
@@ -293,13 +295,8 @@ def _provenance(study: Results, runs: Runs, record: Record) -> dict[str, Any]:
         "sources": record["code"]["sources"][:10],
         "identity": (record["identity"] or "")[:12],
         "data": record["inputs"].get("data", "")[:10],
-        "machine": _machine(record),
+        "machine": machine_of(record["machine"]),
         "started": record["started"],
         "took": duration(seconds_of(record)),
         "odd": any(record["name"] in d.records for d in study.disagreements),
     }
-
-
-def _machine(record: Record) -> str:
-    machine = record["machine"]
-    return machine["gpu"] or f"{machine['cpu']}, {machine['cores']} cores"

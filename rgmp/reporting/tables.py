@@ -14,8 +14,9 @@ from rgmp.config.study import SEVERAL
 from rgmp.evaluation.comparison import Difference
 from rgmp.evaluation.power import components_of
 from rgmp.evaluation.summary import keys_of, summarise
+from rgmp.provenance.machine import device_of
 from rgmp.reporting import printed, published, speed_rows
-from rgmp.reporting.analysis import Analysis, analyse
+from rgmp.reporting.analysis import Analysis, analyse_study
 from rgmp.reporting.labels import BOUND_TITLES
 from rgmp.reporting.marks import marked, marks_of
 from rgmp.reporting.typesetting import as_latex, as_markdown
@@ -59,7 +60,7 @@ def build(results: Results) -> dict[str, pd.DataFrame]:
     Raises:
         UserError: one of the files is broken.
     """
-    analysis, speed = analyse(results), read_speed_files(results.plan, results.folder)
+    analysis, speed = analyse_study(results), read_speed_files(results.plan, results.folder)
     marks, objects = marks_of(results), analysis.data["objects"]
     tables: dict[str, pd.DataFrame] = {
         **analysis.data,
@@ -267,7 +268,7 @@ def _cost(results: Results) -> pd.DataFrame:
             "steps": record["results"].get("steps"),
             "samples": record["results"].get("samples"),
             "hours": seconds_of(record) / 3600,
-            "device": record["machine"]["gpu"] or record["machine"]["cpu"],
+            "device": device_of(record["machine"]),
             "peak_memory_bytes": record["peak_gpu_memory_bytes"] or record["peak_memory_bytes"],
             "mixed": record["name"] in odd,
         }

@@ -3,11 +3,10 @@
 import os
 import platform
 import sys
-from typing import Literal
 
 import torch
 
-Precision = Literal["fp32", "tf32", "bf16"]
+from rgmp.runtime.precisions import AskedPrecision, Precision
 
 _AMPERE = (8, 0)
 """The first GPUs with TF32 and bfloat16 in their tensor cores (compute capability)."""
@@ -15,7 +14,7 @@ _WITHOUT_BF16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_COR
 """Values of ONEDNN_MAX_CPU_ISA that disable bfloat16 instructions (oneDNN's manual)."""
 
 
-def choose(asked: Precision | Literal["auto"], device: torch.device, training: bool) -> Precision:
+def choose(asked: AskedPrecision, device: torch.device, training: bool) -> Precision:
     """The precision to compute in; warns on standard error if the requested one is slow.
 
     `auto` is bf16 if the device has instructions for it, else fp32. In training on a CPU it is

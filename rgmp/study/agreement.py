@@ -14,6 +14,7 @@ from typing import Any
 from rgmp.config.base import Benchmark
 from rgmp.errors import UserError
 from rgmp.evaluation.agreement import Comparison
+from rgmp.provenance.machine import processor_of
 from rgmp.study import table_files
 from rgmp.study.plan import Plan
 from rgmp.study.results import Results, load
@@ -22,12 +23,10 @@ _REASONS = 2
 """Settings that are named one by one where two variants differ in many."""
 _COMPUTED = ("compute.", "inference.precision")
 """How something is computed."""
-_BY_BYTES = "network.initial_weights"
-"""A path: its digest is compared instead."""
 
 
 @dataclass(frozen=True)
-class Share:
+class SameFiles:
     """How many of the files that two studies have in common are the same, byte by byte."""
 
     same: int
@@ -69,18 +68,18 @@ def verdicts_of(results: Results) -> dict[Comparison, str]:
     return verdicts
 
 
-def same_scores(ours: Results, theirs: Results) -> Share:
+def same_scores(ours: Results, theirs: Results) -> SameFiles:
     """How many of the score tables that both studies have are the same."""
     common = [name for name in ours.plan.scores if name in theirs.plan.scores]
     paths = [(ours.folder / name, theirs.folder / name) for name in common]
-    return Share(sum(filecmp.cmp(a, b, shallow=False) for a, b in paths), len(common))
+    return SameFiles(sum(filecmp.cmp(a, b, shallow=False) for a, b in paths), len(common))
 
 
-def same_weights(ours: Results, theirs: Results) -> Share:
+def same_weights(ours: Results, theirs: Results) -> SameFiles:
     """How many of the training runs that both studies have a record of left the same weights."""
     mine, others = _weights(ours), _weights(theirs)
     common = mine.keys() & others.keys()
-    return Share(sum(mine[identity] == others[identity] for identity in common), len(common))
+    return SameFiles(sum(mine[identity] == others[identity] for identity in common), len(common))
 
 
 def _weights(results: Results) -> dict[str, list[str]]:
@@ -90,14 +89,9 @@ def _weights(results: Results) -> dict[str, list[str]]:
 
 
 def processors(results: Results) -> list[str]:
-    """The GPUs that trained and segmented, or what the CPUs could do, as far as it is recorded."""
-    found = set()
-    for record in results.of_kind("train", "infer"):
-        held = record["determinism"].get("cpu_capability")
-        limit = record["determinism"].get("onednn_max_cpu_isa")
-        on_cpu = f"{held}, oneDNN up to {limit}" if held and limit else held
-        found.add(record["machine"]["gpu"] or on_cpu)
-    return sorted(str(name) for name in found if name)
+    """The GPUs or CPUs that trained and segmented."""
+    records = results.of_kind("train", "infer")
+    return sorted({processor_of(record["machine"], record["determinism"]) for record in records})
 
 
 def incomparable(ours: Results, theirs: Results) -> dict[Comparison, str]:
@@ -186,11 +180,12 @@ def _settings(plan: Plan, variant: str) -> dict[str, Any]:
     run = planned.runs[0]
     settings: dict[str, Any] = {}
     for training in map(plan.training, run.trainings):
-        for part, values in training.settings.items():
+        parts = {**training.config, "network": training.network.architecture}
+        for part, values in parts.items():
             settings |= {f"{part}.{key}": value for key, value in values.items()}
         settings[f"{training.stage}, training data"] = training.data
-    if settings.pop(_BY_BYTES, None) is not None:
-        settings[_BY_BYTES] = plan.data.digests.get("weights")
+        if training.network.initial_weights:  # a path: its digest is compared
+            settings["network.initial_weights"] = plan.data.digests.get("weights")
     if not run.trainings:
         settings["weights"] = run.weights_digest
     inference = planned.inference.model_dump(mode="json")

@@ -112,8 +112,8 @@ def _training(plan: Plan, variant: str) -> list[Any]:
     return [
         [
             training.stage,
-            {k: v for k, v in training.settings["network"].items() if k != "initial_weights"},
-            training.settings[training.stage],
+            training.network.architecture,
+            training.settings.model_dump(mode="json"),
             training.data,
         ]
         for training in map(plan.training, run.trainings)

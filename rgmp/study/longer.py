@@ -119,5 +119,4 @@ def _verdicts(path: Path) -> Iterator[tuple[Compared, str]]:
 def samples_of(plan: Plan) -> dict[Stage, int]:
     """How many samples a training of `full` has in each of its stages."""
     trained = map(plan.training, plan.variant("full").runs[0].trainings)
-    settings = {training.stage: training.settings[training.stage] for training in trained}
-    return {stage: of["steps"] * of["batch"] for stage, of in settings.items()}
+    return {training.stage: training.settings.samples for training in trained}

@@ -10,18 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from rgmp.config.base import Benchmark, Closed, Line, Stage
+from rgmp.config.base import Benchmark, Closed, Line
 from rgmp.config.load import validated
-from rgmp.config.method import Compute, Finetune, Inference, Network, Pretrain
 from rgmp.config.study import (
     SEVERAL,
     Changed,
     Evaluation,
-    External,
     Machine,
     Speed,
-    Stills,
-    Variant,
 )
 from rgmp.data.attributes import Attribute
 from rgmp.data.job import CheckJob
@@ -37,68 +33,17 @@ from rgmp.runtime.files import (
 )
 from rgmp.study import layout
 from rgmp.study.evaluation_job import EvaluationJob
+from rgmp.study.planned import (
+    DataPaths,
+    PlannedExternal,
+    PlannedVariant,
+    Run,
+    Training,
+    embedded_roots,
+)
 from rgmp.training.job import TrainingJob
 
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]")
-
-
-class Training(Closed):
-    """One stage, trained once for all variants that share it."""
-
-    identity: str
-    stage: Stage
-    slug: str
-    seed: int
-    parent: str | None
-    data: str
-    folder: str
-    variants: tuple[str, ...]
-    settings: dict[str, Any]
-
-
-class Run(Closed):
-    """One variant with one seed: its training runs in order, the last of which gives the weights.
-
-    Without training runs the weights are a given file, the same for every seed. They are identified
-    by the identity of the last training run, or by the digest of that file.
-    """
-
-    seed: int
-    trainings: tuple[str, ...]
-    weights: Path
-    weights_digest: str
-
-
-class PlannedVariant(Variant):
-    """A variant with its resolved runs and settings."""
-
-    name: str
-    inference: Inference
-    threads: int
-    runs: tuple[Run, ...]
-
-
-class PlannedExternal(External):
-    """An external method, with the digest of its masks or scores per benchmark."""
-
-    digests: dict[Benchmark, str]
-
-
-class DataPaths(DataRoots):
-    """The paths of the study's data, and their digests."""
-
-    digests: dict[str, str]
-    mini_seed: int | None
-
-
-def embedded_roots(folder: Path, resolution: str) -> DataRoots:
-    """Where the embedded benchmark is rendered, below the study's folder."""
-    stills = folder / layout.STILLS
-    return DataRoots(
-        davis=folder / layout.DAVIS,
-        stills=(Stills(images=stills / "images", masks=stills / "masks"),),
-        resolution=resolution,
-    )
 
 
 class Plan(Closed):
@@ -302,9 +247,9 @@ class Plan(Closed):
         return TrainingJob(
             identity=training.identity,
             seed=training.seed,
-            network=Network.model_validate(training.settings["network"]),
-            settings=_SETTINGS[training.stage].model_validate(training.settings[training.stage]),
-            compute=Compute.model_validate(training.settings["compute"]),
+            network=training.network,
+            settings=training.settings,
+            compute=training.compute,
             machine=self.machine,
             data=self.roots(folder),
             parent=before,
@@ -404,9 +349,6 @@ class Plan(Closed):
     def digest_of_videos(self, benchmark: Benchmark) -> str:
         """Their digest."""
         return self.data.digests[f"{benchmark}/{self.split}"]
-
-
-_SETTINGS: dict[Stage, type[Pretrain | Finetune]] = {"pretrain": Pretrain, "finetune": Finetune}
 
 
 _Job = TypeVar("_Job")

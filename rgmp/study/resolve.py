@@ -1,11 +1,11 @@
 """Resolve a study file to its plan: apply every variant, list every training run once."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rgmp import facts
-from rgmp.config.base import Benchmark
+from rgmp.config.base import Benchmark, Closed
 from rgmp.config.load import load_study, load_variants
 from rgmp.config.method import Method, Network
 from rgmp.config.study import OVERALL, External, Machine, Stills, Study, Variant
@@ -26,15 +26,14 @@ from rgmp.runtime.files import (
 )
 from rgmp.study import layout
 from rgmp.study.longer import read_longer
-from rgmp.study.plan import (
+from rgmp.study.plan import Plan, load_plan
+from rgmp.study.planned import (
     DataPaths,
-    Plan,
     PlannedExternal,
     PlannedVariant,
     Run,
     Training,
     embedded_roots,
-    load_plan,
 )
 from rgmp.training.version import version_of
 
@@ -147,7 +146,7 @@ def _require_whole_parts(path: Path, method: Method, machine: Machine) -> None:
     """Reject a batch that processes and accumulation cannot split evenly."""
     parts = machine.processes * method.compute.accumulate
     for stage in method.stages:
-        batch = getattr(method, stage).batch
+        batch = method.settings_of(stage).batch
         if batch % parts:
             raise UserError(
                 f"{path}: {stage}.batch (={batch}) is not a multiple of machine.processes "
@@ -195,15 +194,10 @@ def _run(
         if stage != method.stages[-1] and network.reference == "rolling":
             # a pair has one target, so a rolling reference never moves: stage 1 is that of `first`
             network = network.model_copy(update={"reference": "first"})
-        settings = {
-            "network": network.model_dump(mode="json"),
-            stage: getattr(method, stage).model_dump(mode="json"),
-            "compute": method.compute.model_dump(mode="json"),
-        }
-        digest = data.digests[
-            "stills" if stage == "pretrain" else f"{method.finetune.benchmark}/train"
-        ]
-        identity = _identity(settings, network, digest, parent, seed, digests)
+        settings = method.settings_of(stage)
+        digest = data.digests[settings.part]
+        decisive = {stage: settings, "compute": method.compute}
+        identity = _identity(network, decisive, digest, parent, seed, digests)
         shared = trainings.get(identity)
         there = sorted((folder / layout.training(stage)).glob(f"*-{identity}"))
         named = there[0].name.removesuffix(f"-{identity}") if there else f"{variant}-seed{seed}"
@@ -217,7 +211,9 @@ def _run(
             data=digest,
             folder=layout.training(f"{stage}/{slug}-{identity}"),
             variants=(*(shared.variants if shared else ()), variant),
+            network=network,
             settings=settings,
+            compute=method.compute,
         )
         identities.append(identity)
         parent = identity
@@ -234,8 +230,8 @@ def _run(
 
 
 def _identity(
-    settings: dict[str, Any],
     network: Network,
+    settings: Mapping[str, Closed],
     data: str,
     parent: str | None,
     seed: int,
@@ -247,8 +243,8 @@ def _identity(
     """
     start = network.initial_weights
     initial = digests.of(start) if start and parent is None else None
-    architecture = {k: v for k, v in settings["network"].items() if k != "initial_weights"}
-    resolved = {**settings, "network": architecture}
+    resolved = {key: value.model_dump(mode="json") for key, value in settings.items()}
+    resolved["network"] = network.architecture
     version = version_of(network)
     beyond = [version] if version > 1 else []  # identities from before versions stay valid
     return digest_of([resolved, initial, data, parent, seed, *beyond])[:12]

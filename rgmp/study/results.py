@@ -18,9 +18,11 @@ from rgmp.errors import UserError
 from rgmp.evaluation.engines import TOLERANCE
 from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.score_table import read_scores, table_of
+from rgmp.provenance.machine import machine_of, processor_of
 from rgmp.provenance.record import Record, read_all
 from rgmp.study import layout, table_files
-from rgmp.study.plan import Plan, PlannedExternal, load_plan
+from rgmp.study.plan import Plan, load_plan
+from rgmp.study.planned import PlannedExternal
 
 MEASURED = ("train", "infer", "score", "speed")  # kinds of records that results rest on
 
@@ -340,12 +342,8 @@ def _data(record: Record) -> str:
 
 
 def _processor(record: Record) -> str:
-    """What decides the last bits of a result: the type of GPU, or of CPU and what it may use."""
-    machine, flags = record["machine"], record["determinism"]
-    held = (flags.get("cpu_capability"), flags.get("onednn_max_cpu_isa"))
-    return machine["gpu"] or f"{machine['cpu']}, {held}"
+    return processor_of(record["machine"], record["determinism"])
 
 
 def _machine(record: Record) -> str:
-    machine = record["machine"]
-    return f"{machine['cpu']}, {machine['cores']} cores, {machine['gpu']}, {machine['driver']}"
+    return machine_of(record["machine"])

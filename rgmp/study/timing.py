@@ -13,7 +13,8 @@ from rgmp.inference.job import Computation, SpeedJob
 from rgmp.runtime.files import digest_of
 from rgmp.study import layout
 from rgmp.study.job_files import read_speed
-from rgmp.study.plan import Plan, PlannedVariant, named
+from rgmp.study.plan import Plan, named
+from rgmp.study.planned import PlannedVariant
 
 
 def computations(plan: Plan, benchmark: Benchmark) -> dict[str, tuple[PlannedVariant, ...]]:
@@ -36,8 +37,7 @@ def computation_of(plan: Plan, benchmark: Benchmark, variant: PlannedVariant) ->
     run = variant.runs[0]
     network: dict[str, Any] = {"file": run.weights_digest}
     if run.trainings:
-        settings = plan.training(run.trainings[-1]).settings["network"]
-        network = {key: settings[key] for key in settings.keys() - {"initial_weights"}}
+        network = plan.training(run.trainings[-1]).network.architecture
     ignored = {"aggregation"} if benchmark == "davis2016" else set()
     inference = variant.inference.model_dump(mode="json", exclude=ignored)
     return digest_of([network, inference])[:12]

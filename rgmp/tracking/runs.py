@@ -23,7 +23,8 @@ from rgmp.runtime.files import digest_of, digest_of_file, files_below
 from rgmp.runtime.markup import markdown_paragraph
 from rgmp.study import layout
 from rgmp.study.job_files import read_metrics
-from rgmp.study.plan import Plan, PlannedVariant, Run, Training
+from rgmp.study.plan import Plan
+from rgmp.study.planned import PlannedVariant, Run, Training
 from rgmp.study.timing import SpeedFiles, read_speed_files, summary_of
 from rgmp.training.job import WEIGHTS
 
@@ -207,7 +208,7 @@ def _varied_settings(
         "inference": variant.inference.model_dump(mode="json"),
     }
     for training in trainings:
-        settings |= training.settings
+        settings |= training.config
     return {key: value for key, value in _flat(settings).items() if key in changed}
 
 
@@ -265,7 +266,7 @@ def _of_growing(plan: Plan, training: Training, folder: Path) -> Mirror:
         started=milliseconds(logged - spent),
         ended=milliseconds(logged),
         tags=_training_tags(plan, training) | {"kind": "train", "variant": training.variants[0]},
-        params=_flat(training.settings),
+        params=_flat(training.config),
         curve=curve,
     )
 

@@ -6,13 +6,14 @@ gradient.
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint as recomputed
 
+from rgmp.config.method import Bptt
 from rgmp.data.sample import IGNORE, Sample
 from rgmp.model.network import RGMP
 
@@ -22,7 +23,7 @@ _HEADS = 4
 class Unrolling(NamedTuple):
     """How clips are unrolled and which parts have a loss."""
 
-    bptt: Literal["full", "detached", "none"] = "full"
+    bptt: Bptt = "full"
     window: int | None = None  # frames; None: the whole clip
     coarse_loss: float = 0.0
     recompute: bool = False

@@ -130,7 +130,7 @@ def test_what_has_other_settings_is_not_compared(
     say("better", here / "b")
     plan = load_plan(here / "b")
     trainings = tuple(
-        t.model_copy(update={"settings": {"finetune": t.settings["finetune"] | {"steps": 600}}})
+        t.model_copy(update={"settings": t.settings.model_copy(update={"steps": 600})})
         if t.variants == ("no_bptt",)
         else t
         for t in plan.trainings

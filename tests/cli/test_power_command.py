@@ -10,7 +10,7 @@ from rgmp.cli.main import main
 from rgmp.evaluation.comparison import pair_all
 from rgmp.evaluation.power import (
     Components,
-    Size,
+    StudySize,
     analysis_with,
     components_of,
     forecast,
@@ -76,7 +76,7 @@ def test_each_size_has_the_smallest_difference_of_the_measured_variances(
     for row in found:
         components = components_of(paired["davis2017", row["method"]].analysed({}))
         for count in (20, 60):
-            size = Size(int(row["seeds"]), count)
+            size = StudySize(int(row["seeds"]), count)
             value, low, high = numbers(row[f"{count} sequences"])
             assert value == pytest.approx(
                 100 * smallest_difference(components, size, 0.05 / 2), abs=0.051
@@ -90,10 +90,10 @@ def test_defaults_are_the_study_s_own_and_limits_those_of_the_expected_mean_squa
     change(here / "mini", sd_seeds=0.03, sd_sequences=0.1, sd_runs=0.11, paired_figures=20)
     assert main(["power", "mini"]) == 0
     out = capsys.readouterr().out
-    analysis = analysis_with(Components(0.03**2, 0.1**2, 0.11**2), Size(4, 20))
+    analysis = analysis_with(Components(0.03**2, 0.1**2, 0.11**2), StudySize(4, 20))
     assert analysis.ms_seeds == pytest.approx(0.11**2 + 20 * 0.03**2)
     assert analysis.ms_sequences == pytest.approx(0.11**2 + 4 * 0.1**2)
-    expected = forecast(analysis, Size(4, 20), 0.05 / 2)
+    expected = forecast(analysis, StudySize(4, 20), 0.05 / 2)
     for row in rows(out):
         assert row["m"] == "2"
         assert row["seeds"] == "4"

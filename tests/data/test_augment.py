@@ -9,7 +9,7 @@ from support.tiny_training import HEIGHT, STILL, WIDTH, box, pretrain
 from torch import Tensor
 
 from rgmp.config.method import Pretrain
-from rgmp.data.augment import Crop, Jitter, cut, deform, look
+from rgmp.data.augment import Crop, Jitter, choose_crop, cut, deform
 from rgmp.data.sample import IGNORE
 from rgmp.data.views import Views
 
@@ -26,7 +26,7 @@ def view_of(rng: np.random.Generator, crop: Crop, settings: Pretrain) -> Views:
 
 def seen(rng: np.random.Generator, settings: Pretrain, mask: Tensor) -> Tensor:
     """One view of a mask, about its object."""
-    crop = look(rng, (mask == 1).numpy(), settings)
+    crop = choose_crop(rng, (mask == 1).numpy(), settings)
     return view_of(rng, crop, settings).of_masks([mask])[0]
 
 
@@ -43,7 +43,7 @@ def test_the_window_stays_inside_a_picture_that_is_large_enough(
     for seed in range(20):
         rng = np.random.default_rng(seed)
         mask = torch.from_numpy(box(5, wide - 12, 9, 10, size=(tall, wide)))
-        view = view_of(rng, look(rng, (mask == 1).numpy(), still), still)
+        view = view_of(rng, choose_crop(rng, (mask == 1).numpy(), still), still)
         # every pixel of the view has its centre in the picture
         assert view.grids.abs().max() <= 1
         everywhere, there = (view.of_masks([m])[0] for m in (torch.ones_like(mask), mask))
@@ -64,7 +64,7 @@ def test_at_zoom_one_a_picture_of_the_crops_size_fills_it_whole(flip: float) -> 
 def test_a_small_zoom_leaves_equal_margins() -> None:
     rng = np.random.default_rng(0)
     small = FIXED.model_copy(update={"zoom": (0.5, 0.5)})
-    view = view_of(rng, look(rng, OBJECT, small), small)
+    view = view_of(rng, choose_crop(rng, OBJECT, small), small)
     shape = view.of_masks([torch.ones(SIZE, dtype=torch.uint8)])[0]
     expected = box(HEIGHT // 4, WIDTH // 4, HEIGHT // 2, WIDTH // 2)
     assert np.array_equal(shape.numpy(), expected)
@@ -73,7 +73,7 @@ def test_a_small_zoom_leaves_equal_margins() -> None:
 def angle(settings: Pretrain) -> float:
     """By how much the sides of a box are turned in a view, degrees, counter-clockwise."""
     rng = np.random.default_rng(1)
-    view = view_of(rng, look(rng, OBJECT, settings), settings)
+    view = view_of(rng, choose_crop(rng, OBJECT, settings), settings)
     across = np.linalg.inv(view.matrices[0])[:2, 0]
     return float(np.degrees(np.arctan2(-across[1], across[0])))
 
@@ -83,7 +83,7 @@ def test_rotations_scales_and_zooms_are_those_of_the_settings() -> None:
     assert abs(angle(FIXED.model_copy(update={"rotation": (15, 15)}))) == pytest.approx(15)
     rng = np.random.default_rng(1)
     larger = FIXED.model_copy(update={"zoom": (1.2, 1.2), "scale": (1.5, 1.5)})
-    view = view_of(rng, look(rng, OBJECT, larger), larger)
+    view = view_of(rng, choose_crop(rng, OBJECT, larger), larger)
     assert np.linalg.det(view.matrices[0, :2, :2]) == pytest.approx(1 / 1.8**2)
 
 
@@ -91,7 +91,7 @@ def test_the_anchor_of_a_sample_moves_by_the_translation_and_no_more() -> None:
     rng = np.random.default_rng(3)
     for reach in (0.0, 0.1):
         settings = pretrain(translation=reach)
-        crop = look(rng, OBJECT, settings)
+        crop = choose_crop(rng, OBJECT, settings)
         height, width = settings.crop
         shifts = []
         for _ in range(20):

@@ -9,7 +9,7 @@ from scipy import stats
 from rgmp.evaluation.crossed import Crossed, analyse
 from rgmp.evaluation.power import (
     Components,
-    Size,
+    StudySize,
     components_of,
     deciding_size,
     deviations,
@@ -48,7 +48,7 @@ def test_components_of_simulated_studies_are_right_on_average() -> None:
 def test_smallest_difference_is_found_in_80_per_cent_of_studies(
     seeds: int, sequences: int, significance: float
 ) -> None:
-    found = smallest_difference(LIKE_TRIALS, Size(seeds, sequences), significance)
+    found = smallest_difference(LIKE_TRIALS, StudySize(seeds, sequences), significance)
     random = np.random.default_rng(0)
     hits = 0
     for _ in range(600):
@@ -60,7 +60,7 @@ def test_smallest_difference_is_found_in_80_per_cent_of_studies(
 
 
 def test_with_many_of_everything_it_is_the_noncentral_t() -> None:
-    size, parts = Size(400, 800), (0.03**2, 0.1**2, 0.11**2)
+    size, parts = StudySize(400, 800), (0.03**2, 0.1**2, 0.11**2)
     error = sqrt(parts[0] / 400 + parts[1] / 800 + parts[2] / 320_000)
     found = smallest_difference(Components(*parts), size)
     assert found / error == pytest.approx(stats.norm.ppf(0.975) + stats.norm.ppf(0.8), rel=0.01)
@@ -70,37 +70,37 @@ def test_more_of_anything_finds_less_and_variation_hides_more() -> None:
     def least(seeds: int, sequences: int, factor: float = 1) -> float:
         parts = LIKE_TRIALS.seeds, LIKE_TRIALS.sequences, LIKE_TRIALS.runs
         return smallest_difference(
-            Components(*(factor**2 * part for part in parts)), Size(seeds, sequences)
+            Components(*(factor**2 * part for part in parts)), StudySize(seeds, sequences)
         )
 
     assert least(3, 20) > least(5, 20) > least(5, 60) > least(8, 60)
     assert least(5, 20, 3) == pytest.approx(3 * least(5, 20))
     assert least(1, 60) == least(5, 1) == inf
-    assert smallest_difference(LIKE_TRIALS, Size(5, 20), 0.01) > least(5, 20)
+    assert smallest_difference(LIKE_TRIALS, StudySize(5, 20), 0.01) > least(5, 20)
 
 
 def test_without_variation_everything_is_found() -> None:
-    assert smallest_difference(Components(0, 0, 0), Size(2, 2)) == 0
+    assert smallest_difference(Components(0, 0, 0), StudySize(2, 2)) == 0
 
 
 def test_deciding_size_suffices_and_one_much_smaller_does_not() -> None:
-    found = deciding_size(LIKE_TRIALS, 0.03, Size(3, 20))
+    found = deciding_size(LIKE_TRIALS, 0.03, StudySize(3, 20))
     assert found is not None
     assert smallest_difference(LIKE_TRIALS, found) <= 0.03
     runs = 0.8 * found.seeds * found.sequences
     for seeds in range(3, 30):
-        fewer = Size(seeds, max(20, int(runs / seeds)))
+        fewer = StudySize(seeds, max(20, int(runs / seeds)))
         if fewer.seeds * fewer.sequences <= runs:
             assert smallest_difference(LIKE_TRIALS, fewer) > 0.03
 
 
 def test_deciding_size_is_what_is_there_where_that_suffices() -> None:
-    assert deciding_size(LIKE_TRIALS, 0.5, Size(3, 20)) == Size(3, 20)
-    assert deciding_size(LIKE_TRIALS, 0.5, Size(100, 5000)) == Size(100, 5000)
+    assert deciding_size(LIKE_TRIALS, 0.5, StudySize(3, 20)) == StudySize(3, 20)
+    assert deciding_size(LIKE_TRIALS, 0.5, StudySize(100, 5000)) == StudySize(100, 5000)
 
 
 def test_no_size_decides_what_varies_too_much() -> None:
-    assert deciding_size(Components(4, 4, 4), 0.001, Size(3, 20)) is None
+    assert deciding_size(Components(4, 4, 4), 0.001, StudySize(3, 20)) is None
 
 
 def test_limits_contain_the_value_and_narrow_with_the_study() -> None:
@@ -109,10 +109,12 @@ def test_limits_contain_the_value_and_narrow_with_the_study() -> None:
         a, b = runs + sequences * LIKE_TRIALS.seeds, runs + seeds * LIKE_TRIALS.sequences
         return Crossed((0.0,) * seeds, sequences, a, b, runs)
 
-    few, many = (forecast(crossed(*size), Size(8, 60)) for size in ((3, 20), (12, 200)))
-    assert few.value == pytest.approx(many.value) == smallest_difference(LIKE_TRIALS, Size(8, 60))
+    few, many = (forecast(crossed(*size), StudySize(8, 60)) for size in ((3, 20), (12, 200)))
+    assert (
+        few.value == pytest.approx(many.value) == smallest_difference(LIKE_TRIALS, StudySize(8, 60))
+    )
     assert few.low < many.low < many.value < many.high < few.high
-    assert forecast(crossed(3, 20), Size(8, 60)) == few, "the same draws each time"
+    assert forecast(crossed(3, 20), StudySize(8, 60)) == few, "the same draws each time"
     spread = deviations(crossed(12, 200))
     assert spread["seeds"].value == pytest.approx(0.03)
     assert spread["sequences"].value == pytest.approx(0.1)

@@ -8,7 +8,7 @@ from scipy import stats
 
 from rgmp.config.study import Effect
 from rgmp.evaluation.crossed import Crossed, analyse
-from rgmp.evaluation.power import Size, components_of, smallest_difference
+from rgmp.evaluation.power import StudySize, components_of, smallest_difference
 from rgmp.evaluation.verdicts import Judged, Verdict, Word, holm, judge, word_of
 
 MARGIN = 0.03
@@ -73,8 +73,8 @@ def test_what_would_decide_is_told_at_the_significance_that_holm_demands_next() 
     assert near.smallest is not None
     assert near.deciding is not None
     parts = components_of(family["near"])
-    two_are_left = smallest_difference(parts, Size(6, 40), 0.05 / 2)
-    assert near.smallest == two_are_left > smallest_difference(parts, Size(6, 40))
+    two_are_left = smallest_difference(parts, StudySize(6, 40), 0.05 / 2)
+    assert near.smallest == two_are_left > smallest_difference(parts, StudySize(6, 40))
     assert near.deciding.seeds * near.deciding.sequences > 6 * 40
 
 
@@ -121,7 +121,7 @@ def test_deciding_size_decides() -> None:
     """With the size that was told, a difference of the margin is found in 8 of 10 studies."""
     (judged,) = judge({"it": made(-0.02, 0.012)}, MARGIN).values()
     assert judged.deciding is not None
-    assert judged.deciding != Size(6, 40)
+    assert judged.deciding != StudySize(6, 40)
     runs, random = 0.012 * sqrt(240), np.random.default_rng(0)
     found = 0
     for _ in range(400):

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from rgmp.config.method import Inference
-from rgmp.inference.aggregation import Aggregation, aggregate, needs_union
+from rgmp.config.method import Aggregation, Inference
+from rgmp.inference.aggregation import aggregate, needs_union
 
 ALL: tuple[Aggregation, ...] = get_args(Aggregation)
 

@@ -50,13 +50,13 @@ class Alike:
 def test_agreement_is_the_share_of_pixels_with_equal_labels(share: float, agreement: float) -> None:
     one: Any = Alike(share)
     other: Any = Alike(0.0)
-    assert probes.agreement(one, other, [(FRAMES, labels(1))] * 2) == agreement
+    assert probes.share_labelled_alike(one, other, [(FRAMES, labels(1))] * 2) == agreement
 
 
 def test_a_network_agrees_with_itself_and_nearly_in_bf16() -> None:
     videos = [(FRAMES, labels(3))]
-    assert probes.agreement(propagator(), propagator(), videos) == 1
-    assert 0.9 < probes.agreement(propagator("bf16"), propagator(), videos) <= 1
+    assert probes.share_labelled_alike(propagator(), propagator(), videos) == 1
+    assert 0.9 < probes.share_labelled_alike(propagator("bf16"), propagator(), videos) <= 1
 
 
 def test_memory_of_a_longer_video_is_no_larger() -> None:

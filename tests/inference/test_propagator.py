@@ -22,12 +22,11 @@ from support.videos import (
 )
 from torch import Tensor, nn
 
-from rgmp.config.method import Inference, Network
+from rgmp.config.method import Aggregation, Inference, Network
 from rgmp.data import davis
 from rgmp.data.images import read_frame
 from rgmp.errors import UserError
 from rgmp.inference import multiscale
-from rgmp.inference.aggregation import Aggregation
 from rgmp.inference.propagator import Propagator
 from rgmp.model.network import RGMP
 

@@ -164,8 +164,8 @@ def timed(
     **limits: float,
 ) -> dict[str, Any]:
     """What is measured of the machines."""
-    entrants = [speed.Entrant(lambda m=m: cast(Propagator, m), "fp32") for m in machines]  # type: ignore[misc]
-    return speed.measure(entrants, clips, benchmark, Speed.model_validate(limits))
+    makers = [speed.PropagatorMaker(lambda m=m: cast(Propagator, m), "fp32") for m in machines]  # type: ignore[misc]
+    return speed.measure(makers, clips, benchmark, Speed.model_validate(limits))
 
 
 def test_warm_up_of_every_shape_is_not_counted(clock: Clock) -> None:

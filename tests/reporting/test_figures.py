@@ -19,7 +19,7 @@ from rgmp.errors import UserError
 from rgmp.evaluation.score_table import read_scores, write_scores
 from rgmp.provenance import code
 from rgmp.reporting import tables
-from rgmp.reporting.catalog import FIGURE_NAMES, FIGURES
+from rgmp.reporting.catalog import FIGURE_ENTRIES, FIGURE_NAMES
 from rgmp.reporting.figures import accuracy, job_graph, style
 from rgmp.reporting.figures.shots import _labels, cropped, hardest, mask_of, most_divergent, paint
 from rgmp.reporting.figures.style import COLOURS, LINES, MARKERS, PAGE_HEIGHT, STYLE, WIDTH
@@ -29,7 +29,7 @@ from rgmp.study import table_files
 from rgmp.study.plan import load_plan, save
 from rgmp.study.results import load, scores_of
 
-DRAWINGS = [builder_of(entry) for entry in FIGURES]
+DRAWINGS = [builder_of(entry) for entry in FIGURE_ENTRIES]
 FILES = {f"{name}.{kind}" for name in FIGURE_NAMES for kind in ("png", "pdf")}
 
 
@@ -46,12 +46,14 @@ def test_every_figure_of_the_catalog_has_a_builder_and_every_builder_a_figure() 
         for path in folder.glob("*.py")
         for name in re.findall(r"^def draw_(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
-    assert {(entry.family, entry.name) for entry in FIGURES} == defined
-    assert len(set(FIGURE_NAMES)) == len(FIGURES) == len(defined)
+    assert {(entry.family, entry.name) for entry in FIGURE_ENTRIES} == defined
+    assert len(set(FIGURE_NAMES)) == len(FIGURE_ENTRIES) == len(defined)
 
 
 def test_the_figures_rest_on_every_file_of_their_room() -> None:
-    rule = code.source_files("rgmp.reporting.figures.write", *(entry.module for entry in FIGURES))
+    rule = code.source_files(
+        "rgmp.reporting.figures.write", *(entry.module for entry in FIGURE_ENTRIES)
+    )
     assert {p for p in Path(style.__file__).parent.glob("*.py") if p.name != "__init__.py"} <= set(
         rule
     )

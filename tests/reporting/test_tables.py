@@ -54,7 +54,7 @@ def test_every_table_of_the_catalog_is_built_and_printed_and_has_a_place(five: P
     assert [entry.name for entry in entries] == list(printed.LAYOUTS)
     built = tables.build(load(five))
     assert {*built} == {*layout.TIDY, *names_of(five)}
-    every = [*catalog.tables(BENCHMARKS), *catalog.FIGURES]
+    every = [*catalog.tables(BENCHMARKS), *catalog.FIGURE_ENTRIES]
     assert {entry.section for entry in every} == {catalog.LEAD, *catalog.SECTIONS}
     of_both = [entry.name for entry in catalog.tables(BENCHMARKS) if entry.benchmark]
     assert of_both == list(BENCHMARKS)

@@ -11,7 +11,8 @@ from rgmp.errors import UserError
 from rgmp.evaluation.job import BOUNDS
 from rgmp.reporting import first_screen, report, tables
 from rgmp.study.first import changed_claims, remember_claims, seeds_added
-from rgmp.study.plan import Plan, Training, load_plan, save
+from rgmp.study.plan import Plan, load_plan, save
+from rgmp.study.planned import Training
 from rgmp.study.results import load
 
 
@@ -108,18 +109,19 @@ def test_other_training_is_looked_at_anew_and_other_threads_are_not(tmp_path: Pa
     plan = grown(tmp_path, 0, 1)
     tables.write(tmp_path)
 
-    def with_settings(**changes: object) -> Plan:
+    def added_with(part: str, **changes: object) -> frozenset[int]:
         def changed(training: Training) -> Training:
-            return training.model_copy(update={"settings": training.settings | changes})
+            other = getattr(training, part).model_copy(update=changes)
+            return training.model_copy(update={part: other})
 
-        return plan.model_copy(
-            update={"seeds": (0, 1, 2), "trainings": tuple(map(changed, plan.trainings))}
-        )
+        trainings = tuple(map(changed, plan.trainings))
+        others = plan.model_copy(update={"seeds": (0, 1, 2), "trainings": trainings})
+        return seeds_added(others, tmp_path)
 
-    assert seeds_added(with_settings(compute={"threads": 7}), tmp_path) == {2}
-    assert seeds_added(with_settings(finetune={"steps": 7, "batch": 8}), tmp_path) == set()
-    moved = {**plan.trainings[0].settings["network"], "initial_weights": "elsewhere.pth"}
-    assert seeds_added(with_settings(network=moved), tmp_path) == {2}
+    assert added_with("compute", threads=7) == {2}
+    assert added_with("settings", steps=7) == set()
+    assert added_with("network", width=7) == set()
+    assert added_with("network", initial_weights=Path("elsewhere.pth")) == {2}
 
 
 def test_a_broken_first_look_is_named(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from support.tiny_plan import (
 )
 
 from rgmp.errors import UserError
-from rgmp.runtime.files import write_text
+from rgmp.runtime.files import write_json, write_text
 from rgmp.study import plan
 from rgmp.study.plan import Plan
 from rgmp.study.results import Results
@@ -37,7 +37,7 @@ def test_plan_says_what_each_training_is_for_and_where() -> None:
         name = f"{training.slug}-{training.identity}"
         assert training.folder == f"weights/{training.stage}/{name}"
         assert training.slug == f"{training.variants[0]}-seed{training.seed}"
-        assert training.stage in training.settings
+        assert [*training.config] == ["network", training.stage, "compute"]
 
 
 @pytest.mark.usefixtures("here")
@@ -174,6 +174,18 @@ def test_what_follows_from_a_plan_is_found_once_and_is_no_part_of_it() -> None:
 def test_folder_that_is_no_study_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=rf"^{tmp_path}: not a study folder"):
         plan.load_plan(tmp_path)
+
+
+@pytest.mark.usefixtures("here")
+def test_plan_of_before_settings_had_types_is_read() -> None:
+    """A study that runs for days outlives a version: its records have the settings in this form."""
+    found, folder = resolved(), Path("results/tiny")
+    value = found.model_dump(mode="json")
+    for training, planned in zip(value["trainings"], found.trainings, strict=True):
+        training["settings"] = planned.config
+        del training["network"], training["compute"]
+    write_json(folder / "plan.json", value)
+    assert plan.load_plan(folder) == found
 
 
 @pytest.mark.usefixtures("here")

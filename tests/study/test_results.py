@@ -10,7 +10,7 @@ from support.fake_study import build
 
 from rgmp.errors import UserError
 from rgmp.reporting import tables
-from rgmp.reporting.analysis import analyse
+from rgmp.reporting.analysis import analyse_study
 from rgmp.study import layout, table_files
 from rgmp.study.job_files import read_metrics
 from rgmp.study.results import Results, load, scores_of, seconds_of
@@ -74,7 +74,7 @@ def test_words_of_variants_and_of_others_hold_each_for_themselves(tmp_path: Path
         for external in (False, True)
     )
     assert beside.methods == ["full", "no_bptt", "no_reference", "painter", "reporter"]
-    ours, theirs = (analyse(results).differences for results in (alone, beside))
+    ours, theirs = (analyse_study(results).differences for results in (alone, beside))
     assert {m for b, m in theirs if b == "davis2017"} == {*beside.methods[1:]} - {"painter"}
     for key, difference in ours.items():
         assert theirs[key].judged == difference.judged

@@ -8,7 +8,8 @@ from support.fake_study import build
 
 from rgmp.config.method import Inference
 from rgmp.errors import UserError
-from rgmp.study.plan import Plan, PlannedVariant, load_plan
+from rgmp.study.plan import Plan, load_plan
+from rgmp.study.planned import PlannedVariant
 from rgmp.study.timing import computations, representative, summary_of, timing
 
 

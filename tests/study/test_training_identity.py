@@ -19,7 +19,7 @@ from support.tiny_study import STUDY
 
 from rgmp.errors import UserError
 from rgmp.study import resolve
-from rgmp.study.plan import Training
+from rgmp.study.planned import Training
 
 # ---- who shares what ----
 
@@ -118,7 +118,7 @@ def test_a_rolling_reference_counts_in_the_only_stage_there_is() -> None:
 
     (only,) = identities(found := resolved(rolling))
     assert only != identities(resolved())[0]
-    assert found.training(only).settings["network"]["reference"] == "rolling"
+    assert found.training(only).network.reference == "rolling"
 
 
 @pytest.mark.usefixtures("here")

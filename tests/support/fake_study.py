@@ -14,14 +14,15 @@ import numpy as np
 
 from rgmp import facts
 from rgmp.config.base import RESOLUTION, Benchmark
-from rgmp.config.method import Inference, Network
+from rgmp.config.method import Finetune, Inference, Pretrain
 from rgmp.config.study import Evaluation, Expectation, Machine, Speed
 from rgmp.data.attributes import FILE
 from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.measures import Score
 from rgmp.evaluation.score_table import table_of, write_scores
 from rgmp.runtime.files import digest_of
-from rgmp.study.plan import DataPaths, Plan, PlannedExternal, PlannedVariant, Run, Training, save
+from rgmp.study.plan import Plan, save
+from rgmp.study.planned import DataPaths, PlannedExternal, PlannedVariant, Run, Training
 from support.fake_files import random_of, write, write_record
 from support.fake_pictures import SEQUENCES, object_count, write_masks
 from support.fake_speed import write_speed
@@ -53,6 +54,10 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "no_reference": {"reference": "none"},
     "no_guidance": {"previous_mask": False},
     "small_kernel_3x3": {"decoder_width": 128},
+}
+SETTINGS = {
+    "pretrain": Pretrain(steps=400, batch=8, learning_rate=1e-4, crop=(64, 96)),
+    "finetune": Finetune(steps=400, batch=8, learning_rate=1e-4, crop=(64, 96), frames=(3, 5)),
 }
 LEVELS_OF_BOUNDS = {"floor": (0.3, 0.2), "ceiling": (0.96, 0.0)}  # level, drift
 EXTERNAL = {"painter": (0.71, 0.09), "reporter": (0.80, 0.04)}  # level, drift
@@ -252,10 +257,9 @@ def _run(variant: str, seed: int, trainings: dict[str, Training]) -> Run:
                 "data": "d" * 64,
                 "folder": f"weights/{stage}/{slug}-{identity}",
                 "variants": (*earlier, variant),
-                "settings": {
-                    "network": {**Network().model_dump(), **NETWORKS.get(owner, {})},
-                    stage: {"steps": 400, "batch": 8},
-                },
+                "network": NETWORKS.get(owner, {}),
+                "settings": SETTINGS[stage],
+                "compute": {},
             }
         )
         identities.append(identity)

@@ -21,7 +21,8 @@ from mlflow.entities import Run
 from rgmp.config.base import Stage
 from rgmp.provenance.record import recording
 from rgmp.study import layout
-from rgmp.study.plan import Plan, Training, load_plan, save
+from rgmp.study.plan import Plan, load_plan, save
+from rgmp.study.planned import Training
 from rgmp.study.resolve import resolve
 from rgmp.study.timing import computations
 from rgmp.tracking.runs import Mirrored
@@ -93,7 +94,7 @@ def write_training(
         seed=training.seed,
         stage=training.stage,
         identity=training.identity,
-        config=training.settings,
+        config=training.config,
         inputs={"data": training.data},
         results={"final_loss": 0.25, "J": 0.3} | results,
         outputs=outputs or {f"{training.folder}/weights.safetensors": "ab" * 32},

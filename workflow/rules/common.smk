@@ -97,9 +97,8 @@ def inputs_of_training(wildcards):
     copying or touching a file of gigabytes does not trigger training.
     """
     training = training_of(wildcards)
-    settings = training.settings[training.stage]
-    parts = ["stills" if training.stage == "pretrain" else f"{settings['benchmark']}/train"]
-    if training.parent is None and training.settings["network"]["initial_weights"]:
+    parts = [training.settings.part]
+    if training.parent is None and training.network.initial_weights:
         parts.append("weights")
     before = [layout.record(plan.training(training.parent).folder)] if training.parent else []
     return [folder / path for path in [*map(plan.check_of, parts), *before]]

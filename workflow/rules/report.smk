@@ -48,7 +48,7 @@ rule make_figures:
                 caption=caption_file("figure", entry),
                 category="Figures",
             )
-            for entry in catalog.FIGURES
+            for entry in catalog.FIGURE_ENTRIES
         ],
         pdf=expand("results/{{study}}/figures/{name}.pdf", name=catalog.FIGURE_NAMES),
         record="results/{study}/records/figures.json",
@@ -59,7 +59,7 @@ rule make_figures:
     params:
         plan=plan.digest,
         sources=sources_of(
-            "rgmp.reporting.figures.write", *(entry.module for entry in catalog.FIGURES)
+            "rgmp.reporting.figures.write", *(entry.module for entry in catalog.FIGURE_ENTRIES)
         ),
     message:
         "figures"

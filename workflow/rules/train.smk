@@ -14,7 +14,7 @@ rule train:
         "results/{study}/logs/train/{stage}/{training}.log",
     conda:
         "../../environment.yml"
-    threads: lambda wildcards: (training_of(wildcards).settings["compute"]["threads"] * plan.machine.processes)
+    threads: lambda wildcards: training_of(wildcards).compute.threads * plan.machine.processes
     resources:
         launcher=launcher_of,
     message:

@@ -24,22 +24,22 @@ Builder = Callable[[Results], Figure | str]
 """Draws a figure of a study, or says in a sentence why it has no data."""
 
 
-def write(results: Path) -> None:
-    """Write every figure of the catalog into `results/figures/` as .png and .pdf.
+def write(folder: Path) -> None:
+    """Write every figure of the catalog into `folder/figures/` as .png and .pdf.
 
     A figure for which the study has no data says so in words.
 
     Raises:
-        UserError: `results` is not a study's folder, one of its files is broken, or its tables have
+        UserError: `folder` is not a study's folder, one of its files is broken, or its tables have
             not been written.
     """
-    study = load(results)
+    study = load(folder)
     with mpl.rc_context(style.STYLE):
         # all before the first is written: a broken file leaves the figures as they were
-        drawn = {entry.name: builder_of(entry)(study) for entry in catalog.FIGURES}
+        drawn = {entry.name: builder_of(entry)(study) for entry in catalog.FIGURE_ENTRIES}
         for name, shown in drawn.items():
             figure = _in_words(study, shown) if isinstance(shown, str) else shown
-            path = results / layout.FIGURES / name
+            path = folder / layout.FIGURES / name
             with atomic_path(path.with_suffix(".png")) as temporary:
                 _save_png(figure, temporary)
             with atomic_path(path.with_suffix(".pdf")) as temporary:

@@ -1,0 +1,39 @@
+"""What is said of a machine, and of what decides the last bits on it."""
+
+import pytest
+
+from rgmp.provenance.machine import MachineInfo, device_of, machine_of, processor_of
+
+CPU: MachineInfo = {
+    "system": "Linux",
+    "cpu": "Xeon",
+    "cores": 16,
+    "memory_bytes": 8_000_000_000,
+    "gpu": None,
+    "driver": None,
+}
+GPU: MachineInfo = {**CPU, "gpu": "H200", "driver": "550.54"}
+
+
+def test_a_job_computes_on_its_gpu_or_else_on_the_cpu() -> None:
+    assert (device_of(CPU), device_of(GPU)) == ("Xeon", "H200")
+
+
+def test_a_machine_is_its_cpu_and_the_gpu_that_was_used() -> None:
+    assert machine_of(CPU) == "Xeon, 16 cores"
+    assert machine_of(GPU) == "Xeon, 16 cores, H200, driver 550.54"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"cpu_capability": "AVX2", "onednn_max_cpu_isa": None}, "Xeon, AVX2"),
+        ({"cpu_capability": "AVX2", "onednn_max_cpu_isa": "AVX"}, "Xeon, AVX2, oneDNN up to AVX"),
+        ({}, "Xeon"),
+    ],
+)
+def test_a_cpu_decides_bits_by_the_instructions_that_it_may_use(
+    flags: dict[str, bool | int | str | None], said: str
+) -> None:
+    assert processor_of(CPU, flags) == said
+    assert processor_of(GPU, flags) == "H200"
