@@ -2,15 +2,16 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rgmp.cli.command import Command
-from rgmp.errors import UserError, visible
+from rgmp.errors import ProblemsError, UserError, visible
 
 if TYPE_CHECKING:
     from rgmp.download.catalogue import Archive, DataSet
+    from rgmp.download.transfer import UnavailableError
 
 
 def _download_options(command: argparse.ArgumentParser) -> None:
@@ -48,6 +49,7 @@ def _download_options(command: argparse.ArgumentParser) -> None:
 def _download(options: argparse.Namespace) -> None:
     from rgmp.download.catalogue import find
     from rgmp.download.obtain import Job, obtain
+    from rgmp.download.transfer import UnavailableError
     from rgmp.download.unpack import megabytes
 
     dataset = find(options.set)
@@ -58,7 +60,10 @@ def _download(options: argparse.Namespace) -> None:
         if fetching and not options.accept_licence:
             _ask()
 
-    made = obtain(job, accept)
+    try:
+        made = obtain(job, accept)
+    except UnavailableError as error:
+        raise ProblemsError(*error.problems, *_flags_for(error)) from error
     if not made.files:
         print(f"{visible(str(job.folder))}: is there already; nothing to do")
         return
@@ -68,6 +73,13 @@ def _download(options: argparse.Namespace) -> None:
             f"{fetched.file}: no digest is published; {megabytes(fetched.size)}, {fetched.sha256}, "
             f"recorded in {visible(str(made.lock))}, from now on has to be the same"
         )
+
+
+def _flags_for(error: "UnavailableError") -> Iterator[str]:
+    """The flags that help where an archive cannot be fetched."""
+    yield "--from FILE gives an archive that you have downloaded"
+    if error.http_refused:
+        yield "--plain-http allows http for archives without a known digest"
 
 
 def _show(dataset: "DataSet", fetching: "Sequence[Archive]") -> None:

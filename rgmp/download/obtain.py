@@ -17,7 +17,7 @@ from rgmp.config.base import Benchmark
 from rgmp.config.load import validated
 from rgmp.download.catalogue import Archive, DataSet
 from rgmp.download.receipt import Fetched, Pins, is_whole, write_receipt
-from rgmp.download.transfer import PATIENCE, PartState, fetch, state_path
+from rgmp.download.transfer import RETRIES, PartState, UnavailableError, fetch, state_path
 from rgmp.download.unpack import ArchiveError, require_room, unpack
 from rgmp.download.verify import Wanted, digest_of_file, fault_of
 from rgmp.errors import ProblemsError, UserError, refuse
@@ -55,7 +55,7 @@ class Job(NamedTuple):
         root: the folder in which the set gets a folder of its name.
         given: archives that were got otherwise.
         plain_http: allow http though no digest is known.
-        patience: how often an address is tried again.
+        retries: how often an address is tried again.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Job(NamedTuple):
     root: Path
     given: tuple[Path, ...] = ()
     plain_http: bool = False
-    patience: Retry = PATIENCE
+    retries: Retry = RETRIES
 
     @property
     def folder(self) -> Path:
@@ -85,8 +85,9 @@ def obtain(job: Job, accept: Callable[[Sequence[Archive]], None]) -> Obtained:
             raises an error if they must not be.
 
     Raises:
-        UserError: the folder has something else, an archive cannot be had or is not what it should
-            be, or the disk is full.
+        UnavailableError: an archive cannot be fetched.
+        UserError: the folder has something else, an archive is not what it should be, or the disk
+            is full.
     """
     require_writable(job.root)
     pins = Pins(job.root, job.name)
@@ -169,7 +170,7 @@ def _fetch(job: Job, archive: Archive, wanted: Wanted) -> None:
     """Fetch an archive into the work folder, unless it is there.
 
     Raises:
-        UserError: no address has it.
+        UnavailableError: no address has it.
     """
     target = job.work / archive.file
     if target.exists():  # of an earlier run, perhaps by an older catalogue
@@ -179,13 +180,14 @@ def _fetch(job: Job, archive: Archive, wanted: Wanted) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     addresses = [address.url + archive.file for address in job.dataset.addresses]
     try:
-        fetch(addresses, target, wanted, plain_http=job.plain_http, patience=job.patience)
-    except ProblemsError as error:
-        pages = f" (such as {', '.join(job.dataset.by_hand)})" if job.dataset.by_hand else ""
-        raise ProblemsError(
+        fetch(addresses, target, wanted, plain_http=job.plain_http, retries=job.retries)
+    except UnavailableError as error:
+        pages = f" (such as from {' or '.join(job.dataset.by_hand)})" if job.dataset.by_hand else ""
+        raise UnavailableError(
             *error.problems,
-            f"{archive.file}: could not be fetched; run this again later, or get the file "
-            f"otherwise{pages} and give it: --from FILE",
+            f"{archive.file}: could not be fetched; run this again later, or download the file "
+            f"with a browser{pages} and give it",
+            http_refused=error.http_refused,
         ) from error
 
 

@@ -81,7 +81,7 @@ def is_whole(folder: Path, dataset: DataSet) -> bool:
     path = folder / _RECEIPT
     if not path.exists():
         raise UserError(
-            f"{folder}: was not made by `rgmp download`; {remove}, or name another --to"
+            f"{folder}: was not made by `rgmp download`; {remove}, or name another folder"
         )
     receipt = validated(Receipt, read_json(path), path)
     if [(a.file, a.digest) for a in receipt.archives] != [

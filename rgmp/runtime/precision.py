@@ -38,7 +38,7 @@ def choose(asked: Precision | Literal["auto"], device: torch.device, training: b
 
 
 def _warn(problem: str) -> None:
-    advice = "`precision: auto` chooses what the device is fast at"
+    advice = "`auto` chooses what the device is fast at"
     print(f"rgmp: warning: precision {problem}; {advice}", file=sys.stderr, flush=True)
 
 

@@ -20,11 +20,11 @@ from rgmp.data import davis
 from rgmp.download import catalogue
 from rgmp.download.catalogue import Archive, DataSet
 from rgmp.download.obtain import Job, Obtained, obtain
-from rgmp.download.transfer import PATIENCE
+from rgmp.download.transfer import RETRIES, UnavailableError
 from rgmp.errors import UserError
 from rgmp.runtime.files import files_below
 
-AT_ONCE = PATIENCE.new(backoff_factor=0)
+AT_ONCE = RETRIES.new(backoff_factor=0)
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
@@ -82,7 +82,7 @@ def accept(_: Sequence[Archive]) -> None:
 
 
 def make(description: dict[str, Any], root: Path, *given: Path) -> Obtained:
-    job = Job("toy", DataSet(**description), root, given, plain_http=True, patience=AT_ONCE)
+    job = Job("toy", DataSet(**description), root, given, plain_http=True, retries=AT_ONCE)
     return obtain(job, accept)
 
 
@@ -133,13 +133,14 @@ def test_what_is_there_otherwise_is_left_alone(site: Site, tmp_path: Path) -> No
 def test_an_archive_that_cannot_be_had_is_told_with_the_way_out(site: Site, tmp_path: Path) -> None:
     site.put("masks.zip", page(403, "Forbidden"))
     description = described(site.url, by_hand=["https://example.org/page"])
-    with pytest.raises(UserError) as refused:
+    with pytest.raises(UnavailableError) as refused:
         make(description, tmp_path)
-    first, last = refused.value.problems  # type: ignore[attr-defined]
+    first, last = refused.value.problems
     assert first == f'{site.url}masks.zip: answered 403 Forbidden, a web page "Forbidden"'
     assert last.endswith(
-        "get the file otherwise (such as https://example.org/page) and give it: --from FILE"
+        "download the file with a browser (such as from https://example.org/page) and give it"
     )
+    assert not refused.value.http_refused
     assert not (tmp_path / "toy").exists()
     site.answers.clear()
     (tmp_path / "got (1).zip").write_bytes(MASKS)
@@ -219,8 +220,8 @@ from rgmp.download import catalogue, obtain, transfer
 
 def run():
     dataset = catalogue.find("toy", Path("catalogue.yaml"))
-    patience = transfer.PATIENCE.new(backoff_factor=0)
-    job = obtain.Job("toy", dataset, Path("data"), plain_http=True, patience=patience)
+    retries = transfer.RETRIES.new(backoff_factor=0)
+    job = obtain.Job("toy", dataset, Path("data"), plain_http=True, retries=retries)
     obtain.obtain(job, lambda missing: None)
 
 def dies_after(lines):
@@ -292,6 +293,26 @@ def test_terms_and_size_are_shown_and_have_to_be_accepted(
     assert contents(tmp_path / "data/toy") == FILES
     assert cli.main(toy) == 0
     assert capsys.readouterr().out == f"{tmp_path}/data/toy: is there already; nothing to do\n"
+
+
+def test_what_cannot_be_fetched_comes_with_the_flags_that_help(
+    site: Site, toy: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.put("images.zip", page(403, "Forbidden"))
+    assert cli.main([*toy, "--accept-licence"]) == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last == "rgmp: --from FILE gives an archive that you have downloaded (3 problems in all)"
+
+
+def test_plain_http_that_is_refused_comes_with_the_flag_that_allows_it(
+    site: Site, toy: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sets = {"sets": {"toy": without_digest(site.url)}}
+    (tmp_path / "catalogue.yaml").write_text(yaml.safe_dump(sets))
+    assert cli.main([*toy, "--accept-licence"]) == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("rgmp: --plain-http allows http for archives without a known digest")
+    assert cli.main([*toy, "--accept-licence", "--plain-http"]) == 0
 
 
 class Terminal(io.StringIO):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.tracked_study import (
     ABLATIONS,
-    PATIENCE,
+    TIMEOUT,
     Store,
     mirrored,
     retrack,
@@ -139,12 +139,12 @@ def test_small_weights_are_artifacts_large_ones_are_named_by_their_hash(folder: 
     outputs = {f"{training.folder}/weights.safetensors": digest_of_file(weights)}
     write_training(folder, training, outputs=outputs)
     uri = f"sqlite:///{folder.parent}/mlflow.db"
-    mirror(folder, uri, 0.001, PATIENCE)
+    mirror(folder, uri, 0.001, TIMEOUT)
     store = Store(folder)
     run = store.runs[training.folder]
     assert store.artifacts(run) == ["record.json", "weights.json"]
     assert run.data.tags["weights"] == digest_of_file(weights)
-    mirror(folder, uri, 1, PATIENCE)
+    mirror(folder, uri, 1, TIMEOUT)
     kept = Store(folder)
     assert "weights.safetensors" in kept.artifacts(kept.runs[training.folder])
     assert kept.runs[training.folder].info.run_id == run.info.run_id

@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from support.forked_mlflow import start
 from support.tracked_study import (
-    PATIENCE,
+    TIMEOUT,
     Store,
     die_at_write,
     killed,
@@ -153,7 +153,7 @@ def test_eight_writers_on_a_fresh_store_lose_none_and_double_none(
         writer.mkdir()
     processes = [start(write, folder, folder=writer) for writer in said]
     for process in processes:
-        process.join(PATIENCE)
+        process.join(TIMEOUT)
     assert [process.exitcode for process in processes] == [0] * 8
     assert [(writer / "err").read_text() for writer in said] == [""] * 8
     lines = [line for writer in said for line in (writer / "out").read_text().splitlines()]
