@@ -32,7 +32,7 @@ def _download_options(command: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="archives of the set that were got otherwise, under any name",
+        help="archives of the set that are already downloaded, under any file name",
     )
     command.add_argument(
         "--accept-licence",
@@ -42,7 +42,8 @@ def _download_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--plain-http",
         action="store_true",
-        help="allow http, which anyone on the way can change, for archives without a known digest",
+        help="allow http, over which a file can be altered on the way, also for archives without a "
+        "known digest",
     )
 
 
@@ -65,13 +66,13 @@ def _download(options: argparse.Namespace) -> None:
     except UnavailableError as error:
         raise ProblemsError(*error.problems, *_flags_for(error)) from error
     if not made.files:
-        print(f"{visible(str(job.folder))}: is there already; nothing to do")
+        print(f"{visible(str(job.folder))}: already exists; nothing to do")
         return
     print(f"{visible(str(job.folder))}: {made.files} files; {dataset.layout}")
     for fetched in made.pinned:
         print(
             f"{fetched.file}: no digest is published; {megabytes(fetched.size)}, {fetched.sha256}, "
-            f"recorded in {visible(str(made.lock))}, from now on has to be the same"
+            f"recorded in {visible(str(made.lock))}; later downloads must match"
         )
 
 
@@ -79,7 +80,7 @@ def _flags_for(error: "UnavailableError") -> Iterator[str]:
     """The flags that help where an archive cannot be fetched."""
     yield "--from FILE gives an archive that you have downloaded"
     if error.http_refused:
-        yield "--plain-http allows http for archives without a known digest"
+        yield "--plain-http allows http also for archives without a known digest"
 
 
 def _show(dataset: "DataSet", fetching: "Sequence[Archive]") -> None:

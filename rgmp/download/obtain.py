@@ -38,7 +38,7 @@ class Obtained(NamedTuple):
     Attributes:
         files: in the folder; 0: it was whole before.
         pinned: archives without a published digest that were fetched for the first time.
-        lock: the file that says from now on what these have to be.
+        lock: the file that later downloads of these must match.
     """
 
     files: int
@@ -53,7 +53,7 @@ class Job(NamedTuple):
         name: of the set.
         dataset: its description.
         root: the folder in which the set gets a folder of its name.
-        given: archives that were got otherwise.
+        given: archives that are already downloaded.
         plain_http: allow http though no digest is known.
         retries: how often an address is tried again.
     """
@@ -147,7 +147,7 @@ def _match(job: Job, pins: Pins) -> dict[str, Path]:
     """The given archives by the name that the catalogue has for them, whatever they are called.
 
     Raises:
-        UserError: one is no archive of this set, or not readable.
+        UserError: one is not an archive of this set, or not readable.
     """
     found: dict[str, Path] = {}
     for path in job.given:
@@ -162,7 +162,7 @@ def _match(job: Job, pins: Pins) -> dict[str, Path]:
                 break
             faults.append(f"{archive.file}: {fault}")
         else:
-            raise UserError(f"{path}: is no archive of {job.name} ({'; '.join(faults)})")
+            raise UserError(f"{path}: not an archive of {job.name} ({'; '.join(faults)})")
     return found
 
 
@@ -228,7 +228,7 @@ def _unpaired(dataset: DataSet, folder: Path) -> Iterable[str]:
             {_stem(path, pattern) for path in folder.glob(pattern)} for pattern in patterns
         )
         for stem in sorted(images ^ masks):
-            yield f"{stem}: only one of {' and '.join(patterns)} has it"
+            yield f"{stem}: in only one of {' and '.join(patterns)}"
 
 
 def _stem(path: Path, pattern: str) -> str:

@@ -18,7 +18,7 @@ from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.data import davis
 from rgmp.data.davis import VOID
 from rgmp.data.images import Labels
-from rgmp.errors import UserError
+from rgmp.errors import refuse
 from rgmp.evaluation.job import Bound
 from rgmp.evaluation.measures import Score, measure
 from rgmp.evaluation.scoring import open_truths
@@ -102,11 +102,11 @@ def score_bounds(
         their scored frames in order, each frame's objects by id.
 
     Raises:
-        UserError: the tree lacks ground truth, or sequences are unknown.
+        UserError: the tree lacks ground truth.
+        ProblemsError: sequences are unknown.
     """
     truths, problems = open_truths(root, benchmark, split, sequences, resolution)
-    if problems:
-        raise UserError(f"{root}: {'; '.join(problems)}")
+    refuse(f"{root}: {problem}" for problem in problems)
     frames = [
         _Frame(annotation, truth.sequence.annotations[0], benchmark, len(truth.objects))
         for truth in truths

@@ -52,7 +52,7 @@ def agreement(a: Path, b: Path) -> Agreement:
         b: the folder of the other.
 
     Raises:
-        UserError: one of them is no study's folder, not finished, or has a broken file.
+        UserError: one of them is not the folder of a finished study, or has a broken file.
     """
     ours, theirs = studies.finished(a), studies.finished(b)
     verdicts = studies.verdicts_of(ours), studies.verdicts_of(theirs)

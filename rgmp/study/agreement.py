@@ -38,7 +38,7 @@ def finished(folder: Path) -> Results:
     """Read a study that is finished: every score is there, and the table of its verdicts.
 
     Raises:
-        UserError: it is no study's folder, not finished, or one of its files is broken.
+        UserError: it is not the folder of a finished study, or one of its files is broken.
     """
     results = load(folder)
     missing = [name for name in results.plan.scores if not (folder / name).is_file()]

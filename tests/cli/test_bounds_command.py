@@ -104,7 +104,7 @@ def test_no_variant_takes_the_name_of_a_bound(
 ) -> None:
     Path(f"ablations/{bound}.yaml").write_text(ABLATION)
     assert main(["plan", "study.yaml"]) == 2
-    assert f"is called {bound}, as a row of every table is" in capsys.readouterr().err
+    assert f"{bound} is a reserved row name" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("here")

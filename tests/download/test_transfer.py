@@ -176,7 +176,7 @@ def test_a_part_that_was_not_asked_for_is_not_taken(site: Site, target: Path, se
 def test_wrong_bytes_are_left_for_the_next_address(site: Site, target: Path) -> None:
     bad = site.put("bad/set.zip", whole(OTHER))
     (said,) = refused(target, bad)
-    assert said.startswith("has other bytes: sha256:")
+    assert said.startswith("digest mismatch: sha256:")
     assert said.endswith(f" instead of {SHA256}")
     assert not part_of(target).exists()
     get(target, bad, site.put("set.zip", whole(DATA)))

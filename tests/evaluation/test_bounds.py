@@ -9,7 +9,7 @@ from support import tiny_study
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
 from rgmp.data.images import Labels
-from rgmp.errors import UserError
+from rgmp.errors import ProblemsError
 from rgmp.evaluation.bounds import ceiling_of, floor_of, score_bounds
 from rgmp.evaluation.scoring import score
 
@@ -106,8 +106,11 @@ class TestScores:
         assert score_bounds(tree, benchmark, "val", processes=2) == expected
 
     def test_unknown_sequences_are_refused(self, tree: Path) -> None:
-        with pytest.raises(UserError, match="elsewhere: unknown sequence"):
-            score_bounds(tree, "davis2016", "val", sequences=["elsewhere"])
+        unknown = ["elsewhere", "nowhere"]
+        with pytest.raises(ProblemsError) as refused:
+            score_bounds(tree, "davis2016", "val", sequences=unknown)
+        for name, problem in zip(unknown, refused.value.problems, strict=True):
+            assert problem.startswith(f"{tree}: {name}: unknown sequence")
 
 
 def test_a_real_sequence_has_a_floor_far_below_its_ceiling(shared: Path) -> None:

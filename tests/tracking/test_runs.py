@@ -119,7 +119,7 @@ def package_code() -> tuple[str | None, str, str]:
     return commit.stdout.strip() or None, package_sources(), digest_of_file(lock)
 
 
-def test_run_of_a_variant_names_all_its_data_and_links_to_its_trainings(whole: Path) -> None:
+def test_run_of_a_variant_names_all_its_data_and_links_to_its_training_runs(whole: Path) -> None:
     store = Store(whole)
     run = store.runs["no_bptt/seed0"]
     data = store.content()["no_bptt/seed0"]["data"]
@@ -186,7 +186,7 @@ def test_variant_that_is_not_scored_is_not_finished(folder: Path) -> None:
     assert unfinished == {"study", "full/seed0"}
 
 
-# ---- a training that runs ----
+# ---- a training run in progress ----
 
 
 def test_training_is_followed_while_it_runs(folder: Path) -> None:

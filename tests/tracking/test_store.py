@@ -103,7 +103,7 @@ def test_folder_with_the_name_of_the_database_is_refused_at_once(
 def test_call_that_was_killed_is_completed_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also in the middle, and at every write of the study's run and of a training's, the last."""
+    """Also in the middle, and at every write of the run of the study and of a job, the last."""
     results = write_study(tmp_path, ["full"])
     folder, empty = results / "tiny", results / "empty.db"
     shutil.copy(results / "mlflow.db", empty)
