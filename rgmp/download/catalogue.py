@@ -69,7 +69,7 @@ class Archive(Closed):
     @model_validator(mode="after")
     def _has_one_size(self) -> "Archive":
         if (self.size is None) == (self.about is None):
-            raise ValueError("give its size, or about its size")
+            raise ValueError("give either size or about")
         return self
 
     @property

@@ -186,7 +186,7 @@ def _fetch(job: Job, archive: Archive, wanted: Wanted) -> None:
         raise UnavailableError(
             *error.problems,
             f"{archive.file}: could not be fetched; run this again later, or download the file "
-            f"with a browser{pages} and give it",
+            f"with a browser{pages} and run this with it",
             http_refused=error.http_refused,
         ) from error
 

@@ -258,8 +258,8 @@ class _Download:
         for hop in (*response.history, response):
             if str(hop.url).startswith("http:"):
                 raise PlainHttpError(
-                    "plain http, where anyone on the way can change the file, and its digest is "
-                    "not known; not allowed"
+                    "plain http is refused: the file can be altered on the way, and no digest of "
+                    "it is known"
                 )
 
     def _take_416(self, response: requests.Response) -> None:

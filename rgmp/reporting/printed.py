@@ -353,8 +353,8 @@ def _marks(results: Results, rows: pd.DataFrame) -> list[str]:
         if seeds:
             marks.append(
                 f"§ Includes seeds that were added after the first tables were made "
-                f"({', '.join(seeds)}): the error rates above do not allow for adding seeds until "
-                "a verdict is reached."
+                f"({', '.join(seeds)}): the error rate of the verdicts does not account for "
+                "adding seeds until one is reached."
             )
         changes = {*rows["claim_since_run"]}
         if "newer" in changes:

@@ -161,7 +161,7 @@ def _other_method(ours: Plan, theirs: Plan, benchmark: Benchmark, method: str) -
         for plan in (ours, theirs)
     ]
     if any(given):
-        return "" if given[0] == given[1] else "other masks or scores are given for it"
+        return "" if given[0] == given[1] else "its masks or scores differ between A and B"
     differing = _differing(ours, theirs, method, computed=False)
     more = len(differing) - _REASONS
     beyond = [f"and {more} more"] if more > 0 else []

@@ -140,7 +140,7 @@ def test_an_archive_that_cannot_be_fetched_is_told_with_the_way_out(
     first, last = refused.value.problems
     assert first == f'{site.url}masks.zip: answered 403 Forbidden, a web page "Forbidden"'
     assert last.endswith(
-        "download the file with a browser (such as from https://example.org/page) and give it"
+        "with a browser (such as from https://example.org/page) and run this with it"
     )
     assert not refused.value.http_refused
     assert not (tmp_path / "toy").exists()
@@ -380,7 +380,7 @@ def test_the_catalogue_has_the_sets_of_the_papers_study() -> None:
         ({"addresses": [{"url": "https://x/", "verified": True}]}, "addresses.0.verified"),
         ({"archives": [{"file": "../a.zip", "size": 1}]}, "archives.0.file"),
         ({"archives": [{"file": "/a.zip", "size": 1}]}, "archives.0.file"),
-        ({"archives": [{"file": "a.zip"}]}, "give its size, or about its size"),
+        ({"archives": [{"file": "a.zip"}]}, "give either size or about"),
         ({"archives": [{"file": "a.zip", "size": 1}] * 2}, "duplicate a.zip"),
         ({"archives": [{"file": "a.zip", "size": 1, "digest": "md5:0"}]}, "archives.0.digest"),
         ({"mirror": "x"}, "unknown key"),

@@ -281,7 +281,7 @@ def test_nobody_listens(site: Site, target: Path) -> None:
 def test_plain_http_needs_a_digest_or_leave(site: Site, target: Path) -> None:
     url = site.put("set.zip", whole(DATA))
     (said,) = refused(target, url, wanted=UNKNOWN)
-    assert said.endswith("its digest is not known; not allowed")
+    assert said.startswith("plain http is refused: ")
     get(target, url, wanted=UNKNOWN, plain=True)
 
 
