@@ -104,7 +104,9 @@ def _one_line_of(file: Path) -> Iterator[None]:
     except _DAMAGED as error:
         raise ArchiveError(f"{file}: is damaged ({error}); fetch it again") from error
     except FileExistsError as error:
-        raise ArchiveError(f"{file}: has a duplicate of {error.filename}; not unpacked") from error
+        raise ArchiveError(
+            f"{file}: has duplicate members at {error.filename}; not unpacked"
+        ) from error
 
 
 @contextmanager
