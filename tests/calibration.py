@@ -69,7 +69,9 @@ def bounded() -> Draw:
 
 def measured(folder: Path) -> tuple[Draw, Draw]:
     """Effects of sequences, and residuals, of a finished study: each comparison's at variance 1."""
-    scores = [read_scores(path) for path in sorted(folder.glob("scores/*/*/seed*.csv"))]
+    scores = [
+        read_scores(path, "snakemake") for path in sorted(folder.glob("scores/*/*/seed*.csv"))
+    ]
     objects = per_object(pd.concat(scores, ignore_index=True))
     effects, left = [], []
     for paired in pair_all(objects).values():

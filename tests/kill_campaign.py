@@ -44,7 +44,7 @@ MADE = (
     *("tiny/weights/*/*/weights.safetensors", "tiny/masks/*/*/*.png", "tiny/scores/*/*/*.csv"),
     *("tiny/scores/*/bounds.csv", "rendered/data/**/*.*"),
 )
-PATIENCE = 600  # seconds for a run
+TIMEOUT = 600  # seconds for a run
 TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n((?:[ \t].*\n?)*)(.*)")
 OURS = str(PROJECT / "rgmp")
 
@@ -73,7 +73,7 @@ def start(workspace: Path, what: list[str]) -> subprocess.Popen[bytes]:
 
 def finish(workspace: Path, *runs: list[str]) -> int:
     """Run the study, or what else is named, to its end; the worst status."""
-    return max(start(workspace, run).wait(timeout=PATIENCE) for run in runs or (STUDY,))
+    return max(start(workspace, run).wait(timeout=TIMEOUT) for run in runs or (STUDY,))
 
 
 def made(workspace: Path) -> dict[str, str]:
@@ -135,9 +135,9 @@ def kill_one(workspace: Path, owed: set[str], dice: random.Random) -> tuple[str,
                     running.kill()
                 else:
                     os.killpg(running.pid, signal.SIGKILL)
-            running.wait(timeout=PATIENCE)
+            running.wait(timeout=TIMEOUT)
             if victim == "Snakemake" and dice.random() < 0.5:  # else beside the orphan
-                psutil.wait_procs([job], timeout=PATIENCE)
+                psutil.wait_procs([job], timeout=TIMEOUT)
             return kind, victim
         time.sleep(0.01)
     if running.returncode:

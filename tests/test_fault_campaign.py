@@ -75,7 +75,7 @@ def test_every_key_of_a_study_is_probed() -> None:
         assert any(case.name.startswith(f"{key} ") for case in faults), key
 
 
-def test_every_command_is_tried_and_no_case_stands_twice() -> None:
+def test_every_command_is_tried_and_no_case_is_a_duplicate() -> None:
     cases = choose(each=0)
     tried = {case.arguments[0] for case in cases if case.arguments}
     assert {command.name for command in COMMANDS} <= tried

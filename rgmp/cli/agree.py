@@ -8,7 +8,9 @@ from rgmp.errors import visible
 
 
 def _agree_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("a", metavar="A", type=Path, help="folder of a study: results/mini")
+    command.add_argument(
+        "a", metavar="A", type=Path, help="folder of a study, such as results/mini"
+    )
     command.add_argument("b", metavar="B", type=Path, help="folder of another run of that study")
 
 

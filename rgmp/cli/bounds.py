@@ -74,7 +74,8 @@ COMMANDS = (
         "bounds",
         _bounds,
         _bounds_options,
-        "Score the mask of frame 0 kept, and the truth at a quarter of the resolution.",
+        "Score two baselines: the mask of frame 0 kept throughout (floor), and the truth reduced "
+        "to a quarter of its resolution (ceiling).",
         "--davis data/DAVIS --benchmark davis2016 --out bounds.csv",
     ),
 )

@@ -2,15 +2,16 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rgmp.cli.command import Command
-from rgmp.errors import UserError, visible
+from rgmp.errors import ProblemsError, UserError, visible
 
 if TYPE_CHECKING:
     from rgmp.download.catalogue import Archive, DataSet
+    from rgmp.download.transfer import UnavailableError
 
 
 def _download_options(command: argparse.ArgumentParser) -> None:
@@ -31,7 +32,7 @@ def _download_options(command: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="archives of the set that were got otherwise, under any name",
+        help="archives of the set that are already downloaded, under any file name",
     )
     command.add_argument(
         "--accept-licence",
@@ -41,13 +42,15 @@ def _download_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--plain-http",
         action="store_true",
-        help="allow http, which anyone on the way can change, for archives without a known digest",
+        help="allow http, over which a file can be altered on the way, also for archives without a "
+        "known digest",
     )
 
 
 def _download(options: argparse.Namespace) -> None:
     from rgmp.download.catalogue import find
     from rgmp.download.obtain import Job, obtain
+    from rgmp.download.transfer import UnavailableError
     from rgmp.download.unpack import megabytes
 
     dataset = find(options.set)
@@ -58,16 +61,26 @@ def _download(options: argparse.Namespace) -> None:
         if fetching and not options.accept_licence:
             _ask()
 
-    made = obtain(job, accept)
+    try:
+        made = obtain(job, accept)
+    except UnavailableError as error:
+        raise ProblemsError(*error.problems, *_flags_for(error)) from error
     if not made.files:
-        print(f"{visible(str(job.folder))}: is there already; nothing to do")
+        print(f"{visible(str(job.folder))}: already exists; nothing to do")
         return
     print(f"{visible(str(job.folder))}: {made.files} files; {dataset.layout}")
     for fetched in made.pinned:
         print(
             f"{fetched.file}: no digest is published; {megabytes(fetched.size)}, {fetched.sha256}, "
-            f"recorded in {visible(str(made.lock))}, from now on has to be the same"
+            f"recorded in {visible(str(made.lock))}; later downloads must match"
         )
+
+
+def _flags_for(error: "UnavailableError") -> Iterator[str]:
+    """The flags that help where an archive cannot be fetched."""
+    yield "--from FILE gives an archive that you have downloaded"
+    if error.http_refused:
+        yield "--plain-http allows http also for archives without a known digest"
 
 
 def _show(dataset: "DataSet", fetching: "Sequence[Archive]") -> None:

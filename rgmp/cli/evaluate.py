@@ -78,7 +78,7 @@ class _Evaluation:
         self._scoring_sources = code.sources_of("rgmp.evaluation.scoring")
 
     def run(self) -> None:
-        """Segment and score run after run; what is there already is taken as it is."""
+        """Segment and score run after run; what already exists is kept."""
         for inference, scoring in self._runs:
             sequences = inference.videos.open()
             places = self._segment(inference, sequences)

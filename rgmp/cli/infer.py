@@ -291,7 +291,10 @@ def _unreliable(measured: dict[str, Any]) -> Iterator[str]:
         )
     for computation in measured["computations"]:
         if computation["again"] and not is_quiet(computation["summary"]):
-            yield f"{computation['name']}, timed twice, differs from itself; {again}"
+            yield (
+                f"two timings of the same computation ({computation['name']}) differ, so the "
+                f"measurement is unreliable; {again}"
+            )
 
 
 def _timed_sequences(job: SpeedJob) -> list[davis.Sequence]:

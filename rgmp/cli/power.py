@@ -1,4 +1,4 @@
-"""`rgmp power`: what a study of some seeds and sequences can find."""
+"""`rgmp power`: the differences that a study of a given size detects."""
 
 import argparse
 from pathlib import Path
@@ -15,21 +15,18 @@ def _power_options(command: argparse.ArgumentParser) -> None:
         "measured",
         metavar="STUDY|RESULTS",
         type=Path,
-        help="folder of a study with tables, whose measured variation is used; or a study file, "
-        "for which that of the reference is",
+        help="folder of a finished study, whose measured variation is used; or a study file, for "
+        "which the variation of the reference results is used",
     )
     for name, what in (
-        ("seeds", "how many seeds"),
-        (
-            "sequences",
-            "with how many sequences; where a figure recurs in several: how many figures",
-        ),
+        ("seeds", "numbers of seeds"),
+        ("sequences", "numbers of sequences, or of figures where these recur in several"),
     ):
         command.add_argument(
             f"--{name}",
             type=at_least(2, _MOST),
             nargs="+",
-            help=f"{what} (default: as many as the study has)",
+            help=f"{what} to plan for (default: as many as the study has)",
         )
 
 
@@ -45,7 +42,7 @@ COMMANDS = (
         "power",
         _power,
         _power_options,
-        "Print the smallest difference of J&F that studies of some sizes find with a power of 0.8.",
+        "Print the smallest difference of J&F that a study of a size detects with a power of 0.8.",
         "results/mini --seeds 3 5 8 --sequences 20 60",
     ),
 )

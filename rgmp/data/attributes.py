@@ -45,8 +45,8 @@ def read_attributes(path: Path, known: Collection[str] | None = None) -> tuple[A
         known: the tree's sequences; None: any.
 
     Raises:
-        UserError: the file is missing or not such a CSV, names a sequence that is not known, states
-            something twice, or two figures for one sequence.
+        UserError: the file is missing or not such a CSV, names a sequence that is not known, has
+            a duplicate, or two figures for one sequence.
     """
     text = read_text(path, f"put the CSV there: {_FORM}")
     found: list[Attribute] = []
@@ -60,14 +60,14 @@ def read_attributes(path: Path, known: Collection[str] | None = None) -> tuple[A
             raise UserError(f"{path}, line {line}: {column}: {first['msg']}; {_FORM}") from error
         if known is not None and one.sequence not in known:
             raise UserError(
-                f"{path}, line {line}: {one.sequence} is no sequence of the tree; "
+                f"{path}, line {line}: {one.sequence} is not a sequence of the tree; "
                 "remove the row, or correct the name"
             )
         if one.attribute == OVERALL:
-            raise UserError(f"{path}, line {line}: {OVERALL} is no attribute; choose another name")
+            raise UserError(f"{path}, line {line}: {OVERALL} is a reserved name; choose another")
         if any((a.sequence, a.attribute) == (one.sequence, one.attribute) for a in found):
             raise UserError(
-                f"{path}, line {line}: {one.sequence} has {one.attribute} twice; list it once"
+                f"{path}, line {line}: duplicate {one.attribute} of {one.sequence}; list it once"
             )
         if figures.setdefault(one.sequence, one.figure) != one.figure:
             raise UserError(

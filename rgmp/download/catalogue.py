@@ -69,7 +69,7 @@ class Archive(Closed):
     @model_validator(mode="after")
     def _has_one_size(self) -> "Archive":
         if (self.size is None) == (self.about is None):
-            raise ValueError("give its size, or about its size")
+            raise ValueError("give either size or about")
         return self
 
     @property
@@ -93,7 +93,7 @@ class DataSet(Closed):
         citation: what to cite.
         layout: where its files are, below its folder.
         addresses: where its archives lie, in the order in which they are tried.
-        by_hand: pages that a browser may get the archives from, for `--from`.
+        by_hand: pages from which a browser may download the archives, to be given.
         archives: all are needed.
         pairs: patterns of images and of masks that are named alike.
         splits: benchmarks whose lists of sequences are written if no archive has them.

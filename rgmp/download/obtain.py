@@ -17,7 +17,14 @@ from rgmp.config.load import validated
 from rgmp.data.davis import split_file
 from rgmp.download.catalogue import Archive, DataSet
 from rgmp.download.receipt import Fetched, Pins, is_whole, write_receipt
-from rgmp.download.transfer import PATIENCE, PartState, fetch, part_path, state_path
+from rgmp.download.transfer import (
+    RETRIES,
+    PartState,
+    UnavailableError,
+    fetch,
+    part_path,
+    state_path,
+)
 from rgmp.download.unpack import ArchiveError, require_room, unpack
 from rgmp.download.verify import Wanted, fault_of, tagged_digest_of
 from rgmp.errors import ProblemsError, UserError, refuse
@@ -39,7 +46,7 @@ class Obtained(NamedTuple):
     Attributes:
         files: in the folder; 0: it was whole before.
         pinned: archives without a published digest that were fetched for the first time.
-        lock: the file that says from now on what these have to be.
+        lock: the file that later downloads of these must match.
     """
 
     files: int
@@ -54,9 +61,9 @@ class Job(NamedTuple):
         name: of the set.
         dataset: its description.
         root: the folder in which the set gets a folder of its name.
-        given: archives that were got otherwise.
+        given: archives that are already downloaded.
         plain_http: allow http though no digest is known.
-        patience: how often an address is tried again.
+        retries: how often an address is tried again.
     """
 
     name: str
@@ -64,7 +71,7 @@ class Job(NamedTuple):
     root: Path
     given: tuple[Path, ...] = ()
     plain_http: bool = False
-    patience: Retry = PATIENCE
+    retries: Retry = RETRIES
 
     @property
     def folder(self) -> Path:
@@ -86,8 +93,9 @@ def obtain(job: Job, accept: Callable[[Sequence[Archive]], None]) -> Obtained:
             raises an error if they must not be.
 
     Raises:
-        UserError: the folder has something else, an archive cannot be had or is not what it should
-            be, or the disk is full.
+        UnavailableError: an archive cannot be fetched.
+        UserError: the folder has something else, an archive is not what it should be, or the disk
+            is full.
     """
     require_writable(job.root)
     pins = Pins(job.root, job.name)
@@ -144,7 +152,7 @@ def _match(job: Job, pins: Pins) -> dict[str, Path]:
     """The given archives by the name that the catalogue has for them, whatever they are called.
 
     Raises:
-        UserError: one is no archive of this set, or not readable.
+        UserError: one is not an archive of this set, or not readable.
     """
     found: dict[str, Path] = {}
     for path in job.given:
@@ -159,7 +167,7 @@ def _match(job: Job, pins: Pins) -> dict[str, Path]:
                 break
             faults.append(f"{archive.file}: {fault}")
         else:
-            raise UserError(f"{path}: is no archive of {job.name} ({'; '.join(faults)})")
+            raise UserError(f"{path}: not an archive of {job.name} ({'; '.join(faults)})")
     return found
 
 
@@ -167,7 +175,7 @@ def _fetch(job: Job, archive: Archive, wanted: Wanted) -> None:
     """Fetch an archive into the work folder, unless it is there.
 
     Raises:
-        UserError: no address has it.
+        UnavailableError: no address has it.
     """
     target = job.work / archive.file
     if target.exists():  # of an earlier run, perhaps by an older catalogue
@@ -177,13 +185,14 @@ def _fetch(job: Job, archive: Archive, wanted: Wanted) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     addresses = [address.url + archive.file for address in job.dataset.addresses]
     try:
-        fetch(addresses, target, wanted, plain_http=job.plain_http, patience=job.patience)
-    except ProblemsError as error:
-        pages = f" (such as {', '.join(job.dataset.by_hand)})" if job.dataset.by_hand else ""
-        raise ProblemsError(
+        fetch(addresses, target, wanted, plain_http=job.plain_http, retries=job.retries)
+    except UnavailableError as error:
+        pages = f" (such as from {' or '.join(job.dataset.by_hand)})" if job.dataset.by_hand else ""
+        raise UnavailableError(
             *error.problems,
-            f"{archive.file}: could not be fetched; run this again later, or get the file "
-            f"otherwise{pages} and give it: --from FILE",
+            f"{archive.file}: could not be fetched; run this again later, or download the file "
+            f"with a browser{pages} and run this with it",
+            http_refused=error.http_refused,
         ) from error
 
 
@@ -224,7 +233,7 @@ def _unpaired(dataset: DataSet, folder: Path) -> Iterable[str]:
             {_stem(path, pattern) for path in folder.glob(pattern)} for pattern in patterns
         )
         for stem in sorted(images ^ masks):
-            yield f"{stem}: only one of {' and '.join(patterns)} has it"
+            yield f"{stem}: in only one of {' and '.join(patterns)}"
 
 
 def _stem(path: Path, pattern: str) -> str:

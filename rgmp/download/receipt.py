@@ -1,7 +1,7 @@
 """What was fetched: a receipt in the folder of each set, and a lock file beside the folders.
 
 The receipt proves that a folder is whole. The lock file pins archives of which no digest is
-published: the first download is trusted, and every later one has to be the same.
+published: the first download is trusted, and every later one must match it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -81,7 +81,7 @@ def is_whole(folder: Path, dataset: DataSet) -> bool:
     path = folder / _RECEIPT
     if not path.exists():
         raise UserError(
-            f"{folder}: was not made by `rgmp download`; {remove}, or name another --to"
+            f"{folder}: was not made by `rgmp download`; {remove}, or name another folder"
         )
     receipt = validated(Receipt, read_json(path), path)
     if [(a.file, a.digest) for a in receipt.archives] != [
@@ -91,7 +91,7 @@ def is_whole(folder: Path, dataset: DataSet) -> bool:
     damaged = list(_damaged(folder, receipt))
     if damaged:
         raise UserError(
-            f"{folder}: {len(damaged)} files are missing or have another size than when they were "
+            f"{folder}: {len(damaged)} files are missing or differ in size from those that were "
             f"unpacked, such as {damaged[0]}; {remove}"
         )
     return True

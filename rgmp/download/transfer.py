@@ -27,7 +27,7 @@ from rgmp.errors import ProblemsError, UserError, visible
 from rgmp.runtime.files import read_json, write_json
 from rgmp.runtime.progress import Progress
 
-PATIENCE = Retry(total=5, backoff_factor=1, backoff_max=60)
+RETRIES = Retry(total=5, backoff_factor=1, backoff_max=60)
 """How often an address is tried again, and the seconds between: 0, 2, 4, 8, 16."""
 
 TIMEOUT = (15, 180)
@@ -40,7 +40,7 @@ _MOST_REDIRECTS = 10
 _TRY_AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _BLOCK = 1 << 18
 _PROGRESS = 1 << 20
-"""Bytes that a try has to add for the patience to start anew."""
+"""Bytes that a try has to add for the retries to be counted anew."""
 
 _NO_NEXT = (
     exceptions.InvalidURL, exceptions.InvalidSchema, exceptions.MissingSchema,
@@ -48,8 +48,24 @@ _NO_NEXT = (
 )  # fmt: skip
 
 
+class UnavailableError(ProblemsError):
+    """No address has a file.
+
+    Attributes:
+        http_refused: whether one was refused for being plain http.
+    """
+
+    def __init__(self, *problems: str, http_refused: bool) -> None:
+        super().__init__(*problems)
+        self.http_refused = http_refused
+
+
 class AddressError(Exception):
     """An address does not have the file; another may."""
+
+
+class PlainHttpError(AddressError):
+    """An address is plain http, where anyone on the way can change a file of unknown digest."""
 
 
 class TryAgainError(Exception):
@@ -97,7 +113,7 @@ def fetch(
     wanted: Wanted,
     *,
     plain_http: bool = False,
-    patience: Retry = PATIENCE,
+    retries: Retry = RETRIES,
 ) -> None:
     """Fetch a file; `target` is there only once it is whole and what is wanted.
 
@@ -108,25 +124,28 @@ def fetch(
         target: path of the file, in a folder that exists.
         wanted: what is known of it.
         plain_http: allow http, which anyone on the way can change, though no digest is known.
-        patience: how often an address is tried again.
+        retries: how often an address is tried again.
 
     Raises:
-        UserError: no address has the file, or the disk has no room for it.
+        UnavailableError: no address has the file.
+        UserError: the disk has no room for it.
     """
     problems = []
+    http_refused = False
     with requests.Session() as session:
         session.max_redirects = _MOST_REDIRECTS
         session.headers.update({"User-Agent": f"rgmp/{__version__}", "Accept-Encoding": "identity"})
         for url in addresses:
             download = _Download(session, url, target, wanted, plain_http)
             try:
-                download.run(patience)
+                download.run(retries)
             except AddressError as error:
+                http_refused |= isinstance(error, PlainHttpError)
                 problems.append(f"{url}: {error}")
                 _say(problems[-1])
             else:
                 return
-    raise ProblemsError(*problems)
+    raise UnavailableError(*problems, http_refused=http_refused)
 
 
 class _Download:
@@ -145,7 +164,7 @@ class _Download:
         self._part = part_path(target)
         self._may_be_plain = plain_http or wanted.digest is not None
 
-    def run(self, patience: Retry) -> None:
+    def run(self, retries: Retry) -> None:
         """Fetch, verify and rename the file; if bytes of an earlier try are wrong, once more.
 
         Raises:
@@ -154,7 +173,7 @@ class _Download:
         fault: str | None = ""
         for _ in range(2):
             self._resumed = False
-            self._pull(patience)
+            self._pull(retries)
             fault = fault_of(self._part, self._wanted)
             if fault is None:
                 self._part.replace(self._target)
@@ -164,20 +183,20 @@ class _Download:
                 break
         raise AddressError(str(fault))
 
-    def _pull(self, patience: Retry) -> None:
+    def _pull(self, retries: Retry) -> None:
         """Ask until the part has all bytes, waiting longer after each fault in a row."""
-        left, most = patience, self._size()
+        left, most = retries, self._size()
         while not self._is_complete():
             try:
                 self._ask()
             except TryAgainError as fault:
                 if self._size() - most >= _PROGRESS:
-                    left, most = patience, self._size()
+                    left, most = retries, self._size()
                 try:
                     left = left.increment("GET", self._url, error=fault)
                     _say(f"{self._url}: {fault}; trying again")
                     left.sleep(fault.response.raw if fault.response is not None else None)
-                except urllib3.exceptions.HTTPError as error:  # no patience left, or a bad header
+                except urllib3.exceptions.HTTPError as error:  # no retries left, or a bad header
                     raise AddressError(str(fault)) from error
             else:
                 return
@@ -243,9 +262,9 @@ class _Download:
             return
         for hop in (*response.history, response):
             if str(hop.url).startswith("http:"):
-                raise AddressError(
-                    "plain http, where anyone on the way can change the file, and its digest is "
-                    "not known; --plain-http allows it"
+                raise PlainHttpError(
+                    "plain http is refused: the file can be altered on the way, and no digest of "
+                    "it is known"
                 )
 
     def _take_416(self, response: requests.Response) -> None:
@@ -285,7 +304,7 @@ class _Download:
         """Where the bytes of the response belong.
 
         Raises:
-            TryAgainError: they are not those that were asked for; the part is removed.
+            TryAgainError: they are not those requested; the part is removed.
         """
         length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdecimal() else None
@@ -298,7 +317,7 @@ class _Download:
             other = state is not None and state.total not in {None, total}
             if start != self._size() or other:
                 self._part.unlink(missing_ok=True)
-                raise TryAgainError("sent another part than it was asked for")
+                raise TryAgainError("sent a different byte range than requested")
         return Body(start, total)
 
     def _save(self, response: requests.Response, body: Body) -> None:

@@ -56,7 +56,7 @@ def unpack(file: Path, archive: Archive, folder: Path) -> None:
 
     Raises:
         ArchiveError: the archive is damaged or far larger than a data set's, or has a member that
-            leads out of the folder, is neither a file nor a folder, or is there twice.
+            leads out of the folder, is neither a file nor a folder, or is a duplicate.
         UserError: there is no room for its files.
     """
     if archive.kind == "plain":
@@ -104,7 +104,9 @@ def _one_line_of(file: Path) -> Iterator[None]:
     except _DAMAGED as error:
         raise ArchiveError(f"{file}: is damaged ({error}); fetch it again") from error
     except FileExistsError as error:
-        raise ArchiveError(f"{file}: has {error.filename} twice; not unpacked") from error
+        raise ArchiveError(
+            f"{file}: has duplicate members at {error.filename}; not unpacked"
+        ) from error
 
 
 @contextmanager
@@ -116,11 +118,11 @@ def _zip_members(file: Path, strip: str | None) -> Iterator[list[Member]]:
             if info.is_dir():
                 continue
             if kind not in {0, stat.S_IFREG}:
-                _refuse(file, info.filename, "is a link, a device or the like")
+                _refuse(file, info.filename, "is neither a file nor a folder")
             if info.flag_bits & 1:
                 _refuse(file, info.filename, "is encrypted")
             if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-                _refuse(file, info.filename, "is compressed in an unusual way")
+                _refuse(file, info.filename, "is compressed by a method other than deflate")
             path = _path_of(file, info.orig_filename, strip)
             if path:
                 members.append(Member(path, info.file_size, partial(opened.open, info)))
@@ -135,7 +137,7 @@ def _tar_members(file: Path, strip: str | None) -> Iterator[list[Member]]:
             if info.isdir():
                 continue
             if not info.isreg():
-                _refuse(file, info.name, "is a link, a device or the like")
+                _refuse(file, info.name, "is neither a file nor a folder")
             path = _path_of(file, info.name, strip)
             if path:
                 members.append(Member(path, info.size, partial(_opened, opened, info)))
@@ -153,7 +155,7 @@ def _opened(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 def _path_of(file: Path, name: str, strip: str | None) -> Path | None:
     """Where a member is unpacked, below the new folder; None: it is left out."""
     if name.startswith("/") or re.search(r"[\\\0]|^[A-Za-z]:", name):
-        _refuse(file, name, "has an absolute or odd path")
+        _refuse(file, name, "has an absolute path or one that is not portable")
     parts = [part for part in name.split("/") if part not in {"", "."}]
     if ".." in parts or not parts:
         _refuse(file, name, "leads out of its folder")
@@ -170,12 +172,12 @@ def _require_sane(members: Sequence[Member], file: Path) -> None:
     if len(members) > _MOST_FILES or total > allowed:
         raise ArchiveError(
             f"{file}: would unpack to {len(members)} files of {megabytes(total)}; allowed: "
-            f"{_MOST_FILES} files of {megabytes(allowed)}; this is not the archive of a data set"
+            f"{_MOST_FILES} files of {megabytes(allowed)}; not what a data set's archive unpacks to"
         )
 
 
 def _write(member: Member, folder: Path) -> None:
-    """Write a member's bytes: as many as were announced and checked."""
+    """Write a member's bytes: as many as the archive states, which was checked."""
     target = folder / member.path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -189,7 +191,7 @@ def _write(member: Member, folder: Path) -> None:
                 break
             sink.write(block)
     if left:
-        raise EOFError(f"{member.path} has not the size that was announced")
+        raise EOFError(f"{member.path} does not have the size stated in the archive")
 
 
 def _refuse(file: Path, member: str, why: str) -> NoReturn:

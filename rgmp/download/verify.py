@@ -73,7 +73,7 @@ def fault_of(path: Path, wanted: Wanted) -> str | None:
         algorithm = wanted.digest.partition(":")[0]
         digest = tagged_digest_of(path, algorithm)
         if digest != wanted.digest:
-            return f"has other bytes: {digest} instead of {wanted.digest}"
+            return f"digest mismatch: {digest} instead of {wanted.digest}"
     return None
 
 

@@ -87,7 +87,8 @@ def score_bounds(videos: Videos, *, processes: int = 1) -> list[Score]:
         their scored frames in order, each frame's objects by id.
 
     Raises:
-        UserError: the tree lacks ground truth, or sequences are unknown.
+        UserError: the tree lacks ground truth.
+        ProblemsError: sequences are unknown.
     """
     frames = [
         _Frame(annotation, truth.sequence.annotations[0], truth.benchmark, len(truth.objects))

@@ -22,8 +22,6 @@ SCORE_DTYPES = {
 }
 """The columns of a score table, those of `Score`, and their dtypes."""
 
-_COMMAND = "snakemake"
-
 
 def table_of(rows: Iterable[Score]) -> pd.DataFrame:
     """Scores as a table."""
@@ -46,8 +44,12 @@ def require_scores(path: Path) -> None:
             raise UserError(f"{path}: not a score table")
 
 
-def read_scores(path: Path) -> pd.DataFrame:
+def read_scores(path: Path, command: str) -> pd.DataFrame:
     """Read a score table.
+
+    Args:
+        path: of the CSV file.
+        command: what writes it, for messages.
 
     Returns:
         A row for each object and frame, at least one, with the columns of `SCORE_DTYPES`; J and F
@@ -56,14 +58,14 @@ def read_scores(path: Path) -> pd.DataFrame:
     Raises:
         UserError: it is missing, not a score table, or has no row.
     """
-    scores = read_table(path, SCORE_DTYPES, what="a score table", command=_COMMAND)
+    scores = read_table(path, SCORE_DTYPES, what="a score table", command=command)
     if scores.empty:
-        raise not_a_table(path, "a score table", "it has no row", _COMMAND)
+        raise not_a_table(path, "a score table", "it has no row", command)
     for name in ("J", "F"):
         outside = scores[~scores[name].between(0, 1)]
         if not outside.empty:
             row = outside.iloc[0]
             where = f"{row['sequence']}, object {row['object']}, frame {row['frame']}"
             problem = f"{where}: {name} is {row[name]}, not in [0, 1]"
-            raise not_a_table(path, "a score table", problem, _COMMAND)
+            raise not_a_table(path, "a score table", problem, command)
     return scores

@@ -24,7 +24,7 @@ from rgmp.study.results import Results, scores_of
 _SAID: dict[Finding, str] = {
     "reversed": "The verdict is reversed",
     "rejected": "The means differ by more than the seeds explain",
-    "another verdict": "Decided in both, with another verdict",
+    "another verdict": "Decided in both, with different verdicts",
     "decided in A alone": "Decided in A, open in B",
     "decided in B alone": "Decided in B, open in A",
 }
@@ -52,7 +52,7 @@ def agreement(a: Path, b: Path) -> Agreement:
         b: the folder of the other.
 
     Raises:
-        UserError: one of them is no study's folder, not finished, or has a broken file.
+        UserError: one of them is not the folder of a finished study, or has a broken file.
     """
     ours, theirs = studies.finished(a), studies.finished(b)
     verdicts = studies.verdicts_of(ours), studies.verdicts_of(theirs)
@@ -150,7 +150,7 @@ def _bits(ours: Results, theirs: Results) -> Iterator[str]:
         told = f"{share.same} of {share.common} are the same" if share.common else "none in common"
         yield f"  {what}: {told}"
     for difference in studies.computed_otherwise(ours, theirs):
-        yield f"  computed otherwise: {difference}"
+        yield f"  computed differently: {difference}"
 
 
 def _comparisons(
@@ -164,10 +164,10 @@ def _comparisons(
     tested = int((table["untested"] == "").sum())
     yield (
         "  J&F of full, and of each other method minus full, in points. A - B: Welch's t over the\n"
-        f"  seeds' means, with 95% intervals each; p: after Holm over the {tested} that are tested."
+        f"  seeds' means, with 95% intervals each; p: corrected by Holm over the {tested} tests."
     )
     if margins[0] != margins[1]:
-        yield f"  The verdicts are by a margin of {margins[0]:g} points in A, {margins[1]:g} in B."
+        yield f"  The verdicts use a margin of {margins[0]:g} points in A, {margins[1]:g} in B."
     for benchmark, of in sequences.items():
         among = "" if of.whole else f", of {of.ours} in A and {of.theirs} in B; verdicts on all"
         yield f"  {benchmark}: {counted(of.common, 'common sequence')}{among}."

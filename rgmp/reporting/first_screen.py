@@ -1,4 +1,4 @@
-"""What the report says first: what the study is, and where a longer one decides the opposite."""
+"""What the report says first: what the study is, and where a longer one contradicts it."""
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ _SAMPLES: dict[Stage, str] = {"pretrain": "synthetic pair", "finetune": "clip"}
 
 
 def what(study: Results) -> str:
-    """What a study is: the samples of a training of `full`, the seeds, the sequences.
+    """What a study is: the samples of a training run of `full`, the seeds, the sequences.
 
     Of the longer study, where it names one that is there, the same but for the sequences.
 
@@ -56,9 +56,9 @@ def _training(samples: dict[Stage, int]) -> str:
 
 
 def opposites(study: Results) -> list[str] | None:
-    """Each comparison in which a study and its longer one decide oppositely, in words.
+    """Each comparison in which a study and its longer one contradict each other, in words.
 
-    Oppositely is better in one and worse in the other. None: there is nothing to compare with.
+    A contradiction is better in one and worse in the other. None: there is nothing to compare with.
 
     Raises:
         UserError: a table is missing or broken.

@@ -32,14 +32,14 @@ from rgmp.study import table_files
 from rgmp.study.results import load
 
 REFERENCE = Path(str(files("rgmp.facts"))) / "reference_ablation.csv"
-"""`tables/ablation.csv` of the reference, once there is one: what a study file is planned by."""
+"""`tables/ablation.csv` of the reference, once there is one: what a study file is planned from."""
 _ON_VARIATION = """\
 How the difference of J&F to full varies, as measured by {source}: standard deviations in points by
 seed, by sequence (by figure, where those recur in several) and by single run, with 95% limits."""
 _ON_SMALLEST = f"""\
-The smallest difference, in points, that is found with {POWER:.0%} power, by number of sequences (or
-figures), with 95% limits. Its test is at {SIGNIFICANCE:.0%} over the number of comparisons judged
-together (m), so that it is found whatever Holm's procedure makes of the others."""
+The smallest difference, in points, that is detected with {POWER:.0%} power, by number of sequences
+(or figures), with 95% limits. Its test is at {SIGNIFICANCE:.0%} over the number of comparisons
+judged together (m), so that it is detected whatever Holm's procedure decides on the others."""
 _WHAT = "the table ablation of a study"
 _SIZE = ["paired_seeds", "paired_figures"]
 _VARIATION = ["sd_seeds", "sd_sequences", "sd_runs"]
@@ -125,7 +125,7 @@ def _of_reference(path: Path) -> _Source:
     study = load_study(path)
     if not REFERENCE.is_file():
         raise UserError(
-            f"{path}: this version has no reference whose variation a study could be planned by; "
+            f"{path}: this version of rgmp includes no reference results to plan a study from; "
             "name the folder of a finished study instead, such as results/mini"
         )
     remake = "pip install --force-reinstall rgmp"
@@ -143,8 +143,8 @@ def _comparisons(source: _Source) -> list[_Comparison]:
     table = table[table["difference_verdict"] != "same computation"]
     if table.empty:
         raise UserError(
-            f"{source.name}: has no difference to full with several seeds on several sequences, "
-            "which its variation could be known from; name the folder of a study that has"
+            f"{source.name}: has no comparison with full over several seeds and several "
+            "sequences, so its variation is unknown; name the folder of a study that has one"
         )
     numbers = table[_VARIATION].to_numpy()
     if not (np.isfinite(numbers) & (numbers >= 0)).all() or (table[_SIZE] < 2).any(axis=None):

@@ -352,8 +352,9 @@ def _marks(results: Results, rows: pd.DataFrame) -> list[str]:
         seeds = dict.fromkeys(" ".join(rows["seeds_added"]).split())
         if seeds:
             marks.append(
-                f"§ With seeds that were added after the first tables had been made "
-                f"({', '.join(seeds)}): a verdict that was waited for is less sure than it says."
+                f"§ Includes seeds that were added after the first tables were made "
+                f"({', '.join(seeds)}): the error rate of the verdicts does not account for "
+                "adding seeds until one is reached."
             )
         changes = {*rows["claim_since_run"]}
         if "newer" in changes:

@@ -344,7 +344,7 @@ class Digests:
         Raises:
             UserError: there is no such file, or it is unreadable.
         """
-        what_to_do = "see the paths in the study"
+        what_to_do = "put it there, or correct its path"
         status = require_regular(path, what_to_do)
         key = str(path.absolute())
         stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]

@@ -37,7 +37,7 @@ def choose(asked: AskedPrecision, device: torch.device, training: bool) -> Preci
 
 
 def _warn(problem: str) -> None:
-    advice = "`precision: auto` chooses what the device is fast at"
+    advice = "`auto` chooses what the device is fast at"
     print(f"rgmp: warning: precision {problem}; {advice}", file=sys.stderr, flush=True)
 
 

@@ -37,7 +37,7 @@ def finished(folder: Path) -> Results:
     """Read a study that is finished: every score is there, and the table of its verdicts.
 
     Raises:
-        UserError: it is no study's folder, not finished, or one of its files is broken.
+        UserError: it is not the folder of a finished study, or one of its files is broken.
     """
     results = load(folder)
     missing = [name for name in results.plan.scores if not (folder / name).is_file()]
@@ -155,7 +155,7 @@ def _other_method(ours: Plan, theirs: Plan, benchmark: Benchmark, method: str) -
         for plan in (ours, theirs)
     ]
     if any(given):
-        return "" if given[0] == given[1] else "other masks or scores are given for it"
+        return "" if given[0] == given[1] else "its masks or scores differ between A and B"
     differing = _differing(ours, theirs, method, computed=False)
     more = len(differing) - _REASONS
     beyond = [f"and {more} more"] if more > 0 else []

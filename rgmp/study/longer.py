@@ -50,15 +50,15 @@ def read_longer(plan: Plan) -> LongerStudy | None:
     A variant of the same name with other overrides is another variant: its verdicts are left out.
 
     Raises:
-        UserError: a file of it is missing or broken, or it has no comparison of this study.
+        UserError: a file of it is missing or broken, or it shares no comparison with this study.
     """
     folder = plan.longer_study
     if folder is None:
         return None
     if not (folder / layout.PLAN).is_file():
         raise UserError(
-            f"{plan.file}: longer_study (={folder}): no folder of a finished study; name one, such "
-            "as results/reference/embedded, or leave out the key"
+            f"{plan.file}: longer_study (={folder}): not the folder of a finished study; name one, "
+            "such as results/reference/embedded, or leave out the key"
         )
     try:
         theirs = load_plan(folder)
@@ -70,8 +70,8 @@ def read_longer(plan: Plan) -> LongerStudy | None:
     verdicts = {(b, v, d): verdict for (b, v, d), verdict in found.items() if (b, v) in common}
     if not verdicts:
         raise UserError(
-            f"{plan.file}: longer_study (={folder}): has no comparison of this study; name the "
-            "folder of a study with its data, benchmarks and variants"
+            f"{plan.file}: longer_study (={folder}): shares no comparison with this study; name "
+            "the folder of a study with its data, benchmarks and variants"
         )
     return LongerStudy(theirs, verdicts)
 
@@ -80,7 +80,7 @@ def read_if_there(plan: Plan) -> LongerStudy | None:
     """The same; None also where its files are missing, as after a move of one of the two.
 
     Raises:
-        UserError: a file of it is broken, or it has no comparison of this study.
+        UserError: a file of it is broken, or it shares no comparison with this study.
     """
     return read_longer(plan) if all(path.is_file() for path in files_of(plan)) else None
 
@@ -117,6 +117,6 @@ def _verdicts(path: Path) -> Iterator[tuple[Compared, str]]:
 
 
 def samples_of(plan: Plan) -> dict[Stage, int]:
-    """How many samples a training of `full` has in each of its stages."""
+    """How many samples each stage of a training run of `full` has."""
     trained = map(plan.training, plan.variant("full").runs[0].trainings)
     return {training.stage: training.settings.samples for training in trained}

@@ -128,8 +128,8 @@ def _require_unreserved(names: Iterable[str], path: Path) -> None:
     for name in names:
         if name in BOUNDS:
             raise UserError(
-                f"{path}: a variant or external method is called {name}, as a row of every table "
-                "is (rgmp bounds); choose another name"
+                f"{path}: {name} is a reserved row name (of rgmp bounds); choose another name for "
+                "the variant or external method"
             )
 
 

@@ -288,7 +288,7 @@ def _joined(results: Results, tables: Mapping[str, Collection[tuple[str, str]]])
     for name, keys in tables.items():
         path = results.folder / name
         if path.is_file():
-            scores = read_scores(path)
+            scores = read_scores(path, "snakemake")
             others = {*zip(scores["benchmark"], scores["variant"], strict=True)}.difference(keys)
             if others:
                 expected = " or ".join(", ".join(key) for key in keys)

@@ -86,9 +86,7 @@ def _alone(uri: str, folder: Path, timeout: float) -> Iterator[None]:
     try:
         acquire(lock, timeout)
     except Timeout as error:
-        raise TimeoutError(
-            f"another process has written to it for {timeout:g} s, see --timeout"
-        ) from error
+        raise TimeoutError(f"another process has been writing to it for {timeout:g} s") from error
     try:
         yield
     finally:

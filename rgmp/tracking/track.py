@@ -127,7 +127,7 @@ def _in_time(folder: Path, uri: str, weights_megabytes: float, timeout: float) -
         finally:
             process.kill()
     if process.returncode == -signal.SIGALRM:
-        raise TimeoutError(f"not done in {timeout:g} s, see --timeout")
+        raise TimeoutError(f"not done within the time limit of {timeout:g} s")
     if process.returncode < 0:
         raise ChildProcessError(f"killed by signal {-process.returncode}")
     if process.returncode:

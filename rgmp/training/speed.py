@@ -38,8 +38,8 @@ def measure(job: TrainingJob, device: torch.device, steps: int) -> dict[str, flo
     settings = job.settings
     if settings.steps <= _WARM_UP_STEPS:
         raise UserError(
-            f"{job.stage}.steps (={settings.steps}): more than {_WARM_UP_STEPS} are needed to "
-            "measure"
+            f"{job.stage}: has {settings.steps} steps; more than {_WARM_UP_STEPS} are needed to "
+            "measure its speed"
         )
     samples = Samples(job.data, settings, job.seed, job.machine.decoded_megabytes)
     network = RGMP(job.network).train()

@@ -134,12 +134,12 @@ def test_the_reference_of_the_package_is_one() -> None:
 @pytest.mark.parametrize(
     ("arguments", "columns", "words"),
     [
-        (["mini"], {"sd_runs": None}, "mini: has no difference to full with several seeds on"),
+        (["mini"], {"sd_runs": None}, "mini: has no comparison with full over several seeds"),
         (["mini"], {"sd_runs": -0.1}, "mini/tables/ablation.csv: not the table ablation"),
         (["mini"], {"paired_seeds": 1}, "mini/tables/ablation.csv: not the table ablation"),
         (["."], {}, ".: not a study folder (no plan.json)"),
         (["nowhere.yaml"], {}, "nowhere.yaml: "),
-        ([str(STUDY)], {}, "this version has no reference"),
+        ([str(STUDY)], {}, "this version of rgmp includes no reference results"),
         (["mini", "--seeds", "1"], {}, "argument --seeds: '1' is not allowed"),
     ],
 )

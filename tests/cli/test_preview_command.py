@@ -1,4 +1,4 @@
-"""`rgmp preview`: a picture of what a training reads, which replaces nothing else."""
+"""`rgmp preview`: a picture of what a training run reads, which replaces nothing else."""
 
 import shutil
 from pathlib import Path

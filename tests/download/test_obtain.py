@@ -20,11 +20,11 @@ from rgmp.data import davis
 from rgmp.download import catalogue
 from rgmp.download.catalogue import Archive, DataSet
 from rgmp.download.obtain import Job, Obtained, obtain
-from rgmp.download.transfer import PATIENCE
+from rgmp.download.transfer import RETRIES, UnavailableError
 from rgmp.errors import UserError
 from rgmp.runtime.files import files_below
 
-AT_ONCE = PATIENCE.new(backoff_factor=0)
+AT_ONCE = RETRIES.new(backoff_factor=0)
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
@@ -82,7 +82,7 @@ def accept(_: Sequence[Archive]) -> None:
 
 
 def make(description: dict[str, Any], root: Path, *given: Path) -> Obtained:
-    job = Job("toy", DataSet(**description), root, given, plain_http=True, patience=AT_ONCE)
+    job = Job("toy", DataSet(**description), root, given, plain_http=True, retries=AT_ONCE)
     return obtain(job, accept)
 
 
@@ -130,16 +130,19 @@ def test_what_is_there_otherwise_is_left_alone(site: Site, tmp_path: Path) -> No
         make(description, tmp_path)
 
 
-def test_an_archive_that_cannot_be_had_is_told_with_the_way_out(site: Site, tmp_path: Path) -> None:
+def test_an_archive_that_cannot_be_fetched_is_told_with_the_way_out(
+    site: Site, tmp_path: Path
+) -> None:
     site.put("masks.zip", page(403, "Forbidden"))
     description = described(site.url, by_hand=["https://example.org/page"])
-    with pytest.raises(UserError) as refused:
+    with pytest.raises(UnavailableError) as refused:
         make(description, tmp_path)
-    first, last = refused.value.problems  # type: ignore[attr-defined]
+    first, last = refused.value.problems
     assert first == f'{site.url}masks.zip: answered 403 Forbidden, a web page "Forbidden"'
     assert last.endswith(
-        "get the file otherwise (such as https://example.org/page) and give it: --from FILE"
+        "with a browser (such as from https://example.org/page) and run this with it"
     )
+    assert not refused.value.http_refused
     assert not (tmp_path / "toy").exists()
     site.answers.clear()
     (tmp_path / "got (1).zip").write_bytes(MASKS)
@@ -154,7 +157,7 @@ def test_archives_that_are_given_are_known_by_their_bytes(tmp_path: Path) -> Non
         (tmp_path / name).write_bytes(data)
     description = described("https://nowhere.invalid/")
     with pytest.raises(
-        UserError, match=r'c: is no archive of toy \(images.zip: is a web page "Log'
+        UserError, match=r'c: not an archive of toy \(images.zip: is a web page "Log'
     ):
         make(description, tmp_path, tmp_path / "a", tmp_path / "c")
     assert make(description, tmp_path, tmp_path / "a", tmp_path / "b").files == 6
@@ -168,7 +171,7 @@ def test_without_a_digest_the_first_download_decides(site: Site, tmp_path: Path)
     (tmp_path / "toy").rename(tmp_path / "old")
     other = zipped({f"SET/images/{n}.jpg": b"other %d" % n for n in range(3)})
     site.put("images.zip", whole(other))
-    with pytest.raises(UserError, match=r"has other bytes: sha256:\w+ instead of sha256:"):
+    with pytest.raises(UserError, match=r"digest mismatch: sha256:\w+ instead of sha256:"):
         make(description, tmp_path)
     site.put("images.zip", whole(IMAGES))
     assert make(description, tmp_path).pinned == ()
@@ -182,7 +185,7 @@ def test_what_does_not_have_what_it_should_is_no_first_download(site: Site, tmp_
     assert not (tmp_path / "download-lock.json").exists()
     site.put("images.zip", whole(IMAGES))
     unpaired = {**without_digest(site.url), "pairs": [["images/*.jpg", "images/*.png"]]}
-    with pytest.raises(UserError, match=r"^0: only one of images/\*.jpg and images/\*.png has it"):
+    with pytest.raises(UserError, match=r"^0: in only one of images/\*.jpg and images/\*.png"):
         make(unpaired, tmp_path)
     assert make(without_digest(site.url), tmp_path).files == 3
     assert len(site.asked) == 3
@@ -193,7 +196,7 @@ def test_images_without_masks_are_named(site: Site, tmp_path: Path) -> None:
     site.put("masks.zip", whole(odd))
     description = described(site.url)
     description["archives"][1]["digest"] = git_blob(odd)
-    with pytest.raises(UserError, match=r"^2: only one of .* has it; 7: only one of"):
+    with pytest.raises(UserError, match=r"^2: in only one of .*; 7: in only one of"):
         make(description, tmp_path)
     assert not (tmp_path / "toy").exists()
 
@@ -219,8 +222,8 @@ from rgmp.download import catalogue, obtain, transfer
 
 def run():
     dataset = catalogue.find("toy", Path("catalogue.yaml"))
-    patience = transfer.PATIENCE.new(backoff_factor=0)
-    job = obtain.Job("toy", dataset, Path("data"), plain_http=True, patience=patience)
+    retries = transfer.RETRIES.new(backoff_factor=0)
+    job = obtain.Job("toy", dataset, Path("data"), plain_http=True, retries=retries)
     obtain.obtain(job, lambda missing: None)
 
 def dies_after(lines):
@@ -291,7 +294,29 @@ def test_terms_and_size_are_shown_and_have_to_be_accepted(
     assert "licence: for research" in capsys.readouterr().out
     assert contents(tmp_path / "data/toy") == FILES
     assert cli.main(toy) == 0
-    assert capsys.readouterr().out == f"{tmp_path}/data/toy: is there already; nothing to do\n"
+    assert capsys.readouterr().out == f"{tmp_path}/data/toy: already exists; nothing to do\n"
+
+
+def test_what_cannot_be_fetched_comes_with_the_flags_that_help(
+    site: Site, toy: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.put("images.zip", page(403, "Forbidden"))
+    assert cli.main([*toy, "--accept-licence"]) == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last == "rgmp: --from FILE gives an archive that you have downloaded (3 problems in all)"
+
+
+def test_plain_http_that_is_refused_comes_with_the_flag_that_allows_it(
+    site: Site, toy: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sets = {"sets": {"toy": without_digest(site.url)}}
+    (tmp_path / "catalogue.yaml").write_text(yaml.safe_dump(sets))
+    assert cli.main([*toy, "--accept-licence"]) == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith(
+        "rgmp: --plain-http allows http also for archives without a known digest"
+    )
+    assert cli.main([*toy, "--accept-licence", "--plain-http"]) == 0
 
 
 class Terminal(io.StringIO):
@@ -309,7 +334,7 @@ def test_on_a_terminal_it_asks(
     assert cli.main(toy) == code
 
 
-def test_a_file_that_was_got_otherwise_needs_no_acceptance(
+def test_an_archive_that_is_already_downloaded_needs_no_acceptance(
     site: Site, toy: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, data in {"a.zip": IMAGES, "b.zip": MASKS}.items():
@@ -355,7 +380,7 @@ def test_the_catalogue_has_the_sets_of_the_papers_study() -> None:
         ({"addresses": [{"url": "https://x/", "verified": True}]}, "addresses.0.verified"),
         ({"archives": [{"file": "../a.zip", "size": 1}]}, "archives.0.file"),
         ({"archives": [{"file": "/a.zip", "size": 1}]}, "archives.0.file"),
-        ({"archives": [{"file": "a.zip"}]}, "give its size, or about its size"),
+        ({"archives": [{"file": "a.zip"}]}, "give either size or about"),
         ({"archives": [{"file": "a.zip", "size": 1}] * 2}, "duplicate a.zip"),
         ({"archives": [{"file": "a.zip", "size": 1, "digest": "md5:0"}]}, "archives.0.digest"),
         ({"mirror": "x"}, "unknown key"),

@@ -86,14 +86,16 @@ def test_names_that_lead_out(tmp_path: Path, folder: Path, name: str, member: st
 
 def test_a_name_with_a_zero_byte(tmp_path: Path, folder: Path) -> None:
     write_zip(tmp_path / "set.zip", {"a\0b": b"1"})
-    assert "has an absolute or odd path" in refusal(tmp_path / "set.zip", folder)
+    assert "has an absolute path or one that is not portable" in refusal(
+        tmp_path / "set.zip", folder
+    )
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
 def test_zips_with_links_and_devices(tmp_path: Path, folder: Path, kind: int) -> None:
     write_zip(tmp_path / "set.zip", {"a": b"../../outside"}, kind | 0o777)
     said = refusal(tmp_path / "set.zip", folder)
-    assert said == "member 'a' is a link, a device or the like; not unpacked"
+    assert said == "member 'a' is neither a file nor a folder; not unpacked"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_zips_with_links_and_devices(tmp_path: Path, folder: Path, kind: int) ->
 def test_tars_with_links_and_devices(tmp_path: Path, folder: Path, kind: bytes) -> None:
     write_tar(tmp_path / "set.tar", {"a": b""}, kind)
     said = refusal(tmp_path / "set.tar", folder)
-    assert said == "member 'a' is a link, a device or the like; not unpacked"
+    assert said == "member 'a' is neither a file nor a folder; not unpacked"
 
 
 def test_a_bomb_is_seen_before_it_is_unpacked(tmp_path: Path, folder: Path) -> None:
@@ -133,7 +135,7 @@ def test_members_in_each_others_way(
     tmp_path: Path, folder: Path, name: str, members: tuple[str, str]
 ) -> None:
     WRITERS[name](tmp_path / name, dict.fromkeys(members, b"1"))
-    assert refusal(tmp_path / name, folder).endswith(" twice; not unpacked")
+    assert refusal(tmp_path / name, folder).startswith("has duplicate members at ")
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -150,7 +152,7 @@ def test_a_damaged_archive(tmp_path: Path, folder: Path, name: str) -> None:
 def test_an_encrypted_or_unusual_zip(tmp_path: Path, folder: Path) -> None:
     with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_LZMA) as opened:
         opened.writestr("a", b"1")
-    assert "is compressed in an unusual way" in refusal(tmp_path / "set.zip", folder)
+    assert "is compressed by a method other than deflate" in refusal(tmp_path / "set.zip", folder)
     write_zip(tmp_path / "set.zip", {"a": b"1"})
     data = bytearray((tmp_path / "set.zip").read_bytes())
     data[data.index(b"PK\1\2") + 8] |= 1

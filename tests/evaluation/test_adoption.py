@@ -77,7 +77,10 @@ def test_any_bytes_are_a_table_or_named_in_one_line(
     path = tmp_path_factory.getbasetemp() / "any.csv"
     for start in (b"", b"sequence,object,frame,J,F\n", f"{','.join(SCORE_DTYPES)}\n".encode()):
         path.write_bytes(start + content)
-        for read in (lambda: _read_given(path, "davis2017"), lambda: read_scores(path)):
+        for read in (
+            lambda: _read_given(path, "davis2017"),
+            lambda: read_scores(path, "snakemake"),
+        ):
             refusals = []
             try:
                 read()

@@ -10,7 +10,7 @@ from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
 from rgmp.data.images import Labels
 from rgmp.data.videos import Videos
-from rgmp.errors import UserError
+from rgmp.errors import ProblemsError
 from rgmp.evaluation.bounds import ceiling_of, score_bounds
 from rgmp.evaluation.scoring import score
 
@@ -104,8 +104,11 @@ class TestScores:
         assert score_bounds(Videos(davis=tree, benchmark=benchmark), processes=2) == expected
 
     def test_unknown_sequences_are_refused(self, tree: Path) -> None:
-        with pytest.raises(UserError, match="elsewhere: unknown sequence"):
-            score_bounds(Videos(davis=tree, benchmark="davis2016", sequences=("elsewhere",)))
+        unknown = ("elsewhere", "nowhere")
+        with pytest.raises(ProblemsError) as refused:
+            score_bounds(Videos(davis=tree, benchmark="davis2016", sequences=unknown))
+        for name, problem in zip(unknown, refused.value.problems, strict=True):
+            assert f"{name}: unknown sequence" in problem
 
 
 def test_a_real_sequence_has_a_floor_far_below_its_ceiling(shared: Path) -> None:

@@ -32,8 +32,8 @@ def test_a_table_is_read_as_it_was_written(videos: Videos, masks: Path, tmp_path
             for r in rows
         ]
         assert path.read_text() == "".join([HEADER, *lines])
-        assert_frame_equal(read_scores(path), scores)
-        assert read_scores(path).dtypes.astype("str").to_dict() == SCORE_DTYPES
+        assert_frame_equal(read_scores(path, "snakemake"), scores)
+        assert read_scores(path, "snakemake").dtypes.astype("str").to_dict() == SCORE_DTYPES
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_no_table_of_scores(tmp_path: Path, text: str) -> None:
     with pytest.raises(
         UserError, match=r"scores.csv: not a score table \(.*\); remove it and run `snakemake`"
     ):
-        read_scores(tmp_path / "scores.csv")
+        read_scores(tmp_path / "scores.csv", "snakemake")
 
 
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
     for path in (tmp_path / "scores.csv", tmp_path):
         with pytest.raises(UserError, match=r"cannot be read .* run `snakemake` to write it"):
-            read_scores(path)
+            read_scores(path, "snakemake")

@@ -98,7 +98,7 @@ class TestVideos:
     """Every video, built and filmed once: one class, so that one worker of pytest-xdist has it."""
 
     def test_the_version_is_that_of_what_is_rendered(self, scenes: dict[str, Scene]) -> None:
-        """Other pixels are another benchmark: trainings on them must not be taken for the old ones.
+        """Other pixels are another benchmark: runs on them must not be taken for the old ones.
 
         `RGMP_WRITE_GOLDEN=1 pytest` writes the golden file anew, with the version that it is of.
         """

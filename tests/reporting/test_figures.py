@@ -350,11 +350,11 @@ def test_strips_show_the_frames_where_the_variants_differ_most(four: Path) -> No
 def test_strips_prefer_objects_in_sight_and_other_sequences(tmp_path: Path) -> None:
     built(tmp_path, variants=2, seeds=(0,), frames=6)
     path = tmp_path / "scores/davis2016/full/seed0.csv"
-    scores = read_scores(path)
+    scores = read_scores(path, "snakemake")
     scores.loc[1, "J"] = 1.0  # out of sight, and not found
     write_scores(path, scores)
     path = tmp_path / "scores/davis2016/no_bptt/seed0.csv"
-    scores = read_scores(path)
+    scores = read_scores(path, "snakemake")
     scores.loc[1, "J"] = 0.0
     write_scores(path, scores)
     tables.write(tmp_path)

@@ -231,7 +231,7 @@ def test_first_is_what_it_is_then_where_a_longer_study_decides_the_opposite(toy:
     table["longer_study_verdict"] = table["difference_verdict"]
     table_files.write(toy, "ablation", table)
     html = render(toy)
-    assert "The longer study decides nothing oppositely" in html
+    assert "The longer study contradicts none of these verdicts" in html
     assert '<th scope="col">Longer study</th>' in html
     lower = table["variant"] == "no_bptt"
     table.loc[lower, ["difference_verdict", "longer_study_verdict"]] = ["worse", "better"]

@@ -66,7 +66,7 @@ def plain_mean(folder: Path, benchmark: str, variant: str, measure: str) -> floa
     scores = folder / "scores" / benchmark
     for path in sorted((scores / variant).glob("*.csv")) or [scores / "bounds.csv"]:
         objects: dict[tuple[str, int], list[float]] = {}
-        for row in rows_by(read_scores(path), variant=variant).to_dict("records"):
+        for row in rows_by(read_scores(path, "snakemake"), variant=variant).to_dict("records"):
             objects.setdefault((row["sequence"], row["object"]), []).append(row[measure])
         seeds.append(np.mean([np.mean(frames) for frames in objects.values()]))
     return float(np.mean(seeds))
@@ -103,7 +103,7 @@ def test_objects_are_the_plain_statistics_of_their_frames(five: Path) -> None:
     row = next(
         r for r in rows if (r["variant"], r["seed"], r["sequence"]) == ("no_bptt", "1", "crossing")
     )
-    scores = read_scores(five / f"scores/{row['benchmark']}/no_bptt/seed1.csv")
+    scores = read_scores(five / f"scores/{row['benchmark']}/no_bptt/seed1.csv", "snakemake")
     frames = scores[(scores["sequence"] == "crossing") & (scores["object"] == int(row["object"]))]
     assert float(row["J_mean"]) == pytest.approx(frames["J"].mean(), rel=1e-13)
     assert float(row["F_recall"]) == pytest.approx((frames["F"] > 0.5).mean())

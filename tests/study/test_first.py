@@ -64,7 +64,7 @@ def test_seeds_after_the_first_tables_are_marked(tmp_path: Path) -> None:
     assert {row["seeds_added"] for row in rows_of(tmp_path, "difficulty")} == {"5 12"}
     for name in ("ablation", "difficulty"):
         assert "without BPTT§" in text_of(tmp_path, f"{name}.md")
-        assert "after the first tables had been made (5, 12)" in text_of(tmp_path, f"{name}.md")
+        assert "after the first tables were made (5, 12)" in text_of(tmp_path, f"{name}.md")
         assert r"without BPTT\S{}" in text_of(tmp_path, f"{name}.tex")
     assert "Added after the first tables: 2 seeds (5, 12)." in first_screen.what(load(tmp_path))
     tables.write(tmp_path)

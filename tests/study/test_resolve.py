@@ -48,7 +48,7 @@ def test_an_expectation_is_about_a_difficulty_that_there_is() -> None:
             Path("attributes.csv").write_text("sequence,attribute\nval_a,mud\n")
         resolved(put("data.attributes", "attributes.csv") if difficulty == "mud" else dict)
     Path("attributes.csv").write_text("sequence,attribute\nval_c,mud\n")
-    with pytest.raises(UserError, match=r"attributes.csv, line 2: val_c is no sequence"):
+    with pytest.raises(UserError, match=r"attributes.csv, line 2: val_c is not a sequence"):
         resolved(put("data.attributes", "attributes.csv"))
     full = Path("ablations/full.yaml")
     full.write_text(yaml.safe_dump({**yaml.safe_load(full.read_text()), "expects": expects}))
@@ -84,7 +84,7 @@ def test_study_is_complete_on_the_whole_of_the_official_split_alone(
 def test_a_longer_study_is_one_with_the_verdicts_of_these_variants() -> None:
     longer = Path("results/reference/longer")
     for given, said in (
-        ("nowhere", r"\(=nowhere\): no folder of a finished study; name one"),
+        ("nowhere", r"\(=nowhere\): not the folder of a finished study; name one"),
         ("results/tiny", r"\(=results/tiny\): is this study; name another"),
     ):
         with pytest.raises(UserError, match=rf"^study.yaml: longer_study.*{said}"):
@@ -107,7 +107,7 @@ def test_a_longer_study_is_one_with_the_verdicts_of_these_variants() -> None:
     assert resolved(name).longer_study == longer
     write_variant("no_bptt", finetune={"bptt": "detached"})
     with pytest.raises(
-        UserError, match=r"longer\): has no comparison of this study; name the folder"
+        UserError, match=r"longer\): shares no comparison with this study; name the folder"
     ):
         resolved(name)
 

@@ -131,7 +131,7 @@ def test_a_set_of_objects_is_other_data_than_one_of_foregrounds() -> None:
 def test_another_version_of_training_counts_where_it_is_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The first is not named: trainings of before there were versions stay what they are."""
+    """The first is not named: training runs of before there were versions stay what they are."""
     wide = put("network.width", 16)
     narrow, before = identities(resolved()), identities(resolved(wide))
     monkeypatch.setattr(resolve, "version_of", lambda _: 1)

@@ -42,7 +42,7 @@ def write_variant(name: str, **overrides: Any) -> None:
 
 
 def identities(of: Plan, variant: str = "full", seed: int = 0) -> tuple[str, ...]:
-    """Those of a variant's trainings, pretrain first."""
+    """Those of a variant's training runs, pretrain first."""
     return next(run.trainings for run in of.variant(variant).runs if run.seed == seed)
 
 

@@ -1,4 +1,4 @@
-"""Data and trainings so small that a training of a few steps takes a second."""
+"""Data and training runs so small that a few steps take a second."""
 
 from pathlib import Path
 from typing import Any

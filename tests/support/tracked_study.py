@@ -46,7 +46,7 @@ ABLATIONS = {
     "winner_take_all": "{label: WTA, claim: Softmax is better,"
     " overrides: {inference: {aggregation: winner_take_all}}}",
 }
-PATIENCE = 600  # seconds for a call, on a machine that has much else to do
+TIMEOUT = 600  # seconds for a call, on a machine that has much else to do
 
 
 def write_study(root: Path, variants: Collection[str] = ABLATIONS) -> Path:
@@ -148,11 +148,11 @@ def training_of(folder: Path, stage: Stage, variant: str = "full") -> Training:
 
 def mirrored(folder: Path, uri: str | None = None) -> Mirrored:
     """As `rgmp track` does, but in this process."""
-    return mirror(folder, uri or f"sqlite:///{folder.parent}/mlflow.db", 64, PATIENCE)
+    return mirror(folder, uri or f"sqlite:///{folder.parent}/mlflow.db", 64, TIMEOUT)
 
 
 def tracked(folder: Path, uri: str | None = None) -> Tracked:
-    done = track(folder, uri, timeout=PATIENCE)
+    done = track(folder, uri, timeout=TIMEOUT)
     assert done is not None
     return done
 

@@ -16,7 +16,7 @@ import pytest
 from mlflow import MlflowClient
 from support.tracked_study import (
     ABLATIONS,
-    PATIENCE,
+    TIMEOUT,
     Store,
     die_at_write,
     mirrored,
@@ -66,7 +66,7 @@ def server(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
 
 def address_of(process: subprocess.Popen[bytes], log: Path) -> str:
     """Where a server listens, as soon as it does."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not (found := re.search(r"running on (http://\S+)", log.read_text())):
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.tracked_study import (
     ABLATIONS,
-    PATIENCE,
+    TIMEOUT,
     Store,
     mirrored,
     retrack,
@@ -119,7 +119,7 @@ def package_code() -> tuple[str | None, str, str]:
     return commit.stdout.strip() or None, package_sources(), digest_of_file(lock)
 
 
-def test_run_of_a_variant_names_all_its_data_and_links_to_its_trainings(whole: Path) -> None:
+def test_run_of_a_variant_names_all_its_data_and_links_to_its_training_runs(whole: Path) -> None:
     store = Store(whole)
     run = store.runs["no_bptt/seed0"]
     data = store.content()["no_bptt/seed0"]["data"]
@@ -139,12 +139,12 @@ def test_small_weights_are_artifacts_large_ones_are_named_by_their_hash(folder: 
     outputs = {f"{training.folder}/weights.safetensors": digest_of_file(weights)}
     write_training(folder, training, outputs=outputs)
     uri = f"sqlite:///{folder.parent}/mlflow.db"
-    mirror(folder, uri, 0.001, PATIENCE)
+    mirror(folder, uri, 0.001, TIMEOUT)
     store = Store(folder)
     run = store.runs[training.folder]
     assert store.artifacts(run) == ["record.json", "weights.json"]
     assert run.data.tags["weights"] == digest_of_file(weights)
-    mirror(folder, uri, 1, PATIENCE)
+    mirror(folder, uri, 1, TIMEOUT)
     kept = Store(folder)
     assert "weights.safetensors" in kept.artifacts(kept.runs[training.folder])
     assert kept.runs[training.folder].info.run_id == run.info.run_id
@@ -186,7 +186,7 @@ def test_variant_that_is_not_scored_is_not_finished(folder: Path) -> None:
     assert unfinished == {"study", "full/seed0"}
 
 
-# ---- a training that runs ----
+# ---- a training run in progress ----
 
 
 def test_training_is_followed_while_it_runs(folder: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from support.forked_mlflow import start
 from support.tracked_study import (
-    PATIENCE,
+    TIMEOUT,
     Store,
     die_at_write,
     killed,
@@ -103,7 +103,7 @@ def test_folder_with_the_name_of_the_database_is_refused_at_once(
 def test_call_that_was_killed_is_completed_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also in the middle, and at every write of the study's run and of a training's, the last."""
+    """Also in the middle, and at every write of the run of the study and of a job, the last."""
     results = write_study(tmp_path, ["full"])
     folder, empty = results / "tiny", results / "empty.db"
     shutil.copy(results / "mlflow.db", empty)
@@ -153,7 +153,7 @@ def test_eight_writers_on_a_fresh_store_lose_none_and_double_none(
         writer.mkdir()
     processes = [start(write, folder, folder=writer) for writer in said]
     for process in processes:
-        process.join(PATIENCE)
+        process.join(TIMEOUT)
     assert [process.exitcode for process in processes] == [0] * 8
     assert [(writer / "err").read_text() for writer in said] == [""] * 8
     lines = [line for writer in said for line in (writer / "out").read_text().splitlines()]

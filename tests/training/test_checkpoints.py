@@ -1,4 +1,4 @@
-"""What a training leaves while it runs: the curve, the schedule, the states."""
+"""What a training run leaves while it runs: the curve, the schedule, the states."""
 
 import io
 import json
@@ -98,7 +98,7 @@ def test_the_curve_can_be_read_while_the_training_goes_on(tmp_path: Path) -> Non
 
 
 def made(tmp_path: Path) -> tuple[Checkpoints, tuple[RGMP, torch.optim.Adam, Journal]]:
-    """What a training has, and a place for its states."""
+    """What a training run has, and a place for its states."""
     settings = method.Network(backbone="resnet10", width=4, decoder_width=4)
     torch.manual_seed(0)
     network = RGMP(settings)

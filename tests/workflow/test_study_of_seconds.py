@@ -190,7 +190,7 @@ class TestStudyOfSeconds:
         assert "seed 0" not in done.stdout + done.stderr
 
     def test_new_sequences_train_nothing(self, finished: Path, tmp_path: Path) -> None:
-        """Evaluations find what they segmented (tests/cli/test_evaluate.py)."""
+        """Evaluations find what they segmented (tests/cli/test_evaluate_command.py)."""
         copy = tmp_path / "more"
         shutil.copytree(finished, copy, symlinks=True)
         for kind in ("JPEGImages", "Annotations"):

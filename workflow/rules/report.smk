@@ -82,6 +82,7 @@ rule track:
         "../../environment.yml"
     params:
         plan=plan.digest,
+        sources=sources_of("rgmp.tracking.track"),
     message:
         "mirror the records in MLflow"
     shell:
@@ -94,6 +95,7 @@ rule make_report:
         data=rules.make_tables.output.data,
         figures=rules.make_figures.output.png,
         runs=rules.track.output.runs,
+        longer=longer_study_files(plan),
     output:
         report=report(
             "results/{study}/report.html",

@@ -267,7 +267,7 @@ def test_a_killed_evaluation_goes_on_with_the_sequences_that_are_whole(
 
 @pytest.mark.usefixtures("here")
 def test_masks_of_other_weights_are_replaced(work: list[tuple[str, str, Benchmark]]) -> None:
-    """Of a training that was done again, on another machine say: its folder keeps its name."""
+    """Of a training run that was repeated, on another machine say: its folder keeps its name."""
     evaluate()
     (folder,) = RESULTS.glob("masks/given-*")
     first = list(work)

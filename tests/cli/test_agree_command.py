@@ -47,7 +47,7 @@ def say(verdict: str, folder: Path, variant: str = "no_bptt") -> None:
 def change_scores(folder: Path, variant: str, share: float) -> None:
     """Make every J and F of a variant smaller."""
     for path in (folder / "scores/davis2017" / variant).glob("*.csv"):
-        scores = read_scores(path)
+        scores = read_scores(path, "snakemake")
         scores[["J", "F"]] *= share
         write_scores(path, scores)
 
@@ -180,7 +180,7 @@ def test_other_sequences_are_left_out_and_reverse_no_verdict(
     say("worse", here / "a")
     say("better", here / "b")
     for path in here.glob("b/scores/davis2017/*/*.csv"):
-        scores = read_scores(path)
+        scores = read_scores(path, "snakemake")
         write_scores(path, scores[scores["sequence"] != "occlusion"])
     status, said = agree(capsys)
     assert status == 0
