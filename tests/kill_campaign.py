@@ -28,6 +28,8 @@ import psutil
 import yaml
 from support import tiny_study
 
+from rgmp.config.base import STAGES
+from rgmp.reporting.figures.job_graph import WAITS_FOR
 from rgmp.runtime.files import digest_of_file
 
 PROJECT = Path(__file__).parents[1]
@@ -35,10 +37,8 @@ COMMAND = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snak
 COMMAND += ["--cores", "4"]
 STUDY = ["all", "--configfile", "study.yaml"]
 RENDERING = ["results/rendered/records/mini.json", "--configfile", "rendered.yaml"]
-KINDS = (
-    "mini", "check", "pretrain", "finetune", "evaluate", "bounds", "speed", "tables", "figures",
-    "track", "report",
-)  # fmt: skip
+KINDS = (*(command for command in WAITS_FOR if command != "train"), *STAGES)
+"""Of the jobs: the commands of the workflow, and of `rgmp train` its stages."""
 VICTIMS = ("Snakemake", "job", "all")
 MADE = (
     *("tiny/weights/*/*/weights.safetensors", "tiny/masks/*/*/*.png", "tiny/scores/*/*/*.csv"),
@@ -50,14 +50,24 @@ OURS = str(PROJECT / "rgmp")
 
 
 def make_workspace(root: Path) -> Path:
-    """A folder with data, a study with two variants, and one whose data are rendered."""
+    """A folder with data, a study of two variants and an external method, and a rendered one."""
     root.mkdir(parents=True, exist_ok=True)
     tiny_study.write_tree(root)
     (root / "ablations").mkdir()
     for name in ("full", "no_bptt"):
         shutil.copy(PROJECT / f"ablations/{name}.yaml", root / "ablations")
-    study = tiny_study.STUDY | {"seeds": [0], "benchmarks": ["davis2017"]}
-    rendered = study | {"study": "rendered", "data": {"mini": {"seed": 0}}}
+    rendered = tiny_study.STUDY | {
+        "study": "rendered",
+        "seeds": [0],
+        "benchmarks": ["davis2017"],
+        "data": {"mini": {"seed": 0}},
+    }
+    truth = {"davis2017": "davis/Annotations/480p"}
+    study = rendered | {
+        "study": "tiny",
+        "data": tiny_study.STUDY["data"],
+        "external": [{"name": "truth", "label": "Truth", "masks": truth}],
+    }
     for name, content in (("study", study), ("rendered", rendered)):
         (root / f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     return root
