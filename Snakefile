@@ -5,7 +5,7 @@
 #
 # render or read data -> check it -> pretrain on synthetic pairs -> finetune on videos with BPTT
 # -> masks and J&F of every frame, seconds per frame -> tables -> figures -> MLflow -> report.html
-# -> where results/reference/ has a run of the study, whether this one agrees with it.
+# -> where results/reference/ has a finished run of the study, whether this one agrees with it.
 # Every rule is one `rgmp` command that can be run by hand, in the active environment (`conda:`
 # documents it). The jobs follow from the study (workflow/config/*.yaml) and the variants
 # (ablations/*.yaml).
@@ -50,4 +50,4 @@ rule all:
     default_target: True
     input:
         f"results/{plan.study}/report.html",
-        [f"results/{plan.study}/{layout.AGREEMENT}"] if reference_files() else [],
+        [f"results/{plan.study}/{layout.AGREEMENT}"] if reference_files(reference) else [],

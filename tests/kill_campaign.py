@@ -28,17 +28,18 @@ import psutil
 import yaml
 from support import tiny_study
 
+from rgmp.config.base import STAGES
+from rgmp.reporting.figures.job_graph import WAITS_FOR
 from rgmp.runtime.files import digest_of_file
+from rgmp.study.references import reference_of
 
 PROJECT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile")]
 COMMAND += ["--cores", "4"]
 STUDY = ["all", "--configfile", "study.yaml"]
 RENDERING = ["results/rendered/records/mini.json", "--configfile", "rendered.yaml"]
-KINDS = (
-    "mini", "check", "pretrain", "finetune", "evaluate", "bounds", "speed", "tables", "figures",
-    "track", "report",
-)  # fmt: skip
+KINDS = (*(command for command in WAITS_FOR if command != "train"), *STAGES)
+"""Of the jobs: the commands of the workflow, and of `rgmp train` its stages."""
 VICTIMS = ("Snakemake", "job", "all")
 MADE = (
     *("tiny/weights/*/*/weights.safetensors", "tiny/masks/*/*/*.png", "tiny/scores/*/*/*.csv"),
@@ -49,15 +50,32 @@ TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n((?:[ \t].*\n?)*)
 OURS = str(PROJECT / "rgmp")
 
 
-def make_workspace(root: Path) -> Path:
-    """A folder with data, a study with two variants, and one whose data are rendered."""
+def make_workspace(root: Path, reference: Path | None = None) -> Path:
+    """A folder with data, a study of two variants and an external method, and a rendered one.
+
+    Args:
+        root: where it is made.
+        reference: the folder of the finished study, with which this one ends by being compared.
+    """
     root.mkdir(parents=True, exist_ok=True)
     tiny_study.write_tree(root)
     (root / "ablations").mkdir()
     for name in ("full", "no_bptt"):
         shutil.copy(PROJECT / f"ablations/{name}.yaml", root / "ablations")
-    study = tiny_study.STUDY | {"seeds": [0], "benchmarks": ["davis2017"]}
-    rendered = study | {"study": "rendered", "data": {"mini": {"seed": 0}}}
+    rendered = tiny_study.STUDY | {
+        "study": "rendered",
+        "seeds": [0],
+        "benchmarks": ["davis2017"],
+        "data": {"mini": {"seed": 0}},
+    }
+    truth = {"davis2017": "davis/Annotations/480p"}
+    study = rendered | {
+        "study": "tiny",
+        "data": tiny_study.STUDY["data"],
+        "external": [{"name": "truth", "label": "Truth", "masks": truth}],
+    }
+    if reference is not None:
+        shutil.copytree(reference, reference_of(root / "results/tiny"))
     for name, content in (("study", study), ("rendered", rendered)):
         (root / f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     return root
@@ -158,7 +176,7 @@ def campaign(root: Path, kills: int, dice: random.Random, wanted: dict[str, str]
     counts: Counter[tuple[str, str]] = Counter()
     same, studies = True, 0
     while counts.total() < kills:
-        workspace = make_workspace(root / f"killed {studies}")
+        workspace = make_workspace(root / f"killed {studies}", root / "undisturbed/results/tiny")
         studies, owed = studies + 1, set(KINDS)
         while owed and counts.total() < kills:
             killed = kill_one(workspace, owed, dice)

@@ -1,9 +1,9 @@
 """Every table and figure of a study: its name, title, caption, place and evidence. Data only.
 
 To add a figure, add its entry here, and `draw_<name>` in the module of `rgmp.reporting.figures`
-that the entry names. To add a table, add its entry here, its columns in `rgmp.study.table_files`,
-its rows in `rgmp.reporting.tables` and its layout in `rgmp.reporting.printed`. Files, the report
-and Snakemake's report follow.
+that the entry names. To add a table, add its entry here, `build_<name>` in `rgmp.reporting.tables`,
+`print_<name>` in `rgmp.reporting.printed`, and the columns of its file, which is read below this
+layer, in `rgmp.study.table_files`. Files, the report and Snakemake's report follow.
 """
 
 from collections.abc import Iterable

@@ -30,7 +30,11 @@ from rgmp.study.results import Results
 
 NOT_TRAINED = "Not trained here"
 PUBLISHED = "Among published methods"
+VERDICT = "Verdict"
 LONGER_STUDY = "Longer study"
+CLAIM = "Claim"
+JUDGED = (VERDICT, LONGER_STUDY, CLAIM)
+"""The headers of the columns whose cells begin with a verdict, or with a word on a claim."""
 _PROTOCOL_ACCURACY = (
     "Per cent, mean over objects, then over seeds. Seconds per frame as the authors count: wall "
     "time of whole clips divided by their frames, including frame 0, reading, resizing and "
@@ -66,6 +70,8 @@ _PROTOCOL_LABELS = (
 
 Printed = tuple[dict[str, pd.Series], pd.Series, list[str]]
 """Header -> cells as text, the first naming the row; the headings of the rows; notes."""
+Layout = Callable[[Results, pd.DataFrame], Printed]
+"""Prints the rows of a table's CSV file."""
 
 
 def printed_tables(results: Results) -> list[Table]:
@@ -75,6 +81,12 @@ def printed_tables(results: Results) -> list[Table]:
         UserError: one of the files is missing or broken.
     """
     return [_table(results, entry) for entry in catalog.tables(results.plan.benchmarks)]
+
+
+def layout_of(entry: catalog.Entry) -> Layout:
+    """How a table of the catalog is printed: `print_<name>`, or `print_benchmark`."""
+    layout: Layout = globals()[f"print_{'benchmark' if entry.benchmark else entry.name}"]
+    return layout
 
 
 def provenance(results: Results) -> str:
@@ -88,14 +100,13 @@ def provenance(results: Results) -> str:
 
 def _table(results: Results, entry: catalog.Entry) -> Table:
     rows = results.table(entry.name)
-    layout = _benchmark if entry.benchmark else LAYOUTS[entry.name]
-    columns, headings, notes = layout(results, rows)
+    columns, headings, notes = layout_of(entry)(results, rows)
     cells = pd.DataFrame({header: column.astype("str") for header, column in columns.items()})
     marks = [*_marks(results, rows), provenance(results)]
     return Table(entry.name, entry.title, cells, headings.astype("str"), [*notes, *marks])
 
 
-def _ablation(results: Results, rows: pd.DataFrame) -> Printed:
+def print_ablation(results: Results, rows: pd.DataFrame) -> Printed:
     """Each variant compared with `full`; below them the methods not trained here."""
     columns = {"Variant": _name(rows)}
     for measure in ("J_mean", "F_mean", "J&F"):
@@ -126,7 +137,7 @@ def _ablation(results: Results, rows: pd.DataFrame) -> Printed:
     return columns, _benchmark_and_kind(rows), notes
 
 
-def _difficulty(results: Results, rows: pd.DataFrame) -> Printed:
+def print_difficulty(results: Results, rows: pd.DataFrame) -> Printed:
     """Each variant against `full` on the sequences of each difficulty, predicted ones first."""
     predicted = rows["expected"] != ""
     rows = pd.concat([rows[predicted], rows[~predicted]]).sort_values(
@@ -155,10 +166,10 @@ def _differences(rows: pd.DataFrame) -> dict[str, pd.Series]:
         "[these sequences]": pd.Series(
             [limits(*values) for values in zip(*here, strict=True)], dtype="str"
         ),
-        "Verdict": rows["difference_verdict"].replace("", UNKNOWN),
+        VERDICT: rows["difference_verdict"].replace("", UNKNOWN),
         **({LONGER_STUDY: theirs.replace("", UNKNOWN)} if theirs.ne("").any() else {}),
         "expected": rows["expected"].replace("", UNKNOWN),
-        "Claim": _claims(rows),
+        CLAIM: _claims(rows),
     }
 
 
@@ -191,7 +202,7 @@ def _notes_on_differences(results: Results, name: str) -> list[str]:
     return notes
 
 
-def _benchmark(results: Results, rows: pd.DataFrame) -> Printed:
+def print_benchmark(results: Results, rows: pd.DataFrame) -> Printed:
     """Every measure, and the time per frame."""
     columns = {
         "Method": _name(rows),
@@ -209,7 +220,7 @@ def _benchmark(results: Results, rows: pd.DataFrame) -> Printed:
     return columns, rows["section"], notes
 
 
-def _speed(results: Results, timed: pd.DataFrame) -> Printed:
+def print_speed(results: Results, timed: pd.DataFrame) -> Printed:
     """Every computation by every protocol; the variants that share it follow it and say so."""
     rows = _with_sharers(results, timed)
     labels = _measured(rows, "labels_as_fp32")
@@ -283,7 +294,7 @@ def _noise(title: str, first: str, row: pd.Series) -> list[str]:
     return [f"{title}, {row['rounds']} rounds: the machine was not quiet. {twice} {consequence}."]
 
 
-def _sequences(results: Results, rows: pd.DataFrame) -> Printed:
+def print_sequences(results: Results, rows: pd.DataFrame) -> Printed:
     """Every object of every sequence: `full`, the authors' own, and J&F of external methods."""
     full = rows[rows["variant"] == "full"].reset_index(drop=True)
     left_out = ("recall", "decay") if results.external else ("recall",)
@@ -311,7 +322,7 @@ def _sequences(results: Results, rows: pd.DataFrame) -> Printed:
     return columns, full["benchmark"].map(BENCHMARK_TITLES), notes
 
 
-def _cost(_: Results, rows: pd.DataFrame) -> Printed:
+def print_cost(_: Results, rows: pd.DataFrame) -> Printed:
     """The cost of every training run, and the variants that share it."""
     columns = {
         "Training run": _name(rows),
@@ -324,16 +335,6 @@ def _cost(_: Results, rows: pd.DataFrame) -> Printed:
     }
     headings = rows["stage"].map(STAGE_TITLES).astype("str") + ", on " + rows["device"]
     return columns, headings, [f"{duration(3600 * rows['hours'].sum())} in total."]
-
-
-LAYOUTS: dict[str, Callable[[Results, pd.DataFrame], Printed]] = {
-    "ablation": _ablation,
-    "difficulty": _difficulty,
-    "speed": _speed,
-    "sequences": _sequences,
-    "cost": _cost,
-}
-"""How a table is printed, by its name; one of a benchmark is named after it."""
 
 
 def _marks(results: Results, rows: pd.DataFrame) -> list[str]:

@@ -110,6 +110,7 @@ def write(folder: Path) -> None:
         runs=runs,
         compared=runs.comparison([name for v in study.variants for name in _names(study, v)]),
         nothing=NOTHING,
+        judged=printed.JUDGED,
         facts=_facts(study),
         disagreements=study.disagreements,
         records=[

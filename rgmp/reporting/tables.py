@@ -4,6 +4,9 @@
 one decimal, in print (`rgmp.reporting.printed`).
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from math import sqrt
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from rgmp.evaluation.comparison import Difference
 from rgmp.evaluation.power import components_of
 from rgmp.evaluation.summary import keys_of, summarise
 from rgmp.provenance.machine import device_of
-from rgmp.reporting import printed, published, speed_rows
+from rgmp.reporting import catalog, printed, published, speed_rows
 from rgmp.reporting.analysis import Analysis, analyse_study
 from rgmp.reporting.labels import BOUND_TITLES
 from rgmp.reporting.marks import marked, marks_of
@@ -27,6 +30,25 @@ from rgmp.study.first import remember_seeds
 from rgmp.study.results import Results, load, seconds_of
 from rgmp.study.table_files import TABLE_DTYPES
 from rgmp.study.timing import SpeedFiles, read_speed_files, summary_of
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """What the tables of a study are made from.
+
+    Attributes:
+        results: the study.
+        analysis: its statistics.
+        speed: what its speed files say.
+    """
+
+    results: Results
+    analysis: Analysis
+    speed: SpeedFiles
+
+
+Builder = Callable[[Analysed], pd.DataFrame]
+"""Computes the rows of a table; further columns, and those that are missing, are seen to later."""
 
 
 def write(folder: Path) -> None:
@@ -61,17 +83,18 @@ def build(results: Results) -> dict[str, pd.DataFrame]:
         UserError: one of the files is broken.
     """
     analysis, speed = analyse_study(results), read_speed_files(results.plan, results.folder)
-    marks, objects = marks_of(results), analysis.data["objects"]
-    tables: dict[str, pd.DataFrame] = {
-        **analysis.data,
-        "ablation": marked(_ablation(results, analysis), marks, objects),
-        "difficulty": marked(_difficulty(results, analysis), marks, objects),
-        **{b: _benchmark(results, analysis, speed, b) for b in results.plan.benchmarks},
-        "speed": _speed(results, analysis, speed),
-        "sequences": _sequences(results, analysis),
-        "cost": _cost(results),
-    }
+    study = Analysed(results, analysis, speed)
+    entries = catalog.tables(results.plan.benchmarks)
+    tables = analysis.data | {entry.name: builder_of(entry)(study) for entry in entries}
     return {name: _with_columns(name, table) for name, table in tables.items()}
+
+
+def builder_of(entry: catalog.Entry) -> Builder:
+    """What computes a table of the catalog: `build_<name>`, or `build_benchmark`."""
+    if entry.benchmark:
+        return partial(build_benchmark, benchmark=entry.benchmark)
+    builder: Builder = globals()[f"build_{entry.name}"]
+    return builder
 
 
 def _columns() -> str:
@@ -99,11 +122,12 @@ def _with_columns(name: str, table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns).reset_index(drop=True)
 
 
-def _ablation(results: Results, analysis: Analysis) -> pd.DataFrame:
+def build_ablation(study: Analysed) -> pd.DataFrame:
     """What each variant changes, against `full`; below them what was not trained here.
 
     Last the floor and the ceiling, which are compared with nothing.
     """
+    results, analysis = study.results, study.analysis
     table = _identified(results, analysis.summary)
     differences = [
         _difference(analysis.differences.get(key))
@@ -113,16 +137,23 @@ def _ablation(results: Results, analysis: Analysis) -> pd.DataFrame:
     table = table.join(pd.DataFrame(differences, index=table.index))
     if results.comparable:
         table = table.merge(published.ablation(), on=["benchmark", "variant"], how="left")
-    return pd.concat([table, _bounds(analysis.bounds)], ignore_index=True)
+    table = pd.concat([table, _bounds(analysis.bounds)], ignore_index=True)
+    return _marked(study, table)
 
 
-def _difficulty(results: Results, analysis: Analysis) -> pd.DataFrame:
+def build_difficulty(study: Analysed) -> pd.DataFrame:
     """Each variant against `full` on the sequences of each difficulty."""
     rows = [
         {"benchmark": benchmark, "variant": variant, "difficulty": difficulty, **_difference(one)}
-        for (benchmark, variant, difficulty), one in analysis.difficulties.items()
+        for (benchmark, variant, difficulty), one in study.analysis.difficulties.items()
     ]
-    return _identified(results, pd.DataFrame(rows, columns=None if rows else ["variant"]))
+    table = pd.DataFrame(rows, columns=None if rows else ["variant"])
+    return _marked(study, _identified(study.results, table))
+
+
+def _marked(study: Analysed, table: pd.DataFrame) -> pd.DataFrame:
+    """A table of differences with the marks of what is newer than the study's first results."""
+    return marked(table, marks_of(study.results), study.analysis.data["objects"])
 
 
 def _difference(difference: Difference | None) -> dict[str, object]:
@@ -167,13 +198,12 @@ def _claim(difference: Difference | None) -> dict[str, object]:
     }
 
 
-def _benchmark(
-    results: Results, analysis: Analysis, speed: SpeedFiles, benchmark: Benchmark
-) -> pd.DataFrame:
+def build_benchmark(study: Analysed, benchmark: Benchmark) -> pd.DataFrame:
     """Every measure: `full` among the published methods, where it may; then the other variants.
 
     Last what is not trained here, the floor and the ceiling among it.
     """
+    results, analysis, speed = study.results, study.analysis, study.speed
     ours = _identified(results, rows_of(analysis.summary, benchmark=benchmark))
     methods = ours["variant"]
     ours["source"] = [_source(results, benchmark, method) for method in methods]
@@ -224,11 +254,12 @@ def _authors_seconds(
     return timed.get("authors_seconds_per_frame")
 
 
-def _speed(results: Results, analysis: Analysis, speed: SpeedFiles) -> pd.DataFrame:
+def build_speed(study: Analysed) -> pd.DataFrame:
     """Frames per second of every distinct computation by every protocol; then those reported."""
-    rows = speed_rows.rows(results, speed)
+    results = study.results
+    rows = speed_rows.rows(results, study.speed)
     for name, external in results.external.items():
-        scored = rows_of(analysis.summary, variant=name)["benchmark"]
+        scored = rows_of(study.analysis.summary, variant=name)["benchmark"]
         for benchmark, seconds in external.seconds_per_frame.items():
             if benchmark in {*scored}:
                 rows.append({"benchmark": benchmark, "variant": name, "authors_fps": 1 / seconds})
@@ -244,17 +275,19 @@ def _odd_records(results: Results) -> set[str]:
     return {name for disagreement in results.disagreements for name in disagreement.records}
 
 
-def _sequences(results: Results, analysis: Analysis) -> pd.DataFrame:
+def build_sequences(study: Analysed) -> pd.DataFrame:
     """Every object of every sequence by method, mean over seeds, beside the authors' own."""
-    objects = summarise(analysis.data["objects"], ["benchmark", "variant", "sequence", "object"])
-    if results.comparable:
-        keys = ["benchmark", "sequence", "object"]
-        objects = objects.merge(published.of_authors(), on=keys, how="left")
+    keys = ["benchmark", "variant", "sequence", "object"]
+    objects = summarise(study.analysis.data["objects"], keys)
+    if study.results.comparable:
+        authors = published.of_authors()
+        objects = objects.merge(authors, on=["benchmark", "sequence", "object"], how="left")
     return objects
 
 
-def _cost(results: Results) -> pd.DataFrame:
+def build_cost(study: Analysed) -> pd.DataFrame:
     """What every training run took, and who shares it."""
+    results = study.results
     records = {record["identity"]: record for record in results.of_kind("train")}
     odd = _odd_records(results)
     rows = [

@@ -1,7 +1,9 @@
+import dataclasses
 import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +52,32 @@ def names_of(folder: Path) -> tuple[str, ...]:
 
 
 def test_every_table_of_the_catalog_is_built_and_printed_and_has_a_place(five: Path) -> None:
-    entries = catalog.tables(())
-    assert [entry.name for entry in entries] == list(printed.LAYOUTS)
     built = tables.build(load(five))
     assert {*built} == {*layout.TIDY, *names_of(five)}
     every = [*catalog.tables(BENCHMARKS), *catalog.FIGURE_ENTRIES]
     assert {entry.section for entry in every} == {catalog.LEAD, *catalog.SECTIONS}
     of_both = [entry.name for entry in catalog.tables(BENCHMARKS) if entry.benchmark]
     assert of_both == list(BENCHMARKS)
+
+
+def test_every_table_has_what_computes_it_its_columns_and_a_layout_and_no_other() -> None:
+    entries = catalog.tables(BENCHMARKS)
+    assert all(callable(tables.builder_of(entry)) for entry in entries)
+    assert all(callable(printed.layout_of(entry)) for entry in entries)
+    assert {entry.name for entry in entries} == TABLE_DTYPES.keys() - {*layout.TIDY}
+    names = {"benchmark" if entry.benchmark else entry.name for entry in entries}
+    for module, start in ((tables, "build_"), (printed, "print_")):
+        found = {name.removeprefix(start) for name in vars(module) if name.startswith(start)}
+        assert found == names
+
+
+@pytest.mark.parametrize("found_by_name", [tables.builder_of, printed.layout_of])
+def test_a_table_without_what_computes_or_prints_it_is_named(
+    found_by_name: Callable[[catalog.Entry], object],
+) -> None:
+    entry = dataclasses.replace(catalog.COST, name="new_table")
+    with pytest.raises(KeyError, match=r"(build|print)_new_table"):
+        found_by_name(entry)
 
 
 def plain_mean(folder: Path, benchmark: str, variant: str, measure: str) -> float:

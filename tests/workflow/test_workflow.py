@@ -43,8 +43,13 @@ def test_a_reference_is_compared_last_and_fails_nothing(tmp_path: Path) -> None:
     for name in catalog.table_names(BENCHMARKS):
         write_text(results / f"mini/tables/{name}.csv", "")
     write_text(results / "mini/report.html", "")
-    write_text(results / "reference/mini/plan.json", "{}")
-    done = snakemake(tmp_path, "all", "--allowed-rules", "all", "agree", study="study.yaml")
+    reference = results / "reference/mini"
+    write_text(reference / "plan.json", "{}")
+    only_that = ("all", "--allowed-rules", "all", "agree")
+    done = snakemake(tmp_path, *only_that, "--dry-run", study="study.yaml")
+    assert "Nothing to be done" in done.stdout + done.stderr, "it has no verdicts yet"
+    write_text(reference / "tables/ablation.csv", "")
+    done = snakemake(tmp_path, *only_that, study="study.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     said = (results / "mini/tables/agreement.txt").read_text()
     assert said.startswith("rgmp: results/mini: not finished, ")
@@ -122,7 +127,10 @@ def test_the_figure_of_the_dag_is_the_dag(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     shutil.copytree(PROJECT / "ablations", tmp_path / "ablations")
     plan = resolve(tmp_path / "study.yaml", tmp_path / "ablations", tmp_path / "results")
-    counts = {RULES.get(name, name): count for name, count in job_graph.jobs(plan).items()}
+    for name in ("plan.json", "tables/ablation.csv"):
+        write_text(tmp_path / "results/reference/mini" / name, "")
+    jobs = job_graph.jobs(plan, compared=True)
+    counts = {RULES.get(name, name): count for name, count in jobs.items()}
     drawn = planned(snakemake(tmp_path, "--dry-run", study="study.yaml"))
     assert counts == {rule: n for rule, n in drawn.items() if rule not in {"all", "total"}}
     dot = snakemake(tmp_path, "--rulegraph", study="study.yaml").stdout

@@ -20,6 +20,8 @@ from rgmp.study import layout
 from rgmp.study.bounds import bounds_job
 from rgmp.study.longer import files_of as longer_study_files
 from rgmp.study.plan import save as save_plan
+from rgmp.study.references import files_of as reference_files
+from rgmp.study.references import reference_of
 from rgmp.study.resolve import resolve
 from rgmp.study.timing import computations, representative, timing
 
@@ -165,12 +167,6 @@ def measured_files(wildcards):
     return [folder / path for path in plan.measured]
 
 
-def reference_files():
-    """What of the study's reference decides whether it is compared again; none without a reference."""
-    paths = [reference / layout.PLAN, reference / layout.TABLES / "ablation.csv"]
-    return [path for path in paths if path.is_file()]
-
-
 def caption_file(kind, entry):
     """Write the catalog's caption of a table or figure to a file, as --report needs it.
 
@@ -196,6 +192,6 @@ except UserError as error:
     sys.exit(2)
 
 folder = Path("results") / plan.study
-reference = folder.parent / layout.REFERENCES / plan.study
+reference = reference_of(folder)
 
 config |= {"title": restructured(plan.title)}  # for the captions of --report

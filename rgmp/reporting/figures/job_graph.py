@@ -1,6 +1,7 @@
 """The graph of a study: which job depends on which, and which variants share a training run."""
 
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -11,6 +12,7 @@ from rgmp.config.base import STAGES
 from rgmp.reporting.figures.style import empty_figure
 from rgmp.reporting.labels import STAGE_TITLES
 from rgmp.study.plan import Plan
+from rgmp.study.references import files_of, reference_of
 from rgmp.study.results import Results
 
 WAITS_FOR: dict[str, tuple[str, ...]] = {
@@ -25,6 +27,7 @@ WAITS_FOR: dict[str, tuple[str, ...]] = {
     "figures": ("tables",),
     "track": ("figures",),
     "report": ("track",),
+    "agree": ("report",),
 }
 """Each command of the workflow and those it waits for directly."""
 
@@ -40,17 +43,19 @@ _PLACES_OF_COMMANDS: dict[str, tuple[float, float]] = {  # column, row
     "figures": (5, 1),
     "track": (6, 1),
     "report": (7, 1),
+    "agree": (8, 1),
 }
 
 
 def draw_dag(results: Results) -> Figure:
     """Which command waits for which, how often each runs, and who shares a training run."""
     plan = results.plan
-    rows = 1 + max(_PLACES_OF_COMMANDS[name][1] for name in jobs(plan))
+    counts = jobs(plan, compared=bool(files_of(reference_of(results.folder))))
+    rows = 1 + max(_PLACES_OF_COMMANDS[name][1] for name in counts)
     above_height, height = 0.5 * rows, 0.36 * (len(plan.variants) + 1)
     figure = empty_figure(results, 0.4 + above_height + height)
     above, below = figure.subplots(2, 1, height_ratios=[above_height, height])
-    _draw_jobs(above, plan)
+    _draw_jobs(above, counts)
     above.set_title("Jobs of the study", loc="left")
     _draw_sharing(below, plan)
     below.set_title("Shared training runs, for each seed", loc="left")
@@ -74,8 +79,13 @@ class Node:
     parent: int | None
 
 
-def jobs(plan: Plan) -> dict[str, int]:
-    """How often each command runs in the whole study."""
+def jobs(plan: Plan, *, compared: bool) -> dict[str, int]:
+    """How often each command runs in the whole study.
+
+    Args:
+        plan: of the study.
+        compared: whether the study has a finished reference, with which it is compared.
+    """
     counts = {
         "mini": int(plan.embedded),
         "check": len(plan.checks),
@@ -84,6 +94,7 @@ def jobs(plan: Plan) -> dict[str, int]:
         "bounds": len(plan.benchmarks),
         "score": len(plan.adoptions),
         "speed": len(plan.benchmarks),
+        "agree": int(compared),
     }
     return {name: counts.get(name, 1) for name in WAITS_FOR if counts.get(name, 1)}
 
@@ -114,9 +125,8 @@ def sharing(plan: Plan) -> list[Node]:
     return nodes
 
 
-def _draw_jobs(ax: Axes, plan: Plan) -> None:
+def _draw_jobs(ax: Axes, counts: Mapping[str, int]) -> None:
     """A box for each command with how often it runs, and arrows to those that wait for it."""
-    counts = jobs(plan)
     width, height = 0.78, 0.62
     for name, count in counts.items():
         x, y = _PLACES_OF_COMMANDS[name]
@@ -128,8 +138,10 @@ def _draw_jobs(ax: Axes, plan: Plan) -> None:
                 ends = (from_x + width, from_y), (x, y)
                 arrow = {"arrowstyle": "-|>", "lw": 0.8, "shrinkA": 0, "shrinkB": 0, "color": "0.3"}
                 ax.annotate("", ends[1], ends[0], arrowprops=arrow)
-    lowest = max(_PLACES_OF_COMMANDS[name][1] for name in counts)
-    ax.set(xlim=(-0.05, 7 + width + 0.05), ylim=(lowest + 0.5, -0.5))
+    last, lowest = (
+        max(places) for places in zip(*(_PLACES_OF_COMMANDS[n] for n in counts), strict=True)
+    )
+    ax.set(xlim=(-0.05, last + width + 0.05), ylim=(lowest + 0.5, -0.5))
     ax.axis("off")
 
 
