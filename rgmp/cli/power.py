@@ -42,7 +42,7 @@ COMMANDS = (
         "power",
         _power,
         _power_options,
-        "Print the smallest difference of J&F that a study of a size detects with a power of 0.8.",
+        "Print the smallest difference of J&F that a study of a given size detects with power 0.8.",
         "results/mini --seeds 3 5 8 --sequences 20 60",
     ),
 )
