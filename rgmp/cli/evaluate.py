@@ -7,8 +7,8 @@ from rgmp.cli.command import Command
 from rgmp.cli.options import at_least
 from rgmp.config.base import AT_ONCE
 from rgmp.runtime import cores, files
-from rgmp.study.first import remember_claims
 from rgmp.study.plan import load_plan
+from rgmp.study.preregistration import remember_claims
 
 
 def _evaluate_options(command: argparse.ArgumentParser) -> None:

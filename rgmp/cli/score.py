@@ -137,9 +137,11 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
 
 def _adopted(job: ScoringJob, record: Draft) -> "list[Score]":
     """Adopt someone else's scores unchanged."""
-    from rgmp.evaluation import adoption
+    from rgmp.evaluation import external_scores
 
-    rows = adoption.adopt(job.videos, job.source, variant=job.variant or visible(job.source.stem))
+    rows = external_scores.adopt(
+        job.videos, job.source, variant=job.variant or visible(job.source.stem)
+    )
     record.inputs["scores"] = files.digest_of_file(job.source)
     return rows
 
