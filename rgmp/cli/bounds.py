@@ -14,11 +14,11 @@ from rgmp.cli.options import (
     names_a_job,
     videos_of,
 )
-from rgmp.cli.recording import record_command
 from rgmp.config.base import AT_ONCE
 from rgmp.config.load import validated
 from rgmp.data import davis
 from rgmp.evaluation.job import BoundsJob
+from rgmp.provenance.command import record_command
 from rgmp.runtime import files
 from rgmp.study.bounds import bounds_job
 from rgmp.study.plan import load_plan

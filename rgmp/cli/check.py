@@ -15,7 +15,6 @@ from rgmp.cli.options import (
     given_of,
     refuse_flags,
 )
-from rgmp.cli.recording import record_command
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.config.load import validated
 from rgmp.config.method import Network
@@ -23,6 +22,7 @@ from rgmp.config.study import Stills
 from rgmp.data.job import CheckJob
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse, shown
+from rgmp.provenance.command import record_command
 from rgmp.runtime import files
 from rgmp.study import layout
 from rgmp.study.plan import load_plan

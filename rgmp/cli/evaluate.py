@@ -1,25 +1,14 @@
 """`rgmp evaluate`: the masks and scores of every run of a study that has the same weights."""
 
 import argparse
-import sys
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from rgmp.cli.command import Command
 from rgmp.cli.options import at_least
-from rgmp.cli.recording import record_command
-from rgmp.cli.score import write_measured
 from rgmp.config.base import AT_ONCE
-from rgmp.data import digests
-from rgmp.data.davis import Sequence
-from rgmp.evaluation.job import ScoringJob
-from rgmp.inference.job import InferenceJob
-from rgmp.provenance import code
 from rgmp.runtime import cores, files
-from rgmp.study.evaluation_job import EvaluationJob
-from rgmp.study.first import remember_claims
 from rgmp.study.plan import load_plan
+from rgmp.study.preregistration import remember_claims
 
 
 def _evaluate_options(command: argparse.ArgumentParser) -> None:
@@ -39,119 +28,15 @@ def _evaluate(options: argparse.Namespace) -> None:
     job = plan.evaluation_of(options.job, options.results)
     first, _ = job.runs[0]
     files.require_writable(first.masks)
+    from rgmp.inference.evaluation import Evaluation
     from rgmp.runtime import locks
 
     with locks.alone_in(first.masks):
-        _Evaluation(options.results, job, cores.threads(first.threads, options.threads)).run()
+        threads = cores.threads(first.threads, options.threads)
+        Evaluation(options.results, job.runs, threads).run()
     for run in plan.evaluations[options.job]:
         _, variant, _ = plan.inferences[run]
         remember_claims(plan, variant.name, options.results)
-
-
-class _Evaluation:
-    """An evaluation at work, with the network loaded and the folder of its masks taken."""
-
-    def __init__(self, study: Path, job: EvaluationJob, threads: int) -> None:
-        from rgmp.evaluation.engines import second_engine
-        from rgmp.evaluation.sequence_scores import Engines, truth_digest_of
-        from rgmp.inference.mask_folder import MaskFolder
-        from rgmp.model import weights
-        from rgmp.runtime import device, precision
-
-        first, scoring = job.runs[0]
-        network, metadata = weights.load(first.weights)
-        chosen = device.choose(first.device, threads, first.jobs_per_gpu)
-        self._study, self._runs = study, job.runs
-        self._digest = cache(files.digest_of_file)
-        self._truth_digest = cache(truth_digest_of)
-        self._settled = cache(lambda asked: precision.choose(asked, chosen, training=False))
-        self._weights = self._digest(first.weights)
-        self._identity = metadata.get("identity")
-        maker = {
-            "weights": self._weights,
-            "sources": code.sources_of("rgmp.inference.mask_folder", "rgmp.model.weights"),
-            "device": chosen.type,
-        }
-        self._masks = MaskFolder(first.masks, network, chosen, threads, maker, self._digest)
-        engine = scoring.evaluation.engine
-        self._engines = Engines(engine, second_engine(engine, scoring.evaluation.cross_check))
-        self._scoring_sources = code.sources_of("rgmp.evaluation.scoring")
-
-    def run(self) -> None:
-        """Segment and score run after run; what already exists is kept."""
-        for inference, scoring in self._runs:
-            sequences = inference.videos.open()
-            places = self._segment(inference, sequences)
-            self._score(scoring, sequences, places)
-
-    def _segment(self, job: InferenceJob, sequences: list[Sequence]) -> dict[str, Path]:
-        """Make the masks of a run that are not there yet, and write its record."""
-        from rgmp.runtime.progress import Progress
-
-        settled = self._settled(job.settings.precision)
-        settings = job.settings.model_copy(update={"precision": settled})
-        total = sum(len(s.frames) for s in sequences)
-        benchmark = job.videos.benchmark
-        with record_command(
-            job.record,
-            "infer",
-            config=settings.model_dump(mode="json"),
-            inputs={"weights": self._weights},
-            **self._names(job),
-        ) as record:
-            progress = Progress(f"segment {benchmark}, {job.variant}", "frames", total)
-            made = self._masks.segment(sequences, benchmark, settings, progress.at)
-            read = [path for s in sequences for path in (*s.frames, s.annotations[0])]
-            record.inputs["data"] = files.digest_of_all(read, self._digest)
-            record.outputs["masks"] = digests.digest_of_masks(made.places, self._digest)
-            record.results.update(frames=total, sequences=len(sequences), segmented=made.new)
-            record.masks.update(
-                {name: str(place.relative_to(self._study)) for name, place in made.places.items()}
-            )
-        print(f"{made.new} of {len(sequences)} sequences segmented", file=sys.stderr, flush=True)
-        return made.places
-
-    def _score(self, job: ScoringJob, sequences: list[Sequence], places: dict[str, Path]) -> None:
-        """Score the masks of a run that are not scored yet, and write its table and record."""
-        from rgmp.evaluation.sequence_scores import scored
-
-        with record_command(
-            job.record,
-            "score",
-            config={"engine": self._engines.first},
-            inputs={"masks": digests.digest_of_masks(places, self._digest)},
-            **self._names(job),
-        ) as record:
-            found = [
-                scored(
-                    sequence,
-                    job.videos.benchmark,
-                    places[sequence.name],
-                    engines=self._engines,
-                    sources=self._scoring_sources,
-                    variant=job.variant or "",
-                    seed=job.seed,
-                    truth_digest=self._truth_digest,
-                )
-                for sequence in sequences
-            ]
-            differences = [s.difference for s in found if s.difference is not None]
-            if differences:
-                record.results["cross_check_difference"] = max(differences)
-            read = [path for s in sequences for path in s.annotations]
-            record.inputs["data"] = files.digest_of_all(read, self._digest)
-            write_measured(job.out, [row for s in found for row in s.rows], record)
-        new = sum(s.is_new for s in found)
-        print(f"{new} of {len(sequences)} sequences scored", file=sys.stderr, flush=True)
-
-    def _names(self, job: InferenceJob | ScoringJob) -> dict[str, Any]:
-        """What the records say of whose masks and scores they are."""
-        return {
-            "variant": job.variant,
-            "seed": job.seed,
-            "benchmark": job.videos.benchmark,
-            "identity": self._identity,
-        }
 
 
 COMMANDS = (

@@ -1,9 +1,7 @@
 """`rgmp infer | speed`: run or time a trained network on the videos of a split."""
 
 import argparse
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -22,25 +20,23 @@ from rgmp.cli.options import (
     require_flags,
     videos_of,
 )
-from rgmp.cli.recording import record_command
 from rgmp.config.base import AT_ONCE, REPEATS
 from rgmp.config.load import validated
 from rgmp.config.method import Aggregation, Inference
 from rgmp.config.study import Device, Speed
 from rgmp.data import davis, digests
-from rgmp.data.images import read_frame
 from rgmp.errors import refuse
 from rgmp.inference.job import Computation, InferenceJob, NetworkJob, SpeedJob
-from rgmp.provenance import code, machine
+from rgmp.provenance import code
+from rgmp.provenance.command import record_command
 from rgmp.runtime import cores, files
 from rgmp.runtime.precisions import AskedPrecision
-from rgmp.study.job_files import is_quiet, read_speed
+from rgmp.study.job_files import noted, read_speed, unreliable
 from rgmp.study.plan import load_plan
 from rgmp.study.timing import timing
 
 if TYPE_CHECKING:
     from rgmp.inference.propagator import Propagator
-    from rgmp.inference.speed import PropagatorMaker
 
 _NEEDED = ("--weights", "--davis", "--benchmark")
 
@@ -186,7 +182,10 @@ def _speed_job(options: argparse.Namespace) -> SpeedJob:
 
 def _speed(options: argparse.Namespace) -> None:
     job = _speed_job(options)
-    sequences = _timed_sequences(job)
+    every = job.videos.open()
+    from rgmp.inference.speed_file import measure, timed_sequences
+
+    sequences = timed_sequences(job, every)
     benchmark = job.videos.benchmark
     refuse(
         [
@@ -211,102 +210,12 @@ def _speed(options: argparse.Namespace) -> None:
         config={"speed": job.limits.model_dump(mode="json")},
     ) as record:
         record.inputs["weights"] = files.digest_of_all(set(weights))
-        measured = _measure(job, sequences)
+        measured = measure(job, sequences)
         files.write_json(job.out, measured)
-        record.results.update(_noted(measured))
+        record.results.update(noted(measured))
         record.outputs["speed"] = files.digest_of_file(job.out)
-    for problem in _unreliable(measured):
+    for problem in unreliable(measured):
         print(problem)
-
-
-def _measure(job: SpeedJob, sequences: list[davis.Sequence]) -> dict[str, Any]:
-    """The content of the speed file: what was timed and how, raw seconds, their summary."""
-    import torch
-
-    from rgmp.inference import speed
-
-    benchmark = job.videos.benchmark
-    clips = [
-        speed.TimedClip(
-            s,
-            [read_frame(path) for path in s.frames],
-            davis.read_annotation(s.annotations[0], benchmark),
-        )
-        for s in sequences
-    ]
-    makers, settings = zip(*_makers(job), strict=True)
-    measured = speed.measure(makers, clips, benchmark, job.limits)
-    described = [
-        {
-            **computation.model_dump(include={"name", "identity", "again"}),
-            **settled.model_dump(mode="json"),
-            **timed,
-        }
-        for computation, settled, timed in zip(
-            job.computations, settings, measured["computations"], strict=True
-        )
-    ]
-    return {
-        "benchmark": benchmark,
-        "seed": job.seed,
-        "device": machine.device_of(machine.this_machine()),
-        "threads": torch.get_num_threads(),
-        **measured,
-        "computations": described,
-    }
-
-
-def _makers(job: SpeedJob) -> "Iterator[tuple[PropagatorMaker, Inference]]":
-    """What is to be timed, and the settings with the precision that `auto` stands for."""
-    from rgmp.inference.propagator import Propagator
-    from rgmp.inference.speed import PropagatorMaker
-    from rgmp.model import weights
-    from rgmp.runtime import device, precision
-
-    chosen = device.choose(job.device, job.threads, job.jobs_per_gpu)
-    for computation in job.computations:
-        network, _ = weights.load(computation.weights)
-        settings = computation.settings
-        settled = precision.choose(settings.precision, chosen, training=False)
-        of = {p: settings.model_copy(update={"precision": p}) for p in (settled, "fp32")}
-        make, exact = (partial(Propagator, network, of[p], chosen) for p in (settled, "fp32"))
-        yield PropagatorMaker(make, settled, None if settled == "fp32" else exact), of[settled]
-
-
-def _noted(measured: dict[str, Any]) -> dict[str, Any]:
-    """What the record says of a measurement."""
-    timed = [computation for computation in measured["computations"] if not computation["again"]]
-    fps = {f"fps_{computation['name']}": computation["summary"]["fps"] for computation in timed}
-    return {key: measured[key] for key in ("rounds", "others_share")} | fps
-
-
-def _unreliable(measured: dict[str, Any]) -> Iterator[str]:
-    """Why a measurement should not be relied on, a sentence each."""
-    again = "remove the file and measure again on an idle machine"
-    others = measured["others_share"]
-    if others > cores.BUSY:
-        yield (
-            f"other processes used {others:.0%} of the machine's cores during the measurement, so "
-            f"it is unreliable; {again}"
-        )
-    for computation in measured["computations"]:
-        if computation["again"] and not is_quiet(computation["summary"]):
-            yield (
-                f"two timings of the same computation ({computation['name']}) differ, so the "
-                f"measurement is unreliable; {again}"
-            )
-
-
-def _timed_sequences(job: SpeedJob) -> list[davis.Sequence]:
-    """The sequences to time, cut to the frames to time."""
-    sequences = job.videos.open()
-    from rgmp.inference import speed
-
-    limits = job.limits
-    return [
-        replace(s, frames=s.frames[: limits.frames], annotations=s.annotations[:1])
-        for s in speed.choose_sequences(sequences, job.videos.benchmark, limits.sequences)
-    ]
 
 
 COMMANDS = (

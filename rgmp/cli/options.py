@@ -167,7 +167,7 @@ def add_names(flags: argparse._ArgumentGroup, seed: str) -> None:
 
 
 def add_record(command: argparse._ActionsContainer) -> None:
-    """The option for the command's record; see `rgmp.cli.recording`."""
+    """The option for the command's record; see `rgmp.provenance.command`."""
     command.add_argument(
         "--record", type=Path, metavar="FILE.json", help="write a provenance record"
     )

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
-from rgmp.cli.recording import record_command
 from rgmp.errors import visible
+from rgmp.provenance.command import record_command
 from rgmp.runtime import files
 from rgmp.study import layout
 from rgmp.study.plan import load_plan

@@ -17,13 +17,13 @@ from rgmp.cli.options import (
     names_a_job,
     videos_of,
 )
-from rgmp.cli.recording import record_command
 from rgmp.config.base import AT_ONCE
 from rgmp.config.load import validated
 from rgmp.config.study import CrossCheck, Engine, Evaluation
 from rgmp.data import davis, digests
 from rgmp.errors import UserError, visible
 from rgmp.evaluation.job import ScoringJob
+from rgmp.provenance.command import record_command
 from rgmp.provenance.record import Draft
 from rgmp.runtime import files
 from rgmp.study.plan import load_plan
@@ -86,6 +86,7 @@ def _job(options: argparse.Namespace) -> ScoringJob:
 def _score(options: argparse.Namespace) -> None:
     job = _job(options)
     from rgmp.evaluation import score_table
+    from rgmp.evaluation.recorded_scores import write_measured
 
     given = [job.source] if job.adopts else files.files_below(job.source, "*.png")
     table = files.Kind("score table", score_table.require_scores)
@@ -106,25 +107,6 @@ def _score(options: argparse.Namespace) -> None:
         summary = write_measured(job.out, rows, record)
     for name, value in summary.items():
         print(f"{name:9} {100 * value:6.2f}")
-
-
-def write_measured(out: Path, rows: "list[Score]", record: Draft) -> dict[str, float]:
-    """Write a score table, and what follows from it to the record: its digest, the mean measures.
-
-    Returns:
-        The mean measures, in [0, 1], by name.
-    """
-    from rgmp.evaluation import score_table
-    from rgmp.evaluation.measures import MEASURES
-    from rgmp.evaluation.summary import per_object, summarise
-
-    scores = score_table.table_of(rows)
-    score_table.write_scores(out, scores)
-    means = summarise(per_object(scores)).iloc[0]
-    summary: dict[str, float] = {measure: float(means[measure]) for measure in MEASURES}
-    record.results.update(summary)
-    record.outputs["scores"] = files.digest_of_file(out)
-    return summary
 
 
 def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
@@ -155,9 +137,11 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
 
 def _adopted(job: ScoringJob, record: Draft) -> "list[Score]":
     """Adopt someone else's scores unchanged."""
-    from rgmp.evaluation import adoption
+    from rgmp.evaluation import external_scores
 
-    rows = adoption.adopt(job.videos, job.source, variant=job.variant or visible(job.source.stem))
+    rows = external_scores.adopt(
+        job.videos, job.source, variant=job.variant or visible(job.source.stem)
+    )
     record.inputs["scores"] = files.digest_of_file(job.source)
     return rows
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
-from rgmp.cli.recording import record_command
 from rgmp.config.base import AT_ONCE, SEED
 from rgmp.minidavis.version import VERSION
+from rgmp.provenance.command import record_command
 from rgmp.runtime import files
 from rgmp.runtime.cores import threads
 from rgmp.study import layout, plan, resolve

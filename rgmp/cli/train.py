@@ -9,10 +9,10 @@ from pathlib import Path
 
 from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
-from rgmp.cli.recording import record_command
 from rgmp.config.base import AT_ONCE, STAGES
 from rgmp.errors import UserError, visible
 from rgmp.provenance import record
+from rgmp.provenance.command import record_command
 from rgmp.runtime import cores, files
 from rgmp.study import layout, plan, resolve
 from rgmp.study.planned import Training

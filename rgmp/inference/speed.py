@@ -11,8 +11,9 @@ The result depends on what is timed, so three timings are reported, each with ra
   transfers, by its frames (facts/rgmp.md, "Inference"); whether it includes reading is not known.
 
 Several computations take turns, clip by clip, in an order shuffled in each round, each turn after a
-warm-up on its own shape. They are compared within rounds (`rgmp.inference.rounds`), which go on
-until every ratio to the first is known to 3 % or the time is up.
+warm-up on its own shape. They are compared within rounds
+(`rgmp.inference.timing_statistics`), which go on until every ratio to the first is known to 3 % or
+the time is up.
 
 They are also compared with the machine's limit: the counted floating-point operations of a step
 over its time, relative to the fastest matrix product in the same run and precision. On a CPU that
@@ -36,7 +37,7 @@ from rgmp.config.base import Benchmark
 from rgmp.config.study import Speed
 from rgmp.data import davis
 from rgmp.data.images import Labels
-from rgmp.inference import rounds
+from rgmp.inference import timing_statistics
 from rgmp.inference.probes import memory_by_length, share_labelled_alike
 from rgmp.inference.propagator import Propagator, download
 from rgmp.inference.segment import segment_sequence
@@ -153,7 +154,7 @@ def _time_rounds(
             progress.at(done)
         if done >= limits.repeats and (
             time.perf_counter() - began >= limits.seconds
-            or rounds.are_narrow(each.ratio_to(timed[0]) for each in timed[1:])
+            or timing_statistics.are_narrow(each.ratio_to(timed[0]) for each in timed[1:])
         ):
             return done
 
@@ -211,10 +212,12 @@ class _Timed:
         self.propagator.start(clip.frames[0], clip.labels)
         self.propagator.step(clip.frames[1])
 
-    def ratio_to(self, first: "_Timed") -> rounds.Interval:
+    def ratio_to(self, first: "_Timed") -> timing_statistics.Interval:
         """Frames per second of the network relative to another's."""
-        own, other = (rounds.seconds_by_round(t._clips, "network") for t in (self, first))
-        return rounds.ratio(own, other)
+        own, other = (
+            timing_statistics.seconds_by_round(t._clips, "network") for t in (self, first)
+        )
+        return timing_statistics.ratio(own, other)
 
     def result(self, first: "_Timed", limit: Callable[[str], float], peak: int) -> dict[str, Any]:
         """Raw seconds and their summary, as `measure` returns them."""
@@ -246,8 +249,10 @@ def _cost_of_objects(of_objects: dict[int, list[list[float]]]) -> dict[str, floa
     """The cost of objects by the columns of its two intervals; none where it was not measured."""
     if not of_objects:
         return {}
-    seconds = [rounds.seconds_by_round([{"network": t}], "network") for t in of_objects.values()]
-    cost = rounds.cost_of_objects([*of_objects], seconds)
+    seconds = [
+        timing_statistics.seconds_by_round([{"network": t}], "network") for t in of_objects.values()
+    ]
+    cost = timing_statistics.cost_of_objects([*of_objects], seconds)
     return {
         **cost.fixed.columns("fixed_seconds"),
         **cost.per_object.columns("object_seconds"),
@@ -266,7 +271,7 @@ def summarise_clips(clips: list[dict[str, Any]]) -> dict[str, float]:
         seconds per frame of whole clips, a geometric mean over rounds; operations per frame.
     """
     wall = np.sum([clip["clip"] for clip in clips], axis=0)
-    authors = rounds.geometric_mean(wall / sum(clip["frames"] for clip in clips)).mean
+    authors = timing_statistics.geometric_mean(wall / sum(clip["frames"] for clip in clips)).mean
     operations = [np.full(np.size(c["network"]), c["flops_per_frame"]) for c in clips]
     return {
         **_frames_per_second(clips, "network", ""),
@@ -279,10 +284,10 @@ def summarise_clips(clips: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _frames_per_second(clips: list[dict[str, Any]], kind: str, prefix: str) -> dict[str, float]:
-    seconds = rounds.seconds_by_round(clips, kind)
+    seconds = timing_statistics.seconds_by_round(clips, kind)
     every = np.concatenate([np.ravel(clip[kind]) for clip in clips])
     return {
-        **rounds.geometric_mean(1 / seconds).columns(f"{prefix}fps"),
+        **timing_statistics.geometric_mean(1 / seconds).columns(f"{prefix}fps"),
         f"{prefix}seconds_per_frame_p95": float(np.percentile(every, 95)),
     }
 

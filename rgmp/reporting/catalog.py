@@ -2,8 +2,8 @@
 
 To add a figure, add its entry here, and `draw_<name>` in the module of `rgmp.reporting.figures`
 that the entry names. To add a table, add its entry here, `build_<name>` in `rgmp.reporting.tables`,
-`print_<name>` in `rgmp.reporting.printed`, and the columns of its file, which is read below this
-layer, in `rgmp.study.table_files`. Files, the report and Snakemake's report follow.
+`print_<name>` in `rgmp.reporting.table_layouts`, and the columns of its file, which is read below
+this layer, in `rgmp.study.table_files`. Files, the report and Snakemake's report follow.
 """
 
 from collections.abc import Iterable

@@ -19,7 +19,7 @@ from rgmp.config.study import SEVERAL
 from rgmp.errors import UserError
 from rgmp.provenance.machine import machine_of
 from rgmp.provenance.record import Record
-from rgmp.reporting import catalog, first_screen, printed
+from rgmp.reporting import catalog, first_screen, table_layouts
 from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import NOTHING, counted, duration, interval, points
 from rgmp.runtime.files import read_json, write_text
@@ -102,7 +102,7 @@ def write(folder: Path) -> None:
         opposites=first_screen.opposites(study),
         verdicts=[_verdict(study, benchmark) for benchmark in benchmarks],
         variants=[_variant(study, runs, variant) for variant in study.variants],
-        tables={table.name: table for table in printed.printed_tables(study)},
+        tables={table.name: table for table in table_layouts.printed_tables(study)},
         figures={entry.name: _figure(study, entry) for entry in catalog.FIGURE_ENTRIES},
         lead=_section(study, catalog.LEAD),
         sections=[_section(study, *section) for section in catalog.SECTIONS.items()],
@@ -110,7 +110,7 @@ def write(folder: Path) -> None:
         runs=runs,
         compared=runs.comparison([name for v in study.variants for name in _names(study, v)]),
         nothing=NOTHING,
-        judged=printed.JUDGED,
+        judged=table_layouts.JUDGED,
         facts=_facts(study),
         disagreements=study.disagreements,
         records=[

@@ -1,7 +1,7 @@
 """The tables of a study: CSV at full precision, and what is printed of them.
 
 `write` computes every statistic once. Accuracies are fractions in the CSV files and per cent, with
-one decimal, in print (`rgmp.reporting.printed`).
+one decimal, in print (`rgmp.reporting.table_layouts`).
 """
 
 from collections.abc import Callable
@@ -18,15 +18,15 @@ from rgmp.evaluation.comparison import Difference
 from rgmp.evaluation.power import components_of
 from rgmp.evaluation.summary import keys_of, summarise
 from rgmp.provenance.machine import device_of
-from rgmp.reporting import catalog, printed, published, speed_rows
+from rgmp.reporting import catalog, published, speed_rows, table_layouts
 from rgmp.reporting.analysis import Analysis, analyse_study
 from rgmp.reporting.labels import BOUND_TITLES
-from rgmp.reporting.marks import marked, marks_of
 from rgmp.reporting.typesetting import as_latex, as_markdown
+from rgmp.reporting.verdict_marks import marked, marks_of
 from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, table_files
-from rgmp.study.first import remember_seeds
+from rgmp.study.preregistration import remember_seeds
 from rgmp.study.results import Results, load, seconds_of
 from rgmp.study.table_files import TABLE_DTYPES
 from rgmp.study.timing import SpeedFiles, read_speed_files, summary_of
@@ -68,7 +68,7 @@ def write(folder: Path) -> None:
     for name, table in tables.items():
         table_files.write(folder, name, table)
     write_text(folder / layout.TABLES / layout.COLUMNS, _columns())
-    for shown in printed.printed_tables(results):
+    for shown in table_layouts.printed_tables(results):
         path = folder / layout.TABLES / shown.name
         write_text(path.with_suffix(".md"), as_markdown(shown))
         write_text(path.with_suffix(".tex"), as_latex(shown))
@@ -208,7 +208,7 @@ def build_benchmark(study: Analysed, benchmark: Benchmark) -> pd.DataFrame:
     methods = ours["variant"]
     ours["source"] = [_source(results, benchmark, method) for method in methods]
     ours["section"] = [
-        printed.NOT_TRAINED if external else "This study" for external in ours["external"]
+        table_layouts.NOT_TRAINED if external else "This study" for external in ours["external"]
     ]
     ours["seconds_per_frame"] = [
         _authors_seconds(results, speed, benchmark, method) for method in methods
@@ -217,12 +217,12 @@ def build_benchmark(study: Analysed, benchmark: Benchmark) -> pd.DataFrame:
         not external and speed_rows.is_busy(speed, benchmark) for external in ours["external"]
     ]
     bounds = _bounds(rows_of(analysis.bounds, benchmark=benchmark))
-    bounds = bounds.assign(source="the annotations", section=printed.NOT_TRAINED)
+    bounds = bounds.assign(source="the annotations", section=table_layouts.NOT_TRAINED)
     if not results.comparable:
         return pd.concat([ours, bounds], ignore_index=True)
     full = ours[methods == "full"]
     full = full.assign(label=full["label"] + ", this study")
-    among = pd.concat([full, published.methods(benchmark)]).assign(section=printed.PUBLISHED)
+    among = pd.concat([full, published.methods(benchmark)]).assign(section=table_layouts.PUBLISHED)
     among = among.sort_values("J&F", ascending=False, kind="stable", na_position="last")
     return pd.concat([among, ours[methods != "full"], bounds], ignore_index=True)
 

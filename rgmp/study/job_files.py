@@ -1,7 +1,7 @@
 """Speed files and training curves, as jobs write them, read back. Needs no pandas."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from rgmp.config.load import require_shape
 from rgmp.errors import UserError
+from rgmp.runtime import cores
 from rgmp.runtime.files import read_json, read_text
 
 
@@ -67,6 +68,30 @@ def is_quiet(again: Mapping[str, float]) -> bool:
     """Whether a computation that was timed twice took the same time, by the second's summary."""
     low, high = QUIET
     return low <= again["ratio_low"] and again["ratio_high"] <= high
+
+
+def noted(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """What the record says of a measurement."""
+    timed = [computation for computation in measured["computations"] if not computation["again"]]
+    fps = {f"fps_{computation['name']}": computation["summary"]["fps"] for computation in timed}
+    return {key: measured[key] for key in ("rounds", "others_share")} | fps
+
+
+def unreliable(measured: Mapping[str, Any]) -> Iterator[str]:
+    """Why a measurement should not be relied on, a sentence each."""
+    again = "remove the file and measure again on an idle machine"
+    others = measured["others_share"]
+    if others > cores.BUSY:
+        yield (
+            f"other processes used {others:.0%} of the machine's cores during the measurement, so "
+            f"it is unreliable; {again}"
+        )
+    for computation in measured["computations"]:
+        if computation["again"] and not is_quiet(computation["summary"]):
+            yield (
+                f"two timings of the same computation ({computation['name']}) differ, so the "
+                f"measurement is unreliable; {again}"
+            )
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:

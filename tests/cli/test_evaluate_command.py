@@ -26,8 +26,8 @@ from rgmp.model import weights
 from rgmp.model.network import RGMP
 from rgmp.provenance.record import Record, read
 from rgmp.runtime import device
-from rgmp.study.first import changed_claims
 from rgmp.study.plan import load_plan
+from rgmp.study.preregistration import changed_claims
 from rgmp.study.results import load
 
 RESULTS = Path("results/tiny")

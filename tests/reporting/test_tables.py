@@ -17,7 +17,7 @@ from rgmp.config.base import BENCHMARKS
 from rgmp.errors import UserError
 from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.score_table import read_scores
-from rgmp.reporting import catalog, printed, tables
+from rgmp.reporting import catalog, table_layouts, tables
 from rgmp.reporting.typesetting import Table, as_latex, as_markdown, duration, points
 from rgmp.runtime.tidy import read_table, write_table
 from rgmp.runtime.tidy import rows_of as rows_by
@@ -63,15 +63,15 @@ def test_every_table_of_the_catalog_is_built_and_printed_and_has_a_place(five: P
 def test_every_table_has_what_computes_it_its_columns_and_a_layout_and_no_other() -> None:
     entries = catalog.tables(BENCHMARKS)
     assert all(callable(tables.builder_of(entry)) for entry in entries)
-    assert all(callable(printed.layout_of(entry)) for entry in entries)
+    assert all(callable(table_layouts.layout_of(entry)) for entry in entries)
     assert {entry.name for entry in entries} == TABLE_DTYPES.keys() - {*layout.TIDY}
     names = {"benchmark" if entry.benchmark else entry.name for entry in entries}
-    for module, start in ((tables, "build_"), (printed, "print_")):
+    for module, start in ((tables, "build_"), (table_layouts, "print_")):
         found = {name.removeprefix(start) for name in vars(module) if name.startswith(start)}
         assert found == names
 
 
-@pytest.mark.parametrize("found_by_name", [tables.builder_of, printed.layout_of])
+@pytest.mark.parametrize("found_by_name", [tables.builder_of, table_layouts.layout_of])
 def test_a_table_without_what_computes_or_prints_it_is_named(
     found_by_name: Callable[[catalog.Entry], object],
 ) -> None:

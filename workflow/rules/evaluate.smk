@@ -73,7 +73,7 @@ rule score_external:
     threads: 1
     params:
         job=adoption_digest,
-        sources=sources_of("rgmp.evaluation.scoring", "rgmp.evaluation.adoption"),
+        sources=sources_of("rgmp.evaluation.scoring", "rgmp.evaluation.external_scores"),
     message:
         "score {wildcards.benchmark} of {wildcards.external}, an external method"
     shell:

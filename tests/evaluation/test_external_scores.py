@@ -13,7 +13,7 @@ from support.two_boxes import FRAMES
 
 from rgmp.data.videos import Videos
 from rgmp.errors import ProblemsError, UserError
-from rgmp.evaluation.adoption import _read_given, adopt
+from rgmp.evaluation.external_scores import _read_given, adopt
 from rgmp.evaluation.measures import Score
 from rgmp.evaluation.score_table import SCORE_DTYPES, read_scores
 from rgmp.evaluation.scoring import score

@@ -10,9 +10,9 @@ from rgmp.config.study import Expectation
 from rgmp.errors import UserError
 from rgmp.evaluation.job import BOUNDS
 from rgmp.reporting import first_screen, report, tables
-from rgmp.study.first import changed_claims, remember_claims, seeds_added
 from rgmp.study.plan import Plan, load_plan, save
 from rgmp.study.planned import Training
+from rgmp.study.preregistration import changed_claims, remember_claims, seeds_added
 from rgmp.study.results import load
 
 

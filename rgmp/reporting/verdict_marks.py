@@ -6,7 +6,7 @@ import pandas as pd
 
 from rgmp.config.study import OVERALL, SEVERAL
 from rgmp.evaluation.summary import by_method
-from rgmp.study import first
+from rgmp.study import preregistration
 from rgmp.study.longer import LongerStudy, read_if_there
 from rgmp.study.results import Results
 
@@ -23,7 +23,7 @@ class Marks:
 
     longer: LongerStudy | None
     seeds_added: frozenset[int]
-    changed_claims: dict[tuple[str, str], first.Change]
+    changed_claims: dict[tuple[str, str], preregistration.Change]
 
 
 def marks_of(results: Results) -> Marks:
@@ -35,8 +35,8 @@ def marks_of(results: Results) -> Marks:
     plan, folder = results.plan, results.folder
     return Marks(
         longer=read_if_there(plan),
-        seeds_added=first.seeds_added(plan, folder),
-        changed_claims=first.changed_claims(plan, folder),
+        seeds_added=preregistration.seeds_added(plan, folder),
+        changed_claims=preregistration.changed_claims(plan, folder),
     )
 
 
