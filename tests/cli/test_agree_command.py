@@ -146,7 +146,7 @@ def test_another_margin_is_said(here: Path, capsys: pytest.CaptureFixture[str]) 
     save(load_plan(here / "b").model_copy(update={"margin": 5.0}), here / "b")
     status, said = agree(capsys)
     assert status == 0
-    assert "by a margin of 3 points in A, 5 in B" in said
+    assert "a margin of 3 points in A, 5 in B" in said
     assert "no contradiction in 3 comparisons" in said
 
 
