@@ -28,7 +28,7 @@ def record_command(
         record.require_place(path)
         if path.resolve() in {target.resolve() for target in made}:
             raise UserError(
-                f"--record {path}: is another output of this command; name another file"
+                f"{path}: is another output of this command; name another file for the record"
             )
         parts = path.with_suffix("").parts
         name = parts[-1]
