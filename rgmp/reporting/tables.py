@@ -22,7 +22,7 @@ from rgmp.reporting import catalog, published, speed_rows, table_layouts
 from rgmp.reporting.analysis import Analysis, analyse_study
 from rgmp.reporting.labels import BOUND_TITLES
 from rgmp.reporting.typesetting import as_latex, as_markdown
-from rgmp.reporting.verdict_marks import marked, marks_of
+from rgmp.reporting.verdict_marks import Marks, marked, marks_of
 from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, table_files
@@ -40,11 +40,13 @@ class Analysed:
         results: the study.
         analysis: its statistics.
         speed: what its speed files say.
+        marks: what is newer than its first results, and the longer study's verdicts.
     """
 
     results: Results
     analysis: Analysis
     speed: SpeedFiles
+    marks: Marks
 
 
 Builder = Callable[[Analysed], pd.DataFrame]
@@ -83,7 +85,7 @@ def build(results: Results) -> dict[str, pd.DataFrame]:
         UserError: one of the files is broken.
     """
     analysis, speed = analyse_study(results), read_speed_files(results.plan, results.folder)
-    study = Analysed(results, analysis, speed)
+    study = Analysed(results, analysis, speed, marks_of(results))
     entries = catalog.tables(results.plan.benchmarks)
     tables = analysis.data | {entry.name: builder_of(entry)(study) for entry in entries}
     return {name: _with_columns(name, table) for name, table in tables.items()}
@@ -153,7 +155,7 @@ def build_difficulty(study: Analysed) -> pd.DataFrame:
 
 def _marked(study: Analysed, table: pd.DataFrame) -> pd.DataFrame:
     """A table of differences with the marks of what is newer than the study's first results."""
-    return marked(table, marks_of(study.results), study.analysis.data["objects"])
+    return marked(table, study.marks, study.analysis.data["objects"])
 
 
 def _difference(difference: Difference | None) -> dict[str, object]:
