@@ -7,14 +7,13 @@ from rgmp.cli.command import Command
 from rgmp.cli.options import (
     COMMAND_LINE,
     add_job,
+    add_processes,
     add_record,
     add_videos,
-    at_least,
     given_of,
     names_a_job,
     videos_of,
 )
-from rgmp.config.base import AT_ONCE
 from rgmp.config.load import validated
 from rgmp.data import davis
 from rgmp.evaluation.job import BoundsJob
@@ -29,12 +28,7 @@ def _bounds_options(command: argparse.ArgumentParser) -> None:
     add_videos(flags)
     flags.add_argument("--out", type=Path, metavar="SCORES.csv", help="output table")
     add_record(flags)
-    command.add_argument(
-        "--processes",
-        type=at_least(1, AT_ONCE),
-        default=1,
-        help="processes that share the frames (default: 1)",
-    )
+    add_processes(command)
 
 
 def _job(options: argparse.Namespace) -> BoundsJob:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from rgmp.config.base import BENCHMARKS, SEED
+from rgmp.config.base import AT_ONCE, BENCHMARKS, SEED
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, shown
 
@@ -155,6 +155,16 @@ def videos_of(options: argparse.Namespace) -> dict[str, Any]:
 def add_resolution(flags: argparse._ArgumentGroup) -> None:
     """The option for the resolution folder under JPEGImages and Annotations."""
     flags.add_argument("--resolution", help=default_of(Videos, "resolution"))
+
+
+def add_processes(command: argparse._ActionsContainer) -> None:
+    """The option for how many processes share the frames; it has a default."""
+    command.add_argument(
+        "--processes",
+        type=at_least(1, AT_ONCE),
+        default=1,
+        help="processes that share the frames (default: 1)",
+    )
 
 
 def add_names(flags: argparse._ArgumentGroup, seed: str) -> None:

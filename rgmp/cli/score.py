@@ -10,14 +10,13 @@ from rgmp.cli.options import (
     COMMAND_LINE,
     add_job,
     add_names,
+    add_processes,
     add_videos,
-    at_least,
     default_of,
     given_of,
     names_a_job,
     videos_of,
 )
-from rgmp.config.base import AT_ONCE
 from rgmp.config.load import validated
 from rgmp.config.study import CrossCheck, Engine, Evaluation
 from rgmp.data import davis, digests
@@ -53,12 +52,7 @@ def _score_options(command: argparse.ArgumentParser) -> None:
         help="also score with the other engine; auto: if it is installed (default: off)",
     )
     add_names(flags, seed="none")
-    command.add_argument(
-        "--processes",
-        type=at_least(1, AT_ONCE),
-        default=1,
-        help="processes that share the frames (default: 1)",
-    )
+    add_processes(command)
 
 
 def _job(options: argparse.Namespace) -> ScoringJob:
