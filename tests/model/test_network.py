@@ -78,14 +78,15 @@ def test_inference_does_not_wait_for_torchvision() -> None:
 @pytest.mark.parametrize("backbone", ["resnet18", "resnet50"])
 @torch.no_grad()
 def test_without_a_mask_the_encoder_is_torchvisions(backbone: str) -> None:
+    """In float64: fp32 rounds differently on each type of CPU, and a deep one adds it up."""
     torch.manual_seed(1)
-    theirs = torchvision.models.get_model(backbone, weights=None).eval()
-    ours = Encoder(backbone, 64).eval()
+    theirs = torchvision.models.get_model(backbone, weights=None).double().eval()
+    ours = Encoder(backbone, 64).double().eval()
     missing, surplus = ours.load_state_dict(theirs.state_dict(), strict=False)
     assert set(missing) == {"mean", "std", "conv1_mask.weight", "conv1_mask.bias"}
     assert set(surplus) == {"fc.weight", "fc.bias"}
     nn.init.zeros_(cast(nn.Parameter, ours.conv1_mask.bias))
-    frame, _ = inputs(1)
+    frame = inputs(1)[0].double()
     mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
     std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
     x = theirs.maxpool(theirs.relu(theirs.bn1(theirs.conv1((frame - mean) / std))))
@@ -93,8 +94,9 @@ def test_without_a_mask_the_encoder_is_torchvisions(backbone: str) -> None:
     for layer in (theirs.layer1, theirs.layer2, theirs.layer3, theirs.layer4):
         x = layer(x)
         expected.append(x)
-    for got, wanted in zip(ours(frame, torch.zeros(1, 1, 64, 96)), expected, strict=True):
-        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
+    no_mask = torch.zeros(1, 1, 64, 96, dtype=torch.float64)
+    for got, wanted in zip(ours(frame, no_mask), expected, strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-7, atol=1e-7)
 
 
 @pytest.mark.parametrize("backbone", ["resnet10", "resnet50"])
