@@ -16,8 +16,8 @@ EVALUATOR := git+https://github.com/davisvideochallenge/davis2017-evaluation@ac7
 
 pip := .venv/bin/python -m pip --disable-pip-version-check
 environment := .venv/installed
-# one worker per core; tests that share a fixture stay on one of them
-pytest := pytest --numprocesses logical --maxprocesses 8 --dist loadscope --no-loadscope-reorder
+# tests/conftest.py says how many workers; tests that share a fixture stay on one of them
+pytest := pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: all test check-style check-types check-imports check-workflow test-avx2 faults reference evaluator lock clean

@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import ast
+import gc
 import os
 import shutil
 import subprocess
@@ -20,6 +21,16 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
 
 TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than the cores, since many a test waits for a process of its own; at most eight."""
+    return min(usable_cores() + 1, 8)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported by now out of the rounds of the garbage collector: it stays."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
