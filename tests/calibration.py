@@ -1,4 +1,4 @@
-"""How often the intervals, verdicts and powers of the crossed analysis are right, by simulation.
+"""How often the intervals, verdicts and powers of the statistics are right, by simulation.
 
     python tests/calibration.py [--studies 10000] [--results results/reference/mini]
 
@@ -20,8 +20,9 @@ from scipy.special import stdtr, stdtrit
 from rgmp.evaluation.comparison import pair_all
 from rgmp.evaluation.crossed import analyse
 from rgmp.evaluation.power import Components, StudySize, smallest_difference
+from rgmp.evaluation.prediction import normal_range
 from rgmp.evaluation.score_table import read_scores
-from rgmp.evaluation.summary import per_object
+from rgmp.evaluation.summary import METHOD, by_method, by_seed, per_object
 
 Values = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Values]
@@ -67,14 +68,18 @@ def bounded() -> Draw:
     return resampled(np.where(lost, -random.beta(2, 2, 5000), random.normal(0, 0.03, 5000)))
 
 
-def measured(folder: Path) -> tuple[Draw, Draw]:
-    """Effects of sequences, and residuals, of a finished study: each comparison's at variance 1."""
+def objects_of(folder: Path) -> pd.DataFrame:
+    """The statistics of objects of a finished study."""
     scores = [
         read_scores(path, "snakemake") for path in sorted(folder.glob("scores/*/*/seed*.csv"))
     ]
-    objects = per_object(pd.concat(scores, ignore_index=True))
+    return per_object(pd.concat(scores, ignore_index=True))
+
+
+def measured(folder: Path) -> tuple[Draw, Draw]:
+    """Effects of sequences, and residuals, of a finished study: each comparison's at variance 1."""
     effects, left = [], []
-    for paired in pair_all(objects).values():
+    for paired in pair_all(objects_of(folder)).values():
         d = paired.differences[:, paired.differences.any(axis=0)]
         if d.size:  # where there is one object, two aggregations are one
             of_sequences = d.mean(axis=0) - d.mean()
@@ -209,6 +214,33 @@ def power(n: int, kinds: dict[str, tuple[Draw, Draw, Draw]]) -> None:
         print(f"{line}  {found[0]:6.3f}  {found[1]:10.3f}")
 
 
+def predictions(studies: int) -> None:
+    """How often one more training is in the range that `rgmp.evaluation.prediction` gives."""
+    print("\nOne more training inside the range of those before, 0.95 promised:")
+    for count, (name, draw) in product(
+        (3, 5, 8), {"normal": normal, "heavy-tailed": heavy, "skewed": bounded()}.items()
+    ):
+        drawn = draw(np.random.default_rng(0), (studies, count + 1))
+        unit = normal_range([-1.0, *[0.0] * (count - 2), 1.0])
+        factor = unit.high / unit.sd  # the same whatever the values
+        before, after = drawn[:, :-1], drawn[:, -1]
+        reach = factor * before.std(axis=1, ddof=1)
+        inside = np.abs(after - before.mean(axis=1)) <= reach
+        print(f"{count} trainings, {name}: {inside.mean():.4f}")
+
+
+def left_out(folder: Path) -> None:
+    """The same of each seed of a finished study, by those of the others."""
+    trained = by_seed(objects_of(folder), METHOD)
+    inside = []
+    for rows in by_method(trained).values():
+        values = rows["J&F"].tolist()
+        for at, value in enumerate(values):
+            others = normal_range(values[:at] + values[at + 1 :])
+            inside.append(others.low <= value <= others.high)
+    print(f"{folder}, each seed by the others: {sum(inside)} of {len(inside)} inside")
+
+
 def main(arguments: Iterable[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--studies", type=int, default=10_000)
@@ -226,6 +258,9 @@ def main(arguments: Iterable[str] | None = None) -> None:
     missed = coverage(options.studies, kinds)
     families(options.studies, kinds)
     power(options.studies, kinds)
+    predictions(options.studies)
+    if options.results:
+        left_out(options.results)
     print(f"\n{len(missed)} settings cover less than they should ({HARD} is no requirement).")
     for _, line in sorted(missed):
         print(line)

@@ -17,6 +17,7 @@ from rgmp.cli import (
     check,
     download,
     evaluate,
+    expect,
     infer,
     power,
     report,
@@ -39,6 +40,7 @@ COMMANDS = (
     *report.COMMANDS,
     *agree.COMMANDS,
     *power.COMMANDS,
+    *expect.COMMANDS,
 )
 """Every command, in the order of the help."""
 

@@ -16,9 +16,9 @@ from rgmp.config.base import STAGES, Benchmark
 from rgmp.config.study import SEVERAL
 from rgmp.evaluation.comparison import Difference
 from rgmp.evaluation.power import components_of
-from rgmp.evaluation.summary import keys_of, summarise
+from rgmp.evaluation.summary import METHOD, keys_of, summarise
 from rgmp.provenance.machine import device_of
-from rgmp.reporting import catalog, published, speed_rows, table_layouts
+from rgmp.reporting import catalog, normal_range, published, speed_rows, table_layouts
 from rgmp.reporting.analysis import Analysis, analyse_study
 from rgmp.reporting.labels import BOUND_TITLES
 from rgmp.reporting.typesetting import as_latex, as_markdown
@@ -57,8 +57,9 @@ def write(folder: Path) -> None:
     """Compute the statistics of a study and write every table into `results/tables/`.
 
     Those of the catalog as .csv, .md and .tex, the tidy ones (`rgmp.study.table_files.TIDY_DTYPES`)
-    as .csv alone. What is printed is what the CSV files say. The first time that there are scores,
-    the seeds are remembered: those that come later are marked.
+    as .csv alone; with them J&F of every training (`rgmp.reporting.normal_range`). What is printed
+    is what the CSV files say. The first time that there are scores, the seeds are remembered: those
+    that come later are marked.
 
     Raises:
         UserError: `folder` is not a study's folder, or one of its files is broken.
@@ -70,6 +71,7 @@ def write(folder: Path) -> None:
     for name, table in tables.items():
         table_files.write(folder, name, table)
     write_text(folder / layout.TABLES / layout.COLUMNS, _columns())
+    normal_range.write(folder, results.plan.study, tables["objects"])
     for shown in table_layouts.printed_tables(results):
         path = folder / layout.TABLES / shown.name
         write_text(path.with_suffix(".md"), as_markdown(shown))
@@ -137,8 +139,10 @@ def build_ablation(study: Analysed) -> pd.DataFrame:
         for key in keys_of(table)
     ]
     table = table.join(pd.DataFrame(differences, index=table.index))
+    ranges = normal_range.range_columns(analysis.data["objects"])
+    table = table.merge(ranges, on=METHOD, how="left")
     if results.comparable:
-        table = table.merge(published.ablation(), on=["benchmark", "variant"], how="left")
+        table = table.merge(published.ablation(), on=METHOD, how="left")
     table = pd.concat([table, _bounds(analysis.bounds)], ignore_index=True)
     return _marked(study, table)
 

@@ -21,6 +21,8 @@ AGREEMENT = f"{TABLES}/agreement.txt"
 """What `rgmp agree` says of the study and its committed reference, where there is one."""
 COLUMNS = "columns.md"
 """Beside the tables: what the columns of the differences mean."""
+NORMAL_RANGE = "normal_range.json"
+"""Beside the tables: J&F of every training, for `rgmp expect`."""
 FIGURES = "figures"
 LOGS = "logs"
 REFERENCES = "reference"  # beside the studies: one finished copy of some of them

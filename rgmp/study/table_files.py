@@ -72,6 +72,7 @@ _REPORTED: dict[str, dict[str, str]] = {
         **_with_spreads("J_mean", "F_mean", "J&F"),
         **_DIFFERENCE,
         "published_J&F": _VALUE,
+        **dict.fromkeys(("next_training_low", "next_training_high"), _VALUE),
     },
     "difficulty": {**_NAMED, "difficulty": "str", **_DIFFERENCE},
     **dict.fromkeys(BENCHMARKS, _BENCHMARK),
@@ -153,6 +154,9 @@ MEANINGS = {
     "seeds_added": "the seeds that were added after the study's first tables had been made, and on "
     "which the row rests",
     "published_J&F": "as published, where known",
+    "next_training_low": "lower end of the interval in which J&F of one more training by this "
+    "recipe is expected on these sequences, 95 %; empty with fewer than three seeds",
+    "next_training_high": "its upper end",
 }
 """What the columns of `ablation` and `difficulty` mean; numbers are fractions, not per cent."""
 _OPEN = {"speed": _VALUE}

@@ -27,6 +27,7 @@ GOOD: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("tables", "figures", "report", "track"), ("results/toy",)),
     "agree": ("results/toy", "results/toy"),
     "power": ("results/toy",),
+    "expect": ("--of", "results/toy"),
 }
 """Arguments that each command takes, of which one is to be spoilt.
 
@@ -120,7 +121,7 @@ def _of_command(command: str, parser: argparse.ArgumentParser) -> Iterator[Case]
 
 
 def _case(command: str, option: str, value: str | None, expected: Expected) -> Case:
-    of_results = command in {"tables", "figures", "report", "track", "agree", "power"}
+    of_results = "results/toy" in GOOD[command]
     given = (option,) if value is None else (option, value)
     shown = "nothing" if value is None else repr(value[:12]) + ("..." if len(value) > 12 else "")
     return Case(

@@ -98,6 +98,7 @@ SLOTS = [
     Slot("track RESULTS", ("track", HERE), "folder", "", base="study"),
     Slot("agree B", ("agree", "results/toy", HERE), "folder", "", base="study"),
     Slot("power RESULTS", ("power", HERE), "folder", "", base="study"),
+    Slot("expect --of", ("expect", "--of", HERE), "folder", "", base="study"),
 ]
 MAKES: dict[str, tuple[str, ...]] = {
     "infer": ("out", "out/*"),

@@ -21,6 +21,7 @@ FILES = {
     "curve": f"{TOY}/weights/finetune/full-seed0-*/metrics.jsonl",
     "table of results": f"{TOY}/tables/ablation.csv",
     "tidy table": f"{TOY}/tables/differences.csv",
+    "normal range": f"{TOY}/tables/normal_range.json",
 }
 READ_BY = {
     "plan": ("tables", "figures", "report", "track", "agree", "power"),
@@ -32,6 +33,7 @@ READ_BY = {
     "curve": ("track",),
     "table of results": ("report", "figures", "agree", "power"),
     "tidy table": ("figures",),
+    "normal range": ("expect",),
 }
 MAKES: dict[str, tuple[str, ...]] = {
     "tables": (f"{TOY}/tables*",),
@@ -39,12 +41,16 @@ MAKES: dict[str, tuple[str, ...]] = {
     "report": (f"{TOY}/report.html",),
     "agree": (),
     "power": (),
+    "expect": (),
     "track": ("results/.mlflow*", "results/mlflow*", f"{TOY}/mlflow.json"),
 }
+ARGUMENTS = {"agree": (TOY, TOY), "expect": ("--of", TOY)}
+"""Of the commands that take more than the study's folder."""
 KEYS = {
     "record": "kind inputs code machine wall_seconds results",
     "plan": "study data variants trainings seeds benchmarks",
     "speed": "computations device",
+    "normal range": "study trainings",
 }
 """Keys that are taken away or changed, one at a time."""
 IN_FIGURES = {"two dollars", "Chinese"}
@@ -86,7 +92,7 @@ def _case(name: str, command: str, expected: Expected, change: Change) -> Case:
     return Case(
         family="study folders",
         name=name,
-        arguments=(command, TOY, *([TOY] if command == "agree" else [])),
+        arguments=(command, *ARGUMENTS.get(command, (TOY,))),
         expected=expected,
         prepare=change,
         base="study",

@@ -229,7 +229,8 @@ def test_underscores_and_percent_are_escaped() -> None:
 def test_the_names_of_the_files_are_fixed(tmp_path: Path, variants: int, benchmarks: Any) -> None:
     tables.write(build(tmp_path, variants=variants, benchmarks=benchmarks, seeds=(0,), frames=6))
     expected = {f"{name}.{kind}" for name in names_of(tmp_path) for kind in ("csv", "md", "tex")}
-    expected |= {f"{name}.csv" for name in layout.TIDY} | {layout.COLUMNS}
+    expected |= {f"{name}.csv" for name in layout.TIDY}
+    expected |= {layout.COLUMNS, layout.NORMAL_RANGE}
     assert {path.name for path in (tmp_path / "tables").iterdir()} == expected
 
 

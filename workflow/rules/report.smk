@@ -22,6 +22,7 @@ rule make_tables:
         ),
         data=expand("results/{{study}}/tables/{name}.csv", name=layout.TIDY),
         columns=f"results/{{study}}/tables/{layout.COLUMNS}",
+        normal_range=f"results/{{study}}/tables/{layout.NORMAL_RANGE}",
         record="results/{study}/records/tables.json",
     log:
         "results/{study}/logs/tables.log",
