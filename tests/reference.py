@@ -6,8 +6,9 @@
 copies what a reader needs of results/mini (plan, scores, speed files, records, difficulties,
 tables, pictures of figures) to results/reference/mini. Without such a folder tables and figures of
 the reference are made again from its own scores; those of masks and training curves, which it does
-not have, stay as they are. Then the README's table is printed anew from tables/ablation.csv, and
-the variation that `rgmp power` plans studies by is that of the study named in `BASIS`.
+not have, stay as they are. Where there is neither, the study is run. Then the README's table is
+printed anew from tables/ablation.csv, and the variation that `rgmp power` plans studies by is that
+of the study named in `BASIS`.
 
 A study that takes long is kept while it runs:
 
@@ -26,11 +27,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
 
+from rgmp.config.study import SEVERAL
 from rgmp.data.attributes import FILE
 from rgmp.provenance.record import RECORDS
 from rgmp.reporting import catalog, power
@@ -40,6 +42,7 @@ from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, table_files
 from rgmp.study.longer import samples_of
 from rgmp.study.plan import Plan, load_plan
+from rgmp.study.preregistration import remember_claims
 
 PROJECT = Path(__file__).parents[1]
 README = PROJECT / "README.md"
@@ -52,17 +55,20 @@ KEPT = (*MEASURED, f"{layout.DAVIS}/{FILE}", layout.TABLES, f"{layout.FIGURES}/*
 
 
 def readme_block(folder: Path) -> str:
-    """What the README shows of a study, in Markdown: what it is, and its table."""
-    plan = load_plan(folder)
+    """What the README shows of a study, in Markdown: what it is, its table, and how to read it."""
+    plan, table = load_plan(folder), table_files.read(folder, "ablation")
     samples = sum(samples_of(plan).values())
     sequences = table_files.read(folder, "objects")["sequence"].nunique()
-    about = f"{samples:,} training samples, {len(plan.seeds)} seeds, {sequences} sequences"
-    return f"Study `{plan.study}`: {about}.\n\n{readme_table(folder)}"
+    about = (
+        f"Study `{plan.study}`: {samples:,} training samples, {len(plan.variants)} variants, "
+        f"{len(plan.seeds)} seeds, {sequences} sequences."
+    )
+    notes = (*_on_several_objects(plan, table), *_on_undecided(table), *_on_mixed(table))
+    return "\n\n".join([about, readme_table(table), *notes])
 
 
-def readme_table(folder: Path) -> str:
+def readme_table(table: pd.DataFrame) -> str:
     """The README's table of a study, in Markdown: J&F, difference and verdict on each benchmark."""
-    table = table_files.read(folder, "ablation")
     columns: dict[str, list[str]] = {"variant": list(dict.fromkeys(table["label"]))}
     for benchmark in dict.fromkeys(table["benchmark"]):
         rows = rows_of(table, benchmark=benchmark).set_index("label").loc[columns["variant"]]
@@ -70,6 +76,50 @@ def readme_table(folder: Path) -> str:
         columns[f"embedded {BENCHMARK_TITLES[benchmark]}"] = [_score(row) for row in of_variants]
         columns[f"difference ({benchmark[-4:]})"] = [_difference(row) for row in of_variants]
     return str(pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True))
+
+
+def _on_several_objects(plan: Plan, table: pd.DataFrame) -> Iterator[str]:
+    """Which rows differ from `full` on a part of the sequences alone, and where that is asked."""
+    rows = table[~table["external"].fillna(value=True)]
+    names = [
+        row["label"]
+        for row in rows.to_dict("records")
+        if plan.changed_by(row["variant"], row["benchmark"]) == SEVERAL
+    ]
+    if names:
+        yield (
+            f"{' and '.join(dict.fromkeys(names))}: another computation on the sequences with "
+            "several objects alone; here over all, over those in `tables/difficulty.md`, which "
+            "decides their claims."
+        )
+
+
+def _on_undecided(table: pd.DataFrame) -> Iterator[str]:
+    """What would decide the undecided rows whose interval is wider than the margin on a side."""
+    rows = rows_of(table, difference_verdict="undecided")
+    found = [
+        f"{row['label']} ({row['benchmark'][-4:]}), ± "
+        f"{points((row['difference_high'] - row['difference_low']) / 2)}: "
+        + (
+            f"{row['deciding_seeds']} seeds on {row['deciding_sequences']} sequences"
+            if pd.notna(row["deciding_seeds"])
+            else "more than 64 seeds on 2,048 sequences"
+        )
+        for row in rows.to_dict("records")
+    ]
+    if found:
+        what = "Undecided, half the width of the interval, and what would decide it"
+        yield f"{what}: {'; '.join(found)}."
+
+
+def _on_mixed(table: pd.DataFrame) -> Iterator[str]:
+    """Which rows rest on records of another provenance than the others'."""
+    labels = dict.fromkeys(table.loc[table["mixed"].fillna(value=False), "label"])
+    if labels:
+        yield (
+            f"Of other sources, data or machine than the rest: {', '.join(labels)} (the report "
+            "says in what)."
+        )
 
 
 def _score(row: pd.Series) -> str:
@@ -115,22 +165,35 @@ def is_finished(folder: Path) -> bool:
 
 
 def renew(study: str) -> None:
-    """Copy a finished study, or make the reference's tables and figures again from its scores."""
+    """Copy a finished study, or make the reference's tables and figures again from its scores.
+
+    A study of which there is neither is run first.
+    """
     finished, kept = RESULTS / study, REFERENCE / study
-    if is_finished(finished) and (finished / layout.REPORT).is_file():
-        _replace(finished, kept, KEPT)
-        (kept / layout.AGREEMENT).unlink(missing_ok=True)  # with what is replaced here
-    elif is_finished(kept):
+    whole = is_finished(finished) and (finished / layout.REPORT).is_file()
+    if not whole and is_finished(kept):
         _make_again(kept)
     else:
-        print(f"{study}: not finished; nothing is renewed", file=sys.stderr)
-        return
+        if not whole:
+            _run(study)
+        _replace(finished, kept, KEPT)
+    (kept / layout.AGREEMENT).unlink(missing_ok=True)  # with what is replaced here
+    for variant in load_plan(kept).variants:  # as its plan was when it ran
+        remember_claims(load_plan(kept), variant.name, kept)
     if study == BASIS:
         shutil.copy2(table_files.path_of(kept, "ablation"), power.REFERENCE)
     text = README.read_text(encoding="utf-8")
     place = block_of(text, study)
     text = text[: place.start()] + readme_block(kept) + text[place.end() :]
     README.write_text(text, encoding="utf-8")
+
+
+def _run(study: str) -> None:
+    """Run a study as its users do."""
+    file = PROJECT / f"workflow/config/{study}.yaml"
+    print(f"{study}: not finished; it is run", file=sys.stderr)
+    command = ["snakemake", "--cores", "all", "all", "--configfile", str(file)]
+    subprocess.run(command, cwd=PROJECT, check=True)
 
 
 def _make_again(kept: Path) -> None:
@@ -142,7 +205,8 @@ def _make_again(kept: Path) -> None:
         for path in [kept / layout.FIGURES / f"{entry.name}.png"]
     }
     for command in ("tables", "figures"):
-        subprocess.run(["rgmp", command, str(kept)], check=True)
+        record = str(kept / RECORDS / f"{command}.json")
+        subprocess.run(["rgmp", command, str(kept), "--record", record], check=True)
     for path, picture in of_others.items():
         path.write_bytes(picture)
     for path in (kept / layout.FIGURES).glob("*.pdf"):

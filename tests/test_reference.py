@@ -42,6 +42,9 @@ def test_the_reference_is_whole(study: str) -> None:
     assert tables >= {*table_files.TIDY_DTYPES, "ablation", "difficulty"}
     assert any((folder / "records").rglob("*.json"))
     assert any((folder / layout.FIGURES).glob("*.png"))
+    assert not (folder / layout.AGREEMENT).exists(), "with itself"
+    first = {path.name.rpartition("-")[0] for path in (folder / layout.FIRST).iterdir()}
+    assert first == {"seeds", *(f"claims-{v.name}" for v in load_plan(folder).variants)}
 
 
 @pytest.mark.skipif(BASIS not in STUDIES, reason=f"there is no reference of {BASIS} yet")

@@ -38,11 +38,12 @@ def load_variants(study: Study, path: Path, ablations: Path) -> dict[str, tuple[
         UserError: a variant is missing, or has a key, value or name that is not allowed.
     """
     present = sorted(p.stem for p in ablations.glob("*.yaml") if not p.name.startswith("."))
-    wanted = present if study.variants is None else sorted(set(study.variants))
-    for name in ["full", *wanted]:
+    for name in ["full", *sorted({*(study.variants or ()), *study.without})]:
         if name not in present:
             known = ", ".join(present) or "none"
             raise UserError(f"{path}: no variant {name} in {ablations}; available: {known}")
+    wanted = [name for name in present if study.has(name)]
+    for name in wanted:
         if not NAME.fullmatch(name):
             raise UserError(
                 f"{ablations / name}.yaml: invalid variant name; allowed: a-z 0-9 _, at most 80"

@@ -207,7 +207,12 @@ class Study(Method):
         min_length=1, max_length=1000, description="every variant is trained once per seed"
     )
     variants: tuple[str, ...] | None = Field(
-        None, description="names of files in ablations/; default: all of them"
+        None, description="names of files in ablations/; default: all of them but those of without"
+    )
+    without: tuple[str, ...] = Field(
+        (),
+        description="names of files in ablations/ to leave out, where variants is not given: a new "
+        "file is then a new variant of the study",
     )
     machine: Machine = Field(Machine(), description="where and how to run; changes no weights")
     speed: Speed = Field(Speed(), description="how seconds per frame are measured")
@@ -230,6 +235,19 @@ class Study(Method):
     @classmethod
     def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         return unique(values)
+
+    @model_validator(mode="after")
+    def _named_or_left_out(self) -> "Study":
+        if self.without and self.variants is not None:
+            raise ValueError("variants and without are given; allowed: one of them")
+        if "full" in self.without:
+            raise ValueError("without: full is what the others are compared with; keep it")
+        return self
+
+    def has(self, variant: str) -> bool:
+        """Whether a file in `ablations/` is a variant of this study."""
+        listed = variant not in self.without if self.variants is None else variant in self.variants
+        return listed or variant == "full"
 
     @model_validator(mode="after")
     def _external_beside_ours(self) -> "Study":

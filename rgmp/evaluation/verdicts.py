@@ -43,7 +43,7 @@ Verdict = Literal[
     "same computation",
     "exploratory",
 ]
-Word = Literal["supported", "contradicted", "no effect", "undecided"]
+Word = Literal["supported", "supported, small effect", "contradicted", "no effect", "undecided"]
 """What becomes of a claim."""
 
 
@@ -132,17 +132,19 @@ def holm(p_values: Mapping[K, float]) -> dict[K, float]:
 def word_of(expected: Effect, verdict: Verdict) -> Word:
     """What becomes of a claim that expects `worse`, `better` or `none`.
 
-    A difference in the expected direction supports it, however small; no difference beyond the
-    margin is no effect, or, where none is expected, what was expected, as is one that is smaller
-    than the margin.
+    A difference in the expected direction supports it, as a small effect if it is smaller than the
+    margin; no difference beyond the margin is no effect, or, where none is expected, what was
+    expected, as is one that is smaller than the margin.
     """
     direction = direction_of(verdict)
     if expected == "none":
         if verdict in {"better", "worse"}:
             return "contradicted"
         return "supported" if is_decided(verdict) else "undecided"
+    if direction and direction != _DIRECTIONS[expected]:
+        return "contradicted"
     if direction:
-        return "supported" if direction == _DIRECTIONS[expected] else "contradicted"
+        return "supported" if verdict in {"better", "worse"} else "supported, small effect"
     return "no effect" if is_decided(verdict) else "undecided"
 
 

@@ -132,8 +132,7 @@ def _of_reference(path: Path) -> _Source:
     dtypes = table_files.TABLE_DTYPES["ablation"]
     table = read_table(REFERENCE, dtypes, what=_WHAT, command=remake)
     table = table[table["benchmark"].isin(study.benchmarks)]
-    if study.variants is not None:
-        table = table[table["variant"].isin(study.variants)]
+    table = table[table["variant"].map(study.has)]
     return _Source("the reference", REFERENCE, remake, table, len(study.seeds))
 
 

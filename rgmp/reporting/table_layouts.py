@@ -189,9 +189,10 @@ def _notes_on_differences(results: Results, name: str) -> list[str]:
         "are 95% each."
     )
     verdicts = (
-        f"Within a benchmark, {members} are corrected for multiple tests (Holm): at most a 5% "
-        "chance that any better or worse is false, and likewise any no difference beyond the "
-        f"margin of {results.plan.margin:g} points. Undecided: {name}.csv gives the difference "
+        f"Within a benchmark, {members} are corrected for multiple tests (Holm): nominally a 5% "
+        "chance that any better or worse is false (simulated: up to 7% with few seeds), and "
+        f"likewise any no difference beyond the margin of {results.plan.margin:g} points. "
+        f"Undecided: {name}.csv gives the difference "
         "that would be found, and the size of study that would decide."
     )
     notes = [intervals, verdicts, "Claim: the outcome of what the variant's file expected."]

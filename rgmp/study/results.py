@@ -24,7 +24,7 @@ from rgmp.study import layout, table_files
 from rgmp.study.plan import Plan, load_plan
 from rgmp.study.planned import PlannedExternal
 
-MEASURED = ("train", "infer", "score", "speed")  # kinds of records that results rest on
+MEASURED = ("train", "infer", "score", "bounds", "speed")  # kinds of records that results rest on
 
 
 @dataclass(frozen=True)
@@ -207,9 +207,10 @@ class Results:
     def disagreements(self) -> list[Disagreement]:
         """Where the provenance is mixed.
 
-        Records of training, inference, scores and speed should share the package's sources; those
-        of one kind, stage and benchmark their data; those of speed their machine; training runs,
-        and inferences, the type of CPU or GPU, since the same seed gives other bits on another.
+        Records of training, inference, scores, bounds and speed should share the package's sources;
+        those of one kind, stage and benchmark their data; those of speed their machine; training
+        runs, and inferences, the type of CPU or GPU, since the same seed gives other bits on
+        another.
         """
         found = [self._odd(self.measured, "version of the package's sources", _sources)]
         groups: dict[str, list[Record]] = defaultdict(list)

@@ -124,11 +124,13 @@ MEANINGS = {
     "difference_verdict": "better, worse; no difference beyond the margin of the study; worse (or "
     "better), by less than the margin; undecided; one seed, or one sequence: no verdict; same "
     "computation: nothing to test; exploratory: not predicted, hence no verdict. Those of a "
-    "benchmark's table hold at once: two passes of Holm, 5 % each",
+    "benchmark's table hold at once: two passes of Holm, nominally 5 % each (simulated: better or "
+    "worse up to 7 % with few seeds)",
     "longer_study_verdict": "the same in the longer study that this one names (longer_study); "
     "empty: it names none, or that one does not have this comparison",
     "expected": "what the variant's file predicts: worse, better, none",
-    "claim": "its outcome: supported, contradicted, no effect, undecided; overall, for a "
+    "claim": "its outcome: supported, if need be as a small effect; contradicted, no effect, "
+    "undecided; overall, for a "
     "variant that changes sequences with several objects alone: on those, as in difficulty.csv",
     "claim_since_run": "newer: its file did not expect this yet when the variant was first "
     "scored; withdrawn: it did then, and does no longer; empty: neither, or not known",

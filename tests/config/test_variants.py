@@ -1,5 +1,7 @@
 """Variants are laid over the study, and what they may not override is named."""
 
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,39 @@ def test_study_of_the_project_loads_with_every_variant(path: Path) -> None:
     assert study.study == path.stem
     variants = load_variants(study, path, ABLATIONS)
     assert next(iter(variants)) == "full"
-    assert study.variants is not None or set(variants) == {p.stem for p in ABLATIONS.glob("*.yaml")}
+    assert set(variants) == {p.stem for p in ABLATIONS.glob("*.yaml") if study.has(p.stem)}
     labels = [variant.label for variant, _ in variants.values()]
     assert len(set(labels)) == len(labels)
+
+
+def test_the_file_of_the_readme_is_a_row_of_the_default_study(tmp_path: Path) -> None:
+    """A new file and nothing else: no list of variants has to know it."""
+    ablations = shutil.copytree(ABLATIONS, tmp_path / "ablations")
+    (example,) = re.findall(
+        r"```yaml\n# ablations/(shorter_clips\.yaml)\n(.*?)```",
+        (PROJECT / "README.md").read_text(encoding="utf-8"),
+        re.DOTALL,
+    )
+    path = PROJECT / "workflow/config/mini.yaml"
+    before = load_variants(load_study(path), path, ablations)
+    (ablations / example[0]).write_text(example[1], encoding="utf-8")
+    after = load_variants(load_study(path), path, ablations)
+    assert {*after} - {*before} == {"shorter_clips"}
+    assert after["shorter_clips"][1].finetune.frames == (2, 2)
+
+
+def test_a_variant_is_named_or_left_out(ablations: Path) -> None:
+    for name in ("one", "two"):
+        write_variant(ablations, name, network={"width": 8})
+    assert [*methods(ablations, without=["one"])] == ["full", "two"]
+    assert [*methods(ablations, variants=["one"])] == ["full", "one"]
+    for wrong, said in (
+        ({"without": ["one"], "variants": ["two"]}, "variants and without are given"),
+        ({"without": ["full"]}, "without: full is what the others are compared with"),
+        ({"without": ["three"]}, "no variant three in"),
+    ):
+        with pytest.raises(UserError, match=said):
+            methods(ablations, **wrong)
 
 
 def test_every_variant_changes_the_method_and_full_is_the_study() -> None:

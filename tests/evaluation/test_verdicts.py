@@ -135,7 +135,7 @@ def test_deciding_size_decides() -> None:
     ("expected", "verdict", "word"),
     [
         ("worse", "worse", "supported"),
-        ("worse", "worse, by less than the margin", "supported"),
+        ("worse", "worse, by less than the margin", "supported, small effect"),
         ("worse", "better", "contradicted"),
         ("worse", "better, by less than the margin", "contradicted"),
         ("worse", "no difference beyond the margin", "no effect"),
