@@ -61,8 +61,12 @@ def percent(fractions: pd.Series) -> pd.Series:
 
 
 def points(fraction: float, sign: str = "-") -> str:
-    """A fraction as per cent with one decimal: 12.3; with sign `+`, +12.3; a dash for none."""
-    return UNKNOWN if isnan(fraction) else _minus(f"{100 * fraction:{sign}z.1f}")
+    """A fraction as per cent with one decimal: 12.3; with sign `+`, +12.3; a dash for none.
+
+    With a sign, what is just below zero is -0.0: an interval that ends there leaves zero out.
+    """
+    zero = "z" if sign == "-" else ""
+    return UNKNOWN if isnan(fraction) else _minus(f"{100 * fraction + 0.0:{sign}{zero}.1f}")
 
 
 def interval(mean: float, low: float, high: float) -> str:

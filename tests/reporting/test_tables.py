@@ -437,4 +437,6 @@ def test_numbers_for_people() -> None:
     assert points(-0.00001) == "0.0"
     assert points(-0.0123, "+") == "\N{MINUS SIGN}1.2"
     assert points(0.0123, "+") == "+1.2"
+    assert points(-0.0001, "+") == "\N{MINUS SIGN}0.0"
+    assert points(-0.0, "+") == "+0.0"
     assert [duration(s) for s in (0.25, 12.4, 90, 7200)] == ["0.25 s", "12 s", "1.5 min", "2.0 h"]
