@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from rgmp.cli.command import Command
+from rgmp.cli.complaints import say
 from rgmp.cli.options import (
     COMMAND_LINE,
     add_job,
@@ -19,8 +20,9 @@ from rgmp.cli.options import (
 )
 from rgmp.config.load import validated
 from rgmp.config.study import CrossCheck, Engine, Evaluation
-from rgmp.data import davis, digests
-from rgmp.errors import UserError, visible
+from rgmp.data import davis
+from rgmp.data.mask_source import open_masks
+from rgmp.errors import UserError, refuse, visible
 from rgmp.evaluation.job import ScoringJob
 from rgmp.provenance.command import record_command
 from rgmp.provenance.record import Draft
@@ -28,7 +30,9 @@ from rgmp.runtime import files
 from rgmp.study.plan import load_plan
 
 if TYPE_CHECKING:
+    from rgmp.evaluation.doctor import Finding
     from rgmp.evaluation.measures import Score
+    from rgmp.evaluation.scoring import Judged
 
 _NEEDED = ("--davis", "--benchmark", "--masks or --scores", "--out")
 
@@ -37,7 +41,7 @@ def _score_options(command: argparse.ArgumentParser) -> None:
     flags = add_job(command, "davis2017/osvos/external", _NEEDED)
     add_videos(flags)
     given = flags.add_mutually_exclusive_group()
-    given.add_argument("--masks", type=Path, help="DIR/<sequence>/00000.png ...")
+    given.add_argument("--masks", type=Path, help="folder, or zip, of <sequence>/00000.png ...")
     given.add_argument(
         "--scores",
         type=Path,
@@ -52,6 +56,9 @@ def _score_options(command: argparse.ArgumentParser) -> None:
         help="also score with the other engine; auto: if it is installed (default: off)",
     )
     add_names(flags, seed="none")
+    flags.add_argument(
+        "--strict", action="store_true", help="refuse masks that seem to be a mistake"
+    )
     add_processes(command)
 
 
@@ -82,7 +89,8 @@ def _score(options: argparse.Namespace) -> None:
     from rgmp.evaluation import score_table
     from rgmp.evaluation.recorded_scores import write_measured
 
-    given = [job.source] if job.adopts else files.files_below(job.source, "*.png")
+    is_file = job.adopts or job.source.is_file()
+    given = [job.source] if is_file else files.files_below(job.source, "*.png")
     table = files.Kind("score table", score_table.require_scores)
     files.require_target(job.out, table, chain(given, davis.files_of(job.videos.davis)))
     config = {"scores": str(job.source)} if job.adopts else {"engine": job.evaluation.engine}
@@ -106,9 +114,10 @@ def _score(options: argparse.Namespace) -> None:
 def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
     """Score masks, also with the other engine if requested and available."""
     from rgmp.evaluation import engines, scoring
+    from rgmp.evaluation.doctor import findings
 
-    def rows_by(engine: Engine) -> "list[Score]":
-        return scoring.score(
+    def judged_by(engine: Engine) -> "Judged":
+        judged = scoring.judge(
             job.videos,
             job.source,
             variant=job.variant or visible(job.source.name),
@@ -116,26 +125,50 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
             engine=engine,
             processes=job.processes,
         )
+        refuse(judged.problems)
+        return judged
 
     engine = job.evaluation.engine
     other = engines.second_engine(engine, job.evaluation.cross_check)
-    rows = rows_by(engine)
+    judged = judged_by(engine)
+    for note in judged.notes:
+        say(f"rgmp: {UserError(note)}")
+    rows = judged.rows
+    _warn(findings(judged.evidence, rows), strict=job.strict)
     if other:
-        largest = engines.cross_check(rows, rows_by(other))
+        largest = engines.cross_check(rows, judged_by(other).rows)
         record.results["cross_check_difference"] = largest
         print(f"cross-checked with the {other} engine, largest difference {largest:.2g}")
-    places = {s.name: job.source / s.name for s in job.videos.open()}
-    record.inputs["masks"] = digests.digest_of_masks(places)
+    names = job.videos.names()
+    record.inputs["masks"] = open_masks(job.source, names).digest_of(names)
     return rows
+
+
+def _warn(found: "list[Finding]", *, strict: bool) -> None:
+    """Print likely mistakes.
+
+    Raises:
+        ProblemsError: there are some, and they count as errors.
+    """
+    from rgmp.evaluation.doctor import warnings_of
+
+    lines = [*warnings_of(found)]
+    if strict:
+        refuse(lines)
+    for line in lines:
+        say(f"rgmp: warning: {UserError(line)}")
 
 
 def _adopted(job: ScoringJob, record: Draft) -> "list[Score]":
     """Adopt someone else's scores unchanged."""
     from rgmp.evaluation import external_scores
+    from rgmp.evaluation.doctor import same_figures
 
     rows = external_scores.adopt(
         job.videos, job.source, variant=job.variant or visible(job.source.stem)
     )
+    found = same_figures(rows)
+    _warn([found] if found else [], strict=job.strict)
     record.inputs["scores"] = files.digest_of_file(job.source)
     return rows
 

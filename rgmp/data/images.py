@@ -7,7 +7,8 @@ Pillow overlooks is checked: checksums, missing rows, missing ends, 16-bit chann
 import struct
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -48,7 +49,7 @@ def read_frame(path: Path, like: Like | None = None) -> npt.NDArray[np.uint8]:
         UserError: the file is missing, not a JPEG or PNG, truncated or damaged, of another size, or
             has more than 8 bits per channel.
     """
-    return np.asarray(_load(path, like).convert("RGB"))
+    return np.asarray(_load(path, like).image.convert("RGB"))
 
 
 def read_labels(path: Path, like: Like | None = None) -> Labels:
@@ -64,25 +65,35 @@ def read_labels(path: Path, like: Like | None = None) -> Labels:
         UserError: the file is missing, truncated or damaged, not a PNG, of another size, not
             palette, grey or 1-bit, or 2- or 4-bit grey, whose values may be labels or shades.
     """
-    image = _load(path, like)
+    return labels_in(path, _load(path, like))
+
+
+class Picture(NamedTuple):
+    """A decoded image, and the bits per channel of its file if that is a PNG, else 8."""
+
+    image: Image.Image
+    depth: int
+
+
+def labels_in(name: object, picture: Picture) -> Labels:
+    """The values of a decoded mask as stored, uint8 (H, W); `name` is the file's, for messages.
+
+    Raises:
+        UserError: as `read_labels`.
+    """
+    image, depth = picture
     if image.format != "PNG":  # a JPEG has other values along every edge
-        raise UserError(f"{path}: mask stored as {image.format}; allowed: PNG; convert it")
+        raise UserError(f"{name}: mask stored as {image.format}; allowed: PNG; convert it")
     if image.mode not in {"P", "L", "1"}:
         raise UserError(
-            f"{path}: mask of mode {image.mode}; allowed: palette, grey or 1-bit PNG; convert it"
+            f"{name}: mask of mode {image.mode}; allowed: palette, grey or 1-bit PNG; convert it"
         )
-    if image.mode == "L" and (depth := _depth_of(path)) < 8:  # Pillow scales its values to shades
+    if image.mode == "L" and depth < 8:  # Pillow scales its values to shades
         raise UserError(
-            f"{path}: {depth}-bit grey mask, whose values may be labels or shades; "
+            f"{name}: {depth}-bit grey mask, whose values may be labels or shades; "
             "allowed: palette or 8-bit grey PNG; convert it"
         )
     return np.asarray(image).astype(np.uint8)
-
-
-def _depth_of(png: Path) -> int:
-    """The bit depth in a PNG's header."""
-    with png.open("rb") as file:
-        return file.read(25)[24]
 
 
 def size_text(shape: Iterable[int]) -> str:
@@ -91,32 +102,47 @@ def size_text(shape: Iterable[int]) -> str:
     return f"{width}x{height}"
 
 
-def _load(path: Path, like: Like | None) -> Image.Image:
+def _load(path: Path, like: Like | None) -> Picture:
+    """Decode the image in a file, as `decode`."""
+    require_regular(path, "put the image there")
+    return decode(path, lambda: path.open("rb"), like)
+
+
+def decode(
+    name: object, opened: Callable[[], AbstractContextManager[BinaryIO]], like: Like | None
+) -> Picture:
     """Decode an image, turning every way in which it can be invalid into a `UserError`.
 
     Its size is checked before its pixels are decoded, and no other format of Pillow is tried: some
     of them start other programs.
+
+    Args:
+        name: of the file, for messages.
+        opened: opens it.
+        like: as in `read_frame`.
+
+    Raises:
+        UserError: it cannot be opened, or as `read_frame`.
     """
-    require_regular(path, "put the image there")
     try:
-        with path.open("rb") as file, Image.open(file, formats=("JPEG", "PNG")) as image:
-            _require_size(path, image, like)
+        with opened() as file, Image.open(file, formats=("JPEG", "PNG")) as image:
+            _require_size(name, image, like)
             start = file.tell()
-            _require_whole(path, image, file)
+            depth = _require_whole(name, image, file)
             file.seek(start)
             image.load()
-            return image
+            return Picture(image, depth)
     except UserError:
         raise
     except UnidentifiedImageError:
         raise UserError(
-            f"{path}: not a readable image (neither JPEG nor PNG); download it again, or convert it"
+            f"{name}: not a readable image (neither JPEG nor PNG); download it again, or convert it"
         ) from None
     except Exception as error:  # on corrupt data a decoder may raise nearly anything
-        raise UserError(f"{path}: not a readable image ({error}); download it again") from error
+        raise UserError(f"{name}: not a readable image ({error}); download it again") from error
 
 
-def _require_size(path: Path, image: Image.Image, like: Like | None) -> None:
+def _require_size(name: object, image: Image.Image, like: Like | None) -> None:
     """Reject an image whose size differs from `like`, or is implausibly large.
 
     Raises:
@@ -125,16 +151,26 @@ def _require_size(path: Path, image: Image.Image, like: Like | None) -> None:
     own = (image.height, image.width)
     if like and own != like.shape:
         raise UserError(
-            f"{path}: is {size_text(own)}, {like.name} is {size_text(like.shape)}; they must match"
+            f"{name}: is {size_text(own)}, {like.name} is {size_text(like.shape)}; they must match "
+            f"(scale {_scale_text(own, like.shape)})"
         )
     if image.height * image.width > MAX_PIXELS:
         raise UserError(
-            f"{path}: is {size_text(own)}; allowed: at most {MAX_PIXELS:,} pixels; shrink it"
+            f"{name}: is {size_text(own)}; allowed: at most {MAX_PIXELS:,} pixels; shrink it"
         )
 
 
-def _require_whole(path: Path, image: Image.Image, file: BinaryIO) -> None:
+def _scale_text(own: tuple[int, ...], other: tuple[int, ...]) -> str:
+    """The scale of a size (H, W) relative to another, for messages: one factor, or W by H."""
+    high, wide = (f"{a / b:.3g}" for a, b in zip(own, other, strict=True))
+    return high if high == wide else f"{wide} by {high}"
+
+
+def _require_whole(name: object, image: Image.Image, file: BinaryIO) -> int:
     """Check what Pillow overlooks in an image that it has opened but not decoded yet.
+
+    Returns:
+        Bits per channel: a PNG's own, 8 of a JPEG.
 
     Raises:
         UserError: it has more than 8 bits per channel.
@@ -145,12 +181,15 @@ def _require_whole(path: Path, image: Image.Image, file: BinaryIO) -> None:
         # `file` is past the marker that starts the first scan, where no other can be
         if b"\xff\xd9" not in file.read():
             raise ValueError("truncated: end marker missing")
-        return
-    _require_rows(_chunks(file), path)
+        return 8
+    return _require_rows(_chunks(file), name)
 
 
-def _require_rows(chunks: Iterator[tuple[bytes, bytes]], path: Path) -> None:
+def _require_rows(chunks: Iterator[tuple[bytes, bytes]], name: object) -> int:
     """Check that a PNG has all its rows: Pillow fills missing ones with zeros.
+
+    Returns:
+        Bits per channel.
 
     Raises:
         UserError: it has more than 8 bits per channel.
@@ -158,7 +197,7 @@ def _require_rows(chunks: Iterator[tuple[bytes, bytes]], path: Path) -> None:
     """
     _, header = next(chunks)
     if header[8] == 16:  # Pillow would clip the values
-        raise UserError(f"{path}: more than 8 bits per channel; allowed: 8; convert it")
+        raise UserError(f"{name}: more than 8 bits per channel; allowed: 8; convert it")
     lacking, unpacker = _unpacked_bytes(header), zlib.decompressobj()
     for kind, content in chunks:
         packed = content if kind == b"IDAT" else b""
@@ -167,6 +206,7 @@ def _require_rows(chunks: Iterator[tuple[bytes, bytes]], path: Path) -> None:
             packed = unpacker.unconsumed_tail
     if lacking > 0:
         raise ValueError("truncated: rows are missing")
+    return header[8]
 
 
 _BLOCK = 2**16

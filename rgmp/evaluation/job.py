@@ -16,10 +16,11 @@ class ScoringJob(Closed):
 
     Attributes:
         videos: the ground truth.
-        source: folder of `<sequence>/00000.png`, ...; or a table of J and F of every frame.
+        source: folder or zip of `<sequence>/00000.png`, ...; or a table of J and F of every frame.
         adopts: whether `source` is such a table.
         out: where the table goes.
         evaluation: which engine scores, and whether it is cross-checked.
+        strict: whether a likely mistake in the masks is an error.
         processes: how many share the frames; the rows do not depend on it.
         variant, seed: names for the rows and the record.
         record: path of the record; None: none is written.
@@ -31,6 +32,7 @@ class ScoringJob(Closed):
     adopts: bool = False
     out: Path
     evaluation: Evaluation = Evaluation()
+    strict: bool = False
     processes: AtOnce = 1
     variant: Line | None = None
     seed: Seed | None = None
@@ -40,7 +42,7 @@ class ScoringJob(Closed):
     @property
     def digest(self) -> str:
         """A digest of everything that can change the result; the paths of files cannot."""
-        where = dict.fromkeys(("source", "out", "record", "processes"), True)
+        where = dict.fromkeys(("source", "out", "record", "processes", "strict"), True)
         return digest_of(self.model_dump(mode="json", exclude={**where, "videos": {"davis"}}))
 
 

@@ -1,28 +1,50 @@
-"""Score a folder of masks: a table of J and F, one row per object and frame.
+"""Score masks: a table of J and F, one row per object and frame.
 
-The masks may come from any method: `<sequence>/00000.png`, ... as palette, grey or 1-bit PNGs. For
-`davis2016` any nonzero value is the object; for `davis2017` a value is an object's id. The first
-and the last frame are not scored, and their masks may be absent. `adopt` reads tables of frames
-that are already scored.
+`score` takes the masks of any method, in a folder or a zip (`rgmp.data.mask_source`) and in any
+encoding whose meaning is certain (`rgmp.data.encodings`); `score_sequence` takes our own, which are
+as we write them. The first and the last frame are not scored, and their masks may be absent.
+`adopt` reads tables of frames that are already scored.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
-from functools import partial
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 from rgmp.config.base import Benchmark
 from rgmp.config.study import Engine
 from rgmp.data import davis
-from rgmp.data.images import Like
+from rgmp.data.encodings import Read, read_mask
+from rgmp.data.images import Labels, Like
+from rgmp.data.mask_source import MaskFile, MaskSource, Match, match, open_masks
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
 from rgmp.evaluation.engines import measure_of, require
+from rgmp.evaluation.evidence import Evidence, Truths, evidence_of
 from rgmp.evaluation.measures import Measured, Score
 from rgmp.runtime.files import reading
 from rgmp.runtime.processes import ordered
 from rgmp.runtime.progress import Progress
+
+
+@dataclass
+class Judged:
+    """What became of masks.
+
+    Attributes:
+        rows: sequences as in the split, their frames in order, each frame's objects by id; not
+            complete if there are problems.
+        problems: what has to be put right first, a line each.
+        notes: what was read otherwise than it lies there, or is absent and need not be there.
+        evidence: of every mask that could be read, in the same order.
+    """
+
+    rows: list[Score] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
 
 
 def score(
@@ -34,49 +56,71 @@ def score(
     engine: Engine = "builtin",
     processes: int = 1,
 ) -> list[Score]:
-    """Score a folder of masks against a DAVIS tree; each process holds one frame in memory.
-
-    Args:
-        videos: those that the masks are of, with their ground truth.
-        masks: folder with one folder of masks per sequence.
-        variant: variant name of the rows.
-        seed: seed of the rows.
-        engine: `builtin`, or `official` for the measures of davis2017-evaluation.
-        processes: how many share the frames; the rows do not depend on it.
+    """Score masks against a DAVIS tree, or refuse them; the arguments are those of `judge`.
 
     Returns:
         The rows: sequences as in the split, their frames in order, each frame's objects by id.
 
     Raises:
-        UserError: sequences are unknown, the tree lacks ground truth, there is no folder `masks`,
-            or the engine is not installed.
+        UserError: as `judge`.
         ProblemsError: all of them: missing sequences; masks that are missing, surplus, unreadable,
             invalid or of another size; objects that the ground truth does not have.
     """
+    judged = judge(videos, masks, variant=variant, seed=seed, engine=engine, processes=processes)
+    refuse(judged.problems)
+    return judged.rows
+
+
+def judge(
+    videos: Videos,
+    masks: Path,
+    *,
+    variant: str,
+    seed: int | None,
+    engine: Engine = "builtin",
+    processes: int = 1,
+) -> Judged:
+    """Score masks against a DAVIS tree; each process holds few frames in memory.
+
+    Args:
+        videos: those that the masks are of, with their ground truth.
+        masks: folder, or zip of one, with one folder of masks per sequence.
+        variant: variant name of the rows.
+        seed: seed of the rows.
+        engine: `builtin`, or `official` for the measures of davis2017-evaluation.
+        processes: how many share the frames; the result does not depend on it.
+
+    Raises:
+        UserError: sequences are unknown, the tree lacks ground truth, there are no masks at
+            `masks`, or the engine is not installed.
+    """
     require(engine)
-    if not masks.is_dir():
-        raise UserError(
-            f"{masks}: no such folder; name one of masks, <sequence>/00000.png and so on"
-        )
+    if not masks.exists():
+        open_masks(masks, ())
     truths = open_truths(videos)
-    problems = [*_unknown(videos, truths, masks)] if videos.sequences is None else []
+    source = open_masks(masks, [truth.sequence.name for truth in truths])
+    judged = Judged()
+    if videos.sequences is None:
+        judged.problems += _unknown(videos, truths, source)
+    matches = {truth.sequence.name: _matched(truth.sequence, source) for truth in truths}
+    judged.notes += _notes(source, truths, matches)
     pairs: list[_Pair] = []
     for truth in truths:
-        folder = masks / truth.sequence.name
-        problems += _misplaced(truth.sequence, folder)
-        pairs += _pairs(truth, folder)
+        judged.problems += _misplaced(truth.sequence, source, matches[truth.sequence.name])
+        pairs += _pairs(truth, matches[truth.sequence.name])
+    _annotation.cache_clear()  # files may have changed since
     progress = Progress(f"score {videos.benchmark}", "masks", len(pairs))
-    rows: list[Score] = []
     # with fewer at a time the pipe takes longer than the masks
     with closing(ordered(partial(_measured, engine), pairs, processes, chunk=8)) as measured:
         for done, (pair, found) in enumerate(zip(pairs, measured, strict=True), start=1):
-            if isinstance(found, str):
-                problems.append(found)
-            elif not problems:
+            if found.evidence:
+                judged.evidence.append(found.evidence)
+            if found.problem:
+                judged.problems.append(found.problem)
+            elif not judged.problems:
                 progress.at(done)
-                rows += _rows(pair, found, variant, seed)
-    refuse(problems)
-    return rows
+                judged.rows += _rows(pair, found.measured, variant, seed)
+    return judged
 
 
 def score_sequence(
@@ -105,14 +149,17 @@ def score_sequence(
         UserError: as `score`.
     """
     truth = _truth_of(sequence, benchmark)
-    problems = [*_misplaced(sequence, masks)]
+    files = {path.name: MaskFile(path) for path in davis.masks_in(masks)}
+    found = match(files, _frames(sequence))
+    problems = [] if masks.is_dir() else [_absent(masks, sequence)]
+    problems = problems or [*_misplaced_in(masks, sequence, found)]
     rows: list[Score] = []
-    for pair in _pairs(truth, masks):
-        found = _measured(engine, pair)
-        if isinstance(found, str):
-            problems.append(found)
+    for pair in _pairs(truth, found, ours=True):
+        judged = _measured(engine, pair)
+        if judged.problem:
+            problems.append(judged.problem)
         else:
-            rows += _rows(pair, found, variant, seed)
+            rows += _rows(pair, judged.measured, variant, seed)
     refuse(problems)
     return rows
 
@@ -155,7 +202,17 @@ def _truth_of(sequence: davis.Sequence, benchmark: Benchmark) -> _Truth:
     return _Truth(sequence, benchmark, objects)
 
 
-def _unknown(videos: Videos, truths: list[_Truth], masks: Path) -> Iterator[str]:
+def _frames(sequence: davis.Sequence) -> list[str]:
+    """The names of a sequence's annotated frames."""
+    return [annotation.stem for annotation in sequence.annotations]
+
+
+def _matched(sequence: davis.Sequence, source: MaskSource) -> Match:
+    """Which mask is which frame's."""
+    return source.masks_of(sequence.name, _frames(sequence))
+
+
+def _unknown(videos: Videos, truths: list[_Truth], source: MaskSource) -> Iterator[str]:
     """Report folders of masks for which the data set has no sequence in any split.
 
     Raises:
@@ -166,66 +223,174 @@ def _unknown(videos: Videos, truths: list[_Truth], masks: Path) -> Iterator[str]
         annotated = [
             folder.name for folder in davis.annotations_folder(root, videos.resolution).iterdir()
         ]
-    with reading(masks, "name a readable folder of masks"):
-        found = sorted(masks.iterdir())
     known = {*(truth.sequence.name for truth in truths), *annotated}
-    for folder in found:
-        if folder.name not in known and folder.is_dir() and _pngs(folder):
-            yield f"{folder}: not a sequence of {root}; remove it, or name the sequences to score"
+    for name in sorted(source.folders):
+        if name not in known and any(file.endswith(".png") for file in source.folders[name]):
+            yield (
+                f"{source.where(name)}: not a sequence of {root}; remove it, or name the sequences "
+                "to score"
+            )
 
 
-def _misplaced(sequence: davis.Sequence, folder: Path) -> Iterator[str]:
+def _notes(source: MaskSource, truths: list[_Truth], matches: dict[str, Match]) -> Iterator[str]:
+    """Say how masks are read that lie or are named in another way, and which ends are absent."""
+    if source.top:
+        yield f"{source.path}: the masks are read from {source.top}/"
+    if renamed := {name: found.example for name, found in matches.items() if found.example}:
+        name, example = next(iter(renamed.items()))
+        frame = next(f for f, mask in matches[name].masks.items() if mask.name == example)
+        yield (
+            f"{source.path}: names are matched to frames by their number in {_some(renamed)}, "
+            f"such as {name}/{example} to {frame}"
+        )
+    for end, which in ((0, "first"), (-1, "last")):
+        lacking = [
+            truth.sequence.name
+            for truth in truths
+            if (found := matches[truth.sequence.name]).masks
+            and _frames(truth.sequence)[end] not in found.masks
+        ]
+        if lacking:
+            yield f"{source.path}: no mask of the {which} frame, not scored, in {_some(lacking)}"
+
+
+def _some(names: Collection[str]) -> str:
+    """A few of the names of sequences, and how many there are."""
+    shown = list(names)[:_SHOWN]
+    more = f", ... ({len(names)} sequences)" if len(names) > _SHOWN else ""
+    return ", ".join(shown) + more
+
+
+_SHOWN = 3
+"""Sequences that a note names."""
+
+
+def _misplaced(sequence: davis.Sequence, source: MaskSource, found: Match) -> Iterator[str]:
     """Report missing masks, and masks that belong to no frame."""
-    if not folder.is_dir():
-        yield f"{folder}: no such folder; put the masks of {sequence.name} there"
+    where = source.where(sequence.name)
+    if sequence.name not in source.folders:
+        yield _absent(where, sequence)
+    elif not found.masks and (jpegs := source.jpegs_of(sequence.name)):
+        yield (
+            f"{where}: masks stored as JPEG ({jpegs[0]}), whose edges have other values; allowed: "
+            "PNG; store them again"
+        )
+    else:
+        yield from _misplaced_in(where, sequence, found)
+
+
+def _absent(where: object, sequence: davis.Sequence) -> str:
+    return f"{where}: no such folder; put the masks of {sequence.name} there"
+
+
+def _misplaced_in(where: object, sequence: davis.Sequence, found: Match) -> Iterator[str]:
+    """The same of a folder that exists."""
+    frames = _frames(sequence)
+    if not found.masks and found.surplus:
+        yield (
+            f"{where}: {found.surplus[0]} to {found.surplus[-1]} ({len(found.surplus)} files) are "
+            f"not named after the frames {frames[0]} to {frames[-1]}; name them {frames[0]}.png "
+            "and so on"
+        )
         return
-    there = _pngs(folder)
-    if missing := [path.name for path in sequence.scored if path.name not in there]:
-        yield f"{folder}: missing {', '.join(missing)}"
-    if surplus := sorted(there.difference(path.name for path in sequence.annotations)):
-        yield f"{folder}: no frame for {', '.join(surplus)}"
-
-
-def _pngs(folder: Path) -> set[str]:
-    """The names of a folder's masks."""
-    return {path.name for path in davis.masks_in(folder)}
+    if missing := [f"{frame}.png" for frame in frames[1:-1] if frame not in found.masks]:
+        yield f"{where}: missing {', '.join(missing)}"
+    if found.surplus:
+        yield f"{where}: no frame for {', '.join(found.surplus)}"
 
 
 class _Pair(NamedTuple):
-    """An annotation and the mask to score; those of the first and last frame are only checked."""
+    """An annotation and the mask to score; those of the first and last frame are only checked.
+
+    `before` and `after` are the annotations around it. Of `ours`, no evidence is taken.
+    """
 
     annotation: Path
-    mask: Path
+    mask: MaskFile
     benchmark: Benchmark
     objects: int
     scored: bool
+    before: Path | None
+    after: Path | None
+    ours: bool
 
 
-def _pairs(truth: _Truth, folder: Path) -> list[_Pair]:
+def _pairs(truth: _Truth, found: Match, *, ours: bool = False) -> list[_Pair]:
     """Every existing mask of a sequence."""
-    scored = {*truth.sequence.scored}
-    there = _pngs(folder)
+    paths = truth.sequence.annotations
+    around = zip((None, *paths), paths, (*paths[1:], None), strict=False)
     return [
-        _Pair(path, folder / path.name, truth.benchmark, len(truth.objects), path in scored)
-        for path in truth.sequence.annotations
-        if path.name in there
+        _Pair(
+            path,
+            found.masks[path.stem],
+            truth.benchmark,
+            len(truth.objects),
+            scored=before is not None and after is not None,
+            before=before,
+            after=after,
+            ours=ours,
+        )
+        for before, path, after in around
+        if path.stem in found.masks
     ]
 
 
-def _measured(engine: Engine, pair: _Pair) -> list[Measured] | str:
-    """Decode a mask and measure its objects, in order, or return its problem."""
+class _Judgement(NamedTuple):
+    """The measures of a mask's objects, in order, or its problem; and its evidence."""
+
+    measured: list[Measured]
+    problem: str = ""
+    evidence: Evidence | None = None
+
+
+def _measured(engine: Engine, pair: _Pair) -> _Judgement:
+    """Decode a mask, measure its objects, and take evidence."""
     try:
-        truth = davis.read_annotation(pair.annotation, pair.benchmark)
+        read = davis.read_annotation if pair.ours else _annotation
+        truth = read(pair.annotation, pair.benchmark)
         like = Like("its annotation", truth.shape)
-        found = davis.read_annotation(pair.mask, pair.benchmark, like)
+        if pair.ours:
+            found = Read(davis.read_annotation(pair.mask.place, pair.benchmark, like))
+        else:
+            found = read_mask(pair.mask, pair.benchmark, pair.objects, like)
     except UserError as error:
-        return str(error)
-    if found.max() > pair.objects:
-        return f"{pair.mask}: unknown object {found.max()}; allowed: 0 to {pair.objects}"
+        return _Judgement([], str(error))
+    mask = found.labels
+    evidence = None if pair.ours else _evidence(pair, truth, found)
+    if mask.max() > pair.objects:
+        problem = f"{pair.mask}: unknown object {mask.max()}; allowed: 0 to {pair.objects}"
+        return _Judgement([], problem, evidence)
     if not pair.scored:
-        return []
+        return _Judgement([], evidence=evidence)
     measured_by = measure_of(engine)
-    return [measured_by(truth == i, found == i) for i in range(1, pair.objects + 1)]
+    each = [measured_by(truth == i, mask == i) for i in range(1, pair.objects + 1)]
+    return _Judgement(each, evidence=evidence)
+
+
+@lru_cache(maxsize=3)
+def _annotation(path: Path, benchmark: Benchmark) -> Labels:
+    """An annotation; evidence asks for each three times, with its frame and those around it."""
+    return davis.read_annotation(path, benchmark)
+
+
+def _evidence(pair: _Pair, truth: Labels, found: Read) -> Evidence:
+    """The evidence of a mask; an annotation that cannot be read is the problem of its own frame."""
+    around: list[Labels | None] = []
+    for path in (pair.before, pair.after):
+        try:
+            around.append(_annotation(path, pair.benchmark) if path else None)
+        except UserError:
+            around.append(None)
+    return evidence_of(
+        pair.annotation.parent.name,
+        pair.annotation.stem,
+        Truths(truth, *around),
+        found.labels,
+        objects=pair.objects,
+        scored=pair.scored,
+        first=pair.before is None,
+        by_colour=found.by_colour,
+    )
 
 
 def _rows(pair: _Pair, measured: list[Measured], variant: str, seed: int | None) -> Iterator[Score]:

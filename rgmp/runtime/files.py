@@ -299,6 +299,11 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def digest_of_bytes(content: bytes) -> str:
+    """SHA-256, in hexadecimal, of bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def digest_of_file(path: Path) -> str:
     """SHA-256, in hexadecimal, of a file's bytes."""
     with path.open("rb") as file:

@@ -337,6 +337,9 @@ def _find_external(
         raise UserError(f"external {external.name}: a variant has the same name; choose another")
     found = {benchmark: digests.of(path) for benchmark, path in external.scores.items()}
     for benchmark, folder in external.masks.items():
+        if folder.is_file():  # an archive
+            found[benchmark] = digests.of(folder)
+            continue
         masks = files_below(folder, "*.png")
         if not masks:
             raise UserError(
