@@ -167,7 +167,7 @@ class External(Closed):
     name: str = Field(pattern=f"^{NAME.pattern}$", description="like a variant's name: a-z 0-9 _")
     label: Line = Field(max_length=100, description="printed in tables and figures")
     masks: dict[Benchmark, Location] = Field(
-        {}, description="per benchmark, a folder of masks: <sequence>/00000.png, ..."
+        {}, description="per benchmark, a folder or zip of masks: <sequence>/00000.png, ..."
     )
     scores: dict[Benchmark, Location] = Field(
         {}, description="or a CSV of its scores: sequence, object, frame, J and F, from 0 to 1"

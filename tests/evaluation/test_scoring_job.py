@@ -22,6 +22,7 @@ SAME: list[dict[str, Any]] = [
     {"out": "elsewhere.csv"},
     {"record": "record.json"},
     {"processes": 2},
+    {"strict": True},
 ]
 OTHER: list[dict[str, Any]] = [
     {"videos": VIDEOS.model_copy(update={"benchmark": "davis2016"})},
