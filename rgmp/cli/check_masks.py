@@ -48,7 +48,7 @@ def _check_masks(options: argparse.Namespace) -> None:
         refuse(found)
     for line in found:
         say(f"rgmp: warning: {UserError(line)}")
-    print(f"{len(judged.evidence)} masks, {len(found) or 'no'} likely mistakes found")
+    print(f"{len(judged.evidence)} masks, likely mistakes found: {len(found) or 'none'}")
 
 
 COMMANDS = (

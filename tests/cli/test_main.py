@@ -283,7 +283,7 @@ def test_fault_of_ours_keeps_its_traceback() -> None:
     broken = (
         "import sys; from rgmp.cli import main as cli; from rgmp.evaluation import scoring\n"
         "def score(*_, **__): raise ZeroDivisionError\n"
-        "scoring.score = score\n"
+        "scoring.judge = score\n"
         "sys.exit(cli.main())\n"
     )
     done = subprocess.run(

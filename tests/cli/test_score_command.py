@@ -120,7 +120,8 @@ def test_two_engines_that_disagree_end_in_one_line(
     pretend_official(monkeypatch, 2e-6)
     assert cli.main([*SCORE, "--cross-check", "auto", "--record", "record.json"]) == 2
     said = capsys.readouterr().err.splitlines()
-    (line,) = (line for line in said if line.startswith("rgmp: "))
+    warning, line = (line for line in said if line.startswith("rgmp: "))
+    assert warning.startswith("rgmp: warning: identical to the truth: val_a, val_b: ")
     assert "val_a, object 1, frame 00001: J 1.0" in line
     assert not Path("scores.csv").exists()
     assert not Path("record.json").exists()
@@ -139,3 +140,26 @@ def test_the_other_engine_is_not_installed(
         (line,) = capsys.readouterr().err.splitlines()
         assert "run `make evaluator`" in line
     assert not Path("other.csv").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_masks_that_seem_a_mistake_are_warned_of_or_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """These are the annotations themselves."""
+    said = "identical to the truth: val_a, val_b: in 2 of 2 sequences (val_a: 2 of 2 frames equal"
+    assert cli.main(SCORE) == 0
+    assert f"rgmp: warning: {said}" in capsys.readouterr().err
+    Path(SCORE[-1]).unlink()
+    assert cli.main([*SCORE, "--strict"]) == 2
+    assert f"rgmp: {said}" in capsys.readouterr().err
+    assert not Path(SCORE[-1]).exists()
+    masks = ["check-masks", *SCORE[1:-2]]
+    assert cli.main(masks) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "8 masks, likely mistakes found: 1\n"
+    assert f"rgmp: warning: {said}" in shown.err
+    assert cli.main([*masks, "--strict"]) == 2
+    Path("truth/val_a/00001.png").unlink()
+    assert cli.main(masks) == 2
+    assert "val_a: missing 00001.png" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from PIL import Image
 
 from rgmp.config.base import Benchmark
 from rgmp.data import davis
+from rgmp.data.videos import Videos
 from rgmp.evaluation.doctor import Finding, findings, same_figures, warnings_of
 from rgmp.evaluation.measures import Score
 from rgmp.evaluation.scoring import judge
@@ -57,7 +58,7 @@ def looked_at(root: Path, masks: Masks, benchmark: Benchmark = "davis2017") -> l
     folder = root.parent / "masks"
     for number, labels in enumerate(masks):
         davis.write_mask(folder / f"ant/{number:05d}.png", labels)
-    judged = judge(root, benchmark, "val", folder, variant="x", seed=None)
+    judged = judge(Videos(davis=root, benchmark=benchmark), folder, variant="x", seed=None)
     return findings(judged.evidence, judged.rows)
 
 
@@ -131,7 +132,9 @@ def test_a_palette_in_another_order(root: Path) -> None:
         image = Image.fromarray(relabelled(2, 1)[int(path.stem)], mode="P")
         image.putpalette(davis.PALETTE[:3] + davis.PALETTE[6:9] + davis.PALETTE[3:6])
         image.save(path)
-    judged = judge(root, "davis2017", "val", root.parent / "masks", variant="x", seed=None)
+    judged = judge(
+        Videos(davis=root, benchmark="davis2017"), root.parent / "masks", variant="x", seed=None
+    )
     causes = {each.cause: each.text for each in findings(judged.evidence, judged.rows)}
     assert "by index" in causes["palette in another order"]
     assert causes.keys() == {"palette in another order", "ids permuted"}
