@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from campaign import (
+    archives,
     command_line,
     images,
     paths,
@@ -41,6 +42,7 @@ FAMILIES: dict[str, Callable[[random.Random], Iterable[Case]]] = {
     "paths": lambda _: paths.path_cases(),
     "trees": lambda _: trees.tree_cases(),
     "images": images.image_cases,
+    "archives": lambda _: archives.archive_cases(),
     "weights": weights.weights_cases,
     "score tables": lambda _: score_tables.score_cases(),
     "numbers": lambda _: command_line.number_cases(),

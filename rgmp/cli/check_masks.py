@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from rgmp.cli.command import Command
-from rgmp.cli.complaints import say
+from rgmp.cli.complaints import note, warn
 from rgmp.cli.options import (
     COMMAND_LINE,
     add_flags,
@@ -15,7 +15,7 @@ from rgmp.cli.options import (
 )
 from rgmp.config.load import validated
 from rgmp.data.videos import Videos
-from rgmp.errors import ProblemsError, UserError, refuse
+from rgmp.errors import refuse
 
 
 def _check_masks_options(command: argparse.ArgumentParser) -> None:
@@ -39,15 +39,13 @@ def _check_masks(options: argparse.Namespace) -> None:
         seed=None,
         processes=options.processes,
     )
-    for note in judged.notes:
-        print(UserError(note))
+    for line in judged.notes:
+        note(line)
     found = [*warnings_of(findings(judged.evidence, judged.rows))]
-    if judged.problems:
-        raise ProblemsError(*judged.problems, *found)
-    if options.strict:
-        refuse(found)
+    if judged.problems or options.strict:
+        refuse([*found, *judged.problems])  # the causes first: of many problems few are printed
     for line in found:
-        say(f"rgmp: warning: {UserError(line)}")
+        warn(line)
     print(f"{len(judged.evidence)} masks, likely mistakes found: {len(found) or 'none'}")
 
 

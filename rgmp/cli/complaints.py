@@ -1,4 +1,4 @@
-"""User errors, one line each on standard error."""
+"""User errors, warnings and notes, one line each on standard error."""
 
 import os
 import sys
@@ -24,6 +24,16 @@ def complain(*problems: str) -> int:
     for problem in (*others, last):
         say(f"rgmp: {UserError(problem)}")
     return 2
+
+
+def note(text: str) -> None:
+    """Print on standard error what the user may want to know; nothing has to be done about it."""
+    say(f"rgmp: note: {UserError(text)}")
+
+
+def warn(text: str) -> None:
+    """Print on standard error what is likely a mistake, though it is accepted."""
+    say(f"rgmp: warning: {UserError(text)}")
 
 
 def say(line: str) -> None:

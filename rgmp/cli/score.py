@@ -3,10 +3,10 @@
 import argparse
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from rgmp.cli.command import Command
-from rgmp.cli.complaints import say
+from rgmp.cli.complaints import note, warn
 from rgmp.cli.options import (
     COMMAND_LINE,
     add_job,
@@ -21,7 +21,7 @@ from rgmp.cli.options import (
 from rgmp.config.load import validated
 from rgmp.config.study import CrossCheck, Engine, Evaluation
 from rgmp.data import davis
-from rgmp.data.mask_source import open_masks
+from rgmp.data.mask_source import files_of, open_masks
 from rgmp.errors import UserError, refuse, visible
 from rgmp.evaluation.job import ScoringJob
 from rgmp.provenance.command import record_command
@@ -32,7 +32,6 @@ from rgmp.study.plan import load_plan
 if TYPE_CHECKING:
     from rgmp.evaluation.doctor import Finding
     from rgmp.evaluation.measures import Score
-    from rgmp.evaluation.scoring import Judged
 
 _NEEDED = ("--davis", "--benchmark", "--masks or --scores", "--out")
 
@@ -89,8 +88,7 @@ def _score(options: argparse.Namespace) -> None:
     from rgmp.evaluation import score_table
     from rgmp.evaluation.recorded_scores import write_measured
 
-    is_file = job.adopts or job.source.is_file()
-    given = [job.source] if is_file else files.files_below(job.source, "*.png")
+    given = [job.source] if job.adopts else files_of(job.source)
     table = files.Kind("score table", score_table.require_scores)
     files.require_target(job.out, table, chain(given, davis.files_of(job.videos.davis)))
     config = {"scores": str(job.source)} if job.adopts else {"engine": job.evaluation.engine}
@@ -116,27 +114,23 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
     from rgmp.evaluation import engines, scoring
     from rgmp.evaluation.doctor import findings
 
-    def judged_by(engine: Engine) -> "Judged":
-        judged = scoring.judge(
-            job.videos,
-            job.source,
-            variant=job.variant or visible(job.source.name),
-            seed=job.seed,
-            engine=engine,
-            processes=job.processes,
-        )
-        refuse(judged.problems)
-        return judged
-
+    how: dict[str, Any] = {
+        "variant": job.variant or visible(job.source.name),
+        "seed": job.seed,
+        "processes": job.processes,
+    }
     engine = job.evaluation.engine
     other = engines.second_engine(engine, job.evaluation.cross_check)
-    judged = judged_by(engine)
-    for note in judged.notes:
-        say(f"rgmp: {UserError(note)}")
+    judged = scoring.judge(job.videos, job.source, engine=engine, **how)
+    refuse(judged.problems)
+    for line in judged.notes:
+        note(line)
     rows = judged.rows
     _warn(findings(judged.evidence, rows), strict=job.strict)
     if other:
-        largest = engines.cross_check(rows, judged_by(other).rows)
+        largest = engines.cross_check(
+            rows, scoring.score(job.videos, job.source, engine=other, **how)
+        )
         record.results["cross_check_difference"] = largest
         print(f"cross-checked with the {other} engine, largest difference {largest:.2g}")
     names = job.videos.names()
@@ -145,10 +139,10 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
 
 
 def _warn(found: "list[Finding]", *, strict: bool) -> None:
-    """Print likely mistakes.
+    """Warn of likely mistakes.
 
     Raises:
-        ProblemsError: there are some, and they count as errors.
+        ProblemsError: there are some, and `strict` makes them errors.
     """
     from rgmp.evaluation.doctor import warnings_of
 
@@ -156,7 +150,7 @@ def _warn(found: "list[Finding]", *, strict: bool) -> None:
     if strict:
         refuse(lines)
     for line in lines:
-        say(f"rgmp: warning: {UserError(line)}")
+        warn(line)
 
 
 def _adopted(job: ScoringJob, record: Draft) -> "list[Score]":

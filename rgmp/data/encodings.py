@@ -41,9 +41,10 @@ class Read(NamedTuple):
 def read_mask(mask: MaskFile, benchmark: Benchmark, objects: int, like: Like | None = None) -> Read:
     """Read a mask in any encoding of which the meaning is certain.
 
-    Palette indices and grey values are labels; with one object to find, so are 0 and 255 for
-    background and object, and black and one other colour. In RGB the colours of DAVIS's palette
-    stand for their indices. For `davis2016` whatever is not background is the object.
+    Palette indices and grey values are labels; with one object to find, 0 and 255 are background
+    and object too. In RGB the colours of DAVIS's palette stand for their indices; with one object,
+    black and any other colour are background and object. For `davis2016` every label other than 0
+    is the object.
 
     Args:
         mask: the file.
@@ -140,9 +141,10 @@ def _labels_of_colours(mask: MaskFile, image: Image.Image, objects: int) -> Labe
     unknown = [c for c, label in said.items() if label is None or label > objects]
     if unknown:
         shown = ", ".join(map(str, unknown[0]))
+        allowed = f"DAVIS's colours of objects 1 to {objects}" if objects > 1 else "one other colour"
         raise UserError(
             f"{mask}: mask of mode RGB, whose colour ({shown}) is of no object; allowed: black "
-            f"and DAVIS's colours of objects 1 to {objects}; store labels as a palette PNG"
+            f"and {allowed}; store labels as a palette PNG"
         )
     pixels = np.asarray(image)
     labels = np.zeros(pixels.shape[:2], dtype=np.uint8)

@@ -5,9 +5,11 @@ the frames' own (`0.png`, `frame_00000.png`); what that says is a note for the u
 leave behind is ignored.
 """
 
+import lzma
 import os
 import re
 import zipfile
+import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -17,7 +19,13 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from rgmp.errors import UserError
-from rgmp.runtime.files import digest_of, digest_of_bytes, reading, require_regular
+from rgmp.runtime.files import (
+    digest_of,
+    digest_of_bytes,
+    files_below,
+    reading,
+    require_regular,
+)
 
 _READABLE = "name a readable folder or zip of masks, <sequence>/00000.png and so on"
 _DEPTH = 3
@@ -152,6 +160,18 @@ def _numbers_of(stems: Sequence[str]) -> dict[str, int]:
     return numbers if len(set(numbers.values())) == len(numbers) else {}
 
 
+def files_of(path: Path) -> list[Path]:
+    """The files that hold the masks: the archive itself, or the PNGs below a folder.
+
+    Raises:
+        UserError: they cannot be looked up.
+    """
+    with reading(path, _READABLE):
+        if path.is_file():
+            return [path]
+    return files_below(path, "*.png")
+
+
 def open_masks(path: Path, sequences: Collection[str]) -> MaskSource:
     """List the masks in a folder or an archive; none is opened.
 
@@ -164,15 +184,17 @@ def open_masks(path: Path, sequences: Collection[str]) -> MaskSource:
         UserError: there is no such folder or readable zip, or it has several folders of the same
             sequence.
     """
-    if path.is_dir():
-        with reading(path, _READABLE):
+    with reading(path, _READABLE):
+        if path.is_dir():
             folders = _listed(path, "", 1)
             if not any(name in sequences for name in folders):
                 folders = _listed(path, "", _DEPTH + 1)
-    elif path.is_file():
-        folders = _members(path)
-    else:
-        raise UserError(f"{path}: no such folder; name one of masks, <sequence>/00000.png, or .zip")
+        elif path.is_file():
+            folders = _members(path)
+        else:
+            raise UserError(
+                f"{path}: no such folder or zip; name one of masks, <sequence>/00000.png and so on"
+            )
     top = _top_of(path, folders, sequences)
     below = {
         PurePosixPath(folder).name: files
@@ -233,11 +255,14 @@ def _members(path: Path) -> dict[str, dict[str, MaskFile]]:
         UserError: it is no zip that can be read, or has a file twice.
     """
     found: dict[str, dict[str, MaskFile]] = {}
+    _archive.cache_clear()  # the file may have been replaced since
     with _opening(path):
         entries = _archive(path, os.getpid()).infolist()
     for entry in entries:
+        if entry.is_dir():
+            continue
         parts = entry.filename.replace("\\", "/").split("/")  # some packers write backslashes
-        *above, name = [part for part in parts if part != "."]
+        *above, name = [part for part in parts if part not in {"", "."}] or [""]
         if any(map(_is_left_behind, above)) or not _is_image(name):
             continue
         files = found.setdefault("/".join(above), {})
@@ -255,19 +280,19 @@ def _archive(path: Path, process: int) -> zipfile.ZipFile:
 
 
 @contextmanager
-def _opening(path: Path) -> Iterator[None]:
-    """Turn what `zipfile` raises into user errors.
+def _opening(name: Path | MaskFile) -> Iterator[None]:
+    """Turn what `zipfile` raises of an archive or its member into user errors.
 
     Raises:
-        UserError: an archive is damaged, encrypted, or packed in a way that is not supported.
+        UserError: it is damaged, encrypted, or packed in a way that is not supported.
     """
     try:
-        with reading(path, _READABLE):
+        with reading(Path(str(name)), _READABLE):
             yield
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, ValueError) as error:
-        raise UserError(f"{path}: not a readable zip ({error}); {_READABLE}") from error
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError) as error:
+        raise UserError(f"{name}: not a readable zip ({error}); {_READABLE}") from error
     except (RuntimeError, NotImplementedError) as error:
-        raise UserError(f"{path}: cannot be unpacked ({error}); pack it again") from error
+        raise UserError(f"{name}: cannot be unpacked ({error}); pack it again") from error
 
 
 def _unpacked(mask: MaskFile) -> bytes:
@@ -276,7 +301,7 @@ def _unpacked(mask: MaskFile) -> bytes:
     Raises:
         UserError: it is larger than any mask, damaged or encrypted.
     """
-    with _opening(mask.place):
+    with _opening(mask):
         archive = _archive(mask.place, os.getpid())
         size = archive.getinfo(mask.member).file_size
         if size > _LARGEST:

@@ -95,10 +95,8 @@ def judge(
             `masks`, or the engine is not installed.
     """
     require(engine)
-    if not masks.exists():
-        open_masks(masks, ())
+    source = open_masks(masks, videos.names())
     truths = open_truths(videos)
-    source = open_masks(masks, [truth.sequence.name for truth in truths])
     judged = Judged()
     if videos.sequences is None:
         judged.problems += _unknown(videos, truths, source)
@@ -151,8 +149,9 @@ def score_sequence(
     truth = _truth_of(sequence, benchmark)
     files = {path.name: MaskFile(path) for path in davis.masks_in(masks)}
     found = match(files, _frames(sequence))
-    problems = [] if masks.is_dir() else [_absent(masks, sequence)]
-    problems = problems or [*_misplaced_in(masks, sequence, found)]
+    problems = (
+        [*_misplaced_in(masks, sequence, found)] if masks.is_dir() else [_absent(masks, sequence)]
+    )
     rows: list[Score] = []
     for pair in _pairs(truth, found, ours=True):
         judged = _measured(engine, pair)
@@ -293,7 +292,7 @@ def _misplaced_in(where: object, sequence: davis.Sequence, found: Match) -> Iter
             "and so on"
         )
         return
-    if missing := [f"{frame}.png" for frame in frames[1:-1] if frame not in found.masks]:
+    if missing := [path.name for path in sequence.scored if path.stem not in found.masks]:
         yield f"{where}: missing {', '.join(missing)}"
     if found.surplus:
         yield f"{where}: no frame for {', '.join(found.surplus)}"

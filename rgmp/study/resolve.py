@@ -11,6 +11,7 @@ from rgmp.config.method import Method, Network
 from rgmp.config.study import OVERALL, External, Machine, Stills, Study, Variant
 from rgmp.data.attributes import Attribute, read_attributes
 from rgmp.data.davis import LEAST_TO_SCORE, LEAST_TO_TRAIN, frames_folder, read_split
+from rgmp.data.mask_source import files_of, open_masks
 from rgmp.data.stills import list_pairs
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
@@ -18,12 +19,7 @@ from rgmp.evaluation.engines import require
 from rgmp.evaluation.job import BOUNDS
 from rgmp.minidavis.cast import VAL_CAST
 from rgmp.minidavis.version import VERSION
-from rgmp.runtime.files import (
-    Digests,
-    digest_of,
-    files_below,
-    require_writable,
-)
+from rgmp.runtime.files import Digests, digest_of, require_writable
 from rgmp.study import layout
 from rgmp.study.longer import read_longer
 from rgmp.study.plan import Plan, load_plan
@@ -331,21 +327,19 @@ def _find_external(
     """Find the masks and tables of an external method.
 
     Raises:
-        UserError: a variant has its name, or its files are missing.
+        UserError: a variant has its name, or its files are missing or no archive.
     """
     if external.name in variants:
         raise UserError(f"external {external.name}: a variant has the same name; choose another")
     found = {benchmark: digests.of(path) for benchmark, path in external.scores.items()}
-    for benchmark, folder in external.masks.items():
-        if folder.is_file():  # an archive
-            found[benchmark] = digests.of(folder)
-            continue
-        masks = files_below(folder, "*.png")
-        if not masks:
+    for benchmark, place in external.masks.items():
+        files = files_of(place)
+        packed = files == [place]
+        if not files or (packed and not open_masks(place, ()).folders):
             raise UserError(
-                f"{folder}: no masks (<sequence>/00000.png, ...) of external {external.name}"
+                f"{place}: no masks (<sequence>/00000.png, ...) of external {external.name}"
             )
-        found[benchmark] = digests.of_all(masks, names=2)
+        found[benchmark] = digests.of(place) if packed else digests.of_all(files, names=2)
     return PlannedExternal(**external.model_dump(), digests=found)
 
 

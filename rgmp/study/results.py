@@ -14,6 +14,8 @@ import pandas as pd
 
 from rgmp.config.base import Benchmark
 from rgmp.data.attributes import FILE, Attribute, read_attributes
+from rgmp.data.davis import annotations_folder, masks_in
+from rgmp.data.mask_source import MaskFile, MaskSource, open_masks
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import TOLERANCE
 from rgmp.evaluation.job import BOUNDS
@@ -104,14 +106,39 @@ class Results:
         """Whether published scores may stand beside these: real frames, the whole split."""
         return self.plan.complete and not self.plan.embedded
 
-    def masks_of(self, benchmark: Benchmark, method: str, sequence: str) -> Path | None:
-        """The folder of a method's masks of a sequence, with the first seed; None: it has none."""
+    def mask_of(
+        self, benchmark: Benchmark, method: str, sequence: str, frame: str
+    ) -> MaskFile | None:
+        """A method's mask of a frame, with the first seed; None: it has no masks, or not any more.
+
+        Raises:
+            UserError: masks that were not made here cannot be listed, or lack the frame.
+        """
         if method in self.external:
             given = self.external[method].masks.get(benchmark)
-            return given / sequence if given and given.is_dir() else None
+            return self._given_mask(given, sequence, frame) if given and given.exists() else None
         name = layout.masks(layout.run(benchmark, method, self.plan.seeds[0]))
         place = self._masks.get(name, {}).get(sequence)
-        return self.folder / place if place else None
+        return MaskFile(self.folder / place / f"{frame}.png") if place else None
+
+    def _given_mask(self, given: Path, sequence: str, frame: str) -> MaskFile:
+        """The mask of a frame in a folder or a zip that is given, matched as when it was scored."""
+        if given not in self._given:
+            self._given[given] = open_masks(given, {*self.table("frames")["sequence"]})
+        source = self._given[given]
+        folder = annotations_folder(self.davis, self.plan.data.resolution) / sequence
+        found = source.masks_of(sequence, [path.stem for path in masks_in(folder)]).masks
+        if frame not in found:
+            raise UserError(
+                f"{source.where(sequence)}: no mask of frame {frame}, which is scored; put it "
+                "there, or run the study again"
+            )
+        return found[frame]
+
+    @cached_property
+    def _given(self) -> dict[Path, MaskSource]:
+        """The folders and zips of masks that have been listed."""
+        return {}
 
     @cached_property
     def _masks(self) -> dict[str, dict[str, str]]:

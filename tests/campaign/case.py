@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal
 
-LISTING = {"check", "infer", "score", "speed"}
+LISTING = {"check", "check-masks", "infer", "score", "speed"}
 """Commands that may list several problems, a line each."""
 MEMORY = 2 * 2**30
 """Bytes that a command may take beyond what the interpreter with torch takes."""

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from campaign.case import Base, Case, Expected
-from campaign.paths import BOUNDS, INFER, PREVIEW, SCORE, bind, make_device
+from campaign.paths import BOUNDS, CHECK_MASKS, INFER, PREVIEW, SCORE, bind, make_device
 from campaign.workspace import PLANNED
 from rgmp.cli import main
 
@@ -16,6 +16,7 @@ GOOD: dict[str, tuple[str, ...]] = {
     "plan": ("tiny.yaml",),
     "mini": ("out",),
     "check": ("davis",),
+    "check-masks": CHECK_MASKS[1:],
     "train": ("results/tiny", "pretrain/none"),
     "preview": PREVIEW[1:],
     "train-speed": ("tiny.yaml", "--stage", "pretrain"),
@@ -35,7 +36,7 @@ Of `train` and `evaluate` there is no such job, and `download` is not allowed to
 """
 MAKES: dict[str, tuple[str, ...]] = {
     "plan": PLANNED,
-    "check": (),
+    **dict.fromkeys(("check", "check-masks"), ()),
     "preview": ("out.png",),
     "infer": ("out", "out/*"),
     "speed": ("out.json",),

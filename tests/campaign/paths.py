@@ -17,6 +17,7 @@ from campaign.workspace import PLANNED, VARIANTS, write_yaml
 DAVIS = ("--davis", "davis", "--benchmark", "davis2017")
 INFER = ("infer", "--weights", "weights.safetensors", *DAVIS, "--scales", "1", "--device", "cpu")
 SCORE = ("score", *DAVIS, "--out", "out.csv")
+CHECK_MASKS = ("check-masks", *DAVIS, "--masks", "masks")
 BOUNDS = ("bounds", *DAVIS, "--out", "out.csv")
 PREVIEW = ("preview", "tiny.yaml", "--stage", "pretrain", "--out", "out.png")
 
@@ -92,6 +93,8 @@ SLOTS = [
     Slot("score --masks", (*SCORE, "--masks", HERE), "folder", "masks"),
     Slot("score --scores", (*SCORE, "--scores", HERE), "file", "scores.csv"),
     Slot("bounds --davis", ("bounds", "--davis", HERE, *BOUNDS[3:]), "folder", "davis"),
+    Slot("check-masks --davis", ("check-masks", "--davis", HERE, *CHECK_MASKS[3:]), "folder", "davis"),
+    Slot("check-masks --masks", (*CHECK_MASKS[:-1], HERE), "folder", "masks"),
     Slot("tables RESULTS", ("tables", HERE), "folder", "results/toy", base="study"),
     Slot("figures RESULTS", ("figures", HERE), "folder", "", base="study"),
     Slot("report RESULTS", ("report", HERE), "folder", "", base="study"),
@@ -105,7 +108,7 @@ MAKES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("score", "bounds"), ("out.csv",)),
     "preview": ("out.png",),
     "plan": PLANNED,
-    "check": (),
+    **dict.fromkeys(("check", "check-masks"), ()),
 }
 GOOD_NAMES = [
     *("with spaces", "grün ß 研究", "it's", 'a "quoted" name', "semi;colon & co", "-dash"),

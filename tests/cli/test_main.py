@@ -117,6 +117,7 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) ->
         ["preview", LONG, "--stage", "pretrain", "--out", "a.png"],
         ["score", "--davis", LONG, "--benchmark", "davis2016", "--masks", "a", "--out", "b"],
         ["score", "--davis", ".", "--benchmark", "davis2016", "--masks", "a", "--out", f"{LONG}/b"],
+        ["check-masks", "--davis", ".", "--benchmark", "davis2016", "--masks", LONG],
     ],
     ids=lambda arguments: " ".join(arguments)[:20],
 )
@@ -141,6 +142,7 @@ def test_name_that_no_file_can_have_is_a_line(
         ("infer", "--seed", 2**63),
         ("mini", "--seed", 2**63),
         ("score", "--processes", 1_000_000),
+        ("check-masks", "--processes", 1_000_000),
         ("speed", "--repeats", 10**9),
         ("preview", "--samples", 10**9),
         ("train-speed", "--steps", 10**20),

@@ -1,5 +1,6 @@
 """What every command says to a mistake: one line, status 2, and nothing has changed."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,10 @@ def shrink(path: str) -> Callable[[], object]:
 
 
 def nothing() -> None: ...
+
+
+def pack() -> None:
+    shutil.make_archive("truth", "zip", "truth")
 
 
 def linked_scores() -> None:
@@ -149,6 +154,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "score: missing masks": ([*SCORE, "--masks", "nowhere"], nothing, "nowhere"),
     "score: missing mask": (SCORE, unlink("truth/val_a/00001.png"), "val_a: missing 00001.png"),
     "score: mask of another size": (SCORE, shrink("truth/val_a/00001.png"), "val_a/00001.png"),
+    "score: masks in no zip": ([*SCORE, "--masks", "file"], nothing, "file: not a readable zip"),
     "score: masks and scores": ([*SCORE, "--scores", "file"], nothing, "not allowed with"),
     "score: no score table": (
         ["score", *VAL, "--scores", "file", "--out", "scores.csv"], nothing, "not a score table"
@@ -184,6 +190,11 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "score: the truth": ([*SCORE, "--out", LATER], nothing, "is the same file as the input"),
     "score: a mask": (
         [*SCORE, "--out", "truth/val_a/00001.png"], nothing, "is the same file as the input"
+    ),
+    "score: its zip": (
+        [*SCORE, "--masks", "truth.zip", "--out", "truth.zip"],
+        pack,
+        "is the same file as the input",
     ),
     "score: a list of sequences": (
         [*SCORE, "--out", "davis/ImageSets/2017/val.txt"], nothing, "is the same file as the input"
@@ -238,6 +249,13 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
         ["score", *VAL, "--out", "scores.csv"], nothing, "missing --masks or --scores"
     ),
     "score: study without a job": (["score", "results/tiny"], nothing, "missing the job"),
+    "check-masks: no masks named": (["check-masks", *VAL], nothing, "missing --masks; give them"),
+    "check-masks: missing masks": (
+        ["check-masks", *VAL, "--masks", "nowhere"], nothing, "nowhere: no such folder or zip; name"
+    ),
+    "check-masks: no tree": (
+        ["check-masks", *VAL, "--masks", "truth", "--davis", "nowhere"], nothing, "nowhere/ImageSet"
+    ),
     "evaluate: no study": (["evaluate", "davis", "x"], nothing, "davis: not a study folder"),
     "train: no study": (["train", "davis", "pretrain/full"], nothing, "davis: not a study folder"),
     "tables: no study": (["tables", "davis"], nothing, "davis"),

@@ -1,5 +1,6 @@
 """The jobs of a study: what its plan says of them, and what their records say."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,8 @@ def test_a_studys_jobs_are_driven_by_its_plan(capsys: pytest.CaptureFixture[str]
         "seeds": [3],
         "speed": {"sequences": 1, "frames": 2, "repeats": 5, "seconds": 0},
     }
-    study["external"] = [{"name": "other", "label": "Other", "masks": {"davis2017": "truth"}}]
+    shutil.make_archive("truth", "zip", "truth")
+    study["external"] = [{"name": "other", "label": "Other", "masks": {"davis2017": "truth.zip"}}]
     Path("study.yaml").write_text(yaml.safe_dump(study))
     Path("ablations/full.yaml").write_text(
         "label: a\nclaim: b\noverrides: {weights: tiny.safetensors, stages: []}\n"

@@ -220,7 +220,7 @@ def test_masks_of_the_trees_other_sequences_are_left_alone(
 
 def test_a_folder_of_masks_that_is_not_there(videos: Videos, tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match=r"nowhere: no such folder; name one of masks, <sequence>/00000\.png"
+        UserError, match=r"nowhere: no such folder or zip; name one of masks, <sequence>/00000"
     ):
         score(videos, tmp_path / "nowhere", variant="full", seed=0)
 

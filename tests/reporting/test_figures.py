@@ -2,6 +2,7 @@ import io
 import json
 import re
 import shutil
+import zipfile
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -384,6 +385,31 @@ def test_a_painted_frame_shows_mask_and_outline(four: Path) -> None:
     assert white.any()
     np.testing.assert_array_equal(white, (masked == 255).all(axis=2))
     assert (truth != masked).any()
+
+
+def test_masks_that_others_packed_are_shown_as_they_are_scored(tmp_path: Path) -> None:
+    """A zip of RGB masks, below a folder and named in another way, says what the folder says."""
+    built(tmp_path, variants=1, benchmarks=("davis2017",), seeds=(0,), frames=6, external=True)
+    study = load(tmp_path)
+    shots = most_divergent(study, "davis2017", 6)
+    shown = [_labels(study, shot, mask_of(study, shot, "painter")) for shot in shots]
+    with zipfile.ZipFile(tmp_path / "painter.zip", "w") as archive:
+        for path in (tmp_path / "masks/painter").rglob("*.png"):
+            with archive.open(f"480p/{path.parent.name}/frame_{path.name}", "w") as packed:
+                Image.open(path).convert("RGB").save(packed, "PNG")
+    others = {"masks": {"davis2017": tmp_path / "painter.zip"}}
+    painter, reporter = study.plan.external
+    changed = {"external": (painter.model_copy(update=others), reporter)}
+    save(study.plan.model_copy(update=changed), tmp_path)
+    study = load(tmp_path)
+    for shot, labels in zip(shots, shown, strict=True):
+        mask = mask_of(study, shot, "painter")
+        assert labels.max() > 0
+        np.testing.assert_array_equal(_labels(study, shot, mask), labels)
+    with pytest.raises(UserError, match=r"painter\.zip/480p/scale-change: no mask of frame 00005"):
+        study.mask_of("davis2017", "painter", "scale-change", "00005")
+    (tmp_path / "painter.zip").unlink()
+    assert mask_of(study, shots[0], "painter") is None
 
 
 def test_a_strip_is_cropped_to_what_is_marked_and_keeps_its_shape(four: Path) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from support.tiny_plan import (
 )
 
 from rgmp.errors import UserError
-from rgmp.runtime.files import write_text
+from rgmp.runtime.files import digest_of_file, write_text
 from rgmp.study import plan, resolve
 
 
@@ -206,10 +207,32 @@ def test_what_is_not_trained_here_is_planned_by_its_bytes() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_a_zip_of_masks_is_planned_and_scored_again_by_its_bytes() -> None:
+    def packed(study: dict[str, Any]) -> None:
+        external(study)
+        shutil.make_archive("given/packed", "zip", "given/masks")
+        study["external"][0]["masks"] = {"davis2016": "given/packed.zip"}
+
+    def digest_of_job(found: plan.Plan) -> str:
+        return found.adoption("davis2016/theirs/external", Path("results/tiny")).digest
+
+    found = resolved(packed)
+    path = Path("given/packed.zip")
+    assert found.external[0].digests["davis2016"] == digest_of_file(path)
+    path.touch()
+    assert digest_of_job(resolve.resolve(Path("study.yaml"))) == digest_of_job(found)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("val_a/surplus.png", b"")
+    assert digest_of_job(resolve.resolve(Path("study.yaml"))) != digest_of_job(found)
+
+
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"masks": {"davis2016": "nowhere"}}, "nowhere: no masks .* of external theirs"),
+        ({"masks": {"davis2016": "given/scores.csv"}}, "given/scores.csv: not a readable zip"),
+        ({"masks": {"davis2016": "empty.zip"}}, "empty.zip: no masks .* of external theirs"),
         ({"scores": {"davis2017": "nowhere.csv"}}, "nowhere.csv: cannot be read"),
         ({"name": "no_bptt"}, "external no_bptt: a variant has the same name"),
     ],
@@ -217,6 +240,7 @@ def test_what_is_not_trained_here_is_planned_by_its_bytes() -> None:
 def test_what_is_not_trained_here_has_to_be_there(change: dict[str, Any], said: str) -> None:
     def changed(study: dict[str, Any]) -> None:
         external(study)
+        zipfile.ZipFile("empty.zip", "w").close()
         study["external"][0] |= change
 
     with pytest.raises(UserError, match=said):

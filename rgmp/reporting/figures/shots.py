@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Collection
 from math import isnan
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +12,9 @@ from scipy.ndimage import maximum_filter, minimum_filter
 
 from rgmp.config.base import Benchmark
 from rgmp.data import davis
+from rgmp.data.encodings import read_mask
 from rgmp.data.images import Labels, read_frame
+from rgmp.data.mask_source import MaskFile
 from rgmp.reporting.figures.style import COLOURBLIND
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout
@@ -71,12 +72,15 @@ def hardest(results: Results, benchmark: Benchmark, count: int) -> list[list[Sho
     ]
 
 
-def mask_of(results: Results, shot: Shot, method: str) -> Path | None:
-    """The file of a method's mask; None where it has none: not scored there, or by scores alone."""
+def mask_of(results: Results, shot: Shot, method: str) -> MaskFile | None:
+    """A method's mask; None where it has none: not scored there, or by scores alone.
+
+    Raises:
+        UserError: as `Results.mask_of`.
+    """
     if method not in shot.regions:
         return None
-    folder = results.masks_of(shot.benchmark, method, shot.sequence)
-    return folder and folder / f"{shot.frame}.png"
+    return results.mask_of(shot.benchmark, method, shot.sequence, shot.frame)
 
 
 def cropped(results: Results, shot: Shot) -> Shot:
@@ -85,8 +89,8 @@ def cropped(results: Results, shot: Shot) -> Shot:
     Raises:
         UserError: the annotation or a mask is missing or broken.
     """
-    files = [None, *filter(None, (mask_of(results, shot, method) for method in shot.regions))]
-    masks = [_labels(results, shot, file) for file in files]
+    files = filter(None, (mask_of(results, shot, method) for method in shot.regions))
+    masks = [_labels(results, shot, file) for file in (None, *files)]
     rows, columns = np.nonzero(np.any([(m > 0) & (m != davis.VOID) for m in masks], axis=0))
     height, width = masks[0].shape
     if not rows.size:
@@ -100,7 +104,7 @@ def cropped(results: Results, shot: Shot) -> Shot:
     return shot._replace(view=(int(left), int(top), int(left) + wide, int(top) + tall))
 
 
-def paint(results: Results, shot: Shot, mask: Path | None) -> npt.NDArray[np.uint8]:
+def paint(results: Results, shot: Shot, mask: MaskFile | None) -> npt.NDArray[np.uint8]:
     """A frame under a mask (None: the truth) in colour, the truth's outline in white.
 
     Returns:
@@ -125,11 +129,14 @@ def paint(results: Results, shot: Shot, mask: Path | None) -> npt.NDArray[np.uin
     return painted.astype(np.uint8)
 
 
-def _labels(results: Results, shot: Shot, mask: Path | None) -> Labels:
-    """What a mask says of the shot's frame; None: the truth."""
-    folder = davis.annotations_folder(results.davis, results.plan.data.resolution)
-    truth = folder / shot.sequence / f"{shot.frame}.png"
-    return davis.read_annotation(mask or truth, shot.benchmark)
+def _labels(results: Results, shot: Shot, mask: MaskFile | None) -> Labels:
+    """What a mask says of the shot's frame, uint8 (H, W); None: the truth."""
+    root = davis.annotations_folder(results.davis, results.plan.data.resolution)
+    folder = root / shot.sequence
+    if mask is None:
+        return davis.read_annotation(folder / f"{shot.frame}.png", shot.benchmark)
+    given = davis.read_annotation(davis.masks_in(folder)[0], shot.benchmark)
+    return read_mask(mask, shot.benchmark, len(davis.object_ids(given))).labels
 
 
 def _shots(results: Results, benchmark: Benchmark) -> dict[str, list[Shot]]:
