@@ -115,7 +115,7 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
     from rgmp.evaluation.doctor import findings
 
     how: dict[str, Any] = {
-        "variant": job.variant or visible(job.source.name),
+        "variant": job.variant or visible(job.source.name.removesuffix(".zip")),
         "seed": job.seed,
         "processes": job.processes,
     }
@@ -172,7 +172,7 @@ COMMANDS = (
         "score",
         _score,
         _score_options,
-        "Score a folder of masks from any method: J and F of every frame.",
+        "Score masks from any method: J and F of every frame.",
         "--davis data/DAVIS --benchmark davis2016 --masks masks/rgmp --out scores.csv",
     ),
 )
