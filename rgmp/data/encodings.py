@@ -141,7 +141,9 @@ def _labels_of_colours(mask: MaskFile, image: Image.Image, objects: int) -> Labe
     unknown = [c for c, label in said.items() if label is None or label > objects]
     if unknown:
         shown = ", ".join(map(str, unknown[0]))
-        allowed = f"DAVIS's colours of objects 1 to {objects}" if objects > 1 else "one other colour"
+        allowed = (
+            f"DAVIS's colours of objects 1 to {objects}" if objects > 1 else "one other colour"
+        )
         raise UserError(
             f"{mask}: mask of mode RGB, whose colour ({shown}) is of no object; allowed: black "
             f"and {allowed}; store labels as a palette PNG"

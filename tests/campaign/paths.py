@@ -93,7 +93,9 @@ SLOTS = [
     Slot("score --masks", (*SCORE, "--masks", HERE), "folder", "masks"),
     Slot("score --scores", (*SCORE, "--scores", HERE), "file", "scores.csv"),
     Slot("bounds --davis", ("bounds", "--davis", HERE, *BOUNDS[3:]), "folder", "davis"),
-    Slot("check-masks --davis", ("check-masks", "--davis", HERE, *CHECK_MASKS[3:]), "folder", "davis"),
+    Slot(
+        "check-masks --davis", ("check-masks", "--davis", HERE, *CHECK_MASKS[3:]), "folder", "davis"
+    ),
     Slot("check-masks --masks", (*CHECK_MASKS[:-1], HERE), "folder", "masks"),
     Slot("tables RESULTS", ("tables", HERE), "folder", "results/toy", base="study"),
     Slot("figures RESULTS", ("figures", HERE), "folder", "", base="study"),

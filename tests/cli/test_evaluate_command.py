@@ -287,9 +287,9 @@ def test_places_are_found_after_a_move() -> None:
     for run in RUNS:
         benchmark, variant = run.split("/")
         for sequence in ("val_a", "val_b"):
-            folder = results.masks_of(benchmark, variant, sequence)  # type: ignore[arg-type]
-            assert folder is not None
-            assert len([*folder.glob("*.png")]) == tiny_study.FRAMES
+            mask = results.mask_of(benchmark, variant, sequence, "00000")  # type: ignore[arg-type]
+            assert mask is not None
+            assert len([*mask.place.parent.glob("*.png")]) == tiny_study.FRAMES
 
 
 @pytest.mark.usefixtures("here")

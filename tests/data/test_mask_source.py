@@ -107,7 +107,11 @@ def broken_sources(tmp_path: Path) -> dict[str, Path]:
         archive.writestr("camel/00000.png", b"")
         with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr("camel/00000.png", b"")
-    return {"not a readable zip": no_zip, "twice": twice, "no such folder or zip": tmp_path / "nowhere"}
+    return {
+        "not a readable zip": no_zip,
+        "twice": twice,
+        "no such folder or zip": tmp_path / "nowhere",
+    }
 
 
 def test_what_is_no_source_is_named(tmp_path: Path) -> None:
