@@ -161,14 +161,14 @@ def _numbers_of(stems: Sequence[str]) -> dict[str, int]:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files that hold the masks: the archive itself, or the PNGs below a folder.
+    """The files that hold masks: an archive, if it has any, or the PNGs below a folder.
 
     Raises:
-        UserError: they cannot be looked up.
+        UserError: they cannot be looked up, or it is no readable zip.
     """
     with reading(path, _READABLE):
         if path.is_file():
-            return [path]
+            return [path] if _members(path) else []
     return files_below(path, "*.png")
 
 

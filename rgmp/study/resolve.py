@@ -11,7 +11,7 @@ from rgmp.config.method import Method, Network
 from rgmp.config.study import OVERALL, External, Machine, Stills, Study, Variant
 from rgmp.data.attributes import Attribute, read_attributes
 from rgmp.data.davis import LEAST_TO_SCORE, LEAST_TO_TRAIN, frames_folder, read_split
-from rgmp.data.mask_source import files_of, open_masks
+from rgmp.data.mask_source import files_of
 from rgmp.data.stills import list_pairs
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
@@ -334,11 +334,11 @@ def _find_external(
     found = {benchmark: digests.of(path) for benchmark, path in external.scores.items()}
     for benchmark, place in external.masks.items():
         files = files_of(place)
-        packed = files == [place]
-        if not files or (packed and not open_masks(place, ()).folders):
+        if not files:
             raise UserError(
                 f"{place}: no masks (<sequence>/00000.png, ...) of external {external.name}"
             )
+        packed = files == [place]
         found[benchmark] = digests.of(place) if packed else digests.of_all(files, names=2)
     return PlannedExternal(**external.model_dump(), digests=found)
 

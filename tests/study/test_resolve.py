@@ -210,7 +210,7 @@ def test_what_is_not_trained_here_is_planned_by_its_bytes() -> None:
 def test_a_zip_of_masks_is_planned_and_scored_again_by_its_bytes() -> None:
     def packed(study: dict[str, Any]) -> None:
         external(study)
-        shutil.make_archive("given/packed", "zip", "given/masks")
+        shutil.make_archive("given/packed", "zip", "given", "masks")  # below a folder
         study["external"][0]["masks"] = {"davis2016": "given/packed.zip"}
 
     def digest_of_job(found: plan.Plan) -> str:
