@@ -105,7 +105,7 @@ def _shown_by(image: Image.Image, labels: Labels) -> Labels | None:
     Colours count only if DAVIS's palette has each that is used.
     """
     palette = np.array(image.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
-    used = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
+    used = np.flatnonzero(image.histogram())
     if used[-1] >= len(palette):
         return None
     said = [_INDEX_OF.get(tuple(palette[index].tolist())) for index in used]

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from rgmp.evaluation.evidence import Counts, Evidence, foreground, region, regions
 from rgmp.evaluation.measures import Score
@@ -151,6 +150,8 @@ def copy(sequences: Mapping[str, Frames]) -> Finding | None:
 
 def permuted(sequences: Mapping[str, Frames]) -> Finding | None:
     """Other ids for the same objects: another assignment has a much higher J."""
+    from scipy.optimize import linear_sum_assignment  # slow, and one object needs none
+
     shown = {}
     for name, frames in sequences.items():
         scored = _scored(frames)
