@@ -93,7 +93,7 @@ def evidence_of(
         frame,
         scored=scored,
         first=first,
-        exact=now.sum() == np.trace(now) and bool((without_void(truths.now) == mask).all()),
+        exact=bool(now.sum() == np.trace(now) and (without_void(truths.now) == mask).all()),
         digest=zlib.crc32(mask.tobytes()),
         labels=len(used),
         highest=int(used.max(initial=0)),
