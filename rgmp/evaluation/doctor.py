@@ -150,7 +150,7 @@ def copy(sequences: Mapping[str, Frames]) -> Finding | None:
 
 def permuted(sequences: Mapping[str, Frames]) -> Finding | None:
     """Other ids for the same objects: another assignment has a much higher J."""
-    from scipy.optimize import linear_sum_assignment  # slow, and one object needs none
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - half a second; rarely used
 
     shown = {}
     for name, frames in sequences.items():
