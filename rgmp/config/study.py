@@ -138,7 +138,8 @@ class Speed(Closed):
     seconds: Annotated[float, Field(ge=0, le=10**6)] = Field(
         25.0,
         description="rounds go on until the speed of each computation relative to the first is "
-        "known to 3 %, but beyond repeats none begins after this time, per benchmark",
+        "known to 3 %, and that of the first to itself to be within 0.97 to 1.03 or clear of it; "
+        "beyond repeats none begins after this time, per benchmark",
     )
 
 

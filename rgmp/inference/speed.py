@@ -12,8 +12,9 @@ The result depends on what is timed, so three timings are reported, each with ra
 
 Several computations take turns, clip by clip, in an order shuffled in each round, each turn after a
 warm-up on its own shape. They are compared within rounds
-(`rgmp.inference.timing_statistics`), which go on until every ratio to the first is known to 3 % or
-the time is up.
+(`rgmp.inference.timing_statistics`), which go on until every ratio to the first is known to 3 %,
+and that of the first to itself tells whether the machine is quiet (`rgmp.inference.quiet`), or the
+time is up.
 
 They are also compared with the machine's limit: the counted floating-point operations of a step
 over its time, relative to the fastest matrix product in the same run and precision. On a CPU that
@@ -62,11 +63,13 @@ class PropagatorMaker(NamedTuple):
         precision: that it computes in, for the matrix products.
         exact: makes one that computes the same in fp32, for the agreement of their labels; None:
             it does itself.
+        again: the first computation once more: its ratio tells how quiet the machine is.
     """
 
     make: Callable[[], Propagator]
     precision: str
     exact: Callable[[], Propagator] | None = None
+    again: bool = False
 
 
 OBJECTS = (1, 2, 3, 4, 5)
@@ -153,17 +156,25 @@ def _time_rounds(
         if whole:
             progress.at(done)
         if done >= limits.repeats and (
-            time.perf_counter() - began >= limits.seconds
-            or timing_statistics.are_narrow(each.ratio_to(timed[0]) for each in timed[1:])
+            time.perf_counter() - began >= limits.seconds or _are_known(timed)
         ):
             return done
+
+
+def _are_known(timed: list["_Timed"]) -> bool:
+    """Whether ratios to the first are known well enough."""
+    first, *others = timed
+    return timing_statistics.are_known(
+        [each.ratio_to(first) for each in others if not each.again],
+        [each.ratio_to(first) for each in others if each.again],
+    )
 
 
 class _Timed:
     """A computation and its times so far, warmed up."""
 
     def __init__(self, maker: PropagatorMaker, clips: list[TimedClip]) -> None:
-        self._precision = maker.precision
+        self._precision, self.again = maker.precision, maker.again
         first = clips[0]
         self.propagator, self._memory = memory_by_length(maker.make, first.frames, first.labels)
         self._as_fp32 = None

@@ -70,6 +70,8 @@ def _makers(job: SpeedJob) -> Iterator[tuple[speed.PropagatorMaker, Inference]]:
         of = {p: settings.model_copy(update={"precision": p}) for p in (settled, "fp32")}
         make, exact = (partial(Propagator, network, of[p], chosen) for p in (settled, "fp32"))
         yield (
-            speed.PropagatorMaker(make, settled, None if settled == "fp32" else exact),
+            speed.PropagatorMaker(
+                make, settled, None if settled == "fp32" else exact, computation.again
+            ),
             of[settled],
         )

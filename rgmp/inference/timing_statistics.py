@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from rgmp.inference.quiet import is_settled
+
 NARROW = 0.03
 """Half-width of a ratio's interval, as a fraction of the ratio, at which measuring may stop."""
 
@@ -64,6 +66,17 @@ def seconds_by_round(clips: Iterable[Mapping[str, Any]], kind: str) -> NDArray[n
 def ratio(seconds: NDArray[np.float64], first: NDArray[np.float64]) -> Interval:
     """Frames per second relative to those of the first computation, paired by round."""
     return geometric_mean(first / seconds)
+
+
+def are_known(ratios: Iterable[Interval], to_itself: Iterable[Interval]) -> bool:
+    """Whether measuring may stop.
+
+    Args:
+        ratios: of computations to the first; each has to be narrow.
+        to_itself: of the first, timed once more; it has to tell whether the machine is quiet
+            (`rgmp.inference.quiet`).
+    """
+    return are_narrow(ratios) and all(is_settled(low, high) for _, low, high in to_itself)
 
 
 def are_narrow(ratios: Iterable[Interval]) -> bool:

@@ -4,9 +4,9 @@ from statistics import median
 from typing import Any
 
 from rgmp.config.base import Benchmark
+from rgmp.inference.quiet import is_quiet
 from rgmp.runtime import cores
 from rgmp.study import layout
-from rgmp.study.job_files import is_quiet
 from rgmp.study.results import Results
 from rgmp.study.timing import SpeedFiles, computations, timed_computations
 
@@ -53,7 +53,7 @@ def _again(timed: Row) -> Row:
         if computation["again"]:
             summary = computation["summary"]
             ratio = {f"again_{key}": summary[key] for key in ("ratio", "ratio_low", "ratio_high")}
-            return ratio | {"quiet": is_quiet(summary)}
+            return ratio | {"quiet": is_quiet(summary["ratio_low"], summary["ratio_high"])}
     return {}
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from rgmp.config.study import SEVERAL
 from rgmp.evaluation.job import BOUNDS
+from rgmp.inference.quiet import QUIET
 from rgmp.reporting import catalog
 from rgmp.reporting.labels import BENCHMARK_TITLES, MEASURE_TITLES, STAGE_TITLES
 from rgmp.reporting.published import AUTHORS
@@ -25,7 +26,6 @@ from rgmp.reporting.typesetting import (
 )
 from rgmp.runtime import cores
 from rgmp.runtime.tidy import rows_of
-from rgmp.study.job_files import QUIET
 from rgmp.study.results import Results
 
 NOT_TRAINED = "Not trained here"
@@ -291,8 +291,8 @@ def _noise(title: str, first: str, row: pd.Series) -> list[str]:
     if row["quiet"]:
         return [f"{title}, {row['rounds']} rounds: {twice}."]
     low, high = QUIET
-    consequence = f"is outside {low:g} to {high:g}, so ratios as far from 1 mean nothing"
-    return [f"{title}, {row['rounds']} rounds: the machine was not quiet. {twice} {consequence}."]
+    consequence = f"whose interval leaves {low:g} to {high:g}, so ratios as far from 1 mean nothing"
+    return [f"{title}, {row['rounds']} rounds: the machine was not quiet. {twice}, {consequence}."]
 
 
 def print_sequences(results: Results, rows: pd.DataFrame) -> Printed:

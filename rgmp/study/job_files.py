@@ -10,6 +10,7 @@ from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from rgmp.config.load import require_shape
 from rgmp.errors import UserError
+from rgmp.inference.quiet import is_quiet
 from rgmp.runtime import cores
 from rgmp.runtime.files import read_json, read_text
 
@@ -60,16 +61,6 @@ def read_speed(path: Path) -> dict[str, Any]:
     return value
 
 
-QUIET = 0.97, 1.03
-"""Where the whole interval lies of the ratio of a computation to itself on a quiet machine."""
-
-
-def is_quiet(again: Mapping[str, float]) -> bool:
-    """Whether a computation that was timed twice took the same time, by the second's summary."""
-    low, high = QUIET
-    return low <= again["ratio_low"] and again["ratio_high"] <= high
-
-
 def noted(measured: Mapping[str, Any]) -> dict[str, Any]:
     """What the record says of a measurement."""
     timed = [computation for computation in measured["computations"] if not computation["again"]]
@@ -87,7 +78,10 @@ def unreliable(measured: Mapping[str, Any]) -> Iterator[str]:
             f"it is unreliable; {again}"
         )
     for computation in measured["computations"]:
-        if computation["again"] and not is_quiet(computation["summary"]):
+        if not computation["again"]:
+            continue
+        summary = computation["summary"]
+        if not is_quiet(summary["ratio_low"], summary["ratio_high"]):
             yield (
                 f"two timings of the same computation ({computation['name']}) differ, so the "
                 f"measurement is unreliable; {again}"

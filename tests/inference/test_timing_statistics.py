@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rgmp.inference import timing_statistics
+from rgmp.inference.quiet import is_quiet, is_settled
 
 RNG = np.random.default_rng(0)
 
@@ -55,7 +56,53 @@ def test_measuring_stops_when_every_ratio_is_known_to_3_per_cent(high: float, na
 
 
 def test_a_computation_alone_has_no_ratio_to_wait_for() -> None:
-    assert timing_statistics.are_narrow([])
+    assert timing_statistics.are_known([], [])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "quiet", "settled"),
+    [
+        (0.97, 1.03, True, True),
+        (0.969, 1.0, False, False),
+        (0.96, 1.04, False, False),
+        (1.02, 1.04, False, False),
+        (1.031, 1.04, False, True),
+        (0.90, 0.969, False, True),
+    ],
+)
+def test_more_rounds_change_no_answer_within_or_clear_of_what_is_quiet(
+    low: float, high: float, quiet: bool, settled: bool
+) -> None:
+    assert (is_quiet(low, high), is_settled(low, high)) == (quiet, settled)
+    to_itself = [timing_statistics.Interval((low + high) / 2, low, high)]
+    assert timing_statistics.are_known([], to_itself) is settled
+
+
+@pytest.mark.parametrize(
+    ("ratio", "scatter", "least", "most"),
+    [
+        (1.0, 0.02, 0.99, 1.0),
+        (1.0, 0.05, 0.95, 1.0),
+        (1.01, 0.02, 0.95, 1.0),
+        (1.06, 0.02, 0.0, 0.01),
+        (0.9, 0.05, 0.0, 0.01),
+    ],
+)
+def test_a_quiet_machine_is_found_quiet_and_another_is_not(
+    ratio: float, scatter: float, least: float, most: float
+) -> None:
+    """Made timings of one computation twice, at most 60 rounds; shares of 300 measurements."""
+    random = np.random.default_rng(1)
+    quiet = 0
+    for _ in range(300):
+        first = random.lognormal(0, 0.1, 60)
+        second = first / ratio * random.lognormal(0, scatter, 60)
+        for rounds in range(5, 61):
+            found = timing_statistics.ratio(second[:rounds], first[:rounds])
+            if timing_statistics.are_known([], [found]):
+                break
+        quiet += is_quiet(found.low, found.high)
+    assert least <= quiet / 300 <= most
 
 
 def test_clips_with_more_objects_do_not_blur_the_median() -> None:

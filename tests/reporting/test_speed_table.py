@@ -82,7 +82,7 @@ def test_a_computation_that_differs_from_itself_says_that_the_machine_was_not_qu
     text = text_of(tmp_path, "speed.md")
     assert "DAVIS-2016, 5 rounds: RGMP timed twice: a ratio of 1.000" in text
     assert ("DAVIS-2017, 5 rounds: the machine was not quiet. RGMP timed twice" in text) != quiet
-    assert text.count("is outside 0.97 to 1.03") == (not quiet)
+    assert text.count("whose interval leaves 0.97 to 1.03") == (not quiet)
 
 
 def test_reduced_precision_says_how_its_labels_agree_with_fp32(tmp_path: Path) -> None:
