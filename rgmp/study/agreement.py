@@ -16,6 +16,7 @@ from rgmp.errors import UserError
 from rgmp.evaluation.agreement import Comparison
 from rgmp.provenance.machine import processor_of
 from rgmp.study import table_files
+from rgmp.study.comparable import data_of, first_difference
 from rgmp.study.plan import Plan
 from rgmp.study.results import Results, load
 
@@ -126,23 +127,11 @@ def _other_data(ours: Plan, theirs: Plan, benchmark: Benchmark) -> str:
     for name, plan in (("A", ours), ("B", theirs)):
         if benchmark not in plan.benchmarks:
             return f"{name} does not have this benchmark"
-    a, b = (_data(plan, benchmark) for plan in (ours, theirs))
-    return next((f"{key}: {a[key]} in A, {b[key]} in B" for key in a if a[key] != b[key]), "")
-
-
-def _data(plan: Plan, benchmark: Benchmark) -> dict[str, Any]:
-    """What identifies the pictures behind the names of a benchmark's sequences.
-
-    Of a DAVIS tree the digest does not: it is of the whole split, whose common part is compared.
-    Frames of the same name, objects and number are taken to be the same there.
-    """
-    rendered = plan.data.digests[f"{benchmark}/{plan.split}"][:10] if plan.embedded else None
-    return {
-        "split": plan.split,
-        "resolution": plan.data.resolution,
-        "seed of the rendering": plan.data.mini_seed,
-        "digest of the rendering": rendered,
-    }
+    found = first_difference(data_of(ours, benchmark), data_of(theirs, benchmark))
+    if found is None:
+        return ""
+    key, a, b = found
+    return f"{key}: {a} in A, {b} in B"
 
 
 def _other_method(ours: Plan, theirs: Plan, benchmark: Benchmark, method: str) -> str:

@@ -7,11 +7,13 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rgmp.config.base import Stage
 from rgmp.errors import UserError
 from rgmp.runtime.files import read_text
 from rgmp.study import layout
+from rgmp.study.comparable import data_of, first_difference
 from rgmp.study.plan import Plan, load_plan
 
 COMPARED = ("ablation", "difficulty")
@@ -50,7 +52,8 @@ def read_longer(plan: Plan) -> LongerStudy | None:
     A variant of the same name with other overrides is another variant: its verdicts are left out.
 
     Raises:
-        UserError: a file of it is missing or broken, or it shares no comparison with this study.
+        UserError: a file of it is missing or broken, it is not comparable or not longer, or it
+            shares no comparison with this study.
     """
     folder = plan.longer_study
     if folder is None:
@@ -62,6 +65,12 @@ def read_longer(plan: Plan) -> LongerStudy | None:
         )
     try:
         theirs = load_plan(folder)
+        if reason := why_not_longer(plan, theirs):
+            raise UserError(
+                f"{folder}: {reason}; its verdicts may stand beside those of this study only with "
+                "the same data, split, margin and network, and more training samples; name the "
+                "folder of such a study, or leave out the key"
+            )
         common = _in_common(plan, theirs)
         _, *tables = files_of(plan)
         found = {key: verdict for path in tables for key, verdict in _verdicts(path)}
@@ -80,15 +89,55 @@ def read_if_there(plan: Plan) -> LongerStudy | None:
     """The same; None also where its files are missing, as after a move of one of the two.
 
     Raises:
-        UserError: a file of it is broken, or it shares no comparison with this study.
+        UserError: a file of it is broken, or as `read_longer`.
     """
     return read_longer(plan) if all(path.is_file() for path in files_of(plan)) else None
 
 
+def why_not_longer(ours: Plan, theirs: Plan) -> str:
+    """Why the verdicts of another study are not those of a longer training, or nothing.
+
+    They are where it has the same data, split, margin and network, and `full` is trained in the
+    same stages, on no fewer samples in any and on more in all.
+
+    Returns:
+        The first difference, such as `margin (points): 3 here, 5 there`.
+    """
+    found = first_difference(_fixed(ours, theirs), _fixed(theirs, ours))
+    if found:
+        key, *values = found
+        here, there = (f"{v:g}" if isinstance(v, float) else str(v) for v in values)
+        return f"{key}: {here} here, {there} there"
+    samples, more = samples_of(ours), samples_of(theirs)
+    for stage in samples:
+        if more[stage] < samples[stage]:
+            return f"samples of full in {stage}: {samples[stage]:,} here, {more[stage]:,} there"
+    here, there = sum(samples.values()), sum(more.values())
+    return "" if there > here else f"training samples of full: {here:,} here, {there:,} there"
+
+
+def _fixed(plan: Plan, other: Plan) -> dict[str, Any]:
+    """What has to be the same in a longer study, of the benchmarks that both have."""
+    run = plan.variant("full").runs[0]
+    trained = [plan.training(identity) for identity in run.trainings]
+    network = trained[-1].network if trained else None
+    return {
+        "data": "the embedded benchmark" if plan.embedded else "a DAVIS tree",
+        **{
+            f"{benchmark}, {key}": value
+            for benchmark in plan.benchmarks
+            if benchmark in other.benchmarks and plan.embedded == other.embedded
+            for key, value in data_of(plan, benchmark).items()
+        },
+        "margin (points)": plan.margin,
+        "stages of full": ", ".join(training.stage for training in trained) or "none",
+        **{f"network.{key}": v for key, v in (network.architecture if network else {}).items()},
+        "network.initial_weights": "given" if network and network.initial_weights else "none",
+    }
+
+
 def _in_common(ours: Plan, theirs: Plan) -> set[tuple[str, str]]:
     """The benchmarks and variants that are compared with `full` in both studies."""
-    if ours.embedded != theirs.embedded:
-        return set()
     overrides = {variant.name: variant.overrides for variant in theirs.variants}
     return {
         (benchmark, variant.name)

@@ -92,7 +92,7 @@ def test_what_is_expected_changes_the_plan_and_no_job() -> None:
 @pytest.mark.usefixtures("here")
 def test_a_longer_study_changes_the_plan_and_no_job() -> None:
     before, longer = resolved(), Path("results/reference/longer")
-    plan.save(before, longer)
+    plan.save(resolved(put("finetune.steps", 3)), longer)
     for table in ("ablation", "difficulty"):
         path = longer / f"tables/{table}.csv"
         write_text(path, "benchmark,variant,difference_verdict\ndavis2016,no_bptt,worse\n")

@@ -91,7 +91,7 @@ def test_a_longer_study_is_one_with_the_verdicts_of_these_variants() -> None:
         with pytest.raises(UserError, match=rf"^study.yaml: longer_study.*{said}"):
             resolved(put("longer_study", given))
     assert resolved().longer_study is None
-    plan.save(resolved(), longer)
+    plan.save(resolved(put("pretrain.steps", 4)), longer)
     name = put("longer_study", str(longer))
     tables = [longer / f"tables/{name}.csv" for name in ("ablation", "difficulty")]
     for path in tables:

@@ -26,7 +26,8 @@ def test_the_mini_study_trains_the_smallest_number_of_times(tmp_path: Path) -> N
     """
     study = yaml.safe_load((PROJECT / "workflow/config/mini.yaml").read_text())
     longer = str(PROJECT / "results/reference/mini")
-    changes = {"seeds": [0, 1], "variants": None, "longer_study": longer}
+    shorter = study["pretrain"] | {"steps": 100}
+    changes = {"seeds": [0, 1], "without": [], "longer_study": longer, "pretrain": shorter}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study | changes))
     shutil.copytree(PROJECT / "ablations", tmp_path / "ablations")
     jobs = planned(snakemake(tmp_path, "--dry-run", study="study.yaml"))
