@@ -1,7 +1,8 @@
 """Two finished studies side by side, in words: the same bits, the same conclusions, or why not."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from rgmp.evaluation.agreement import (
 from rgmp.evaluation.summary import keys_of, per_object
 from rgmp.reporting.typesetting import UNKNOWN, counted, interval, points
 from rgmp.study import agreement as studies
+from rgmp.study.longer import Compared
 from rgmp.study.results import Results, scores_of
 
 _SAID: dict[Finding, str] = {
@@ -37,7 +39,8 @@ class Agreement:
 
     Attributes:
         text: for people, in lines.
-        contradictions: how many comparisons have a reversed verdict or a rejected difference.
+        contradictions: how many comparisons have a reversed verdict or a rejected difference, and
+            how many predictions a reversed verdict.
     """
 
     text: str
@@ -67,22 +70,53 @@ def agreement(a: Path, b: Path) -> Agreement:
     ]
     table = compare(values[0], values[1])
     keys = keys_of(table)
-    table["verdict_A"], table["verdict_B"] = ([of[key] for key in keys] for of in verdicts)
+    table["difficulty"] = ""
+    table["verdict_A"], table["verdict_B"] = ([of[*key, ""] for key in keys] for of in verdicts)
     table["finding"] = [
         finding_of(p, (x, y), same_sequences=sequences[benchmark].whole)
         for (benchmark, _), p, x, y in zip(
             keys, table["p"], table["verdict_A"], table["verdict_B"], strict=True
         )
     ]
-    contradictions = int(table["finding"].isin(CONTRADICTIONS).sum())
+    predictions = _predictions(ours, theirs, verdicts, keys, sequences)
     lines = [
         *_heads(ours, theirs),
         *_bits(ours, theirs),
         *_comparisons(table, sequences, (ours.plan.margin, theirs.plan.margin)),
+        *_remarkable(table, predictions),
         *_not_comparable(reasons),
-        _conclusion(len(table), contradictions),
+        _conclusion(table, predictions),
     ]
-    return Agreement("\n".join(lines), contradictions)
+    return Agreement("\n".join(lines), _contradictions(table) + _contradictions(predictions))
+
+
+def _predictions(
+    ours: Results,
+    theirs: Results,
+    verdicts: tuple[dict[Compared, str], dict[Compared, str]],
+    compared: Collection[Comparison],
+    sequences: Mapping[str, "_Sequences"],
+) -> pd.DataFrame:
+    """The verdicts of what both studies predicted by difficulty, of methods that are compared.
+
+    They are not tested by Welch's t: the overall comparisons are its family.
+    """
+    rows = []
+    for key, verdict in verdicts[0].items():
+        benchmark, method, difficulty = key
+        if difficulty and key in verdicts[1] and (benchmark, method) in compared:
+            both = verdict, verdicts[1][key]
+            same = studies.same_difficulty(ours, theirs, difficulty)
+            whole = same and sequences[benchmark].whole
+            rows.append((*key, *both, finding_of(nan, both, same_sequences=whole)))
+    return pd.DataFrame(rows, columns=[*_COMPARED, "verdict_A", "verdict_B", "finding"])
+
+
+_COMPARED = ["benchmark", "variant", "difficulty"]
+
+
+def _contradictions(table: pd.DataFrame) -> int:
+    return int(table["finding"].isin(CONTRADICTIONS).sum())
 
 
 @dataclass(frozen=True)
@@ -156,7 +190,7 @@ def _bits(ours: Results, theirs: Results) -> Iterator[str]:
 def _comparisons(
     table: pd.DataFrame, sequences: Mapping[str, _Sequences], margins: tuple[float, float]
 ) -> Iterator[str]:
-    """The comparisons as a table, and what is remarkable about them."""
+    """The comparisons as a table."""
     yield "\nSame conclusions?"
     if table.empty:
         yield "  Nothing can be compared."
@@ -175,8 +209,21 @@ def _comparisons(
     align = ("left", "left", "right", "right", "right", "right", "left")
     text = cells.to_markdown(index=False, disable_numparse=True, colalign=align, tablefmt="simple")
     yield f"\n{text}\n"
+
+
+def _remarkable(table: pd.DataFrame, predictions: pd.DataFrame) -> Iterator[str]:
+    """What is remarkable about comparisons, and about the predictions, which no table shows."""
+    if table.empty:
+        return
+    if not predictions.empty:
+        yield (
+            f"By difficulty, {counted(len(predictions), 'verdict')} on what both predicted "
+            "(difficulty.csv) are compared, too."
+        )
+    tables = [of for of in (table, predictions) if not of.empty]
+    both = pd.concat([of[[*_COMPARED, "finding"]] for of in tables])
     for finding, said in _SAID.items():
-        found = table[table["finding"] == finding]
+        found = both[both["finding"] == finding]
         if finding in CONTRADICTIONS or not found.empty:
             yield f"{said}: {_listed(found)}."
 
@@ -206,7 +253,10 @@ def _verdict(verdicts: list[str]) -> str:
 
 def _listed(table: pd.DataFrame) -> str:
     """The comparisons of some rows."""
-    named = [f"{method} on {benchmark}" for benchmark, method in keys_of(table)]
+    named = [
+        f"{method} on {benchmark}" + (f" ({difficulty})" if difficulty else "")
+        for benchmark, method, difficulty in table[_COMPARED].itertuples(index=False, name=None)
+    ]
     return ", ".join(named) or "none"
 
 
@@ -221,10 +271,15 @@ def _not_comparable(reasons: Mapping[Comparison, str]) -> Iterator[str]:
         yield f"  {', '.join(named)}: {reason}"
 
 
-def _conclusion(compared: int, contradictions: int) -> str:
+def _conclusion(table: pd.DataFrame, predictions: pd.DataFrame) -> str:
     """The last line."""
-    if not compared:
+    if table.empty:
         return "\nNothing was compared."
-    if contradictions:
-        return f"\nA and B disagree in {contradictions} of {counted(compared, 'comparison')}."
-    return f"\nA and B agree: no contradiction in {counted(compared, 'comparison')}."
+    kinds = [(table, "comparison")]
+    if not predictions.empty:
+        kinds.append((predictions, "prediction"))
+    if _contradictions(table) or _contradictions(predictions):
+        shares = [f"{_contradictions(of)} of {counted(len(of), kind)}" for of, kind in kinds]
+        return f"\nA and B disagree in {' and '.join(shares)}."
+    counts = [counted(len(of), kind) for of, kind in kinds]
+    return f"\nA and B agree: no contradiction in {' and '.join(counts)}."

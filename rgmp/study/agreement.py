@@ -17,6 +17,7 @@ from rgmp.evaluation.agreement import Comparison
 from rgmp.provenance.machine import processor_of
 from rgmp.study import table_files
 from rgmp.study.comparable import data_of, first_difference
+from rgmp.study.longer import COMPARED, Compared
 from rgmp.study.plan import Plan
 from rgmp.study.results import Results, load
 
@@ -50,16 +51,22 @@ def finished(folder: Path) -> Results:
     return results
 
 
-def verdicts_of(results: Results) -> dict[Comparison, str]:
-    """The verdict of each method against `full`, as the study's table has it; empty for `full`.
+def verdicts_of(results: Results) -> dict[Compared, str]:
+    """The verdicts against `full` as the study's tables have them: overall, and of predictions.
+
+    Overall every method has one, that of `full` is empty. What is exploratory has none.
 
     Raises:
-        UserError: the table is missing or broken, or lacks a method of the study.
+        UserError: a table is missing or broken, or lacks a method of the study.
     """
-    table = results.table("ablation")
-    rows = table[["benchmark", "variant", "difference_verdict"]].itertuples(index=False, name=None)
-    verdicts = {(benchmark, method): verdict for benchmark, method, verdict in rows}
-    lacking = {*results.plan.scores.values()} - verdicts.keys()
+    verdicts: dict[Compared, str] = {}
+    for name in COMPARED:
+        table = results.table(name).reindex(columns=_READ, fill_value="")
+        judged = table[(table["difficulty"] == "") | (table["expected"] != "")]
+        for benchmark, method, difficulty, _, verdict in judged.itertuples(index=False, name=None):
+            verdicts[benchmark, method, difficulty] = verdict
+    overall = {(benchmark, method) for benchmark, method, difficulty in verdicts if not difficulty}
+    lacking = {*results.plan.scores.values()} - overall
     if lacking:
         path = table_files.path_of(results.folder, "ablation")
         benchmark, method = min(lacking)
@@ -67,6 +74,18 @@ def verdicts_of(results: Results) -> dict[Comparison, str]:
             f"{path}: lacks {method} on {benchmark}; run `rgmp tables {results.folder}` again"
         )
     return verdicts
+
+
+_READ = ["benchmark", "variant", "difficulty", "expected", "difference_verdict"]
+
+
+def same_difficulty(ours: Results, theirs: Results, difficulty: str) -> bool:
+    """Whether a difficulty is that of the same sequences, where studies name those themselves."""
+    a, b = (
+        {one.sequence for one in study.plan.attributes if one.attribute == difficulty}
+        for study in (ours, theirs)
+    )
+    return a == b
 
 
 def same_scores(ours: Results, theirs: Results) -> SameFiles:

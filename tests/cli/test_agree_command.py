@@ -36,11 +36,17 @@ def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "made"
 
 
-def say(verdict: str, folder: Path, variant: str = "no_bptt") -> None:
-    """Change a verdict of a study."""
-    path = folder / "tables/ablation.csv"
+def say(
+    verdict: str, folder: Path, variant: str = "no_bptt", difficulty: str | None = None
+) -> None:
+    """Change a verdict of a study: the overall one, or that on the sequences of a difficulty."""
+    path = folder / f"tables/{'difficulty' if difficulty else 'ablation'}.csv"
     table = pd.read_csv(path, dtype="str", keep_default_na=False)
-    table.loc[table["variant"] == variant, "difference_verdict"] = verdict
+    rows = table["variant"] == variant
+    if difficulty:
+        rows &= table["difficulty"] == difficulty
+    assert rows.any()
+    table.loc[rows, "difference_verdict"] = verdict
     table.to_csv(path, index=False)
 
 
@@ -76,7 +82,7 @@ def test_a_study_agrees_with_a_copy_of_itself(
     status, said = agree(capsys)
     assert status == 0
     assert "score tables: 9 of 9 are the same" in said
-    assert "A and B agree: no contradiction in 3 comparisons." in said
+    assert "A and B agree: no contradiction in 3 comparisons and 2 predictions." in said
     assert "Not comparable" not in said
 
 
@@ -110,7 +116,47 @@ def test_a_reversed_verdict_is_status_1(here: Path, capsys: pytest.CaptureFixtur
     status, said = agree(capsys)
     assert status == 1
     assert "The verdict is reversed: no_bptt on davis2017." in said
-    assert "A and B disagree in 1 of 3 comparisons." in said
+    assert "A and B disagree in 1 of 3 comparisons and 0 of 2 predictions." in said
+
+
+def test_a_reversed_prediction_is_status_1(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, before = agree(capsys)
+    say("worse", here / "a", difficulty="occlusion")
+    say("better", here / "b", difficulty="occlusion")
+    status, said = agree(capsys)
+    assert status == 1
+    assert "The verdict is reversed: no_bptt on davis2017 (occlusion)." in said
+    assert "A and B disagree in 0 of 3 comparisons and 1 of 2 predictions." in said
+    tested = [line for line in before.splitlines() if "Holm over the" in line]
+    assert tested == [line for line in said.splitlines() if "Holm over the" in line]
+    assert "Holm over the 3 tests" in tested[0], "the overall comparisons alone"
+
+
+def test_a_prediction_that_one_study_decides_alone_is_listed(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say("worse", here / "a", difficulty="occlusion")
+    say("undecided", here / "b", difficulty="occlusion")
+    status, said = agree(capsys)
+    assert status == 0
+    line = next(x for x in said.splitlines() if x.startswith("Decided in A, open in B: "))
+    assert "no_bptt on davis2017 (occlusion)" in line
+
+
+def test_what_is_exploratory_in_either_study_takes_no_part(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder, verdict in (("a", "worse"), ("b", "better")):
+        say(verdict, here / folder, difficulty="fast")
+    table = pd.read_csv(here / "a/tables/difficulty.csv", dtype="str", keep_default_na=False)
+    predicted = (table["variant"] == "no_bptt") & (table["difficulty"] == "occlusion")
+    table.loc[predicted, ["expected", "difference_verdict"]] = ["", "exploratory"]
+    table.to_csv(here / "a/tables/difficulty.csv", index=False)
+    say("worse", here / "b", difficulty="occlusion")
+    status, said = agree(capsys)
+    assert status == 0
+    assert "no contradiction in 3 comparisons and 1 prediction." in said
+    assert "(occlusion)" not in said
 
 
 def test_a_difference_that_seeds_do_not_explain_is_status_1(
@@ -139,7 +185,7 @@ def test_what_has_other_settings_is_not_compared(
     status, said = agree(capsys)
     assert status == 0
     assert "no_bptt on davis2017: finetune.steps: 400 in A, 600 in B" in said
-    assert "no contradiction in 2 comparisons" in said
+    assert "no contradiction in 2 comparisons and 1 prediction." in said
 
 
 def test_another_margin_is_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,6 +247,7 @@ def test_one_seed_each_is_not_tested(tmp_path: Path, capsys: pytest.CaptureFixtu
         ("plan.json", "b: not a study folder"),
         ("scores/davis2017/full/seed3.csv", "b: not finished, 1 of 12 score tables are missing"),
         ("tables/ablation.csv", "b/tables/ablation.csv: "),
+        ("tables/difficulty.csv", "b/tables/difficulty.csv: "),
     ],
 )
 def test_an_unfinished_study_is_a_line_and_status_2(
