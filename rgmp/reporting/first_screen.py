@@ -5,6 +5,7 @@ import pandas as pd
 from rgmp.config.base import STAGES, Stage
 from rgmp.evaluation.verdicts import direction_of
 from rgmp.reporting.labels import BENCHMARK_TITLES
+from rgmp.reporting.margin import on_margin
 from rgmp.reporting.typesetting import counted
 from rgmp.study.longer import COMPARED, read_if_there, samples_of
 from rgmp.study.results import Results
@@ -18,7 +19,7 @@ def what(study: Results) -> str:
     Of the longer study, where it names one that is there, the same but for the sequences.
 
     Raises:
-        UserError: a table is missing or broken, or the longer study's is.
+        UserError: a table is missing or broken, the longer study's is, or what was kept is.
     """
     ours = f"This study: {_training(_trained(study))}, {counted(len(study.plan.seeds), 'seed')}"
     sequences = study.table("objects")["sequence"].nunique()
@@ -27,6 +28,8 @@ def what(study: Results) -> str:
         told += (
             f" Added after the first tables: {counted(len(added), 'seed')} ({', '.join(added)})."
         )
+    if said := on_margin(study):
+        told += f" {said}"
     if longer := read_if_there(study.plan):
         plan = longer.plan
         told += (

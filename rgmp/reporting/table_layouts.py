@@ -12,6 +12,7 @@ from rgmp.evaluation.job import BOUNDS
 from rgmp.inference.quiet import QUIET
 from rgmp.reporting import catalog
 from rgmp.reporting.labels import BENCHMARK_TITLES, MEASURE_TITLES, STAGE_TITLES
+from rgmp.reporting.margin import on_margin
 from rgmp.reporting.published import AUTHORS
 from rgmp.reporting.typesetting import (
     UNKNOWN,
@@ -196,6 +197,8 @@ def _notes_on_differences(results: Results, name: str) -> list[str]:
         "that would be found, and the size of study that would decide."
     )
     notes = [intervals, verdicts, "Claim: the outcome of what the variant's file expected."]
+    if said := on_margin(results):
+        notes.append(said)
     if results.plan.longer_study is not None:
         there = results.table(name)["longer_study_verdict"].ne("").any()
         what = "the verdict of" if there else "not shown, nothing of this table was found in"

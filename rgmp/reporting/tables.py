@@ -26,7 +26,7 @@ from rgmp.reporting.verdict_marks import Marks, marked, marks_of
 from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, table_files
-from rgmp.study.preregistration import remember_seeds
+from rgmp.study.preregistration import remember_design
 from rgmp.study.results import Results, load, seconds_of
 from rgmp.study.table_files import TABLE_DTYPES
 from rgmp.study.timing import SpeedFiles, read_speed_files, summary_of
@@ -58,8 +58,8 @@ def write(folder: Path) -> None:
 
     Those of the catalog as .csv, .md and .tex, the tidy ones (`rgmp.study.table_files.TIDY_DTYPES`)
     as .csv alone; with them J&F of every training (`rgmp.reporting.normal_range`). What is printed
-    is what the CSV files say. The first time that there are scores, the seeds are remembered: those
-    that come later are marked.
+    is what the CSV files say. The first time that there are scores, seeds and margin are kept:
+    seeds that come later are marked, and another margin is said.
 
     Raises:
         UserError: `folder` is not a study's folder, or one of its files is broken.
@@ -67,7 +67,7 @@ def write(folder: Path) -> None:
     results = load(folder)
     tables = build(results)
     if not tables["objects"].empty:
-        remember_seeds(results.plan, folder)
+        remember_design(results.plan, folder)
     for name, table in tables.items():
         table_files.write(folder, name, table)
     write_text(folder / layout.TABLES / layout.COLUMNS, _columns())

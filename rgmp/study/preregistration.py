@@ -1,9 +1,11 @@
-"""What stood before results were seen: the seeds of a study, and the claims of its variants.
+"""What stood before results were seen: seeds and margin of a study, claims of its variants.
 
-Seeds that are added because the first tables were not as hoped make verdicts less than 5 % tests,
-and a claim that is written after the run predicts nothing. So the folder of a study keeps
+Seeds that are added because the first tables were not as hoped make verdicts less than 5 % tests, a
+margin that is chosen after a look at differences decides what was to be tested by it, and a claim
+that is written after the run predicts nothing. So the folder of a study keeps
 
 - `first/seeds-<identity>.json`: the seeds that were planned when its first tables were made;
+- `first/margin-<identity>.json`: the margin of that time;
 - `first/claims-<variant>-<identity>.json`: what a variant expected when it was first scored.
 
 Each file is written once and is no output of a rule, since Snakemake removes those. The identity is
@@ -34,18 +36,43 @@ class _Seeds(TypedDict):
     seeds: list[int]
 
 
+class _Margin(TypedDict):
+    since: str
+    margin: float
+
+
 class _Claims(TypedDict):
     since: str
     differences: dict[str, str]
 
 
 _SEEDS = TypeAdapter(_Seeds)
+_MARGIN = TypeAdapter(_Margin)
 _CLAIMS = TypeAdapter(_Claims)
 
 
-def remember_seeds(plan: Plan, folder: Path) -> None:
-    """Keep the seeds of a study whose first tables are made: those planned, scored yet or not."""
-    _write_once(_seeds_path(plan, folder), {"seeds": sorted(plan.seeds)})
+def remember_design(plan: Plan, folder: Path) -> None:
+    """Keep the margin and the seeds of a study whose first tables are made.
+
+    Seeds are those planned, scored yet or not. Where they are known, these are not the first
+    tables, and a margin that was not kept then stays unknown.
+    """
+    seeds = _seeds_path(plan, folder)
+    if not seeds.exists():
+        _write_once(_margin_path(plan, folder), {"margin": plan.margin})
+        _write_once(seeds, {"seeds": sorted(plan.seeds)})
+
+
+def margin_before(plan: Plan, folder: Path) -> float | None:
+    """The margin when a study's first tables were made, in points, if it is another now.
+
+    Raises:
+        UserError: the file that keeps it is broken.
+    """
+    known = _read(_margin_path(plan, folder), _MARGIN)
+    if known is None or known["margin"] == plan.margin:
+        return None
+    return float(known["margin"])
 
 
 def seeds_added(plan: Plan, folder: Path) -> frozenset[int]:
@@ -92,7 +119,15 @@ def _differences(plan: Plan, variant: str) -> dict[str, str]:
 
 
 def _seeds_path(plan: Plan, folder: Path) -> Path:
-    return folder / layout.FIRST / f"seeds-{digest_of(_training(plan, 'full'))[:12]}.json"
+    return folder / layout.FIRST / f"seeds-{_identity(plan)}.json"
+
+
+def _margin_path(plan: Plan, folder: Path) -> Path:
+    return folder / layout.FIRST / f"margin-{_identity(plan)}.json"
+
+
+def _identity(plan: Plan) -> str:
+    return digest_of(_training(plan, "full"))[:12]
 
 
 def _claims_path(plan: Plan, variant: str, folder: Path) -> Path:

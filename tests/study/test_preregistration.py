@@ -1,4 +1,4 @@
-"""Seeds that come after the first tables, and claims that come after the run, are marked."""
+"""Seeds and margins that come after the first tables, claims after the run, are marked."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from rgmp.evaluation.job import BOUNDS
 from rgmp.reporting import first_screen, report, tables
 from rgmp.study.plan import Plan, load_plan, save
 from rgmp.study.planned import Training
-from rgmp.study.preregistration import changed_claims, remember_claims, seeds_added
+from rgmp.study.preregistration import changed_claims, margin_before, remember_claims, seeds_added
 from rgmp.study.results import load
 
 
@@ -132,6 +132,47 @@ def test_a_broken_first_look_is_named(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(UserError, match=rf"{path}: {said}"):
             tables.write(tmp_path)
+
+
+# ---- the margin ----
+
+
+def test_a_margin_that_changed_after_the_first_tables_is_said(tmp_path: Path) -> None:
+    grown(tmp_path, 0, 1)
+    tables.write(tmp_path)
+    for margin in (3.0, 5.0, 3.0):
+        replanned(tmp_path, margin=margin)
+        tables.write(tmp_path)
+        said = "The margin was 3 points when the first tables were made and is 5 now."
+        told = first_screen.what(load(tmp_path))
+        assert (said in told) is (margin == 5)
+        for name in ("ablation", "difficulty"):
+            for kind in ("md", "tex"):
+                text = " ".join(text_of(tmp_path, f"{name}.{kind}").split())
+                assert (said in text) is (margin == 5)
+        assert said not in text_of(tmp_path, "cost.md")
+
+
+def test_a_margin_that_was_not_kept_is_unknown(tmp_path: Path) -> None:
+    """Where seeds are known these are not the first tables, as in studies older than that file."""
+    plan = grown(tmp_path, 0, 1)
+    tables.write(tmp_path)
+    (path,) = (tmp_path / "first").glob("margin-*.json")
+    path.unlink()
+    changed = replanned(tmp_path, margin=5.0)
+    tables.write(tmp_path)
+    assert not path.exists()
+    assert margin_before(changed, tmp_path) is None
+    assert margin_before(plan, tmp_path) is None
+
+
+def test_a_broken_margin_is_named(tmp_path: Path) -> None:
+    grown(tmp_path, 0, 1)
+    tables.write(tmp_path)
+    (path,) = (tmp_path / "first").glob("margin-*.json")
+    path.write_text('{"since": "today"}')
+    with pytest.raises(UserError, match=rf"{path}: .*not what was known .*; restore it; if"):
+        tables.write(tmp_path)
 
 
 # ---- claims ----
