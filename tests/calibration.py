@@ -2,9 +2,10 @@
 
     python tests/calibration.py [--studies 10000] [--results results/reference/mini]
 
-Prints every setting. `--results` names the folder of a finished study: its residuals and effects of
-sequences are resampled beside the synthetic ones. The formulas are those of
-`rgmp.evaluation.crossed`, written again for many studies at once and first compared with it.
+Prints every setting. `--results` names the folder of a finished study, by default that of the
+reference study mini, if it is there: its residuals and effects of sequences are resampled beside
+the synthetic ones. The formulas are those of `rgmp.evaluation.crossed`, written again for many
+studies at once and first compared with it.
 """
 
 import argparse
@@ -28,6 +29,8 @@ Values = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Values]
 """Draws of mean 0 and variance 1."""
 
+MEASURED = Path(__file__).parents[1] / "results/reference/mini"
+"""The study whose residuals are resampled unless another is named."""
 MARGIN = 3.0
 COMPONENTS = {  # by seed, sequence, single run, in points: differences of the trials
     "no BPTT": (1.8, 2.8, 8.8),
@@ -175,7 +178,7 @@ def families(n: int, kinds: dict[str, tuple[Draw, Draw, Draw]]) -> None:
         "residuals            components        S   Q  better/worse  equivalence  both, half none"
     )
     for (kind, draws), (name, parts), s, q in product(
-        kinds.items(), COMPONENTS.items(), SEEDS, (20, 60)
+        kinds.items(), COMPONENTS.items(), SEEDS, SEQUENCES
     ):
         random = np.random.default_rng([7, s, q])
         shape, half = (n, s, q), tuple(part / np.sqrt(2) for part in parts)
@@ -244,7 +247,12 @@ def left_out(folder: Path) -> None:
 def main(arguments: Iterable[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--studies", type=int, default=10_000)
-    parser.add_argument("--results", type=Path, help="folder of a finished study")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=MEASURED if MEASURED.is_dir() else None,
+        help="folder of a finished study (default: the reference study mini, if it is there)",
+    )
     options = parser.parse_args([*arguments] if arguments else None)
     check_against_the_package()
     kinds: dict[str, tuple[Draw, Draw, Draw]] = {
