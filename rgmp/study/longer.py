@@ -112,8 +112,10 @@ def why_not_longer(ours: Plan, theirs: Plan) -> str:
     for stage in samples:
         if more[stage] < samples[stage]:
             return f"samples of full in {stage}: {samples[stage]:,} here, {more[stage]:,} there"
-    here, there = sum(samples.values()), sum(more.values())
-    return "" if there > here else f"training samples of full: {here:,} here, {there:,} there"
+    ours_in_all, theirs_in_all = sum(samples.values()), sum(more.values())
+    if theirs_in_all > ours_in_all:
+        return ""
+    return f"training samples of full: {ours_in_all:,} here, {theirs_in_all:,} there"
 
 
 def _fixed(plan: Plan, other: Plan) -> dict[str, Any]:
