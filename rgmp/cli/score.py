@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from rgmp.cli.command import Command
 from rgmp.cli.complaints import note, warn
+from rgmp.cli.conventions import add_conventions, asked_of
 from rgmp.cli.options import (
     COMMAND_LINE,
     add_job,
@@ -21,6 +22,7 @@ from rgmp.cli.options import (
 from rgmp.config.load import validated
 from rgmp.config.study import CrossCheck, Engine, Evaluation
 from rgmp.data import davis
+from rgmp.data.annotations import IN_WORDS, annotation_of
 from rgmp.data.mask_source import files_of, open_masks
 from rgmp.errors import UserError, refuse, visible
 from rgmp.evaluation.job import ScoringJob
@@ -54,6 +56,7 @@ def _score_options(command: argparse.ArgumentParser) -> None:
         choices=get_args(CrossCheck),
         help="also score with the other engine; auto: if it is installed (default: off)",
     )
+    add_conventions(flags)
     add_names(flags, seed="none")
     flags.add_argument(
         "--strict", action="store_true", help="refuse masks that seem to be a mistake"
@@ -85,28 +88,37 @@ def _job(options: argparse.Namespace) -> ScoringJob:
 
 def _score(options: argparse.Namespace) -> None:
     job = _job(options)
+    conventions = asked_of(options, job)
     from rgmp.evaluation import score_table
     from rgmp.evaluation.recorded_scores import write_measured
 
     given = [job.source] if job.adopts else files_of(job.source)
     table = files.Kind("score table", score_table.require_scores)
     files.require_target(job.out, table, chain(given, davis.files_of(job.videos.davis)))
+    made = [job.out] + ([conventions.out] if conventions else [])
     config = {"scores": str(job.source)} if job.adopts else {"engine": job.evaluation.engine}
     with record_command(
         job.record,
         "score",
-        [job.out] if job.adopts else [job.out, job.source],
+        made if job.adopts else [*made, job.source],
         variant=job.variant,
         seed=job.seed,
         benchmark=job.videos.benchmark,
         config=config,
     ) as record:
         rows = _adopted(job, record) if job.adopts else _measured(job, record)
-        read = [path for s in job.videos.open() for path in s.annotations]
+        sequences = job.videos.open()
+        read = [path for s in sequences for path in s.annotations]
         record.inputs["data"] = files.digest_of_all(read)
+        annotation = None if job.adopts else annotation_of(sequences, job.videos.benchmark)
+        record.results["annotation"] = annotation
+        others = conventions.make(_name(job), record) if conventions else ""
         summary = write_measured(job.out, rows, record)
     for name, value in summary.items():
         print(f"{name:9} {100 * value:6.2f}")
+    if annotation:
+        print(f"scored on {IN_WORDS[annotation]}")
+    print(others, end="")
 
 
 def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
@@ -115,7 +127,7 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
     from rgmp.evaluation.doctor import findings
 
     how: dict[str, Any] = {
-        "variant": job.variant or visible(job.source.name.removesuffix(".zip")),
+        "variant": _name(job),
         "seed": job.seed,
         "processes": job.processes,
     }
@@ -138,6 +150,13 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
     return rows
 
 
+def _name(job: ScoringJob) -> str:
+    """The name of the method in rows."""
+    if job.variant:
+        return job.variant
+    return visible(job.source.stem if job.adopts else job.source.name.removesuffix(".zip"))
+
+
 def _warn(found: "list[Finding]", *, strict: bool) -> None:
     """Warn of likely mistakes.
 
@@ -158,9 +177,7 @@ def _adopted(job: ScoringJob, record: Draft) -> "list[Score]":
     from rgmp.evaluation import external_scores
     from rgmp.evaluation.doctor import same_figures
 
-    rows = external_scores.adopt(
-        job.videos, job.source, variant=job.variant or visible(job.source.stem)
-    )
+    rows = external_scores.adopt(job.videos, job.source, variant=_name(job))
     found = same_figures(rows)
     _warn([found] if found else [], strict=job.strict)
     record.inputs["scores"] = files.digest_of_file(job.source)

@@ -2,7 +2,9 @@
 
 The layout is that of DAVIS-2017 (Pont-Tuset et al., arXiv:1704.00675); both years share frames:
 `JPEGImages/<resolution>/<sequence>/00000.jpg`, `Annotations/<resolution>/<sequence>/00000.png`,
-`ImageSets/2016/<split>.txt` and `ImageSets/2017/<split>.txt`, one sequence per line.
+`ImageSets/2016/<split>.txt` and `ImageSets/2017/<split>.txt`, one sequence per line. The archive of
+DAVIS-2016 has `ImageSets/<resolution>/<split>.txt` instead, which lists a frame and its annotation
+per line; it is read too.
 
 Two benchmarks are read from it. `davis2016` has one object, the foreground: any value but
 background, whether in DAVIS-2016's own 0/255 masks or in DAVIS-2017's indexed ones. `davis2017` has
@@ -11,7 +13,7 @@ the objects 1, 2, ... of frame 0, and 255 is void.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
@@ -93,7 +95,9 @@ def annotations_folder(root: Path, resolution: str = RESOLUTION) -> Path:
     return root / "Annotations" / resolution
 
 
-def read_split(root: Path, benchmark: Benchmark, split: str) -> list[str]:
+def read_split(
+    root: Path, benchmark: Benchmark, split: str, resolution: str = RESOLUTION
+) -> list[str]:
     """The names of a split's sequences, in the file's order.
 
     Raises:
@@ -101,21 +105,78 @@ def read_split(root: Path, benchmark: Benchmark, split: str) -> list[str]:
             not a plain name or is a duplicate.
     """
     path = split_file(root, benchmark, split)
+    listing = root / "ImageSets" / resolution / path.name
     with reading(path, _READABLE_ROOT):
+        lists_frames = benchmark == "davis2016" and not _exists(path) and _exists(listing)
+        path = listing if lists_frames else path
         if not _exists(path):
-            allowed = ", ".join(sorted(p.stem for p in path.parent.glob("*.txt"))) or "none"
+            folders = [path.parent, *([listing.parent] if benchmark == "davis2016" else [])]
+            found = {file.stem for folder in folders for file in folder.glob("*.txt")}
             raise UserError(
-                f"{path}: no such split; splits of {benchmark} in {root}: {allowed}; "
+                f"{path}: no such split; splits of {benchmark} in {root}: "
+                f"{', '.join(sorted(found)) or 'none'}; "
                 "name the root of a DAVIS tree, with ImageSets, JPEGImages and Annotations under it"
             )
-        require_regular(path, _READABLE_ROOT)
-        names = path.read_text(encoding="utf-8-sig", errors="replace").split()
+    return _read_pairs(path) if lists_frames else read_names(path)
+
+
+def read_names(path: Path) -> list[str]:
+    """The names in a list of sequences, one per line, in the file's order.
+
+    Raises:
+        UserError: it is not a readable file, or an entry is not a plain name or is a duplicate.
+    """
+    names = _text_of(path).split()
     for name in names:
-        if Path(name).name != name or name in {".", ".."} or "\0" in name:
+        if not _is_plain(name):
             raise UserError(f"{path}: {name!r} is not a sequence name; allowed: one name per line")
     if len(set(names)) != len(names) or not names:
         raise UserError(f"{path}: empty or with a duplicate sequence; allowed: one name per line")
     return names
+
+
+def _text_of(path: Path) -> str:
+    """The text of a list.
+
+    Raises:
+        UserError: it is not a readable file.
+    """
+    with reading(path, _READABLE_ROOT):
+        require_regular(path, _READABLE_ROOT)
+        return path.read_text(encoding="utf-8-sig", errors="replace")
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name leads to no other folder."""
+    return Path(name).name == name and name not in {".", ".."} and "\0" not in name
+
+
+def _read_pairs(path: Path) -> list[str]:
+    """The sequences in a list of frames and annotations, in the order in which they first appear.
+
+    Each line has the paths of a frame and of its annotation, with a slash for the root:
+    `/JPEGImages/480p/camel/00000.jpg /Annotations/480p/camel/00000.png`. Which frames a sequence
+    has, its folders say.
+
+    Raises:
+        UserError: it is not a readable file, has no line, or one that is no such pair.
+    """
+    names: dict[str, None] = {}
+    for number, line in enumerate(_text_of(path).splitlines(), start=1):
+        match [PurePosixPath(given).parts for given in line.split()]:
+            case []:
+                continue
+            case [("/", "JPEGImages", _, name, frame), ("/", "Annotations", _, same, mask)]:
+                if name == same and _is_plain(name) and Path(frame).stem == Path(mask).stem:
+                    names[name] = None
+                    continue
+        raise UserError(
+            f"{path}: line {number} is no frame and its annotation; allowed: lines such as "
+            "/JPEGImages/480p/camel/00000.jpg /Annotations/480p/camel/00000.png"
+        )
+    if not names:
+        raise UserError(f"{path}: lists no frame; download DAVIS-2016 again")
+    return [*names]
 
 
 def _exists(path: Path) -> bool:

@@ -31,7 +31,7 @@ class Videos(Closed):
         Raises:
             UserError: as `read_split`, or sequences are not in the split.
         """
-        listed = read_split(self.davis, self.benchmark, self.split)
+        listed = read_split(self.davis, self.benchmark, self.split, self.resolution)
         if self.sequences is None:
             return listed
         refuse(

@@ -82,7 +82,7 @@ def words_of(packed: list[npt.NDArray[np.uint8]], window: Window) -> Words:
 
 def boundaries_of(masks: Words, window: Window) -> Words:
     """The pixels that differ from their right, lower or lower right neighbour in the frame."""
-    right = _leftward(masks, 1)
+    right = leftward(masks, 1)
     lower, lower_right = np.zeros_like(masks), np.zeros_like(masks)
     lower[:, : -window.stride] = masks[:, window.stride :]
     lower_right[:, : -window.stride] = right[:, window.stride :]
@@ -117,7 +117,7 @@ def _dilated(images: Words, window: Window) -> Words:
             step = min(
                 half - reach, 2 * reach + 1, 63
             )  # a longer step would leave a gap in the run
-            runs = runs | _leftward(runs, step) | _rightward(runs, step)
+            runs = runs | leftward(runs, step) | rightward(runs, step)
             reach += step
         moved = y * window.stride
         kept = max(images.shape[1] - moved, 0)
@@ -126,14 +126,14 @@ def _dilated(images: Words, window: Window) -> Words:
     return disks
 
 
-def _leftward(images: Words, pixels: int) -> Words:
+def leftward(images: Words, pixels: int) -> Words:
     """Images, (2, N), moved to the left by less than 64 pixels."""
     moved = images >> np.uint64(pixels)
     moved[:, :-1] |= images[:, 1:] << np.uint64(64 - pixels)
     return moved
 
 
-def _rightward(images: Words, pixels: int) -> Words:
+def rightward(images: Words, pixels: int) -> Words:
     """Images, (2, N), moved to the right by less than 64 pixels."""
     moved = images << np.uint64(pixels)
     moved[:, 1:] |= images[:, :-1] >> np.uint64(64 - pixels)

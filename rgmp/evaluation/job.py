@@ -1,7 +1,7 @@
 """The descriptions of scoring jobs, whether planned or from the command line."""
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -44,6 +44,22 @@ class ScoringJob(Closed):
         """A digest of everything that can change the result; the paths of files cannot."""
         where = dict.fromkeys(("source", "out", "record", "processes", "strict"), True)
         return digest_of(self.model_dump(mode="json", exclude={**where, "videos": {"davis"}}))
+
+
+class ConventionsJob(Closed):
+    """The figures that the masks of a scoring job have by every convention.
+
+    Attributes:
+        conventions: where the table goes.
+        other_davis: root of a DAVIS tree with annotations of DAVIS-2016 of the other kind, if any.
+        subsets: lists of sequences that have rows of their own.
+        match: a figure, in points, of which the conventions are asked that give it.
+    """
+
+    conventions: Path
+    other_davis: Path | None = None
+    subsets: tuple[Path, ...] = ()
+    match: Annotated[float, Field(ge=0, le=100)] | None = None
 
 
 Bound = Literal["floor", "ceiling"]

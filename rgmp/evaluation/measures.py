@@ -75,9 +75,8 @@ def measure(truth: Mask, prediction: Mask) -> Measured:
         raise ValueError(
             f"expected masks of one shape (H, W), got {truth.shape} and {prediction.shape}"
         )
-    radius = ceil(TOLERANCE * hypot(*truth.shape))
     packed = [np.packbits(mask, axis=1, bitorder="little") for mask in (truth, prediction)]
-    window = window_of(packed[0] | packed[1], truth.shape, radius)
+    window = window_of(packed[0] | packed[1], truth.shape, radius_of(truth.shape))
     if window is None:
         return Measured(1.0, 1.0)
     masks = words_of(packed, window)
@@ -86,6 +85,11 @@ def measure(truth: Mask, prediction: Mask) -> Measured:
         J=float(np.bitwise_count(masks[0] & masks[1]).sum() / union),
         F=contour_accuracy(boundaries_of(masks, window), window),
     )
+
+
+def radius_of(shape: tuple[int, ...]) -> int:
+    """The distance within which boundaries match in a frame of this shape, (H, W), in pixels."""
+    return ceil(TOLERANCE * hypot(*shape))
 
 
 def statistics_of(values: npt.ArrayLike) -> Statistics:

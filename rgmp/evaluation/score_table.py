@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from rgmp.errors import UserError
 from rgmp.evaluation.measures import Score
-from rgmp.runtime.files import reading
-from rgmp.runtime.tidy import not_a_table, read_table, write_table
+from rgmp.runtime.tidy import not_a_table, read_table, require_header, write_table
 
 SCORE_DTYPES = {
     "benchmark": "str",
@@ -39,9 +37,7 @@ def require_scores(path: Path) -> None:
     Raises:
         UserError: it does not, or cannot be read.
     """
-    with reading(path, "name a readable file"), path.open("rb") as file:
-        if file.readline(1000).rstrip(b"\r\n") != ",".join(SCORE_DTYPES).encode():
-            raise UserError(f"{path}: not a score table")
+    require_header(path, SCORE_DTYPES, "a score table")
 
 
 def read_scores(path: Path, command: str) -> pd.DataFrame:

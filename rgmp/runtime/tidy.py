@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from rgmp.errors import UserError
-from rgmp.runtime.files import read_text, write_text
+from rgmp.runtime.files import read_text, reading, write_text
 
 Dtypes = Mapping[str, str]
 """Of each column, in order, its pandas dtype: `str` (absent: empty), `boolean`, `Int64`, ..."""
@@ -33,6 +33,17 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     it is the study's own, and what is put before it would be wrong for every other reader.
     """
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def require_header(path: Path, dtypes: Dtypes, what: str) -> None:
+    """Check that a file begins as a table with these columns; `what` it is, for messages.
+
+    Raises:
+        UserError: it does not, or cannot be read.
+    """
+    with reading(path, "name a readable file"), path.open("rb") as file:
+        if file.readline(1000).rstrip(b"\r\n") != ",".join(dtypes).encode():
+            raise UserError(f"{path}: not {what}")
 
 
 def read_table(

@@ -365,7 +365,10 @@ def _is_complete(study: Study, davis: Path) -> bool:
     """Whether every benchmark is scored on the complete official val split."""
     if study.data.mini or study.split != "val":
         return False
-    return all(set(read_split(davis, b, "val")) == official_val(b) for b in study.benchmarks)
+    return all(
+        set(read_split(davis, b, "val", study.data.resolution)) == official_val(b)
+        for b in study.benchmarks
+    )
 
 
 def official_val(benchmark: Benchmark) -> set[str]:
