@@ -2,37 +2,16 @@
 
 import csv
 from collections import defaultdict
-from math import ceil, hypot
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from support.masks import pairs_of_masks, plain_accuracy
 
 from rgmp.data.images import read_labels
 from rgmp.evaluation.measures import Mask, Measured, Statistics, measure, statistics_of
-
-SHAPES = st.tuples(st.integers(1, 24), st.integers(1, 24))
-
-
-@st.composite
-def pairs_of_masks(draw: st.DrawFn) -> tuple[Mask, Mask]:
-    """Two masks of one shape, each speckled or of a few rectangles, the second maybe the first."""
-    shape = draw(SHAPES)
-    first = draw(st.one_of(arrays(bool, shape), rectangles(shape)))
-    return first, draw(st.one_of(arrays(bool, shape), rectangles(shape), st.just(first.copy())))
-
-
-@st.composite
-def rectangles(draw: st.DrawFn, shape: tuple[int, int]) -> Mask:
-    mask = np.zeros(shape, dtype=bool)
-    for _ in range(draw(st.integers(0, 3))):
-        rows, columns = (sorted(draw(st.tuples(*[st.integers(0, n)] * 2))) for n in shape)
-        mask[slice(*rows), slice(*columns)] ^= True
-    return mask
 
 
 def plain_boundary(mask: Mask) -> npt.NDArray[np.int_]:
@@ -47,14 +26,8 @@ def plain_measure(truth: Mask, prediction: Mask) -> Measured:
     """The definitions: pixel by pixel, and the distances of all pairs of boundary pixels."""
     union = (truth | prediction).sum()
     region = float((truth & prediction).sum() / union) if union else 1.0
-    true, predicted = plain_boundary(truth), plain_boundary(prediction)
-    if not true.size or not predicted.size:
-        return Measured(region, float(true.size == predicted.size))
-    squared = ((true[:, None] - predicted) ** 2).sum(axis=-1)
-    near = squared <= ceil(0.008 * hypot(*truth.shape)) ** 2
-    recall, precision = near.any(axis=1).mean(), near.any(axis=0).mean()
-    both = precision + recall
-    return Measured(region, float(2 * precision * recall / both) if both else 0.0)
+    boundaries = plain_boundary(truth), plain_boundary(prediction)
+    return Measured(region, plain_accuracy(*boundaries, truth.shape))
 
 
 @settings(deadline=None)
