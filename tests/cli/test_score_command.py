@@ -142,6 +142,92 @@ def test_the_other_engine_is_not_installed(
     assert not Path("other.csv").exists()
 
 
+# ---- conventions ----
+
+CONVENTIONS = [*SCORE, "--conventions", "table.csv"]
+OF_2016 = ["score", "--davis", "davis", "--benchmark", "davis2016", *SCORE[5:]]
+
+
+@pytest.mark.usefixtures("here")
+def test_conventions_are_written_printed_and_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    davis.write_mask(Path("truth/val_a/00001.png"), np.zeros((HEIGHT, WIDTH), np.uint8))
+    assert cli.main(SCORE) == 0
+    alone, said = Path("scores.csv").read_bytes(), capsys.readouterr().out
+    Path("some.txt").write_text("val_b")
+    options = ["--match", "100", "--subsets", "some.txt", "--record", "record.json"]
+    assert cli.main([*CONVENTIONS, *options]) == 0
+    assert Path("scores.csv").read_bytes() == alone
+    found = capsys.readouterr().out
+    assert found.startswith(said)
+    with Path("table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    official = rows[0]
+    assert official["official"] == "True"
+    assert f"J_mean    {100 * float(official['J']):6.2f}" in said
+    some = f"{Path.cwd().name}/some"
+    assert [row["J"] for row in rows if row["sequences"] == some] == ["1.0"] * (len(rows) // 2)
+    assert f"| official     | objects     | not scored             | counted {' ' * 19}" in found
+    assert "J 100.00: mean over objects" in found.partition("100, within 0.05, is given by:")[2]
+    record = the_record("record.json")
+    assert record["outputs"]["conventions"] == files.digest_of_file(Path("table.csv"))
+    assert record["results"]["annotation"] == "objects"
+    assert cli.main([*CONVENTIONS, "--match", "3"]) == 0  # the table is replaced
+    assert "No convention gives 3 within 0.05" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("here")
+def test_scores_of_2016_say_on_which_annotation(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*OF_2016, "--record", "record.json"]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == "scored on annotations of objects, as DAVIS-2017's, made binary"
+    assert the_record("record.json")["results"]["annotation"] == "objects_made_binary"
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([*SCORE, "--match", "70.4"], "--match: missing --conventions TABLE.csv"),
+        ([*CONVENTIONS, "--match", "101"], "'101' is not allowed; allowed: points from 0 to 100"),
+        ([*CONVENTIONS, "--other-davis", "davis"], "--other-davis: allowed for davis2016 alone"),
+        (
+            [*OF_2016, *CONVENTIONS[-2:], "--other-davis", "davis"],
+            "davis: has annotations of objects, as DAVIS-2017's, made binary, as davis does",
+        ),
+        ([*OF_2016, *CONVENTIONS[-2:], "--other-davis", "nowhere"], "nowhere/ImageSets/2016/val"),
+        ([*CONVENTIONS, "--subsets", "some.txt"], "some.txt: val_c is not scored; val has val_a, "),
+        (
+            [
+                *CONVENTIONS,
+                "--subsets",
+                "davis/ImageSets/2017/val.txt",
+                "davis/../davis/ImageSets/2017/val.txt",
+            ],
+            "there are two lists of the name 2017/val",
+        ),
+        ([*CONVENTIONS, "--subsets", "absent.txt"], "absent.txt: cannot be read"),
+        ([*SCORE, "--conventions", "scores.csv"], "scores.csv: is another output of this command"),
+        ([*SCORE, "--conventions", "some.txt", "--subsets", "some.txt"], "same file as the input"),
+        ([*SCORE, "--conventions", "study.yaml"], "exists and is not a table of conventions"),
+        ([*SCORE, "--conventions", "truth/val_a/00001.png"], "is the same file as the input"),
+        (
+            [*SCORE[:-4], "--scores", "given.csv", *SCORE[-2:], *CONVENTIONS[-2:]],
+            "--scores given.csv: has no masks to measure; leave out --conventions",
+        ),
+    ],
+)
+def test_conventions_that_cannot_be_had(
+    arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given_scores()
+    Path("some.txt").write_text("val_a\nval_c\n")
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert line in said
+    assert not Path("scores.csv").exists()
+    assert not Path("table.csv").exists()
+
+
 @pytest.mark.usefixtures("here")
 def test_masks_that_seem_a_mistake_are_warned_of_or_refused(
     capsys: pytest.CaptureFixture[str],

@@ -14,6 +14,7 @@ from support.tiny_study import FRAMES, HEIGHT, WIDTH, annotation, frame
 
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
+from rgmp.data.annotations import Annotation, annotation_of
 from rgmp.data.digests import digest_of_masks
 from rgmp.data.images import read_labels
 from rgmp.data.videos import Videos
@@ -161,6 +162,83 @@ def test_split_that_is_not_there_is_named_with_those_that_are(tree: Path) -> Non
         davis.read_split(tree / "JPEGImages", "davis2017", "val")
     (tree / "ImageSets/2017/val.txt").write_bytes(b"\xff\xfe\x00")
     assert len(problems(tree)) == 1
+
+
+PAIR = "/JPEGImages/480p/{0}/{1:05d}.jpg /Annotations/480p/{0}/{1:05d}.png \n"
+
+
+@pytest.fixture
+def archive(tree: Path) -> Path:
+    """DAVIS-2016 as its archive has it: lists of frames, and masks of 0 and 255."""
+    shutil.rmtree(tree / "ImageSets")
+    for split in ("train", "val"):
+        lines = [PAIR.format(f"{split}_{x}", t) for x in "ba" for t in range(FRAMES)]
+        path = tree / f"ImageSets/480p/{split}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(lines))
+    for path in (tree / "Annotations/480p").rglob("*.png"):
+        labels = davis.read_annotation(path, "davis2016")
+        Image.fromarray(255 * labels).save(path)
+    return tree
+
+
+def test_archive_of_davis_2016_is_read_as_published(archive: Path) -> None:
+    assert davis.read_split(archive, "davis2016", "val") == ["val_b", "val_a"]
+    for split in ("train", "val"):
+        assert problems(archive, "davis2016", split) == []
+    with pytest.raises(UserError, match=r"2016/vall\.txt: no such split; .*: train, val;"):
+        davis.read_split(archive, "davis2016", "vall")
+    with pytest.raises(UserError, match=r"2017/val\.txt: no such split; .*: none;"):
+        davis.read_split(archive, "davis2017", "val")
+
+
+def test_both_archives_in_one_tree_have_the_lists_of_sequences(tree: Path) -> None:
+    """What DAVIS-2017 has goes first; DAVIS-2016's lists of frames serve for what it lacks."""
+    path = tree / "ImageSets/480p/val.txt"
+    path.parent.mkdir()
+    path.write_text(PAIR.format("val_b", 0))
+    assert davis.read_split(tree, "davis2016", "val") == ["val_a", "val_b"]
+    (tree / "ImageSets/2016/val.txt").unlink()
+    assert davis.read_split(tree, "davis2016", "val") == ["val_b"]
+    assert davis.read_split(tree, "davis2017", "val") == ["val_a", "val_b"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "val_a",
+        "/JPEGImages/480p/val_a/00000.jpg",
+        "/JPEGImages/480p/val_a/00000.jpg /Annotations/480p/val_b/00000.png",
+        "/JPEGImages/480p/val_a/00000.jpg /Annotations/480p/val_a/00001.png",
+        "/JPEGImages/480p/../00000.jpg /Annotations/480p/../00000.png",
+        "/JPEGImages/480p/val_a/b/0.jpg /Annotations/480p/val_a/b/0.png",
+        "JPEGImages/480p/val_a/00000.jpg Annotations/480p/val_a/00000.png",
+        "/Annotations/480p/val_a/00000.png /JPEGImages/480p/val_a/00000.jpg",
+    ],
+)
+def test_list_of_frames_that_is_none(archive: Path, line: str) -> None:
+    path = archive / "ImageSets/480p/val.txt"
+    path.write_text(f"{PAIR.format('val_b', 0)}\n{line}\n")
+    with pytest.raises(UserError, match=rf"^{path}: line 3 is no frame and its annotation; allow"):
+        davis.read_split(archive, "davis2016", "val")
+    path.write_text("\n")
+    with pytest.raises(UserError, match=rf"^{path}: lists no frame"):
+        davis.read_split(archive, "davis2016", "val")
+
+
+def test_kind_of_annotations(tree: Path) -> None:
+    """As their frames 0 tell, of all sequences."""
+    names = ("val_a", "val_b")
+
+    def kind(benchmark: Benchmark = "davis2016") -> Annotation:
+        return annotation_of([davis.open_sequence(tree, name) for name in names], benchmark)
+
+    assert (kind(), kind("davis2017")) == ("objects_made_binary", "objects")
+    for name, expected in zip(names, ("mixed", "foreground"), strict=True):
+        path = annotation(tree, 0, name)
+        labels = davis.read_annotation(path, "davis2016")
+        Image.fromarray(255 * labels).save(path)
+        assert kind() == expected
 
 
 def test_sequence_has_its_files_in_order(tree: Path) -> None:

@@ -56,8 +56,9 @@ def row_of(found: pd.DataFrame, **values: str) -> pd.Series:
         "sequences": "val",
     } | values
     rows = found[(found[[*wanted]] == pd.Series(wanted)).all(axis=1)]
-    (index,) = rows.index
-    return rows.loc[index]
+    assert len(rows) == 1
+    row: pd.Series = rows.iloc[0]
+    return row
 
 
 def made() -> list[Frame]:
@@ -149,7 +150,7 @@ def test_official_equals_the_summary_of_the_score_table_bit_for_bit(seed: int) -
         for name, length in lengths.items()
         for t, thing in product(range(length), (1, 2, 3))
     ]
-    random.shuffle(frames)  # type: ignore[arg-type]
+    random.shuffle(frames)
     inner = table_of(f.score for f in frames if f.end == "neither")
     expected = summarise(per_object(inner)).iloc[0]
     first = conventions_of(frames_table(frames), {"val": [*lengths]}).iloc[0]
