@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
-from rgmp.config.base import AT_ONCE, STAGES
+from rgmp.config.base import AT_ONCE, BENCHMARKS, STAGES
 from rgmp.errors import UserError, visible
 from rgmp.provenance import record
 from rgmp.provenance.command import record_command
@@ -144,7 +144,8 @@ def _preview_options(command: argparse.ArgumentParser) -> None:
 
 def _preview(options: argparse.Namespace) -> None:
     _, job = _training(options)
-    roots = [job.data.davis, *(x for s in job.data.stills for x in (s.images, s.masks))]
+    trees = {job.data.davis_of(benchmark) for benchmark in BENCHMARKS}
+    roots = [*trees, *(x for s in job.data.stills for x in (s.images, s.masks))]
     read = chain([options.study], *(files.files_below(root) for root in roots))
     from rgmp.data import preview
 

@@ -73,6 +73,11 @@ class Data(Closed):
 
     mini: Mini | None = Field(None, description="render the embedded benchmark")
     davis: Location | None = Field(None, description="root of a complete or partial DAVIS tree")
+    davis2016: Location | None = Field(
+        None,
+        description="root of a tree with DAVIS-2016's own annotations, for davis2016; none: it is "
+        "davis, and if that has DAVIS-2017's, they are made binary, as by RGMP's authors",
+    )
     stills: tuple[Stills, ...] = Field((), description="sets of stills for stage 1")
     resolution: Name = Field(RESOLUTION, description="folder under JPEGImages and Annotations")
     attributes: Location | None = Field(
@@ -85,6 +90,8 @@ class Data(Closed):
     def _one_source(self) -> "Data":
         if (self.mini is None) == (self.davis is None) or (self.mini and self.stills):
             raise ValueError("set exactly one of mini and davis (stills go with davis)")
+        if self.mini and self.davis2016:
+            raise ValueError("davis2016 goes with davis; the embedded benchmark is one tree")
         if self.mini and self.attributes:
             raise ValueError("attributes go with davis; the embedded benchmark has its own")
         return self

@@ -145,7 +145,10 @@ def _source(data: DataRoots, settings: Pretrain | Finetune, megabytes: int) -> P
     if isinstance(settings, Pretrain):
         return Pairs(find_stills(data.stills), settings, Decoded(megabytes))
     videos = Videos(
-        davis=data.davis, benchmark=settings.benchmark, split="train", resolution=data.resolution
+        davis=data.davis_of(settings.benchmark),
+        benchmark=settings.benchmark,
+        split="train",
+        resolution=data.resolution,
     )
     sequences = videos.open()
     for sequence in sequences:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rgmp.data import davis, digests
+from rgmp.data.annotations import annotation_of
 from rgmp.evaluation.engines import second_engine
 from rgmp.evaluation.job import ScoringJob
 from rgmp.evaluation.recorded_scores import write_measured
@@ -113,6 +114,7 @@ class Evaluation:
                 record.results["cross_check_difference"] = max(differences)
             read = [path for s in sequences for path in s.annotations]
             record.inputs["data"] = files.digest_of_all(read, self._digest)
+            record.results["annotation"] = annotation_of(sequences, job.videos.benchmark)
             write_measured(job.out, [row for s in found for row in s.rows], record)
         new = sum(s.is_new for s in found)
         print(f"{new} of {len(sequences)} sequences scored", file=sys.stderr, flush=True)

@@ -232,12 +232,14 @@ class Plan(Closed):
                 return CheckJob(weights=self.initial_weights, record=record)
             case "networks":
                 return CheckJob(networks=self.networks, record=record)
-        videos = {
+        given = {
             "davis": roots.davis,
             "resolution": roots.resolution,
             **dict(zip(("benchmark", "split"), part.split("/", 1), strict=True)),
         }
-        return CheckJob(videos=(Videos.model_validate(videos),), record=record)
+        videos = Videos.model_validate(given)
+        root = {"davis": roots.davis_of(videos.benchmark)}
+        return CheckJob(videos=(videos.model_copy(update=root),), record=record)
 
     def job(self, training: Training, folder: Path) -> TrainingJob:
         """The job of a training run of this plan, with files below the study folder."""
@@ -340,7 +342,7 @@ class Plan(Closed):
         """The videos that a benchmark is scored on."""
         roots = self.roots(folder)
         return Videos(
-            davis=roots.davis,
+            davis=roots.davis_of(benchmark),
             benchmark=benchmark,
             split=self.split,
             resolution=roots.resolution,

@@ -12,6 +12,7 @@ from rgmp.config.study import OVERALL, External, Machine, Stills, Study, Variant
 from rgmp.data.attributes import Attribute, read_attributes
 from rgmp.data.davis import LEAST_TO_SCORE, LEAST_TO_TRAIN, frames_folder, read_split
 from rgmp.data.mask_source import files_of
+from rgmp.data.roots import DataRoots
 from rgmp.data.stills import list_pairs
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
@@ -79,7 +80,7 @@ def resolve(
     plan = Plan(
         file=str(path),
         embedded=study.data.mini is not None,
-        complete=_is_complete(study, data.davis),
+        complete=_is_complete(study, data),
         data=data,
         attributes=attributes,
         initial_weights=initial,
@@ -264,6 +265,12 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
         )
     if data.davis is None:
         raise AssertionError("Data._one_source rejects a study with neither")
+    roots = DataRoots(
+        davis=data.davis,
+        davis2016=data.davis2016,
+        stills=data.stills if pretrained else (),
+        resolution=data.resolution,
+    )
     found = {}
     if pretrained:
         if not data.stills:
@@ -271,7 +278,10 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
         found["stills"] = digest_of([_digest_of_stills(s, digests) for s in data.stills])
     for benchmark, split in sorted(splits):
         videos = Videos(
-            davis=data.davis, benchmark=benchmark, split=split, resolution=data.resolution
+            davis=roots.davis_of(benchmark),
+            benchmark=benchmark,
+            split=split,
+            resolution=data.resolution,
         )
         sequences = videos.open()
         scored = benchmark in study.benchmarks and split == study.split
@@ -281,13 +291,7 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
         names = [sequence.name for sequence in sequences]
         paths = [path for sequence in sequences for path in sequence.files]
         found[f"{benchmark}/{split}"] = digest_of([names, digests.of_all(paths)])
-    return DataPaths(
-        davis=data.davis,
-        stills=data.stills if pretrained else (),
-        resolution=data.resolution,
-        mini_seed=None,
-        digests=found,
-    )
+    return DataPaths(**dict(roots), mini_seed=None, digests=found)
 
 
 def _find_weights(
@@ -317,8 +321,9 @@ def _find_attributes(study: Study) -> tuple[Attribute, ...]:
     data = study.data
     if data.attributes is None or data.davis is None:
         return ()
-    frames = frames_folder(data.davis, data.resolution)
-    return read_attributes(data.attributes, {path.name for path in frames.glob("*")})
+    roots = (data.davis, data.davis2016 or data.davis)
+    frames = (frames_folder(root, data.resolution).glob("*") for root in roots)
+    return read_attributes(data.attributes, {path.name for found in frames for path in found})
 
 
 def _find_external(
@@ -361,12 +366,12 @@ def _digest_of_stills(stills: Stills, digests: Digests) -> list[Any]:
     ]
 
 
-def _is_complete(study: Study, davis: Path) -> bool:
+def _is_complete(study: Study, roots: DataRoots) -> bool:
     """Whether every benchmark is scored on the complete official val split."""
     if study.data.mini or study.split != "val":
         return False
     return all(
-        set(read_split(davis, b, "val", study.data.resolution)) == official_val(b)
+        set(read_split(roots.davis_of(b), b, "val", roots.resolution)) == official_val(b)
         for b in study.benchmarks
     )
 

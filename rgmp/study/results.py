@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from rgmp.config.base import Benchmark
+from rgmp.data.annotations import ANNOTATIONS, IN_WORDS
 from rgmp.data.attributes import FILE, Attribute, read_attributes
 from rgmp.data.davis import annotations_folder, masks_in
 from rgmp.data.mask_source import MaskFile, MaskSource, open_masks
@@ -89,6 +90,10 @@ class Results:
         """The root of the DAVIS tree."""
         return self.plan.roots(self.folder).davis
 
+    def davis_of(self, benchmark: Benchmark) -> Path:
+        """The root of the tree that a benchmark is scored on."""
+        return self.plan.roots(self.folder).davis_of(benchmark)
+
     @cached_property
     def attributes(self) -> tuple[Attribute, ...]:
         """What makes the sequences difficult, if the study or the embedded benchmark says it.
@@ -116,17 +121,21 @@ class Results:
         """
         if method in self.external:
             given = self.external[method].masks.get(benchmark)
-            return self._given_mask(given, sequence, frame) if given and given.exists() else None
+            return (
+                self._given_mask(given, benchmark, sequence, frame)
+                if given and given.exists()
+                else None
+            )
         name = layout.masks(layout.run(benchmark, method, self.plan.seeds[0]))
         place = self._masks.get(name, {}).get(sequence)
         return MaskFile(self.folder / place / f"{frame}.png") if place else None
 
-    def _given_mask(self, given: Path, sequence: str, frame: str) -> MaskFile:
+    def _given_mask(self, given: Path, benchmark: Benchmark, sequence: str, frame: str) -> MaskFile:
         """The mask of a frame in a folder or a zip that is given, matched as when it was scored."""
         if given not in self._given:
             self._given[given] = open_masks(given, {*self.table("frames")["sequence"]})
         source = self._given[given]
-        folder = annotations_folder(self.davis, self.plan.data.resolution) / sequence
+        folder = annotations_folder(self.davis_of(benchmark), self.plan.data.resolution) / sequence
         found = source.masks_of(sequence, [path.stem for path in masks_in(folder)]).masks
         if frame not in found:
             raise UserError(
@@ -200,6 +209,16 @@ class Results:
             share = "" if checked == len(scored) else f"{checked} of {len(scored)} tables "
             how = f"{share}cross-checked with the other (all J and F agree to {TOLERANCE:g})"
         return f"the {engines} engine, {how}"
+
+    @property
+    def annotation(self) -> str:
+        """What DAVIS-2016 is scored on, in words, as the records of scores have it."""
+        scored = (r for r in self.of_kind("score") if r["benchmark"] == "davis2016")
+        found = {record["results"].get("annotation") for record in scored}
+        if self.plan.embedded:
+            found.add("objects_made_binary")
+        words = [IN_WORDS[kind] for kind in ANNOTATIONS if kind in found]
+        return " and ".join(words) or "annotations of an unrecorded kind"
 
     @property
     def seeds(self) -> str:

@@ -56,7 +56,7 @@ def refusal(tmp_path: Path, study: dict[str, Any]) -> str:
         ("speed.repeat", "sequences, frames, repeats"),
         ("evaluation.crosscheck", "engine, cross_check"),
         ("engine", "evaluation, margin"),
-        ("data.root", "mini, davis, stills, resolution"),
+        ("data.root", "mini, davis, davis2016, stills, resolution"),
     ],
 )
 def test_unknown_key_is_named_with_those_that_are_allowed(
@@ -253,6 +253,11 @@ def test_data_have_one_source(tmp_path: Path, data: dict[str, Any]) -> None:
     assert refusal(tmp_path, changed("data", data)).startswith(
         "data: set exactly one of mini and davis"
     )
+
+
+def test_tree_of_its_own_goes_with_another(tmp_path: Path) -> None:
+    line = refusal(tmp_path, changed("data", {"mini": {"seed": 0}, "davis2016": "davis2016"}))
+    assert line.startswith("data: davis2016 goes with davis")
 
 
 EXTERNAL = {"name": "osvos", "label": "OSVOS", "masks": {"davis2017": "masks"}}

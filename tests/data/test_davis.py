@@ -10,7 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support.tiny_study import FRAMES, HEIGHT, WIDTH, annotation, frame
+from support.tiny_study import (
+    FRAMES,
+    HEIGHT,
+    PAIR,
+    WIDTH,
+    annotation,
+    frame,
+    make_archive_of_2016,
+)
 
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
@@ -164,21 +172,10 @@ def test_split_that_is_not_there_is_named_with_those_that_are(tree: Path) -> Non
     assert len(problems(tree)) == 1
 
 
-PAIR = "/JPEGImages/480p/{0}/{1:05d}.jpg /Annotations/480p/{0}/{1:05d}.png \n"
-
-
 @pytest.fixture
 def archive(tree: Path) -> Path:
     """DAVIS-2016 as its archive has it: lists of frames, and masks of 0 and 255."""
-    shutil.rmtree(tree / "ImageSets")
-    for split in ("train", "val"):
-        lines = [PAIR.format(f"{split}_{x}", t) for x in "ba" for t in range(FRAMES)]
-        path = tree / f"ImageSets/480p/{split}.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(lines))
-    for path in (tree / "Annotations/480p").rglob("*.png"):
-        labels = davis.read_annotation(path, "davis2016")
-        Image.fromarray(255 * labels).save(path)
+    make_archive_of_2016(tree)
     return tree
 
 

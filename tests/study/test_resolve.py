@@ -17,6 +17,7 @@ from support.tiny_plan import (
     resolved,
     write_variant,
 )
+from support.tiny_study import make_archive_of_2016
 
 from rgmp.errors import UserError
 from rgmp.runtime.files import digest_of_file, write_text
@@ -158,6 +159,26 @@ def test_data_that_are_not_there_are_named(break_it: Callable[[], object], said:
     with pytest.raises(UserError, match=said):
         resolved()
     assert not Path("results").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_davis_2016_may_have_a_tree_of_its_own() -> None:
+    """Its archive, as published; else DAVIS-2017's annotations are made binary."""
+    one = resolved()
+    shutil.copytree("davis", "davis2016")
+    make_archive_of_2016(Path("davis2016"))
+    shutil.rmtree("davis/ImageSets/2016")
+    two = resolved(put("data.davis2016", "davis2016"))
+    folder = Path("results/tiny")
+    for benchmark, root in (("davis2016", "davis2016"), ("davis2017", "davis")):
+        assert two.videos(benchmark, folder).davis == Path(root)
+        (checked,) = two.check(f"{benchmark}/val", folder).videos
+        assert checked.davis == Path(root)
+    same = {part for part, digest in two.data.digests.items() if one.data.digests[part] == digest}
+    assert same == {*one.data.digests} - {"davis2016/val"}
+    assert folders(one) == folders(two)
+    with pytest.raises(UserError, match=r"davis/ImageSets/2016/val.txt: no such split"):
+        resolved()
 
 
 @pytest.mark.usefixtures("here")

@@ -1,6 +1,7 @@
 """What of a study's folder counts: what is in its plan."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,22 @@ def test_it_is_said_which_engine_scored_and_whether_another_agreed(tmp_path: Pat
     assert scored_by(tmp_path, 0.0).startswith("the builtin engine, 1 of 3 tables cross-checked")
     whole = scored_by(tmp_path, 0.0, 0.0, 1e-16)
     assert whole == "the builtin engine, cross-checked with the other (all J and F agree to 1e-06)"
+
+
+def test_it_is_said_on_which_annotation_davis_2016_is_scored(tmp_path: Path) -> None:
+    build(tmp_path, variants=1, benchmarks=("davis2016", "davis2017"), frames=6)
+    older = load(tmp_path)
+    assert older.annotation == "annotations of objects, as DAVIS-2017's, made binary"  # rendered
+    real = {"embedded": False}
+    older = replace(older, plan=older.plan.model_copy(update=real))
+    assert older.annotation == "annotations of an unrecorded kind"
+    for name, kind in (("davis2016", "foreground"), ("davis2017", "objects")):
+        for path in tmp_path.glob(f"records/scores/{name}/*/*.json"):
+            record = json.loads(path.read_text())
+            record["results"]["annotation"] = kind
+            path.write_text(json.dumps(record))
+    results = replace(older, records=load(tmp_path).records)
+    assert results.annotation == "DAVIS-2016's own annotations (0 and 255)"
 
 
 def test_words_of_variants_and_of_others_hold_each_for_themselves(tmp_path: Path) -> None:

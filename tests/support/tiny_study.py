@@ -1,5 +1,6 @@
 """A DAVIS tree, stills and a study so small that a whole study of them takes seconds."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,20 @@ def write_tree(root: Path) -> None:
         frame, labels = draw(rng, i)
         Image.fromarray(frame).save(root / f"stills/images/{i}.jpg")
         Image.fromarray((labels == 1).astype(np.uint8) * 255).save(root / f"stills/masks/{i}.png")
+
+
+PAIR = "/JPEGImages/480p/{0}/{1:05d}.jpg /Annotations/480p/{0}/{1:05d}.png \n"
+
+
+def make_archive_of_2016(tree: Path) -> None:
+    """Make of a tree what DAVIS-2016's archive has: lists of frames, and masks of 0 and 255."""
+    shutil.rmtree(tree / "ImageSets")
+    (tree / "ImageSets/480p").mkdir(parents=True)
+    for split in ("train", "val"):
+        lines = [PAIR.format(f"{split}_{letter}", t) for letter in "ba" for t in range(FRAMES)]
+        (tree / f"ImageSets/480p/{split}.txt").write_text("".join(lines))
+    for path in (tree / "Annotations/480p").rglob("*.png"):
+        Image.fromarray(255 * davis.read_annotation(path, "davis2016")).save(path)
 
 
 def frame(tree: Path, number: int, name: str = "val_a") -> Path:

@@ -41,7 +41,10 @@ class Shot(NamedTuple):
 def within_reach(results: Results) -> bool:
     """Whether there are pictures to show, here: tables may travel without frames and masks."""
     return (
-        davis.frames_folder(results.davis, results.plan.data.resolution).is_dir()
+        all(
+            davis.frames_folder(results.davis_of(b), results.plan.data.resolution).is_dir()
+            for b in results.plan.benchmarks
+        )
         and (results.folder / layout.MASKS).is_dir()
     )
 
@@ -113,7 +116,7 @@ def paint(results: Results, shot: Shot, mask: MaskFile | None) -> npt.NDArray[np
     Raises:
         UserError: the frame, its annotation or the mask is missing or broken.
     """
-    folder = davis.frames_folder(results.davis, results.plan.data.resolution)
+    folder = davis.frames_folder(results.davis_of(shot.benchmark), results.plan.data.resolution)
     frame = Image.fromarray(read_frame(folder / shot.sequence / f"{shot.frame}.jpg"))
     view = shot.view or (0, 0, *frame.size)
     size = (PIXELS, round(PIXELS * (view[3] - view[1]) / (view[2] - view[0])))
@@ -131,7 +134,8 @@ def paint(results: Results, shot: Shot, mask: MaskFile | None) -> npt.NDArray[np
 
 def _labels(results: Results, shot: Shot, mask: MaskFile | None) -> Labels:
     """What a mask says of the shot's frame, uint8 (H, W); None: the truth."""
-    root = davis.annotations_folder(results.davis, results.plan.data.resolution)
+    tree = results.davis_of(shot.benchmark)
+    root = davis.annotations_folder(tree, results.plan.data.resolution)
     folder = root / shot.sequence
     if mask is None:
         return davis.read_annotation(folder / f"{shot.frame}.png", shot.benchmark)
