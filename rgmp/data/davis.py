@@ -260,6 +260,15 @@ def object_ids(first: Labels) -> list[int]:
     return list(range(1, int(labels.max(initial=0)) + 1))
 
 
+def no_object(annotation: Path, labels: Labels, benchmark: Benchmark) -> str:
+    """The problem of an annotation of frame 0, with its labels, that shows no object."""
+    own = " but 255, as in DAVIS-2016's archive; unpack DAVIS-2017's over it, or apart"
+    return (
+        f"{annotation}: no object{own if (labels == VOID).any() else ''}; "
+        f"frame 0 must show every object of {benchmark}"
+    )
+
+
 def without_void(labels: Labels) -> Labels:
     """Labels, uint8 (H, W), with void as background."""
     return np.where(labels == VOID, 0, labels).astype(np.uint8)
@@ -320,7 +329,7 @@ def problems_of(sequence: Sequence, benchmark: Benchmark) -> Iterator[str]:
         if number == 0:
             allowed = object_ids(labels)
             if not allowed:
-                yield f"{annotation}: no object; frame 0 must show every object of {benchmark}"
+                yield no_object(annotation, labels, benchmark)
         surplus = sorted(set(np.unique(labels).tolist()) - {0, VOID, *allowed})
         if surplus and allowed:
             yield f"{annotation}: unknown object {surplus[0]}; frame 0 has 1 to {allowed[-1]}"

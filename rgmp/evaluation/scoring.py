@@ -195,9 +195,10 @@ def _truth_of(sequence: davis.Sequence, benchmark: Benchmark) -> _Truth:
     sequence.require_annotated(davis.LEAST_TO_SCORE, "scoring")
     if benchmark == "davis2016":
         return _Truth(sequence, benchmark, objects=[1])
-    objects = davis.object_ids(davis.read_annotation(first, benchmark))
+    labels = davis.read_annotation(first, benchmark)
+    objects = davis.object_ids(labels)
     if not objects:
-        raise UserError(f"{first}: no object; frame 0 of {benchmark} must show every object")
+        raise UserError(davis.no_object(first, labels, benchmark))
     return _Truth(sequence, benchmark, objects)
 
 

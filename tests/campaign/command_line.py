@@ -53,10 +53,15 @@ PLANNED_JOBS = {
     "bounds": "davis2017",
 }
 """Jobs of the planned study, of which each command takes the name instead of flags."""
+BESIDE_OPTION: dict[str, tuple[str, ...]] = {
+    f"--{name}": ("--conventions", "table.csv") for name in ("match", "subsets", "other-davis")
+}
+"""What an option is allowed with alone."""
 NO_NUMBERS = ("nonsense", "", "-1", "1.5", "nan", "1e3", "0x10", "9" * 5000, "\x1b[31m", "1 2")
 NO_TEXTS = ("", " ", "a\nb", "\x1b[31mred", "a\u202eb")
 NO_NAMES = (*NO_TEXTS, "../2016/val", "/val", "-val", "n" * 300)
 """Texts that are no line, and those that name no split, sequence or folder."""
+NO_FIGURES = ("nonsense", "", "-1", "100.1", "nan", "inf", "1e999", "1 2", "9" * 5000, "\x1b[31m")
 NO_FACTORS = ("nonsense", "", "-1", "0", "nan", "inf", "2.5", "1e999", "\x1b[31m")
 AS_MUCH_AS_ASKED = {"steps", "repeats", "every", "seed"}
 """Options of which a large number asks for much work or for nothing odd."""
@@ -89,6 +94,11 @@ def _of_option(command: str, action: argparse.Action) -> Iterator[Case]:
     elif action.type is None:
         for value in NO_TEXTS if action.dest == "variant" else NO_NAMES:
             yield _case(command, option, value, Expected.REFUSED)
+    elif action.dest == "match":
+        for value in NO_FIGURES:
+            yield _case(command, option, value, Expected.REFUSED)
+        for value in ("0", "100", "70.4", "1e1"):
+            yield _case(command, option, value, Expected.ACCEPTED)
     elif action.type is not Path:
         for value in NO_NUMBERS:
             yield _case(command, option, value, Expected.REFUSED)
@@ -128,10 +138,17 @@ def _case(command: str, option: str, value: str | None, expected: Expected) -> C
     return Case(
         family="numbers",
         name=f"{command} {option} {shown}",
-        arguments=(command, *_without(GOOD[command], option), *given),
+        arguments=(
+            command,
+            *_without(GOOD[command], option),
+            *BESIDE_OPTION.get(option, ()),
+            *given,
+        ),
         expected=expected,
         base="study" if of_results else "data",
-        makes=() if expected is Expected.REFUSED else MAKES.get(command, ()),
+        makes=()
+        if expected is Expected.REFUSED
+        else (*MAKES.get(command, ()), *BESIDE_OPTION.get(option, ())[1:]),
     )
 
 
@@ -150,12 +167,13 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "score --scores --out": ("score", *SCORE[1:5], "--scores", "scores.csv", "--out"),
     "mini OUT": ("mini",),
     "check --record": ("check", "davis", "--record"),
+    "score --conventions": (*SCORE, "--masks", "masks", "--conventions"),
     "score --record": (*SCORE, "--masks", "masks", "--record"),
     "infer --record": (*INFER, "--masks", "out", "--record"),
     "tables --record": ("tables", "results/toy", "--record"),
 }
 BESIDE = {"score": ("out.csv",), "infer": ("out*",), "tables": ("results/toy/tables*",)}
-"""What a command makes beside its record."""
+"""What a command makes beside its record, or its table of conventions."""
 Made = tuple[str, Callable[[Path], object]]
 
 
@@ -246,7 +264,7 @@ def _target(
 ) -> Case:
     base: Base = "study" if command[0] == "tables" else "data"
     made = "new*" if expected is Expected.EITHER else f"{path.partition('/')[0]}*"
-    beside = BESIDE.get(command[0], ()) if "--record" in command else ()
+    beside = BESIDE.get(command[0], ()) if {"--record", "--conventions"} & {*command} else ()
     return Case(
         family="targets",
         name=f"{name} {what}",

@@ -18,6 +18,10 @@ DAVIS = ("--davis", "davis", "--benchmark", "davis2017")
 INFER = ("infer", "--weights", "weights.safetensors", *DAVIS, "--scales", "1", "--device", "cpu")
 SCORE = ("score", *DAVIS, "--out", "out.csv")
 CHECK_MASKS = ("check-masks", *DAVIS, "--masks", "masks")
+OTHERS = (
+    *("score", "--davis", "davis", "--benchmark", "davis2016", "--out", "out.csv"),
+    *("--masks", "masks", "--conventions", "table.csv"),
+)
 BOUNDS = ("bounds", *DAVIS, "--out", "out.csv")
 PREVIEW = ("preview", "tiny.yaml", "--stage", "pretrain", "--out", "out.png")
 
@@ -104,6 +108,8 @@ SLOTS = [
     Slot("agree B", ("agree", "results/toy", HERE), "folder", "", base="study"),
     Slot("power RESULTS", ("power", HERE), "folder", "", base="study"),
     Slot("expect --of", ("expect", "--of", HERE), "folder", "", base="study"),
+    Slot("score --other-davis", (*OTHERS, "--other-davis", HERE), "folder", ""),
+    Slot("score --subsets", (*OTHERS, "--subsets", HERE), "file", ""),
 ]
 MAKES: dict[str, tuple[str, ...]] = {
     "infer": ("out", "out/*"),

@@ -390,7 +390,7 @@ def test_masks_of_davis_2016_have_no_objects_for_davis_2017(tree: Path) -> None:
         Image.fromarray(255 * labels).save(annotation(tree, number))
     assert problems(tree, "davis2016") == []
     (line,) = problems(tree, "davis2017")
-    assert line.startswith(f"{annotation(tree, 0)}: no object")
+    assert line.startswith(f"{annotation(tree, 0)}: no object but 255, as in DAVIS-2016's archive;")
 
 
 @each_that_is_no_file
