@@ -136,19 +136,20 @@ def _checked(job: ConventionsJob, scoring: ScoringJob) -> Conventions:
     _require_target(job, scoring)
     videos = scoring.videos
     scored = videos.names()
-    listed = videos.model_copy(update={"sequences": None}).names()
-    whole = videos.split if scored == listed else f"{len(scored)} of {videos.split}"
+    split = videos.model_copy(update={"sequences": None}).names()
+    whole = videos.split if scored == split else f"{len(scored)} of {videos.split}"
     sequences = {whole: scored}
     for path in job.subsets:
-        name = f"{path.resolve().parent.name}/{path.stem}"
-        if name in sequences:
-            raise UserError(f"{path}: there are two lists of the name {name}; rename one")
-        sequences[name] = davis.read_names(path)
+        listed = davis.read_names(path)
         refuse(
-            f"{path}: {one} is not scored; {whole} has {', '.join(scored)}"
-            for one in sequences[name]
-            if one not in scored
+            f"{path}: {name} is not scored; {whole} has {', '.join(scored)}"
+            for name in listed
+            if name not in scored
         )
+        title = f"{path.resolve().parent.name}/{path.stem}"
+        if title in sequences:
+            raise UserError(f"{path}: there are two lists of the name {title}; rename one")
+        sequences[title] = listed
     return Conventions(job, scoring, open_trees(videos, job.other_davis), sequences)
 
 

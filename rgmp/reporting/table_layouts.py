@@ -93,7 +93,7 @@ def layout_of(entry: catalog.Entry) -> Layout:
 def provenance(results: Results) -> str:
     """The sentence under every table: which study, engine, seeds and commit."""
     plan = results.plan
-    on = f" DAVIS-2016 on {results.annotation};" if "davis2016" in plan.benchmarks else ""
+    on = f" davis2016 on {results.annotation};" if "davis2016" in plan.benchmarks else ""
     return (
         f"Study {plan.study} ({plan.title}): {results.nature}. Scored by {results.scored_by};{on} "
         f"seeds {results.seeds}; commit {results.commit}."

@@ -62,6 +62,7 @@ NO_TEXTS = ("", " ", "a\nb", "\x1b[31mred", "a\u202eb")
 NO_NAMES = (*NO_TEXTS, "../2016/val", "/val", "-val", "n" * 300)
 """Texts that are no line, and those that name no split, sequence or folder."""
 NO_FIGURES = ("nonsense", "", "-1", "100.1", "nan", "inf", "1e999", "1 2", "9" * 5000, "\x1b[31m")
+FIGURES = ("0", "100", "70.4", "1e1")
 NO_FACTORS = ("nonsense", "", "-1", "0", "nan", "inf", "2.5", "1e999", "\x1b[31m")
 AS_MUCH_AS_ASKED = {"steps", "repeats", "every", "seed"}
 """Options of which a large number asks for much work or for nothing odd."""
@@ -85,28 +86,35 @@ def _commands() -> Iterator[tuple[str, argparse.ArgumentParser]]:
 
 def _of_option(command: str, action: argparse.Action) -> Iterator[Case]:
     option = action.option_strings[0]
-    if action.choices is not None:
-        for value in ("nonsense", "", str(next(iter(action.choices))).upper(), "\x1b[31m"):
-            yield _case(command, option, value, Expected.REFUSED)
-    elif action.type is float:
-        for value in NO_FACTORS:
-            yield _case(command, option, value, Expected.REFUSED)
-    elif action.type is None:
-        for value in NO_TEXTS if action.dest == "variant" else NO_NAMES:
-            yield _case(command, option, value, Expected.REFUSED)
-    elif action.dest == "match":
-        for value in NO_FIGURES:
-            yield _case(command, option, value, Expected.REFUSED)
-        for value in ("0", "100", "70.4", "1e1"):
+    for value in _no_values(action):
+        yield _case(command, option, value, Expected.REFUSED)
+    if action.dest == "match":
+        for value in FIGURES:
             yield _case(command, option, value, Expected.ACCEPTED)
-    elif action.type is not Path:
-        for value in NO_NUMBERS:
-            yield _case(command, option, value, Expected.REFUSED)
-        if action.dest not in AS_MUCH_AS_ASKED and command not in {"train-speed", "mini"}:
-            for value in HUGE:
-                yield _case(command, option, value, Expected.EITHER)
+    elif _is_counted(action) and command not in {"train-speed", "mini"}:
+        for value in HUGE:
+            yield _case(command, option, value, Expected.EITHER)
     if action.nargs != 0:
         yield _case(command, option, None, Expected.REFUSED)
+
+
+def _is_counted(action: argparse.Action) -> bool:
+    """Whether an option is a number of something of which there may be too many."""
+    of_other_kind = action.choices is not None or action.type in {float, None, Path}
+    return not of_other_kind and action.dest not in AS_MUCH_AS_ASKED
+
+
+def _no_values(action: argparse.Action) -> tuple[str, ...]:
+    """What an option may not be; paths have cases of their own."""
+    if action.choices is not None:
+        return ("nonsense", "", str(next(iter(action.choices))).upper(), "\x1b[31m")
+    if action.dest == "match":
+        return NO_FIGURES
+    if action.type is float:
+        return NO_FACTORS
+    if action.type is None:
+        return NO_TEXTS if action.dest == "variant" else NO_NAMES
+    return () if action.type is Path else NO_NUMBERS
 
 
 def _of_command(command: str, parser: argparse.ArgumentParser) -> Iterator[Case]:

@@ -19,6 +19,7 @@ from support.tiny_plan import (
 )
 from support.tiny_study import make_archive_of_2016
 
+from rgmp.config.base import Benchmark
 from rgmp.errors import UserError
 from rgmp.runtime.files import digest_of_file, write_text
 from rgmp.study import plan, resolve
@@ -170,7 +171,8 @@ def test_davis_2016_may_have_a_tree_of_its_own() -> None:
     shutil.rmtree("davis/ImageSets/2016")
     two = resolved(put("data.davis2016", "davis2016"))
     folder = Path("results/tiny")
-    for benchmark, root in (("davis2016", "davis2016"), ("davis2017", "davis")):
+    roots: dict[Benchmark, str] = {"davis2016": "davis2016", "davis2017": "davis"}
+    for benchmark, root in roots.items():
         assert two.videos(benchmark, folder).davis == Path(root)
         (checked,) = two.check(f"{benchmark}/val", folder).videos
         assert checked.davis == Path(root)
