@@ -272,7 +272,7 @@ def _members(path: Path) -> dict[str, dict[str, MaskFile]]:
     return found
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=64)
 def _archive(path: Path, process: int) -> zipfile.ZipFile:
     """An open archive, once for each process: one that is shared would read at another's place."""
     del process

@@ -238,12 +238,12 @@ def pair_all(objects: pd.DataFrame) -> dict[Key, Paired]:
 def pair(variant: pd.DataFrame, full: pd.DataFrame) -> Paired:
     """The differences of a variant to `full` by the seeds that both have, and by sequence.
 
-    What has no seeds, someone else's masks, is set against every seed of `full`: the difference is
-    to those very masks, and says nothing of another training of what made them.
+    What has no seeds, someone else's masks, is set against every seed of the other: the difference
+    is to those very masks, and says nothing of another training of what made them.
 
     Args:
         variant: the statistics of its objects (`rgmp.evaluation.summary.per_object`).
-        full: the same of what it is compared with, on the same benchmark.
+        full: the same of what it is compared with, on the same benchmark; any other method.
 
     Raises:
         UserError: the two were scored on different objects, or have no seed in common.
@@ -258,6 +258,8 @@ def pair(variant: pd.DataFrame, full: pd.DataFrame) -> Paired:
         )
     if variant["seed"].isna().all():
         differences = theirs.iloc[0] - ours  # the one row, minus every seed of full
+    elif full["seed"].isna().all():
+        differences = theirs - ours.iloc[0]
     else:
         common = theirs.index.intersection(ours.index)
         if common.empty:

@@ -13,7 +13,7 @@ from rgmp.evaluation.scoring import open_truths
 from rgmp.runtime.files import read_text
 
 
-def adopt(videos: Videos, table: Path, *, variant: str) -> list[Score]:
+def adopt(videos: Videos, table: Path, *, variant: str, seed: int | None = None) -> list[Score]:
     """Adopt J and F of every frame computed elsewhere, in the row order of `score`.
 
     Args:
@@ -22,13 +22,20 @@ def adopt(videos: Videos, table: Path, *, variant: str) -> list[Score]:
             and F, in [0, 1]. Ignored are other sequences, the first and the last frame, other
             benchmarks if there is a column benchmark, and all other columns.
         variant: variant name of the rows.
+        seed: seed of the rows.
 
     Raises:
-        UserError: as `score`.
+        UserError: as `score`; or the table has a row of none of the sequences.
         ProblemsError: all of them: missing, surplus or duplicate frames, and invalid values.
     """
     truths = open_truths(videos)
     given, problems = _read_given(table, videos.benchmark)
+    names = [truth.sequence.name for truth in truths]
+    if not problems and {name for name, _ in given}.isdisjoint(names):
+        raise UserError(
+            f"{table}: has no row of any of the {len(names)} sequences of {videos.benchmark} "
+            f"({names[0]}, ...); name the table of those"
+        )
     for truth in truths:
         name = truth.sequence.name
         known = {annotation.stem for annotation in truth.sequence.annotations}
@@ -42,7 +49,7 @@ def adopt(videos: Videos, table: Path, *, variant: str) -> list[Score]:
                 problems.append(f"{name}, object {i}: unknown frame {', '.join(surplus)}")
     refuse(f"{table}: {problem}" for problem in problems)
     return [
-        Score(truth.benchmark, variant, None, name, i, frame, *given[name, i][frame])
+        Score(truth.benchmark, variant, seed, name, i, frame, *given[name, i][frame])
         for name, truth in ((truth.sequence.name, truth) for truth in truths)
         for frame in truth.scored
         for i in truth.objects

@@ -19,6 +19,7 @@ American Statistical Association 88, 1993; for this design: Burdick, Borror and 
 of Quality Technology 35, 2003).
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, sqrt
@@ -178,6 +179,48 @@ def deciding_size(
     return None
 
 
+def smallest_found(crossed: Crossed, significance: float = SIGNIFICANCE) -> float:
+    """`smallest_difference` of a study that is there.
+
+    With one seed it is that of Student's t over the sequences, whose power is exactly a noncentral
+    t's; it then says nothing of another training.
+    """
+    if crossed.sequences == 1:
+        return inf
+    if crossed.seeds == 1:
+        return _over_sequences(crossed.ms_sequences, crossed.sequences, significance)
+    size = StudySize(crossed.seeds, crossed.sequences)
+    return smallest_difference(components_of(crossed), size, significance)
+
+
+def size_that_decides(
+    crossed: Crossed, margin: float, significance: float = SIGNIFICANCE
+) -> StudySize | None:
+    """`deciding_size` for a study that is there; with one seed, of more sequences alone."""
+    size = StudySize(crossed.seeds, crossed.sequences)
+    if crossed.seeds > 1:
+        return deciding_size(components_of(crossed), margin, size, significance)
+    counts = range(size.sequences, max(size.sequences, _MOST[1]) + 1)
+    at = bisect_left(
+        counts,
+        True,
+        key=lambda count: _over_sequences(crossed.ms_sequences, count, significance) <= margin,
+    )
+    return StudySize(1, counts[at]) if at < len(counts) else None
+
+
+def _over_sequences(variance: float, sequences: int, significance: float) -> float:
+    """The smallest difference that a single seed finds, from the variance by sequence."""
+    return float(_noncentral(np.asarray(variance / sequences), sequences - 1, significance))
+
+
+def _noncentral(variance: Values, df: Values | int, significance: float) -> Values:
+    """The smallest difference by the noncentral t, from the variance of a mean."""
+    limit = stdtrit(df, 1 - significance / 2)
+    noncentrality = np.asarray(nctdtrinc(df, 1 - POWER, limit), dtype=np.float64)
+    return noncentrality * np.sqrt(variance)
+
+
 def _search(
     components: Components, margin: float, least: StudySize, significance: float
 ) -> StudySize | None:
@@ -206,10 +249,7 @@ def _quickly(
     if min(size.seeds, size.sequences) < 2:
         return np.full(runs.shape, inf)
     expected = _expected(of_seeds, of_sequences, runs, size)
-    variance, df = variance_of_mean(*expected, size.seeds, size.sequences)
-    limit = stdtrit(df, 1 - significance / 2)
-    noncentrality = np.asarray(nctdtrinc(df, 1 - POWER, limit), dtype=np.float64)
-    return noncentrality * np.sqrt(variance)
+    return _noncentral(*variance_of_mean(*expected, size.seeds, size.sequences), significance)
 
 
 def _arrays(components: Components) -> Squares:

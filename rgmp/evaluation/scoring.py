@@ -6,7 +6,7 @@ as we write them. The first and the last frame are not scored, and their masks m
 `adopt` reads tables of frames that are already scored.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -96,29 +96,84 @@ def judge(
     """
     require(engine)
     source = open_masks(masks, videos.names())
-    truths = open_truths(videos)
+    located = locate(videos, source, open_truths(videos), variant=variant, seed=seed)
+    judge_all([located], engine=engine, processes=processes)
+    return located.judged
+
+
+@dataclass(frozen=True)
+class Located:
+    """Masks of which it is known where they lie; none is read before `judge_all`.
+
+    Attributes:
+        variant, seed: of their rows.
+        judged: what is already known of them, and becomes of them later.
+        pairs: of each annotation of the truth, in order; None where there is no mask.
+    """
+
+    variant: str
+    seed: int | None
+    judged: Judged
+    pairs: "list[_Pair | None]"
+
+
+def locate(
+    videos: Videos, source: MaskSource, truths: "list[Truth]", *, variant: str, seed: int | None
+) -> Located:
+    """Find the mask of every annotation; report what is absent, surplus or named otherwise.
+
+    Args:
+        videos: those that the masks are of.
+        source: the masks.
+        truths: the ground truth (`open_truths`).
+        variant: variant name of the rows.
+        seed: seed of the rows.
+
+    Raises:
+        UserError: the tree cannot be read.
+    """
     judged = Judged()
     if videos.sequences is None:
         judged.problems += _unknown(videos, truths, source)
     matches = {truth.sequence.name: _matched(truth.sequence, source) for truth in truths}
     judged.notes += _notes(source, truths, matches)
-    pairs: list[_Pair] = []
+    pairs: list[_Pair | None] = []
     for truth in truths:
         judged.problems += _misplaced(truth.sequence, source, matches[truth.sequence.name])
         pairs += _pairs(truth, matches[truth.sequence.name])
+    return Located(variant, seed, judged, pairs)
+
+
+def judge_all(located: Sequence[Located], *, engine: Engine = "builtin", processes: int) -> None:
+    """Score several sets of masks of the same videos; an annotation is read once for all of them.
+
+    Args:
+        located: the masks, at least one set; what becomes of each is added to its `judged`.
+        engine: as of `judge`.
+        processes: as of `judge`.
+    """
+    frames = zip(*(one.pairs for one in located), strict=True)
+    work = [
+        (one, pair) for frame in frames for one, pair in zip(located, frame, strict=True) if pair
+    ]
+    pairs = [pair for _, pair in work]
     _annotation.cache_clear()  # files may have changed since
-    progress = Progress(f"score {videos.benchmark}", "masks", len(pairs))
+    progress = Progress("score", "masks", len(work))
     # with fewer at a time the pipe takes longer than the masks
-    with closing(ordered(partial(_measured, engine), pairs, processes, chunk=8)) as measured:
-        for done, (pair, found) in enumerate(zip(pairs, measured, strict=True), start=1):
+    chunk = _FRAMES_AT_A_TIME * len(located)
+    with closing(ordered(partial(_measured, engine), pairs, processes, chunk)) as measured:
+        for done, ((one, pair), found) in enumerate(zip(work, measured, strict=True), start=1):
+            judged = one.judged
             if found.evidence:
                 judged.evidence.append(found.evidence)
             if found.problem:
                 judged.problems.append(found.problem)
             elif not judged.problems:
                 progress.at(done)
-                judged.rows += _rows(pair, found.measured, variant, seed)
-    return judged
+                judged.rows += _rows(pair, found.measured, one.variant, one.seed)
+
+
+_FRAMES_AT_A_TIME = 8
 
 
 def score_sequence(
@@ -153,7 +208,7 @@ def score_sequence(
         [*_misplaced_in(masks, sequence, found)] if masks.is_dir() else [_absent(masks, sequence)]
     )
     rows: list[Score] = []
-    for pair in _pairs(truth, found, ours=True):
+    for pair in filter(None, _pairs(truth, found, ours=True)):
         judged = _measured(engine, pair)
         if judged.problem:
             problems.append(judged.problem)
@@ -163,7 +218,7 @@ def score_sequence(
     return rows
 
 
-class _Truth(NamedTuple):
+class Truth(NamedTuple):
     """A fully annotated sequence and the ids of its objects, 1, 2, ..."""
 
     sequence: davis.Sequence
@@ -176,7 +231,7 @@ class _Truth(NamedTuple):
         return [annotation.stem for annotation in self.sequence.scored]
 
 
-def open_truths(videos: Videos) -> list[_Truth]:
+def open_truths(videos: Videos) -> list[Truth]:
     """The ground truth of every sequence, in the split's order.
 
     Raises:
@@ -185,7 +240,7 @@ def open_truths(videos: Videos) -> list[_Truth]:
     return [_truth_of(sequence, videos.benchmark) for sequence in videos.open()]
 
 
-def _truth_of(sequence: davis.Sequence, benchmark: Benchmark) -> _Truth:
+def _truth_of(sequence: davis.Sequence, benchmark: Benchmark) -> Truth:
     """The ground truth of a sequence.
 
     Raises:
@@ -194,12 +249,12 @@ def _truth_of(sequence: davis.Sequence, benchmark: Benchmark) -> _Truth:
     first = sequence.annotations[0]
     sequence.require_annotated(davis.LEAST_TO_SCORE, "scoring")
     if benchmark == "davis2016":
-        return _Truth(sequence, benchmark, objects=[1])
+        return Truth(sequence, benchmark, objects=[1])
     labels = davis.read_annotation(first, benchmark)
     objects = davis.object_ids(labels)
     if not objects:
         raise UserError(davis.no_object(first, labels, benchmark))
-    return _Truth(sequence, benchmark, objects)
+    return Truth(sequence, benchmark, objects)
 
 
 def _frames(sequence: davis.Sequence) -> list[str]:
@@ -212,7 +267,7 @@ def _matched(sequence: davis.Sequence, source: MaskSource) -> Match:
     return source.masks_of(sequence.name, _frames(sequence))
 
 
-def _unknown(videos: Videos, truths: list[_Truth], source: MaskSource) -> Iterator[str]:
+def _unknown(videos: Videos, truths: list[Truth], source: MaskSource) -> Iterator[str]:
     """Report folders of masks for which the data set has no sequence in any split.
 
     Raises:
@@ -232,7 +287,7 @@ def _unknown(videos: Videos, truths: list[_Truth], source: MaskSource) -> Iterat
             )
 
 
-def _notes(source: MaskSource, truths: list[_Truth], matches: dict[str, Match]) -> Iterator[str]:
+def _notes(source: MaskSource, truths: list[Truth], matches: dict[str, Match]) -> Iterator[str]:
     """Say how masks are read that lie or are named in another way, and which ends are absent."""
     if source.top:
         yield f"{source.path}: the masks are read from {source.top}/"
@@ -315,14 +370,14 @@ class _Pair(NamedTuple):
     ours: bool
 
 
-def _pairs(truth: _Truth, found: Match, *, ours: bool = False) -> list[_Pair]:
-    """Every existing mask of a sequence."""
+def _pairs(truth: Truth, found: Match, *, ours: bool = False) -> "Iterator[_Pair | None]":
+    """The mask of every annotation of a sequence; None where there is none."""
     paths = truth.sequence.annotations
-    around = zip((None, *paths), paths, (*paths[1:], None), strict=False)
-    return [
-        _Pair(
+    for before, path, after in zip((None, *paths), paths, (*paths[1:], None), strict=False):
+        mask = found.masks.get(path.stem)
+        yield mask and _Pair(
             path,
-            found.masks[path.stem],
+            mask,
             truth.benchmark,
             len(truth.objects),
             scored=before is not None and after is not None,
@@ -330,9 +385,6 @@ def _pairs(truth: _Truth, found: Match, *, ours: bool = False) -> list[_Pair]:
             after=after,
             ours=ours,
         )
-        for before, path, after in around
-        if path.stem in found.masks
-    ]
 
 
 class _Judgement(NamedTuple):

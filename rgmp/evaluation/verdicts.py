@@ -23,13 +23,7 @@ from typing import Literal, TypeVar
 
 from rgmp.config.study import Effect
 from rgmp.evaluation.crossed import Crossed
-from rgmp.evaluation.power import (
-    SIGNIFICANCE,
-    StudySize,
-    components_of,
-    deciding_size,
-    smallest_difference,
-)
+from rgmp.evaluation.power import SIGNIFICANCE, StudySize, size_that_decides, smallest_found
 
 Verdict = Literal[
     "better",
@@ -73,7 +67,9 @@ class Judged:
 K = TypeVar("K", bound=Hashable)
 
 
-def judge(family: Mapping[K, Crossed], margin: float) -> dict[K, Judged]:
+def judge(
+    family: Mapping[K, Crossed], margin: float, *, sequences_alone: bool = False
+) -> dict[K, Judged]:
     """The verdicts of a family.
 
     What has one seed or one sequence gets no verdict, and does not count as a member: there is no
@@ -82,28 +78,32 @@ def judge(family: Mapping[K, Crossed], margin: float) -> dict[K, Judged]:
     Args:
         family: the comparisons by any key. What is the same computation does not belong into it.
         margin: the largest difference that is none in practice, a fraction.
+        sequences_alone: whether what has one seed is tested over its sequences nevertheless: its
+            verdict then says nothing of another training.
 
     Returns:
         In the same order.
     """
-    tested = {key: one.like_these for key, one in family.items() if one.decidable}
+    tested = {
+        key: one.like_these
+        for key, one in family.items()
+        if one.decidable or (sequences_alone and one.sequences > 1)
+    }
     zero = holm({key: estimate.p_zero for key, estimate in tested.items()})
     beyond = holm({key: estimate.p_beyond(margin) for key, estimate in tested.items()})
     open_ones = sum(p > SIGNIFICANCE for p in zero.values())
     judged: dict[K, Judged] = {}
     for key, one in family.items():
         if key not in tested:
-            alone: Verdict = (
-                "one seed: no verdict" if one.seeds == 1 else "one sequence: no verdict"
-            )
+            no_seeds = one.seeds == 1 and not sequences_alone
+            alone: Verdict = "one seed: no verdict" if no_seeds else "one sequence: no verdict"
             judged[key] = Judged(one, alone)
             continue
         verdict = _verdict(one.mean, zero[key] <= SIGNIFICANCE, beyond[key] <= SIGNIFICANCE)
         smallest, deciding = None, None
         if verdict == "undecided":
-            components, size = components_of(one), StudySize(one.seeds, one.sequences)
-            smallest = smallest_difference(components, size, SIGNIFICANCE / open_ones)
-            deciding = deciding_size(components, margin, size, SIGNIFICANCE / open_ones)
+            smallest = smallest_found(one, SIGNIFICANCE / open_ones)
+            deciding = size_that_decides(one, margin, SIGNIFICANCE / open_ones)
         judged[key] = Judged(one, verdict, zero[key], beyond[key], smallest, deciding)
     return judged
 

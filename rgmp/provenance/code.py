@@ -31,6 +31,13 @@ class Code(TypedDict):
     lock: NotRequired[str | None]  # SHA-256 of requirements.lock; None: not run from a checkout
 
 
+def in_words(code: Code) -> str:
+    """The commit, such as `1a2b3c4d5e (dirty)`; `unknown` without one."""
+    if code["commit"] is None:
+        return "unknown"
+    return code["commit"][:10] + (" (dirty)" if code["dirty"] else "")
+
+
 def running_code() -> Code:
     """The code as it is on disk now."""
     package = _package()

@@ -1,17 +1,14 @@
 """The report of a study: one HTML file that needs nothing else."""
 
-import base64
 import json
 from collections import Counter, defaultdict
 from collections.abc import Hashable
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
-from jinja2 import Environment, StrictUndefined
 from pydantic import TypeAdapter, ValidationError
 
 from rgmp.config.base import Benchmark
@@ -19,7 +16,7 @@ from rgmp.config.study import SEVERAL
 from rgmp.errors import UserError
 from rgmp.provenance.machine import machine_of
 from rgmp.provenance.record import Record
-from rgmp.reporting import catalog, first_screen, table_layouts
+from rgmp.reporting import catalog, first_screen, page, table_layouts
 from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import NOTHING, counted, duration, interval, points
 from rgmp.runtime.files import read_json, write_text
@@ -91,11 +88,8 @@ def write(folder: Path) -> None:
     """
     study, runs = load(folder), _runs(folder)
     benchmarks = study.plan.benchmarks
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = (files("rgmp.reporting") / "report.html.j2").read_text(encoding="utf-8")
-    html = environment.from_string(template).render(
+    html = page.render(
+        "report.html.j2",
         plan=study.plan,
         nature=study.nature,
         what=first_screen.what(study),
@@ -108,6 +102,7 @@ def write(folder: Path) -> None:
         sections=[_section(study, *section) for section in catalog.SECTIONS.items()],
         made={entry.name: _made(study, entry, "tables") for entry in catalog.tables(benchmarks)},
         runs=runs,
+        tracked=runs.link("study"),
         compared=runs.comparison([name for v in study.variants for name in _names(study, v)]),
         nothing=NOTHING,
         judged=table_layouts.JUDGED,
@@ -220,8 +215,11 @@ def _sentence(row: dict[Hashable, Any]) -> str:
 
 def _figure(study: Results, entry: catalog.Entry) -> dict[str, str]:
     """A figure, how to read it, and what made it."""
+    image = study.folder / layout.FIGURES / f"{entry.name}.png"
+    if not image.is_file():
+        raise UserError(f"{image}: no such figure; run `rgmp figures {study.folder}` first")
     return {
-        "image": _embedded(study.folder / layout.FIGURES / f"{entry.name}.png"),
+        "image": page.embedded(image),
         "caption": entry.caption_for(study.plan.seeds),
         "title": entry.title,
         "made": _made(study, entry, "figures"),
@@ -248,13 +246,6 @@ def _made(study: Results, entry: catalog.Entry, command: str) -> str:
         "provenance": "mixed" if any(record["name"] in odd for record in records) else "",
     }
     return " · ".join(f"{part}: {value}" for part, value in parts.items() if value)
-
-
-def _embedded(path: Path) -> str:
-    """An image as a data URI."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such figure; run `rgmp figures {path.parent.parent}` first")
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def _facts(study: Results) -> dict[str, str]:

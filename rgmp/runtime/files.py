@@ -55,6 +55,37 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def renewed_folder(path: Path, older: Iterable[str] = ()) -> Iterator[Path]:
+    """Yield a temporary name for a folder; put its files at `path` when the block succeeds.
+
+    A new folder appears whole or not at all. In one that is there, each file replaces that of its
+    name, whole, the `older` ones that are not made again are removed, and others stay.
+
+    Args:
+        path: of the folder.
+        older: names of files below it, such as `tables/pairs.csv`.
+
+    Raises:
+        UserError: `path` is no folder, or as `atomic_path`.
+    """
+    if not os.path.lexists(path):
+        with atomic_folder(path) as temporary:
+            yield temporary
+        return
+    if not path.is_dir():
+        raise UserError(f"{path}: already exists and is no folder; name a new folder")
+    require_writable(path)
+    with _hidden(path) as temporary:
+        yield temporary
+        made = [file.relative_to(temporary) for file in files_below(temporary)]
+        for name in made:
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (temporary / name).replace(path / name)
+        for name in {*map(Path, older)}.difference(made):
+            (path / name).unlink(missing_ok=True)
+
+
+@contextmanager
 def _hidden(path: Path) -> Iterator[Path]:
     """Yield a name in a hidden folder next to `path`; remove the folder with its content."""
     try:

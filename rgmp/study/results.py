@@ -21,6 +21,7 @@ from rgmp.errors import UserError
 from rgmp.evaluation.engines import TOLERANCE
 from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.score_table import read_scores, table_of
+from rgmp.provenance.code import in_words
 from rgmp.provenance.machine import machine_of, processor_of
 from rgmp.provenance.record import Record, read_all
 from rgmp.study import layout, table_files
@@ -374,10 +375,7 @@ def seconds_of(record: Record) -> float:
 
 def commit_of(record: Record) -> str:
     """The commit that a job ran from, in words: `1a2b3c4d5e (dirty)`."""
-    code = record["code"]
-    if code["commit"] is None:
-        return "unknown"
-    return code["commit"][:10] + (" (dirty)" if code["dirty"] else "")
+    return in_words(record["code"])
 
 
 def _sources(record: Record) -> str:

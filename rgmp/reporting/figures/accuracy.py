@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -15,6 +14,13 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox, offset_copy
 
+from rgmp.reporting.figures.intervals import (
+    ENDS,
+    MARKERS_OF_VERDICTS,
+    draw_interval,
+    marker_of_verdict,
+    reach_of,
+)
 from rgmp.reporting.figures.style import (
     GREY,
     JF,
@@ -157,15 +163,16 @@ def draw_differences(results: Results) -> Figure | str:
     table = results.table("ablation").dropna(subset="difference_mean")
     if table.empty:
         return f"There is no variant to compare with {results.label('full')} yet."
-    compared = in_per_cent(table, "difference_mean", *_ENDS)
+    compared = in_per_cent(table, "difference_mean", *ENDS)
     seeds = in_per_cent(results.table("differences"), "difference")
     others = results.methods[1:]
     figure, panels = panel_per_benchmark(results, 1.1 + 0.28 * len(others), compared["benchmark"])
     handles = [
-        legend_entry(word, ls="", color="k", **_marker(word)) for word in _MARKERS_OF_VERDICTS
+        legend_entry(word, ls="", color="k", **marker_of_verdict(word))
+        for word in MARKERS_OF_VERDICTS
     ]
     add_legend(figure, [*handles, legend_entry("a single seed", ls="", marker="|", color=GREY)])
-    reach = _reach(compared)
+    reach = reach_of(compared)
     room = 0.05 * (reach[1] - reach[0])
     full = results.label("full").replace("$", r"\$")
     for benchmark, ax in panels:
@@ -190,12 +197,12 @@ def _draw_differences(
     ax.axvline(0, color="k", lw=0.8)
     at: dict[str, Any] = {"y": "variant", "order": others, "ax": ax}
     for height, method in enumerate(others):
-        for low, high in rows_of(compared, variant=method)[_ENDS].itertuples(index=False):
-            _draw_interval(ax, height, (low, high), colour_of(results, method), reach)
+        for low, high in rows_of(compared, variant=method)[ENDS].itertuples(index=False):
+            draw_interval(ax, height, (low, high), colour_of(results, method), reach)
     marks = at | {"marker": "|", "color": GREY, "size": 9, "linewidth": 1, "zorder": 2}
     sns.stripplot(seeds, x="difference", jitter=False, **marks)
     for method, verdict in zip(compared["variant"], compared["difference_verdict"], strict=True):
-        marker = {"ms": 6, "mew": 1, **_marker(verdict)}
+        marker = {"ms": 6, "mew": 1, **marker_of_verdict(verdict)}
         colour = colour_of(results, method)
         row = rows_of(compared, variant=method)
         sns.pointplot(row, x="difference_mean", color=colour, **marker, **at)
@@ -204,33 +211,3 @@ def _draw_differences(
     ax.tick_params(left=False)
     ax.grid(axis="y", visible=False)
     ax.set_ylabel("")
-
-
-_ENDS = ["difference_low", "difference_high"]
-_MARKERS_OF_VERDICTS = {"better": "^", "worse": "v", "no difference": "s", "no verdict": "o"}
-
-
-def _marker(verdict: str) -> dict[str, Any]:
-    """The marker of a verdict, hollow where there is none; less than the margin is still worse."""
-    for word, marker in _MARKERS_OF_VERDICTS.items():
-        if verdict.startswith(word) and word != "no verdict":
-            return {"marker": marker}
-    return {"marker": _MARKERS_OF_VERDICTS["no verdict"], "mfc": "white"}
-
-
-def _reach(compared: pd.DataFrame) -> tuple[float, float]:
-    """From where to where an axis goes, in points: two seeds give intervals of any width."""
-    reach = 3 * compared["difference_mean"].abs().max() + 2
-    left = max(-reach, min(0, compared["difference_low"].min()))
-    right = min(reach, max(0, compared["difference_high"].max()))
-    return left, right
-
-
-def _draw_interval(
-    ax: Axes, height: int, ends: tuple[float, float], colour: Any, reach: tuple[float, float]
-) -> None:
-    """An interval as the table has it, with arrows where it leaves the axis."""
-    ax.plot(np.clip(ends, *reach), [height] * 2, color=colour)
-    for end, arrow in zip(ends, "<>", strict=True):
-        if not reach[0] <= end <= reach[1]:
-            ax.plot(np.clip(end, *reach), height, arrow, color=colour, ms=4)

@@ -66,9 +66,13 @@ MATH: Any = {"parse_math": True}  # of a text that has one of them
 
 def empty_figure(results: Results, height: float) -> Figure:
     """An empty figure of `WIDTH` by `height` inches whose foot says which study it shows."""
+    return figure_on(f"{results.plan.title}: {results.nature} · commit {results.commit}", height)
+
+
+def figure_on(foot: str, height: float) -> Figure:
+    """An empty figure of `WIDTH` by `height` inches with a line at its foot."""
     figure = Figure((WIDTH, height), layout="constrained")
-    footer = f"{results.plan.title}: {results.nature} · commit {results.commit}"
-    figure.supxlabel(footer, x=0.01, ha="left", fontsize=5.5, color="0.35")
+    figure.supxlabel(foot, x=0.01, ha="left", fontsize=5.5, color="0.35")
     return figure
 
 

@@ -39,12 +39,16 @@ def write(folder: Path) -> None:
         drawn = {entry.name: builder_of(entry)(study) for entry in catalog.FIGURE_ENTRIES}
         for name, shown in drawn.items():
             figure = _in_words(study, shown) if isinstance(shown, str) else shown
-            path = folder / layout.FIGURES / name
-            with atomic_path(path.with_suffix(".png")) as temporary:
-                _save_png(figure, temporary)
-            with atomic_path(path.with_suffix(".pdf")) as temporary:
-                # without the date, the same tables give the same bytes
-                figure.savefig(temporary, metadata={"CreationDate": None})
+            save(figure, folder / layout.FIGURES / name)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Save a figure at `path`, as .png and .pdf; `style.STYLE` has to be set."""
+    with atomic_path(path.with_suffix(".png")) as temporary:
+        _save_png(figure, temporary)
+    with atomic_path(path.with_suffix(".pdf")) as temporary:
+        # without the date, the same tables give the same bytes
+        figure.savefig(temporary, metadata={"CreationDate": None})
 
 
 def builder_of(entry: catalog.FigureEntry) -> Builder:

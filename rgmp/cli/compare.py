@@ -1,0 +1,171 @@
+"""`rgmp compare`: methods against each other, from their masks or their scores of every frame."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rgmp.cli.command import Command
+from rgmp.cli.complaints import note, warn
+from rgmp.cli.options import (
+    COMMAND_LINE,
+    add_flags,
+    add_processes,
+    add_videos,
+    default_of,
+    given_of,
+    require_flags,
+    videos_of,
+)
+from rgmp.config.load import validated
+from rgmp.errors import UserError, refuse, visible
+from rgmp.evaluation.methods import (
+    ComparisonJob,
+    Entry,
+    digest_of_entry,
+    methods_of,
+    score_methods,
+)
+from rgmp.provenance import record as records
+from rgmp.provenance.command import record_command
+from rgmp.runtime import files
+
+if TYPE_CHECKING:
+    from rgmp.reporting.methods.comparison import Comparison
+
+_RECORD = "record.json"
+
+
+def _compare_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "methods",
+        nargs="+",
+        metavar="NAME=PATH",
+        help="a method, and its masks (a folder or zip of <sequence>/00000.png ...) or a CSV of J "
+        "and F of every frame; NAME=PATH,PATH,... are trainings of one method",
+    )
+    flags = add_flags(command, ("--davis", "--benchmark", "--out"))
+    add_videos(flags)
+    flags.add_argument("--out", type=Path, help="folder for scores, tables, figures and a report")
+    flags.add_argument(
+        "--margin",
+        type=float,
+        metavar="POINTS",
+        help="a difference of J&F that is surely smaller is none in practice; fix it before you "
+        f"look ({default_of(ComparisonJob, 'margin')})",
+    )
+    flags.add_argument("--strict", action="store_true", help="refuse what seems to be a mistake")
+    add_processes(command)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    require_flags(options)
+    methods = methods_of(options.methods)
+    flags = given_of(options, ComparisonJob.model_fields)
+    job = validated(
+        ComparisonJob, {**flags, "methods": methods, "videos": videos_of(options)}, COMMAND_LINE
+    )
+    older = _made_before(job)
+    with (
+        files.renewed_folder(job.out, older) as folder,
+        record_command(
+            folder / _RECORD,
+            "compare",
+            benchmark=job.videos.benchmark,
+            config=job.model_dump(mode="json", include={"methods", "margin"}),
+        ) as record,
+    ):
+        entries = score_methods(job.videos, job.methods, processes=job.processes)
+        for entry in entries:
+            for line in entry.judged.notes:
+                note(f"{entry.name}: {line}")
+        warnings = _warned(entries, strict=job.strict)
+        from rgmp.provenance.code import running_code
+        from rgmp.reporting.methods.comparison import Comparison
+        from rgmp.reporting.methods.write import write
+
+        names = job.videos.names()
+        truth = [path for one in job.videos.open() for path in one.annotations]
+        record.inputs["data"] = files.digest_of_all(truth)
+        record.inputs.update({e.name: digest_of_entry(e, names) for e in entries})
+        comparison = Comparison(job.videos, entries, job.margin, warnings, running_code())
+        record.outputs.update(write(folder, comparison, record.inputs))
+        reached = comparison.compared.summary.set_index("variant")["J&F"]
+        record.results.update({name: float(value) for name, value in reached.items()})
+    for line in _told(comparison):
+        print(visible(line))
+    print(visible(str(job.out / "report.html")))
+
+
+def _made_before(job: ComparisonJob) -> list[str]:
+    """The files that an older comparison has left in the folder, which are replaced.
+
+    Raises:
+        UserError: the folder is there and something else, or holds what is compared, or lies in
+            it.
+    """
+    out = job.out
+    for method in job.methods:
+        for path in method.trainings:
+            ours, theirs = out.resolve(), path.resolve()
+            if theirs.is_relative_to(ours) or ours.is_relative_to(theirs):
+                raise UserError(
+                    f"{out}: is, contains or lies in what is compared, {path}; name another folder"
+                )
+    with files.reading(out, "name a new folder"):
+        if not out.is_dir() or not any(out.iterdir()):
+            return []
+    try:
+        older = records.read(out / _RECORD)
+    except UserError:
+        older = None
+    if older is None or older["kind"] != "compare":
+        raise UserError(
+            f"{out}: already exists and was not made by `rgmp compare`; name a new folder"
+        )
+    here = {path.relative_to(out).as_posix() for path in files.files_below(out)}
+    return sorted(here & older["outputs"].keys())
+
+
+def _warned(entries: list[Entry], *, strict: bool) -> list[str]:
+    """Warn of likely mistakes.
+
+    Raises:
+        ProblemsError: there are some, and `strict` makes them errors.
+    """
+    from rgmp.evaluation.doctor import findings, warnings_of
+
+    lines = [
+        f"{entry.name}: {line}"
+        for entry in entries
+        for line in warnings_of(findings(entry.judged.evidence, entry.judged.rows))
+    ]
+    if strict:
+        refuse(lines)
+    for line in lines:
+        warn(line)
+    return lines
+
+
+def _told(comparison: "Comparison") -> Iterator[str]:
+    """The table of methods in short, and what it comes to."""
+    from rgmp.reporting.methods.tables import print_methods, rows_of_methods
+
+    cells = print_methods(comparison, rows_of_methods(comparison)).cells
+    shown = cells[["Method", "group", "rank", "J&F [interval]", "J", "F"]]
+    yield from shown.to_markdown(index=False, disable_numparse=True, tablefmt="simple").splitlines()
+    yield ""
+    yield from comparison.conclusions
+
+
+COMMANDS = (
+    Command(
+        "compare",
+        _compare,
+        _compare_options,
+        "Compare methods by their masks, or by their scores of every frame: which are better, and "
+        "which cannot be told apart.",
+        "--davis data/DAVIS --benchmark davis2016 rgmp=masks/rgmp osvos=masks/osvos.zip "
+        "mine=masks/seed0,masks/seed1,masks/seed2 --out comparison",
+    ),
+)
