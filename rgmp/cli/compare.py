@@ -87,7 +87,7 @@ def _compare(options: argparse.Namespace) -> None:
         names = job.videos.names()
         truth = [path for one in job.videos.open() for path in one.annotations]
         record.inputs["data"] = files.digest_of_all(truth)
-        record.inputs.update({e.name: digest_of_entry(e, names) for e in entries})
+        record.inputs.update({f"method {e.name}": digest_of_entry(e, names) for e in entries})
         comparison = Comparison(job.videos, entries, job.margin, warnings, running_code())
         record.outputs.update(write(folder, comparison, record.inputs))
         reached = comparison.compared.summary.set_index("variant")["J&F"]

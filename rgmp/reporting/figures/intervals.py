@@ -18,9 +18,14 @@ def marker_of_verdict(verdict: str) -> dict[str, Any]:
     return {"marker": MARKERS_OF_VERDICTS["no verdict"], "mfc": "white"}
 
 
-def reach_of(compared: pd.DataFrame) -> tuple[float, float]:
-    """From where to where an axis goes, in points: two seeds give intervals of any width."""
-    reach = 3 * compared["difference_mean"].abs().max() + 2
+def reach_of(compared: pd.DataFrame, room: float = 2) -> tuple[float, float]:
+    """From where to where an axis goes, in points: two seeds give intervals of any width.
+
+    Args:
+        compared: differences and the ends of their intervals, in points.
+        room: beyond three times the largest difference.
+    """
+    reach = 3 * compared["difference_mean"].abs().max() + room
     left = max(-reach, min(0, compared["difference_low"].min()))
     right = min(reach, max(0, compared["difference_high"].max()))
     return left, right

@@ -58,11 +58,12 @@ def draw_methods(rows: pd.DataFrame, trainings: pd.DataFrame, foot: str) -> Figu
     return figure
 
 
-def draw_pairs(rows: pd.DataFrame, foot: str) -> Figure:
-    """The difference of each pair with its interval and its verdict.
+def draw_pairs(rows: pd.DataFrame, margin: float, foot: str) -> Figure:
+    """The difference of each pair with its interval and its verdict; the margin is shaded.
 
     Args:
         rows: the table of pairs.
+        margin: points of J&F.
         foot: what the figure rests on.
     """
     figure = figure_on(foot, 1.1 + 0.2 * len(rows))
@@ -70,7 +71,8 @@ def draw_pairs(rows: pd.DataFrame, foot: str) -> Figure:
     pairs = zip(rows["method"], rows["minus"], strict=True)
     names = [f"{first} \N{MINUS SIGN} {second}" for first, second in pairs]
     shown = in_per_cent(rows, "difference_mean", *ENDS).assign(pair=range(len(rows)))
-    reach = reach_of(shown)
+    reach = reach_of(shown, room=20)
+    ax.axvspan(-margin, margin, color="0.95", lw=0)
     ax.axvline(0, color="k", lw=0.8)
     for height, ends in enumerate(shown[ENDS].itertuples(index=False, name=None)):
         draw_interval(ax, height, ends, COLOURS[0], reach)

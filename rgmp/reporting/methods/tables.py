@@ -68,9 +68,14 @@ def rows_of_methods(comparison: Comparison) -> pd.DataFrame:
 def rows_of_pairs(comparison: Comparison) -> pd.DataFrame:
     """A row for each pair, in the order of the methods."""
     benchmark = comparison.videos.benchmark
-    return pd.DataFrame(
-        [{"benchmark": benchmark, **_pair(one)} for one in comparison.compared.pairs]
-    ).astype(dict.fromkeys(("deciding_seeds", "deciding_sequences"), "Int64"))
+    rows = [{"benchmark": benchmark, **_pair(one)} for one in comparison.compared.pairs]
+    return pd.DataFrame(rows).astype(_MAY_BE_MISSING)
+
+
+_MAY_BE_MISSING = {
+    **dict.fromkeys(("p_zero", "p_beyond", "smallest_found"), "float64"),
+    **dict.fromkeys(("deciding_seeds", "deciding_sequences"), "Int64"),
+}
 
 
 def _pair(one: Pair) -> dict[str, object]:

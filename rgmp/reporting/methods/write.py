@@ -23,9 +23,9 @@ from rgmp.study import layout
 _CAPTIONS = {
     tables.METHODS: "J&F of each method, with its interval of 95% on sequences like these. Methods "
     "that share a letter, at the right, are not told apart.",
-    tables.PAIRS: "J&F of a method minus that of another, with its interval of 95%. Hollow "
-    "markers: undecided, or no verdict. Squares: no difference beyond the margin. An arrowhead "
-    "marks an interval that continues beyond the axis.",
+    tables.PAIRS: "J&F of a method minus that of another, with its interval of 95%; the margin is "
+    "shaded. Hollow markers: undecided, or no verdict. Squares: no difference beyond the margin. "
+    "An arrowhead marks an interval that continues beyond the axis.",
 }
 
 
@@ -65,7 +65,7 @@ def write(folder: Path, comparison: Comparison, inputs: Mapping[str, str]) -> di
         foot = comparison.provenance
         drawn = {
             tables.METHODS: figures.draw_methods(methods, trainings, foot),
-            tables.PAIRS: figures.draw_pairs(pairs, foot),
+            tables.PAIRS: figures.draw_pairs(pairs, comparison.margin, foot),
         }
         for name, figure in drawn.items():
             save(figure, folder / layout.FIGURES / name)
