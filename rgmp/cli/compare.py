@@ -90,8 +90,8 @@ def _compare(options: argparse.Namespace) -> None:
         record.inputs.update({f"method {e.name}": digest_of_entry(e, names) for e in entries})
         comparison = Comparison(job.videos, entries, job.margin, warnings, running_code())
         record.outputs.update(write(folder, comparison, record.inputs))
-        reached = comparison.compared.summary.set_index("variant")["J&F"]
-        record.results.update({name: float(value) for name, value in reached.items()})
+        summary = comparison.compared.summary
+        record.results.update(zip(summary["variant"], summary["J&F"], strict=True))
     for line in _told(comparison):
         print(visible(line))
     print(visible(str(job.out / "report.html")))

@@ -68,7 +68,7 @@ def test_all_pairs_are_one_family_of_holm() -> None:
     methods = {name: base + shift + random.normal(0, 0.05, 12) for name, shift in shifts.items()}
     found = pairs_of(compared(**methods))
     assert len(found) == 6
-    plain = {pair: stats.ttest_rel(*(methods[name] for name in pair)).pvalue for pair in found}
+    plain = {(a, b): stats.ttest_rel(methods[a], methods[b]).pvalue for a, b in found}
     assert {pair: one.judged.p_zero for pair, one in found.items()} == pytest.approx(holm(plain))
     undecided = sum(p > 0.05 for p in holm(plain).values())
     for pair, one in found.items():
