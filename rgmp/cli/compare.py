@@ -1,6 +1,7 @@
 """`rgmp compare`: methods against each other, from their masks or their scores of every frame."""
 
 import argparse
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +73,7 @@ def _compare(options: argparse.Namespace) -> None:
             folder / _RECORD,
             "compare",
             benchmark=job.videos.benchmark,
-            config=job.model_dump(mode="json", include={"methods", "margin"}),
+            config=job.model_dump(mode="json", include={"videos", "methods", "margin"}),
         ) as record,
     ):
         entries = score_methods(job.videos, job.methods, processes=job.processes)
@@ -104,10 +105,10 @@ def _made_before(job: ComparisonJob) -> list[str]:
         UserError: the folder is there and something else, or holds what is compared, or lies in
             it.
     """
-    out = job.out
+    out, ours = job.out, _real(job.out)
     for method in job.methods:
         for path in method.trainings:
-            ours, theirs = out.resolve(), path.resolve()
+            theirs = _real(path)
             if theirs.is_relative_to(ours) or ours.is_relative_to(theirs):
                 raise UserError(
                     f"{out}: is, contains or lies in what is compared, {path}; name another folder"
@@ -125,6 +126,11 @@ def _made_before(job: ComparisonJob) -> list[str]:
         )
     here = {path.relative_to(out).as_posix() for path in files.files_below(out)}
     return sorted(here & older["outputs"].keys())
+
+
+def _real(path: Path) -> Path:
+    """A path without links; unlike `Path.resolve`, of one that loops, too."""
+    return Path(os.path.realpath(path))
 
 
 def _warned(entries: list[Entry], *, strict: bool) -> list[str]:

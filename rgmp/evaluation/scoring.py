@@ -149,8 +149,7 @@ def judge_all(located: Sequence[Located], *, engine: Engine = "builtin", process
 
     Args:
         located: the masks, at least one set; what becomes of each is added to its `judged`.
-        engine: as of `judge`.
-        processes: as of `judge`.
+        engine, processes: as of `judge`.
     """
     frames = zip(*(one.pairs for one in located), strict=True)
     work = [

@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal
 
-LISTING = {"check", "check-masks", "infer", "score", "speed"}
+LISTING = {"check", "check-masks", "compare", "infer", "score", "speed"}
 """Commands that may list several problems, a line each."""
 MEMORY = 2 * 2**30
 """Bytes that a command may take beyond what the interpreter with torch takes."""
@@ -67,12 +67,12 @@ class Case:
 
     @property
     def limit(self) -> float:
-        """Seconds until it counts as hanging; figures take a third of that by themselves.
+        """Seconds until it counts as hanging; figures, of `compare` too, take a third of that.
 
         So does `track` on a busy machine: it starts an interpreter that imports MLflow, and waits
         for a store for 30 seconds.
         """
-        return 3 * LIMIT if {"figures", "track"} & {*self.arguments} else LIMIT
+        return 3 * LIMIT if {"compare", "figures", "track"} & {*self.arguments} else LIMIT
 
     @property
     def command(self) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from campaign.case import Base, Case, Expected
-from campaign.paths import BOUNDS, CHECK_MASKS, INFER, PREVIEW, SCORE, bind, make_device
+from campaign.paths import BOUNDS, CHECK_MASKS, COMPARE, INFER, PREVIEW, SCORE, bind, make_device
 from campaign.workspace import PLANNED
 from rgmp.cli import main
 
@@ -25,6 +25,7 @@ GOOD: dict[str, tuple[str, ...]] = {
     "speed": (*INFER[1:], "--out", "out.json"),
     "score": (*SCORE[1:], "--masks", "masks"),
     "bounds": BOUNDS[1:],
+    "compare": COMPARE[1:],
     **dict.fromkeys(("tables", "figures", "report", "track"), ("results/toy",)),
     "agree": ("results/toy", "results/toy"),
     "power": ("results/toy",),
@@ -38,7 +39,7 @@ MAKES: dict[str, tuple[str, ...]] = {
     "plan": PLANNED,
     **dict.fromkeys(("check", "check-masks"), ()),
     "preview": ("out.png",),
-    "infer": ("out", "out/*"),
+    **dict.fromkeys(("compare", "infer"), ("out", "out/*")),
     "speed": ("out.json",),
     **dict.fromkeys(("score", "bounds"), ("out.csv",)),
     "tables": ("results/toy/tables*",),
@@ -64,6 +65,7 @@ NO_NAMES = (*NO_TEXTS, "../2016/val", "/val", "-val", "n" * 300)
 NO_FIGURES = ("nonsense", "", "-1", "100.1", "nan", "inf", "1e999", "1 2", "9" * 5000, "\x1b[31m")
 FIGURES = ("0", "100", "70.4", "1e1")
 NO_FACTORS = ("nonsense", "", "-1", "0", "nan", "inf", "2.5", "1e999", "\x1b[31m")
+NO_POINTS = (*(value for value in NO_FACTORS if value != "2.5"), "100.5")
 AS_MUCH_AS_ASKED = {"steps", "repeats", "every", "seed"}
 """Options of which a large number asks for much work or for nothing odd."""
 HUGE = ("1000000", "9223372036854775808", "1" + "0" * 30)
@@ -111,7 +113,7 @@ def _no_values(action: argparse.Action) -> tuple[str, ...]:
     if action.dest == "match":
         return NO_FIGURES
     if action.type is float:
-        return NO_FACTORS
+        return NO_POINTS if action.dest == "margin" else NO_FACTORS
     if action.type is None:
         return NO_TEXTS if action.dest == "variant" else NO_NAMES
     return () if action.type is Path else NO_NUMBERS
@@ -173,6 +175,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "infer --masks": (*INFER, "--masks"),
     "score --out": ("score", *_without(GOOD["score"], "--out"), "--out"),
     "score --scores --out": ("score", *SCORE[1:5], "--scores", "scores.csv", "--out"),
+    "compare --out": COMPARE[:-1],
     "mini OUT": ("mini",),
     "check --record": ("check", "davis", "--record"),
     "score --conventions": (*SCORE, "--masks", "masks", "--conventions"),
@@ -188,7 +191,7 @@ Made = tuple[str, Callable[[Path], object]]
 def target_cases() -> Iterator[Case]:
     """Where nothing may be written, and where it may."""
     for name, command in TARGETS.items():
-        folder = name in {"infer --masks", "mini OUT"}
+        folder = name in {"compare --out", "infer --masks", "mini OUT"}
         for what, (path, make) in _bad_targets(folder).items():
             yield _target(name, command, what, path, make, Expected.REFUSED)
         if name != "mini OUT":

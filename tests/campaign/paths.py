@@ -22,6 +22,7 @@ OTHERS = (
     *("score", "--davis", "davis", "--benchmark", "davis2016", "--out", "out.csv"),
     *("--masks", "masks", "--conventions", "table.csv"),
 )
+COMPARE = ("compare", "a=masks", "b=masks", *DAVIS, "--out", "out")
 BOUNDS = ("bounds", *DAVIS, "--out", "out.csv")
 PREVIEW = ("preview", "tiny.yaml", "--stage", "pretrain", "--out", "out.png")
 
@@ -43,6 +44,8 @@ class Slot:
 
 
 HERE = "{path}"
+NAMED = f"b={HERE}"
+"""A path behind a name."""
 PLAN = ("plan", "tiny.yaml")
 SLOTS = [
     Slot("plan STUDY", ("plan", HERE), "file", "tiny.yaml"),
@@ -101,6 +104,9 @@ SLOTS = [
         "check-masks --davis", ("check-masks", "--davis", HERE, *CHECK_MASKS[3:]), "folder", "davis"
     ),
     Slot("check-masks --masks", (*CHECK_MASKS[:-1], HERE), "folder", "masks"),
+    Slot("compare --davis", (*COMPARE[:4], HERE, *COMPARE[5:]), "folder", "davis"),
+    Slot("compare MASKS", ("compare", "a=scores.csv", NAMED, *COMPARE[3:]), "folder", "masks"),
+    Slot("compare SCORES", ("compare", "a=masks", NAMED, *COMPARE[3:]), "file", "scores.csv"),
     Slot("tables RESULTS", ("tables", HERE), "folder", "results/toy", base="study"),
     Slot("figures RESULTS", ("figures", HERE), "folder", "", base="study"),
     Slot("report RESULTS", ("report", HERE), "folder", "", base="study"),
@@ -112,7 +118,7 @@ SLOTS = [
     Slot("score --subsets", (*OTHERS, "--subsets", HERE), "file", ""),
 ]
 MAKES: dict[str, tuple[str, ...]] = {
-    "infer": ("out", "out/*"),
+    **dict.fromkeys(("compare", "infer"), ("out", "out/*")),
     **dict.fromkeys(("score", "bounds"), ("out.csv",)),
     "preview": ("out.png",),
     "plan": PLANNED,
@@ -201,7 +207,7 @@ def _case(
     return Case(
         family="paths",
         name=f"{slot.name}: {name}",
-        arguments=tuple(path if part == HERE else part for part in slot.arguments),
+        arguments=tuple(part.replace(HERE, path) for part in slot.arguments),
         expected=expected,
         prepare=partial(_prepare, slot, path, make),
         base=slot.base,
@@ -241,7 +247,7 @@ def _unreadable() -> Iterator[Case]:
             yield Case(
                 family="paths",
                 name=f"{slot.name}: unreadable",
-                arguments=tuple(slot.path if part == HERE else part for part in slot.arguments),
+                arguments=tuple(part.replace(HERE, slot.path) for part in slot.arguments),
                 expected=Expected.REFUSED,
                 prepare=partial(_lock, slot),
                 as_nobody=True,

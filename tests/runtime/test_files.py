@@ -18,6 +18,7 @@ from rgmp.runtime.files import (
     Kind,
     atomic_folder,
     atomic_path,
+    renewed_folder,
     require_regular,
     require_target,
     require_writable,
@@ -237,6 +238,40 @@ def test_folder_replaces_nothing(tmp_path: Path, put: Callable[[Path], None]) ->
     ):
         pytest.fail("the work began")
     assert seen(tmp_path) == there
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_renewed_folder_has_the_new_files_and_whatever_else_was_there(
+    tmp_path: Path, there: bool
+) -> None:
+    out = tmp_path / "out"
+    if there:
+        for name in ("a.txt", "below/old.txt", "below/mine.txt"):
+            write_text(out / name, "old")
+    before = everything(tmp_path)
+
+    def renew(*names: str) -> None:
+        with renewed_folder(out, ["a.txt", "below/old.txt", "gone.txt"]) as temporary:
+            for name in names:
+                write_text(temporary / name, "new")
+            if not names:
+                raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 - the block's own
+        renew()
+    assert everything(tmp_path) == before
+    renew("a.txt", "new/b.txt")
+    kept = {"below": None, "below/mine.txt": "old"} if there else {}
+    assert everything(out) == {"a.txt": "new", "new": None, "new/b.txt": "new", **kept}
+    assert [*tmp_path.iterdir()] == [out]
+
+
+def test_renewed_folder_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("absent")
+    for name in ("file", "link"):
+        with pytest.raises(UserError, match="is no folder"), renewed_folder(tmp_path / name):
+            pytest.fail("the block is not reached")
 
 
 def test_working_folder_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,8 @@ from matplotlib.transforms import Bbox, offset_copy
 from rgmp.reporting.figures.intervals import (
     ENDS,
     MARKERS_OF_VERDICTS,
-    draw_interval,
     marker_of_verdict,
+    put_interval,
     reach_of,
 )
 from rgmp.reporting.figures.style import (
@@ -198,7 +198,7 @@ def _draw_differences(
     at: dict[str, Any] = {"y": "variant", "order": others, "ax": ax}
     for height, method in enumerate(others):
         for low, high in rows_of(compared, variant=method)[ENDS].itertuples(index=False):
-            draw_interval(ax, height, (low, high), colour_of(results, method), reach)
+            put_interval(ax, height, (low, high), colour_of(results, method), reach)
     marks = at | {"marker": "|", "color": GREY, "size": 9, "linewidth": 1, "zorder": 2}
     sns.stripplot(seeds, x="difference", jitter=False, **marks)
     for method, verdict in zip(compared["variant"], compared["difference_verdict"], strict=True):

@@ -31,7 +31,7 @@ def reach_of(compared: pd.DataFrame, room: float = 2) -> tuple[float, float]:
     return left, right
 
 
-def draw_interval(
+def put_interval(
     ax: Axes, height: int, ends: tuple[float, float], colour: Any, reach: tuple[float, float]
 ) -> None:
     """An interval as the table has it, with arrows where it leaves the axis."""

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from rgmp.reporting.figures.intervals import (
     ENDS,
     MARKERS_OF_VERDICTS,
-    draw_interval,
     marker_of_verdict,
+    put_interval,
     reach_of,
 )
 from rgmp.reporting.figures.style import (
@@ -75,7 +75,7 @@ def draw_pairs(rows: pd.DataFrame, margin: float, foot: str) -> Figure:
     ax.axvspan(-margin, margin, color="0.95", lw=0)
     ax.axvline(0, color="k", lw=0.8)
     for height, ends in enumerate(shown[ENDS].itertuples(index=False, name=None)):
-        draw_interval(ax, height, ends, COLOURS[0], reach)
+        put_interval(ax, height, ends, COLOURS[0], reach)
     for height, (mean, verdict) in enumerate(
         zip(shown["difference_mean"], rows["difference_verdict"], strict=True)
     ):

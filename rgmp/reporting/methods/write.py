@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 
+from rgmp.errors import visible
 from rgmp.evaluation.score_table import write_scores
 from rgmp.provenance.code import in_words, package_versions
 from rgmp.provenance.machine import machine_of, this_machine
@@ -100,7 +101,7 @@ def _report(
         judged=[VERDICT],
         facts=_facts(comparison, inputs),
         given=[
-            {"name": entry.name, "path": str(entry.path), "notes": entry.judged.notes}
+            {"name": entry.name, "path": visible(str(entry.path)), "notes": entry.judged.notes}
             for entry in comparison.entries
         ],
     )
@@ -111,7 +112,7 @@ def _facts(comparison: Comparison, inputs: Mapping[str, str]) -> dict[str, str]:
     digests = (f"{name} {digest[:10]}" for name, digest in inputs.items())
     packages = (f"{name} {version}" for name, version in package_versions().items())
     return {
-        "truth": f"{comparison.videos.davis}, {comparison.videos.resolution}",
+        "truth": visible(f"{comparison.videos.davis}, {comparison.videos.resolution}"),
         "margin": f"{comparison.margin:g} points of J&F",
         "data": ", ".join(digests),
         "commit": in_words(comparison.code),

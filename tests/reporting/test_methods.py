@@ -1,0 +1,119 @@
+"""What `rgmp compare` says: who leads, of what the verdicts hold, and how many pairs it can show."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from matplotlib import rc_context
+from support.html import Strict
+
+from rgmp.data.videos import Videos
+from rgmp.evaluation.measures import Score
+from rgmp.evaluation.methods import Entry
+from rgmp.evaluation.scoring import Judged
+from rgmp.provenance.code import Code
+from rgmp.reporting.figures.style import STYLE
+from rgmp.reporting.methods import figures, tables
+from rgmp.reporting.methods.comparison import Comparison
+from rgmp.reporting.methods.write import write
+
+Values = npt.NDArray[np.float64]
+VIDEOS = Videos(davis=Path("davis"), benchmark="davis2016")
+CODE = Code(commit="c0ffee1234567", dirty=False, sources="")
+BASE = np.random.default_rng(0).uniform(0.3, 0.6, 20)
+
+
+def comparison_of(**methods: Values) -> Comparison:
+    """Methods with the same J and F in both frames of each sequence, of one training or several."""
+    entries = []
+    for name, values in methods.items():
+        for number, of_training in enumerate(np.atleast_2d(values)):
+            seed = number if values.ndim > 1 else None
+            rows = [
+                Score("davis2016", name, seed, f"{q:03d}", 1, f"{t:05d}", reached, reached)
+                for q, reached in enumerate(of_training.tolist())
+                for t in (1, 2)
+            ]
+            entries.append(Entry(name, Path(name), seed, False, Judged(rows)))
+    return Comparison(VIDEOS, entries, margin=3.0, warnings=["a <b>"], code=CODE)
+
+
+def noise(size: float, seed: int) -> Values:
+    return np.random.default_rng(seed).normal(0, size, 20)
+
+
+def test_the_group_that_leads_is_named_and_not_the_largest_mean() -> None:
+    alike = {"a": BASE + 0.2, "b": BASE + 0.2 + noise(0.1, 1)}
+    found = comparison_of(**alike, c=BASE)
+    first, *_ = found.compared.methods
+    assert {*found.leading} == {"a", "b"}
+    led, pairs, _ = found.conclusions
+    other = "b" if first == "a" else "a"
+    assert led.startswith(f"Leading, and not told apart: {first} and {other}. The order")
+    assert pairs.startswith("Of 3 pairs, 2 decided better or worse, 0 without a difference")
+    assert comparison_of(**alike).conclusions[0].startswith("No method leads: of ")
+    alone = comparison_of(a=BASE + 0.2, b=BASE).conclusions[0]
+    assert alone == "a leads: no method is decided better than it."
+
+
+def test_letters_and_ranks_are_in_the_table() -> None:
+    found = comparison_of(a=BASE + 0.2, b=BASE + 0.2 + noise(0.1, 1), c=BASE)
+    rows = tables.rows_of_methods(found).set_index("method")
+    assert rows["group"].to_dict() == {"a": "a", "b": "a", "c": "b"}
+    assert rows["rank_best"].to_dict() == {"a": 1, "b": 1, "c": 3}
+    assert rows["rank_worst"].to_dict() == {"a": 2, "b": 2, "c": 3}
+    printed = tables.print_methods(found, tables.rows_of_methods(found)).cells
+    assert printed.set_index("Method")["rank"].to_dict() == {"a": "1-2", "b": "1-2", "c": "3"}
+
+
+def test_it_says_of_what_verdicts_hold() -> None:
+    several = BASE + np.random.default_rng(1).normal(0.1, 0.05, (3, 20))
+    single = comparison_of(a=BASE, b=BASE + 0.1).reach
+    assert single.startswith("Each method is a single training, compared over sequences alone")
+    assert single.endswith("and say nothing of another training of any method.")
+    mixed = comparison_of(a=several, b=several - 0.1, c=BASE).reach
+    assert "a and b: 3 trainings, paired in the order given" in mixed
+    assert "c: a single training, so verdicts are about these very masks" in mixed
+    assert "single" not in comparison_of(a=several, b=several - 0.1).reach
+
+
+def test_sizes_that_would_decide_are_printed_for_undecided_pairs_alone() -> None:
+    several = BASE + np.random.default_rng(1).normal(0, 0.05, (3, 20))
+    other = BASE + np.random.default_rng(2).normal(0, 0.05, (3, 20))
+    found = comparison_of(a=several, b=other, c=BASE - 0.3)
+    rows = tables.rows_of_pairs(found)
+    printed = tables.print_pairs(found, rows).cells
+    told = dict(zip(printed["Verdict"], printed["would decide"], strict=True))
+    assert told["better"] == ""
+    assert "sequences" in told.get("undecided", "sequences")
+    assert rows["deciding_seeds"].dtype == "Int64"
+
+
+@pytest.mark.parametrize("count", [2, 12])
+def test_any_number_of_methods_is_drawn(count: int) -> None:
+    names = [f"method {i} of a long name, in $ and {{}}" for i in range(count)]
+    values = {name: BASE + noise(0.1, i) for i, name in enumerate(names)}
+    found = comparison_of(**values)
+    methods, pairs = tables.rows_of_methods(found), tables.rows_of_pairs(found)
+    with rc_context(STYLE):
+        for figure in (
+            figures.draw_methods(methods, tables.rows_of_trainings(found), "foot"),
+            figures.draw_pairs(pairs, 3.0, "foot"),
+        ):
+            figure.draw_without_rendering()
+            (ax,) = figure.axes
+            assert len(ax.get_yticklabels()) in {count, count * (count - 1) // 2}
+
+
+def test_one_sequence_is_written_without_a_verdict(tmp_path: Path) -> None:
+    found = comparison_of(**{"a&b": BASE[:1], "<c>": BASE[1:2]})
+    made = write(tmp_path / "out", found, {"data": "1" * 64})
+    html = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    Strict(html)
+    assert "one sequence: no verdict" in html
+    assert "a &lt;b&gt;" in html
+    assert "scores/a&b.csv" in made
+    table = pd.read_csv(tmp_path / "out/tables/pairs.csv")
+    assert table[["p_zero", "smallest_found"]].isna().all(axis=None)
