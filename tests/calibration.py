@@ -10,7 +10,7 @@ studies at once and first compared with it.
 
 import argparse
 from collections.abc import Callable, Iterable
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +171,26 @@ def coverage(n: int, kinds: dict[str, tuple[Draw, Draw, Draw]]) -> list[tuple[fl
     return missed
 
 
+def all_pairs(n: int, kinds: dict[str, tuple[Draw, Draw, Draw]]) -> None:
+    """Families of all pairs of methods without any difference, of a single training each.
+
+    The residuals of every second method are normal: differences within a kind are symmetric, and
+    those of other kinds skewed where one of them is.
+    """
+    print(f"\nFalse verdicts per family of all pairs, sequences alone, {n:,} families each\n")
+    print("residuals            methods    Q  better/worse  equivalence")
+    for (kind, draws), methods, q in product(kinds.items(), (3, 7), (12, 20, 30)):
+        random = np.random.default_rng([11, methods, q])
+        each = [(draws[1] if m % 2 else normal)(random, (n, q)) for m in range(methods)]
+        pairs = [10 * (a - b) for a, b in combinations(each, 2)]
+        mean = np.stack([d.mean(axis=1) for d in pairs], axis=1)
+        error = np.stack([d.std(axis=1, ddof=1) / np.sqrt(q) for d in pairs], axis=1)
+        df = np.full(mean.shape, q - 1.0)
+        false_zero = holm(p_zero(mean, error, df)).any(axis=1).mean()
+        false_equal = holm(p_beyond(mean + MARGIN, error, df)).any(axis=1).mean()
+        print(f"{kind:<20} {methods:>7} {q:>4}  {false_zero:12.4f}  {false_equal:11.4f}")
+
+
 def families(n: int, kinds: dict[str, tuple[Draw, Draw, Draw]]) -> None:
     """Families of nine comparisons to one `full`, whose own variation they share."""
     print(f"\nFalse verdicts per family of nine that share full, {n:,} families each\n")
@@ -264,6 +284,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     if options.results:
         kinds["measured"] = (normal, *measured(options.results))
     missed = coverage(options.studies, kinds)
+    all_pairs(options.studies, kinds)
     families(options.studies, kinds)
     power(options.studies, kinds)
     predictions(options.studies)
