@@ -4,7 +4,10 @@ The differences of J&F of a pair are those of `rgmp.evaluation.comparison`: pair
 by training where both methods have several, in the order in which they are given. With several
 trainings, seeds and sequences are crossed random effects; with one of each method it is Student's t
 over the sequences, which says nothing of another training. All pairs are one family of
-`rgmp.evaluation.verdicts`, whose two passes of Holm hold for all of them at once.
+`rgmp.evaluation.verdicts`, whose two passes of Holm hold for all of them at once. Simulated over
+sequences alone (`tests/calibration.py`), a family of 3 or 21 pairs without any difference has a
+false one in 4 % with normal or heavy-tailed residuals, and in 6 % where half of the methods lose a
+few sequences and the others none.
 """
 
 from collections.abc import Sequence

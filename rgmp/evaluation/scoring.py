@@ -97,7 +97,7 @@ def judge(
     require(engine)
     source = open_masks(masks, videos.names())
     located = locate(videos, source, open_truths(videos), variant=variant, seed=seed)
-    judge_all([located], engine=engine, processes=processes)
+    judge_all([located], engine, processes)
     return located.judged
 
 
@@ -144,12 +144,10 @@ def locate(
     return Located(variant, seed, judged, pairs)
 
 
-def judge_all(located: Sequence[Located], *, engine: Engine = "builtin", processes: int) -> None:
+def judge_all(located: Sequence[Located], engine: Engine = "builtin", processes: int = 1) -> None:
     """Score several sets of masks of the same videos; an annotation is read once for all of them.
 
-    Args:
-        located: the masks, at least one set; what becomes of each is added to its `judged`.
-        engine, processes: as of `judge`.
+    What becomes of each is added to its `judged`; the other arguments are those of `judge`.
     """
     frames = zip(*(one.pairs for one in located), strict=True)
     work = [

@@ -1,4 +1,4 @@
-"""What `rgmp compare` says: who leads, of what the verdicts hold, and how many pairs it can show."""
+"""What `rgmp compare` says: who leads, of what the verdicts hold; any number of methods."""
 
 from pathlib import Path
 

@@ -34,8 +34,9 @@ _ON_DIFFERENCES = (
     "these."
 )
 _ON_VERDICTS = (
-    "Verdicts are corrected for {family} (Holm): at most a 5% chance that any better or worse is "
-    "false, and likewise any no difference beyond the margin of {margin:g} points."
+    "Verdicts are corrected for {family} (Holm): nominally a 5% chance that any better or worse is "
+    "false (simulated: up to 6% over sequences alone, up to 7% with few trainings), and likewise "
+    "any no difference beyond the margin of {margin:g} points."
 )
 _ON_POWER = (
     "Found: the smallest difference that is found with a power of 80%, at the significance that "
