@@ -26,6 +26,8 @@ LONG = "a" * 300
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(PROJECT / "ablations", tmp_path / "ablations")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/reference").symlink_to(PROJECT / "results/reference")
     return Path(shutil.copy(PROJECT / "workflow/config/mini.yaml", tmp_path))
 
 
