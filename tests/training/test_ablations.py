@@ -36,7 +36,7 @@ VARIANTS = {
 
 def every_variant() -> dict[str, tuple[Variant, Method]]:
     """Each file of ablations/ upon the default study, which runs only some of them."""
-    study = load_study(STUDY).model_copy(update={"variants": None})
+    study = load_study(STUDY).model_copy(update={"without": ()})
     return load_variants(study, STUDY, PROJECT / "ablations")
 
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,17 +19,22 @@ from rgmp.runtime.files import write_text
 from rgmp.study.resolve import resolve
 
 
+def default_study() -> dict[str, Any]:
+    """That of `make all`, without the longer study beside it, which is not in a test's folder."""
+    study = yaml.safe_load((PROJECT / "workflow/config/mini.yaml").read_text())
+    return {key: value for key, value in study.items() if key != "longer_study"}
+
+
 def test_the_mini_study_trains_the_smallest_number_of_times(tmp_path: Path) -> None:
     """With each of two seeds: three stage 1 and seven stage 2 for ten variants.
 
     Stage 1 differs without reference and without previous mask alone; two variants differ from full
     in inference alone, and one has its stage 1.
     """
-    study = yaml.safe_load((PROJECT / "workflow/config/mini.yaml").read_text())
     longer = str(PROJECT / "results/reference/mini")
-    shorter = study["pretrain"] | {"steps": 100}
+    shorter = default_study()["pretrain"] | {"steps": 100}
     changes = {"seeds": [0, 1], "without": [], "longer_study": longer, "pretrain": shorter}
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study | changes))
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(default_study() | changes))
     shutil.copytree(PROJECT / "ablations", tmp_path / "ablations")
     jobs = planned(snakemake(tmp_path, "--dry-run", study="study.yaml"))
     assert jobs["train"] == 2 * (3 + 7)
@@ -39,7 +45,7 @@ def test_the_mini_study_trains_the_smallest_number_of_times(tmp_path: Path) -> N
 def test_a_reference_is_compared_last_and_fails_nothing(tmp_path: Path) -> None:
     """Here nothing can be compared, since the scores are gone; that is printed and kept."""
     shutil.copytree(PROJECT / "ablations", tmp_path / "ablations")
-    shutil.copy(PROJECT / "workflow/config/mini.yaml", tmp_path / "study.yaml")
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(default_study()))
     results = tmp_path / "results"
     for name in catalog.table_names(BENCHMARKS):
         write_text(results / f"mini/tables/{name}.csv", "")
@@ -124,8 +130,7 @@ RULES = {  # of the commands in the figure of the DAG
 
 
 def test_the_figure_of_the_dag_is_the_dag(tmp_path: Path) -> None:
-    study = yaml.safe_load((PROJECT / "workflow/config/mini.yaml").read_text())
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(default_study()))
     shutil.copytree(PROJECT / "ablations", tmp_path / "ablations")
     plan = resolve(tmp_path / "study.yaml", tmp_path / "ablations", tmp_path / "results")
     for name in ("plan.json", "tables/ablation.csv"):
