@@ -87,7 +87,7 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
     tmp_path: Path,
 ) -> None:
     """Also when both were stopped by a signal on the way; and as close to one part as rounding."""
-    settings = finetune(steps=40, batch=4)
+    settings = finetune(steps=16, batch=4)
     ends = {}
     for parts in (1, 2):
         root = tmp_path / str(parts)
