@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
-from rgmp.cli.options import COMMAND_LINE, given_of
+from rgmp.cli.options import COMMAND_LINE, given_of, per_cent
 from rgmp.config.load import validated
 from rgmp.data import davis
 from rgmp.data.mask_source import files_of
 from rgmp.data.videos import Videos
-from rgmp.errors import UserError, refuse, shown
+from rgmp.errors import UserError, refuse
 from rgmp.evaluation.job import ConventionsJob, ScoringJob
 from rgmp.provenance.record import Draft
 from rgmp.runtime import files
@@ -40,23 +40,10 @@ def add_conventions(flags: argparse._ArgumentGroup) -> None:
     )
     flags.add_argument(
         "--match",
-        type=_figure,
+        type=per_cent,
         metavar="FIGURE",
         help="for --conventions: say which give this figure, such as 70.4, within 0.05",
     )
-
-
-def _figure(text: str) -> float:
-    """An argparse type: a figure in points."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(
-            f"{shown(text)} is not allowed; allowed: points from 0 to 100"
-        )
-    return value
 
 
 def asked_of(options: argparse.Namespace, job: ScoringJob) -> "Conventions | None":

@@ -4,28 +4,16 @@ import argparse
 from pathlib import Path
 
 from rgmp.cli.command import Command
+from rgmp.cli.options import per_cent
 from rgmp.config.base import BENCHMARKS
-from rgmp.errors import UserError, shown, visible
-
-
-def _per_cent(text: str) -> float:
-    """An argparse type: a number from 0 to 100."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(
-            f"{shown(text)} is not allowed; allowed: per cent, from 0 to 100"
-        )
-    return value
+from rgmp.errors import UserError, visible
 
 
 def _expect_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "number",
         metavar="J&F",
-        type=_per_cent,
+        type=per_cent,
         nargs="?",
         help="of the new training, in per cent (default: only print what is expected)",
     )
@@ -37,7 +25,7 @@ def _expect_options(command: argparse.ArgumentParser) -> None:
         help="folder of a study, or the normal_range.json that someone published",
     )
     trainings.add_argument(
-        "--values", type=_per_cent, nargs="+", help="J&F of earlier trainings, in per cent"
+        "--values", type=per_cent, nargs="+", help="J&F of earlier trainings, in per cent"
     )
     command.add_argument(
         "--benchmark", choices=BENCHMARKS, help="of the study (default: each that it has)"

@@ -33,6 +33,19 @@ def at_least(least: int, most: int = 10**9) -> Callable[[str], int]:
     return number
 
 
+def per_cent(text: str) -> float:
+    """An argparse type: a figure such as J&F in per cent, from 0 to 100."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(
+            f"{shown(text)} is not allowed; allowed: per cent, from 0 to 100"
+        )
+    return value
+
+
 def add_job(
     command: argparse.ArgumentParser, example: str, needed: tuple[str, ...]
 ) -> argparse._ArgumentGroup:

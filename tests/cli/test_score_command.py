@@ -188,7 +188,10 @@ def test_scores_of_2016_say_on_which_annotation(capsys: pytest.CaptureFixture[st
     ("arguments", "line"),
     [
         ([*SCORE, "--match", "70.4"], "--match: missing --conventions TABLE.csv"),
-        ([*CONVENTIONS, "--match", "101"], "'101' is not allowed; allowed: points from 0 to 100"),
+        (
+            [*CONVENTIONS, "--match", "101"],
+            "'101' is not allowed; allowed: per cent, from 0 to 100",
+        ),
         ([*CONVENTIONS, "--other-davis", "davis"], "--other-davis: allowed for davis2016 alone"),
         (
             [*OF_2016, *CONVENTIONS[-2:], "--other-davis", "davis"],
