@@ -201,6 +201,12 @@ class External(Closed):
         return (*self.masks, *self.scores)
 
 
+Margin = Annotated[float, Field(gt=0, le=100)]
+"""In points of J&F: a difference that is surely smaller is no difference in practice."""
+MARGIN = 3.0
+"""Of a study or a comparison that does not set it."""
+
+
 class Study(Method):
     """A study file: what to train, on what, and what to score."""
 
@@ -225,8 +231,8 @@ class Study(Method):
     machine: Machine = Field(Machine(), description="where and how to run; changes no weights")
     speed: Speed = Field(Speed(), description="how seconds per frame are measured")
     evaluation: Evaluation = Field(Evaluation(), description="how masks are scored")
-    margin: Annotated[float, Field(gt=0, le=100)] = Field(
-        3.0,
+    margin: Margin = Field(
+        MARGIN,
         description="points of J&F: a difference that is surely smaller is no difference in "
         "practice; fix it before the study runs",
     )

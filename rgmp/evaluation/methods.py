@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from rgmp.config.base import AtOnce, Closed, Location, Name
+from rgmp.config.study import MARGIN, Margin
 from rgmp.data.mask_source import open_masks
 from rgmp.data.videos import Videos
 from rgmp.errors import ProblemsError, UserError, refuse
@@ -57,7 +57,7 @@ class ComparisonJob(Closed):
     videos: Videos
     methods: tuple[Method, ...]
     out: Location
-    margin: Annotated[float, Field(gt=0, le=100)] = 3.0
+    margin: Margin = MARGIN
     strict: bool = False
     processes: AtOnce = 1
 
