@@ -115,6 +115,7 @@ SLOTS = [
     Slot("power RESULTS", ("power", HERE), "folder", "", base="study"),
     Slot("expect --of", ("expect", "--of", HERE), "folder", "", base="study"),
     Slot("score --other-davis", (*OTHERS, "--other-davis", HERE), "folder", ""),
+    Slot("data.davis2016", PLAN, "folder", "", ("data", "davis2016")),
     Slot("score --subsets", (*OTHERS, "--subsets", HERE), "file", ""),
 ]
 MAKES: dict[str, tuple[str, ...]] = {
