@@ -11,6 +11,7 @@ background, whether in DAVIS-2016's own 0/255 masks or in DAVIS-2017's indexed o
 the objects 1, 2, ... of frame 0, and 255 is void.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,7 +22,7 @@ from PIL import Image
 from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.data.images import Labels, Like, read_frame, read_labels
 from rgmp.errors import UserError
-from rgmp.runtime.files import atomic_path, files_below, reading, require_regular
+from rgmp.runtime.files import files_below, reading, require_regular
 
 VOID = 255
 
@@ -275,9 +276,16 @@ def without_void(labels: Labels) -> Labels:
 
 
 def write_mask(path: Path, labels: Labels) -> None:
-    """Write labels, uint8 (H, W), as a PNG with DAVIS's palette, whole or not at all."""
-    with atomic_path(path) as temporary:
-        image_of(labels).save(temporary, format="PNG")
+    """Write labels, uint8 (H, W), as a PNG with DAVIS's palette, and flush it to disk.
+
+    Into a folder that appears whole or not at all (`rgmp.inference.segment`), and so in place: a
+    temporary file and its renaming would take longer than a small mask.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        image_of(labels).save(file, format="PNG")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def image_of(labels: Labels) -> Image.Image:
