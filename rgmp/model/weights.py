@@ -143,7 +143,7 @@ def _read_ours(path: Path) -> tuple[dict[str, str], dict[str, Tensor]] | None:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
-    except (SafetensorError, OSError, RuntimeError):  # RuntimeError: an impossible shape
+    except (SafetensorError, OSError, RuntimeError, TypeError):  # the last two: impossible shapes
         return None
     try:
         described = json.loads(metadata[_METADATA])

@@ -77,7 +77,15 @@ def _run(number: int, root: Path) -> tuple[Ending | None, str]:
     except Exception:  # one case must not end the campaign
         return None, traceback.format_exc()
     finally:
-        subprocess.run(["rm", "-rf", place], check=True)
+        _remove(place)
+
+
+def _remove(place: Path) -> None:
+    """Remove the files of a case; processes that were killed with it may still end a write."""
+    deadline = time.monotonic() + 30
+    while place.exists():
+        removed = subprocess.run(["rm", "-rf", place], check=False, stderr=subprocess.DEVNULL)
+        assert removed.returncode == 0 or time.monotonic() < deadline, f"{place} cannot be removed"
 
 
 def _ending(case: Case, place: Path) -> Ending:

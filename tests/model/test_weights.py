@@ -298,6 +298,7 @@ def test_any_bytes_are_named(
     ends=st.lists(st.integers(0, 99), min_size=2, max_size=2),
 )
 @hypothesis.example(dtype="F32", shape=[0, 3003, 3_071_385_959_658_601], ends=[0, 0])
+@hypothesis.example(dtype="F32", shape=[0, 2**63], ends=[0, 0])
 @hypothesis.settings(deadline=None)
 def test_any_header_of_safetensors_is_named(
     dtype: str, shape: list[int], ends: list[int], tmp_path_factory: pytest.TempPathFactory
