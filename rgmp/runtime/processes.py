@@ -1,9 +1,11 @@
 """Worker processes that end with the process that started them."""
 
 import os
+import signal
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from typing import TypeVar
 
@@ -38,8 +40,26 @@ def ordered(
     if processes == 1:
         yield from map(work, items)
         return
-    with worker_pool(processes) as pool:
-        yield from pool.map(work, items, chunksize=chunk)
+    pool = worker_pool(processes)
+    try:
+        with _interrupts_held():
+            results = pool.map(work, items, chunksize=chunk)
+        yield from results
+    finally:  # `results` drops what has not begun only once something was taken from it
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold back SIGINT, also from what is started meanwhile, for good: Ctrl-C is for the parent.
+
+    It reaches every process of a terminal, and would end workers with a traceback, or half-started.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:
