@@ -23,7 +23,8 @@ from rgmp.evaluation.crossed import analyse
 from rgmp.evaluation.power import Components, StudySize, smallest_difference
 from rgmp.evaluation.prediction import normal_range
 from rgmp.evaluation.score_table import read_scores
-from rgmp.evaluation.summary import METHOD, by_method, by_seed, per_object
+from rgmp.evaluation.summary import per_object
+from rgmp.reporting.normal_range import values_of
 
 Values = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Values]
@@ -254,10 +255,8 @@ def predictions(studies: int) -> None:
 
 def left_out(folder: Path) -> None:
     """The same of each seed of a finished study, by those of the others."""
-    trained = by_seed(objects_of(folder), METHOD)
     inside = []
-    for rows in by_method(trained).values():
-        values = rows["J&F"].tolist()
+    for values in values_of(objects_of(folder)).values():
         for at, value in enumerate(values):
             others = normal_range(values[:at] + values[at + 1 :])
             inside.append(others.low <= value <= others.high)

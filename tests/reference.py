@@ -178,8 +178,9 @@ def renew(study: str) -> None:
             _run(study)
         _replace(finished, kept, KEPT)
     (kept / layout.AGREEMENT).unlink(missing_ok=True)  # with what is replaced here
-    for variant in load_plan(kept).variants:  # as its plan was when it ran
-        remember_claims(load_plan(kept), variant.name, kept)
+    plan = load_plan(kept)
+    for variant in plan.variants:  # as its plan was when it ran
+        remember_claims(plan, variant.name, kept)
     if study == BASIS:
         shutil.copy2(table_files.path_of(kept, "ablation"), power.REFERENCE)
     text = README.read_text(encoding="utf-8")

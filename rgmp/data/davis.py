@@ -48,6 +48,11 @@ class Sequence:
         return len(self.annotations) == len(self.frames)
 
     @property
+    def annotated(self) -> list[str]:
+        """The names of the frames that are annotated, such as `00000`."""
+        return [annotation.stem for annotation in self.annotations]
+
+    @property
     def scored(self) -> tuple[Path, ...]:
         """The annotations that masks are scored against: all but the first and the last."""
         return self.annotations[1:-1]

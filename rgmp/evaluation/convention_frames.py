@@ -67,14 +67,9 @@ def open_trees(videos: Videos, other: Path | None) -> tuple[Videos, ...]:
         f"{second[name].annotations[0].parent}: annotates other frames than "
         f"{first[name].annotations[0].parent}; name a tree of the same videos"
         for name in names
-        if _frames(first[name]) != _frames(second[name])
+        if first[name].annotated != second[name].annotated
     )
     return videos, beside
-
-
-def _frames(sequence: davis.Sequence) -> list[str]:
-    """The names of a sequence's annotated frames."""
-    return [annotation.stem for annotation in sequence.annotations]
 
 
 def measure_frames(
@@ -126,7 +121,7 @@ def _items(trees: Sequence[Videos], masks: Path) -> Iterator[_Item]:
     beside = [{sequence.name: sequence for sequence in videos.open()} for videos in others]
     for sequence, _, objects in open_truths(first):
         each = [sequence, *(tree[sequence.name] for tree in beside)]
-        frames = _frames(sequence)
+        frames = sequence.annotated
         found = source.masks_of(sequence.name, frames).masks
         for number, annotations in enumerate(zip(*(s.annotations for s in each), strict=True)):
             if (mask := found.get(frames[number])) is not None:

@@ -200,7 +200,7 @@ def score_sequence(
     """
     truth = _truth_of(sequence, benchmark)
     files = {path.name: MaskFile(path) for path in davis.masks_in(masks)}
-    found = match(files, _frames(sequence))
+    found = match(files, sequence.annotated)
     problems = (
         [*_misplaced_in(masks, sequence, found)] if masks.is_dir() else [_absent(masks, sequence)]
     )
@@ -254,14 +254,9 @@ def _truth_of(sequence: davis.Sequence, benchmark: Benchmark) -> Truth:
     return Truth(sequence, benchmark, objects)
 
 
-def _frames(sequence: davis.Sequence) -> list[str]:
-    """The names of a sequence's annotated frames."""
-    return [annotation.stem for annotation in sequence.annotations]
-
-
 def _matched(sequence: davis.Sequence, source: MaskSource) -> Match:
     """Which mask is which frame's."""
-    return source.masks_of(sequence.name, _frames(sequence))
+    return source.masks_of(sequence.name, sequence.annotated)
 
 
 def _unknown(videos: Videos, truths: list[Truth], source: MaskSource) -> Iterator[str]:
@@ -300,7 +295,7 @@ def _notes(source: MaskSource, truths: list[Truth], matches: dict[str, Match]) -
             truth.sequence.name
             for truth in truths
             if (found := matches[truth.sequence.name]).masks
-            and _frames(truth.sequence)[end] not in found.masks
+            and truth.sequence.annotated[end] not in found.masks
         ]
         if lacking:
             yield f"{source.path}: no mask of the {which} frame, not scored, in {_some(lacking)}"
@@ -337,7 +332,7 @@ def _absent(where: object, sequence: davis.Sequence) -> str:
 
 def _misplaced_in(where: object, sequence: davis.Sequence, found: Match) -> Iterator[str]:
     """The same of a folder that exists."""
-    frames = _frames(sequence)
+    frames = sequence.annotated
     if not found.masks and found.surplus:
         yield (
             f"{where}: {found.surplus[0]} to {found.surplus[-1]} ({len(found.surplus)} files) are "

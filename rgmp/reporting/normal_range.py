@@ -48,6 +48,12 @@ class Published(Closed):
     trainings: list[Trainings]
 
 
+def values_of(objects: pd.DataFrame) -> dict[tuple[str, str], list[float]]:
+    """J&F of every training, a fraction, by benchmark and variant; in the order of the seeds."""
+    trained = by_seed(objects[objects["seed"].notna()], METHOD)
+    return {key: rows["J&F"].tolist() for key, rows in by_method(trained).items()}
+
+
 def write(folder: Path, study: str, objects: pd.DataFrame) -> None:
     """Write J&F of every training of a study.
 
@@ -57,10 +63,9 @@ def write(folder: Path, study: str, objects: pd.DataFrame) -> None:
         objects: statistics of objects (`rgmp.evaluation.summary.per_object`); rows without a seed
             are of no training.
     """
-    trained = by_seed(objects[objects["seed"].notna()], METHOD)
     trainings = [
-        {"benchmark": benchmark, "variant": variant, "values": rows["J&F"].tolist()}
-        for (benchmark, variant), rows in by_method(trained).items()
+        {"benchmark": benchmark, "variant": variant, "values": values}
+        for (benchmark, variant), values in values_of(objects).items()
     ]
     write_json(
         folder / layout.TABLES / layout.NORMAL_RANGE, {"study": study, "trainings": trainings}
@@ -69,8 +74,7 @@ def write(folder: Path, study: str, objects: pd.DataFrame) -> None:
 
 def range_columns(objects: pd.DataFrame) -> pd.DataFrame:
     """The interval of each method: its key, then `next_training_low` and `next_training_high`."""
-    trained = by_seed(objects[objects["seed"].notna()], METHOD)
-    ranges = {key: normal_range(rows["J&F"].tolist()) for key, rows in by_method(trained).items()}
+    ranges = {key: normal_range(values) for key, values in values_of(objects).items()}
     rows = [(*key, found.low, found.high) for key, found in ranges.items()]
     return pd.DataFrame(rows, columns=[*METHOD, "next_training_low", "next_training_high"])
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.two_boxes import FRAMES, labels, save
+from support.two_boxes import FRAMES, labels, save, write_tree
 
 from rgmp.data.videos import Videos
 
@@ -11,16 +11,7 @@ from rgmp.data.videos import Videos
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A DAVIS tree with two sequences of two objects, `ant` and `bee`."""
-    tree = tmp_path / "davis"
-    for year in ("2016", "2017"):
-        (tree / "ImageSets" / year).mkdir(parents=True)
-        (tree / "ImageSets" / year / "val.txt").write_text("bee\nant\n")
-    for name in ("ant", "bee"):
-        (tree / "JPEGImages" / "480p" / name).mkdir(parents=True)
-        for number in range(FRAMES):
-            (tree / "JPEGImages" / "480p" / name / f"{number:05d}.jpg").touch()
-            save(tree / "Annotations" / "480p" / name / f"{number:05d}.png", labels(number))
-    return tree
+    return write_tree(tmp_path / "davis", ("bee", "ant"), labels, FRAMES)
 
 
 @pytest.fixture

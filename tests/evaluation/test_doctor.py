@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
+from support.two_boxes import write_tree
 
 from rgmp.config.base import Benchmark
 from rgmp.data import davis
@@ -43,15 +44,7 @@ RIGHT = [predicted(number) for number in range(FRAMES)]
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    tree = tmp_path / "davis"
-    for year in ("2016", "2017"):
-        (tree / "ImageSets" / year).mkdir(parents=True)
-        (tree / "ImageSets" / year / "val.txt").write_text("ant\n")
-    (tree / "JPEGImages/480p/ant").mkdir(parents=True)
-    for number in range(FRAMES):
-        (tree / f"JPEGImages/480p/ant/{number:05d}.jpg").touch()
-        davis.write_mask(tree / f"Annotations/480p/ant/{number:05d}.png", truth(number))
-    return tree
+    return write_tree(tmp_path / "davis", ("ant",), truth, FRAMES)
 
 
 def looked_at(root: Path, masks: Masks, benchmark: Benchmark = "davis2017") -> list[Finding]:
