@@ -45,7 +45,7 @@ class Batch(NamedTuple):
     waited: float
 
 
-class Samples(Dataset[Sample]):
+class Samples(Dataset[Sample | UserError]):
     """The samples of a training run; sample i is number i % batch of step i // batch."""
 
     def __init__(
@@ -66,10 +66,16 @@ class Samples(Dataset[Sample]):
         self._stage: Stage = "pretrain" if isinstance(settings, Pretrain) else "finetune"
         self._source = _source(data, settings, megabytes)
 
-    def __getitem__(self, numbers: Sequence[int]) -> Sample:
-        """A batch of samples, all of one step."""
+    def __getitem__(self, numbers: Sequence[int]) -> Sample | UserError:
+        """A batch of samples, all of one step; or why it cannot be drawn.
+
+        That is returned, since `DataLoader` puts a worker's whole traceback into what it raises.
+        """
         steps, indices = np.divmod(numbers, self._settings.batch)
-        return self._draw(int(steps[0]), indices.tolist())
+        try:
+            return self._draw(int(steps[0]), indices.tolist())
+        except UserError as error:
+            return error
 
     def batches(
         self,
@@ -89,7 +95,7 @@ class Samples(Dataset[Sample]):
             team: the processes that share a batch, round robin.
 
         Raises:
-            UserError: the batch cannot be shared evenly.
+            UserError: the batch cannot be shared evenly, or a file cannot be used.
         """
         size, shares = self._settings.batch, parts * team.size
         if size % shares:
@@ -103,7 +109,7 @@ class Samples(Dataset[Sample]):
             for step in steps
             for part in range(parts)
         )
-        loader: DataLoader[Sample] = DataLoader(
+        loader: DataLoader[Sample | UserError] = DataLoader(
             self,
             sampler=numbers,  # a batch each
             batch_size=None,
@@ -115,7 +121,7 @@ class Samples(Dataset[Sample]):
         drawn = iter(loader)
         for step in steps:
             begun = time.perf_counter()
-            batch = [next(drawn) for _ in range(parts)]
+            batch = [_usable(next(drawn)) for _ in range(parts)]
             waited = time.perf_counter() - begun
             yield Batch(step, [_moved(sample, device) for sample in batch], waited)
 
@@ -134,6 +140,12 @@ class Samples(Dataset[Sample]):
         return (
             f"seed {self._seed}, {self._stage}, step {step}, samples 0-{self._settings.batch - 1}"
         )
+
+
+def _usable(drawn: Sample | UserError) -> Sample:
+    if isinstance(drawn, UserError):
+        raise drawn
+    return drawn
 
 
 def _moved(sample: Sample, device: torch.device) -> Sample:

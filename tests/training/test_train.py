@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
 from safetensors.torch import load_file as load_tensors
-from support.tiny_training import finetune, pretrain, write_jobs
+from support.tiny_training import HEIGHT, WIDTH, finetune, pretrain, write_jobs
 from torch import Tensor
 
+from rgmp.data import davis
 from rgmp.data.loader import Samples
 from rgmp.errors import UserError
 from rgmp.training.job import TrainingJob
@@ -52,6 +54,19 @@ def fresh(root: Path, *stages: Any, **options: Any) -> Path:
     for which in range(len(stages)):
         folder = run(jobs, which)
     return folder
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_still_without_an_object_is_named_by_whichever_process_draws_it(
+    workers: int, tmp_path: Path
+) -> None:
+    (job,) = write_jobs(tmp_path, (pretrain(steps=5),))
+    (stills,) = job.data.stills
+    for mask in stills.masks.iterdir():
+        davis.write_mask(mask, np.zeros((HEIGHT, WIDTH), np.uint8))
+    samples = Samples(job.data, job.settings, 0, 128)
+    with pytest.raises(UserError, match=r"^[^ ]*/masks/\d+.png: no pixel has the foreground value"):
+        next(samples.batches(0, CPU, workers))
 
 
 def test_a_training_leaves_weights_and_a_curve_and_nothing_else(tmp_path: Path) -> None:
