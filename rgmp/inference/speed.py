@@ -75,6 +75,8 @@ class PropagatorMaker(NamedTuple):
 OBJECTS = (1, 2, 3, 4, 5)
 """How many objects a frame's cost is fitted over."""
 _FRAMES_OF_OBJECTS = 3
+PRODUCT_SIZES = {"cuda": 8192, "cpu": 1024}
+"""Rows and columns of the matrices whose product shows what a device can do."""
 _PRODUCTS = 10
 
 
@@ -309,7 +311,7 @@ def matrix_products(device: torch.device, precision: str) -> float:
     It is computed both directly and as a 1x1 convolution: on a CPU two libraries do these, and the
     faster one is the limit.
     """
-    n = 8192 if device.type == "cuda" else 1024
+    n = PRODUCT_SIZES[device.type]
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b = torch.rand(2, n, n, device=device).to(dtype)
     image = a.T.reshape(1, n, 64, -1).contiguous(memory_format=torch.channels_last)
