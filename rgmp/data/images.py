@@ -2,6 +2,8 @@
 
 JPEG and PNG are read and nothing else, sizes are compared before pixels are decoded, and what
 Pillow overlooks is checked: checksums, missing rows, missing ends, 16-bit channels.
+The rows of a PNG are unpacked to be counted, which isal does in a quarter of zlib's time. Those of
+a palette are its pixels, unless they are filtered, which encoders do not do to a palette.
 """
 
 import struct
@@ -14,7 +16,8 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from isal import isal_zlib
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from rgmp.errors import UserError
 from rgmp.runtime.files import require_regular
@@ -127,8 +130,13 @@ def decode(
     try:
         with opened() as file, Image.open(file, formats=("JPEG", "PNG")) as image:
             _require_size(name, image, like)
-            start = file.tell()
-            depth = _require_whole(name, image, file)
+            start, depth = file.tell(), 8
+            if image.format == "PNG":
+                depth, rows = _unpacked(_chunks(file), name)
+                if rows and (pixels := _unfiltered(image, rows)) is not None:
+                    return Picture(_placed(image, pixels), depth)
+            else:
+                _require_end(file)
             file.seek(start)
             image.load()
             return Picture(image, depth)
@@ -166,30 +174,22 @@ def _scale_text(own: tuple[int, ...], other: tuple[int, ...]) -> str:
     return high if high == wide else f"{wide} by {high}"
 
 
-def _require_whole(name: object, image: Image.Image, file: BinaryIO) -> int:
-    """Check what Pillow overlooks in an image that it has opened but not decoded yet.
-
-    Returns:
-        Bits per channel: a PNG's own, 8 of a JPEG.
+def _require_end(file: BinaryIO) -> None:
+    """Check what Pillow overlooks in a JPEG that it has opened but not decoded yet.
 
     Raises:
-        UserError: it has more than 8 bits per channel.
-        ValueError: it is truncated or damaged.
+        ValueError: it is truncated.
     """
-    if image.format != "PNG":
-        # libjpeg decodes zeros to grey, and a file whose end was never written is full of them;
-        # `file` is past the marker that starts the first scan, where no other can be
-        if b"\xff\xd9" not in file.read():
-            raise ValueError("truncated: end marker missing")
-        return 8
-    return _require_rows(_chunks(file), name)
+    # libjpeg decodes zeros to grey, and a file whose end was never written is full of them;
+    # `file` is past the marker that starts the first scan, where no other can be
+    if b"\xff\xd9" not in file.read():
+        raise ValueError("truncated: end marker missing")
 
 
-def _require_rows(chunks: Iterator[tuple[bytes, bytes]], name: object) -> int:
-    """Check that a PNG has all its rows: Pillow fills missing ones with zeros.
+def _unpacked(chunks: Iterator[tuple[bytes, bytes]], name: object) -> tuple[int, bytes]:
+    """The bits per channel of a PNG, and of a palette the rows, filter bytes included; else none.
 
-    Returns:
-        Bits per channel.
+    It must have all of them: Pillow fills missing ones with zeros.
 
     Raises:
         UserError: it has more than 8 bits per channel.
@@ -198,19 +198,48 @@ def _require_rows(chunks: Iterator[tuple[bytes, bytes]], name: object) -> int:
     _, header = next(chunks)
     if header[8] == 16:  # Pillow would clip the values
         raise UserError(f"{name}: more than 8 bits per channel; allowed: 8; convert it")
-    lacking, unpacker = _unpacked_bytes(header), zlib.decompressobj()
+    lacking, unpacker, rows = _unpacked_bytes(header), isal_zlib.decompressobj(), bytearray()
     for kind, content in chunks:
         packed = content if kind == b"IDAT" else b""
-        while lacking > 0 and (raw := unpacker.decompress(packed, _BLOCK)):
+        while lacking > 0 and (raw := unpacker.decompress(packed, min(_BLOCK, lacking))):
             lacking -= len(raw)
             packed = unpacker.unconsumed_tail
+            if header[9] == _PALETTE:
+                rows += raw
     if lacking > 0:
         raise ValueError("truncated: rows are missing")
-    return header[8]
+    return header[8], bytes(rows)
 
 
 _BLOCK = 2**16
-"""Bytes decompressed at a time."""
+"""Bytes unpacked at a time: larger buffers take as long to allocate as to fill."""
+_PALETTE = 3
+"""The colour type of a PNG that has one."""
+
+
+def _unfiltered(image: Image.Image, rows: bytes) -> bytes | None:
+    """The packed pixels of an image with a palette; None if they are filtered or interlaced.
+
+    Args:
+        image: the image, opened.
+        rows: with the byte before each that says how it is filtered.
+    """
+    if image.info.get("interlace"):
+        return None
+    each = np.frombuffer(rows, dtype=np.uint8).reshape(image.height, -1)
+    return None if each[:, 0].any() else each[:, 1:].tobytes()
+
+
+def _placed(image: ImageFile.ImageFile, pixels: bytes) -> Image.Image:
+    """The image of these packed pixels, with the size and the palette of an opened one."""
+    (tile,) = image.tile
+    placed = Image.frombytes(image.mode, image.size, pixels, "raw", tile[3])
+    if image.palette:
+        placed.putpalette(image.palette)
+    placed.format = image.format
+    return placed
+
+
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Channels of each PNG colour type."""
 _INTERLACED = (

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from rgmp.data.davis import without_void
 from rgmp.data.images import Labels
@@ -82,7 +81,9 @@ def evidence_of(
     by_colour: Labels | None = None,
 ) -> Evidence:
     """The evidence of one mask, whose fields the arguments name; `objects` is K."""
-    used = np.flatnonzero(Image.fromarray(mask).histogram()[1:]) + 1  # NumPy takes 1 ms
+    highest = int(mask.max())
+    # of few labels, these take a fifth of a histogram's time
+    labels = sum(bool((mask == label).any()) for label in range(1, highest + 1))
     now = counts_of(truths.now, mask, objects)
     around = [
         None if t is None or t.shape != mask.shape else counts_of(t, mask, objects)
@@ -95,8 +96,8 @@ def evidence_of(
         first=first,
         exact=bool(now.sum() == np.trace(now) and (without_void(truths.now) == mask).all()),
         digest=zlib.crc32(mask.tobytes()),
-        labels=len(used),
-        highest=int(used.max(initial=0)),
+        labels=labels,
+        highest=highest,
         now=now,
         before=around[0],
         after=around[1],

@@ -30,6 +30,32 @@ def test_palette_of_any_depth_gives_its_indices(tmp_path: Path, bits: int) -> No
     assert (read_labels(tmp_path / "a.png") == labels).all()
 
 
+@pytest.mark.parametrize(("mode", "bits"), [("P", 1), ("P", 4), ("P", 8), ("L", 8), ("1", 1)])
+def test_a_mask_and_its_colours_are_what_pillow_makes_of_them(
+    tmp_path: Path, mode: str, bits: int
+) -> None:
+    """Rows of every filter, and of few pixels; a palette that is not DAVIS's; transparency."""
+    path, used = tmp_path / "a.png", set()
+    for width in (3, 64):
+        down, along = np.mgrid[:40, :width]
+        shades = ((down**2 + down * along) // 9 % 2 ** min(bits, 7)).astype(np.uint8)
+        image = Image.fromarray(shades)
+        if mode == "P":
+            image = image.convert("P")
+            image.putpalette([*range(255, -1, -1)] * 3)
+        elif mode == "1":
+            image = Image.fromarray(shades > 0)
+        image.save(path, bits=bits, transparency=0)
+        content = path.read_bytes()
+        rows = zlib.decompress(content[content.index(b"IDAT") + 4 : content.index(b"IEND") - 8])
+        used |= {*rows[:: 1 + -(-width * bits // 8)]}
+        with Image.open(path) as theirs:
+            assert theirs.mode == mode
+            assert (read_labels(path) == np.asarray(theirs)).all()
+            assert (read_frame(path) == np.asarray(theirs.convert("RGB"))).all()
+    assert len(used) > 2 or mode != "L"
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
 def test_mask_of_colours_is_refused(tmp_path: Path, mode: str) -> None:
     Image.new(mode, (4, 3)).save(tmp_path / "a.png")
