@@ -5,14 +5,16 @@
 #   make test-avx2    the tests that train or infer, as on a CPU without AVX-512
 #   make faults       run hundreds of invalid and some valid inputs, and count the expected outcomes
 #   make reference    renew results/reference/ and the README's tables, from results/ or from their scores
-#   make evaluator    install DAVIS's official evaluator, for `rgmp score --engine official`
+#   make evaluator    add DAVIS's official evaluator, if it could not be fetched at first
 #   make lock         update requirements.lock
 #   make clean        remove the environment and caches; results/ stays
 #
 # With another interpreter: make PYTHON=python3.12 all
+# With the official evaluator from elsewhere, a folder or an address: make EVALUATOR=../mine all
 
 PYTHON ?= python3
 EVALUATOR := git+https://github.com/davisvideochallenge/davis2017-evaluation@ac7c43fca936f9722837b7fbd337d284ba37004b
+EVALUATOR_SECONDS := 60
 
 pip := .venv/bin/python -m pip --disable-pip-version-check
 environment := .venv/installed
@@ -56,10 +58,28 @@ faults: $(environment)
 reference: $(environment)
 	python tests/reference.py
 
+# A command that is ended, with all that it started, after so many seconds; not every system has timeout(1).
+define LIMITED
+import os, signal, subprocess, sys
+started = subprocess.Popen(sys.argv[2:], start_new_session=True)
+try:
+    sys.exit(started.wait(float(sys.argv[1])))
+except BaseException:
+    if started.poll() is None:
+        os.killpg(started.pid, signal.SIGKILL)
+    raise
+endef
+export LIMITED
+
 # Without its own requirements, among which is an OpenCV with a GUI, whose libraries servers lack.
+add_evaluator := rm -rf .venv/evaluator && \
+	.venv/bin/python -c "$$LIMITED" $(EVALUATOR_SECONDS) \
+		$(pip) wheel --no-deps --wheel-dir .venv/evaluator "$(EVALUATOR)" && \
+	$(pip) install --constraint requirements.lock opencv-python-headless scikit-image tqdm && \
+	$(pip) install --no-deps --force-reinstall .venv/evaluator/davis2017-*.whl
+
 evaluator: $(environment)
-	$(pip) install --constraint requirements.lock opencv-python-headless scikit-image tqdm
-	$(pip) install --no-deps "davis2017 @ $(EVALUATOR)"
+	$(add_evaluator)
 
 # torch and torchvision are built for each other, so this pair is updated by hand.
 lock: | .venv/bin/python
@@ -74,6 +94,11 @@ clean:
 $(environment): requirements.lock pyproject.toml | .venv/bin/python
 	$(pip) install --requirement requirements.lock
 	$(pip) install --no-deps --editable .
+	@{ $(add_evaluator); } > .venv/evaluator.log 2>&1 \
+		&& echo 'davis2017-evaluation is installed: studies are cross-checked with it' \
+		|| echo 'davis2017-evaluation is not installed, so studies are not cross-checked with it:' \
+		'$(EVALUATOR) cannot be reached or built within $(EVALUATOR_SECONDS) s' \
+		'(.venv/evaluator.log); `make evaluator` tries again'
 	touch $@
 
 .venv/bin/python:

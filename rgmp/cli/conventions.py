@@ -106,7 +106,6 @@ class Conventions:
             self._scoring.source,
             variant=variant,
             seed=self._scoring.seed,
-            engine=self._scoring.evaluation.engine,
             processes=self._scoring.processes,
         )
         table = conventions_of(frames_table(frames), self._sequences)

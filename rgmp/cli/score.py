@@ -3,7 +3,7 @@
 import argparse
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from rgmp.cli.command import Command
 from rgmp.cli.complaints import note, warn
@@ -20,7 +20,7 @@ from rgmp.cli.options import (
     videos_of,
 )
 from rgmp.config.load import validated
-from rgmp.config.study import CrossCheck, Engine, Evaluation
+from rgmp.config.study import CrossCheck, Engine
 from rgmp.data import davis
 from rgmp.data.annotations import IN_WORDS, annotation_of
 from rgmp.data.mask_source import files_of, open_masks
@@ -29,11 +29,13 @@ from rgmp.evaluation.job import ScoringJob
 from rgmp.provenance.command import record_command
 from rgmp.provenance.record import Draft
 from rgmp.runtime import files
+from rgmp.runtime.progress import Progress
 from rgmp.study.plan import load_plan
 
 if TYPE_CHECKING:
     from rgmp.evaluation.doctor import Finding
     from rgmp.evaluation.measures import Score
+    from rgmp.evaluation.official import Official
 
 _NEEDED = ("--davis", "--benchmark", "--masks or --scores", "--out")
 
@@ -50,11 +52,12 @@ def _score_options(command: argparse.ArgumentParser) -> None:
         help="or J and F of every frame, used unchanged",
     )
     flags.add_argument("--out", type=Path, metavar="SCORES.csv", help="output table")
-    flags.add_argument("--engine", choices=get_args(Engine), help=default_of(Evaluation, "engine"))
+    flags.add_argument("--engine", choices=get_args(Engine), help=default_of(ScoringJob, "engine"))
     flags.add_argument(
         "--cross-check",
         choices=get_args(CrossCheck),
-        help="also score with the other engine; auto: if it is installed (default: off)",
+        help="also score with the other engine; auto: if it is installed "
+        f"({default_of(ScoringJob, 'cross_check')})",
     )
     add_conventions(flags)
     add_names(flags, seed="none")
@@ -70,7 +73,7 @@ def _job(options: argparse.Namespace) -> ScoringJob:
         planned = load_plan(options.results).adoption(options.job, options.results)
         return planned.model_copy(update={"processes": options.processes})
     adopts = hasattr(options, "scores")
-    measuring = given_of(options, Evaluation.model_fields)
+    measuring = given_of(options, ("engine", "cross_check"))
     if adopts and measuring:
         flags_of_masks = ", ".join(sorted(f"--{key.replace('_', '-')}" for key in measuring))
         raise UserError(
@@ -81,7 +84,6 @@ def _job(options: argparse.Namespace) -> ScoringJob:
         "source": options.scores if adopts else options.masks,
         "adopts": adopts,
         "videos": videos_of(options),
-        "evaluation": {"cross_check": "off", **measuring},
     }
     return validated(ScoringJob, flags, COMMAND_LINE)
 
@@ -96,7 +98,7 @@ def _score(options: argparse.Namespace) -> None:
     table = files.Kind("score table", score_table.require_scores)
     files.require_target(job.out, table, chain(given, davis.files_of(job.videos.davis)))
     made = [job.out] + ([conventions.out] if conventions else [])
-    config = {"scores": str(job.source)} if job.adopts else {"engine": job.evaluation.engine}
+    config = {"scores": str(job.source)} if job.adopts else {"engine": job.engine}
     with record_command(
         job.record,
         "score",
@@ -123,31 +125,54 @@ def _score(options: argparse.Namespace) -> None:
 
 def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
     """Score masks, also with the other engine if requested and available."""
-    from rgmp.evaluation import engines, scoring
+    from rgmp.evaluation import scoring
     from rgmp.evaluation.doctor import findings
+    from rgmp.evaluation.engines import is_asked, is_required
+    from rgmp.evaluation.official import Official
 
-    how: dict[str, Any] = {
-        "variant": _name(job),
-        "seed": job.seed,
-        "processes": job.processes,
-    }
-    engine = job.evaluation.engine
-    other = engines.second_engine(engine, job.evaluation.cross_check)
-    judged = scoring.judge(job.videos, job.source, engine=engine, **how)
-    refuse(judged.problems)
-    for line in judged.notes:
-        note(line)
-    rows = judged.rows
-    _warn(findings(judged.evidence, rows), strict=job.strict)
-    if other:
-        largest = engines.cross_check(
-            rows, scoring.score(job.videos, job.source, engine=other, **how)
+    with Official(job.processes) as official:
+        if is_required(job.engine, job.cross_check):
+            official.require()
+        judged = scoring.judge(
+            job.videos, job.source, variant=_name(job), seed=job.seed, processes=job.processes
         )
+        refuse(judged.problems)
+        for line in judged.notes:
+            note(line)
+        _warn(findings(judged.evidence, judged.rows), strict=job.strict)
+        names = job.videos.names()
+        record.inputs["masks"] = open_masks(job.source, names).digest_of(names)
+        if not is_asked(job.engine, job.cross_check):
+            return judged.rows
+        return _officially(job, judged.rows, official, record)
+
+
+def _officially(
+    job: ScoringJob, rows: "list[Score]", official: "Official", record: Draft
+) -> "list[Score]":
+    """Measure masks with the official evaluator, too; the rows are those of the job's engine."""
+    from rgmp.evaluation.engines import cross_check, is_required
+    from rgmp.evaluation.official import EvaluatorError, masked_in, stale_tables
+
+    for path in stale_tables(job.source):
+        note(f"{path}: left by the official evaluator's script, which would print it; not read")
+    masked = masked_in(job.videos, job.source, rows)
+    progress = Progress("score, official evaluator", "sequences", len(masked))
+    theirs: list[Score] = []
+    try:
+        for done, measured in enumerate(official.measure(masked), start=1):
+            theirs += measured
+            progress.at(done)
+    except EvaluatorError as error:
+        if is_required(job.engine, job.cross_check):
+            raise
+        warn(f"{error}; not cross-checked")
+        return rows
+    if job.cross_check != "off":
+        largest = cross_check(rows, theirs)
         record.results["cross_check_difference"] = largest
-        print(f"cross-checked with the {other} engine, largest difference {largest:.2g}")
-    names = job.videos.names()
-    record.inputs["masks"] = open_masks(job.source, names).digest_of(names)
-    return rows
+        print(f"cross-checked with davis2017-evaluation, largest difference {largest:.2g}")
+    return theirs if job.engine == "official" else rows
 
 
 def _name(job: ScoringJob) -> str:

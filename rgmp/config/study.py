@@ -164,8 +164,9 @@ class Evaluation(Closed):
     )
     cross_check: CrossCheck = Field(
         "auto",
-        description="also score with the other engine, and fail on a difference above 1e-6; "
-        "auto: if davis2017-evaluation is installed",
+        description="also score with the other engine, and fail on a difference above 1e-6: "
+        "every sequence once, each of another method and seed; require: all masks; auto: the "
+        "former, if davis2017-evaluation is installed",
     )
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rgmp.config.base import Benchmark
-from rgmp.config.study import Engine
 from rgmp.data import davis
 from rgmp.data.annotations import IN_WORDS, Annotation, annotation_of
 from rgmp.data.encodings import read_mask
@@ -16,8 +15,7 @@ from rgmp.data.mask_source import MaskFile, open_masks
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
 from rgmp.evaluation.conventions import End, Frame
-from rgmp.evaluation.engines import measure_of
-from rgmp.evaluation.measures import Score
+from rgmp.evaluation.measures import Score, measure
 from rgmp.evaluation.scoring import open_truths
 from rgmp.evaluation.vot_boundary import vot_contour_accuracy
 from rgmp.runtime.processes import ordered
@@ -78,7 +76,6 @@ def measure_frames(
     *,
     variant: str,
     seed: int | None,
-    engine: Engine = "builtin",
     processes: int = 1,
 ) -> list[Frame]:
     """Measure masks that can be scored, those of the first and the last frame too, if there.
@@ -88,7 +85,6 @@ def measure_frames(
         masks: folder or zip of masks, in which `rgmp.evaluation.scoring.judge` finds no problem.
         variant: variant name of the rows.
         seed: seed of the rows.
-        engine: what measures J and F as DAVIS has them.
         processes: how many share the masks; the result does not depend on it.
 
     Returns:
@@ -100,7 +96,7 @@ def measure_frames(
     """
     items = [*_items(trees, masks)]
     benchmark = trees[0].benchmark
-    measured = partial(_measured, engine, benchmark, variant, seed)
+    measured = partial(_measured, benchmark, variant, seed)
     progress = Progress(f"conventions {benchmark}", "masks", len(items))
     frames: list[Frame] = []
     problems: list[str] = []
@@ -136,9 +132,7 @@ def _end(number: int, frames: int) -> End:
     return "last" if number == frames - 1 else "neither"
 
 
-def _measured(
-    engine: Engine, benchmark: Benchmark, variant: str, seed: int | None, item: _Item
-) -> _Found:
+def _measured(benchmark: Benchmark, variant: str, seed: int | None, item: _Item) -> _Found:
     """Decode a mask and its annotations, and measure every object."""
     frames = []
     try:
@@ -147,7 +141,7 @@ def _measured(
             truth = davis.read_annotation(path, benchmark, Like("its mask", mask.shape))
             for i in range(1, item.objects + 1):
                 true, predicted = truth == i, mask == i
-                figures = measure_of(engine)(true, predicted)
+                figures = measure(true, predicted)
                 score = Score(benchmark, variant, seed, path.parent.name, i, path.stem, *figures)
                 vot = vot_contour_accuracy(true, predicted)
                 frames.append(Frame(kind, score, item.end, not true.any(), vot))

@@ -1,71 +1,43 @@
-"""The implementations of J and F: ours, and davis2017-evaluation if it is installed."""
+"""Which implementation of J and F scores: ours, or davis2017-evaluation; and whether both agree."""
 
-from collections.abc import Callable
-
-import numpy as np
+from collections.abc import Iterable
+from typing import Literal
 
 from rgmp.config.study import CrossCheck, Engine
 from rgmp.errors import UserError
-from rgmp.evaluation.measures import Mask, Measured, Score, measure
+from rgmp.evaluation import official
+from rgmp.evaluation.measures import Score
 
 TOLERANCE = 1e-6
 """Largest difference allowed between two engines on the same frame."""
 
-
-def require(engine: Engine) -> None:
-    """Check that an engine can be used.
-
-    Raises:
-        UserError: it is the official one, and it or a dependency of it is not installed.
-    """
-    measure_of(engine)
+Evaluator = Literal["present", "absent", "failed", "not asked"]
+"""What became of the official evaluator in a cross-check."""
+PRESENT: Evaluator = "present"
 
 
-def measure_of(engine: Engine) -> Callable[[Mask, Mask], Measured]:
-    """The function that measures J and F of a prediction against the ground truth."""
-    if engine == "builtin":
-        return measure
-    try:
-        import skimage.morphology  # noqa: F401, PLC0415 - it imports that only when it measures
-        from davis2017.metrics import db_eval_boundary, db_eval_iou  # noqa: PLC0415 - optional
-    except ImportError as error:
-        raise UserError(
-            f"engine official: davis2017-evaluation is not installed, or incomplete ({error}); "
-            "run `make evaluator`, or score with builtin and without cross-check"
-        ) from error
-
-    def measure_officially(truth: Mask, prediction: Mask) -> Measured:
-        with np.errstate(invalid="ignore"):  # it divides 0 by 0 before it says 1
-            region = db_eval_iou(truth, prediction)
-        return Measured(J=float(region), F=float(db_eval_boundary(truth, prediction)))
-
-    return measure_officially
+def is_required(engine: Engine, cross_check: CrossCheck) -> bool:
+    """Whether nothing can be scored without the official evaluator."""
+    return engine == "official" or cross_check == "require"
 
 
-def second_engine(engine: Engine, cross_check: CrossCheck) -> Engine | None:
-    """The engine to cross-check `engine` with, or None.
+def is_asked(engine: Engine, cross_check: CrossCheck) -> bool:
+    """Whether the official evaluator scores, too; with `auto`, it does if it is installed."""
+    return is_required(engine, cross_check) or (cross_check == "auto" and official.is_installed())
 
-    Args:
-        engine: the engine that scores.
-        cross_check: as in `rgmp.config.study.Evaluation`; with `auto`, None if the other engine is
-            not installed.
+
+def require(engine: Engine, cross_check: CrossCheck) -> None:
+    """Check that the official evaluator can be used where it is required.
 
     Raises:
-        UserError: it is required but not installed.
+        EvaluatorError: it, or a dependency of it, is not installed.
     """
-    if cross_check == "off":
-        return None
-    other: Engine = "official" if engine == "builtin" else "builtin"
-    try:
-        require(other)
-    except UserError:
-        if cross_check == "require":
-            raise
-        return None
-    return other
+    if is_required(engine, cross_check):
+        with official.Official() as evaluator:
+            evaluator.require()
 
 
-def cross_check(rows: list[Score], others: list[Score]) -> float:
+def cross_check(rows: Iterable[Score], others: Iterable[Score]) -> float:
     """The largest difference between the values of two engines on the same masks.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from rgmp.config.base import AtOnce, Closed, Line, Seed
-from rgmp.config.study import Evaluation
+from rgmp.config.study import CrossCheck, Engine
 from rgmp.data.videos import Videos
 from rgmp.runtime.files import digest_of
 
@@ -19,7 +19,8 @@ class ScoringJob(Closed):
         source: folder or zip of `<sequence>/00000.png`, ...; or a table of J and F of every frame.
         adopts: whether `source` is such a table.
         out: where the table goes.
-        evaluation: which engine scores, and whether it is cross-checked.
+        engine: what measures.
+        cross_check: whether the other engine measures too; no row depends on it.
         strict: whether a likely mistake in the masks is an error.
         processes: how many share the frames; the rows do not depend on it.
         variant, seed: names for the rows and the record.
@@ -31,7 +32,8 @@ class ScoringJob(Closed):
     source: Path
     adopts: bool = False
     out: Path
-    evaluation: Evaluation = Evaluation()
+    engine: Engine = "builtin"
+    cross_check: CrossCheck = "off"
     strict: bool = False
     processes: AtOnce = 1
     variant: Line | None = None
@@ -42,7 +44,9 @@ class ScoringJob(Closed):
     @property
     def digest(self) -> str:
         """A digest of everything that can change the result; the paths of files cannot."""
-        where = dict.fromkeys(("source", "out", "record", "processes", "strict"), True)
+        where = dict.fromkeys(
+            ("source", "out", "record", "processes", "strict", "cross_check"), True
+        )
         return digest_of(self.model_dump(mode="json", exclude={**where, "videos": {"davis"}}))
 
 

@@ -9,21 +9,19 @@ as we write them. The first and the last frame are not scored, and their masks m
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from rgmp.config.base import Benchmark
-from rgmp.config.study import Engine
 from rgmp.data import davis
 from rgmp.data.encodings import Read, read_mask
 from rgmp.data.images import Labels, Like
 from rgmp.data.mask_source import MaskFile, MaskSource, Match, match, open_masks
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
-from rgmp.evaluation.engines import measure_of, require
 from rgmp.evaluation.evidence import Evidence, Truths, evidence_of
-from rgmp.evaluation.measures import Measured, Score
+from rgmp.evaluation.measures import Measured, Score, measure
 from rgmp.runtime.files import reading
 from rgmp.runtime.processes import ordered
 from rgmp.runtime.progress import Progress
@@ -53,7 +51,6 @@ def score(
     *,
     variant: str,
     seed: int | None,
-    engine: Engine = "builtin",
     processes: int = 1,
 ) -> list[Score]:
     """Score masks against a DAVIS tree, or refuse them; the arguments are those of `judge`.
@@ -66,7 +63,7 @@ def score(
         ProblemsError: all of them: missing sequences; masks that are missing, surplus, unreadable,
             invalid or of another size; objects that the ground truth does not have.
     """
-    judged = judge(videos, masks, variant=variant, seed=seed, engine=engine, processes=processes)
+    judged = judge(videos, masks, variant=variant, seed=seed, processes=processes)
     refuse(judged.problems)
     return judged.rows
 
@@ -77,7 +74,6 @@ def judge(
     *,
     variant: str,
     seed: int | None,
-    engine: Engine = "builtin",
     processes: int = 1,
 ) -> Judged:
     """Score masks against a DAVIS tree; each process holds few frames in memory.
@@ -87,17 +83,15 @@ def judge(
         masks: folder, or zip of one, with one folder of masks per sequence.
         variant: variant name of the rows.
         seed: seed of the rows.
-        engine: `builtin`, or `official` for the measures of davis2017-evaluation.
         processes: how many share the frames; the result does not depend on it.
 
     Raises:
-        UserError: sequences are unknown, the tree lacks ground truth, there are no masks at
-            `masks`, or the engine is not installed.
+        UserError: sequences are unknown, the tree lacks ground truth, or there are no masks at
+            `masks`.
     """
-    require(engine)
     source = open_masks(masks, videos.names())
     located = locate(videos, source, open_truths(videos), variant=variant, seed=seed)
-    judge_all([located], engine, processes)
+    judge_all([located], processes)
     return located.judged
 
 
@@ -144,7 +138,7 @@ def locate(
     return Located(variant, seed, judged, pairs)
 
 
-def judge_all(located: Sequence[Located], engine: Engine = "builtin", processes: int = 1) -> None:
+def judge_all(located: Sequence[Located], processes: int = 1) -> None:
     """Score several sets of masks of the same videos; an annotation is read once for all of them.
 
     What becomes of each is added to its `judged`; the other arguments are those of `judge`.
@@ -158,7 +152,7 @@ def judge_all(located: Sequence[Located], engine: Engine = "builtin", processes:
     progress = Progress("score", "masks", len(work))
     # with fewer at a time the pipe takes longer than the masks
     chunk = _FRAMES_AT_A_TIME * len(located)
-    with closing(ordered(partial(_measured, engine), pairs, processes, chunk)) as measured:
+    with closing(ordered(_measured, pairs, processes, chunk)) as measured:
         for done, ((one, pair), found) in enumerate(zip(work, measured, strict=True), start=1):
             judged = one.judged
             if found.evidence:
@@ -180,7 +174,6 @@ def score_sequence(
     *,
     variant: str,
     seed: int | None,
-    engine: Engine = "builtin",
 ) -> list[Score]:
     """Score the masks of one sequence, in this process.
 
@@ -190,7 +183,6 @@ def score_sequence(
         masks: the folder of its masks.
         variant: variant name of the rows.
         seed: seed of the rows.
-        engine: as of `score`.
 
     Returns:
         The rows: frames in order, each frame's objects by id.
@@ -206,7 +198,7 @@ def score_sequence(
     )
     rows: list[Score] = []
     for pair in filter(None, _pairs(truth, found, ours=True)):
-        judged = _measured(engine, pair)
+        judged = _measured(pair)
         if judged.problem:
             problems.append(judged.problem)
         else:
@@ -387,7 +379,7 @@ class _Judgement(NamedTuple):
     evidence: Evidence | None = None
 
 
-def _measured(engine: Engine, pair: _Pair) -> _Judgement:
+def _measured(pair: _Pair) -> _Judgement:
     """Decode a mask, measure its objects, and take evidence."""
     try:
         read = davis.read_annotation if pair.ours else _annotation
@@ -406,8 +398,7 @@ def _measured(engine: Engine, pair: _Pair) -> _Judgement:
         return _Judgement([], problem, evidence)
     if not pair.scored:
         return _Judgement([], evidence=evidence)
-    measured_by = measure_of(engine)
-    each = [measured_by(truth == i, mask == i) for i in range(1, pair.objects + 1)]
+    each = [measure(truth == i, mask == i) for i in range(1, pair.objects + 1)]
     return _Judgement(each, evidence=evidence)
 
 

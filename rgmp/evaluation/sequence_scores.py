@@ -9,17 +9,12 @@ from rgmp.config.load import validated
 from rgmp.config.study import Engine
 from rgmp.data import davis
 from rgmp.data.digests import digest_of_labels
-from rgmp.evaluation.engines import cross_check
+from rgmp.data.mask_source import MaskFile
 from rgmp.evaluation.measures import Score
+from rgmp.evaluation.official import Masked, Official
 from rgmp.evaluation.scoring import score_sequence
+from rgmp.provenance.code import sources_of
 from rgmp.runtime.files import digest_of, read_json, write_json
-
-
-class Engines(NamedTuple):
-    """What scores, and what it is cross-checked with, if anything."""
-
-    first: Engine
-    second: Engine | None = None
 
 
 class _Row(NamedTuple):
@@ -35,7 +30,6 @@ class _Kept(Closed):
     """The file's content."""
 
     rows: tuple[_Row, ...]
-    difference: float | None
 
 
 class Scored(NamedTuple):
@@ -43,12 +37,10 @@ class Scored(NamedTuple):
 
     Attributes:
         rows: its frames in order, each frame's objects by id.
-        difference: the largest difference between two engines, if there were two.
         is_new: whether they had to be computed.
     """
 
     rows: list[Score]
-    difference: float | None
     is_new: bool
 
 
@@ -66,10 +58,10 @@ def scored(
     benchmark: Benchmark,
     masks: Path,
     *,
-    engines: Engines,
     sources: str,
     variant: str,
     seed: int | None,
+    official: Official | None = None,
     truth_digest: Callable[[Path, Benchmark], str] = truth_digest_of,
 ) -> Scored:
     """Score the masks of a sequence, or read how they were scored before.
@@ -81,30 +73,32 @@ def scored(
         sequence: with all of its annotations.
         benchmark: what counts as an object.
         masks: the folder of its masks, where the scores are kept.
-        engines: what measures.
         sources: a digest of the code that scores.
         variant: variant name of the rows.
         seed: seed of the rows.
+        official: the official evaluator, if that is the engine that scores.
         truth_digest: `truth_digest_of`; a caller that scores a sequence again and again caches it.
 
     Raises:
-        UserError: as `rgmp.evaluation.scoring.score_sequence`, or the engines disagree.
+        UserError: as `rgmp.evaluation.scoring.score_sequence` and `Official.measure`.
     """
     truth = [truth_digest(path, benchmark) for path in sequence.annotations]
-    path = masks / f"scores-{digest_of([truth, engines, sources])[:12]}.json"
+    engine: Engine = "official" if official else "builtin"
+    path = masks / f"scores-{digest_of([truth, engine, sources])[:12]}.json"
     if path.is_file():
         kept = validated(_Kept, read_json(path), path)
         rows = [Score(benchmark, variant, seed, sequence.name, *row) for row in kept.rows]
-        return Scored(rows, kept.difference, is_new=False)
-    rows, *others = (
-        score_sequence(sequence, benchmark, masks, variant=variant, seed=seed, engine=engine)
-        for engine in engines
-        if engine
-    )
-    difference = cross_check(rows, others[0]) if others else None
-    kept = _Kept(
-        rows=tuple(_Row(row.object, row.frame, row.J, row.F) for row in rows),
-        difference=difference,
-    )
+        return Scored(rows, is_new=False)
+    rows = score_sequence(sequence, benchmark, masks, variant=variant, seed=seed)
+    if official:
+        files = {path.stem: MaskFile(path) for path in davis.masks_in(masks)}
+        (rows,) = official.measure([Masked(sequence, benchmark, files, rows)])
+    kept = _Kept(rows=tuple(_Row(row.object, row.frame, row.J, row.F) for row in rows))
     write_json(path, kept.model_dump(mode="json"))
-    return Scored(rows, difference, is_new=True)
+    return Scored(rows, is_new=True)
+
+
+def scoring_sources(engine: Engine) -> str:
+    """A digest of the code that scores."""
+    modules = {"builtin": (), "official": ("rgmp.evaluation.official",)}
+    return sources_of("rgmp.evaluation.scoring", *modules[engine])

@@ -8,10 +8,10 @@ from typing import Any
 
 from rgmp.data import davis, digests
 from rgmp.data.annotations import annotation_of
-from rgmp.evaluation.engines import second_engine
 from rgmp.evaluation.job import ScoringJob
+from rgmp.evaluation.official import Official
 from rgmp.evaluation.recorded_scores import write_measured
-from rgmp.evaluation.sequence_scores import Engines, scored, truth_digest_of
+from rgmp.evaluation.sequence_scores import scored, scoring_sources, truth_digest_of
 from rgmp.inference.job import InferenceJob
 from rgmp.inference.mask_folder import MaskFolder
 from rgmp.model import weights
@@ -49,16 +49,16 @@ class Evaluation:
             "device": chosen.type,
         }
         self._masks = MaskFolder(first.masks, network, chosen, threads, maker, self._digest)
-        engine = scoring.evaluation.engine
-        self._engines = Engines(engine, second_engine(engine, scoring.evaluation.cross_check))
-        self._scoring_sources = code.sources_of("rgmp.evaluation.scoring")
+        self._engine = scoring.engine
+        self._scoring_sources = scoring_sources(scoring.engine)
 
     def run(self) -> None:
         """Segment and score run after run; what already exists is kept."""
-        for inference, scoring in self._runs:
-            sequences = inference.videos.open()
-            places = self._segment(inference, sequences)
-            self._score(scoring, sequences, places)
+        with Official() as official:
+            for inference, scoring in self._runs:
+                sequences = inference.videos.open()
+                places = self._segment(inference, sequences)
+                self._score(scoring, sequences, places, official)
 
     def _segment(self, job: InferenceJob, sequences: list[davis.Sequence]) -> dict[str, Path]:
         """Make the masks of a run that are not there yet, and write its record."""
@@ -86,13 +86,17 @@ class Evaluation:
         return made.places
 
     def _score(
-        self, job: ScoringJob, sequences: list[davis.Sequence], places: dict[str, Path]
+        self,
+        job: ScoringJob,
+        sequences: list[davis.Sequence],
+        places: dict[str, Path],
+        official: Official,
     ) -> None:
         """Score the masks of a run that are not scored yet, and write its table and record."""
         with record_command(
             job.record,
             "score",
-            config={"engine": self._engines.first},
+            config={"engine": self._engine},
             inputs={"masks": digests.digest_of_masks(places, self._digest)},
             **self._names(job),
         ) as record:
@@ -101,17 +105,14 @@ class Evaluation:
                     sequence,
                     job.videos.benchmark,
                     places[sequence.name],
-                    engines=self._engines,
                     sources=self._scoring_sources,
                     variant=job.variant or "",
                     seed=job.seed,
+                    official=official if self._engine == "official" else None,
                     truth_digest=self._truth_digest,
                 )
                 for sequence in sequences
             ]
-            differences = [s.difference for s in found if s.difference is not None]
-            if differences:
-                record.results["cross_check_difference"] = max(differences)
             read = [path for s in sequences for path in s.annotations]
             record.inputs["data"] = files.digest_of_all(read, self._digest)
             record.results["annotation"] = annotation_of(sequences, job.videos.benchmark)

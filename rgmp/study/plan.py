@@ -327,7 +327,7 @@ class Plan(Closed):
         return {
             "videos": self.videos(benchmark, folder),
             "out": folder / layout.scores(name),
-            "evaluation": self.evaluation,
+            "engine": self.evaluation.engine,
             "variant": method,
             "record": folder / layout.record(layout.scores(name)),
         }

@@ -50,8 +50,7 @@ def resolve(
     study = load_study(path)
     folder = results / study.study
     require_writable(folder)
-    if study.evaluation.engine == "official" or study.evaluation.cross_check == "require":
-        require("official")
+    require(study.evaluation.engine, study.evaluation.cross_check)
     digests = Digests(folder / layout.DIGESTS)
     methods = load_variants(study, path, ablations)
     _require_unreserved([*methods, *(external.name for external in study.external)], path)

@@ -18,7 +18,7 @@ from rgmp.data.attributes import FILE, Attribute, read_attributes
 from rgmp.data.davis import annotations_folder, masks_in
 from rgmp.data.mask_source import MaskFile, MaskSource, open_masks
 from rgmp.errors import UserError
-from rgmp.evaluation.engines import TOLERANCE
+from rgmp.evaluation.engines import PRESENT, TOLERANCE
 from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.score_table import read_scores, table_of
 from rgmp.provenance.code import in_words
@@ -145,6 +145,23 @@ class Results:
             )
         return found[frame]
 
+    def masks_of(self, name: str) -> MaskSource:
+        """The masks of a run or of an external method, by its name, such as `davis2017/full/seed0`.
+
+        Raises:
+            UserError: its record, or its folder of masks, is not there.
+        """
+        if name in self.plan.adoptions:
+            benchmark, method = self.plan.adoptions[name]
+            given = method.masks[benchmark]
+            return open_masks(given, self.plan.videos(benchmark, self.folder).names())
+        places = self._masks.get(layout.masks(name))
+        if places is None:
+            raise UserError(f"{self.folder / layout.record(layout.masks(name))}: no such record")
+        files = {one: masks_in(self.folder / place) for one, place in places.items()}
+        folders = {one: {p.name: MaskFile(p) for p in paths} for one, paths in files.items()}
+        return MaskSource(self.folder, "", folders)
+
     @cached_property
     def _given(self) -> dict[Path, MaskSource]:
         """The folders and zips of masks that have been listed."""
@@ -203,12 +220,12 @@ class Results:
         if not scored:
             return "no engine"
         engines = " and ".join(sorted({record["config"]["engine"] for record in scored}))
-        differences = [record["results"].get("cross_check_difference") for record in scored]
-        checked = len(differences) - differences.count(None)
         how = "not cross-checked"
-        if checked:
-            share = "" if checked == len(scored) else f"{checked} of {len(scored)} tables "
-            how = f"{share}cross-checked with the other (all J and F agree to {TOLERANCE:g})"
+        checked = [r["results"] for r in self.of_kind(layout.CROSS_CHECK)]
+        if checked and checked[0].get("evaluator") == PRESENT:
+            some, every = (checked[0].get(key) for key in ("sequences", "of_sequences"))
+            share = "" if some == every else f" on {some} of {every} sequences of masks"
+            how = f"cross-checked with the other{share} (all J and F agree to {TOLERANCE:g})"
         return f"the {engines} engine, {how}"
 
     @property

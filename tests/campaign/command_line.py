@@ -26,7 +26,7 @@ GOOD: dict[str, tuple[str, ...]] = {
     "score": (*SCORE[1:], "--masks", "masks"),
     "bounds": BOUNDS[1:],
     "compare": COMPARE[1:],
-    **dict.fromkeys(("tables", "figures", "report", "track"), ("results/toy",)),
+    **dict.fromkeys(("cross-check", "tables", "figures", "report", "track"), ("results/toy",)),
     "agree": ("results/toy", "results/toy"),
     "power": ("results/toy",),
     "expect": ("--of", "results/toy"),
@@ -42,7 +42,7 @@ MAKES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("compare", "infer"), ("out", "out/*")),
     "speed": ("out.json",),
     **dict.fromkeys(("score", "bounds"), ("out.csv",)),
-    "tables": ("results/toy/tables*",),
+    **dict.fromkeys(("cross-check", "tables"), ("results/toy/tables*",)),
     "report": ("results/toy/report.html",),
     "track": ("results/.mlflow*", "results/mlflow*", "results/toy/mlflow.json"),
 }

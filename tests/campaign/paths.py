@@ -107,6 +107,7 @@ SLOTS = [
     Slot("compare --davis", (*COMPARE[:4], HERE, *COMPARE[5:]), "folder", "davis"),
     Slot("compare MASKS", ("compare", "a=scores.csv", NAMED, *COMPARE[3:]), "folder", "masks"),
     Slot("compare SCORES", ("compare", "a=masks", NAMED, *COMPARE[3:]), "file", "scores.csv"),
+    Slot("cross-check RESULTS", ("cross-check", HERE), "folder", "", base="study"),
     Slot("tables RESULTS", ("tables", HERE), "folder", "results/toy", base="study"),
     Slot("figures RESULTS", ("figures", HERE), "folder", "", base="study"),
     Slot("report RESULTS", ("report", HERE), "folder", "", base="study"),

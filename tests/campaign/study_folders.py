@@ -24,11 +24,11 @@ FILES = {
     "normal range": f"{TOY}/tables/normal_range.json",
 }
 READ_BY = {
-    "plan": ("tables", "figures", "report", "track", "agree", "power"),
+    "plan": ("tables", "figures", "report", "track", "agree", "power", "cross-check"),
     "record of scores": ("tables", "report", "track"),
     "record of speed": ("tables", "figures"),
     "record of a training run": ("tables", "track"),
-    "scores": ("tables", "agree"),
+    "scores": ("tables", "agree", "cross-check"),
     "speed": ("tables",),
     "curve": ("track",),
     "table of results": ("report", "figures", "agree", "power"),
@@ -37,6 +37,7 @@ READ_BY = {
 }
 MAKES: dict[str, tuple[str, ...]] = {
     "tables": (f"{TOY}/tables*",),
+    "cross-check": (f"{TOY}/tables*",),
     "figures": (f"{TOY}/figures*",),
     "report": (f"{TOY}/report.html",),
     "agree": (),

@@ -1,9 +1,7 @@
 """`rgmp score`: of anyone's masks, by either engine, or the scores of others."""
 
 import csv
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ from support.commands import (
     given_scores,
     the_record,
 )
+from support.evaluator import put_evaluator, take_evaluator_away
 from support.tiny_study import HEIGHT, WIDTH
 
 from rgmp.cli import main as cli
@@ -82,56 +81,57 @@ def test_every_problem_of_what_is_scored_has_its_line(
 # ---- two engines ----
 
 
-def pretend_official(monkeypatch: pytest.MonkeyPatch, error: float) -> None:
-    """A davis2017-evaluation whose J is off by `error`."""
-    from rgmp.evaluation.measures import measure
-
-    metrics = ModuleType("davis2017.metrics")
-    metrics.db_eval_iou = lambda truth, mask: measure(truth, mask).J + error  # type: ignore[attr-defined]
-    metrics.db_eval_boundary = lambda truth, mask: measure(truth, mask).F  # type: ignore[attr-defined]
-    for name in ("davis2017", "skimage", "skimage.morphology"):
-        monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    monkeypatch.setitem(sys.modules, "davis2017.metrics", metrics)
-
-
-def without_official(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "davis2017.metrics", None)
-
-
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("engine", ["builtin", "official"])
-@pytest.mark.parametrize("cross_check", ["auto", "require"])
+@pytest.mark.parametrize(("engine", "cross_check"), [("builtin", "auto"), ("official", "require")])
 def test_two_engines_that_agree(
-    engine: str, cross_check: str, monkeypatch: pytest.MonkeyPatch
+    engine: str, cross_check: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pretend_official(monkeypatch, 5e-7)
+    put_evaluator(monkeypatch, tmp_path / "packages", error=5e-7)
     options = ["--engine", engine, "--cross-check", cross_check, "--record", "record.json"]
     assert cli.main([*SCORE, *options]) == 0
     assert the_record("record.json")["results"]["cross_check_difference"] == pytest.approx(5e-7)
     with Path("scores.csv").open() as file:
         found = {float(row["J"]) for row in csv.DictReader(file)}
-    assert found == {1.0 if engine == "builtin" else 1 + 5e-7}
+    assert found == {1.0 if engine == "builtin" else 1 - 5e-7}
 
 
 @pytest.mark.usefixtures("here")
 def test_two_engines_that_disagree_end_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pretend_official(monkeypatch, 2e-6)
+    put_evaluator(monkeypatch, tmp_path / "packages", "other figures")
+    Path("truth/global_results-val.csv").touch()
     assert cli.main([*SCORE, "--cross-check", "auto", "--record", "record.json"]) == 2
     said = capsys.readouterr().err.splitlines()
-    warning, line = (line for line in said if line.startswith("rgmp: "))
+    warning, stale, line = (line for line in said if line.startswith("rgmp: "))
     assert warning.startswith("rgmp: warning: identical to the truth: val_a, val_b: ")
+    assert stale.startswith("rgmp: note: truth/global_results-val.csv: left by the official ")
     assert "val_a, object 1, frame 00001: J 1.0" in line
     assert not Path("scores.csv").exists()
     assert not Path("record.json").exists()
 
 
 @pytest.mark.usefixtures("here")
+def test_a_fault_of_the_other_engine_is_an_error_where_it_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_evaluator(monkeypatch, tmp_path / "packages", "an error")
+    assert cli.main([*SCORE, "--cross-check", "require"]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("rgmp: engine official: val_a, frames 00001 to 00002: davis2017-")
+    assert not Path("scores.csv").exists()
+    assert cli.main([*SCORE, "--cross-check", "auto", "--record", "record.json"]) == 0
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("rgmp: warning: engine official: val_a, ")
+    assert line.endswith("; not cross-checked")
+    assert "cross_check_difference" not in the_record("record.json")["results"]
+
+
+@pytest.mark.usefixtures("here")
 def test_the_other_engine_is_not_installed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    without_official(monkeypatch)
+    take_evaluator_away(monkeypatch)
     assert cli.main([*SCORE, "--cross-check", "auto", "--record", "record.json"]) == 0
     assert "cross_check_difference" not in the_record("record.json")["results"]
     capsys.readouterr()

@@ -13,7 +13,7 @@ from rgmp.data.images import read_labels
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.evaluation.scoring import score
-from rgmp.evaluation.sequence_scores import Engines, Scored, scored
+from rgmp.evaluation.sequence_scores import Scored, scored
 
 FRAMES = 5
 
@@ -40,7 +40,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def of(root: Path, name: str, benchmark: Benchmark = "davis2017", **change: Any) -> Scored:
-    how: dict[str, Any] = {"engines": Engines("builtin"), "sources": "s", "variant": "v", "seed": 3}
+    how: dict[str, Any] = {"sources": "s", "variant": "v", "seed": 3}
     sequence = davis.open_sequence(root / "davis", name)
     return scored(sequence, benchmark, root / "masks" / name, **{**how, **change})
 

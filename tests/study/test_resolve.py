@@ -1,7 +1,6 @@
 """What a study reads has to be there and to fit together, before any work."""
 
 import shutil
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.evaluator import take_evaluator_away
 from support.tiny_plan import (
     USER_VARIANTS,
     Change,
@@ -275,7 +275,7 @@ def test_what_is_not_trained_here_has_to_be_there(change: dict[str, Any], said: 
 def test_an_engine_that_is_not_installed_is_named_before_any_work(
     evaluation: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "davis2017.metrics", None)
+    take_evaluator_away(monkeypatch)
     with pytest.raises(UserError, match="run `make evaluator`"):
         resolved(lambda study: study.update(evaluation=evaluation))
     assert resolved().evaluation.cross_check == "auto"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from support.fake_files import write_record
 from support.fake_study import build
 
 from rgmp.errors import UserError
@@ -50,23 +51,19 @@ def test_records_of_an_earlier_plan_count_no_more(three: Path) -> None:
     assert cost(after) == cost(before)
 
 
-def scored_by(folder: Path, *differences: float) -> str:
-    """What is said of the engine, where those are the differences to the other's figures."""
-    paths = sorted(folder.glob("records/scores/*/*/*.json"))
-    for path, difference in zip(paths, differences, strict=False):
-        record = json.loads(path.read_text())
-        record["results"]["cross_check_difference"] = difference
-        path.write_text(json.dumps(record))
-    return load(folder).scored_by
-
-
 def test_it_is_said_which_engine_scored_and_whether_another_agreed(tmp_path: Path) -> None:
     build(tmp_path, variants=1, benchmarks=("davis2016",), frames=6, external=True)
-    # two seeds and the painter's masks; nothing here scored the reporter
-    assert scored_by(tmp_path) == "the builtin engine, not cross-checked"
-    assert scored_by(tmp_path, 0.0).startswith("the builtin engine, 1 of 3 tables cross-checked")
-    whole = scored_by(tmp_path, 0.0, 0.0, 1e-16)
-    assert whole == "the builtin engine, cross-checked with the other (all J and F agree to 1e-06)"
+    assert load(tmp_path).scored_by == "the builtin engine, not cross-checked"
+    said = {
+        ("absent", 4): "not cross-checked",
+        ("present", 4): "cross-checked with the other on 4 of 12 sequences of masks (all J and F "
+        "agree to 1e-06)",
+        ("present", 12): "cross-checked with the other (all J and F agree to 1e-06)",
+    }
+    for (evaluator, some), how in said.items():
+        found = {"evaluator": evaluator, "sequences": some, "of_sequences": 12}
+        write_record(tmp_path, "cross-check", "cross-check", None, None, results=found)
+        assert load(tmp_path).scored_by == f"the builtin engine, {how}"
 
 
 def test_it_is_said_on_which_annotation_davis_2016_is_scored(tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ RULES = {  # of the commands in the figure of the DAG
     "check": "check_data",
     "speed": "time_frames",
     "bounds": "score_bounds",
+    "cross-check": "cross_check",
     "tables": "make_tables",
     "figures": "make_figures",
     "report": "make_report",

@@ -10,6 +10,7 @@ from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from rgmp.config.base import STAGES
 from rgmp.errors import UserError
+from rgmp.evaluation.sequence_scores import scoring_sources
 from rgmp.provenance.code import sources_of
 from rgmp.reporting import catalog
 from rgmp.runtime import cores

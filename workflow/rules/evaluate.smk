@@ -29,7 +29,7 @@ for name, variants in plan.sharing.items():
             evaluation=lambda wildcards, name=name: evaluation_of(name, wildcards.seed),
         params:
             job=lambda wildcards, name=name: evaluation_digest(name, wildcards.seed),
-            sources=sources_of("rgmp.evaluation.scoring"),
+            sources=scoring_sources(plan.evaluation.engine),
         message:
             f"evaluate {name}, seed {{wildcards.seed}}"
         shell:
@@ -79,3 +79,26 @@ rule score_external:
     shell:
         "rgmp score results/{wildcards.study} {wildcards.benchmark}/{wildcards.external}/external "
         "--processes {threads} 2>&1 | tee {log}"
+
+
+# Whether the official evaluator agrees, where it is installed. That is no input: installed later, it is
+# asked when the table is removed.
+rule cross_check:
+    input:
+        scores=[folder / path for path in plan.scores],
+    output:
+        table=f"results/{{study}}/{layout.EVALUATOR}",
+        record=f"results/{{study}}/{layout.record(layout.CROSS_CHECK)}",
+    log:
+        "results/{study}/logs/cross-check.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        evaluation=plan.evaluation.model_dump(mode="json"),
+        sources=sources_of("rgmp.study.cross_check"),
+    message:
+        "cross-check scores with the other engine"
+    shell:
+        "rgmp cross-check results/{wildcards.study} --processes {threads} --record {output.record} "
+        "2>&1 | tee {log}"

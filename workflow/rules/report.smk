@@ -5,6 +5,7 @@
 rule make_tables:
     input:
         measured=measured_files,
+        cross_check=rules.cross_check.output.record,
         longer=longer_study_files(plan),
     output:
         csv=[

@@ -23,7 +23,8 @@ WAITS_FOR: dict[str, tuple[str, ...]] = {
     "speed": ("train",),
     "bounds": ("check",),
     "score": ("check",),
-    "tables": ("evaluate", "speed", "bounds", "score"),
+    "cross-check": ("evaluate", "score"),
+    "tables": ("cross-check", "speed", "bounds"),
     "figures": ("tables",),
     "track": ("figures",),
     "report": ("track",),
@@ -39,11 +40,12 @@ _PLACES_OF_COMMANDS: dict[str, tuple[float, float]] = {  # column, row
     "speed": (3, 1),
     "bounds": (3, 2),
     "score": (3, 3),
-    "tables": (4, 1),
-    "figures": (5, 1),
-    "track": (6, 1),
-    "report": (7, 1),
-    "agree": (8, 1),
+    "cross-check": (4, 0),
+    "tables": (5, 1),
+    "figures": (6, 1),
+    "track": (7, 1),
+    "report": (8, 1),
+    "agree": (9, 1),
 }
 
 
