@@ -25,7 +25,8 @@ report: "workflow/report/workflow.rst"
 # name on the lock.
 onstart:
     record_lock_owner(lock_owner)
-    save_plan(plan, Path("results") / plan.study)
+    save_plan(plan, folder)
+    keep_estimate()
 
 
 wildcard_constraints:

@@ -177,7 +177,8 @@ def campaign(root: Path, kills: int, dice: random.Random, wanted: dict[str, str]
     same, studies = True, 0
     while counts.total() < kills:
         workspace = make_workspace(root / f"killed {studies}", root / "undisturbed/results/tiny")
-        studies, owed = studies + 1, set(KINDS)
+        studies += 1
+        owed: set[str] = {*KINDS}
         while owed and counts.total() < kills:
             killed = kill_one(workspace, owed, dice)
             if killed is None:

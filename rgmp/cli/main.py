@@ -22,10 +22,11 @@ from rgmp.cli import (
     evaluate,
     expect,
     infer,
+    mini,
+    plan,
     power,
     report,
     score,
-    study,
     train,
 )
 from rgmp.cli.complaints import complain, is_lost, say
@@ -33,7 +34,8 @@ from rgmp.errors import ProblemsError, UserError
 
 COMMANDS = (
     *download.COMMANDS,
-    *study.COMMANDS,
+    *plan.COMMANDS,
+    *mini.COMMANDS,
     *check.COMMANDS,
     *check_masks.COMMANDS,
     *train.COMMANDS,

@@ -6,11 +6,14 @@ import re
 import resource
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
+
+_STATUS = Path("/proc/self/status")
 
 
 class MachineInfo(TypedDict):
@@ -87,6 +90,15 @@ def _gpu() -> int | None:
     return max(range(torch.cuda.device_count()), key=torch.cuda.max_memory_allocated)
 
 
+def gpus_here() -> list[str]:
+    """The names of this machine's NVIDIA GPUs as their driver has them: known without torch."""
+    found = (
+        re.search(r"^Model:\s*(.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    )
+    return [model[1].strip() for model in found if model]
+
+
 def _driver() -> str | None:
     try:
         text = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8")
@@ -123,7 +135,15 @@ def _or_mixed(ask: Callable[[], bool | str]) -> bool | str:
 
 
 def peak_memory() -> int:
-    """Peak memory of this process so far, without its workers: bytes."""
+    """Peak memory of this process so far, without its workers: bytes.
+
+    On Linux that of its own program alone: `getrusage` counts what the process held, as a copy of
+    the one that started it, before it became that program.
+    """
+    with suppress(OSError):
+        held = re.search(r"^VmHWM:\s*(\d+) kB$", _STATUS.read_text(encoding="utf-8"), re.MULTILINE)
+        if held:
+            return int(held[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB
 

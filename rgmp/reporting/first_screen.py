@@ -6,7 +6,7 @@ from rgmp.config.base import STAGES, Stage
 from rgmp.evaluation.verdicts import direction_of
 from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.margin import on_margin
-from rgmp.reporting.typesetting import counted
+from rgmp.reporting.quantities import counted
 from rgmp.study.longer import COMPARED, read_if_there, samples_of
 from rgmp.study.results import Results
 

@@ -18,10 +18,13 @@ from rgmp.provenance.machine import machine_of
 from rgmp.provenance.record import Record
 from rgmp.reporting import catalog, first_screen, page, table_layouts
 from rgmp.reporting.labels import BENCHMARK_TITLES
-from rgmp.reporting.typesetting import NOTHING, counted, duration, interval, points
+from rgmp.reporting.planning import what_came_in_words
+from rgmp.reporting.quantities import counted, duration
+from rgmp.reporting.typesetting import NOTHING, interval, points
 from rgmp.runtime.files import read_json, write_text
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout
+from rgmp.study.estimate import what_came
 from rgmp.study.results import Results, commit_of, load, seconds_of
 
 
@@ -258,6 +261,7 @@ def _facts(study: Results) -> dict[str, str]:
     days = sorted(record["started"][:10] for record in records) or ["none"]
     trained = study.of_kind("train")
     hours = duration(sum(map(seconds_of, trained)))
+    came = what_came(study.plan, study.folder, study.records)
     return {
         "study": f"{study.plan.study}, {study.plan.file}",
         "data": study.nature,
@@ -267,6 +271,7 @@ def _facts(study: Results) -> dict[str, str]:
         "run": days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}",
         "seeds": study.seeds,
         "training runs": f"{len(trained)}, {hours} in total",
+        **({"time": what_came_in_words(came)} if came else {}),
         "scored by": study.scored_by,
         "packages": ", ".join(f"{name} {' / '.join(sorted(v))}" for name, v in versions.items()),
     }

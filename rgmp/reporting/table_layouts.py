@@ -14,17 +14,8 @@ from rgmp.reporting import catalog
 from rgmp.reporting.labels import BENCHMARK_TITLES, MEASURE_TITLES, STAGE_TITLES
 from rgmp.reporting.margin import on_margin
 from rgmp.reporting.published import AUTHORS
-from rgmp.reporting.typesetting import (
-    UNKNOWN,
-    Table,
-    counted,
-    duration,
-    interval,
-    limits,
-    number,
-    percent,
-    points,
-)
+from rgmp.reporting.quantities import counted, duration
+from rgmp.reporting.typesetting import UNKNOWN, Table, interval, limits, number, percent, points
 from rgmp.runtime import cores
 from rgmp.runtime.tidy import rows_of
 from rgmp.study.results import Results

@@ -49,6 +49,22 @@ def ordered(
         pool.shutdown(cancel_futures=True)
 
 
+def side_by_side(work: Callable[[], Result], count: int) -> list[Result]:
+    """Do the same piece of work in several fresh processes at once: also if it is one.
+
+    Args:
+        work: a function that can be sent to another process, as its result can.
+        count: how many do it.
+    """
+    pool = worker_pool(count)
+    try:
+        with _interrupts_held():
+            doing = [pool.submit(work) for _ in range(count)]
+        return [each.result() for each in doing]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
     """Hold back SIGINT, also from what is started meanwhile, for good: Ctrl-C is for the parent.

@@ -12,6 +12,8 @@ from rgmp.training.job import CURVE, WEIGHTS
 
 PLAN = "plan.json"
 DIGESTS = "digests.json"
+COSTS = "costs.json"
+"""What jobs cost on the machine where `rgmp plan` measured it."""
 RUNS = "mlflow.json"
 REPORT = "report.html"
 TABLES = "tables"

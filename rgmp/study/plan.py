@@ -302,7 +302,7 @@ class Plan(Closed):
                 "weights": run.weights_digest,
                 "data": self.digest_of_videos(benchmark),
             },
-            masks=self._masks(run, folder),
+            masks=folder / self.masks_of(name),
             record=folder / layout.record(layout.masks(name)),
         )
 
@@ -311,16 +311,17 @@ class Plan(Closed):
         benchmark, variant, run = self.inferences[name]
         return ScoringJob(
             **self._scored(name, benchmark, variant.name, folder),
-            source=self._masks(run, folder),
+            source=folder / self.masks_of(name),
             seed=run.seed,
             reads={"data": self.digest_of_videos(benchmark)},
         )
 
-    def _masks(self, run: Run, folder: Path) -> Path:
-        """The folder of the masks that a run's weights make."""
+    def masks_of(self, name: str) -> str:
+        """The folder, below the study's, of all masks that the weights of a run make."""
+        _, _, run = self.inferences[name]
         if run.trainings:
-            return folder / layout.masks(Path(self.training(run.trainings[-1]).folder).name)
-        return folder / layout.masks(f"given-{run.weights_digest[:12]}")
+            return layout.masks(Path(self.training(run.trainings[-1]).folder).name)
+        return layout.masks(f"given-{run.weights_digest[:12]}")
 
     def _scored(self, name: str, benchmark: Benchmark, method: str, folder: Path) -> dict[str, Any]:
         """The fields that all scoring jobs have."""

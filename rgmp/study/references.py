@@ -17,6 +17,11 @@ def reference_of(folder: Path) -> Path:
     return folder.parent / layout.REFERENCES / folder.name
 
 
+def is_reference(folder: Path) -> bool:
+    """Whether a study's folder is such a copy."""
+    return folder.absolute().parent.name == layout.REFERENCES
+
+
 def files_of(reference: Path) -> tuple[Path, ...]:
     """What of a reference decides whether it is compared again; none unless it is finished.
 

@@ -13,22 +13,26 @@ from rgmp.runtime.distributed import ALONE
 from rgmp.training.job import TrainingJob
 from rgmp.training.update import Update
 
-_WARM_UP_STEPS = 2
+WARM_UP_STEPS = 2
+"""Steps before those that are timed."""
 
 
-def measure(job: TrainingJob, device: torch.device, steps: int) -> dict[str, float]:
+def measure(
+    job: TrainingJob, device: torch.device, steps: int, *, last: bool = True
+) -> dict[str, float]:
     """Train a new network for a few steps and discard it.
-
-    These are the last steps of the training run, where its clips are longest.
 
     Args:
         job: what would be trained; none of its files is written.
         device: where to compute.
         steps: how many to time, after a warm-up.
+        last: whether to time the last steps of the training run, where its clips are longest; else
+            the first.
 
     Returns:
         samples_per_second, seconds per step, `waiting`: the share of time spent waiting for data,
-        frames per clip, peak memory in bytes: of the GPU, or of this process without its workers;
+        frames per clip, peak memory in bytes: of tensors on the GPU, or of this process without its
+        workers; all that the GPU gives for that (`device_memory_bytes`; without one, the same);
         and the share of the machine's cores used by others meanwhile (their use of a GPU is not
         seen).
 
@@ -36,25 +40,27 @@ def measure(job: TrainingJob, device: torch.device, steps: int) -> dict[str, flo
         UserError: the data cannot be used, or the training run has too few steps.
     """
     settings = job.settings
-    if settings.steps <= _WARM_UP_STEPS:
+    if settings.steps <= WARM_UP_STEPS:
         raise UserError(
-            f"{job.stage}: has {settings.steps} steps; more than {_WARM_UP_STEPS} are needed to "
+            f"{job.stage}: has {settings.steps} steps; more than {WARM_UP_STEPS} are needed to "
             "measure its speed"
         )
     samples = Samples(job.data, settings, job.seed, job.machine.decoded_megabytes)
     network = RGMP(job.network).train()
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     update = Update(network, job, ALONE)
-    first = max(settings.steps - steps - _WARM_UP_STEPS, 0)
+    first = max(settings.steps - steps - WARM_UP_STEPS, 0) if last else 0
     timed, waits, frames, begun, watch = 0, 0.0, 0, 0.0, cores.Watch()
     for step, parts, waited in samples.batches(first, device, job.machine.workers, update.parts):
-        if step - first >= _WARM_UP_STEPS:
+        if step - first >= WARM_UP_STEPS:
             timed, waits = timed + 1, waits + waited
         update(step, parts)
         frames = parts[0].frames.shape[1]
-        if step - first + 1 == _WARM_UP_STEPS:
+        if step - first + 1 == WARM_UP_STEPS:
             _synchronise(device)
             begun, watch = time.perf_counter(), cores.Watch()
+        if timed == steps:
+            break
     _synchronise(device)
     took, others = time.perf_counter() - begun, watch.others_share()
     return {
@@ -64,8 +70,21 @@ def measure(job: TrainingJob, device: torch.device, steps: int) -> dict[str, flo
         "seconds_per_step": took / timed,
         "waiting": waits / took,
         "peak_memory_bytes": peak_device_memory(),
+        "device_memory_bytes": _taken(device),
         "others_share": others,
     }
+
+
+def _taken(device: torch.device) -> int:
+    """The most that this process took of the device so far: bytes.
+
+    Of a GPU with what PyTorch kept for later tensors, and what CUDA and other processes hold.
+    """
+    if device.type != "cuda":
+        return peak_device_memory()
+    free, total = torch.cuda.mem_get_info(device)
+    beside = total - free - torch.cuda.memory_reserved(device)
+    return torch.cuda.max_memory_reserved(device) + max(beside, 0)
 
 
 def _synchronise(device: torch.device) -> None:

@@ -66,6 +66,7 @@ NO_FIGURES = ("nonsense", "", "-1", "100.1", "nan", "inf", "1e999", "1 2", "9" *
 FIGURES = ("0", "100", "70.4", "1e1")
 NO_FACTORS = ("nonsense", "", "-1", "0", "nan", "inf", "2.5", "1e999", "\x1b[31m")
 NO_POINTS = (*(value for value in NO_FACTORS if value != "2.5"), "100.5")
+NO_SIZES = ("nonsense", "", "12", "GB", "0GB", "-1GB", "1e3GB", "9" * 5000 + "GB", "\x1b[31m")
 AS_MUCH_AS_ASKED = {"steps", "repeats", "every", "seed"}
 """Options of which a large number asks for much work or for nothing odd."""
 HUGE = ("1000000", "9223372036854775808", "1" + "0" * 30)
@@ -114,6 +115,8 @@ def _no_values(action: argparse.Action) -> tuple[str, ...]:
         return NO_FIGURES
     if action.type is float:
         return NO_POINTS if action.dest == "margin" else NO_FACTORS
+    if action.dest == "fit":
+        return NO_SIZES
     if action.type is None:
         return NO_TEXTS if action.dest == "variant" else NO_NAMES
     return () if action.type is Path else NO_NUMBERS

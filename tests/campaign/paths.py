@@ -118,6 +118,7 @@ SLOTS = [
     Slot("score --other-davis", (*OTHERS, "--other-davis", HERE), "folder", ""),
     Slot("data.davis2016", PLAN, "folder", "", ("data", "davis2016")),
     Slot("score --subsets", (*OTHERS, "--subsets", HERE), "file", ""),
+    Slot("plan --records", (*PLAN, "--records", HERE), "study", ""),
 ]
 MAKES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("compare", "infer"), ("out", "out/*")),

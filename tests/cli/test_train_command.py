@@ -20,8 +20,9 @@ pytestmark = pytest.mark.torch
 @pytest.mark.usefixtures("here")
 def test_plan_then_train_then_infer(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["plan", "study.yaml"]) == 0
-    *listed, total = capsys.readouterr().out.splitlines()
-    assert total == "2 training runs, 1 variants: results/tiny/plan.json"
+    lines = capsys.readouterr().out.splitlines()
+    listed = [line for line in lines if line.startswith("weights/")]
+    assert lines[len(listed)] == ("2 training runs of 8 samples, 1 variant: results/tiny/plan.json")
     folders = [line.split("  for ")[0] for line in listed]
     assert [folder.split("/")[1] for folder in folders] == ["pretrain", "finetune"]
     assert cli.main(["train", "results/tiny", "pretrain/none-seed3-000000000000"]) == 2

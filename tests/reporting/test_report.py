@@ -16,8 +16,11 @@ from support.html import Strict
 
 from rgmp.errors import UserError
 from rgmp.reporting import catalog, report, tables
-from rgmp.runtime.files import digest_of
+from rgmp.runtime.files import digest_of, write_json
 from rgmp.study import table_files
+from rgmp.study.costs import costs_of, recorded_sizes
+from rgmp.study.estimate import Room, estimate
+from rgmp.study.jobs import jobs_of
 from rgmp.study.plan import load_plan
 
 
@@ -46,6 +49,29 @@ def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def toy(five: Path, tmp_path: Path) -> Path:
     """A copy of it."""
     return shutil.copytree(five, tmp_path / "toy")
+
+
+def test_what_was_planned_stands_beside_what_was_taken(toy: Path) -> None:
+    """All jobs of a fake study begin at once; the longest evaluation has eight records of 2.5 s."""
+    assert "planned with" not in render(toy)
+    plan, records = load_plan(toy), toy / "records"
+    record = json.loads((records / "speed/davis2017.json").read_text())
+    made = {f"data/{name}": "check" for name in plan.checks}
+    made |= {name: name for name in ("mini", "tables", "figures", "track", "report")}
+    for name, kind in made.items():
+        write_json(records / f"{name}.json", {**record, "kind": kind, "name": name})
+    jobs = jobs_of(plan, recorded_sizes(plan, []))
+    estimated = estimate(jobs, costs_of(toy, "Xeon, 2 cores"), [Room(2)])
+    longer = estimated.planned[0].model_copy(update={"seconds": 7.5})
+    kept = estimated.model_copy(update={"planned": (longer,), "ran": 3})
+    path = toy / f"first/estimate-{estimated.identity}.json"
+    write_json(path, kept.model_dump(mode="json"))
+    html = unescape(render(toy))
+    told = re.search(r"<dt>time</dt><dd>(.*?)</dd>", html)
+    assert told
+    assert told[1].startswith(f"5 s planned with 2 cores, from {toy}; 20 s taken (+300%). Jobs, ")
+    assert "tables 2.5 s / 2.5 s, figures 2.5 s / 2.5 s, " in told[1]
+    assert told[1].endswith("; made when 3 jobs had run")
 
 
 def test_it_is_one_file_that_needs_nothing_else(toy: Path) -> None:

@@ -5,6 +5,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,13 @@ import yaml
 from support.workflow import PROJECT, STUDY, make_workspace, planned, snakemake
 
 from rgmp.config.base import BENCHMARKS
+from rgmp.provenance.machine import this_machine
 from rgmp.reporting import catalog
 from rgmp.reporting.figures import job_graph
-from rgmp.runtime.files import write_text
+from rgmp.runtime.cores import usable_cores
+from rgmp.runtime.files import read_json, write_json, write_text
+from rgmp.study.costs import Cost, Costs, device_of
+from rgmp.study.jobs import jobs_of, sizes_of
 from rgmp.study.resolve import resolve
 
 
@@ -155,6 +161,60 @@ def test_the_figure_of_the_dag_is_the_dag(tmp_path: Path) -> None:
     real = {(a, b) for a, b in edges if b not in {"all", a}}
     assert closure(shown) == closure(real)
     assert all((a, b) not in closure(shown - {(a, b)}) for a, b in shown), "an arrow too many"
+
+
+def test_the_jobs_that_are_planned_are_those_of_the_dag(tmp_path: Path) -> None:
+    """Each with what it waits for, counted by rule; given weights and methods of others, too."""
+    from rgmp.config.method import Network
+    from rgmp.model import weights
+    from rgmp.model.network import RGMP
+
+    make_workspace(tmp_path)
+    network = RGMP(Network(backbone="resnet10", width=4, decoder_width=4))
+    weights.save(tmp_path / "given.safetensors", network, {})
+    given = {"weights": "given.safetensors", "stages": []}
+    variant = {"label": "given", "claim": "none", "overrides": given}
+    (tmp_path / "ablations/given.yaml").write_text(yaml.safe_dump(variant))
+    study = STUDY | {"seeds": [0, 1]}
+    (tmp_path / "seconds.yaml").write_text(yaml.safe_dump(study))
+    done = snakemake(tmp_path, "--forceall", "--dag")
+    assert done.returncode == 0, done.stderr
+    rules = {
+        node: re.sub("^evaluate_.*", "evaluate", rule)
+        for node, rule in re.findall(r'(\d+)\[label = "(\w+)', done.stdout)
+    }
+    edges = [(rules[a], rules[b]) for a, b in re.findall(r"(\d+) -> (\d+)", done.stdout)]
+    with chdir(tmp_path):
+        plan = resolve(Path("seconds.yaml"))
+        jobs = jobs_of(plan, sizes_of(plan, Path("results/tiny")))
+    of = {job.name: job.kind for job in jobs}
+    names = {"score": "score_external"} | RULES
+    planned_edges = [(of[before], job.kind) for job in jobs for before in job.after]
+    expected = Counter((names.get(a, a), names.get(b, b)) for a, b in planned_edges)
+    assert expected == Counter((a, b) for a, b in edges if b != "all")
+    assert Counter(names.get(job.kind, job.kind) for job in jobs) == Counter(
+        rule for rule in rules.values() if rule != "all"
+    )
+
+
+def test_a_run_keeps_what_it_was_expected_to_take(tmp_path: Path) -> None:
+    make_workspace(tmp_path)
+    with chdir(tmp_path):
+        plan = resolve(Path("seconds.yaml"))
+        jobs = jobs_of(plan, sizes_of(plan, Path("results/tiny")))
+    cost = Cost(fixed=1, each=0, source="a guess")
+    costs = Costs(
+        device=device_of(this_machine()), known=dict.fromkeys((j.cost for j in jobs), cost)
+    )
+    write_json(tmp_path / "results/tiny/costs.json", costs.model_dump(mode="json"))
+    scores = "results/tiny/scores/davis2016/reporter/external.csv"
+    done = snakemake(tmp_path, scores)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (kept,) = (tmp_path / "results/tiny/first").glob("estimate-*.json")
+    found = read_json(kept)
+    assert (found["ran"], found["sources"]) == (0, ["a guess"])
+    assert found["planned"][0]["cores"] == min(4, usable_cores())
+    assert found["planned"][0]["longest"] == 8, "check, two stages, evaluation, four of the report"
 
 
 def closure(edges: set[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -19,6 +19,7 @@ from rgmp.runtime.locks import record_lock_owner, remove_stale_lock
 from rgmp.runtime.markup import restructured
 from rgmp.study import layout
 from rgmp.study.bounds import bounds_job
+from rgmp.study.estimate import remember_estimate
 from rgmp.study.longer import files_of as longer_study_files
 from rgmp.study.plan import save as save_plan
 from rgmp.study.references import files_of as reference_files
@@ -66,6 +67,16 @@ def goes_elsewhere():
         return True
     chosen = ExecutorPluginRegistry().get_plugin(arguments.executor or "local")
     return not chosen.common_settings.local_exec
+
+
+def keep_estimate():
+    """Keep what the study is expected to take here, for its report; no run fails for that."""
+    given = workflow.resource_settings
+    if given.nodes is not None and goes_elsewhere():
+        return
+    limits = given.cores, given.nodes, cores.usable_cores()
+    with suppress(UserError, OSError):
+        remember_estimate(plan, folder, min(limit for limit in limits if limit))
 
 
 def resolve_study():

@@ -1,6 +1,7 @@
 """The graph of a study: which job depends on which, and which variants share a training run."""
 
 import textwrap
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,11 +12,12 @@ from matplotlib.patches import FancyBboxPatch
 from rgmp.config.base import STAGES
 from rgmp.reporting.figures.style import empty_figure
 from rgmp.reporting.labels import STAGE_TITLES
+from rgmp.study.jobs import Kind, jobs_of
 from rgmp.study.plan import Plan
 from rgmp.study.references import files_of, reference_of
 from rgmp.study.results import Results
 
-WAITS_FOR: dict[str, tuple[str, ...]] = {
+WAITS_FOR: dict[Kind, tuple[Kind, ...]] = {
     "mini": (),
     "check": ("mini",),
     "train": ("check",),
@@ -32,7 +34,7 @@ WAITS_FOR: dict[str, tuple[str, ...]] = {
 }
 """Each command of the workflow and those it waits for directly."""
 
-_PLACES_OF_COMMANDS: dict[str, tuple[float, float]] = {  # column, row
+_PLACES_OF_COMMANDS: dict[Kind, tuple[float, float]] = {  # column, row
     "mini": (0, 1),
     "check": (1, 1),
     "train": (2, 0.5),
@@ -81,24 +83,15 @@ class Node:
     parent: int | None
 
 
-def jobs(plan: Plan, *, compared: bool) -> dict[str, int]:
+def jobs(plan: Plan, *, compared: bool) -> dict[Kind, int]:
     """How often each command runs in the whole study.
 
     Args:
         plan: of the study.
         compared: whether the study has a finished reference, with which it is compared.
     """
-    counts = {
-        "mini": int(plan.embedded),
-        "check": len(plan.checks),
-        "train": len(plan.trainings),
-        "evaluate": len(plan.evaluations),
-        "bounds": len(plan.benchmarks),
-        "score": len(plan.adoptions),
-        "speed": len(plan.benchmarks),
-        "agree": int(compared),
-    }
-    return {name: counts.get(name, 1) for name in WAITS_FOR if counts.get(name, 1)}
+    counts = Counter(job.kind for job in jobs_of(plan, {}, compared=compared))
+    return {name: counts[name] for name in WAITS_FOR if counts[name]}
 
 
 def sharing(plan: Plan) -> list[Node]:
@@ -127,7 +120,7 @@ def sharing(plan: Plan) -> list[Node]:
     return nodes
 
 
-def _draw_jobs(ax: Axes, counts: Mapping[str, int]) -> None:
+def _draw_jobs(ax: Axes, counts: Mapping[Kind, int]) -> None:
     """A box for each command with how often it runs, and arrows to those that wait for it."""
     width, height = 0.78, 0.62
     for name, count in counts.items():

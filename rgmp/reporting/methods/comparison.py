@@ -13,7 +13,7 @@ from rgmp.evaluation.score_table import table_of
 from rgmp.evaluation.summary import METHOD, by_seed, per_object
 from rgmp.provenance.code import Code, in_words
 from rgmp.reporting.labels import BENCHMARK_TITLES
-from rgmp.reporting.typesetting import counted
+from rgmp.reporting.quantities import counted
 
 
 @dataclass(frozen=True)

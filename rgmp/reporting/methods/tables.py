@@ -14,8 +14,9 @@ from rgmp.evaluation.pairwise import Pair
 from rgmp.evaluation.summary import METHOD
 from rgmp.reporting.labels import MEASURE_TITLES
 from rgmp.reporting.methods.comparison import Comparison
+from rgmp.reporting.quantities import counted
 from rgmp.reporting.table_layouts import VERDICT
-from rgmp.reporting.typesetting import UNKNOWN, Table, counted, interval, percent, points
+from rgmp.reporting.typesetting import UNKNOWN, Table, interval, percent, points
 
 METHODS, PAIRS, TRAININGS = "methods", "pairs", "trainings"
 """The names of the tables; the last is a CSV file alone."""

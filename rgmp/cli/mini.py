@@ -1,4 +1,4 @@
-"""`rgmp plan | mini`: list a study's training runs; render the embedded benchmark."""
+"""`rgmp mini`: render the embedded benchmark."""
 
 import argparse
 from pathlib import Path
@@ -10,23 +10,6 @@ from rgmp.minidavis.version import VERSION
 from rgmp.provenance.command import record_command
 from rgmp.runtime import files
 from rgmp.runtime.cores import threads
-from rgmp.study import layout, plan, resolve
-
-
-def _plan_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("study", type=Path, help="study file, such as workflow/config/mini.yaml")
-
-
-def _plan(options: argparse.Namespace) -> None:
-    resolved = resolve.resolve(options.study)
-    folder = Path("results") / resolved.study
-    plan.save(resolved, folder)
-    for training in resolved.trainings:
-        print(f"{training.folder}  for {', '.join(training.variants)}")
-    print(
-        f"{len(resolved.trainings)} training runs, {len(resolved.variants)} variants: "
-        f"{folder / layout.PLAN}"
-    )
 
 
 def _mini_options(command: argparse.ArgumentParser) -> None:
@@ -54,8 +37,5 @@ def _mini(options: argparse.Namespace) -> None:
 
 
 COMMANDS = (
-    Command(
-        "plan", _plan, _plan_options, "List a study's training runs.", "workflow/config/mini.yaml"
-    ),
     Command("mini", _mini, _mini_options, "Render the embedded benchmark.", "data/mini --seed 0"),
 )

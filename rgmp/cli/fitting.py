@@ -1,0 +1,83 @@
+"""What `rgmp plan --fit` tries here: steps with small parts of a batch, then its proposals."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from rgmp.cli.measuring import data_of, distinct_trainings, side_by_side, try_training
+from rgmp.errors import UserError
+from rgmp.reporting.planning import proposals_in_words
+from rgmp.study.fit import Line, Need, Proposal, least, proposals
+from rgmp.study.plan import Plan
+from rgmp.study.planned import Training
+from rgmp.training.job import TrainingJob
+
+
+def fit(plan: Plan, folder: Path, limit: int, gpus: Sequence[int]) -> Iterator[str]:
+    """Propose settings with which every training run of a study fits into a device.
+
+    Args:
+        plan: of the study.
+        folder: of the study; nothing is written there.
+        limit: bytes of the device.
+        gpus: how many may share a batch; none: as many as now.
+
+    Yields:
+        What fits, line by line.
+
+    Raises:
+        UserError: nothing fits, there is no training, or the data cannot be used.
+    """
+    if not plan.trainings:
+        raise UserError(f"{plan.file}: trains nothing; leave out --fit")
+    with data_of(plan, folder) as (place, _):
+        trainings = {_name(training): training for training in distinct_trainings(plan).values()}
+        jobs = {name: plan.job(training, place) for name, training in trainings.items()}
+        needs = [_need(name, job) for name, job in jobs.items()]
+        shared = sorted({*gpus} or {plan.machine.processes})
+        found = [
+            (proposal, _memory(jobs[proposal.largest], _part(proposal, jobs), proposal.recompute))
+            for proposal in proposals(needs, limit, shared)
+        ]
+    fitting = [(proposal, measured) for proposal, measured in found if measured <= limit]
+    if not fitting:
+        smallest = least(needs, shared[-1])
+        raise UserError(
+            f"--fit: no settings that leave the training what it is; with {smallest.accumulate} "
+            f"parts of a batch and recompute_activations it takes {smallest.bytes / 1e9:.3g} GB "
+            f"({smallest.largest}); take a larger GPU, or change the crop or the frames"
+        )
+    yield from proposals_in_words(fitting, limit)
+
+
+def _name(training: Training) -> str:
+    return f"{training.stage} {training.slug}"
+
+
+def _need(name: str, job: TrainingJob) -> Need:
+    """What parts of one and of two samples take; a batch of one has no other part."""
+    batch = job.settings.batch
+    lines = {}
+    for recompute in (False, True):
+        one, two = (_memory(job, min(part, batch), recompute) for part in (1, 2))
+        lines[recompute] = Line.through(one, two)
+    return Need(name, batch, lines)
+
+
+def _part(proposal: Proposal, jobs: dict[str, TrainingJob]) -> int:
+    """The samples of a part of the training run that takes most."""
+    batch = jobs[proposal.largest].settings.batch
+    return batch // (proposal.accumulate * proposal.processes)
+
+
+def _memory(job: TrainingJob, part: int, recompute: bool) -> int:
+    """What a step on that part of a batch takes: bytes."""
+    update = {
+        "settings": job.settings.model_copy(update={"batch": part}),
+        "compute": job.compute.model_copy(update={"accumulate": 1}),
+        "machine": job.machine.model_copy(update={"recompute_activations": recompute}),
+    }
+    how = ", activations recomputed" if recompute else ""
+    what = f"{job.stage} {job.name}, {part} in a part{how}"
+    (tried,) = side_by_side(what, partial(try_training, job.model_copy(update=update), 1), 1)
+    return tried.memory_bytes

@@ -1,0 +1,269 @@
+"""What `rgmp plan --measure` tries out here: a few steps of each training, some of the videos.
+
+Each measurement is made in a process of its own, as the workflow's jobs are: so it has its own
+peak of memory, and its own start. On a CPU as many run at once as the workflow would run, since
+jobs that share a core slow each other down; one training is also measured alone, which says by how
+much. Nothing is written but into a temporary folder.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from statistics import fmean
+from typing import NamedTuple
+
+import psutil
+
+from rgmp.config.method import Finetune
+from rgmp.data.videos import Videos
+from rgmp.runtime import cores, processes
+from rgmp.runtime.files import files_below
+from rgmp.study import layout
+from rgmp.study.costs import Cost, Costs, Slowdown
+from rgmp.study.evaluation_job import EvaluationJob
+from rgmp.study.jobs import evaluation_cost, render_cost, training_cost
+from rgmp.study.plan import Plan
+from rgmp.study.planned import PlannedVariant, Training
+from rgmp.training.job import TrainingJob
+
+_STEPS = 50
+"""Steps that are timed in all, as far as that is at least `_LEAST_STEPS` of each training."""
+_LEAST_STEPS = 4
+_ONE_SEQUENCE_IN = 10
+"""How many sequences there are for one that is segmented and scored, if there are two."""
+
+_SOURCE = "a measurement here"
+
+
+class Tried(NamedTuple):
+    """What a process measured.
+
+    Attributes:
+        startup: seconds from its start to the first unit of work.
+        each: seconds per unit.
+        memory_bytes: its peak, of the GPU or of itself.
+        disk_bytes: what a job leaves: weights; or masks, per unit.
+    """
+
+    startup: float
+    each: float
+    memory_bytes: int
+    disk_bytes: float
+
+
+Work = Callable[[], Tried]
+"""A measurement, which can be sent to another process."""
+
+
+def measure(plan: Plan, folder: Path, device: str, *, on_gpu: bool) -> Costs:
+    """Measure what training and evaluation of a study cost on this machine.
+
+    The embedded benchmark is rendered for it, and that timed, where the study has not done it yet.
+
+    Args:
+        plan: of the study.
+        folder: of the study; nothing is written there.
+        device: what the costs are said to be of.
+        on_gpu: whether it is a GPU.
+
+    Raises:
+        UserError: the data cannot be used, or the GPU is not there.
+    """
+    watch = cores.Watch()
+    with data_of(plan, folder) as (place, rendered):
+        threads = max(variant.threads for variant in plan.variants)
+        most = max(cores.usable_cores() // threads, 1)
+        at_once = plan.machine.jobs_per_gpu if on_gpu else most
+        measuring = _Measuring(plan, place, at_once)
+        known = {**rendered, **measuring.trainings(), **measuring.evaluations()}
+        slowdown = None if on_gpu else measuring.slowdown()
+        others = watch.others_share()
+        return Costs(device=device, known=known, slowdown=slowdown, others_share=others)
+
+
+@contextmanager
+def data_of(plan: Plan, folder: Path) -> Iterator[tuple[Path, dict[str, Cost]]]:
+    """A folder below which a study finds its data: its own, or a temporary one.
+
+    Yields:
+        The folder; and the cost of rendering the embedded benchmark, if that had to be done.
+    """
+    if not plan.embedded or (folder / layout.DATA).is_dir():
+        yield folder, {}
+        return
+    with tempfile.TemporaryDirectory(prefix="rgmp-plan-") as temporary:
+        yield Path(temporary), {render_cost(): _render(plan, Path(temporary))}
+
+
+def _render(plan: Plan, here: Path) -> Cost:
+    """Render the embedded benchmark and time it: it takes every core and runs alone."""
+    from rgmp.minidavis import generate
+
+    began, out = time.perf_counter(), here / layout.DATA
+    generate.render(out, plan.data.mini_seed or 0, processes=cores.usable_cores())
+    took = time.perf_counter() - began
+    size = sum(path.stat().st_size for path in files_below(out))
+    return Cost(fixed=0, each=took, disk_fixed=size, source=_SOURCE)
+
+
+class _Measuring:
+    """Measurements of a plan whose data lie below `place`, so many at once."""
+
+    def __init__(self, plan: Plan, place: Path, at_once: int) -> None:
+        self._plan, self._place, self._at_once = plan, place, at_once
+        self._factor = 1.0
+
+    def trainings(self) -> dict[str, Cost]:
+        """The costs of all training runs: the mean of their first and their last steps.
+
+        Clips grow evenly from the first step to the last, so that is the mean over all steps.
+        """
+        distinct = distinct_trainings(self._plan)
+        steps = max(_STEPS // sum(1 + _grows(t) for t in distinct.values()), _LEAST_STEPS)
+        found = {}
+        for number, (cost, training) in enumerate(distinct.items()):
+            job, name = self._plan.job(training, self._place), f"{training.stage} {training.slug}"
+            last = partial(try_training, job, steps)
+            tried = side_by_side(name, last, self._at_once)
+            each = fmean(one.each for one in tried)
+            if not number and self._at_once > 1:
+                (alone,) = side_by_side(f"{name}, alone", last, 1)
+                self._factor = max(each / alone.each, 1.0)
+            if _grows(training):
+                first = partial(try_training, job, steps, last=False)
+                early = side_by_side(f"{name}, first steps", first, self._at_once)
+                each = fmean([each, fmean(one.each for one in early)])
+            found[cost] = self._cost(tried, each, disk_fixed=tried[0].disk_bytes)
+        return found
+
+    def evaluations(self) -> dict[str, Cost]:
+        """The costs of all evaluations, on some of the sequences and with untrained networks."""
+        distinct = {evaluation_cost(self._plan, v): v for v in self._plan.sharing.values()}
+        found = {}
+        for cost, variants in distinct.items():
+            work = partial(try_evaluation, self._plan, variants, self._place)
+            tried = side_by_side(f"evaluate {variants[0].name}", work, self._at_once)
+            each, left = fmean(one.each for one in tried), tried[0].disk_bytes
+            found[cost] = self._cost(tried, each, disk_fixed=0.0, disk_each=left)
+        return found
+
+    def slowdown(self) -> Slowdown | None:
+        """How much slower jobs are side by side; None: none are."""
+        if self._at_once == 1:
+            return None
+        return Slowdown(at_once=self._at_once, factor=self._factor)
+
+    def _cost(self, tried: list[Tried], each: float, **disk: float) -> Cost:
+        return Cost(
+            fixed=fmean(one.startup for one in tried),
+            each=each,
+            at_once=self._at_once,
+            memory_bytes=max(one.memory_bytes for one in tried),
+            source=_SOURCE,
+            **disk,
+        )
+
+
+def distinct_trainings(plan: Plan) -> dict[str, Training]:
+    """The first training run of each cost, in the order of the plan."""
+    return {training_cost(plan, t): t for t in reversed(plan.trainings)}
+
+
+def _grows(training: Training) -> bool:
+    """Whether clips are longer in the last steps than in the first."""
+    settings = training.settings
+    return isinstance(settings, Finetune) and settings.frames[0] < settings.frames[1]
+
+
+def side_by_side(name: str, work: Work, count: int) -> list[Tried]:
+    """Measure in several processes of their own at once, and say so.
+
+    Raises:
+        UserError: as the work.
+    """
+    print(f"measuring: {name}", file=sys.stderr, flush=True)
+    return processes.side_by_side(work, count)
+
+
+def try_training(job: TrainingJob, steps: int, *, last: bool = True) -> Tried:
+    """Time a few steps of a training run, in this process alone."""
+    from rgmp.model.network import RGMP
+    from rgmp.runtime import device
+    from rgmp.training import speed
+
+    threads = cores.threads(job.compute.threads)
+    chosen = device.choose(job.machine.device, threads, job.machine.jobs_per_gpu)
+    measured = speed.measure(job, chosen, steps, last=last)
+    timed = (measured["steps"] + speed.WARM_UP_STEPS) * measured["seconds_per_step"]
+    weights = RGMP(job.network).state_dict().values()
+    return Tried(
+        startup=max(_age() - timed, 0.0),
+        each=1 / measured["samples_per_second"],
+        memory_bytes=int(measured["device_memory_bytes"]),
+        disk_bytes=sum(tensor.nbytes for tensor in weights),
+    )
+
+
+def try_evaluation(plan: Plan, variants: tuple[PlannedVariant, ...], place: Path) -> Tried:
+    """Segment and score some sequences with what has the same weights, in this process alone."""
+    from rgmp.inference.evaluation import Evaluation
+    from rgmp.model import weights
+    from rgmp.model.network import RGMP
+    from rgmp.provenance.machine import peak_device_memory
+
+    run = variants[0].runs[0]
+    with tempfile.TemporaryDirectory(prefix="rgmp-plan-") as temporary, redirect_stderr(StringIO()):
+        own = Path(temporary)
+        file = run.weights
+        if run.trainings:
+            file = own / "weights.safetensors"
+            weights.save(file, RGMP(plan.training(run.trainings[-1]).network), {})
+        planned = plan.evaluation_of(layout.evaluation(variants[0].name, run.seed), place)
+        job = _on_some_sequences(planned, file, own)
+        evaluation = Evaluation(own, job.runs, cores.threads(variants[0].threads))
+        startup, began = _age(), time.perf_counter()
+        evaluation.run()
+        took = time.perf_counter() - began
+        sizes = {i.videos.benchmark: _units(plan, i.videos) for i, _ in job.runs}
+        left = sum(path.stat().st_size for path in files_below(job.runs[0][0].masks))
+    units = sum(sizes.values())
+    return Tried(startup, took / units, peak_device_memory(), left / units)
+
+
+def _on_some_sequences(job: EvaluationJob, weights: Path, folder: Path) -> EvaluationJob:
+    """An evaluation of given weights on a few sequences, with files in a folder of its own."""
+    runs = []
+    for number, (inference, scoring) in enumerate(job.runs):
+        videos = inference.videos
+        some = videos.model_copy(update={"sequences": _some(videos.names())})
+        masks, out = folder / layout.MASKS, folder / f"{number}.csv"
+        made = {"videos": some, "record": None}
+        runs.append(
+            (
+                inference.model_copy(update={**made, "weights": weights, "masks": masks}),
+                scoring.model_copy(update={**made, "source": masks, "out": out}),
+            )
+        )
+    return EvaluationJob(runs=tuple(runs))
+
+
+def _some(names: list[str]) -> tuple[str, ...]:
+    """A share of the sequences, spread over the split, and at least two where there are two."""
+    count = min(max(len(names) // _ONE_SEQUENCE_IN, 2), len(names))
+    return tuple(names[number * len(names) // count] for number in range(count))
+
+
+def _units(plan: Plan, videos: Videos) -> int:
+    """How much there is in some videos, as `rgmp.study.jobs` counts it."""
+    sequences = videos.open()
+    return len(sequences) if plan.embedded else sum(len(s.frames) for s in sequences)
+
+
+def _age() -> float:
+    """Seconds since this process was started."""
+    return time.time() - psutil.Process().create_time()

@@ -1,0 +1,157 @@
+"""`rgmp plan`: what it says of a study, what it measures, and what fits."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from support.tiny_study import STUDY
+
+from rgmp.cli import main as cli
+from rgmp.cli import measuring
+from rgmp.provenance.machine import peak_memory
+from rgmp.runtime.files import read_json
+from rgmp.study.plan import load_plan
+from rgmp.training.job import TrainingJob
+
+pytestmark = pytest.mark.torch
+
+LONGER = {
+    **STUDY,
+    "seeds": [3],
+    "pretrain": STUDY["pretrain"] | {"steps": 8},
+    "finetune": STUDY["finetune"] | {"steps": 8},
+}
+
+
+@pytest.fixture
+def one_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Measure here rather than in processes of their own, which import torch; what was."""
+    names: list[str] = []
+
+    def here(name: str, work: measuring.Work, count: int) -> list[measuring.Tried]:
+        names.append(f"{name} x{count}")
+        return [work() for _ in range(count)]
+
+    monkeypatch.setattr(measuring, "side_by_side", here)
+    monkeypatch.setattr("rgmp.cli.fitting.side_by_side", here)
+    monkeypatch.setattr("rgmp.runtime.cores.usable_cores", lambda: 2)
+    Path("study.yaml").write_text(yaml.safe_dump(LONGER))
+    return names
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    capsys.readouterr()
+    assert cli.main(["plan", "study.yaml", *arguments]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.usefixtures("here")
+def test_what_never_ran_is_said_to_be_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = said(capsys)
+    assert "  pretrain  not known (1 job)" in lines
+    assert any(line.startswith("Not known: check, pretrain, finetune") for line in lines)
+    assert any("in all, with" in line.lower() and "at least 0 s" in line for line in lines)
+    assert not Path("results/tiny/costs.json").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_training_and_evaluation_are_measured_as_many_at_once_as_will_run(
+    one_process: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = said(capsys, "--measure", "--cores", "1", "2")
+    assert sorted(one_process) == [
+        "evaluate full x2",
+        "finetune full-seed3 x2",
+        "finetune full-seed3, alone x1",
+        "finetune full-seed3, first steps x2",
+        "pretrain full-seed3 x2",
+    ]
+    assert any(line.startswith("Not known: check, bounds, speed, tables") for line in lines)
+    costs = read_json(Path("results/tiny/costs.json"))
+    assert costs["slowdown"]["at_once"] == 2
+    plan = load_plan(Path("results/tiny"))
+    assert len(costs["known"]) == 3
+    assert all(cost["memory_bytes"] > 10**7 for cost in costs["known"].values())
+    assert not list(Path("results/tiny").rglob("*.safetensors")), "nothing is left"
+    kept = Path("results/tiny/costs.json").read_bytes()
+    assert [line for line in said(capsys, "--cores", "1", "2") if "samples each" in line] == [
+        line for line in lines if "samples each" in line
+    ]
+    assert Path("results/tiny/costs.json").read_bytes() == kept
+    assert plan == load_plan(Path("results/tiny"))
+
+
+@pytest.mark.usefixtures("here")
+def test_what_fits_is_measured_and_leaves_the_training_what_it_is(
+    one_process: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Memory is made up here: 1 GB, and 1 GB for each sample, or half of it."""
+
+    def taken(job: TrainingJob, steps: int, *, last: bool = True) -> measuring.Tried:
+        assert (steps, last, job.compute.accumulate) == (1, True, 1)
+        each = 0.5 if job.machine.recompute_activations else 1
+        return measuring.Tried(0, 1, int(1e9 * (1 + each * job.settings.batch)), 0)
+
+    monkeypatch.setattr("rgmp.cli.fitting.try_training", taken)
+    lines = said(capsys, "--fit", "2.5GB")
+    start = next(n for n, line in enumerate(lines) if "compute.accumulate: " in line)
+    settings = "compute.accumulate: {}, machine.recompute_activations: {}, machine.processes: 1"
+    assert lines[start].startswith(
+        f"  {settings.format(2, 'false')}: 2 GB measured, 2 GB predicted"
+    )
+    assert lines[start + 1].startswith(f"  {settings.format(1, 'true')}: 2 GB measured")
+    assert lines[start + 2].startswith("These leave the training what it is")
+    assert len(one_process) == 2 * 2 * 2 + 2
+    assert cli.main(["plan", "study.yaml", "--fit", "1.2GB"]) == 2
+    assert "recompute_activations it takes 1.5 GB" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--gpus", "2"], "--gpus 2: study.yaml computes on the CPU"),
+        (["--records", "nowhere"], "nowhere: has no record of training or inference"),
+        (["--fit", "12"], "a number and MB, GB, MiB, GiB"),
+        (["--measure", "--records", "nowhere"], "not allowed with"),
+        (["--cores", "0"], "a whole number from 1"),
+    ],
+)
+def test_a_mistake_is_one_line_before_anything_is_written(
+    arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree("results", ignore_errors=True)
+    assert cli.main(["plan", "study.yaml", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert named in err
+    assert (out, err.count("\n")) == ("", 1)
+    assert not Path("results/tiny/plan.json").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_gpus_are_planned_for_where_the_study_may_use_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    machine = {"device": "cuda", "processes": 2}
+    Path("study.yaml").write_text(yaml.safe_dump({**LONGER, "machine": machine}))
+    lines = said(capsys)
+    assert [line.partition(":")[0] for line in lines if line.startswith("In all")] == [
+        f"In all, with {count} GPUs and {count} cores" for count in (2, 4, 8)
+    ]
+    assert cli.main(["plan", "study.yaml", "--gpus", "1"]) == 2
+    assert "takes machine.processes (=2) GPUs" in capsys.readouterr().err
+
+
+def test_a_process_of_its_own_measures() -> None:
+    """Its peak of memory is its own: this one has imported torch, and held as much again."""
+    held = bytearray(2 * 10**8)
+    (one,) = measuring.side_by_side("a test", _nothing, 1)
+    assert one.memory_bytes < len(held) < peak_memory()
+    assert 0 < one.startup < 600
+
+
+def _nothing() -> measuring.Tried:
+    return measuring.Tried(measuring._age(), 1, peak_memory(), 0)
