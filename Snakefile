@@ -2,6 +2,7 @@
 #
 #   snakemake --cores 4 all                                              the embedded benchmark
 #   snakemake --cores 4 all --configfile workflow/config/davis.yaml      the paper's study
+#   snakemake --cores 4 all --configfile workflow/config/published.yaml  published masks, compared
 #
 # render or read data -> check it -> pretrain on synthetic pairs -> finetune on videos with BPTT
 # -> masks and J&F of every frame, seconds per frame -> tables -> figures -> MLflow -> report.html
@@ -31,24 +32,31 @@ onstart:
 
 wildcard_constraints:
     study=plan.study,
-    stage="|".join(STAGES),
-    training="[a-z0-9_]+-seed[0-9]+-[0-9a-f]+",
-    part="[A-Za-z0-9._-]+",
     benchmark="|".join(plan.benchmarks),
-    variant="|".join(v.name for v in plan.variants),
-    seed="|".join(str(seed) for seed in plan.seeds),
     external="|".join(e.name for e in plan.external) or "(?!)",
 
 
-include: "workflow/rules/data.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/evaluate.smk"
-include: "workflow/rules/speed.smk"
-include: "workflow/rules/report.smk"
+if isinstance(plan, ComparisonPlan):
+
+    include: "workflow/rules/compare.smk"
+
+else:
+
+    wildcard_constraints:
+        stage="|".join(STAGES),
+        training="[a-z0-9_]+-seed[0-9]+-[0-9a-f]+",
+        part="[A-Za-z0-9._-]+",
+        variant="|".join(v.name for v in plan.variants),
+        seed="|".join(str(seed) for seed in plan.seeds),
+
+    include: "workflow/rules/data.smk"
+    include: "workflow/rules/train.smk"
+    include: "workflow/rules/evaluate.smk"
+    include: "workflow/rules/speed.smk"
+    include: "workflow/rules/report.smk"
 
 
 rule all:
     default_target: True
     input:
-        f"results/{plan.study}/report.html",
-        [f"results/{plan.study}/{layout.AGREEMENT}"] if reference_files(reference) else [],
+        targets(),

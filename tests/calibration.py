@@ -4,8 +4,8 @@
 
 Prints every setting. `--results` names the folder of a finished study, by default that of the
 reference study mini, if it is there: its residuals and effects of sequences are resampled beside
-the synthetic ones. The formulas are those of `rgmp.evaluation.crossed`, written again for many
-studies at once and first compared with it.
+the synthetic ones. The formulas are those of `rgmp.evaluation.crossed` and
+`rgmp.evaluation.unpaired`, written again for many studies at once and first compared with them.
 """
 
 import argparse
@@ -20,10 +20,12 @@ from scipy.special import stdtr, stdtrit
 
 from rgmp.evaluation.comparison import pair_all
 from rgmp.evaluation.crossed import analyse
+from rgmp.evaluation.pairwise import LEAST_TRAININGS
 from rgmp.evaluation.power import Components, StudySize, smallest_difference
 from rgmp.evaluation.prediction import normal_range
 from rgmp.evaluation.score_table import read_scores
 from rgmp.evaluation.summary import per_object
+from rgmp.evaluation.unpaired import analyse_unpaired
 from rgmp.reporting.normal_range import values_of
 
 Values = npt.NDArray[np.float64]
@@ -192,6 +194,98 @@ def all_pairs(n: int, kinds: dict[str, tuple[Draw, Draw, Draw]]) -> None:
         print(f"{kind:<20} {methods:>7} {q:>4}  {false_zero:12.4f}  {false_equal:11.4f}")
 
 
+TRAININGS = ((1, 3), (1, 5), (2, 5), (3, 3), (3, 5), (3, 8), (5, 8))
+METHODS = (1, 1, 2, 3, 5)
+"""Trainings of the methods of a family."""
+
+
+def of_method(
+    random: np.random.Generator,
+    parts: tuple[float, float, float],
+    draws: tuple[Draw, Draw, Draw],
+    shape: tuple[int, int, int],
+) -> Values:
+    """Scores (N, S, Q) in points of a method whose mean is 0, as are trainings that are too few."""
+    n, s, q = shape
+    d = parts[1] * draws[1](random, (n, 1, q)) + parts[2] * draws[2](random, (n, s, q))
+    return d + (parts[0] * draws[0](random, (n, s, 1)) if s >= LEAST_TRAININGS else 0)
+
+
+def unpaired(first: Values, second: Values) -> tuple[Values, Values, Values]:
+    """Mean, standard error and degrees of freedom of each of N pairs, as `rgmp compare` has them.
+
+    Every sequence has one object. Of a method with few trainings nothing is known but its mean.
+    """
+    q = first.shape[2]
+    a, e, parts = np.zeros(len(first)), np.zeros(len(first)), np.zeros(len(first))
+    for y in (first, second):
+        s = y.shape[1]
+        if s < LEAST_TRAININGS:
+            continue
+        z = y - y.mean(axis=(1, 2), keepdims=True)
+        row, column = z.mean(axis=2), z.mean(axis=1)
+        left = ((z - row[:, :, None] - column[:, None]) ** 2).sum(axis=(1, 2)) / ((s - 1) * (q - 1))
+        by_training = np.maximum(q * (row**2).sum(axis=1) / (s - 1), left)
+        a, e = a + by_training / s, e + left / s
+        parts += (by_training / s) ** 2 / (s - 1) + (left / s) ** 2 / ((s - 1) * (q - 1))
+    d = first.mean(axis=1) - second.mean(axis=1)
+    b = np.maximum(d.var(axis=1, ddof=1), e)
+    total = b + a - e
+    return d.mean(axis=1), np.sqrt(total / q), total**2 / (b**2 / (q - 1) + parts)
+
+
+def check_unpaired_against_the_package() -> None:
+    random = np.random.default_rng(0)
+    for s in ((3, 5), (1, 4), (4, 2), (2, 1)):
+        pair = [of_method(random, (2, 5, 8), (normal, normal, normal), (20, n, 9)) for n in s]
+        for i, found in enumerate(zip(*unpaired(*pair), strict=True)):
+            few, many = min(s) < LEAST_TRAININGS, analyse_unpaired
+            one, other = (
+                (y.mean(axis=1, keepdims=True) if y.shape[1] < LEAST_TRAININGS else y)[i] / 100
+                for y in pair
+            )
+            like = (analyse(one - other, [1] * 9) if few else many(one, other, [1] * 9)).like_these
+            np.testing.assert_allclose(
+                (100 * like.mean, 100 * like.error, like.df), found, rtol=1e-9
+            )
+
+
+def unequal_trainings(n: int, kinds: dict[str, tuple[Draw, Draw, Draw]]) -> None:
+    """Pairs, and families of all pairs, of methods with other numbers of trainings.
+
+    Each method has half of a difference's variance; at `twice`, the first varies by training twice
+    as much as the second.
+    """
+    print(f"\nTrainings that are not paired: coverage of 95 % intervals, {n:,} pairs each\n")
+    print("residuals            components        trainings   Q   alike   twice")
+    for (kind, draws), (name, parts), s, q in product(
+        kinds.items(), COMPONENTS.items(), TRAININGS, SEQUENCES
+    ):
+        half = (parts[0] / np.sqrt(2), parts[1] / np.sqrt(2), parts[2] / np.sqrt(2))
+        covered = []
+        for factor in (1, 2):
+            random = np.random.default_rng([13, *s, q, factor])
+            mean, error, df = unpaired(
+                of_method(random, (factor * half[0], *half[1:]), draws, (n, s[0], q)),
+                of_method(random, half, draws, (n, s[1], q)),
+            )
+            covered.append(float((np.abs(mean) <= error * stdtrit(df, 0.975)).mean()))
+        told = " and ".join(map(str, s))
+        print(f"{kind:<20} {name:<16} {told:>9} {q:>4}  {covered[0]:.4f}  {covered[1]:.4f}")
+    told = ", ".join(map(str, METHODS))
+    print(f"\nFalse verdicts per family of all pairs, {told} trainings, {n:,} families each\n")
+    print("residuals            components         Q  better/worse  equivalence")
+    for (kind, draws), (name, parts), q in product(kinds.items(), COMPONENTS.items(), SEQUENCES):
+        random = np.random.default_rng([17, q])
+        half = (parts[0] / np.sqrt(2), parts[1] / np.sqrt(2), parts[2] / np.sqrt(2))
+        each = [of_method(random, half, draws, (n, s, q)) for s in METHODS]
+        fits = [unpaired(a, b) for a, b in combinations(each, 2)]
+        mean, error, df = (np.stack(part, axis=1) for part in zip(*fits, strict=True))
+        false_zero = holm(p_zero(mean, error, df)).any(axis=1).mean()
+        false_equal = holm(p_beyond(mean + MARGIN, error, df)).any(axis=1).mean()
+        print(f"{kind:<20} {name:<16} {q:>4}  {false_zero:12.4f}  {false_equal:11.4f}")
+
+
 def families(n: int, kinds: dict[str, tuple[Draw, Draw, Draw]]) -> None:
     """Families of nine comparisons to one `full`, whose own variation they share."""
     print(f"\nFalse verdicts per family of nine that share full, {n:,} families each\n")
@@ -274,6 +368,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     )
     options = parser.parse_args([*arguments] if arguments else None)
     check_against_the_package()
+    check_unpaired_against_the_package()
     kinds: dict[str, tuple[Draw, Draw, Draw]] = {
         "normal": (normal, normal, normal),
         "heavy-tailed": (normal, heavy, heavy),
@@ -284,6 +379,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
         kinds["measured"] = (normal, *measured(options.results))
     missed = coverage(options.studies, kinds)
     all_pairs(options.studies, kinds)
+    unequal_trainings(options.studies, kinds)
     families(options.studies, kinds)
     power(options.studies, kinds)
     predictions(options.studies)

@@ -16,6 +16,7 @@ from rgmp.cli.options import (
 )
 from rgmp.config.load import validated
 from rgmp.data import davis
+from rgmp.data.annotations import IN_WORDS, annotation_of
 from rgmp.evaluation.job import BoundsJob
 from rgmp.provenance.command import record_command
 from rgmp.runtime import files
@@ -57,10 +58,14 @@ def _bounds(options: argparse.Namespace) -> None:
         summary = summarise(per_object(scores)).set_index("variant")[[*MEASURES]]
         for bound, means in summary.iterrows():
             record.results.update({f"{bound} {name}": float(means[name]) for name in MEASURES})
-        read = [path for s in videos.open() for path in s.annotations]
+        sequences = videos.open()
+        annotation = annotation_of(sequences, videos.benchmark)
+        record.results["annotation"] = annotation
+        read = [path for s in sequences for path in s.annotations]
         record.inputs["data"] = files.digest_of_all(read)
         record.outputs["scores"] = files.digest_of_file(job.out)
     print((100 * summary.T).to_string(float_format="{:.2f}".format))
+    print(f"scored on {IN_WORDS[annotation]}")
 
 
 COMMANDS = (

@@ -14,11 +14,15 @@ from rgmp.cli.options import (
     add_processes,
     add_videos,
     default_of,
+    flags_given,
     given_of,
+    refuse_flags,
     require_flags,
     videos_of,
 )
 from rgmp.config.load import validated
+from rgmp.config.protocol import Protocol
+from rgmp.data.annotations import Annotation, annotation_of
 from rgmp.errors import UserError, refuse, visible
 from rgmp.evaluation.methods import (
     ComparisonJob,
@@ -26,10 +30,12 @@ from rgmp.evaluation.methods import (
     digest_of_entry,
     methods_of,
     score_methods,
+    with_protocols,
 )
 from rgmp.provenance import record as records
 from rgmp.provenance.command import record_command
 from rgmp.runtime import files
+from rgmp.study.comparison import is_comparison, load_comparison_plan
 
 if TYPE_CHECKING:
     from rgmp.reporting.methods.comparison import Comparison
@@ -43,7 +49,8 @@ def _compare_options(command: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="NAME=PATH",
         help="a method, and its masks (a folder or zip of <sequence>/00000.png ...) or a CSV of J "
-        "and F of every frame; NAME=PATH,PATH,... are trainings of one method",
+        "and F of every frame; NAME=PATH,PATH,... are trainings of one method; or RESULTS "
+        "BENCHMARK, a comparison of a study that has external methods alone",
     )
     flags = add_flags(command, ("--davis", "--benchmark", "--out"))
     add_videos(flags)
@@ -55,17 +62,19 @@ def _compare_options(command: argparse.ArgumentParser) -> None:
         help="a difference of J&F that is surely smaller is none in practice; fix it before you "
         f"look ({default_of(ComparisonJob, 'margin')})",
     )
+    flags.add_argument(
+        "--protocols",
+        type=Path,
+        metavar="CARDS.yaml",
+        help="what is known of how each method was trained, run and timed: NAME: {FIELD: ...}, "
+        f"with the fields {', '.join(Protocol.model_fields)}",
+    )
     flags.add_argument("--strict", action="store_true", help="refuse what seems to be a mistake")
     add_processes(command)
 
 
 def _compare(options: argparse.Namespace) -> None:
-    require_flags(options)
-    methods = methods_of(options.methods)
-    flags = given_of(options, ComparisonJob.model_fields)
-    job = validated(
-        ComparisonJob, {**flags, "methods": methods, "videos": videos_of(options)}, COMMAND_LINE
-    )
+    job = _planned(options) or _job(options)
     older = _made_before(job)
     with (
         files.renewed_folder(job.out, older) as folder,
@@ -73,7 +82,7 @@ def _compare(options: argparse.Namespace) -> None:
             folder / _RECORD,
             "compare",
             benchmark=job.videos.benchmark,
-            config=job.model_dump(mode="json", include={"videos", "methods", "margin"}),
+            config=job.model_dump(mode="json", include={"videos", "methods", "margin", "title"}),
         ) as record,
     ):
         entries = score_methods(job.videos, job.methods, processes=job.processes)
@@ -89,13 +98,45 @@ def _compare(options: argparse.Namespace) -> None:
         truth = [path for one in job.videos.open() for path in one.annotations]
         record.inputs["data"] = files.digest_of_all(truth)
         record.inputs.update({f"method {e.name}": digest_of_entry(e, names) for e in entries})
-        comparison = Comparison(job.videos, entries, job.margin, warnings, running_code())
+        comparison = Comparison(job, entries, warnings, running_code(), _annotation(job, entries))
         record.outputs.update(write(folder, comparison, record.inputs))
         summary = comparison.compared.summary
         record.results.update(zip(summary["variant"], summary["J&F"], strict=True))
+        record.results["annotation"] = comparison.annotation
     for line in _told(comparison):
         print(visible(line))
     print(visible(str(job.out / "report.html")))
+
+
+def _planned(options: argparse.Namespace) -> ComparisonJob | None:
+    """The comparison of a study that is named, if one is.
+
+    Raises:
+        UserError: the study has no such comparison, or flags are given that it decides.
+    """
+    folder, *benchmarks = options.methods
+    if "=" in folder or not is_comparison(Path(folder)):
+        return None
+    refuse_flags(flags_given(options, {"needed", "methods", "processes", "strict"}), Path(folder))
+    plan = load_comparison_plan(Path(folder))
+    if len(benchmarks) != 1:
+        raise UserError(
+            f"{folder}: {' '.join(benchmarks) or 'no benchmark'}; name one of "
+            f"{', '.join(plan.benchmarks)}"
+        )
+    how = given_of(options, ("processes", "strict"))
+    return plan.job(benchmarks[0], Path(folder)).model_copy(update=how)
+
+
+def _job(options: argparse.Namespace) -> ComparisonJob:
+    """The comparison that the flags describe."""
+    require_flags(options)
+    methods = methods_of(options.methods)
+    if hasattr(options, "protocols"):
+        methods = with_protocols(methods, options.protocols)
+    flags = given_of(options, ComparisonJob.model_fields)
+    given = {**flags, "methods": methods, "videos": videos_of(options)}
+    return validated(ComparisonJob, given, COMMAND_LINE)
 
 
 def _made_before(job: ComparisonJob) -> list[str]:
@@ -131,6 +172,13 @@ def _made_before(job: ComparisonJob) -> list[str]:
 def _real(path: Path) -> Path:
     """A path without links; unlike `Path.resolve`, of one that loops, too."""
     return Path(os.path.realpath(path))
+
+
+def _annotation(job: ComparisonJob, entries: list[Entry]) -> Annotation | None:
+    """What masks were scored on; None where all scores were given."""
+    if all(entry.is_table for entry in entries):
+        return None
+    return annotation_of(job.videos.open(), job.videos.benchmark)
 
 
 def _warned(entries: list[Entry], *, strict: bool) -> list[str]:

@@ -1,4 +1,4 @@
-"""`rgmp plan`: list a study's training runs, and what they take."""
+"""`rgmp plan`: list a study's training runs and what they take, or its comparisons."""
 
 import argparse
 import re
@@ -11,7 +11,7 @@ from rgmp.config.base import AT_ONCE
 from rgmp.errors import UserError, shown, visible
 from rgmp.runtime import cores
 from rgmp.runtime.files import write_json
-from rgmp.study import layout, plan, resolve
+from rgmp.study import comparison, layout, plan
 from rgmp.study.costs import Costs, costs_of, devices_of, find_costs
 from rgmp.study.estimate import Room, device_here, estimate
 from rgmp.study.jobs import jobs_of, sizes_of
@@ -71,7 +71,10 @@ def _options(command: argparse.ArgumentParser) -> None:
 
 
 def _plan(options: argparse.Namespace) -> None:
-    resolved = resolve.resolve(options.study)
+    resolved = comparison.resolve_any(options.study)
+    if isinstance(resolved, comparison.ComparisonPlan):
+        _list_comparisons(resolved, options)
+        return
     device, on_gpu = _device(resolved, options)
     rooms = _rooms(resolved, options, on_gpu=on_gpu)
     folder = Path("results") / resolved.study
@@ -102,6 +105,25 @@ def _plan(options: argparse.Namespace) -> None:
 
         for line in fit(resolved, folder, options.fit, options.gpus or []):
             print(visible(line))
+
+
+def _list_comparisons(resolved: comparison.ComparisonPlan, options: argparse.Namespace) -> None:
+    """Write the plan of a study that only compares, and list its commands.
+
+    Raises:
+        UserError: options that plan trainings are given.
+    """
+    given = {name for name, value in vars(options).items() if value} - {"run", "study"}
+    if given:
+        raise UserError(
+            f"{options.study}: trains nothing; leave out --{', --'.join(sorted(given))}"
+        )
+    folder = Path("results") / resolved.study
+    plan.save(resolved, folder)
+    for benchmark in resolved.benchmarks:
+        methods = ", ".join(one.label for one in resolved.methods(benchmark))
+        print(visible(f"rgmp compare {folder} {benchmark}  for {methods}"))
+    print(f"no training runs, {len(resolved.benchmarks)} comparisons: {folder / layout.PLAN}")
 
 
 def _given(folders: list[Path]) -> Costs:
@@ -167,7 +189,7 @@ COMMANDS = (
         "plan",
         _plan,
         _options,
-        "List a study's training runs, and estimate time, memory and disk.",
+        "List a study's training runs and what they take, or its comparisons.",
         "workflow/config/mini.yaml",
     ),
 )

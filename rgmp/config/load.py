@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from rgmp.config import strict_yaml
 from rgmp.config.base import NAME
+from rgmp.config.comparison import Comparison, only_compares
 from rgmp.config.method import Method
 from rgmp.config.study import Study, Variant
 from rgmp.errors import UserError, shown
@@ -26,9 +27,34 @@ def load_study(path: Path) -> Study:
     """Read and check a study file.
 
     Raises:
-        UserError: it is missing, not valid YAML, or has a key or value that is not allowed.
+        UserError: it is missing, not valid YAML, has a key or value that is not allowed, or has
+            external methods alone.
     """
-    return validated(Study, read_yaml(path), path)
+    value = read_yaml(path)
+    if only_compares(value):
+        raise UserError(
+            f"{path}: only compares external methods, and trains nothing; `rgmp plan {path}` says "
+            "how to make its report"
+        )
+    return validated(Study, value, path)
+
+
+def load_comparison(path: Path) -> Comparison | None:
+    """Read and check a study file that has external methods alone; None of any other.
+
+    Raises:
+        UserError: as `load_study`.
+    """
+    value = read_yaml(path)
+    if not only_compares(value):
+        return None
+    try:
+        return validated(Comparison, value, path)
+    except UserError as error:
+        raise UserError(
+            f"{error} (without network, pretrain and finetune, a study only compares its external "
+            "methods)"
+        ) from error
 
 
 def load_variants(study: Study, path: Path, ablations: Path) -> dict[str, tuple[Variant, Method]]:

@@ -30,6 +30,7 @@ from rgmp.config.base import (
     unique,
 )
 from rgmp.config.method import Method
+from rgmp.config.protocol import Protocol
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
@@ -184,6 +185,9 @@ class External(Closed):
     seconds_per_frame: dict[Benchmark, Annotated[float, Field(ge=1e-6, le=1e6)]] = Field(
         {}, description="as reported by its authors, if they do"
     )
+    protocol: Protocol = Field(
+        Protocol(), description="how it was trained, run and timed, as far as that is known"
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> "External":
@@ -266,14 +270,23 @@ class Study(Method):
 
     @model_validator(mode="after")
     def _external_beside_ours(self) -> "Study":
-        unique([f"external {external.name}" for external in self.external])
-        for external in self.external:
-            if unscored := sorted(set(external.benchmarks) - set(self.benchmarks)):
-                raise ValueError(
-                    f"external {external.name}: {unscored[0]} is not scored in this study; "
-                    f"its benchmarks: {', '.join(self.benchmarks)}"
-                )
+        require_benchmarks_of(self.external, self.benchmarks)
         return self
+
+
+def require_benchmarks_of(methods: tuple[External, ...], benchmarks: tuple[Benchmark, ...]) -> None:
+    """Check external methods against the benchmarks of their study.
+
+    Raises:
+        ValueError: two have one name, or one has masks or scores for another benchmark.
+    """
+    unique([f"external {external.name}" for external in methods])
+    for external in methods:
+        if unscored := sorted(set(external.benchmarks) - set(benchmarks)):
+            raise ValueError(
+                f"external {external.name}: {unscored[0]} is not scored in this study; "
+                f"its benchmarks: {', '.join(benchmarks)}"
+            )
 
 
 Effect = Literal["worse", "better", "none"]

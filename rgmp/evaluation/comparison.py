@@ -120,7 +120,7 @@ class Difference:
     """
 
     paired: Paired
-    judged: Judged
+    judged: Judged[Crossed]
     expected: Expectation | None = None
     claim: Word | None = None
 
@@ -149,7 +149,7 @@ def compare_all(objects: pd.DataFrame, asked: Asked) -> dict[Key, Difference]:
     paired = pair_all(objects)
     analyses = {key: one.analysed(asked.figures) for key, one in paired.items()}
     families: dict[tuple[str, bool], dict[Key, Crossed]] = {}
-    judged: dict[Key, Judged] = {}
+    judged: dict[Key, Judged[Crossed]] = {}
     for key, analysis in analyses.items():
         if asked.changed_by(key) == "none":
             judged[key] = Judged(analysis, "same computation")
@@ -196,7 +196,7 @@ def compare_difficulties(objects: pd.DataFrame, asked: Asked) -> dict[Cell, Diff
             if part := paired.among(sequences):
                 cells[*key, difficulty] = part
     predicted: dict[str, dict[Cell, Crossed]] = {}
-    judged: dict[Cell, Judged] = {}
+    judged: dict[Cell, Judged[Crossed]] = {}
     for cell, paired in cells.items():
         analysis = paired.analysed(asked.figures)
         if _expected(asked, cell):
@@ -216,7 +216,9 @@ def _expected(asked: Asked, cell: Cell) -> Expectation | None:
     return asked.expects.get(variant, {}).get(OVERALL if difficulty == SEVERAL else difficulty)
 
 
-def _difference(paired: Paired, judged: Judged, expected: Expectation | None) -> Difference:
+def _difference(
+    paired: Paired, judged: Judged[Crossed], expected: Expectation | None
+) -> Difference:
     word = word_of(expected.difference, judged.verdict) if expected else None
     return Difference(paired, judged, expected, word)
 
@@ -249,13 +251,7 @@ def pair(variant: pd.DataFrame, full: pd.DataFrame) -> Paired:
         UserError: the two were scored on different objects, or have no seed in common.
     """
     theirs, ours = (_by_seed_and_object(rows) for rows in (variant, full))
-    names = [rows["variant"].iloc[0] for rows in (variant, full)]
-    if not theirs.columns.equals(ours.columns):
-        sequence, number = min({*theirs.columns} ^ {*ours.columns})
-        raise UserError(
-            f"{names[0]} and {names[1]}: {sequence}, object {number}, is scored in only one of "
-            f"them; score both on the same sequences of {full['benchmark'].iloc[0]}"
-        )
+    names = require_same_objects(variant, full)
     if variant["seed"].isna().all():
         differences = theirs.iloc[0] - ours  # the one row, minus every seed of full
     elif full["seed"].isna().all():
@@ -276,6 +272,29 @@ def pair(variant: pd.DataFrame, full: pd.DataFrame) -> Paired:
         sequences=tuple(of_sequences.columns),
         objects=tuple(int(objects[name]) for name in of_sequences.columns),
     )
+
+
+def require_same_objects(one: pd.DataFrame, other: pd.DataFrame) -> tuple[str, str]:
+    """The names of two methods that are scored on the same objects.
+
+    Args:
+        one: the statistics of its objects on a benchmark.
+        other: the same of the other.
+
+    Raises:
+        UserError: they are not.
+    """
+    name, other_name = (rows["variant"].iloc[0] for rows in (one, other))
+    of_one, of_other = (
+        {*rows[["sequence", "object"]].itertuples(index=False, name=None)} for rows in (one, other)
+    )
+    if of_one != of_other:
+        sequence, number = min(of_one ^ of_other)
+        raise UserError(
+            f"{name} and {other_name}: {sequence}, object {number}, is scored in only one of "
+            f"them; score both on the same sequences of {other['benchmark'].iloc[0]}"
+        )
+    return name, other_name
 
 
 def _by_seed_and_object(rows: pd.DataFrame) -> pd.DataFrame:

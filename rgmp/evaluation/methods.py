@@ -14,6 +14,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from rgmp.config.base import AtOnce, Closed, Location, Name
+from rgmp.config.load import read_yaml, validated
+from rgmp.config.protocol import Protocol
 from rgmp.config.study import MARGIN, Margin
 from rgmp.data.mask_source import open_masks
 from rgmp.data.videos import Videos
@@ -30,12 +32,16 @@ class Method(Closed):
     """A method and where its results lie.
 
     Attributes:
-        name: in print, and of its file.
+        name: of its file and its rows.
         trainings: of each training of it a folder or zip of masks, or a table of scores.
+        label: in print; empty: its name.
+        protocol: by which it was trained and run, as far as that is known.
     """
 
     name: Name
     trainings: tuple[Path, ...]
+    label: str = ""
+    protocol: Protocol = Protocol()
 
     def seed_of(self, training: int) -> int | None:
         """The number of a training in score tables; None of a single one."""
@@ -48,6 +54,7 @@ class ComparisonJob(Closed):
     Attributes:
         videos: the ground truth.
         methods: two or more.
+        title: of what is made; empty: how many methods on what.
         out: the folder for what is made.
         margin: points of J&F: a difference that is surely smaller is none in practice.
         strict: whether a likely mistake in what is given is an error.
@@ -56,6 +63,7 @@ class ComparisonJob(Closed):
 
     videos: Videos
     methods: tuple[Method, ...]
+    title: str = ""
     out: Location
     margin: Margin = MARGIN
     strict: bool = False
@@ -91,8 +99,7 @@ def methods_of(given: Sequence[str]) -> tuple[Method, ...]:
 
     Raises:
         ProblemsError: all of them: what is not of that form, names that are no file's or are there
-            twice, paths that do not exist or are there twice, fewer than two methods, numbers of
-            trainings that cannot be paired.
+            twice, paths that do not exist or are there twice, fewer than two methods.
     """
     methods: list[Method] = []
     problems: list[str] = []
@@ -112,7 +119,6 @@ def methods_of(given: Sequence[str]) -> tuple[Method, ...]:
         problems.append(f"{', '.join(twice)}: a name is given twice; name each method once")
     if len(given) < 2:
         problems.append(f"{', '.join(given)}: one method; name two or more to compare")
-    problems += _unpaired(methods)
     refuse(problems)
     return tuple(methods)
 
@@ -155,15 +161,28 @@ def _wrong_paths(trainings: Sequence[str]) -> Iterator[str]:
             yield f"{place}: is given {count} times; name each training once"
 
 
-def _unpaired(methods: Sequence[Method]) -> Iterator[str]:
-    """Report numbers of trainings that differ; a single one is set against each of the other's."""
-    several = {one.name: len(one.trainings) for one in methods if len(one.trainings) > 1}
-    if len({*several.values()}) > 1:
-        told = ", ".join(f"{name} has {count}" for name, count in several.items())
-        yield (
-            f"trainings are paired in the order given, but {told}; name as many of each method, "
-            "or one"
-        )
+def with_protocols(methods: Sequence[Method], path: Path) -> tuple[Method, ...]:
+    """The methods with the protocols that a YAML file has of them; of some it may have none.
+
+    Raises:
+        ProblemsError: the file has names of no method, or cards that are not `Protocol`'s.
+        UserError: it cannot be read.
+    """
+    cards, names = read_yaml(path), [method.name for method in methods]
+    known = ", ".join(names)
+    problems = [
+        f"{path}: {name}: no such method; there are {known}" for name in cards if name not in names
+    ]
+    found = []
+    for method in methods:
+        try:
+            card = validated(Protocol, cards.get(method.name, {}), path, f"{method.name}.")
+        except UserError as error:
+            problems.append(str(error))
+        else:
+            found.append(method.model_copy(update={"protocol": card}))
+    refuse(problems)
+    return tuple(found)
 
 
 def score_methods(videos: Videos, methods: Sequence[Method], *, processes: int) -> list[Entry]:

@@ -29,6 +29,7 @@ from scipy.optimize import brentq
 from scipy.special import nctdtrinc, ndtr, stdtrit
 
 from rgmp.evaluation.crossed import CONFIDENCE, Crossed, Values, variance_of_mean
+from rgmp.evaluation.unpaired import Unpaired, variance_of_difference
 
 POWER = 0.8
 """The probability with which the smallest difference is found."""
@@ -127,6 +128,18 @@ def smallest_difference(
     s, q = size.seeds - 1, size.sequences - 1
     a, b, e = _scaled(expected, (s, q, s * q), lambda df, random: random.chisquare(df, _DRAWS) / df)
     found, df = variance_of_mean(np.maximum(a, e), np.maximum(b, e), e, size.seeds, size.sequences)
+    return _found_beyond(found, df, float(variance), significance)
+
+
+def _found_beyond(found: Values, df: Values, variance: float, significance: float) -> float:
+    """The smallest difference found with 80 % power, from draws of what a study will compute.
+
+    Args:
+        found: variances of the mean, as they may be estimated.
+        df: their degrees of freedom.
+        variance: of the mean, in truth; above 0.
+        significance: of the two-sided test.
+    """
     limits = stdtrit(df, 1 - significance / 2) * np.sqrt(found / variance)
 
     def missing(errors: float) -> float:
@@ -179,7 +192,7 @@ def deciding_size(
     return None
 
 
-def smallest_found(crossed: Crossed, significance: float = SIGNIFICANCE) -> float:
+def smallest_found(crossed: Crossed | Unpaired, significance: float = SIGNIFICANCE) -> float:
     """`smallest_difference` of a study that is there.
 
     With one seed it is that of Student's t over the sequences, whose power is exactly a noncentral
@@ -187,6 +200,8 @@ def smallest_found(crossed: Crossed, significance: float = SIGNIFICANCE) -> floa
     """
     if crossed.sequences == 1:
         return inf
+    if isinstance(crossed, Unpaired):
+        return _unpaired(crossed, significance)
     if crossed.seeds == 1:
         return _over_sequences(crossed.ms_sequences, crossed.sequences, significance)
     size = StudySize(crossed.seeds, crossed.sequences)
@@ -194,9 +209,16 @@ def smallest_found(crossed: Crossed, significance: float = SIGNIFICANCE) -> floa
 
 
 def size_that_decides(
-    crossed: Crossed, margin: float, significance: float = SIGNIFICANCE
+    crossed: Crossed | Unpaired, margin: float, significance: float = SIGNIFICANCE
 ) -> StudySize | None:
-    """`deciding_size` for a study that is there; with one seed, of more sequences alone."""
+    """`deciding_size` for a study that is there; with one seed, of more sequences alone.
+
+    Of trainings that are not paired, both methods are to have as many, and the size is that of a
+    paired study with as much variation: its fewer degrees of freedom ask for hardly more.
+    """
+    if isinstance(crossed, Unpaired):
+        least = StudySize(max(crossed.trainings), crossed.sequences)
+        return deciding_size(_components_unpaired(crossed), margin, least, significance)
     size = StudySize(crossed.seeds, crossed.sequences)
     if crossed.seeds > 1:
         return deciding_size(components_of(crossed), margin, size, significance)
@@ -207,6 +229,38 @@ def size_that_decides(
         key=lambda count: _over_sequences(crossed.ms_sequences, count, significance) <= margin,
     )
     return StudySize(1, counts[at]) if at < len(counts) else None
+
+
+def _unpaired(analysis: Unpaired, significance: float) -> float:
+    """The smallest difference that trainings find which are not paired."""
+    a, e = analysis.by_method
+    squares = np.maximum(a, e), e
+    b = np.maximum(analysis.ms_sequences, (e / analysis.trainings).sum())
+    size = analysis.trainings, analysis.sequences
+    variance, _ = variance_of_difference(b, *squares, *size)
+    if variance == 0:
+        return 0.0
+    random = np.random.default_rng(0)
+
+    def drawn(mean_squares: Values, df: Values) -> Values:
+        shape = (_DRAWS, *df.shape)
+        return (mean_squares * random.chisquare(df, shape) / df).T
+
+    q, s = analysis.sequences - 1, np.array(analysis.trainings) - 1.0
+    of_sequences = drawn(np.asarray(b), np.asarray(float(q)))
+    of_trainings, of_runs = (drawn(*each) for each in zip(squares, (s, s * q), strict=True))
+    found = variance_of_difference(of_sequences, of_trainings, of_runs, *size)
+    return _found_beyond(*found, float(variance), significance)
+
+
+def _components_unpaired(analysis: Unpaired) -> Components:
+    """The variances of the difference of single trainings of both."""
+    a, e = analysis.by_method
+    return Components(
+        seeds=float(np.maximum(a - e, 0).sum()) / analysis.sequences,
+        sequences=max(analysis.ms_sequences - float((e / analysis.trainings).sum()), 0.0),
+        runs=float(e.sum()),
+    )
 
 
 def _over_sequences(variance: float, sequences: int, significance: float) -> float:

@@ -19,11 +19,12 @@ except where few seeds vary much: 7 % with 3 or 5 seeds on 60 sequences and stan
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from rgmp.config.study import Effect
 from rgmp.evaluation.crossed import Crossed
 from rgmp.evaluation.power import SIGNIFICANCE, StudySize, size_that_decides, smallest_found
+from rgmp.evaluation.unpaired import Unpaired
 
 Verdict = Literal[
     "better",
@@ -41,8 +42,12 @@ Word = Literal["supported", "supported, small effect", "contradicted", "no effec
 """What becomes of a claim."""
 
 
+A = TypeVar("A", Crossed, Crossed | Unpaired)
+"""Of differences that are all paired by seed, or some by sequence alone."""
+
+
 @dataclass(frozen=True)
-class Judged:
+class Judged(Generic[A]):
     """A comparison with its verdict.
 
     Attributes:
@@ -56,7 +61,7 @@ class Judged:
             margin would be found with 80 % power; None also where no size suffices.
     """
 
-    analysis: Crossed
+    analysis: A
     verdict: Verdict
     p_zero: float | None = None
     p_beyond: float | None = None
@@ -68,8 +73,8 @@ K = TypeVar("K", bound=Hashable)
 
 
 def judge(
-    family: Mapping[K, Crossed], margin: float, *, sequences_alone: bool = False
-) -> dict[K, Judged]:
+    family: Mapping[K, A], margin: float, *, sequences_alone: bool = False
+) -> dict[K, Judged[A]]:
     """The verdicts of a family.
 
     What has one seed or one sequence gets no verdict, and does not count as a member: there is no
@@ -92,7 +97,7 @@ def judge(
     zero = holm({key: estimate.p_zero for key, estimate in tested.items()})
     beyond = holm({key: estimate.p_beyond(margin) for key, estimate in tested.items()})
     open_ones = sum(p > SIGNIFICANCE for p in zero.values())
-    judged: dict[K, Judged] = {}
+    judged: dict[K, Judged[A]] = {}
     for key, one in family.items():
         if key not in tested:
             no_seeds = one.seeds == 1 and not sequences_alone

@@ -70,7 +70,11 @@ class FigureEntry(Entry):
 
 def tables(benchmarks: Iterable[Benchmark]) -> tuple[Entry, ...]:
     """The tables of a study: one for each of its benchmarks, and those that have all of them."""
-    return (ABLATION, DIFFICULTY, *map(_of_benchmark, benchmarks), SPEED, SEQUENCES, COST)
+    return (
+        *(ABLATION, DIFFICULTY),
+        *map(_of_benchmark, benchmarks),
+        *(PROTOCOLS, SPEED, SEQUENCES, COST),
+    )
 
 
 def table_names(benchmarks: Iterable[Benchmark]) -> tuple[str, ...]:
@@ -111,6 +115,14 @@ SEQUENCES = Entry(
     caption="Every object of every sequence; the CSV file has every variant.",
     evidence=("score",),
     section="by-sequence",
+)
+PROTOCOLS = Entry(
+    name="protocols",
+    title="Protocols",
+    caption="How the whole method, and what was not trained here, were trained, run and timed, as "
+    "far as that is known.",
+    evidence=("infer", "speed"),
+    section="benchmarks",
 )
 COST = Entry(
     name="cost",

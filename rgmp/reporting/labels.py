@@ -19,3 +19,14 @@ MEASURE_TITLES: dict[Measure, str] = {
     "F_decay": "F decay",
     "J&F": "J&F",
 }
+PROTOCOL_TITLES = {
+    "training_data": "trained on",
+    "online_finetuning": "online fine-tuning",
+    "input_size": "input",
+    "scales": "scales",
+    "flips": "flips",
+    "precision": "precision",
+    "fps_counts": "time per frame is of",
+    "hardware": "timed on",
+    "source": "said by",
+}

@@ -5,6 +5,7 @@ from statistics import fmean
 import pandas as pd
 
 from rgmp import facts
+from rgmp.config.protocol import UNKNOWN, Protocol
 from rgmp.runtime.tidy import rows_of
 
 AUTHORS = "RGMP_authors_"
@@ -40,6 +41,24 @@ def methods(benchmark: str) -> pd.DataFrame:
         of_rgmp = fmean(official[f"{AUTHORS}{measure}"])
         table[measure] = table["label"].eq("RGMP").map({True: of_rgmp})
     return table.reset_index(drop=True)
+
+
+def protocols(benchmark: str) -> dict[str, Protocol]:
+    """The cards of the published methods of a benchmark, by label."""
+    return {
+        row["method"]: Protocol.model_validate(
+            {key: _given(row, key) for key in Protocol.model_fields}
+        )
+        for row in facts.read("published.csv")
+        if row["benchmark"] == benchmark
+    }
+
+
+def _given(row: dict[str, str], key: str) -> str | list[str]:
+    """A field of a card as its table has it: lists are separated by spaces."""
+    text = row[f"protocol_{key}"]
+    is_list = key == "training_data" or (key == "scales" and text != UNKNOWN)
+    return text.split() if is_list else text
 
 
 def ablation() -> pd.DataFrame:

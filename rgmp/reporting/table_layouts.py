@@ -8,20 +8,29 @@ from collections.abc import Callable
 import pandas as pd
 
 from rgmp.config.study import SEVERAL
+from rgmp.data.annotations import IN_WORDS
 from rgmp.evaluation.job import BOUNDS
 from rgmp.inference.quiet import QUIET
 from rgmp.reporting import catalog
-from rgmp.reporting.labels import BENCHMARK_TITLES, MEASURE_TITLES, STAGE_TITLES
+from rgmp.reporting.labels import (
+    BENCHMARK_TITLES,
+    MEASURE_TITLES,
+    PROTOCOL_TITLES,
+    STAGE_TITLES,
+)
 from rgmp.reporting.margin import on_margin
 from rgmp.reporting.published import AUTHORS
 from rgmp.reporting.quantities import counted, duration
 from rgmp.reporting.typesetting import UNKNOWN, Table, interval, limits, number, percent, points
 from rgmp.runtime import cores
 from rgmp.runtime.tidy import rows_of
+from rgmp.study.protocols import other_protocols
 from rgmp.study.results import Results
 
 NOT_TRAINED = "Not trained here"
 PUBLISHED = "Among published methods"
+OTHER_PROTOCOL = ", another protocol"
+"""Added to the heading of rows that are known to differ in it from `full`."""
 VERDICT = "Verdict"
 LONGER_STUDY = "Longer study"
 CLAIM = "Claim"
@@ -35,6 +44,12 @@ _PROTOCOL_ACCURACY = (
 _SCALE = (
     "Floor: the mask of frame 0 is kept for every frame. Ceiling: the truth, reduced to the "
     "resolution of the network's last map and enlarged again."
+)
+_ON_OTHER_PROTOCOL = "¶ Of another protocol than {full}: the table of protocols says in what."
+_OTHER_PROTOCOL = (
+    "Another protocol: in what a method is known to differ from {full}, so that the difference of "
+    f"their scores is not one of methods alone; {UNKNOWN}: no difference is known, nor everything "
+    "of its protocol (the table of protocols has the cards)."
 )
 _PROTOCOL_SPEED = (
     "FPS: network and aggregation, from a frame on the device to its labels there, without frame "
@@ -92,11 +107,19 @@ def provenance(results: Results) -> str:
 
 
 def _table(results: Results, entry: catalog.Entry) -> Table:
-    rows = results.table(entry.name)
+    rows = _with_other_protocols(results, results.table(entry.name))
     columns, headings, notes = layout_of(entry)(results, rows)
     cells = pd.DataFrame({header: column.astype("str") for header, column in columns.items()})
     marks = [*_marks(results, rows), provenance(results)]
     return Table(entry.name, entry.title, cells, headings.astype("str"), [*notes, *marks])
+
+
+def _with_other_protocols(results: Results, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table with a mark for methods of another protocol than that of `full`."""
+    if "external" not in rows or "other_protocol" in rows:
+        return rows
+    other = other_protocols(results)
+    return rows.assign(other_protocol=[other.get(method, "") for method in rows["variant"]])
 
 
 def print_ablation(results: Results, rows: pd.DataFrame) -> Printed:
@@ -206,6 +229,12 @@ def print_benchmark(results: Results, rows: pd.DataFrame) -> Printed:
         "s/frame": number(rows["seconds_per_frame"], "{:.3g}"),
     }
     notes = [_PROTOCOL_ACCURACY]
+    incomplete = rows["unknown_protocol"].ne("") & rows["external"].fillna(value=True)
+    if incomplete.any() or rows["other_protocol"].ne("").any():
+        columns["another protocol"] = rows["other_protocol"].where(
+            rows["other_protocol"].ne("") | ~incomplete, UNKNOWN
+        )
+        notes.append(_OTHER_PROTOCOL.format(full=results.label("full")))
     if rows["variant"].isin(BOUNDS).any():
         notes.append(_SCALE)
     if results.comparable:
@@ -213,7 +242,24 @@ def print_benchmark(results: Results, rows: pd.DataFrame) -> Printed:
             f"Published scores as reported, speeds on other machines; {UNKNOWN}: unknown. "
             "The CSV file names their sources."
         )
+        if {*rows["benchmark"]} == {"davis2016"}:
+            notes.append(
+                f"The leaderboard of davischallenge.org scores on {IN_WORDS['foreground']}; what "
+                "other sources score on is not known."
+            )
     return columns, rows["section"], notes
+
+
+def print_protocols(_: Results, rows: pd.DataFrame) -> Printed:
+    """How each method was trained, run and timed."""
+    columns = {"Method": _name(rows)} | {
+        title: rows[field] for field, title in PROTOCOL_TITLES.items()
+    }
+    note = (
+        "Time per frame: as in the tables of benchmarks. Unknown: nothing is said of it where the "
+        "figures come from; what is not known is not taken to differ."
+    )
+    return columns, rows["benchmark"].map(BENCHMARK_TITLES), [note]
 
 
 def print_speed(results: Results, timed: pd.DataFrame) -> Printed:
@@ -253,6 +299,7 @@ def _with_sharers(results: Results, timed: pd.DataFrame) -> pd.DataFrame:
                 label=[results.label(name) for name in names],
                 mixed=[row["mixed"] or results.mixed(name) for name in names],
                 scales="",
+                other_protocol="",
                 **{"as": row["label"]},
             )
         )
@@ -308,13 +355,16 @@ def print_sequences(results: Results, rows: pd.DataFrame) -> Printed:
         columns["F, authors"] = percent(full[f"{AUTHORS}F_mean"])
     shown = list(results.external)[:3]  # as many as a page has room for
     keys = ["benchmark", "sequence", "object"]
+    other = other_protocols(results)
     for name in shown:
         theirs = rows.loc[rows["variant"] == name, [*keys, "J&F"]]
         beside = full[keys].merge(theirs, on=keys, how="left")
-        columns[results.label(name)] = percent(beside["J&F"])
+        columns[results.label(name) + "¶" * bool(other[name])] = percent(beside["J&F"])
     notes = [f"{results.label('full')}, per cent, mean over seeds; the CSV has every variant."]
     if shown:
         notes.append(f"J&F of {', '.join(map(results.label, shown))}.")
+    if any(other[name] for name in shown):
+        notes.append(_ON_OTHER_PROTOCOL.format(full=results.label("full")))
     return columns, full["benchmark"].map(BENCHMARK_TITLES), notes
 
 
@@ -345,6 +395,8 @@ def _marks(results: Results, rows: pd.DataFrame) -> list[str]:
             f"Snakemake, used more than {cores.BUSY:.0%} of its cores during the measurement (the "
             "share is in speed.csv); such a speed does not measure the method."
         )
+    if "other_protocol" in rows and rows["other_protocol"].ne("").any():
+        marks.append(_ON_OTHER_PROTOCOL.format(full=results.label("full")))
     if "seeds_added" in rows:
         seeds = dict.fromkeys(" ".join(rows["seeds_added"]).split())
         if seeds:
@@ -367,6 +419,8 @@ def _name(rows: pd.DataFrame) -> pd.Series:
     for column, mark in (("mixed", "†"), ("busy", "‡")):
         if column in rows:
             name = name.where(~rows[column].fillna(False), name + mark)
+    if "other_protocol" in rows:
+        name = name.where(rows["other_protocol"] == "", name + "¶")
     if "seeds_added" in rows:
         name = name.where(rows["seeds_added"] == "", name + "§")
     return name

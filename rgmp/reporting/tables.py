@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from rgmp.config.base import STAGES, Benchmark
+from rgmp.config.protocol import Protocol
 from rgmp.config.study import SEVERAL
 from rgmp.evaluation.comparison import Difference
 from rgmp.evaluation.power import components_of
@@ -27,6 +28,7 @@ from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, table_files
 from rgmp.study.preregistration import remember_design
+from rgmp.study.protocols import own_protocol
 from rgmp.study.results import Results, load, seconds_of
 from rgmp.study.table_files import TABLE_DTYPES
 from rgmp.study.timing import SpeedFiles, read_speed_files, summary_of
@@ -48,6 +50,9 @@ class Analysed:
     speed: SpeedFiles
     marks: Marks
 
+
+THIS_STUDY = ", this study"
+"""After the label of `full` among published methods, of which one may have the same."""
 
 Builder = Callable[[Analysed], pd.DataFrame]
 """Computes the rows of a table; further columns, and those that are missing, are seen to later."""
@@ -216,6 +221,7 @@ def build_benchmark(study: Analysed, benchmark: Benchmark) -> pd.DataFrame:
     ours["section"] = [
         table_layouts.NOT_TRAINED if external else "This study" for external in ours["external"]
     ]
+    ours = _with_protocols(results, benchmark, ours)
     ours["seconds_per_frame"] = [
         _authors_seconds(results, speed, benchmark, method) for method in methods
     ]
@@ -224,13 +230,64 @@ def build_benchmark(study: Analysed, benchmark: Benchmark) -> pd.DataFrame:
     ]
     bounds = _bounds(rows_of(analysis.bounds, benchmark=benchmark))
     bounds = bounds.assign(source="the annotations", section=table_layouts.NOT_TRAINED)
+    bounds = bounds.assign(other_protocol="", unknown_protocol="")
     if not results.comparable:
-        return pd.concat([ours, bounds], ignore_index=True)
+        return _grouped(pd.concat([ours, bounds], ignore_index=True))
     full = ours[methods == "full"]
-    full = full.assign(label=full["label"] + ", this study")
-    among = pd.concat([full, published.methods(benchmark)]).assign(section=table_layouts.PUBLISHED)
+    full = full.assign(label=full["label"] + THIS_STUDY)
+    known = _with_protocols(results, benchmark, published.methods(benchmark))
+    among = pd.concat([full, known]).assign(section=table_layouts.PUBLISHED)
     among = among.sort_values("J&F", ascending=False, kind="stable", na_position="last")
-    return pd.concat([among, ours[methods != "full"], bounds], ignore_index=True)
+    return _grouped(pd.concat([among, ours[methods != "full"], bounds], ignore_index=True))
+
+
+def _grouped(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with those apart, in each section, that are known to have another protocol."""
+    sections = [*dict.fromkeys(rows["section"])]
+    other = rows["other_protocol"].ne("")
+    order = rows["section"].map(sections.index) + 0.5 * other
+    headings = rows["section"].where(~other, rows["section"] + table_layouts.OTHER_PROTOCOL)
+    return rows.assign(section=headings).loc[order.sort_values(kind="stable").index]
+
+
+def build_protocols(study: Analysed) -> pd.DataFrame:
+    """The cards of `full` and of everything that was not trained here, by benchmark."""
+    results = study.results
+    tables = []
+    for benchmark in results.plan.benchmarks:
+        rows = _identified(results, rows_of(study.analysis.summary, benchmark=benchmark))
+        rows = rows[rows["external"] | rows["variant"].eq("full")]
+        if results.comparable:
+            names = rows["label"].where(rows["external"], rows["label"] + THIS_STUDY)
+            rows = rows.assign(label=names)
+            rows = pd.concat([rows, published.methods(benchmark)], ignore_index=True)
+        cards = _protocols(results, benchmark, rows)
+        told = pd.DataFrame([card.told for card in cards], rows.index)
+        rows = rows[["benchmark", "variant", "label", "external", "mixed"]].join(told)
+        tables.append(_with_protocols(results, benchmark, rows))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _with_protocols(results: Results, benchmark: Benchmark, rows: pd.DataFrame) -> pd.DataFrame:
+    """In what each row is known to differ in protocol from `full`, and what is not known of it."""
+    own = own_protocol(results, benchmark)
+    cards = _protocols(results, benchmark, rows)
+    return rows.assign(
+        other_protocol=[", ".join(card.unlike(own)) for card in cards],
+        unknown_protocol=[" ".join(card.unknowns(own)) for card in cards],
+    )
+
+
+def _protocols(results: Results, benchmark: Benchmark, rows: pd.DataFrame) -> list[Protocol]:
+    """The card of each row: its own, or that of `full`, whose variants differ as they say."""
+    own = own_protocol(results, benchmark)
+    known = published.protocols(benchmark)
+    given = {name: external.protocol for name, external in results.external.items()}
+    methods = rows.get("variant", pd.Series("", rows.index))
+    return [
+        known[label] if pd.isna(method) or not method else given.get(method, own)
+        for method, label in zip(methods, rows["label"], strict=True)
+    ]
 
 
 def _bounds(summary: pd.DataFrame) -> pd.DataFrame:

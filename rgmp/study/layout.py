@@ -86,6 +86,11 @@ def bounds(benchmark: Benchmark) -> str:
     return f"{SCORES}/{benchmark}/bounds.csv"
 
 
+def comparison(benchmark: Benchmark) -> str:
+    """The folder of a comparison on a benchmark."""
+    return benchmark
+
+
 def speed(benchmark: Benchmark) -> str:
     """The speed file of a benchmark, with every computation of the study."""
     return f"{SPEED}/{benchmark}.json"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from rgmp.config.base import Benchmark, Closed, Line
 from rgmp.config.load import validated
@@ -43,6 +43,8 @@ from rgmp.study.planned import (
 )
 from rgmp.training.job import TrainingJob
 
+COMPARISON: Literal["comparison"] = "comparison"
+"""The kind of plan of a study that only compares (`rgmp.study.comparison`)."""
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -371,7 +373,7 @@ def named(kind: str, name: str, known: Mapping[str, _Job], folder: Path) -> _Job
     return known[name]
 
 
-def save(plan: Plan, folder: Path) -> None:
+def save(plan: Closed, folder: Path) -> None:
     """Write `plan.json` into the study folder, unless it is up to date."""
     path, value = folder / layout.PLAN, plan.model_dump(mode="json")
     if not path.is_file() or read_json(path) != value:
@@ -382,12 +384,23 @@ def load_plan(folder: Path) -> Plan:
     """Read `plan.json` from a study folder.
 
     Raises:
-        UserError: it is not a study folder.
+        UserError: it is not a study folder, or that of a study that only compares.
     """
     path = folder / layout.PLAN
     if not path.is_file():
         raise UserError(f"{folder}: not a study folder (no plan.json); run `rgmp plan STUDY.yaml`")
+    value = read_json(path)
+    if kind_of(value) == COMPARISON:
+        raise UserError(
+            f"{folder}: only compares external methods; its report is made by "
+            f"`rgmp compare {folder} BENCHMARK`"
+        )
     try:
-        return validated(Plan, read_json(path), path)
+        return validated(Plan, value, path)
     except UserError as error:  # written by another version of this package
         raise UserError(f"{error}; run `rgmp plan STUDY.yaml` again") from error
+
+
+def kind_of(plan: Any) -> str | None:
+    """The kind of plan that the content of a file says it is; None: of a study that trains."""
+    return plan.get("kind") if isinstance(plan, dict) else None

@@ -54,7 +54,7 @@ def resolve(
     digests = Digests(folder / layout.DIGESTS)
     methods = load_variants(study, path, ablations)
     _require_unreserved([*methods, *(external.name for external in study.external)], path)
-    external = tuple(_find_external(external, methods, digests) for external in study.external)
+    external = tuple(find_external(external, methods, digests) for external in study.external)
     data = _find_data(study, [method for _, method in methods.values()], folder, digests)
     attributes = _find_attributes(study)
     trainings: dict[str, Training] = {}
@@ -282,15 +282,24 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
             split=split,
             resolution=data.resolution,
         )
-        sequences = videos.open()
         scored = benchmark in study.benchmarks and split == study.split
         least = LEAST_TO_SCORE if scored else LEAST_TO_TRAIN
-        for sequence in sequences:
-            sequence.require_annotated(least, f"{benchmark}/{split}")
-        names = [sequence.name for sequence in sequences]
-        paths = [path for sequence in sequences for path in sequence.files]
-        found[f"{benchmark}/{split}"] = digest_of([names, digests.of_all(paths)])
+        found[f"{benchmark}/{split}"] = digest_of_videos(videos, least, digests)
     return DataPaths(**dict(roots), mini_seed=None, digests=found)
+
+
+def digest_of_videos(videos: Videos, least: int, digests: Digests) -> str:
+    """A digest of the files of a split and of the order of its sequences.
+
+    Raises:
+        UserError: files are missing, or a sequence has fewer than `least` annotations.
+    """
+    sequences = videos.open()
+    for sequence in sequences:
+        sequence.require_annotated(least, f"{videos.benchmark}/{videos.split}")
+    names = [sequence.name for sequence in sequences]
+    paths = [path for sequence in sequences for path in sequence.files]
+    return digest_of([names, digests.of_all(paths)])
 
 
 def _find_weights(
@@ -325,7 +334,7 @@ def _find_attributes(study: Study) -> tuple[Attribute, ...]:
     return read_attributes(data.attributes, {path.name for found in frames for path in found})
 
 
-def _find_external(
+def find_external(
     external: External, variants: Container[str], digests: Digests
 ) -> PlannedExternal:
     """Find the masks and tables of an external method.

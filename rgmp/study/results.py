@@ -231,7 +231,7 @@ class Results:
     @property
     def annotation(self) -> str:
         """What DAVIS-2016 is scored on, in words, as the records of scores have it."""
-        scored = (r for r in self.of_kind("score") if r["benchmark"] == "davis2016")
+        scored = (r for r in self.of_kind("score", "bounds") if r["benchmark"] == "davis2016")
         found = {record["results"].get("annotation") for record in scored}
         if self.plan.embedded:
             found.add("objects_made_binary")

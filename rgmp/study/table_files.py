@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from rgmp.config.base import BENCHMARKS
+from rgmp.config.protocol import Protocol
 from rgmp.evaluation.course import COURSE_DTYPES
 from rgmp.evaluation.measures import MEASURES
 from rgmp.evaluation.summary import OBJECT_DTYPES
@@ -45,6 +46,8 @@ _BENCHMARK = {
     "source": "str",
     "note": "str",
     "section": "str",
+    "other_protocol": "str",
+    "unknown_protocol": "str",
     "seeds": "Int64",
     **_with_spreads(*_MEASURES),
     "seconds_per_frame": _VALUE,
@@ -90,6 +93,10 @@ _REPORTED: dict[str, dict[str, str]] = {
         "object": "int64",
         **dict.fromkeys(_MEASURES, _VALUE),
         **dict.fromkeys((f"RGMP_authors_{measure}" for measure in ("J_mean", "F_mean")), _VALUE),
+    },
+    "protocols": {
+        **_NAMED,
+        **dict.fromkeys((*Protocol.model_fields, "other_protocol", "unknown_protocol"), "str"),
     },
     "cost": {
         **dict.fromkeys(("stage", "label"), "str"),

@@ -117,6 +117,7 @@ SLOTS = [
     Slot("expect --of", ("expect", "--of", HERE), "folder", "", base="study"),
     Slot("score --other-davis", (*OTHERS, "--other-davis", HERE), "folder", ""),
     Slot("data.davis2016", PLAN, "folder", "", ("data", "davis2016")),
+    Slot("compare --protocols", (*COMPARE, "--protocols", HERE), "file", ""),
     Slot("score --subsets", (*OTHERS, "--subsets", HERE), "file", ""),
     Slot("plan --records", (*PLAN, "--records", HERE), "study", ""),
 ]

@@ -39,6 +39,7 @@ def test_a_job_of_a_study_and_flags_write_the_same_table(
     capsys.readouterr()
     assert main(["bounds", str(RESULTS), "davis2017"]) == 0
     printed = capsys.readouterr().out
+    assert printed.splitlines()[-1] == "scored on annotations of objects"
     assert main(["bounds", *VAL, "--out", "out.csv", "--processes", "2"]) == 0
     assert capsys.readouterr().out == printed
     made = RESULTS / "scores/davis2017/bounds.csv"
@@ -48,6 +49,7 @@ def test_a_job_of_a_study_and_flags_write_the_same_table(
     record = read(RESULTS / "records/scores/davis2017/bounds.json")
     assert record["kind"] == "bounds"
     assert record["study"] == "tiny"
+    assert record["results"]["annotation"] == "objects"
     means = expected[expected["variant"] == "floor"].groupby(["sequence", "object"])["J"].mean()
     assert record["results"]["floor J_mean"] == pytest.approx(means.mean())
 

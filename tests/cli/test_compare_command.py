@@ -85,14 +85,39 @@ def test_scores_and_trainings_and_what_is_said_of_them(
     capsys.readouterr()
     assert cli.main(["compare", *arguments, *COMPARE[1:]]) == 0
     shown = capsys.readouterr().out
-    assert "mine: 3 trainings, paired in the order given" in shown
-    assert "a single training, so verdicts are about these very masks" in shown
+    assert "mine has 3 trainings" in shown
+    assert "a verdict on theirs and one is about the mean of those very masks" in " ".join(
+        shown.replace("one and theirs", "theirs and one").split()
+    )
     scores = pd.read_csv("out/scores/mine.csv")
     assert {*scores["seed"]} == {0, 1, 2}
     trainings = pd.read_csv("out/tables/trainings.csv")
     assert sorted(trainings["training"]) == [1, 1, 1, 2, 3]
     html = Path("out/report.html").read_text(encoding="utf-8")
     assert "scores of theirs used as given" in html
+
+
+@pytest.mark.usefixtures("here")
+def test_protocols_are_given_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    masks_of("near", 1)
+    masks_of("far", 7)
+    Path("cards.yaml").write_text(
+        "near: {online_finetuning: true}\nfar: {online_finetuning: false, flips: false}\n"
+    )
+    command = [*COMPARE, "far=far", "near=near", "--protocols", "cards.yaml"]
+    assert cli.main(command) == 0
+    assert "Not all of these methods have the same protocol" in capsys.readouterr().out
+    assert made() >= {f"tables/protocols.{kind}" for kind in ("csv", "md", "tex")}
+    assert pd.read_csv("out/tables/pairs.csv")["other_protocol"][0] == "online fine-tuning"
+    record = the_record("out/record.json")
+    assert record["config"]["methods"][1]["protocol"]["online_finetuning"] is True
+    assert record["results"]["annotation"] == "objects"
+    assert "builtin engine on annotations of objects" in Path("out/report.html").read_text()
+    Path("cards.yaml").write_text("nar: {}\nfar: {finetuning: true}\n")
+    assert cli.main(command) == 2
+    told = capsys.readouterr().err
+    assert "cards.yaml: nar: no such method; there are far, near" in told
+    assert "cards.yaml: unknown key far.finetuning; allowed there: training_data" in told
 
 
 @pytest.mark.usefixtures("here")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support.tiny_study import STUDY
 
+from rgmp.config.comparison import Comparison, only_compares
 from rgmp.config.load import read_yaml
 from rgmp.config.method import Method
 from rgmp.config.study import Study, Variant
@@ -35,10 +36,14 @@ def schemas() -> dict[str, dict[str, Any]]:
     variant["$defs"] |= method.pop("$defs")
     described = {"description": variant["properties"]["overrides"]["description"]}
     variant["properties"]["overrides"] = method | described
-    return {"study": Study.model_json_schema(), "variant": variant}
+    return {
+        "study": Study.model_json_schema(),
+        "comparison": Comparison.model_json_schema(),
+        "variant": variant,
+    }
 
 
-@pytest.mark.parametrize("name", ["study", "variant"])
+@pytest.mark.parametrize("name", ["study", "comparison", "variant"])
 def test_schema_says_what_the_models_say(name: str) -> None:
     path = PROJECT / "workflow/schemas" / f"{name}.json"
     wanted = json.dumps(schemas()[name], indent=2) + "\n"
@@ -57,7 +62,8 @@ def test_every_key_is_described() -> None:
 def test_files_of_the_project_fit_their_schemas() -> None:
     validate = pytest.importorskip("jsonschema").validate
     for path in STUDIES:
-        validate(read_yaml(path), schemas()["study"])
+        study = read_yaml(path)
+        validate(study, schemas()["comparison" if only_compares(study) else "study"])
     for path in sorted(ABLATIONS.glob("*.yaml")):
         validate(read_yaml(path), schemas()["variant"])
 

@@ -14,6 +14,7 @@ from rgmp.evaluation.measures import MEASURES
 from rgmp.evaluation.pairwise import Compared, Pair, compare_methods
 from rgmp.evaluation.power import size_that_decides, smallest_found
 from rgmp.evaluation.summary import OBJECT_DTYPES
+from rgmp.evaluation.unpaired import analyse_unpaired
 from rgmp.evaluation.verdicts import holm
 
 Values = npt.NDArray[np.float64]
@@ -77,12 +78,15 @@ def test_all_pairs_are_one_family_of_holm() -> None:
         assert stats.nct.sf(limit, 11, one.smallest / error) == pytest.approx(0.8, abs=1e-6)
 
 
-def test_several_trainings_are_analysed_as_an_ablation_is() -> None:
+@pytest.mark.parametrize("other", [3, 5])
+def test_several_trainings_are_independent_of_each_other(other: int) -> None:
     random = np.random.default_rng(1)
-    a, b = random.uniform(0.3, 0.7, (2, 3, 10))
+    a, b = random.uniform(0.3, 0.7, (3, 10)), random.uniform(0.3, 0.7, (other, 10))
     (one,) = compared(a=a + 0.2, b=b).pairs
-    assert one.judged.analysis == analyse(a + 0.2 - b, [1] * 10)
-    assert one.paired.seeds == (0, 1, 2)
+    assert one.judged.analysis == analyse_unpaired(a + 0.2, b, [1] * 10)
+    assert one.trainings == (3, other)
+    (again,) = compared(a=(a + 0.2)[::-1], b=b).pairs
+    assert again.judged.p_zero == pytest.approx(one.judged.p_zero)
 
 
 def test_a_single_training_is_set_against_each_of_several_whichever_is_better() -> None:
@@ -93,6 +97,17 @@ def test_a_single_training_is_set_against_each_of_several_whichever_is_better() 
         sign = 1 if one.first == "many" else -1
         assert one.judged.analysis == analyse(sign * (many - single - shift), [1] * 10)
         assert one.judged.verdict == "better"
+
+
+def test_two_trainings_are_their_mean_since_they_tell_little_of_a_third() -> None:
+    random = np.random.default_rng(6)
+    two, many = random.uniform(0.4, 0.6, (2, 10)), random.uniform(0.2, 0.4, (4, 10))
+    single = random.uniform(0.1, 0.3, 10)
+    found = pairs_of(compared(two=two, many=many, single=single))
+    mean = two.mean(axis=0)
+    assert found["two", "many"].judged.analysis == analyse(mean - many, [1] * 10)
+    assert found["two", "single"].judged.analysis == analyse((mean - single)[None], [1] * 10)
+    assert found["two", "many"].trainings == (2, 4)
 
 
 @pytest.mark.parametrize("trainings", [1, 3])

@@ -1,6 +1,8 @@
 """What `rgmp compare` says: who leads, of what the verdicts hold; any number of methods."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,15 +11,17 @@ import pytest
 from matplotlib import rc_context
 from support.html import Strict
 
+from rgmp.config.protocol import Protocol
 from rgmp.data.videos import Videos
 from rgmp.evaluation.measures import Score
-from rgmp.evaluation.methods import Entry
+from rgmp.evaluation.methods import ComparisonJob, Entry, Method
 from rgmp.evaluation.scoring import Judged
 from rgmp.provenance.code import Code
 from rgmp.reporting.figures.style import STYLE
 from rgmp.reporting.methods import figures, tables
 from rgmp.reporting.methods.comparison import Comparison
 from rgmp.reporting.methods.write import write
+from rgmp.reporting.typesetting import UNKNOWN
 
 Values = npt.NDArray[np.float64]
 VIDEOS = Videos(davis=Path("davis"), benchmark="davis2016")
@@ -25,8 +29,12 @@ CODE = Code(commit="c0ffee1234567", dirty=False, sources="")
 BASE = np.random.default_rng(0).uniform(0.3, 0.6, 20)
 
 
-def comparison_of(**methods: Values) -> Comparison:
-    """Methods with the same J and F in both frames of each sequence, of one training or several."""
+def comparison_of(about: Mapping[str, Any] | None = None, /, **methods: Values) -> Comparison:
+    """Methods with the same J and F in both frames of each sequence, of one training or several.
+
+    `about` has their labels and protocols.
+    """
+    about = about or {}
     entries = []
     for name, values in methods.items():
         for number, of_training in enumerate(np.atleast_2d(values)):
@@ -37,7 +45,9 @@ def comparison_of(**methods: Values) -> Comparison:
                 for t in (1, 2)
             ]
             entries.append(Entry(name, Path(name), seed, False, Judged(rows)))
-    return Comparison(VIDEOS, entries, margin=3.0, warnings=["a <b>"], code=CODE)
+    given = tuple(Method(name=n, trainings=(), **about.get(n, {})) for n in methods)
+    job = ComparisonJob(videos=VIDEOS, methods=given, out=Path("out"))
+    return Comparison(job, entries, warnings=["a <b>"], code=CODE)
 
 
 def noise(size: float, seed: int) -> Values:
@@ -69,14 +79,54 @@ def test_letters_and_ranks_are_in_the_table() -> None:
 
 
 def test_it_says_of_what_verdicts_hold() -> None:
-    several = BASE + np.random.default_rng(1).normal(0.1, 0.05, (3, 20))
+    several = BASE + np.random.default_rng(1).normal(0.1, 0.05, (4, 20))
     single = comparison_of(a=BASE, b=BASE + 0.1).reach
     assert single.startswith("Each method is a single training, compared over sequences alone")
     assert single.endswith("and say nothing of another training of any method.")
-    mixed = comparison_of(a=several, b=several - 0.1, c=BASE).reach
-    assert "a and b: 3 trainings, paired in the order given" in mixed
-    assert "c: a single training, so verdicts are about these very masks" in mixed
-    assert "single" not in comparison_of(a=several, b=several - 0.1).reach
+    mixed = comparison_of(a=several, b=several[:3] - 0.1, c=several[:2] - 0.2, d=BASE - 0.3).reach
+    assert mixed.startswith("a has 4 trainings, b has 3 trainings, c has 2 trainings and d has 1 ")
+    assert "A verdict between a and b is about other trainings of both, on sequences" in mixed
+    assert "a verdict on c and d is about the mean of those very masks" in mixed
+    assert "Fewer" not in comparison_of(a=several, b=several - 0.1).reach
+    assert "of both" not in comparison_of(a=several, c=BASE).reach
+
+
+def test_methods_of_other_protocols_are_grouped_and_lead_by_group(tmp_path: Path) -> None:
+    ours = Protocol(online_finetuning=False, input_size="480p", hardware="H200")
+    about = {
+        "a": {"protocol": Protocol(online_finetuning=True), "label": "A of 2017"},
+        "b": {"protocol": ours},
+        "c": {"protocol": ours.model_copy(update={"hardware": "unknown"})},
+    }
+    values = {"a": BASE + 0.3, "b": BASE + 0.2, "c": BASE, "d": BASE - 0.1}
+    found = comparison_of(about, **values)
+    assert found.protocols == {"1": ["a"], "2": ["b", "c"], "unknown": ["d"]}
+    within, across, _, reach = found.conclusions
+    assert within == "Within protocol 2: b leads: no method is decided better than it."
+    assert across.endswith("Whatever the protocol: A of 2017 leads: no method is decided better "
+                           "than it.")  # fmt: skip
+    assert "A of 2017" not in reach
+    pairs = tables.rows_of_pairs(found)
+    printed = tables.print_pairs(found, pairs).cells
+    differing = dict(
+        zip(pairs["method"] + pairs["minus"], printed["another protocol"], strict=True)
+    )
+    assert differing["ab"] == "online fine-tuning"
+    assert {differing[pair] for pair in ("bc", "ad", "bd")} == {UNKNOWN}
+    shown = tables.print_methods(found, tables.rows_of_methods(found))
+    assert [heading for heading, _ in shown.sections()] == [
+        f"DAVIS-2016 val, protocol {number}" for number in ("1", "2", "unknown")
+    ]
+    write(tmp_path / "out", found, {})
+    html = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    Strict(html)
+    assert "How they were trained, run and timed" in html
+    cards = pd.read_csv(tmp_path / "out/tables/protocols.csv").set_index("method")
+    assert cards.loc["b", "hardware"] == "H200"
+    assert cards.loc["d", "input_size"] == "unknown"
+    whole = comparison_of({"a": {"protocol": ours}, "b": {"protocol": ours}}, a=BASE, b=BASE + 0.1)
+    assert len(whole.conclusions) == 3, "one protocol needs no word"
+    assert not comparison_of(a=BASE, b=BASE + 0.1).protocols
 
 
 def test_sizes_that_would_decide_are_printed_for_undecided_pairs_alone() -> None:

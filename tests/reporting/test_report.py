@@ -129,7 +129,7 @@ def test_mixed_provenance_is_flagged_at_the_top_and_where_it_is(toy: Path) -> No
     assert "masks/davis2016/no_bptt/seed1†" in html
     assert "c0ffee1234 and c0ffee1234 (dirty)" in html
     mixed = [name for name, made in made_of(html).items() if "provenance: mixed" in made]
-    assert mixed == ["strips", "worst"], "what is made from masks"
+    assert mixed == ["protocols", "strips", "worst"], "what is made from records of inference"
 
 
 def test_the_same_rows_give_the_same_report_whatever_was_rendered_or_tracked_before(

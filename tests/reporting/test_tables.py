@@ -14,6 +14,7 @@ from support.fake_study import build
 from support.written_tables import rows_of, text_of
 
 from rgmp.config.base import BENCHMARKS
+from rgmp.config.protocol import Protocol
 from rgmp.errors import UserError
 from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.score_table import read_scores
@@ -23,6 +24,7 @@ from rgmp.reporting.typesetting import Table, as_latex, as_markdown, points
 from rgmp.runtime.tidy import read_table, write_table
 from rgmp.runtime.tidy import rows_of as rows_by
 from rgmp.study import layout
+from rgmp.study.plan import save
 from rgmp.study.results import load
 from rgmp.study.table_files import MEANINGS, TABLE_DTYPES
 
@@ -263,11 +265,49 @@ def test_a_toy_study_shows_no_published_row_and_says_what_it_is(five: Path) -> N
 def test_full_stands_among_the_published_methods_on_the_whole_of_davis(real: Path) -> None:
     for benchmark in ("davis2016", "davis2017"):
         rows = rows_of(real, benchmark)
-        among = [row for row in rows if row["section"] == "Among published methods"]
-        reached = [float(row["J&F"] or 0) for row in among]
-        assert reached == sorted(reached, reverse=True)
-        assert {"OSVOS", "RGMP", "RGMP, this study"} <= {row["label"] for row in among}
+        among = [row for row in rows if row["section"].startswith("Among published methods")]
+        other = [row for row in among if row["section"].endswith(", another protocol")]
+        for group in (among[: -len(other)], other):
+            reached = [float(row["J&F"] or 0) for row in group]
+            assert reached == sorted(reached, reverse=True)
+        assert {"RGMP, this study", "FAVOS"} <= {row["label"] for row in among[: -len(other)]}
+        assert {"OSVOS", "STM"} <= {row["label"] for row in other}
         assert [r["variant"] for r in rows[len(among) :]] == [*load(real).others, *BOUNDS]
+
+
+def test_published_methods_have_the_protocol_that_is_known_of_them(real: Path) -> None:
+    cards = {(r["benchmark"], r["label"]): r for r in rows_of(real, "protocols")}
+    ours = cards["davis2017", "RGMP, this study"]
+    assert (ours["scales"], ours["online_finetuning"]) == ("0.5, 0.75, 1", "no")
+    osvos = cards["davis2016", "OSVOS"]
+    assert osvos["other_protocol"] == "online fine-tuning"
+    assert osvos["unknown_protocol"] == "training_data input_size scales flips precision"
+    assert cards["davis2017", "XMem"]["other_protocol"] == "also trained on YouTube-VOS"
+    nothing = cards["davis2016", "FAVOS"]
+    assert nothing["other_protocol"] == ""
+    assert {nothing[field] for field in Protocol.model_fields} == {"unknown"}
+    assert "| OSVOS¶" in text_of(real, "davis2016.md")
+    assert "| FAVOS |" in text_of(real, "davis2016.md")
+    assert r"OSVOS\P{}" in text_of(real, "davis2016.tex")
+
+
+def test_what_is_of_another_protocol_is_marked_in_every_table(tmp_path: Path) -> None:
+    folder = build(tmp_path, variants=2, frames=6, external=True)
+    plan = load(folder).plan
+    painter, reporter = plan.external
+    card = {"protocol": Protocol(online_finetuning=True, flips=True)}
+    save(plan.model_copy(update={"external": (painter.model_copy(update=card), reporter)}), folder)
+    tables.write(folder)
+    for name in ("ablation", "davis2016", "sequences", "protocols"):
+        text = text_of(folder, f"{name}.md")
+        assert "Painter (masks)¶" in text
+        assert "¶ Of another protocol than RGMP" in text
+        assert "Reporter¶" not in text
+    (theirs,) = (r for r in rows_of(folder, "davis2016") if r["variant"] == "painter")
+    assert theirs["section"] == "Not trained here, another protocol"
+    assert theirs["other_protocol"] == "online fine-tuning, flips"
+    own, *_ = (r for r in rows_of(folder, "protocols") if r["variant"] == "full")
+    assert (own["training_data"], own["hardware"]) == ("the embedded benchmark", "Xeon")
 
 
 def test_published_figures_are_those_of_their_sources(real: Path) -> None:

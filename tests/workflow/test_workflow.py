@@ -273,3 +273,30 @@ def test_a_broken_frame_is_named_before_anything_is_trained(tmp_path: Path) -> N
     assert len(complaint) == 1
     assert "val_b/00002.jpg: not a readable image" in complaint[0]
     assert not list(tmp_path.glob("results/tiny/weights/*/*/*"))
+
+
+@pytest.mark.slow
+def test_a_study_of_external_methods_alone_is_one_comparison_for_each_benchmark(
+    tmp_path: Path,
+) -> None:
+    make_workspace(tmp_path)
+    given = {"davis2016": "given/masks", "davis2017": "given/masks"}
+    study = {key: STUDY[key] for key in ("study", "title", "benchmarks")}
+    study["data"] = {"davis": "davis"}
+    shutil.copytree(tmp_path / "given/masks", tmp_path / "given/again")
+    again = dict.fromkeys(given, "given/again")
+    study["external"] = [
+        {"name": "one", "label": "One", "masks": given},
+        {"name": "other", "label": "Other", "masks": again},
+    ]
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    done = snakemake(tmp_path, "all", study="study.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for benchmark in BENCHMARKS:
+        report = (tmp_path / f"results/tiny/{benchmark}/report.html").read_text()
+        assert "No method leads: of One and Other" in report
+    done = snakemake(tmp_path, "all", "--dry-run", study="study.yaml")
+    assert "Nothing to be done" in done.stdout + done.stderr
+    study["margin"] = 1
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    assert planned(snakemake(tmp_path, "all", "--dry-run", study="study.yaml"))["compare"] == 2

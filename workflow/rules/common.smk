@@ -19,12 +19,12 @@ from rgmp.runtime.locks import record_lock_owner, remove_stale_lock
 from rgmp.runtime.markup import restructured
 from rgmp.study import layout
 from rgmp.study.bounds import bounds_job
+from rgmp.study.comparison import ComparisonPlan, resolve_any
 from rgmp.study.estimate import remember_estimate
 from rgmp.study.longer import files_of as longer_study_files
 from rgmp.study.plan import save as save_plan
 from rgmp.study.references import files_of as reference_files
 from rgmp.study.references import reference_of
-from rgmp.study.resolve import resolve
 from rgmp.study.timing import computations, representative, timing
 
 
@@ -72,7 +72,7 @@ def goes_elsewhere():
 def keep_estimate():
     """Keep what the study is expected to take here, for its report; no run fails for that."""
     given = workflow.resource_settings
-    if given.nodes is not None and goes_elsewhere():
+    if isinstance(plan, ComparisonPlan) or (given.nodes is not None and goes_elsewhere()):
         return
     limits = given.cores, given.nodes, cores.usable_cores()
     with suppress(UserError, OSError):
@@ -90,7 +90,15 @@ def resolve_study():
     study = given[0] if given else Path("workflow/config/mini.yaml")
     # Snakemake makes it absolute; the plan names it, and must not change when the project is moved
     here = Path.cwd()
-    return resolve(study.relative_to(here) if study.is_relative_to(here) else study)
+    return resolve_any(study.relative_to(here) if study.is_relative_to(here) else study)
+
+
+def targets():
+    """What the study is to end with."""
+    if isinstance(plan, ComparisonPlan):
+        return [folder / layout.comparison(b) / layout.REPORT for b in plan.benchmarks]
+    agreed = [folder / layout.AGREEMENT] if reference_files(reference) else []
+    return [folder / layout.REPORT, *agreed]
 
 
 def training_of(wildcards):

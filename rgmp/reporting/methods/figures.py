@@ -38,20 +38,20 @@ def draw_methods(rows: pd.DataFrame, trainings: pd.DataFrame, foot: str) -> Figu
         trainings: the table of trainings.
         foot: what the figure rests on.
     """
-    figure = figure_on(foot, 0.9 + 0.26 * len(rows))
+    figure = figure_on(foot, 0.9 + _row_height([*rows["label"]], least=0.26) * len(rows))
     ax = figure.subplots()
     shown = in_per_cent(rows, "J&F", "J&F_low", "J&F_high")
     several = (rows["trainings"] > 1).any()
     for height, ends in enumerate(shown[["J&F_low", "J&F_high"]].itertuples(index=False)):
         ax.plot(tuple(ends), [height] * 2, color=COLOURS[0])
-    at: dict[str, Any] = {"x": "J&F", "y": "method", "order": [*rows["method"]], "ax": ax}
+    at: dict[str, Any] = {"x": "J&F", "y": "label", "order": [*rows["label"]], "ax": ax}
     if several:
         singles = in_per_cent(trainings, "J&F")
         sns.stripplot(singles, jitter=False, marker="|", color=GREY, size=9, linewidth=1, **at)
         handles = [legend_entry("mean, interval", marker="o", color=COLOURS[0])]
         add_legend(figure, [*handles, legend_entry("a training", ls="", marker="|", color=GREY)])
     sns.pointplot(shown, color=COLOURS[0], marker="o", ms=5, ls="", **at)
-    _name_rows(ax, [*rows["method"]])
+    _name_rows(ax, [*rows["label"]])
     for height, group in enumerate(rows["group"]):
         ax.text(1.01, height, group, transform=ax.get_yaxis_transform(), va="center")
     ax.set_xlabel(f"{JF}, %", **MATH)
@@ -66,10 +66,10 @@ def draw_pairs(rows: pd.DataFrame, margin: float, foot: str) -> Figure:
         margin: points of J&F.
         foot: what the figure rests on.
     """
-    figure = figure_on(foot, 1.1 + 0.2 * len(rows))
-    ax = figure.subplots()
-    pairs = zip(rows["method"], rows["minus"], strict=True)
+    pairs = zip(rows["label"], rows["minus_label"], strict=True)
     names = [f"{first} \N{MINUS SIGN} {second}" for first, second in pairs]
+    figure = figure_on(foot, 1.1 + _row_height(names, least=0.2) * len(rows))
+    ax = figure.subplots()
     shown = in_per_cent(rows, "difference_mean", *ENDS).assign(pair=range(len(rows)))
     reach = reach_of(shown, room=20)
     ax.axvspan(-margin, margin, color="0.95", lw=0)
@@ -93,6 +93,12 @@ def draw_pairs(rows: pd.DataFrame, margin: float, foot: str) -> Figure:
     ax.set_xlim(reach[0] - room, reach[1] + room)
     ax.set_xlabel(f"difference of {JF}, points", **MATH)
     return figure
+
+
+def _row_height(names: list[str], least: float) -> float:
+    """Inches from row to row, with room for the lines of the longest name."""
+    lines = max(len(textwrap.wrap(name, _LONGEST)) for name in names)
+    return max(least, 0.05 + 0.15 * lines)
 
 
 def _name_rows(ax: Axes, names: list[str]) -> None:

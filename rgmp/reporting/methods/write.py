@@ -58,6 +58,10 @@ def write(folder: Path, comparison: Comparison, inputs: Mapping[str, str]) -> di
         tables.print_methods(comparison, methods),
         tables.print_pairs(comparison, pairs),
     ]
+    if comparison.protocols:
+        cards = tables.rows_of_protocols(comparison)
+        write_table(folder / layout.TABLES / f"{tables.PROTOCOLS}.csv", cards)
+        printed.append(tables.print_protocols(comparison, cards))
     for shown in printed:
         path = folder / layout.TABLES / shown.name
         write_text(path.with_suffix(".md"), as_markdown(shown))
@@ -95,13 +99,17 @@ def _report(
             }
             for name, caption in _CAPTIONS.items()
         },
-        made=dict.fromkeys(_CAPTIONS, made.rstrip(".")),
+        made=dict.fromkeys([table.name for table in printed], made.rstrip(".")),
         tracked=None,
         nothing=NOTHING,
         judged=[VERDICT],
         facts=_facts(comparison, inputs),
         given=[
-            {"name": entry.name, "path": visible(str(entry.path)), "notes": entry.judged.notes}
+            {
+                "name": comparison.name_of(entry),
+                "path": visible(str(entry.path)),
+                "notes": entry.judged.notes,
+            }
             for entry in comparison.entries
         ],
     )
