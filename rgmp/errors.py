@@ -23,15 +23,21 @@ class UserError(Exception):
         super().__init__(visible(" ".join(line.strip() for line in message.splitlines()).strip()))
 
 
+MOST = 20
+"""Problems that are printed one by one, unless a command lists all: a wrong root has thousands."""
+
+
 class ProblemsError(UserError):
     """Several user errors, each a message of its own, such as every bad file of a folder.
 
     Attributes:
         problems: the messages, each once.
+        most: how many of them are printed.
     """
 
-    def __init__(self, *problems: str) -> None:
+    def __init__(self, *problems: str, most: int = MOST) -> None:
         self.problems = tuple(dict.fromkeys(problems))
+        self.most = most
         super().__init__("; ".join(self.problems))
 
 

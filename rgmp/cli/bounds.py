@@ -63,6 +63,8 @@ def _bounds(options: argparse.Namespace) -> None:
         record.results["annotation"] = annotation
         read = [path for s in sequences for path in s.annotations]
         record.inputs["data"] = files.digest_of_all(read)
+        if "data" in job.reads:
+            record.inputs["manifest"] = job.reads["data"]
         record.outputs["scores"] = files.digest_of_file(job.out)
     print((100 * summary.T).to_string(float_format="{:.2f}".format))
     print(f"scored on {IN_WORDS[annotation]}")

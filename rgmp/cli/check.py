@@ -2,10 +2,11 @@
 
 import argparse
 from argparse import SUPPRESS
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rgmp.cli.command import Command
+from rgmp.cli.complaints import note
 from rgmp.cli.options import (
     COMMAND_LINE,
     add_record,
@@ -19,11 +20,15 @@ from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.config.load import validated
 from rgmp.config.method import Network
 from rgmp.config.study import Stills
+from rgmp.data import manifest
+from rgmp.data.check import Checked, check_videos
 from rgmp.data.job import CheckJob
+from rgmp.data.manifest import Manifest
 from rgmp.data.videos import Videos
-from rgmp.errors import UserError, refuse, shown
+from rgmp.errors import ProblemsError, UserError, refuse, shown
 from rgmp.provenance.command import record_command
-from rgmp.runtime import files
+from rgmp.runtime import digest_cache, files
+from rgmp.runtime.digest_cache import Digests
 from rgmp.study import layout
 from rgmp.study.plan import load_plan
 
@@ -73,21 +78,54 @@ def _check_options(command: argparse.ArgumentParser) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     job = _job(options)
+    # outside a study there is no place to keep digests
+    kept = options.root.parent / digest_cache.FILE if options.part is not None else None
+    digests = Digests(kept)
     with record_command(job.record, "check") as record:
-        problems: list[str] = []
-        for videos in job.videos:
-            problems += videos.problems()
-        stills, wrong = _stills(job.stills)
-        weights = _weights_problems(job)
-        refuse([*problems, *wrong, *weights])
-        paths = {*stills, *(path for path, _ in job.weights), *job.networks}
-        for videos in job.videos:
-            sequences = videos.open()
-            paths.update(path for sequence in sequences for path in sequence.files)
-            record.results[f"{videos.benchmark}/{videos.split}"] = len(sequences)
-        record.results["stills"] = len(stills) // 2
-        record.inputs["data"] = files.digest_of_all(sorted(paths))
-        print(f"{len(paths)} files, no problems found")
+        checked = {f"{one.benchmark}/{one.split}": check_videos(one) for one in job.videos}
+        problems = [line for videos in checked.values() for line in videos.problems]
+        for videos in checked.values():
+            for line in videos.notes:
+                note(line)
+        problems += [*_problems_of_stills(job.stills), *_weights_problems(job)]
+        if problems:
+            raise ProblemsError(*problems, most=len(problems))
+        manifests = _manifests(job, checked, digests)
+        digests.save()
+        refuse(
+            f"{part}: has changed since the study was planned; run `rgmp plan STUDY.yaml` again"
+            for part, planned in job.reads.items()
+            if manifests[part].digest != planned
+        )
+        whole = [found.digest for found in manifests.values()]
+        record.inputs["data"] = whole[0] if len(whole) == 1 else files.digest_of(whole)
+        for part, found in manifests.items():
+            record.inputs[part] = found.digest
+            record.manifest[part] = found.parts
+            record.results[part] = found.size
+            counted = f"{found.size} {found.unit}{'s' * (found.size != 1)}"
+            print(f"{part}: {counted}, manifest {found.digest[:12]}")
+        read = {path for found in manifests.values() for path in found.files}
+        print(f"{len(read)} files, no problems found")
+
+
+def _manifests(
+    job: CheckJob, checked: Mapping[str, Checked], digests: Digests
+) -> dict[str, Manifest]:
+    """The manifests of what was checked, by part."""
+    found = {}
+    for part, videos in checked.items():
+        whole = manifest.of_videos(videos.sequences, digests)
+        for name, shape in videos.shapes.items():
+            whole.parts[name] |= shape
+        found[part] = whole
+    if job.stills:
+        found["stills"] = manifest.of_stills(job.stills, digests)
+    if job.weights:
+        found["weights"] = manifest.of_encoders(job.weights, digests)
+    if job.networks:
+        found["networks"] = manifest.of_networks(job.networks, digests)
+    return found
 
 
 def _job(options: argparse.Namespace) -> CheckJob:
@@ -141,18 +179,16 @@ def _split_of(text: str, benchmark: Benchmark) -> tuple[Benchmark, str]:
     raise UserError(f"--split {text}: unknown benchmark {shown(named)}; allowed: {allowed}")
 
 
-def _stills(sets: tuple[Stills, ...]) -> tuple[list[Path], list[str]]:
-    """The files of all stills and their masks, and the problems found in them."""
+def _problems_of_stills(sets: tuple[Stills, ...]) -> Iterator[str]:
+    """Problems of all stills and their masks."""
     if not sets:
-        return [], []
+        return
     from rgmp.data.stills import find_stills, problems_of
 
     try:
-        stills = find_stills(sets)
+        yield from problems_of(find_stills(sets))
     except UserError as error:
-        return [], [str(error)]
-    paths = [path for still in stills for path in (still.image, still.mask)]
-    return paths, list(problems_of(stills))
+        yield str(error)
 
 
 def _sets_of_stills(given: list[list[str]]) -> list[Stills]:

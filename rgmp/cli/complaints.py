@@ -4,19 +4,16 @@ import os
 import sys
 from typing import TextIO
 
-from rgmp.errors import UserError
-
-_MOST = 20
-"""Problems that are printed one by one; a wrong root has thousands of them."""
+from rgmp.errors import MOST, UserError
 
 
-def complain(*problems: str) -> int:
-    """Print user errors, a line each and at most 20 of them, and return the exit status, 2.
+def complain(*problems: str, most: int = MOST) -> int:
+    """Print user errors, a line each and at most some of them, and return the exit status, 2.
 
     That is also the status if the lines cannot be written.
     """
-    *others, last = problems[:_MOST]
-    more = len(problems) - _MOST
+    *others, last = problems[:most]
+    more = len(problems) - most
     if more > 0:
         last = f"{last} (and {more} more, {len(problems)} problems in all)"
     elif others:

@@ -6,7 +6,8 @@ from pathlib import Path
 from rgmp.cli.command import Command
 from rgmp.cli.options import at_least
 from rgmp.config.base import AT_ONCE
-from rgmp.runtime import cores, files
+from rgmp.runtime import cores, digest_cache, files
+from rgmp.runtime.digest_cache import Digests
 from rgmp.study.plan import load_plan
 from rgmp.study.preregistration import remember_claims
 
@@ -33,7 +34,8 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     with locks.alone_in(first.masks):
         threads = cores.threads(first.threads, options.threads)
-        Evaluation(options.results, job.runs, threads).run()
+        digests = Digests(options.results.parent / digest_cache.FILE)
+        Evaluation(options.results, job.runs, threads, digests).run()
     for run in plan.evaluations[options.job]:
         _, variant, _ = plan.inferences[run]
         remember_claims(plan, variant.name, options.results)

@@ -25,6 +25,7 @@ from rgmp.config.load import validated
 from rgmp.config.method import Aggregation, Inference
 from rgmp.config.study import Device, Speed
 from rgmp.data import davis, digests
+from rgmp.data.check import problems_of
 from rgmp.errors import refuse
 from rgmp.inference.job import Computation, InferenceJob, NetworkJob, SpeedJob
 from rgmp.provenance import code
@@ -110,7 +111,7 @@ def _infer(options: argparse.Namespace) -> None:
     job = validated(InferenceJob, flags, COMMAND_LINE)
     sequences = [replace(s, annotations=s.annotations[:1]) for s in job.videos.open()]
     benchmark = job.videos.benchmark
-    refuse([line for s in sequences for line in davis.problems_of(s, benchmark)])
+    refuse([line for s in sequences for line in problems_of(s, benchmark)])
     files.require_writable(job.masks)
     from rgmp.runtime import locks
 
@@ -194,7 +195,7 @@ def _speed(options: argparse.Namespace) -> None:
             if len(s.frames) < 2
         ]
     )
-    refuse([line for s in sequences for line in davis.problems_of(s, benchmark)])
+    refuse([line for s in sequences for line in problems_of(s, benchmark)])
     weights = [computation.weights for computation in job.computations]
     for path in weights:
         files.require_regular(path, "train first, or name other weights")

@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             print(end="", flush=True)  # here, where an error can still be reported, not at exit
     except ProblemsError as error:
-        return complain(*error.problems)
+        return complain(*error.problems, most=error.most)
     except UserError as error:
         return complain(str(error))
     except KeyboardInterrupt:

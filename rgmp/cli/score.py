@@ -112,6 +112,8 @@ def _score(options: argparse.Namespace) -> None:
         sequences = job.videos.open()
         read = [path for s in sequences for path in s.annotations]
         record.inputs["data"] = files.digest_of_all(read)
+        if "data" in job.reads:
+            record.inputs["manifest"] = job.reads["data"]
         annotation = None if job.adopts else annotation_of(sequences, job.videos.benchmark)
         record.results["annotation"] = annotation
         others = conventions.make(_name(job), record) if conventions else ""

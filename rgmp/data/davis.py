@@ -12,15 +12,18 @@ the objects 1, 2, ... of frame 0, and 255 is void.
 """
 
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from rgmp.config.base import RESOLUTION, Benchmark
-from rgmp.data.images import Labels, Like, read_frame, read_labels
+from rgmp.data.images import Labels, Like, read_labels
 from rgmp.errors import UserError
 from rgmp.runtime.files import files_below, reading, require_regular
 
@@ -101,14 +104,48 @@ def annotations_folder(root: Path, resolution: str = RESOLUTION) -> Path:
     return root / "Annotations" / resolution
 
 
+class Listing(NamedTuple):
+    """A list of a split's sequences.
+
+    Attributes:
+        path: the file.
+        names: those that can be read, each once, in the file's order.
+        problems: what is wrong with the others, a line each; none in a list that can be used.
+    """
+
+    path: Path
+    names: list[str]
+    problems: list[str]
+
+    def required(self) -> list[str]:
+        """The names.
+
+        Raises:
+            UserError: something is wrong with the list: the first of it.
+        """
+        if self.problems:
+            raise UserError(self.problems[0])
+        return self.names
+
+
 def read_split(
     root: Path, benchmark: Benchmark, split: str, resolution: str = RESOLUTION
 ) -> list[str]:
     """The names of a split's sequences, in the file's order.
 
     Raises:
-        UserError: no such tree or split, a split that is not a readable file, or an entry that is
-            not a plain name or is a duplicate.
+        UserError: as `list_split`, or an entry is not a plain name or is a duplicate.
+    """
+    return list_split(root, benchmark, split, resolution).required()
+
+
+def list_split(
+    root: Path, benchmark: Benchmark, split: str, resolution: str = RESOLUTION
+) -> Listing:
+    """The list of a split's sequences.
+
+    Raises:
+        UserError: no such tree or split, or a split that is not a readable file.
     """
     path = split_file(root, benchmark, split)
     listing = root / "ImageSets" / resolution / path.name
@@ -123,7 +160,7 @@ def read_split(
                 f"{', '.join(sorted(found)) or 'none'}; "
                 "name the root of a DAVIS tree, with ImageSets, JPEGImages and Annotations under it"
             )
-    return _read_pairs(path) if lists_frames else read_names(path)
+    return _list_pairs(path) if lists_frames else _list_names(path)
 
 
 def read_names(path: Path) -> list[str]:
@@ -132,13 +169,29 @@ def read_names(path: Path) -> list[str]:
     Raises:
         UserError: it is not a readable file, or an entry is not a plain name or is a duplicate.
     """
-    names = _text_of(path).split()
-    for name in names:
-        if not _is_plain(name):
-            raise UserError(f"{path}: {name!r} is not a sequence name; allowed: one name per line")
-    if len(set(names)) != len(names) or not names:
-        raise UserError(f"{path}: empty or with a duplicate sequence; allowed: one name per line")
-    return names
+    return _list_names(path).required()
+
+
+def _list_names(path: Path) -> Listing:
+    """A list of sequences, one per line.
+
+    Raises:
+        UserError: it is not a readable file.
+    """
+    entries = Counter(_text_of(path).split())
+    problems = [
+        f"{path}: {name!r} is not a sequence name; allowed: one name per line"
+        for name in entries
+        if not _is_plain(name)
+    ]
+    problems += [
+        f"{path}: lists {name} {times} times; list each sequence once"
+        for name, times in entries.items()
+        if times > 1
+    ]
+    if not entries:
+        problems.append(f"{path}: lists no sequence; allowed: one name per line")
+    return Listing(path, [*filter(_is_plain, entries)], problems)
 
 
 def _text_of(path: Path) -> str:
@@ -157,17 +210,18 @@ def _is_plain(name: str) -> bool:
     return Path(name).name == name and name not in {".", ".."} and "\0" not in name
 
 
-def _read_pairs(path: Path) -> list[str]:
-    """The sequences in a list of frames and annotations, in the order in which they first appear.
+def _list_pairs(path: Path) -> Listing:
+    """A list of frames and annotations: its sequences in the order in which they first appear.
 
     Each line has the paths of a frame and of its annotation, with a slash for the root:
     `/JPEGImages/480p/camel/00000.jpg /Annotations/480p/camel/00000.png`. Which frames a sequence
     has, its folders say.
 
     Raises:
-        UserError: it is not a readable file, has no line, or one that is no such pair.
+        UserError: it is not a readable file.
     """
     names: dict[str, None] = {}
+    problems = []
     for number, line in enumerate(_text_of(path).splitlines(), start=1):
         match [PurePosixPath(given).parts for given in line.split()]:
             case []:
@@ -176,13 +230,13 @@ def _read_pairs(path: Path) -> list[str]:
                 if name == same and _is_plain(name) and Path(frame).stem == Path(mask).stem:
                     names[name] = None
                     continue
-        raise UserError(
+        problems.append(
             f"{path}: line {number} is no frame and its annotation; allowed: lines such as "
             "/JPEGImages/480p/camel/00000.jpg /Annotations/480p/camel/00000.png"
         )
-    if not names:
-        raise UserError(f"{path}: lists no frame; download DAVIS-2016 again")
-    return [*names]
+    if not names and not problems:
+        problems.append(f"{path}: lists no frame; download DAVIS-2016 again")
+    return Listing(path, [*names], problems)
 
 
 def _exists(path: Path) -> bool:
@@ -204,27 +258,78 @@ def open_sequence(root: Path, name: str, resolution: str = RESOLUTION) -> Sequen
     Raises:
         UserError: a folder, a frame or an annotation is missing, or a folder is not readable.
     """
-    frame_folder = frames_folder(root, resolution) / name
-    annotation_folder = annotations_folder(root, resolution) / name
-    frames = _visible(frame_folder, ".jpg")
-    annotations = _visible(annotation_folder, ".png")
-    if not frames:
-        raise UserError(f"{frame_folder}: no frames (00000.jpg, ...) for sequence {name}")
-    for number, frame in enumerate(frames):
+    sequence = list_sequence(root, name, resolution)
+    for problem in problems_of_files(sequence, root, resolution):
+        raise UserError(problem)
+    return sequence
+
+
+def list_sequence(root: Path, name: str, resolution: str = RESOLUTION) -> Sequence:
+    """The files of one sequence as they are there, whether or not they match.
+
+    Raises:
+        UserError: a folder is not readable.
+    """
+    frames = _visible(frames_folder(root, resolution) / name, ".jpg")
+    return Sequence(name, frames, masks_in(annotations_folder(root, resolution) / name))
+
+
+def problems_of_files(
+    sequence: Sequence, root: Path, resolution: str = RESOLUTION
+) -> Iterator[str]:
+    """Which files of a sequence (`list_sequence`) are missing or belong to no frame."""
+    folder = frames_folder(root, resolution) / sequence.name
+    if not sequence.frames:
+        yield f"{folder}: no frames (00000.jpg, ...) for sequence {sequence.name}"
+        return
+    absent = _absent(sequence)
+    for number, frame in enumerate(sequence.frames):
         if frame.stem != f"{number:05d}":
-            raise UserError(
-                f"{frame_folder}: {number:05d}.jpg is missing, found {frame.name} instead; "
-                "number frames from 00000 without gaps"
+            others = [f"{name}.jpg" for name in absent if int(name) > number]
+            yield (
+                f"{folder}: {number:05d}.jpg is missing, found {frame.name} instead"
+                f"{_more(others)}; number frames from 00000 without gaps"
             )
-    stems = [frame.stem for frame in frames]
-    annotated = [annotation.stem for annotation in annotations]
-    if annotated not in (stems, stems[:1]):
-        wanted = sorted(set(stems) ^ set(annotated))
-        raise UserError(
-            f"{annotation_folder}: {wanted[0]}.png is missing or has no frame; "
-            "annotate every frame, or only frame 0"
+            break
+    folder = annotations_folder(root, resolution) / sequence.name
+    frames = {frame.stem for frame in sequence.frames if is_numbered(frame)}
+    annotated = {*sequence.annotated}
+    if surplus := [f"{name}.png" for name in sorted(annotated.difference(frames, absent))]:
+        yield f"{folder}: {surplus[0]} has no frame{_more(surplus[1:])}; remove it"
+    # the truth of later frames may be withheld
+    unlike = [f"{name}.png" for name in sorted(frames - annotated)]
+    if unlike and annotated & frames != {"00000"}:
+        yield (
+            f"{folder}: {unlike[0]} is missing{_more(unlike[1:])}; annotate every frame, or only "
+            "frame 0"
         )
-    return Sequence(name, frames, annotations)
+
+
+def _absent(sequence: Sequence) -> list[str]:
+    """The numbers of the frames that are missing before the last one."""
+    there = {frame.stem for frame in sequence.frames if is_numbered(frame)}
+    last = max(there, default="0")
+    return [f"{n:05d}" for n in range(int(last)) if f"{n:05d}" not in there]
+
+
+def is_numbered(path: Path) -> bool:
+    """Whether a file is named by a frame's number, as 00000.jpg."""
+    return _NUMBER.fullmatch(path.stem) is not None
+
+
+_NUMBER = re.compile("[0-9]{5}")
+
+
+def _more(names: list[str]) -> str:
+    """Further names, if there are any: ` (and 00005.jpg)`; of many, how many."""
+    if not names:
+        return ""
+    rest = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    return f" (and {', '.join(names[:_FEW])}{rest})"
+
+
+_FEW = 5
+"""Names that a line about many of them lists."""
 
 
 def _visible(folder: Path, suffix: str) -> tuple[Path, ...]:
@@ -322,27 +427,3 @@ def _palette() -> bytes:
 
 
 PALETTE = _palette()
-
-
-def problems_of(sequence: Sequence, benchmark: Benchmark) -> Iterator[str]:
-    """Decode every file of a sequence and yield its problems, one line each."""
-    first: Like | None = None
-    allowed: list[int] = []
-    for number, frame in enumerate(sequence.frames):
-        try:
-            size = read_frame(frame, first).shape[:2]
-            first = first or Like("frame 0", size)
-            if number >= len(sequence.annotations):
-                continue
-            annotation = sequence.annotations[number]
-            labels = read_annotation(annotation, benchmark, Like("its frame", size))
-        except UserError as error:
-            yield str(error)
-            continue
-        if number == 0:
-            allowed = object_ids(labels)
-            if not allowed:
-                yield no_object(annotation, labels, benchmark)
-        surplus = sorted(set(np.unique(labels).tolist()) - {0, VOID, *allowed})
-        if surplus and allowed:
-            yield f"{annotation}: unknown object {surplus[0]}; frame 0 has 1 to {allowed[-1]}"

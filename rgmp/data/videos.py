@@ -1,11 +1,10 @@
 """The videos of a DAVIS tree that a job reads."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from rgmp.config.base import RESOLUTION, Benchmark, Closed, Name
-from rgmp.data.davis import Sequence, open_sequence, problems_of, read_split
-from rgmp.errors import UserError, refuse
+from rgmp.data.davis import Sequence, open_sequence, read_split
+from rgmp.errors import refuse
 
 
 class Videos(Closed):
@@ -48,27 +47,3 @@ class Videos(Closed):
             UserError: as `names`, or files are missing.
         """
         return [open_sequence(self.davis, name, self.resolution) for name in self.names()]
-
-    def problems(self) -> Iterator[str]:
-        """Decode every file and yield the problems, one line each.
-
-        Only DAVIS's test splits may withhold the ground truth of later frames: any other split is
-        trained on or scored.
-        """
-        try:
-            names = self.names()
-        except UserError as error:
-            yield str(error)
-            return
-        for name in names:
-            try:
-                sequence = open_sequence(self.davis, name, self.resolution)
-            except UserError as error:
-                yield str(error)
-                continue
-            if not self.split.startswith("test"):
-                try:
-                    sequence.require_annotated(1, f"{self.benchmark}/{self.split}")
-                except UserError as error:
-                    yield str(error)
-            yield from problems_of(sequence, self.benchmark)

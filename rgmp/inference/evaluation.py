@@ -6,8 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rgmp.data import davis, digests
+from rgmp.data import davis
 from rgmp.data.annotations import annotation_of
+from rgmp.data.digests import digest_of_masks
 from rgmp.evaluation.job import ScoringJob
 from rgmp.evaluation.official import Official
 from rgmp.evaluation.recorded_scores import write_measured
@@ -18,6 +19,7 @@ from rgmp.model import weights
 from rgmp.provenance import code
 from rgmp.provenance.command import record_command
 from rgmp.runtime import device, files, precision
+from rgmp.runtime.digest_cache import Digests
 from rgmp.runtime.progress import Progress
 
 
@@ -29,16 +31,21 @@ class Evaluation:
         runs: what is segmented in each run, and how its masks are scored. Weights, device and the
             folder of the masks are the same for all.
         threads: CPU threads.
+        digests: those of the study's data that are known.
     """
 
     def __init__(
-        self, study: Path, runs: Sequence[tuple[InferenceJob, ScoringJob]], threads: int
+        self,
+        study: Path,
+        runs: Sequence[tuple[InferenceJob, ScoringJob]],
+        threads: int,
+        digests: Digests,
     ) -> None:
         first, scoring = runs[0]
         network, metadata = weights.load(first.weights)
         chosen = device.choose(first.device, threads, first.jobs_per_gpu)
         self._study, self._runs = study, runs
-        self._digest = cache(files.digest_of_file)
+        self._digest = cache(digests.of)
         self._truth_digest = cache(truth_digest_of)
         self._settled = cache(lambda asked: precision.choose(asked, chosen, training=False))
         self._weights = self._digest(first.weights)
@@ -70,14 +77,14 @@ class Evaluation:
             job.record,
             "infer",
             config=settings.model_dump(mode="json"),
-            inputs={"weights": self._weights},
+            inputs={"weights": self._weights, "manifest": job.reads["data"]},
             **self._names(job),
         ) as record:
             progress = Progress(f"segment {benchmark}, {job.variant}", "frames", total)
             made = self._masks.segment(sequences, benchmark, settings, progress.at)
             read = [path for s in sequences for path in (*s.frames, s.annotations[0])]
             record.inputs["data"] = files.digest_of_all(read, self._digest)
-            record.outputs["masks"] = digests.digest_of_masks(made.places, self._digest)
+            record.outputs["masks"] = digest_of_masks(made.places, self._digest)
             record.results.update(frames=total, sequences=len(sequences), segmented=made.new)
             record.masks.update(
                 {name: str(place.relative_to(self._study)) for name, place in made.places.items()}
@@ -97,7 +104,10 @@ class Evaluation:
             job.record,
             "score",
             config={"engine": self._engine},
-            inputs={"masks": digests.digest_of_masks(places, self._digest)},
+            inputs={
+                "masks": digest_of_masks(places, self._digest),
+                "manifest": job.reads["data"],
+            },
             **self._names(job),
         ) as record:
             found = [

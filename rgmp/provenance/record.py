@@ -71,12 +71,15 @@ class Record(Circumstances):
     benchmark: str | None
     identity: str | None  # of a training run; of the last one behind masks, scores and speed
     config: dict[str, Any]
-    inputs: dict[str, str]  # SHA-256 of data (their manifest), weights, masks, ...
+    # SHA-256 of the data that were read, the manifest of the part they are of, weights, masks, ...
+    inputs: dict[str, str]
     results: dict[str, Value]
     outputs: dict[str, str]  # SHA-256 of outputs, by path
     masks: NotRequired[
         dict[str, str]
     ]  # where a study's masks lie: sequence -> folder below its own
+    # of a check: part of the data -> what it consists of -> SHA-256, counts, sizes
+    manifest: NotRequired[dict[str, dict[str, dict[str, int | str]]]]
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class Draft:
     results: dict[str, Value] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     masks: dict[str, str] = field(default_factory=dict)
+    manifest: dict[str, dict[str, dict[str, int | str]]] = field(default_factory=dict)
 
 
 @contextmanager
@@ -142,8 +146,11 @@ def recording(
         "results": {key: _finite(value) for key, value in draft.results.items()},
         "outputs": draft.outputs,
         "masks": draft.masks,
+        "manifest": draft.manifest,
         **_circumstances(code, started, time.perf_counter() - clock),
     }
+    if not draft.manifest:
+        del record["manifest"]
     write_json(path, record)
 
 

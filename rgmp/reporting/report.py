@@ -16,7 +16,7 @@ from rgmp.config.study import SEVERAL
 from rgmp.errors import UserError
 from rgmp.provenance.machine import machine_of
 from rgmp.provenance.record import Record
-from rgmp.reporting import catalog, first_screen, page, table_layouts
+from rgmp.reporting import catalog, first_screen, page, reproduction, table_layouts
 from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.planning import what_came_in_words
 from rgmp.reporting.quantities import counted, duration
@@ -90,20 +90,22 @@ def write(folder: Path) -> None:
             figure is not there yet.
     """
     study, runs = load(folder), _runs(folder)
-    benchmarks = study.plan.benchmarks
     html = page.render(
         "report.html.j2",
         plan=study.plan,
         nature=study.nature,
         what=first_screen.what(study),
         opposites=first_screen.opposites(study),
-        verdicts=[_verdict(study, benchmark) for benchmark in benchmarks],
+        verdicts=[
+            *(_verdict(study, benchmark) for benchmark in study.plan.benchmarks),
+            *([] if study.plan.embedded else reproduction.sentences(study)),
+        ],
         variants=[_variant(study, runs, variant) for variant in study.variants],
         tables={table.name: table for table in table_layouts.printed_tables(study)},
         figures={entry.name: _figure(study, entry) for entry in catalog.FIGURE_ENTRIES},
         lead=_section(study, catalog.LEAD),
         sections=[_section(study, *section) for section in catalog.SECTIONS.items()],
-        made={entry.name: _made(study, entry, "tables") for entry in catalog.tables(benchmarks)},
+        made={entry.name: _made(study, entry, "tables") for entry in catalog.tables(study.plan)},
         runs=runs,
         tracked=runs.link("study"),
         compared=runs.comparison([name for v in study.variants for name in _names(study, v)]),
@@ -120,7 +122,7 @@ def write(folder: Path) -> None:
 
 def _section(study: Results, anchor: str, heading: str = "") -> dict[str, Any]:
     """A section of the report, and the names of its figures and tables."""
-    named = {"figures": catalog.FIGURE_ENTRIES, "tables": catalog.tables(study.plan.benchmarks)}
+    named = {"figures": catalog.FIGURE_ENTRIES, "tables": catalog.tables(study.plan)}
     return {
         "anchor": anchor,
         "heading": heading,

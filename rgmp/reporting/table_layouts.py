@@ -11,7 +11,7 @@ from rgmp.config.study import SEVERAL
 from rgmp.data.annotations import IN_WORDS
 from rgmp.evaluation.job import BOUNDS
 from rgmp.inference.quiet import QUIET
-from rgmp.reporting import catalog
+from rgmp.reporting import catalog, reproduction
 from rgmp.reporting.labels import (
     BENCHMARK_TITLES,
     MEASURE_TITLES,
@@ -87,7 +87,7 @@ def printed_tables(results: Results) -> list[Table]:
     Raises:
         UserError: one of the files is missing or broken.
     """
-    return [_table(results, entry) for entry in catalog.tables(results.plan.benchmarks)]
+    return [_table(results, entry) for entry in catalog.tables(results.plan)]
 
 
 def layout_of(entry: catalog.Entry) -> Layout:
@@ -97,12 +97,13 @@ def layout_of(entry: catalog.Entry) -> Layout:
 
 
 def provenance(results: Results) -> str:
-    """The sentence under every table: which study, engine, seeds and commit."""
+    """What is under every table: which study, engine, seeds, commit and data."""
     plan = results.plan
     on = f" davis2016 on {results.annotation};" if "davis2016" in plan.benchmarks else ""
     return (
         f"Study {plan.study} ({plan.title}): {results.nature}. Scored by {results.scored_by};{on} "
-        f"seeds {results.seeds}; commit {results.commit}."
+        f"seeds {results.seeds}; commit {results.commit}. Data, by the digests of their manifests: "
+        f"{results.data}."
     )
 
 
@@ -260,6 +261,32 @@ def print_protocols(_: Results, rows: pd.DataFrame) -> Printed:
         "figures come from; what is not known is not taken to differ."
     )
     return columns, rows["benchmark"].map(BENCHMARK_TITLES), [note]
+
+
+def print_reproduction(results: Results, rows: pd.DataFrame) -> Printed:
+    """Every comparison with a published figure: of all objects of a method, then of each."""
+    every = rows["sequence"] == ""
+    columns = {
+        "Sequence": rows["sequence"].where(~every, "all"),
+        "object": rows["object"].map(lambda number: UNKNOWN if pd.isna(number) else str(number)),
+    }
+    for title, measure in (("J", "J_mean"), ("F", "F_mean"), ("J&F", "J&F")):
+        ours, theirs = rows[measure], rows[f"published_{measure}"]
+        columns |= {
+            title: percent(ours),
+            f"{title}, published": percent(theirs),
+            f"{title}, difference": number(100 * (ours - theirs), "{:+.2f}"),
+        }
+    columns["reproduced"] = rows["reproduced"].map({True: "yes", False: "no"}).fillna(UNKNOWN)
+    headings = rows["benchmark"].map(BENCHMARK_TITLES).astype("str") + ", " + rows["label"]
+    rule = (
+        f"Reproduced: J and F each differ by no more than {100 * reproduction.TOLERANCE:g} points, "
+        "mean over seeds; the CSV names the source of each published figure."
+    )
+    notes = [*reproduction.sentences(results), rule]
+    if said := reproduction.on_annotations(results):
+        notes.append(said)
+    return columns, headings, notes
 
 
 def print_speed(results: Results, timed: pd.DataFrame) -> Printed:

@@ -19,7 +19,14 @@ from rgmp.evaluation.comparison import Difference
 from rgmp.evaluation.power import components_of
 from rgmp.evaluation.summary import METHOD, keys_of, summarise
 from rgmp.provenance.machine import device_of
-from rgmp.reporting import catalog, normal_range, published, speed_rows, table_layouts
+from rgmp.reporting import (
+    catalog,
+    normal_range,
+    published,
+    reproduction,
+    speed_rows,
+    table_layouts,
+)
 from rgmp.reporting.analysis import Analysis, analyse_study
 from rgmp.reporting.labels import BOUND_TITLES
 from rgmp.reporting.typesetting import as_latex, as_markdown
@@ -93,7 +100,7 @@ def build(results: Results) -> dict[str, pd.DataFrame]:
     """
     analysis, speed = analyse_study(results), read_speed_files(results.plan, results.folder)
     study = Analysed(results, analysis, speed, marks_of(results))
-    entries = catalog.tables(results.plan.benchmarks)
+    entries = catalog.tables(results.plan)
     tables = analysis.data | {entry.name: builder_of(entry)(study) for entry in entries}
     return {name: _with_columns(name, table) for name, table in tables.items()}
 
@@ -315,6 +322,11 @@ def _authors_seconds(
     variant = results.plan.variant(method)
     timed = summary_of(results.plan, speed[benchmark], benchmark, variant)
     return timed.get("authors_seconds_per_frame")
+
+
+def build_reproduction(study: Analysed) -> pd.DataFrame:
+    """The whole method, and what was not trained here, beside the figures published of them."""
+    return reproduction.rows(study.results, study.analysis.data["objects"])
 
 
 def build_speed(study: Analysed) -> pd.DataFrame:

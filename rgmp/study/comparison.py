@@ -15,7 +15,9 @@ from rgmp.data.roots import DataRoots
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.evaluation.methods import ComparisonJob, Method
-from rgmp.runtime.files import Digests, digest_of, read_json, require_writable
+from rgmp.runtime import digest_cache
+from rgmp.runtime.digest_cache import Digests
+from rgmp.runtime.files import digest_of, read_json, require_writable
 from rgmp.study import layout
 from rgmp.study.plan import COMPARISON, Plan, kind_of
 from rgmp.study.planned import PlannedExternal
@@ -103,7 +105,7 @@ def _resolved(study: Comparison, path: Path, results: Path) -> ComparisonPlan:
     """Find masks, scores and videos, and identify them by digests of their bytes."""
     folder = results / study.study
     require_writable(folder)
-    digests = Digests(folder / layout.DIGESTS)
+    digests = Digests(results / digest_cache.FILE)
     data = DataRoots(**study.data.model_dump())
     external = tuple(find_external(one, (), digests) for one in study.external)
     videos = {

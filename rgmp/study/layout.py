@@ -11,7 +11,6 @@ from rgmp.provenance.record import RECORDS
 from rgmp.training.job import CURVE, WEIGHTS
 
 PLAN = "plan.json"
-DIGESTS = "digests.json"
 COSTS = "costs.json"
 """What jobs cost on the machine where `rgmp plan` measured it."""
 RUNS = "mlflow.json"

@@ -225,15 +225,17 @@ class Plan(Closed):
             UserError: the plan has none of that name.
         """
         named("part of the data", part, self.data.digests, folder)
-        record = folder / self.check_of(part)
         roots = self.roots(folder)
+        # of the embedded benchmark the renderer is known before its bytes
+        reads = {} if self.embedded else {part: self.data.digests[part]}
+        job = CheckJob(reads=reads, record=folder / self.check_of(part))
         match part:
             case "stills":
-                return CheckJob(stills=roots.stills, record=record)
+                return job.model_copy(update={"stills": roots.stills})
             case "weights":
-                return CheckJob(weights=self.initial_weights, record=record)
+                return job.model_copy(update={"weights": self.initial_weights})
             case "networks":
-                return CheckJob(networks=self.networks, record=record)
+                return job.model_copy(update={"networks": self.networks})
         given = {
             "davis": roots.davis,
             "resolution": roots.resolution,
@@ -241,7 +243,7 @@ class Plan(Closed):
         }
         videos = Videos.model_validate(given)
         root = {"davis": roots.davis_of(videos.benchmark)}
-        return CheckJob(videos=(videos.model_copy(update=root),), record=record)
+        return job.model_copy(update={"videos": (videos.model_copy(update=root),)})
 
     def job(self, training: Training, folder: Path) -> TrainingJob:
         """The job of a training run of this plan, with files below the study folder."""

@@ -2,25 +2,26 @@
 
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-from rgmp import facts
 from rgmp.config.base import Benchmark, Closed
 from rgmp.config.load import load_study, load_variants
 from rgmp.config.method import Method, Network
-from rgmp.config.study import OVERALL, External, Machine, Stills, Study, Variant
+from rgmp.config.study import OVERALL, External, Machine, Study, Variant
+from rgmp.data import manifest
 from rgmp.data.attributes import Attribute, read_attributes
 from rgmp.data.davis import LEAST_TO_SCORE, LEAST_TO_TRAIN, frames_folder, read_split
+from rgmp.data.known import official
 from rgmp.data.mask_source import files_of
 from rgmp.data.roots import DataRoots
-from rgmp.data.stills import list_pairs
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import require
 from rgmp.evaluation.job import BOUNDS
 from rgmp.minidavis.cast import VAL_CAST
 from rgmp.minidavis.version import VERSION
-from rgmp.runtime.files import Digests, digest_of, require_writable
+from rgmp.runtime import digest_cache
+from rgmp.runtime.digest_cache import Digests
+from rgmp.runtime.files import digest_of, require_writable
 from rgmp.study import layout
 from rgmp.study.longer import read_longer
 from rgmp.study.plan import Plan, load_plan
@@ -40,8 +41,8 @@ def resolve(
 ) -> Plan:
     """Apply every variant to the study at `path` and list the training runs, each once.
 
-    Data outside `results` are identified by digests of their bytes, cached by size and time in
-    `results/<study>/digests.json`. The embedded benchmark does not exist yet, so its seed and the
+    Data outside `results` are identified by digests of their bytes, computed once and kept there
+    (`rgmp.runtime.digest_cache`). The embedded benchmark does not exist yet, so its seed and the
     version of its renderer identify it.
 
     Raises:
@@ -51,7 +52,7 @@ def resolve(
     folder = results / study.study
     require_writable(folder)
     require(study.evaluation.engine, study.evaluation.cross_check)
-    digests = Digests(folder / layout.DIGESTS)
+    digests = Digests(results / digest_cache.FILE)
     methods = load_variants(study, path, ablations)
     _require_unreserved([*methods, *(external.name for external in study.external)], path)
     external = tuple(find_external(external, methods, digests) for external in study.external)
@@ -274,7 +275,7 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
     if pretrained:
         if not data.stills:
             raise UserError(f"{study.study}: data.stills is empty; stage 1 needs stills with masks")
-        found["stills"] = digest_of([_digest_of_stills(s, digests) for s in data.stills])
+        found["stills"] = manifest.of_stills(data.stills, digests).digest
     for benchmark, split in sorted(splits):
         videos = Videos(
             davis=roots.davis_of(benchmark),
@@ -297,9 +298,7 @@ def digest_of_videos(videos: Videos, least: int, digests: Digests) -> str:
     sequences = videos.open()
     for sequence in sequences:
         sequence.require_annotated(least, f"{videos.benchmark}/{videos.split}")
-    names = [sequence.name for sequence in sequences]
-    paths = [path for sequence in sequences for path in sequence.files]
-    return digest_of([names, digests.of_all(paths)])
+    return manifest.of_videos(sequences, digests).digest
 
 
 def _find_weights(
@@ -312,11 +311,10 @@ def _find_weights(
     networks = [method.network for method in methods]
     initial = sorted({(n.initial_weights, n.backbone) for n in networks if n.initial_weights})
     if initial:
-        bytes_of = [[digests.of(path), backbone] for path, backbone in initial]
-        data.digests["weights"] = digest_of(bytes_of)
+        data.digests["weights"] = manifest.of_encoders(initial, digests).digest
     given = sorted({method.weights for method in methods if method.weights})
     if given:
-        data.digests["networks"] = digest_of([digests.of(path) for path in given])
+        data.digests["networks"] = manifest.of_networks(given, digests).digest
     return tuple(initial), tuple(given)
 
 
@@ -356,24 +354,6 @@ def find_external(
     return PlannedExternal(**external.model_dump(), digests=found)
 
 
-def _digest_of_stills(stills: Stills, digests: Digests) -> list[Any]:
-    """The content that identifies a set of stills: labels, and images and masks in order, by name.
-
-    Raises:
-        UserError: the set is empty, or as `list_pairs`.
-    """
-    found = list_pairs(stills)
-    if not found:
-        raise UserError(f"{stills.images}: no images; stage 1 needs at least one")
-    return [
-        stills.labels,
-        *(
-            [str(image.relative_to(stills.images)), digests.of(image), digests.of(mask)]
-            for image, mask in found
-        ),
-    ]
-
-
 def _is_complete(study: Study, roots: DataRoots) -> bool:
     """Whether every benchmark is scored on the complete official val split."""
     if study.data.mini or study.split != "val":
@@ -386,8 +366,4 @@ def _is_complete(study: Study, roots: DataRoots) -> bool:
 
 def official_val(benchmark: Benchmark) -> set[str]:
     """The sequences of DAVIS's own val split."""
-    return {
-        row["sequence"]
-        for row in facts.read("davis_sequences.csv")
-        if (row["benchmark"], row["split"]) == (benchmark, "val")
-    }
+    return official(benchmark, "val")

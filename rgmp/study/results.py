@@ -239,6 +239,14 @@ class Results:
         return " and ".join(words) or "annotations of an unrecorded kind"
 
     @property
+    def data(self) -> str:
+        """The digest of the manifest of every part of the data, in words."""
+        parts: dict[str, list[str]] = defaultdict(list)
+        for part, digest in self.plan.data.digests.items():
+            parts[digest[:10]].append(part)
+        return "; ".join(f"{', '.join(named)} {digest}" for digest, named in parts.items())
+
+    @property
     def seeds(self) -> str:
         """The seeds, as `0, 1, 2`."""
         return ", ".join(map(str, self.plan.seeds))

@@ -79,6 +79,20 @@ _REPORTED: dict[str, dict[str, str]] = {
     },
     "difficulty": {**_NAMED, "difficulty": "str", **_DIFFERENCE},
     **dict.fromkeys(BENCHMARKS, _BENCHMARK),
+    "reproduction": {
+        **_NAMED,
+        "sequence": "str",
+        "object": "Int64",
+        "published": "str",
+        **{
+            f"{by}{measure}": _VALUE
+            for measure in ("J_mean", "F_mean", "J&F")
+            for by in ("", "published_")
+        },
+        "largest_difference": _VALUE,
+        "reproduced": "boolean",
+        "source": "str",
+    },
     "speed": {
         **_NAMED,
         **dict.fromkeys(("shared_by", "device", "precision", "aggregation", "scales"), "str"),

@@ -245,7 +245,11 @@ def _settings(record: Record) -> dict[str, Any]:
 
 def _data_of(record: Record) -> list[tuple[str, str, str]]:
     """A job's inputs as MLflow data sets: name, digest of the manifest, context."""
-    digest = record["inputs"].get("data")
+    inputs = record["inputs"]
+    if record["kind"] == "check":
+        parts = [part for part in record.get("manifest", {}) if part in inputs]
+        return [(f"{record['study']}/{part}", inputs[part], "check") for part in parts]
+    digest = inputs.get("manifest", inputs.get("data"))
     if digest is None:
         return []
     name = f"{record['study']}/{record['stage'] or record['benchmark'] or record['kind']}"

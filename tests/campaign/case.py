@@ -12,7 +12,7 @@ LISTING = {"check", "check-masks", "compare", "infer", "score", "speed"}
 """Commands that may list several problems, a line each."""
 MEMORY = 2 * 2**30
 """Bytes that a command may take beyond what the interpreter with torch takes."""
-MEMORY_OF_DIGESTS = "work/results/tiny/digests.json"
+MEMORY_OF_DIGESTS = "work/results/digests.json"
 """Sizes and times of what was digested: it may be written at any time, and says nothing."""
 LIMIT = 20.0
 """Seconds until a command counts as one that hangs."""

@@ -171,7 +171,9 @@ def test_masks_and_scores_are_those_by_hand(run: str) -> None:
     assert table.read_bytes() == Path("scores.csv").read_bytes()
     for kind, by_hand in (("masks", "infer.json"), ("scores", "score.json")):
         ours, other = record(kind, run), read(Path(by_hand))
-        for key in ("kind", "config", "inputs", "outputs"):
+        part = load_plan(RESULTS).data.digests[f"{benchmark}/val"]
+        assert ours["inputs"] == {**other["inputs"], "manifest": part}
+        for key in ("kind", "config", "outputs"):
             assert ours[key] == other[key]
 
 

@@ -59,7 +59,9 @@ def test_a_studys_jobs_are_driven_by_its_plan(capsys: pytest.CaptureFixture[str]
     inferred = the_record("results/tiny/records/masks/davis2017/full/seed3.json")
     own = the_record("record.json")
     assert own["config"] == inferred["config"]
-    assert (own["inputs"], own["identity"]) == (inferred["inputs"], inferred["identity"])
+    manifest = the_record(f"results/tiny/{plan.check_of('davis2017/val')}")["inputs"]["data"]
+    assert {**own["inputs"], "manifest": manifest} == inferred["inputs"]
+    assert own["identity"] == inferred["identity"]
     assert own["outputs"] == {"masks": inferred["outputs"]["masks"]}
     assert own["masks"] == {}
     for sequence, place in inferred["masks"].items():

@@ -14,6 +14,7 @@ from PIL import Image
 from support.tiny_study import annotation, frame
 
 from rgmp.data import davis
+from rgmp.data.check import check_videos
 from rgmp.data.images import Like, read_frame, read_labels
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
@@ -199,7 +200,7 @@ def test_size_is_looked_at_before_pixels_are_decoded(tree: Path) -> None:
         with pytest.raises(UserError, match=rf"is {width}x{height}, its frame is 9x8; they must"):
             read_labels(path, Like("its frame", (8, 9)))
         named = f"{path}: is {width}x{height}, its frame is 72x40; they must match"
-        (problem,) = Videos(davis=tree, benchmark="davis2017").problems()
+        (problem,) = check_videos(Videos(davis=tree, benchmark="davis2017")).problems
         assert problem.startswith(f"{named} (scale ")
     path.write_bytes(png(8193, 8192, b""))
     with pytest.raises(UserError, match=r"is 8193x8192; allowed: at most 67,108,864 pixels"):

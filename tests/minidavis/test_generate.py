@@ -15,6 +15,7 @@ from support.embedded import SPLITS, scene
 
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import attributes, davis
+from rgmp.data.check import check_videos
 from rgmp.data.images import read_frame, read_labels
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
@@ -55,7 +56,7 @@ class TestRendered:
     def test_is_a_valid_davis_tree(self, rendered: Path, benchmark: Benchmark, split: str) -> None:
         root = rendered / "davis"
         assert davis.read_split(root, benchmark, split) == list(getattr(SAMPLE, split))
-        assert list(Videos(davis=root, benchmark=benchmark, split=split).problems()) == []
+        assert check_videos(Videos(davis=root, benchmark=benchmark, split=split)).problems == []
 
     @pytest.mark.parametrize(
         ("split", "name"), [("train", SAMPLE.train[0]), ("val", SAMPLE.val[0])]

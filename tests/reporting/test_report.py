@@ -169,7 +169,7 @@ def test_a_broken_list_of_runs_is_named(toy: Path, text: str) -> None:
 def test_every_table_and_figure_says_what_made_it(toy: Path) -> None:
     html = render(toy)
     plan = load_plan(toy)
-    names = [*catalog.table_names(plan.benchmarks), *catalog.FIGURE_NAMES]
+    names = [*catalog.table_names(plan), *catalog.FIGURE_NAMES]
     assert set(names) == set(made_of(html))
     told = made_of(html).values()
     config = f"config: workflow/config/mini.yaml, plan {plan.digest[:10]}"
@@ -191,7 +191,7 @@ def test_every_record_and_every_item_links_to_its_run(toy: Path, uri: str) -> No
     server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
     for name in [*variants, *names]:
         assert f"{server}/#/experiments/7/runs/{ids[name]}" in targets
-    items = len(catalog.table_names(plan.benchmarks)) + len(catalog.FIGURE_NAMES)
+    items = len(catalog.table_names(plan)) + len(catalog.FIGURE_NAMES)
     assert targets.count(f"{server}/#/experiments/7/runs/{ids['study']}/artifacts") == items
     (compared,) = (target for target in targets if "compare-runs" in target)
     assert [ids[name] for name in variants] == re.findall(r"%22(\w{32})%22", compared)

@@ -51,20 +51,22 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def names_of(folder: Path) -> tuple[str, ...]:
-    return catalog.table_names(load(folder).plan.benchmarks)
+    return catalog.table_names(load(folder).plan)
 
 
 def test_every_table_of_the_catalog_is_built_and_printed_and_has_a_place(five: Path) -> None:
     built = tables.build(load(five))
     assert {*built} == {*layout.TIDY, *names_of(five)}
-    every = [*catalog.tables(BENCHMARKS), *catalog.FIGURE_ENTRIES]
+    every = [*catalog.tables(load(five).plan), *catalog.FIGURE_ENTRIES]
     assert {entry.section for entry in every} == {catalog.LEAD, *catalog.SECTIONS}
-    of_both = [entry.name for entry in catalog.tables(BENCHMARKS) if entry.benchmark]
+    of_both = [entry.name for entry in catalog.tables(load(five).plan) if entry.benchmark]
     assert of_both == list(BENCHMARKS)
 
 
-def test_every_table_has_what_computes_it_its_columns_and_a_layout_and_no_other() -> None:
-    entries = catalog.tables(BENCHMARKS)
+def test_every_table_has_what_computes_it_its_columns_and_a_layout_and_no_other(
+    real: Path,
+) -> None:
+    entries = catalog.tables(load(real).plan)
     assert all(callable(tables.builder_of(entry)) for entry in entries)
     assert all(callable(table_layouts.layout_of(entry)) for entry in entries)
     assert {entry.name for entry in entries} == TABLE_DTYPES.keys() - {*layout.TIDY}

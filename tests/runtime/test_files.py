@@ -13,8 +13,8 @@ import pytest
 
 from rgmp.errors import UserError
 from rgmp.runtime import files
+from rgmp.runtime.digest_cache import Digests
 from rgmp.runtime.files import (
-    Digests,
     Kind,
     atomic_folder,
     atomic_path,

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+from support.fake_files import write_record as fake_record
+from support.fake_study import build
 from support.tracked_study import (
     ABLATIONS,
     TIMEOUT,
@@ -23,6 +25,7 @@ from rgmp.provenance.code import package_sources
 from rgmp.runtime.files import digest_of_file
 from rgmp.study import layout
 from rgmp.study.plan import load_plan
+from rgmp.tracking.runs import read_mirrors
 from rgmp.tracking.store import mirror
 
 
@@ -248,3 +251,27 @@ def test_training_that_the_study_has_dropped_does_not_run_for_ever(folder: Path)
     assert retrack(folder).runs[training.folder].info.status == "RUNNING"
     (folder / training.folder / "metrics.jsonl").unlink()
     assert retrack(folder).runs[training.folder].info.status == "KILLED"
+
+
+def test_data_are_known_by_their_manifests(tmp_path: Path) -> None:
+    """The check of a part, which has the manifest, and what was scored on it, by one digest."""
+    folder = build(tmp_path, variants=1, benchmarks=("davis2016",), seeds=(0,), frames=4)
+    plan = load_plan(folder)
+    part = "davis2016/val"
+    digest = plan.data.digests[part]
+    check = plan.check_of(part)
+    fake_record(folder, "check", check[len("records/") : -len(".json")], None, None)
+    for path, inputs, manifest in (
+        (check, {"data": digest, part: digest}, {part: {"cows": {"sha256": "ab", "frames": 104}}}),
+        ("records/scores/davis2016/full/seed0.json", {"data": "read", "manifest": digest}, {}),
+    ):
+        record = json.loads((folder / path).read_text())
+        (folder / path).write_text(json.dumps(record | {"inputs": inputs, "manifest": manifest}))
+    mirrors = {mirror.name: mirror for mirror in read_mirrors(plan, folder)}
+    study = folder.name
+    assert mirrors[check[len("records/") : -len(".json")]].data == [
+        (f"{study}/{part}", digest, "check")
+    ]
+    assert mirrors["scores/davis2016/full/seed0"].data == [
+        (f"{study}/davis2016", digest, "evaluation")
+    ]

@@ -86,7 +86,7 @@ class TestStudyOfSeconds:
 
     def test_makes_every_table_and_figure(self, finished: Path) -> None:
         folder = finished / "results/tiny"
-        for name in catalog.table_names(load_plan(folder).benchmarks):
+        for name in catalog.table_names(load_plan(folder)):
             for suffix in ("csv", "md", "tex"):
                 assert (folder / f"tables/{name}.{suffix}").stat().st_size > 0
         for name in catalog.FIGURE_NAMES:
@@ -108,7 +108,7 @@ class TestStudyOfSeconds:
         assert done.returncode == 0, done.stderr
         html = (finished / "workflow.html").read_text(encoding="utf-8")
         folder = finished / "results/tiny"
-        for name in (*catalog.table_names(load_plan(folder).benchmarks), *catalog.FIGURE_NAMES):
+        for name in (*catalog.table_names(load_plan(folder)), *catalog.FIGURE_NAMES):
             assert f"tables/{name}.csv" in html or f"figures/{name}.png" in html
         assert "A study of seconds" in html
         assert "the range over seeds 0." in html, "captions read the study"

@@ -53,7 +53,8 @@ def test_a_reference_is_compared_last_and_fails_nothing(tmp_path: Path) -> None:
     shutil.copytree(PROJECT / "ablations", tmp_path / "ablations")
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(default_study()))
     results = tmp_path / "results"
-    for name in catalog.table_names(BENCHMARKS):
+    plan = resolve(tmp_path / "study.yaml", tmp_path / "ablations", results)
+    for name in catalog.table_names(plan):
         write_text(results / f"mini/tables/{name}.csv", "")
     write_text(results / "mini/report.html", "")
     reference = results / "reference/mini"

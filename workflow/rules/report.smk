@@ -14,11 +14,11 @@ rule make_tables:
                 caption=caption_file("table", entry),
                 category="Tables",
             )
-            for entry in catalog.tables(plan.benchmarks)
+            for entry in catalog.tables(plan)
         ],
         text=expand(
             "results/{{study}}/tables/{name}.{suffix}",
-            name=catalog.table_names(plan.benchmarks),
+            name=catalog.table_names(plan),
             suffix=["md", "tex"],
         ),
         data=expand("results/{{study}}/tables/{name}.csv", name=layout.TIDY),
