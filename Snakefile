@@ -48,6 +48,7 @@ else:
         part="[A-Za-z0-9._-]+",
         variant="|".join(v.name for v in plan.variants),
         seed="|".join(str(seed) for seed in plan.seeds),
+        step="[0-9]+",
 
     include: "workflow/rules/data.smk"
     include: "workflow/rules/train.smk"

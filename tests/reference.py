@@ -254,8 +254,8 @@ def restore(kept: Path, folder: Path) -> None:
 
 def _files_of_seeds(plan: Plan, seeds: Collection[int]) -> Iterable[str]:
     """The scores and records of some seeds, below the study folder."""
-    for name, (_, _, run) in plan.inferences.items():
-        if run.seed in seeds:
+    for name, inferred in plan.inferences.items():
+        if inferred.run.seed in seeds:
             yield from (layout.scores(name), layout.record(layout.scores(name)))
             yield layout.record(layout.masks(name))
     for training in plan.trainings:

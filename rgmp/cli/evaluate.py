@@ -15,7 +15,9 @@ from rgmp.study.preregistration import remember_claims
 def _evaluate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("results", type=Path, help="folder of a study, such as results/mini")
     command.add_argument(
-        "job", help="variant and seed whose weights are evaluated, such as full/seed0"
+        "job",
+        help="variant and seed whose weights are evaluated, such as full/seed0; those of an "
+        "earlier checkpoint: full/seed0/step180",
     )
     command.add_argument(
         "--threads",
@@ -37,8 +39,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         digests = Digests(options.results.parent / digest_cache.FILE)
         Evaluation(options.results, job.runs, threads, digests).run()
     for run in plan.evaluations[options.job]:
-        _, variant, _ = plan.inferences[run]
-        remember_claims(plan, variant.name, options.results)
+        remember_claims(plan, plan.inferences[run].variant.name, options.results)
 
 
 COMMANDS = (

@@ -83,7 +83,7 @@ def _plan(options: argparse.Namespace) -> None:
     from rgmp.reporting import planning
 
     plan.save(resolved, folder)
-    for line in planning.sharing_in_words(resolved):
+    for line in planning.sharing_in_words(resolved, folder):
         print(line)
     print(f"{planning.size_in_words(resolved)}: {folder / layout.PLAN}")
     if options.measure:

@@ -2,21 +2,28 @@
 
 import argparse
 import shlex
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
 from rgmp.config.base import AT_ONCE, BENCHMARKS, STAGES
 from rgmp.errors import UserError, visible
-from rgmp.provenance import record
+from rgmp.provenance import record as provenance
 from rgmp.provenance.command import record_command
 from rgmp.runtime import cores, files
 from rgmp.study import layout, plan, resolve
 from rgmp.study.planned import Training
 from rgmp.training.job import TrainingJob
+
+if TYPE_CHECKING:
+    import torch
+
+    from rgmp.runtime.distributed import Team
 
 
 def _train_options(command: argparse.ArgumentParser) -> None:
@@ -35,10 +42,9 @@ def _train(options: argparse.Namespace) -> None:
     job = study.job(training, options.results)
     made = options.results / layout.record(training.folder)
     files.require_writable(job.folder)
-    from rgmp.runtime import device, distributed, locks
+    from rgmp.runtime import distributed, locks
     from rgmp.training.train import checkpoints_of, train
 
-    machine = job.machine
     with (
         distributed.process_group() as processes,
         locks.alone_in(job.folder) if processes.leads else nullcontext(),
@@ -47,19 +53,14 @@ def _train(options: argparse.Namespace) -> None:
             if processes.leads:
                 print(f"{training.folder}: already trained according to its record; kept")
                 checkpoints_of(job).clear()
+            if training.settings.earlier_checkpoints:
+                _keep_checkpoints(options, study, training, processes)
             return
-        threads = cores.threads(job.compute.threads, options.threads, processes.size)
-        if processes.leads and threads < job.compute.threads:
-            print(
-                f"compute.threads (={job.compute.threads}): limited to {threads} here, which can "
-                "change the last bits of the weights; the record has the number"
-            )
-        chosen = device.choose(machine.device, threads, machine.jobs_per_gpu, processes)
-        run = partial(train, job, chosen, processes)
+        run = partial(train, job, _device(job, options.threads, processes), processes)
         if not processes.leads:
             run()
             return
-        with _recording_training(made, study, training) as record:
+        with _recording(made, "train", study, training) as record:
             record.results["processes"] = processes.size
             record.results.update(run())
             name = f"{training.folder}/{job.weights.name}"
@@ -67,13 +68,83 @@ def _train(options: argparse.Namespace) -> None:
         checkpoints_of(job).clear()
 
 
-def _recording_training(
-    path: Path, study: plan.Plan, training: Training
-) -> AbstractContextManager[record.Draft]:
+def _device(job: TrainingJob, limit: int | None, processes: "Team") -> "torch.device":
+    """Where a training run computes; fewer threads than it asks for are said."""
+    from rgmp.runtime import device
+
+    threads = cores.threads(job.compute.threads, limit, processes.size)
+    if processes.leads and threads < job.compute.threads:
+        print(
+            f"compute.threads (={job.compute.threads}): limited to {threads} here, which can "
+            "change the last bits of the weights; the record has the number"
+        )
+    return device.choose(job.machine.device, threads, job.machine.jobs_per_gpu, processes)
+
+
+def _keep_checkpoints(
+    options: argparse.Namespace, study: plan.Plan, training: Training, processes: "Team"
+) -> None:
+    """Record the earlier checkpoints of a finished training run, which is repeated if it lacks any.
+
+    Raises:
+        UserError: as `rgmp.training.repeat.repeat`.
+    """
+    from rgmp.training.repeat import repeat
+
+    folder = options.results
+    job = study.job(training, folder)
+    path = folder / layout.record(layout.checkpoints(training.folder))
+    steps = training.settings.earlier_checkpoints
+    last = files.digest_of_file(job.weights)
+    recorded = _recorded_checkpoints(path, last)
+    lacking = [
+        step
+        for step in steps
+        if not _is_kept(folder, layout.checkpoint(training.folder, step), recorded)
+    ]
+    recording = _recording(path, "checkpoints", study, training)
+    with recording if processes.leads else nullcontext() as record:
+        summary: dict[str, float | str] = {}
+        if lacking:
+            if processes.leads:
+                print(
+                    f"{training.folder}: its checkpoints after step {', '.join(map(str, lacking))} "
+                    "were not kept; it is trained once more to make them, its weights stay"
+                )
+            made = provenance.read(folder / layout.record(training.folder))
+            chosen = _device(job, options.threads, processes)
+            summary = repeat(job, lacking, made, chosen, processes)
+        if record is not None:
+            record.inputs["weights"] = last
+            record.results.update({f"repeated_{key}": value for key, value in summary.items()})
+            places = [layout.checkpoint(training.folder, step) for step in steps]
+            record.outputs.update({p: files.digest_of_file(folder / p) for p in places})
+
+
+def _recorded_checkpoints(path: Path, last: str) -> dict[str, str]:
+    """The digests of the earlier checkpoints of a training run, by path, as far as recorded.
+
+    Args:
+        path: of their record; one of other last weights says nothing.
+        last: the digest of the last weights.
+    """
+    made = provenance.read(path) if path.is_file() else None
+    return made["outputs"] if made and made["inputs"].get("weights") == last else {}
+
+
+def _is_kept(folder: Path, name: str, recorded: Mapping[str, str]) -> bool:
+    """Whether a checkpoint is there, and as it is recorded if it is."""
+    path = folder / name
+    return path.is_file() and recorded.get(name) in {None, files.digest_of_file(path)}
+
+
+def _recording(
+    path: Path, kind: str, study: plan.Plan, training: Training
+) -> AbstractContextManager[provenance.Draft]:
     """Record a training run under its first variant, with everything that decides its weights."""
     return record_command(
         path,
-        "train",
+        kind,
         study=study.study,
         variant=training.variants[0],
         seed=training.seed,
@@ -88,7 +159,7 @@ def _is_trained(path: Path, training: Training, weights: Path) -> bool:
     """Whether the weights exist and match the training run's record."""
     if not (weights.is_file() and path.is_file()):
         return False
-    made = record.read(path)
+    made = provenance.read(path)
     digest = made["outputs"].get(f"{training.folder}/{weights.name}")
     return made["identity"] == training.identity and digest == files.digest_of_file(weights)
 

@@ -75,12 +75,16 @@ def load_variants(study: Study, path: Path, ablations: Path) -> dict[str, tuple[
                 f"{ablations / name}.yaml: invalid variant name; allowed: a-z 0-9 _, at most 80"
             )
     raw = read_yaml(path)
-    names = ["full", *(n for n in wanted if n != "full")]
-    return {name: _lay_over(raw, ablations / f"{name}.yaml") for name in names}
+    paths = {name: ablations / f"{name}.yaml" for name in ("full", *wanted)}
+    variants = {name: validated(Variant, read_yaml(file), file) for name, file in paths.items()}
+    return {
+        name: (variant, _lay_over(raw, variant, paths[name]))
+        for name, variant in variants.items()
+        if name == "full" or study.variants is not None or not variant.listed_only
+    }
 
 
-def _lay_over(study: Mapping[str, Any], path: Path) -> tuple[Variant, Method]:
-    variant = validated(Variant, read_yaml(path), path)
+def _lay_over(study: Mapping[str, Any], variant: Variant, path: Path) -> Method:
     for key in variant.overrides:
         if key not in Method.model_fields:
             allowed = ", ".join(Method.model_fields)
@@ -93,7 +97,7 @@ def _lay_over(study: Mapping[str, Any], path: Path) -> tuple[Variant, Method]:
             f"{path}: overrides.{min(decided)}: already fixed by weights; allowed with "
             "weights: stages, inference, compute"
         )
-    return variant, method
+    return method
 
 
 def _merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -102,11 +102,33 @@ class Optimisation(Closed):
     saturation: float = Field(0.1, ge=0, le=1, description="largest relative change, per view")
     flip: Chance = Field(0.5, description="probability that a whole sample is mirrored")
     zoom: Factor = Field((0.8, 1.5), description="factor, per sample")
+    ema_ratio: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="the stage leaves an exponential moving average (EMA) of its weights, over "
+        "about this share of its steps; 0.1 in AOT; none: the weights of the last step",
+    )
 
     @property
     def samples(self) -> int:
         """How many samples are trained on in all."""
         return self.steps * self.batch
+
+    @property
+    def earlier_checkpoints(self) -> tuple[int, ...]:
+        """The steps before the last after which the weights are kept, to be scored as well."""
+        return ()
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """What of them can change the weights, as JSON values.
+
+        Which checkpoints are kept cannot. An average counts only where there is one: identities
+        from before there was this choice stay valid.
+        """
+        ignored = {"keep_last", "save_interval"} | ({"ema_ratio"} if not self.ema_ratio else set())
+        return self.model_dump(mode="json", exclude=ignored)
 
 
 class Pretrain(Optimisation):
@@ -160,11 +182,40 @@ class Finetune(Optimisation):
         description="targets of a clip between optimiser steps; the gradient is truncated there "
         "too; none: after the whole clip",
     )
+    keep_last: Annotated[int, Field(gt=0, le=100)] = Field(
+        1,
+        description="how many of the last checkpoints are kept, segmented and scored; tables rest "
+        "on the last, and one of them says what choosing the best would add",
+    )
+    save_interval: Count | None = Field(
+        None,
+        description="steps between these checkpoints, counted back from the last step; none: a "
+        "hundredth of all steps, as in CFBI and AOT (1,000 of 100,000)",
+    )
 
     @property
     def part(self) -> str:
         """The part of a study's data that it trains on, such as `davis2017/train`."""
         return f"{self.benchmark}/train"
+
+    @property
+    def earlier_checkpoints(self) -> tuple[int, ...]:
+        """The steps before the last after which the weights are kept, to be scored as well."""
+        back = range(self.keep_last - 1, 0, -1)
+        return tuple(self.steps - count * self._interval for count in back)
+
+    @property
+    def _interval(self) -> int:
+        return self.save_interval or max(self.steps // 100, 1)
+
+    @model_validator(mode="after")
+    def _checkpoints_within_the_steps(self) -> "Finetune":
+        if self.steps <= (self.keep_last - 1) * self._interval:
+            raise ValueError(
+                f"keep_last (={self.keep_last}): that many checkpoints, {self._interval} steps "
+                f"apart, do not fit in {self.steps} steps; lower keep_last or save_interval"
+            )
+        return self
 
 
 class Inference(Closed):

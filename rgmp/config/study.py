@@ -226,7 +226,9 @@ class Study(Method):
         min_length=1, max_length=1000, description="every variant is trained once per seed"
     )
     variants: tuple[str, ...] | None = Field(
-        None, description="names of files in ablations/; default: all of them but those of without"
+        None,
+        description="names of files in ablations/; default: all of them but those of without, and "
+        "those that are listed_only",
     )
     without: tuple[str, ...] = Field(
         (),
@@ -320,5 +322,10 @@ class Variant(Closed):
         {},
         description="what the claim implies, written before it is run: overall, or for sequences "
         "of a difficulty (data.attributes); changes no job but the tables",
+    )
+    listed_only: bool = Field(
+        False,
+        description="whether it joins only the studies whose variants name it: for what is no part "
+        "of the method",
     )
     overrides: dict[str, Any] = Field(default_factory=dict, description="keys of a study's method")

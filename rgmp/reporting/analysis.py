@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from rgmp.evaluation.checkpoint_choice import Choice, choice_among
 from rgmp.evaluation.comparison import (
     Asked,
     Cell,
@@ -13,9 +14,9 @@ from rgmp.evaluation.comparison import (
     compare_difficulties,
 )
 from rgmp.evaluation.course import courses_of
-from rgmp.evaluation.summary import METHOD, by_seed, per_object, summarise
+from rgmp.evaluation.summary import METHOD, by_method, by_seed, per_object, summarise
 from rgmp.runtime.tidy import empty_table
-from rgmp.study.results import Results, bounds_of, scores_of
+from rgmp.study.results import Results, bounds_of, checkpoint_scores_of, scores_of
 from rgmp.study.table_files import TIDY_DTYPES
 
 
@@ -29,6 +30,8 @@ class Analysis:
             nothing.
         differences: of each method that is compared with `full`, by (benchmark, method).
         difficulties: of each variant by difficulty, by (benchmark, variant, difficulty).
+        choices: what choosing a checkpoint adds, by (benchmark, variant), where several are kept
+            and with some seed all of them are scored.
         data: the tidy tables (`rgmp.study.table_files.TIDY_DTYPES`), by name.
     """
 
@@ -36,6 +39,7 @@ class Analysis:
     bounds: pd.DataFrame
     differences: dict[Key, Difference]
     difficulties: dict[Cell, Difference]
+    choices: dict[Key, Choice]
     data: dict[str, pd.DataFrame]
 
 
@@ -62,8 +66,34 @@ def analyse_study(results: Results) -> Analysis:
         bounds=summarise(per_object(bounds_of(results))),
         differences=differences,
         difficulties=compare_difficulties(objects, asked),
+        choices=_choices(results, objects, asked),
         data=data,
     )
+
+
+def _choices(results: Results, objects: pd.DataFrame, asked: Asked) -> dict[Key, Choice]:
+    """What choosing among the checkpoints of each variant adds.
+
+    Args:
+        results: of the study.
+        objects: the statistics of objects with the last weights.
+        asked: what the study asks, of which the figures that sequences show are taken.
+    """
+    plan = results.plan
+    last = by_method(objects)
+    earlier = {
+        step: by_method(per_object(rows)) for step, rows in checkpoint_scores_of(results).items()
+    }
+    found: dict[Key, Choice] = {}
+    for key in last:
+        steps = () if key[1] in results.external else plan.earlier_checkpoints(plan.variant(key[1]))
+        tables = [earlier[step].get(key) for step in steps]
+        scored = [table for table in tables if table is not None]
+        if scored and len(scored) == len(steps):
+            choice = choice_among([*scored, last[key]], asked.figures)
+            if choice is not None:
+                found[key] = choice
+    return found
 
 
 def _asked(results: Results) -> Asked:

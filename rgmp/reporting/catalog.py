@@ -72,13 +72,15 @@ class FigureEntry(Entry):
 def tables(plan: Plan) -> tuple[Entry, ...]:
     """The tables of a study: one for each of its benchmarks, and those that have all of them.
 
-    That of published figures is one where frames are DAVIS's.
+    That of published figures is one where frames are DAVIS's, that of checkpoints where several of
+    a training run are kept.
     """
     of_benchmarks = map(_of_benchmark, plan.benchmarks)
     compared = () if plan.embedded else (REPRODUCTION,)
+    kept = (CHECKPOINTS,) if plan.checkpoint_scores else ()
     return (
         *(ABLATION, DIFFICULTY, *of_benchmarks, *compared),
-        *(PROTOCOLS, SPEED, SEQUENCES, COST),
+        *(PROTOCOLS, SPEED, SEQUENCES, COST, *kept),
     )
 
 
@@ -142,6 +144,15 @@ COST = Entry(
     title="Cost of training",
     caption="Time and memory of every training run, and the variants that share it.",
     evidence=("train",),
+    section="training-runs",
+)
+
+CHECKPOINTS = Entry(
+    name="checkpoints",
+    title="The last checkpoints of each training run",
+    caption="The last checkpoint, on which all other tables rest, the mean of those kept and the "
+    "best of them; and what is left, on other sequences, of the gain of choosing.",
+    evidence=("checkpoints", "score"),
     section="training-runs",
 )
 

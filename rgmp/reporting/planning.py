@@ -1,11 +1,13 @@
 """What a study takes, in words: for `rgmp plan` before it runs, and for its report after it."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rgmp.config.base import STAGES
 from rgmp.config.method import Finetune
 from rgmp.reporting.quantities import counted, duration
 from rgmp.runtime.cores import BUSY
+from rgmp.study import layout
 from rgmp.study.costs import Cost, Costs
 from rgmp.study.estimate import Came, Estimate, Planned, Sort
 from rgmp.study.fit import Proposal
@@ -20,10 +22,22 @@ _LEFT_OUT = (
 )
 
 
-def sharing_in_words(plan: Plan) -> Iterator[str]:
-    """Every training run, and the variants that share it."""
+def sharing_in_words(plan: Plan, folder: Path) -> Iterator[str]:
+    """Every training run, the variants that share it, and the checkpoints that it keeps."""
     for training in plan.trainings:
-        yield f"{training.folder}  for {', '.join(training.variants)}"
+        kept = _kept(training, folder)
+        yield f"{training.folder}  for {', '.join(training.variants)}{kept}"
+
+
+def _kept(training: Training, folder: Path) -> str:
+    """The earlier checkpoints of a training run, and whether it has to be repeated for them."""
+    steps = training.settings.earlier_checkpoints
+    if not steps:
+        return ""
+    lacking = [s for s in steps if not (folder / layout.checkpoint(training.folder, s)).is_file()]
+    trained = (folder / layout.record(training.folder)).is_file()
+    again = "; trained once more for them, its weights stay" if lacking and trained else ""
+    return f"; checkpoints kept after step {', '.join(map(str, steps))}{again}"
 
 
 def size_in_words(plan: Plan) -> str:

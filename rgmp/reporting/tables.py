@@ -7,7 +7,7 @@ one decimal, in print (`rgmp.reporting.table_layouts`).
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import sqrt
+from math import inf, sqrt
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +16,7 @@ from rgmp.config.base import STAGES, Benchmark
 from rgmp.config.protocol import Protocol
 from rgmp.config.study import SEVERAL
 from rgmp.evaluation.comparison import Difference
+from rgmp.evaluation.crossed import Values
 from rgmp.evaluation.power import components_of
 from rgmp.evaluation.summary import METHOD, keys_of, summarise
 from rgmp.provenance.machine import device_of
@@ -384,6 +385,41 @@ def build_cost(study: Analysed) -> pd.DataFrame:
         if (record := records.get(training.identity))
     ]
     return pd.DataFrame(rows)
+
+
+def build_checkpoints(study: Analysed) -> pd.DataFrame:
+    """What choosing the best of the last checkpoints adds, and what is left of it elsewhere."""
+    plan = study.results.plan
+    rows = []
+    for (benchmark, variant), choice in study.analysis.choices.items():
+        planned = plan.variant(variant)
+        last = plan.training(planned.runs[0].trainings[-1]).settings.steps
+        optimism = choice.optimism
+        low, high = optimism.interval() if optimism.error < inf else (None, None)
+        rows.append(
+            {
+                "benchmark": benchmark,
+                "variant": variant,
+                "seeds": len(choice.last),
+                "steps": " ".join(map(str, (*plan.earlier_checkpoints(planned), last))),
+                **_over_seeds("last", choice.last),
+                **_over_seeds("mean", choice.mean),
+                **_over_seeds("best", choice.best),
+                "gain": choice.gain.mean(),
+                "gain_elsewhere": choice.elsewhere.mean(),
+                "optimism": optimism.mean,
+                "optimism_low": low,
+                "optimism_high": high,
+            }
+        )
+    table = pd.DataFrame(rows, columns=None if rows else ["variant"])
+    return _identified(study.results, table)
+
+
+def _over_seeds(name: str, values: Values) -> dict[str, float | None]:
+    """A mean over seeds, and the sample standard deviation of more than one."""
+    spread = float(values.std(ddof=1)) if len(values) > 1 else None
+    return {name: float(values.mean()), f"{name}_spread": spread}
 
 
 def _identified(results: Results, table: pd.DataFrame) -> pd.DataFrame:

@@ -188,7 +188,11 @@ def _settings(plan: Plan, variant: str) -> dict[str, Any]:
     run = planned.runs[0]
     settings: dict[str, Any] = {}
     for training in map(plan.training, run.trainings):
-        parts = {**training.config, "network": training.network.architecture}
+        parts = {
+            **training.config,
+            training.stage: training.settings.decisive,
+            "network": training.network.architecture,
+        }
         for part, values in parts.items():
             settings |= {f"{part}.{key}": value for key, value in values.items()}
         settings[f"{training.stage}, training data"] = training.data

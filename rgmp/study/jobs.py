@@ -7,6 +7,7 @@ there are: these are the job's `units`.
 """
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -202,19 +203,37 @@ class _Jobs:
                 units=training.settings.samples,
                 stage=training.stage,
             )
+            if training.settings.earlier_checkpoints:
+                yield self._keeping(training, before)
+
+    def _keeping(self, training: Training, before: list[str]) -> Job:
+        """The job that sees to the earlier checkpoints, which a training run leaves as it trains."""
+        return Job(
+            kind="train",
+            name=_kept(_train(training)),
+            after=(_train(training), *before),
+            threads=training.compute.threads * self._plan.machine.processes,
+            gpus=self._plan.machine.processes,
+            records=(layout.record_name(layout.checkpoints(training.folder)),),
+            leaves=None,
+            cost=_cost("train", "checkpoints"),
+            units=1,
+        )
 
     def _measurements(self) -> Iterator[Job]:
         plan = self._plan
         checked = {b: self._check(f"{b}/{plan.split}") for b in plan.benchmarks}
         for first, variants in plan.sharing.items():
             cost = evaluation_cost(plan, variants)
-            for run in variants[0].runs:
-                name = layout.evaluation(first, run.seed)
+            steps = (*plan.earlier_checkpoints(variants[0]), None)
+            for run, step in product(variants[0].runs, steps):
+                name = layout.evaluation(first, run.seed, step)
                 runs = plan.evaluations[name]
+                weights = self._trained(variants[0], run.seed)
                 yield Job(
                     kind="evaluate",
                     name=f"evaluate {name}",
-                    after=(self._trained(variants[0], run.seed), *checked.values()),
+                    after=(_kept(weights) if step else weights, *checked.values()),
                     threads=variants[0].threads,
                     gpus=1,
                     records=tuple(of(r) for r in runs for of in (layout.masks, _scores)),
@@ -296,6 +315,10 @@ class _Jobs:
 
 def _train(training: Training) -> str:
     return f"train {training.stage}/{training.slug}-{training.identity}"
+
+
+def _kept(trained: str) -> str:
+    return f"checkpoints of {trained}"
 
 
 def _scores(run: str) -> str:

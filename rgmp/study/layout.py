@@ -1,14 +1,15 @@
 """The names of a study's files, as paths below the study folder.
 
 The run `davis2017/full/seed0` has its scores in `scores/davis2017/full/seed0.csv`, with a record at
-`records/scores/...`. Its masks lie with those of the other runs that have its weights, in
+`records/scores/...`; with the weights of an earlier step it is `davis2017/full/seed0/step180`. Its
+masks lie with those of the other runs that have its weights, in
 `masks/<weights>`, so that runs can share them; its record at `records/masks/...` says where. The
 files of a training run are named in `rgmp.training.job`.
 """
 
 from rgmp.config.base import Benchmark
 from rgmp.provenance.record import RECORDS
-from rgmp.training.job import CURVE, WEIGHTS
+from rgmp.training.job import CURVE, WEIGHTS, checkpoint_name
 
 PLAN = "plan.json"
 COSTS = "costs.json"
@@ -32,6 +33,7 @@ FIGURES = "figures"
 LOGS = "logs"
 REFERENCES = "reference"  # beside the studies: one finished copy of some of them
 MASKS = "masks"
+CHECKPOINTS = "checkpoints"
 SCORES = "scores"
 SPEED = "speed"
 FIRST = "first"  # what stood before results were seen
@@ -40,14 +42,14 @@ DAVIS = f"{DATA}/davis"
 STILLS = f"{DATA}/stills"
 
 
-def run(benchmark: Benchmark, variant: str, seed: int) -> str:
-    """The name of the run of a variant with a seed on a benchmark."""
-    return f"{benchmark}/{variant}/seed{seed}"
+def run(benchmark: Benchmark, variant: str, seed: int, step: int | None = None) -> str:
+    """The name of the run of a variant with a seed on a benchmark; at a step before the last."""
+    return f"{benchmark}/{evaluation(variant, seed, step)}"
 
 
-def evaluation(variant: str, seed: int) -> str:
+def evaluation(variant: str, seed: int, step: int | None = None) -> str:
     """The name of the evaluation of weights, by the first of the variants that have them."""
-    return f"{variant}/seed{seed}"
+    return f"{variant}/seed{seed}" + (f"/step{step}" if step else "")
 
 
 def external(benchmark: Benchmark, method: str) -> str:
@@ -63,6 +65,16 @@ def training(name: str) -> str:
 def weights(training: str) -> str:
     """The weights in a training run's folder."""
     return f"{training}/{WEIGHTS}"
+
+
+def checkpoint(training: str, step: int) -> str:
+    """The weights after an earlier step in a training run's folder."""
+    return f"{training}/{checkpoint_name(step)}"
+
+
+def checkpoints(training: str) -> str:
+    """What the record of a training run's earlier checkpoints is of."""
+    return training.replace("weights", CHECKPOINTS, 1)
 
 
 def curve(training: str) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 from rgmp.config.base import Benchmark, Closed, Line
 from rgmp.config.load import validated
@@ -46,6 +46,19 @@ from rgmp.training.job import TrainingJob
 COMPARISON: Literal["comparison"] = "comparison"
 """The kind of plan of a study that only compares (`rgmp.study.comparison`)."""
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]")
+
+
+class Inferred(NamedTuple):
+    """What is segmented and scored: a variant on a benchmark, with the weights of one run.
+
+    Attributes:
+        step: of an earlier checkpoint; None: the last weights.
+    """
+
+    benchmark: Benchmark
+    variant: PlannedVariant
+    run: Run
+    step: int | None = None
 
 
 class Plan(Closed):
@@ -107,14 +120,22 @@ class Plan(Closed):
         return layout.check(name)
 
     @cached_property
-    def inferences(self) -> dict[str, tuple[Benchmark, PlannedVariant, Run]]:
+    def inferences(self) -> dict[str, Inferred]:
         """What is segmented and scored, by the name of the run, such as `davis2017/full/seed0`."""
         return {
-            layout.run(benchmark, variant.name, run.seed): (benchmark, variant, run)
+            layout.run(benchmark, variant.name, run.seed, step): Inferred(
+                benchmark, variant, run, step
+            )
             for benchmark in self.benchmarks
             for variant in self.variants
             for run in variant.runs
+            for step in (*self.earlier_checkpoints(variant), None)
         }
+
+    def earlier_checkpoints(self, variant: PlannedVariant) -> tuple[int, ...]:
+        """The steps before the last whose weights are evaluated as well."""
+        trainings = variant.runs[0].trainings
+        return self.training(trainings[-1]).settings.earlier_checkpoints if trainings else ()
 
     @cached_property
     def sharing(self) -> dict[str, tuple[PlannedVariant, ...]]:
@@ -132,13 +153,14 @@ class Plan(Closed):
     def evaluations(self) -> dict[str, tuple[str, ...]]:
         """The runs that have the same weights, by the name of their evaluation, as `full/seed0`."""
         return {
-            layout.evaluation(first, seed): tuple(
-                layout.run(benchmark, variant.name, seed)
+            layout.evaluation(first, seed, step): tuple(
+                layout.run(benchmark, variant.name, seed, step)
                 for variant in variants
                 for benchmark in self.benchmarks
             )
             for first, variants in self.sharing.items()
             for seed in self.seeds
+            for step in (*self.earlier_checkpoints(variants[0]), None)
         }
 
     @cached_property
@@ -153,17 +175,25 @@ class Plan(Closed):
 
     @cached_property
     def scores(self) -> dict[str, tuple[Benchmark, str]]:
-        """The benchmark and method of every score table, by its path below the study folder."""
-        named = {name: (benchmark, v.name) for name, (benchmark, v, _) in self.inferences.items()}
+        """The benchmark and method of every score table, by its path below the study folder.
+
+        Those of earlier checkpoints are none of them (`checkpoint_scores`).
+        """
+        named = {n: (i.benchmark, i.variant.name) for n, i in self.inferences.items() if not i.step}
         named |= {name: (benchmark, e.name) for name, (benchmark, e) in self.adoptions.items()}
         return {layout.scores(name): key for name, key in named.items()}
+
+    @cached_property
+    def checkpoint_scores(self) -> dict[str, Inferred]:
+        """What is scored in every score table of an earlier checkpoint, by its path likewise."""
+        return {layout.scores(name): one for name, one in self.inferences.items() if one.step}
 
     @cached_property
     def measured(self) -> tuple[str, ...]:
         """What tables rest on, below the study folder: records of training, scores, speed files."""
         trained = (layout.record(training.folder) for training in self.trainings)
         of_benchmarks = (of(b) for of in (layout.bounds, layout.speed) for b in self.benchmarks)
-        return (*trained, *self.scores, *of_benchmarks)
+        return (*trained, *self.scores, *self.checkpoint_scores, *of_benchmarks)
 
     def roots(self, folder: Path) -> DataRoots:
         """Where the data are; the embedded benchmark moves with the study's folder."""
@@ -292,9 +322,9 @@ class Plan(Closed):
 
     def _inference(self, name: str, folder: Path) -> InferenceJob:
         """What is segmented in a run."""
-        benchmark, variant, run = self.inferences[name]
+        benchmark, variant, run, step = self.inferences[name]
         return InferenceJob(
-            weights=self.weights_of(run, folder),
+            weights=self.weights_of(run, folder, step),
             videos=self.videos(benchmark, folder),
             settings=variant.inference,
             device=self.machine.device,
@@ -303,7 +333,7 @@ class Plan(Closed):
             variant=variant.name,
             seed=run.seed,
             reads={
-                "weights": run.weights_digest,
+                "weights": run.weights_digest + (f", step {step}" if step else ""),
                 "data": self.digest_of_videos(benchmark),
             },
             masks=folder / self.masks_of(name),
@@ -312,7 +342,7 @@ class Plan(Closed):
 
     def _scoring(self, name: str, folder: Path) -> ScoringJob:
         """How the masks of a run are scored; the record of the inference identifies them."""
-        benchmark, variant, run = self.inferences[name]
+        benchmark, variant, run, _ = self.inferences[name]
         return ScoringJob(
             **self._scored(name, benchmark, variant.name, folder),
             source=folder / self.masks_of(name),
@@ -322,9 +352,10 @@ class Plan(Closed):
 
     def masks_of(self, name: str) -> str:
         """The folder, below the study's, of all masks that the weights of a run make."""
-        _, _, run = self.inferences[name]
+        _, _, run, step = self.inferences[name]
         if run.trainings:
-            return layout.masks(Path(self.training(run.trainings[-1]).folder).name)
+            trained = Path(self.training(run.trainings[-1]).folder).name
+            return layout.masks(trained + (f"-step{step}" if step else ""))
         return layout.masks(f"given-{run.weights_digest[:12]}")
 
     def _scored(self, name: str, benchmark: Benchmark, method: str, folder: Path) -> dict[str, Any]:
@@ -337,11 +368,12 @@ class Plan(Closed):
             "record": folder / layout.record(layout.scores(name)),
         }
 
-    def weights_of(self, run: Run, folder: Path) -> Path:
-        """The weights of a run: trained below the study folder, or given."""
+    def weights_of(self, run: Run, folder: Path, step: int | None = None) -> Path:
+        """The weights of a run, its last or those of a step: trained below the folder, or given."""
         if not run.trainings:
             return run.weights
-        return folder / layout.weights(self.training(run.trainings[-1]).folder)
+        trained = self.training(run.trainings[-1]).folder
+        return folder / (layout.checkpoint(trained, step) if step else layout.weights(trained))
 
     def videos(self, benchmark: Benchmark, folder: Path) -> Videos:
         """The videos that a benchmark is scored on."""

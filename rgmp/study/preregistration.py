@@ -148,7 +148,7 @@ def _training(plan: Plan, variant: str) -> list[Any]:
         [
             training.stage,
             training.network.architecture,
-            training.settings.model_dump(mode="json"),
+            training.settings.decisive,
             training.data,
         ]
         for training in map(plan.training, run.trainings)

@@ -2,8 +2,9 @@
 
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from rgmp.config.base import Benchmark, Closed
+from rgmp.config.base import Benchmark
 from rgmp.config.load import load_study, load_variants
 from rgmp.config.method import Method, Network
 from rgmp.config.study import OVERALL, External, Machine, Study, Variant
@@ -62,6 +63,7 @@ def resolve(
     variants = []
     for name, (variant, method) in methods.items():
         _require_whole_parts(ablations / f"{name}.yaml", method, study.machine)
+        _require_its_checkpoints(ablations / f"{name}.yaml", method, methods["full"][1])
         _require_askable(ablations / f"{name}.yaml", name, variant, attributes)
         runs = tuple(
             _run(name, seed, method, data, digests, trainings, folder) for seed in study.seeds
@@ -152,6 +154,17 @@ def _require_whole_parts(path: Path, method: Method, machine: Machine) -> None:
             )
 
 
+def _require_its_checkpoints(path: Path, method: Method, full: Method) -> None:
+    """Reject a variant that keeps other checkpoints than `full`: it may share a training run."""
+    for key in ("keep_last", "save_interval"):
+        value, wanted = getattr(method.finetune, key), getattr(full.finetune, key)
+        if value != wanted:
+            raise UserError(
+                f"{path}: overrides.finetune.{key} (={value}): all variants of a study keep the "
+                "same checkpoints; set it in the study file"
+            )
+
+
 def _require_askable(
     path: Path, name: str, variant: Variant, attributes: tuple[Attribute, ...]
 ) -> None:
@@ -193,7 +206,7 @@ def _run(
             network = network.model_copy(update={"reference": "first"})
         settings = method.settings_of(stage)
         digest = data.digests[settings.part]
-        decisive = {stage: settings, "compute": method.compute}
+        decisive = {stage: settings.decisive, "compute": method.compute.model_dump(mode="json")}
         identity = _identity(network, decisive, digest, parent, seed, digests)
         shared = trainings.get(identity)
         there = sorted((folder / layout.training(stage)).glob(f"*-{identity}"))
@@ -228,7 +241,7 @@ def _run(
 
 def _identity(
     network: Network,
-    settings: Mapping[str, Closed],
+    settings: Mapping[str, Any],
     data: str,
     parent: str | None,
     seed: int,
@@ -240,8 +253,7 @@ def _identity(
     """
     start = network.initial_weights
     initial = digests.of(start) if start and parent is None else None
-    resolved = {key: value.model_dump(mode="json") for key, value in settings.items()}
-    resolved["network"] = network.architecture
+    resolved = {**settings, "network": network.architecture}
     version = version_of(network)
     beyond = [version] if version > 1 else []  # identities from before versions stay valid
     return digest_of([resolved, initial, data, parent, seed, *beyond])[:12]

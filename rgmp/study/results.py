@@ -350,6 +350,18 @@ def bounds_of(results: Results) -> pd.DataFrame:
     )
 
 
+def checkpoint_scores_of(results: Results) -> dict[int, pd.DataFrame]:
+    """The scores of the earlier checkpoints of a study, by step, as `scores_of` returns those.
+
+    Raises:
+        UserError: one of them is broken, or of another benchmark or variant.
+    """
+    tables: dict[int, dict[str, list[tuple[str, str]]]] = defaultdict(dict)
+    for name, (benchmark, variant, _, step) in results.plan.checkpoint_scores.items():
+        tables[step or 0][name] = [(benchmark, variant.name)]
+    return {step: _joined(results, of_step) for step, of_step in sorted(tables.items())}
+
+
 def _joined(results: Results, tables: Mapping[str, Collection[tuple[str, str]]]) -> pd.DataFrame:
     """Those of some score tables that are there, one after another.
 
@@ -375,16 +387,14 @@ def _joined(results: Results, tables: Mapping[str, Collection[tuple[str, str]]])
 
 def _is_planned(plan: Plan, record: Record) -> bool:
     """Whether a record belongs to a job of the plan: jobs of earlier plans leave theirs behind."""
-    of_variant = record["benchmark"] in plan.benchmarks and record["variant"] in {
-        variant.name for variant in plan.variants
-    }
     match record["kind"]:
-        case "train":
-            return record["name"] in {training.folder for training in plan.trainings}
+        case "train" | "checkpoints":
+            made = ((t.folder, layout.checkpoints(t.folder)) for t in plan.trainings)
+            return any(record["name"] in names for names in made)
         case "score" | "bounds":
             return f"{record['name']}.csv" in plan.measured
         case "infer":
-            return of_variant and record["seed"] in plan.seeds
+            return record["name"] in map(layout.masks, plan.inferences)
         case "speed":
             return f"{record['name']}.json" in map(layout.speed, plan.benchmarks)
         case "check":

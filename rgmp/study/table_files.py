@@ -101,6 +101,14 @@ _REPORTED: dict[str, dict[str, str]] = {
         **{f"{end}_{unit}": "Int64" for end in ("short", "long") for unit in ("frames", "bytes")},
         "peak_memory_bytes": "Int64",
     },
+    "checkpoints": {
+        **_NAMED,
+        "seeds": "Int64",
+        "steps": "str",
+        **_with_spreads("last", "mean", "best"),
+        **dict.fromkeys(("gain", "gain_elsewhere"), _VALUE),
+        **dict.fromkeys(("optimism", "optimism_low", "optimism_high"), _VALUE),
+    },
     "sequences": {
         **_METHOD,
         "sequence": "str",

@@ -165,8 +165,9 @@ def _of_run(
     """The run of a variant and seed: its changed settings, its final scores and its speed."""
     trainings = [plan.training(identity) for identity in run.trainings]
     records = [child.record for child in children if child.record]
-    scored = {record["benchmark"] for record in records if record["kind"] == "score"}
-    scores = [record for record in records if record["kind"] == "score"]
+    # not those of earlier checkpoints, which are runs of their own
+    scores = [record for record in records if f"{record['name']}.csv" in plan.scores]
+    scored = {record["benchmark"] for record in scores}
     finals = {key: value for record in scores for key, value in _numbers(record).items()}
     for benchmark, timed in speed.items():
         finals |= _speed_of(benchmark, summary_of(plan, timed, benchmark, variant))

@@ -24,9 +24,16 @@ class Checkpoints:
         self._folder, self._identity = folder, identity
 
     def save(
-        self, step: int, network: RGMP, optimiser: torch.optim.Optimizer, journal: Journal
+        self,
+        step: int,
+        network: RGMP,
+        optimiser: torch.optim.Optimizer,
+        journal: Journal,
+        average: RGMP | None = None,
     ) -> None:
         """Save the state after `step` steps; remove all but the previous one.
+
+        An `average` of the weights, if there is one, is part of it.
 
         Raises:
             UserError: the disk is full; the previous states stay usable.
@@ -38,6 +45,8 @@ class Checkpoints:
             "optimiser": optimiser.state_dict(),
             "journal": journal.state(),
         }
+        if average is not None:
+            state["average"] = average.state_dict()
         buffer = io.BytesIO()  # torch.save to a full disk raises no OSError
         torch.save(state, buffer)
         with atomic_path(
@@ -47,7 +56,13 @@ class Checkpoints:
         for old in self._states()[:-2]:
             old.unlink()
 
-    def resume(self, network: RGMP, optimiser: torch.optim.Optimizer, journal: Journal) -> int:
+    def resume(
+        self,
+        network: RGMP,
+        optimiser: torch.optim.Optimizer,
+        journal: Journal,
+        average: RGMP | None = None,
+    ) -> int:
         """Load the latest intact state, if any, and return its number of completed steps."""
         for unfinished in self._folder.glob(".*"):
             shutil.rmtree(unfinished)
@@ -60,6 +75,8 @@ class Checkpoints:
             network.load_state_dict(state["network"])
             optimiser.load_state_dict(state["optimiser"])
             journal.restore(state["journal"])
+            if average is not None:
+                average.load_state_dict(state["average"])
             print(f"resuming after step {state['step']}", file=sys.stderr)
             return int(state["step"])
         return 0

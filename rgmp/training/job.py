@@ -11,6 +11,11 @@ WEIGHTS = "weights.safetensors"
 CURVE = "metrics.jsonl"
 
 
+def checkpoint_name(step: int) -> str:
+    """The file of the weights after a step before the last."""
+    return f"weights-step{step}.safetensors"
+
+
 class TrainingJob(Closed):
     """One stage to train: settings, data, initial weights and output folder.
 
@@ -45,6 +50,10 @@ class TrainingJob(Closed):
     def weights(self) -> Path:
         """The file of the trained weights."""
         return self.folder / WEIGHTS
+
+    def checkpoint(self, step: int) -> Path:
+        """The file of the weights after a step before the last."""
+        return self.folder / checkpoint_name(step)
 
     @property
     def curve(self) -> Path:

@@ -23,6 +23,7 @@ from rgmp.runtime.progress import Progress
 from rgmp.training.checkpoints import Checkpoints
 from rgmp.training.job import TrainingJob
 from rgmp.training.journal import Journal
+from rgmp.training.moving_average import MovingAverage
 from rgmp.training.update import Update
 
 _CALIBRATION_BATCHES = 8
@@ -51,8 +52,12 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
     update = Update(network, job, team)
     checkpoints = checkpoints_of(job)
     journal = Journal(job.curve if team.leads else None, settings, samples.identity_of)
+    ratio = settings.ema_ratio
+    average = MovingAverage(network, settings, ratio) if ratio else None
+    averaged = average.network if average else None
+    state = network, update.optimiser, journal, averaged
     with team.leader_first():  # it removes damaged states
-        first = checkpoints.resume(network, update.optimiser, journal)
+        first = checkpoints.resume(*state)
     total, done = (count * settings.batch for count in (settings.steps, first))
     progress = Progress(f"{job.stage} {job.name}", "samples", total, done)
     batches = samples.batches(first, device, machine.workers, update.parts, team)
@@ -60,6 +65,11 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
     with _Stop() as stop:
         for step, parts, waited in batches:
             journal.add(step, update(step, parts), waited)
+            if average:
+                average.update(step)
+            if team.leads and step + 1 in settings.earlier_checkpoints:
+                journal.settle()  # weights that are not finite are not kept
+                _save(job, averaged or network, step + 1)
             if team.leads:
                 progress.at((step + 1) * settings.batch, f"step {step + 1} loss {journal.loss:.4f}")
             if step + 1 == settings.steps:
@@ -67,7 +77,7 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
             stopping = team.any(stop.asked)
             due = stopping or time.monotonic() - saved > machine.checkpoint_seconds
             if team.leads and due:
-                checkpoints.save(step + 1, network, update.optimiser, journal)
+                checkpoints.save(step + 1, *state)
                 saved = time.monotonic()
                 if stopping:
                     print(
@@ -79,14 +89,22 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
                 sys.exit(128 + stopping)
     if team.leads:
         journal.write()
-        metadata = {"identity": job.identity, "stage": job.stage, "seed": str(job.seed)}
-        weights.save(job.weights, network, metadata)
+        _save(job, averaged or network)
     return {"precision": update.precision, **journal.summary()}
 
 
 def checkpoints_of(job: TrainingJob) -> Checkpoints:
     """The checkpoints of a training job."""
     return Checkpoints(job.states, job.identity)
+
+
+def _save(job: TrainingJob, network: RGMP, step: int | None = None) -> None:
+    """Write the weights that a training run leaves, or those after an earlier step."""
+    metadata = {"identity": job.identity, "stage": job.stage, "seed": str(job.seed)}
+    if step is None:
+        weights.save(job.weights, network, metadata)
+    else:
+        weights.save(job.checkpoint(step), network, {**metadata, "step": str(step)})
 
 
 def _start(job: TrainingJob, samples: Samples) -> RGMP:

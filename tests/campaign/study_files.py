@@ -19,7 +19,10 @@ PLAN = ("plan", "tiny.yaml")
 EXTERNAL = {"name": "others", "label": "Others", "masks": {"davis2016": "masks"}}
 HANGS_ON_THE_MACHINE = ("evaluation",)
 """Keys whose choices may need what is not installed here."""
-ONLY_WITH_OTHERS = ("stages", "mini", "seeds", "benchmarks", "accumulate", "processes")
+ONLY_WITH_OTHERS = (
+    *("stages", "mini", "seeds", "benchmarks", "accumulate", "processes"),
+    *("keep_last", "save_interval"),
+)
 """Keys whose edge is a fault beside the rest of this study."""
 
 

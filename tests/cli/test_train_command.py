@@ -70,6 +70,63 @@ def test_a_training_is_kept_while_its_record_proves_it(capsys: pytest.CaptureFix
 
 
 @pytest.mark.usefixtures("here")
+def test_checkpoints_that_a_finished_training_did_not_keep_are_made_beside_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cli.main(["plan", "study.yaml"])
+    *listed, _ = capsys.readouterr().out.splitlines()
+    folders = [line.partition("  for ")[0] for line in listed]
+    for folder in folders:
+        assert cli.main(["train", "results/tiny", folder.removeprefix("weights/")]) == 0
+    folder = folders[1]
+    before = {p: p.stat().st_mtime_ns for p in Path("results/tiny").rglob("*") if p.is_file()}
+    study = yaml.safe_load(Path("study.yaml").read_text())
+    study["finetune"]["keep_last"] = 2
+    Path("study.yaml").write_text(yaml.safe_dump(study))
+    capsys.readouterr()
+    cli.main(["plan", "study.yaml"])
+    said = capsys.readouterr().out
+    assert f"{folder}  for full; checkpoints kept after step 1; trained once more for them" in said
+    command = ["train", "results/tiny", folder.removeprefix("weights/")]
+    assert cli.main(command) == 0
+    assert "after step 1 were not kept; it is trained once more" in capsys.readouterr().out
+    name = f"{folder}/weights-step1.safetensors"
+    made = f"results/tiny/records/checkpoints/{folder.removeprefix('weights/')}.json"
+    record = the_record(made)
+    assert record["outputs"] == {name: files.digest_of_file(Path("results/tiny", name))}
+    assert (record["kind"], record["results"]["repeated_steps"]) == ("checkpoints", 2)
+    after = {p: p.stat().st_mtime_ns for p in Path("results/tiny").rglob("*") if p.is_file()}
+    changed = {str(path) for path, time in after.items() if before.get(path) != time}
+    assert changed == {f"results/tiny/{name}", made, "results/tiny/plan.json"}
+    assert cli.main(command) == 0
+    assert "once more" not in capsys.readouterr().out
+    assert the_record(made)["results"] == {}
+    Path("results/tiny", name).write_bytes(b"damaged")
+    assert cli.main(command) == 0
+    assert the_record(made)["outputs"] == record["outputs"]
+    cli.main(["plan", "study.yaml"])
+    assert "once more" not in capsys.readouterr().out.splitlines()[-2]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_training_keeps_its_checkpoints_as_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    study = yaml.safe_load(Path("study.yaml").read_text())
+    study["finetune"] |= {"keep_last": 2, "ema_ratio": 1.0}
+    Path("study.yaml").write_text(yaml.safe_dump(study | {"stages": ["finetune"]}))
+    cli.main(["plan", "study.yaml"])
+    folder = capsys.readouterr().out.partition("  for ")[0]
+    command = ["train", "results/tiny", folder.removeprefix("weights/")]
+    assert cli.main(command) == cli.main(command) == 0
+    assert "once more" not in capsys.readouterr().out
+    made = f"results/tiny/records/checkpoints/{folder.removeprefix('weights/')}.json"
+    last = files.digest_of_file(Path("results/tiny", folder, "weights.safetensors"))
+    assert the_record(made)["inputs"]["weights"] == last
+    assert [*the_record(made)["outputs"]] == [f"{folder}/weights-step1.safetensors"]
+    found = {path.name for path in Path("results/tiny", folder).iterdir()}
+    assert found == {"weights.safetensors", "weights-step1.safetensors", "metrics.jsonl"}
+
+
+@pytest.mark.usefixtures("here")
 def test_training_that_is_not_planned_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["plan", "study.yaml"]) == 0
     capsys.readouterr()

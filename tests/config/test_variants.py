@@ -9,7 +9,7 @@ import pytest
 import yaml
 from support.tiny_study import STUDY
 
-from rgmp.config.load import load_study, load_variants
+from rgmp.config.load import load_study, load_variants, read_yaml
 from rgmp.config.method import Method
 from rgmp.errors import UserError
 
@@ -24,7 +24,9 @@ def test_study_of_the_project_loads_with_every_variant(path: Path) -> None:
     assert study.study == path.stem
     variants = load_variants(study, path, ABLATIONS)
     assert next(iter(variants)) == "full"
-    assert set(variants) == {p.stem for p in ABLATIONS.glob("*.yaml") if study.has(p.stem)}
+    files = {p.stem: read_yaml(p) for p in ABLATIONS.glob("*.yaml") if study.has(p.stem)}
+    beside = {name for name, file in files.items() if file.get("listed_only")}
+    assert set(variants) == files.keys() - (beside if study.variants is None else set())
     labels = [variant.label for variant, _ in variants.values()]
     assert len(set(labels)) == len(labels)
 
@@ -57,6 +59,17 @@ def test_a_variant_is_named_or_left_out(ablations: Path) -> None:
     ):
         with pytest.raises(UserError, match=said):
             methods(ablations, **wrong)
+
+
+def test_what_is_listed_only_joins_no_study_that_does_not_name_it(ablations: Path) -> None:
+    write_variant(ablations, "one")
+    path = write_variant(ablations, "beside", no_such_part={})
+    path.write_text(f"{path.read_text()}listed_only: true\n")
+    assert [*methods(ablations)] == ["full", "one"], "nor can it be wrong there"
+    assert [*methods(ablations, without=["one"])] == ["full"]
+    write_variant(ablations, "beside", network={"width": 8})
+    path.write_text(f"{path.read_text()}listed_only: true\n")
+    assert [*methods(ablations, variants=["beside"])] == ["full", "beside"]
 
 
 def test_every_variant_changes_the_method_and_full_is_the_study() -> None:

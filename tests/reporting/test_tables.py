@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -54,19 +55,30 @@ def names_of(folder: Path) -> tuple[str, ...]:
     return catalog.table_names(load(folder).plan)
 
 
-def test_every_table_of_the_catalog_is_built_and_printed_and_has_a_place(five: Path) -> None:
-    built = tables.build(load(five))
-    assert {*built} == {*layout.TIDY, *names_of(five)}
-    every = [*catalog.tables(load(five).plan), *catalog.FIGURE_ENTRIES]
+@pytest.fixture(scope="module")
+def keeping(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study that keeps three checkpoints of every training run: it has every table."""
+    folder = build(tmp_path_factory.mktemp("keeping"), variants=2, frames=6, keep_last=3)
+    tables.write(folder)
+    return folder
+
+
+@pytest.mark.parametrize("study", ["five", "keeping"])
+def test_every_table_of_the_catalog_is_built_and_printed_and_has_a_place(
+    study: str, request: pytest.FixtureRequest
+) -> None:
+    results = load(request.getfixturevalue(study))
+    built, entries = tables.build(results), catalog.tables(results.plan)
+    assert {*built} == {*layout.TIDY, *names_of(results.folder)}
+    every = [*entries, *catalog.FIGURE_ENTRIES]
     assert {entry.section for entry in every} == {catalog.LEAD, *catalog.SECTIONS}
-    of_both = [entry.name for entry in catalog.tables(load(five).plan) if entry.benchmark]
-    assert of_both == list(BENCHMARKS)
+    assert [entry.name for entry in entries if entry.benchmark] == list(BENCHMARKS)
 
 
 def test_every_table_has_what_computes_it_its_columns_and_a_layout_and_no_other(
-    real: Path,
+    keeping: Path, real: Path
 ) -> None:
-    entries = catalog.tables(load(real).plan)
+    entries = {*catalog.tables(load(keeping).plan), *catalog.tables(load(real).plan)}
     assert all(callable(tables.builder_of(entry)) for entry in entries)
     assert all(callable(table_layouts.layout_of(entry)) for entry in entries)
     assert {entry.name for entry in entries} == TABLE_DTYPES.keys() - {*layout.TIDY}
@@ -203,6 +215,61 @@ def test_every_column_of_the_differences_is_described(seven: Path) -> None:
             shown = "*_spread" if column.endswith("_spread") else column
             assert f"| `{shown}` |" in text
     assert text.count("| `") == len(MEANINGS) == len({*MEANINGS} & {*TABLE_DTYPES["ablation"]}) + 2
+
+
+# ---- checkpoints ----
+
+
+def test_the_checkpoints_of_a_row_are_the_plain_means_of_their_scores(keeping: Path) -> None:
+    rows = rows_of(keeping, "checkpoints")
+    assert {(r["benchmark"], r["variant"]) for r in rows} == {
+        *product(BENCHMARKS, ("full", "no_bptt"))
+    }
+    for row in rows:
+        scores = keeping / "scores" / row["benchmark"] / row["variant"]
+        reached = []
+        for seed in (0, 1):
+            places = (f"seed{seed}/step392", f"seed{seed}/step396", f"seed{seed}")
+            tables_of = [read_scores(scores / f"{place}.csv", "snakemake") for place in places]
+            means = [t.groupby(["sequence", "object"])[["J", "F"]].mean() for t in tables_of]
+            reached.append([float(mean.to_numpy().mean()) for mean in means])
+        assert (row["seeds"], row["steps"]) == ("2", "392 396 400")
+        last, mean, best = (float(row[key]) for key in ("last", "mean", "best"))
+        assert last == pytest.approx(np.mean([seed[-1] for seed in reached]))
+        assert mean == pytest.approx(np.mean(reached))
+        assert best == pytest.approx(np.mean([max(seed) for seed in reached]))
+        spread = np.std([seed[-1] for seed in reached], ddof=1)
+        assert float(row["last_spread"]) == pytest.approx(spread)
+        gains = float(row["gain"]) - float(row["gain_elsewhere"])
+        assert float(row["optimism"]) == pytest.approx(gains)
+        assert float(row["optimism_low"]) < gains < float(row["optimism_high"])
+    text = text_of(keeping, "checkpoints.md")
+    assert re.search(r"\| RGMP +\| 392 396 400 +\|", text)
+    assert "never below the last" in text
+
+
+def test_earlier_checkpoints_change_no_other_table(keeping: Path, tmp_path: Path) -> None:
+    tables.write(build(tmp_path, variants=2, frames=6))
+    for name in (*names_of(tmp_path), *layout.TIDY):
+        assert text_of(tmp_path, f"{name}.csv") == text_of(keeping, f"{name}.csv")
+    assert not (tmp_path / "tables/checkpoints.csv").exists()
+
+
+def test_what_lacks_a_checkpoint_has_no_part_in_their_table(keeping: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(keeping, tmp_path / "lacking")
+    (folder / "scores/davis2016/full/seed1/step392.csv").unlink()
+    (folder / "scores/davis2017/no_bptt/seed0/step396.csv").unlink()
+    shutil.rmtree(folder / "scores/davis2016/no_bptt/seed0")
+    shutil.rmtree(folder / "scores/davis2016/no_bptt/seed1")
+    tables.write(folder)
+    rows = {(r["benchmark"], r["variant"]): r for r in rows_of(folder, "checkpoints")}
+    assert {key: row["seeds"] for key, row in rows.items()} == {
+        ("davis2016", "full"): "1",
+        ("davis2017", "full"): "2",
+        ("davis2017", "no_bptt"): "1",
+    }
+    alone = rows["davis2016", "full"]
+    assert alone["last_spread"] == alone["optimism_low"] == alone["optimism_high"] == ""
 
 
 def test_a_broken_file_of_attributes_is_named(tmp_path: Path) -> None:

@@ -231,6 +231,37 @@ def test_every_run_is_evaluated_once_with_all_that_have_its_weights() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_earlier_checkpoints_are_evaluated_as_the_last_and_beside_it() -> None:
+    before, folder = resolved(put("finetune.steps", 9)), Path("results/tiny")
+
+    def keep_three(study: dict[str, Any]) -> None:
+        study["finetune"] |= {"steps": 9, "keep_last": 3, "save_interval": 4}
+
+    found = resolved(keep_three)
+    assert found.scores == before.scores
+    assert found.trainings[1].settings.earlier_checkpoints == (1, 5)
+    added = found.evaluations.keys() - before.evaluations.keys()
+    assert added == {f"{name}/step{step}" for name in before.evaluations for step in (1, 5)}
+    for name, runs in before.evaluations.items():
+        assert found.evaluations[name] == runs
+        last = found.evaluation_of(name, folder)
+        assert last == before.evaluation_of(name, folder), "nothing of it is due again"
+        earlier = found.evaluation_of(f"{name}/step5", folder)
+        assert earlier.digest != last.digest
+        for (ours, scoring), (theirs, _) in zip(earlier.runs, last.runs, strict=True):
+            assert ours.weights == theirs.weights.with_name("weights-step5.safetensors")
+            assert ours.masks == scoring.source == Path(f"{theirs.masks}-step5")
+            alike = ("videos", "settings", "threads", "variant", "seed", "device")
+            assert all(getattr(ours, key) == getattr(theirs, key) for key in alike)
+    kept = {f"results/tiny/{path}" for path in found.checkpoint_scores}
+    assert kept == {
+        str(scoring.out) for name in added for _, scoring in found.evaluation_of(name, folder).runs
+    }
+    assert {*found.measured} - {*before.measured} == {*found.checkpoint_scores}
+    assert "scores/davis2017/full/seed1/step5.csv" in found.checkpoint_scores
+
+
+@pytest.mark.usefixtures("here")
 def test_given_weights_have_one_folder_of_masks_for_every_seed() -> None:
     Path("released.pth").write_bytes(b"2")
     for name in ("released", "released_too"):

@@ -281,6 +281,20 @@ def test_an_engine_that_is_not_installed_is_named_before_any_work(
     assert resolved().evaluation.cross_check == "auto"
 
 
+# ---- checkpoints ----
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("key", "value"), [("keep_last", 2), ("save_interval", 1)])
+def test_a_variant_keeps_the_checkpoints_of_its_study(key: str, value: int) -> None:
+    """It may share the training run of one that would keep others."""
+    write_variant("other", finetune={key: value})
+    said = rf"other\.yaml: overrides\.finetune\.{key} \(={value}\): all variants .* study file"
+    with pytest.raises(UserError, match=said):
+        resolved()
+    assert resolved(lambda study: study["finetune"].update({key: value})).variant("other")
+
+
 # ---- weights from elsewhere ----
 
 

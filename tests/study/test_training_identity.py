@@ -19,7 +19,10 @@ from support.tiny_study import STUDY
 
 from rgmp.errors import UserError
 from rgmp.study import resolve
+from rgmp.study.plan import load_plan
 from rgmp.study.planned import Training
+
+PROJECT = Path(__file__).parents[2]
 
 # ---- who shares what ----
 
@@ -73,6 +76,9 @@ def test_seeds_and_stages_are_told_apart() -> None:
         put("variants", ["full"]),
         put("seeds", [7, 0]),
         put("margin", 1.5),
+        put("finetune.keep_last", 2),
+        put("finetune.save_interval", 1),
+        put("finetune.ema_ratio", None),
         put("pretrain.rotation", [-20, 20]),  # its default, written out
         put("pretrain.learning_rate", "1e-3"),  # the same number
         put("network.width", 4.0),
@@ -100,6 +106,8 @@ def test_what_cannot_change_the_weights_changes_no_identity(change: Change) -> N
         (put("finetune.bptt", "none"), "second"),
         (put("finetune.frames_per_update", 1), "second"),
         (put("finetune.benchmark", "davis2016"), "second"),
+        (put("finetune.ema_ratio", 0.5), "second"),
+        (put("pretrain.ema_ratio", 0.5), "both"),
     ],
 )
 def test_what_can_change_the_weights_changes_the_identity(change: Change, stages: str) -> None:
@@ -149,6 +157,17 @@ def test_label_and_claim_change_the_plan_and_no_identity() -> None:
     assert after.trainings == before.trainings
     assert after.variant("no_bptt").label == "new"
     assert after != before
+
+
+@pytest.mark.parametrize("study", ["mini", "embedded"])
+def test_training_runs_of_the_reference_are_those_of_its_study(
+    study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys that came since change no identity where they are not set."""
+    monkeypatch.chdir(PROJECT)
+    found = resolve.resolve(Path(f"workflow/config/{study}.yaml"), results=tmp_path)
+    kept = load_plan(Path(f"results/reference/{study}"))
+    assert folders(found) == folders(kept)
 
 
 # ---- data ----

@@ -6,7 +6,6 @@ sequence, each object a difficulty, each seed a little luck.
 
 import json
 from collections.abc import Iterable
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.measures import Score
 from rgmp.evaluation.score_table import table_of, write_scores
 from rgmp.runtime.files import digest_of
-from rgmp.study.plan import Plan, save
+from rgmp.study import layout
+from rgmp.study.plan import Inferred, Plan, save
 from rgmp.study.planned import DataPaths, PlannedExternal, PlannedVariant, Run, Training
 from support.fake_files import random_of, write, write_record
 from support.fake_pictures import SEQUENCES, object_count, write_masks
@@ -78,8 +78,11 @@ def build(
     complete: bool = False,
     frames: int = 20,
     external: bool = False,
+    keep_last: int = 1,
 ) -> Path:
     """Make a study's folder with `variants` variants and return it.
+
+    `keep_last` checkpoints of every training run of stage 2 are scored.
 
     `external` adds what was not trained here: `painter`, by masks for the first benchmark, and
     `reporter`, by scores for every one, of whose speed something is known.
@@ -91,15 +94,15 @@ def build(
     plan = _plan(folder, names, benchmarks, seeds, complete)
     if external:
         plan = plan.model_copy(update={"external": _external(folder, benchmarks)})
+    plan = plan.model_copy(update={"trainings": _keeping(plan.trainings, keep_last)})
     save(plan, folder)
     if not complete:
         lines = ["sequence,attribute", *(",".join(pair) for pair in ATTRIBUTES)]
         write(plan.data.davis / FILE, "\n".join(lines) + "\n")
     for training in plan.trainings:
         _write_training(folder, training)
-    for benchmark, name, seed in product(benchmarks, names, seeds):
-        pictured = not complete and seed == seeds[0]
-        _write_run(folder, plan, name, benchmark, seed, frames, pictured)
+    for inferred in plan.inferences.values():
+        _write_run(folder, plan, inferred, frames)
     for benchmark in benchmarks:
         write_speed(folder, plan, benchmark, dict(_objects(benchmark, complete)))
         _write_bounds(folder, plan, benchmark, frames)
@@ -109,20 +112,24 @@ def build(
     return folder
 
 
-def _write_run(
-    folder: Path,
-    plan: Plan,
-    variant: str,
-    benchmark: Benchmark,
-    seed: int,
-    frames: int,
-    pictured: bool,
-) -> None:
-    """What segmenting and scoring with a variant's weights leaves; its masks if it is pictured."""
+def _keeping(trainings: tuple[Training, ...], keep_last: int) -> tuple[Training, ...]:
+    return tuple(
+        training.model_copy(
+            update={"settings": training.settings.model_copy(update={"keep_last": keep_last})}
+        )
+        if training.stage == "finetune"
+        else training
+        for training in trainings
+    )
+
+
+def _write_run(folder: Path, plan: Plan, inferred: Inferred, frames: int) -> None:
+    """What segmenting and scoring with some weights leaves; the masks if they are pictured."""
+    benchmark, variant, seed = inferred.benchmark, inferred.variant.name, inferred.run.seed
     objects = _objects(benchmark, plan.complete)
-    scores = _scores(benchmark, variant, seed, objects, frames)
-    run = f"{benchmark}/{variant}/seed{seed}"
-    write_scores(folder / f"scores/{run}.csv", table_of(scores))
+    scores = _scores(benchmark, variant, seed, objects, frames, inferred.step)
+    run = layout.run(benchmark, variant, seed, inferred.step)
+    write_scores(folder / layout.scores(run), table_of(scores))
     masks = f"masks/{variant}-seed{seed}/{{}}-{benchmark}"  # {}: the sequence
     folders = {sequence: masks.format(sequence) for sequence, _ in objects}
     write_record(folder, "infer", f"masks/{run}", variant, seed, benchmark=benchmark, masks=folders)
@@ -130,7 +137,7 @@ def _write_run(
     write_record(
         folder, "score", f"scores/{run}", variant, seed, benchmark=benchmark, config=engine
     )
-    if pictured:
+    if not plan.complete and seed == plan.seeds[0] and not inferred.step:
         write_masks(folder / masks, plan.data.davis, benchmark, scores)
 
 
@@ -309,7 +316,12 @@ def _write_training(folder: Path, training: Training) -> None:
 
 
 def _scores(
-    benchmark: str, variant: str, seed: int, objects: Iterable[tuple[str, int]], frames: int
+    benchmark: str,
+    variant: str,
+    seed: int,
+    objects: Iterable[tuple[str, int]],
+    frames: int,
+    step: int | None = None,
 ) -> list[Score]:
     """J and F of frames 1 to `frames` - 2 of every object."""
     named, combines = variant, INFERENCE.get(variant, Inference()).aggregation != "softmax"
@@ -320,7 +332,8 @@ def _scores(
     rows = []
     for sequence, number in objects:
         difficulty = random_of(benchmark, sequence, number).normal(0, 0.12)
-        random = random_of(benchmark, variant, seed, sequence, number)
+        of_step = (step,) if step else ()
+        random = random_of(benchmark, variant, seed, sequence, number, *of_step)
         noise = np.cumsum(random.normal(0, 0.015, len(time)))
         mean = level + 0.08 - difficulty + random.normal(0, 0.015)
         j = np.clip(mean - drift * time + noise, 0, 1)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.fake_files import write_record as fake_record
@@ -18,6 +19,7 @@ from support.tracked_study import (
     retrack,
     training_of,
     write_curve,
+    write_record,
     write_training,
 )
 
@@ -96,6 +98,17 @@ def test_run_of_a_variant_has_its_final_scores_and_what_it_changes(whole: Path) 
         "finetune.bptt": "full",
         "inference.aggregation": "winner_take_all",
     }
+
+
+def test_scores_of_an_earlier_checkpoint_are_not_the_final_ones(folder: Path) -> None:
+    about: dict[str, Any] = {"variant": "full", "seed": 0, "benchmark": "davis2016"}
+    for kind, name in (("score", "scores"), ("infer", "masks")):
+        results = {"J": 0.9}
+        write_record(folder, kind, f"{name}/davis2016/full/seed0/step2", results=results, **about)
+    mirrors = {mirror.name: mirror for mirror in read_mirrors(load_plan(folder), folder)}
+    earlier = mirrors["scores/davis2016/full/seed0/step2"]
+    assert (earlier.parent, earlier.metrics) == ("full/seed0", {"davis2016/J": 0.9})
+    assert mirrors["full/seed0"].metrics["davis2016/J"] == 0.5
 
 
 def test_every_run_says_by_which_code_environment_and_machine(whole: Path) -> None:

@@ -36,7 +36,8 @@ VARIANTS = {
 
 def every_variant() -> dict[str, tuple[Variant, Method]]:
     """Each file of ablations/ upon the default study, which runs only some of them."""
-    study = load_study(STUDY).model_copy(update={"without": ()})
+    names = tuple(path.stem for path in (PROJECT / "ablations").glob("*.yaml"))
+    study = load_study(STUDY).model_copy(update={"without": (), "variants": names})
     return load_variants(study, STUDY, PROJECT / "ablations")
 
 

@@ -135,6 +135,17 @@ def test_a_state_has_all_that_a_training_has(tmp_path: Path) -> None:
     assert others[2].state()["points"] == journal.state()["points"]
 
 
+def test_a_state_has_the_average_where_there_is_one(tmp_path: Path) -> None:
+    checkpoints, parts = made(tmp_path)
+    average, other = (made(tmp_path)[1][0] for _ in range(2))
+    with torch.no_grad():
+        next(average.parameters()).add_(1)
+    checkpoints.save(3, *parts, average)
+    assert checkpoints.resume(*made(tmp_path)[1], other) == 3
+    assert torch.equal(next(other.parameters()), next(average.parameters()))
+    assert not torch.equal(next(other.parameters()), next(parts[0].parameters()))
+
+
 def test_the_last_two_states_are_kept(tmp_path: Path) -> None:
     checkpoints, parts = made(tmp_path)
     for step in (9, 10, 100):

@@ -188,7 +188,12 @@ def _empty(state: Path) -> None:
     state.write_bytes(b"")
 
 
-@pytest.mark.parametrize("settings", [pretrain(steps=9), finetune(steps=9)])
+AVERAGED = {"ema_ratio": 0.5, "keep_last": 3, "save_interval": 2}
+
+
+@pytest.mark.parametrize(
+    "settings", [pretrain(steps=9), finetune(steps=9), finetune(steps=9, **AVERAGED)]
+)
 def test_a_crashed_training_resumes_to_the_same_bits(tmp_path: Path, settings: Any) -> None:
     alone = fresh(tmp_path / "alone", settings)
     jobs = write_jobs(tmp_path / "crashed", (settings,))
@@ -197,7 +202,39 @@ def test_a_crashed_training_resumes_to_the_same_bits(tmp_path: Path, settings: A
     again = run(jobs)
     assert weights(again) == weights(alone)
     assert curve(again) == curve(alone)
-    assert {p.name for p in again.iterdir()} == {"weights.safetensors", "metrics.jsonl"}
+    left = {path.name: path.read_bytes() for path in again.glob("*.safetensors")}
+    assert left == {path.name: path.read_bytes() for path in alone.glob("*.safetensors")}
+    assert {p.name for p in again.iterdir()} == {*left, "metrics.jsonl"}
+
+
+@pytest.mark.parametrize("ratio", [None, 0.5])
+def test_checkpoints_are_the_weights_of_their_steps_and_change_no_others(
+    tmp_path: Path, ratio: float | None
+) -> None:
+    alone = fresh(tmp_path / "alone", finetune(steps=6, ema_ratio=ratio))
+    settings = finetune(steps=6, ema_ratio=ratio, keep_last=3, save_interval=2)
+    jobs = write_jobs(tmp_path / "kept", (settings,))
+    states = interrupted(jobs, 4)  # a state is saved after every step
+    state = torch.load(max(states.iterdir()), weights_only=True)["average" if ratio else "network"]
+    folder = run(jobs)
+    assert weights(folder) == weights(alone)
+    assert {p.name for p in folder.glob("*step*")} == {
+        "weights-step2.safetensors",
+        "weights-step4.safetensors",
+    }
+    kept = load_tensors(folder / "weights-step4.safetensors")
+    assert kept.keys() == state.keys()
+    assert all(torch.equal(kept[key], value) for key, value in state.items())
+
+
+def test_an_average_is_left_in_place_of_the_last_weights(tmp_path: Path) -> None:
+    """Over so short a time that it is those, and over a longer one."""
+    plain, short, long = (
+        weights(fresh(tmp_path / str(ratio), finetune(steps=5, ema_ratio=ratio)))
+        for ratio in (None, 0.2, 1.0)
+    )
+    assert short == plain
+    assert long != plain
 
 
 @pytest.mark.parametrize("damage", [_cut, _flip, _empty, Path.unlink])

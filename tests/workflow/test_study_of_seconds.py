@@ -289,6 +289,39 @@ class TestStudyOfSeconds:
             study.write_text(before)
         assert own(jobs) == again
 
+    def test_checkpoints_are_added_beside_what_is_there(
+        self, finished: Path, tmp_path: Path
+    ) -> None:
+        """The training run that did not keep them is repeated; nothing else is run again."""
+        copy = tmp_path / "keeping"
+        shutil.copytree(finished, copy, symlinks=True)
+        study = STUDY | {"finetune": STUDY["finetune"] | {"keep_last": 2}}
+        (copy / "seconds.yaml").write_text(yaml.safe_dump(study))
+        jobs = planned(snakemake(copy, "all", "--dry-run"))
+        assert own(jobs) == {"keep_checkpoints": 3, "evaluate": 3}
+        folder = copy / "results/tiny"
+        before = {
+            path: path.stat().st_mtime_ns
+            for kind in ("weights", "masks", "scores", "speed")
+            for path in (folder / kind).rglob("*")
+            if path.is_file()
+        }
+        table = "results/tiny/tables/checkpoints.csv"
+        done = snakemake(copy, table)
+        assert done.returncode == 0, done.stderr
+        assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+        with (copy / table).open() as file:
+            rows = [*csv.DictReader(file)]
+        assert len(rows) == 4 * 2
+        assert {(row["seeds"], row["steps"]) for row in rows} == {("1", "1 2")}
+        with (folder / "tables/ablation.csv").open() as file:
+            last = {(row["benchmark"], row["variant"]): row for row in csv.DictReader(file)}
+        for row in rows:
+            ablation = last[row["benchmark"], row["variant"]]
+            assert float(row["last"]) == pytest.approx(float(ablation["J&F"]))
+            assert float(row["best"]) >= float(row["last"])
+        assert "keep_checkpoints" not in planned(snakemake(copy, "all", "--dry-run"))
+
     def test_other_bytes_in_the_val_split_train_nothing(self, finished: Path) -> None:
         jobs = planned_with_other_bytes(finished, "val_a")
         assert "train" not in jobs

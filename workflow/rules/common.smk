@@ -126,12 +126,16 @@ def inputs_of_training(wildcards):
     return [folder / path for path in [*map(plan.check_of, parts), *before]]
 
 
-def trained(variant, seed):
-    """The record of the training run behind a variant's weights, or of the check of given ones."""
+def trained(variant, seed, *, earlier=False):
+    """The record of the training run behind a variant's weights, or of the check of given ones.
+
+    Of weights before the last it is that of the checkpoints.
+    """
     run = next(r for r in plan.variant(variant).runs if r.seed == int(seed))
     if not run.trainings:
         return folder / plan.check_of("networks")
-    return folder / layout.record(plan.training(run.trainings[-1]).folder)
+    made = plan.training(run.trainings[-1]).folder
+    return folder / layout.record(layout.checkpoints(made) if earlier else made)
 
 
 def checked_split(wildcards):
@@ -139,14 +143,15 @@ def checked_split(wildcards):
     return folder / plan.check_of(f"{wildcards.benchmark}/{plan.split}")
 
 
-def evaluation_of(variant, seed):
+def evaluation_of(variant, wildcards):
     """The evaluation of a variant's weights, as `rgmp evaluate` takes it."""
-    return f"{folder} {layout.evaluation(variant, seed)}"
+    return f"{folder} {layout.evaluation(variant, wildcards.seed, wildcards.get('step'))}"
 
 
-def evaluation_digest(variant, seed):
+def evaluation_digest(variant, wildcards):
     """A digest of what an evaluation depends on, except its device and the paths of files."""
-    return plan.evaluation_of(layout.evaluation(variant, seed), folder).digest
+    name = layout.evaluation(variant, wildcards.seed, wildcards.get("step"))
+    return plan.evaluation_of(name, folder).digest
 
 
 def timed_weights(wildcards):

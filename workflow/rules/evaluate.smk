@@ -4,36 +4,43 @@
 #
 # Masks and scores of single sequences lie in masks/<weights> and are no outputs: a killed job keeps
 # what it finished, and a job with more sequences or variants computes those alone.
+#
+# The earlier checkpoints of a study that keeps some are evaluated alike, a job for each.
 
 for name, variants in plan.sharing.items():
-    runs = [layout.run(b, variant.name, "{seed}") for variant in variants for b in plan.benchmarks]
+    for step in (None, "{step}") if plan.earlier_checkpoints(variants[0]) else (None,):
+        weights = layout.evaluation(name, "{seed}", step)
+        runs = [layout.run(b, v.name, "{seed}", step) for v in variants for b in plan.benchmarks]
 
-    rule:
-        name:
-            f"evaluate_{name}"
-        input:
-            trained=lambda wildcards, name=name: trained(name, wildcards.seed),
-            checked=[folder / plan.check_of(f"{b}/{plan.split}") for b in plan.benchmarks],
-        output:
-            masks=[folder / layout.record(layout.masks(run)) for run in runs],
-            scores=[folder / layout.scores(run) for run in runs],
-            records=[folder / layout.record(layout.scores(run)) for run in runs],
-        log:
-            folder / f"logs/evaluate/{name}/seed{{seed}}.log",
-        conda:
-            "../../environment.yml"
-        # as in training, for the same bits on machines of one type
-        threads: variants[0].threads
-        resources:
-            # no loop variable in a command: it is formatted when the job runs
-            evaluation=lambda wildcards, name=name: evaluation_of(name, wildcards.seed),
-        params:
-            job=lambda wildcards, name=name: evaluation_digest(name, wildcards.seed),
-            sources=scoring_sources(plan.evaluation.engine),
-        message:
-            f"evaluate {name}, seed {{wildcards.seed}}"
-        shell:
-            "rgmp evaluate {resources.evaluation} --threads {threads} > {log} 2>&1"
+        rule:
+            name:
+                f"evaluate_{name}_checkpoint" if step else f"evaluate_{name}"
+            input:
+                trained=lambda wildcards, name=name, step=step: trained(
+                    name, wildcards.seed, earlier=step is not None
+                ),
+                checked=[folder / plan.check_of(f"{b}/{plan.split}") for b in plan.benchmarks],
+            output:
+                masks=[folder / layout.record(layout.masks(run)) for run in runs],
+                scores=[folder / layout.scores(run) for run in runs],
+                records=[folder / layout.record(layout.scores(run)) for run in runs],
+            log:
+                folder / f"logs/evaluate/{weights}.log",
+            conda:
+                "../../environment.yml"
+            # as in training, for the same bits on machines of one type
+            threads: variants[0].threads
+            resources:
+                # no loop variable in a command: it is formatted when the job runs
+                evaluation=lambda wildcards, name=name: evaluation_of(name, wildcards),
+            params:
+                job=lambda wildcards, name=name: evaluation_digest(name, wildcards),
+                sources=scoring_sources(plan.evaluation.engine),
+            message:
+                f"evaluate {name}, seed {{wildcards.seed}}"
+                + (", step {wildcards.step}" if step else "")
+            shell:
+                "rgmp evaluate {resources.evaluation} --threads {threads} > {log} 2>&1"
 
 
 # What gives the numbers a scale: the mask of frame 0 kept, and the truth at the network's resolution.

@@ -22,3 +22,28 @@ rule train:
     shell:
         "{resources.launcher}rgmp train results/{wildcards.study} {wildcards.stage}/{wildcards.training} "
         "--threads {threads} > {log} 2>&1"
+
+
+# The checkpoints before the last that a study keeps (finetune.keep_last). `rgmp train` writes them as it
+# trains; of a training run that finished without, it makes them by repeating it. The files of the last
+# weights are not touched, so nothing that depends on those runs again.
+rule keep_checkpoints:
+    input:
+        trained="results/{study}/records/weights/{stage}/{training}.json",
+        read=inputs_of_training,
+    output:
+        record=update("results/{study}/records/checkpoints/{stage}/{training}.json"),
+    log:
+        "results/{study}/logs/checkpoints/{stage}/{training}.log",
+    conda:
+        "../../environment.yml"
+    threads: lambda wildcards: training_of(wildcards).compute.threads * plan.machine.processes
+    resources:
+        launcher=launcher_of,
+    params:
+        steps=lambda wildcards: training_of(wildcards).settings.earlier_checkpoints,
+    message:
+        "checkpoints of {wildcards.stage} {wildcards.training}"
+    shell:
+        "{resources.launcher}rgmp train results/{wildcards.study} {wildcards.stage}/{wildcards.training} "
+        "--threads {threads} > {log} 2>&1"
