@@ -37,7 +37,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     with locks.alone_in(first.masks):
         threads = cores.threads(first.threads, options.threads)
         digests = Digests(options.results.parent / digest_cache.FILE)
-        Evaluation(options.results, job.runs, threads, digests).run()
+        Evaluation(options.results, job.runs, job.unscored, threads, digests).run()
     for run in plan.evaluations[options.job]:
         remember_claims(plan, plan.inferences[run].variant.name, options.results)
 

@@ -13,6 +13,7 @@ from typing import NoReturn
 from rgmp import __version__
 from rgmp.cli import (
     agree,
+    archive,
     bounds,
     check,
     check_masks,
@@ -23,6 +24,7 @@ from rgmp.cli import (
     expect,
     infer,
     mini,
+    pack,
     plan,
     power,
     report,
@@ -44,11 +46,13 @@ COMMANDS = (
     *score.COMMANDS,
     *bounds.COMMANDS,
     *cross_check.COMMANDS,
+    *archive.COMMANDS,
     *compare.COMMANDS,
     *report.COMMANDS,
     *agree.COMMANDS,
     *power.COMMANDS,
     *expect.COMMANDS,
+    *pack.COMMANDS,
 )
 """Every command, in the order of the help."""
 

@@ -226,7 +226,7 @@ def try_evaluation(plan: Plan, variants: tuple[PlannedVariant, ...], place: Path
             weights.save(file, RGMP(plan.training(run.trainings[-1]).network), {})
         planned = plan.evaluation_of(layout.evaluation(variants[0].name, run.seed), place)
         job = _on_some_sequences(planned, file, own)
-        evaluation = Evaluation(own, job.runs, cores.threads(variants[0].threads), Digests())
+        evaluation = Evaluation(own, job.runs, (), cores.threads(variants[0].threads), Digests())
         startup, began = _age(), time.perf_counter()
         evaluation.run()
         took = time.perf_counter() - began

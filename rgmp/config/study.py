@@ -206,6 +206,21 @@ class External(Closed):
         return (*self.masks, *self.scores)
 
 
+class Submission(Closed):
+    """A split whose ground truth is withheld: it is segmented and packed for its server."""
+
+    davis: Location = Field(description="root of the DAVIS tree that has the split")
+    split: Name = Field("test-dev", description="split of davis2017 to segment, as in ImageSets")
+    variants: tuple[str, ...] = Field(
+        ("full",), min_length=1, description="variants that segment it, with every seed"
+    )
+
+    @field_validator("variants")
+    @classmethod
+    def _each_once(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return unique(values)
+
+
 Margin = Annotated[float, Field(gt=0, le=100)]
 """In points of J&F: a difference that is surely smaller is no difference in practice."""
 MARGIN = 3.0
@@ -245,6 +260,11 @@ class Study(Method):
     )
     external: tuple[External, ...] = Field(
         (), description="methods not trained here, to compare with the variants"
+    )
+    submission: Submission | None = Field(
+        None,
+        description="a split whose ground truth DAVIS's server alone has: its masks are made and "
+        "packed as the server takes them, in submission/, and not scored",
     )
     longer_study: Location | None = Field(
         None,

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple, NoReturn
 
-from rgmp.download.catalogue import Archive
+from rgmp.download.catalogue import Archive, ArchiveKind
 from rgmp.errors import UserError, shown
 from rgmp.runtime.progress import Progress
 
@@ -63,14 +63,30 @@ def unpack(file: Path, archive: Archive, folder: Path) -> None:
         require_room(folder, file.stat().st_size)
         shutil.copyfile(file, folder / Path(archive.file).name)
         return
-    members_of = _zip_members if archive.kind == "zip" else _tar_members
-    with _one_line_of(file), members_of(file, archive.strip) as members:
-        _require_sane(members, file)
+    with opened(file, archive.kind, archive.strip) as members:
         require_room(folder, sum(member.size for member in members))
         progress = Progress(f"unpacking {file.name}", "files", len(members))
         for number, member in enumerate(members, 1):
-            _write(member, folder)
+            write_member(member, folder)
             progress.at(number)
+
+
+@contextmanager
+def opened(file: Path, kind: ArchiveKind, strip: str | None = None) -> Iterator[list[Member]]:
+    """Open an archive and list its members; the block may read them.
+
+    Args:
+        file: the archive.
+        kind: of archive.
+        strip: top folders that are left out of the members' paths.
+
+    Raises:
+        ArchiveError: as `unpack`, also for what the block finds to be damaged.
+    """
+    members_of = _zip_members if kind == "zip" else _tar_members
+    with _one_line_of(file), members_of(file, strip) as members:
+        _require_sane(members, file)
+        yield members
 
 
 def require_room(folder: Path, needed: int) -> None:
@@ -172,12 +188,17 @@ def _require_sane(members: Sequence[Member], file: Path) -> None:
     if len(members) > _MOST_FILES or total > allowed:
         raise ArchiveError(
             f"{file}: would unpack to {len(members)} files of {megabytes(total)}; allowed: "
-            f"{_MOST_FILES} files of {megabytes(allowed)}; not what a data set's archive unpacks to"
+            f"{_MOST_FILES} files of {megabytes(allowed)}; not unpacked"
         )
 
 
-def _write(member: Member, folder: Path) -> None:
-    """Write a member's bytes: as many as the archive states, which was checked."""
+def write_member(member: Member, folder: Path) -> None:
+    """Write a member's bytes below a folder: as many as the archive states, which was checked.
+
+    Raises:
+        FileExistsError: a file of its path is there, or one in the place of a folder above it.
+        EOFError: it has fewer bytes, or more.
+    """
     target = folder / member.path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

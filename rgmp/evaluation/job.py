@@ -50,6 +50,23 @@ class ScoringJob(Closed):
         return digest_of(self.model_dump(mode="json", exclude={**where, "videos": {"davis"}}))
 
 
+class SubmissionJob(Closed):
+    """Masks of a split without public ground truth, packed as its server takes them.
+
+    Attributes:
+        videos: the split; of its annotations those of frame 0 alone are read.
+        masks: folder or zip of `<sequence>/00000.png`, ...; of a study's run, its masks' record,
+            which says where they lie.
+        out: where the archive goes.
+        record: path of the record; None: none is written.
+    """
+
+    videos: Videos
+    masks: Path
+    out: Path
+    record: Path | None = None
+
+
 class ConventionsJob(Closed):
     """The figures that the masks of a scoring job have by every convention.
 

@@ -30,6 +30,7 @@ class Evaluation:
         study: the folder of the study.
         runs: what is segmented in each run, and how its masks are scored. Weights, device and the
             folder of the masks are the same for all.
+        unscored: what is segmented beside them, and not scored.
         threads: CPU threads.
         digests: those of the study's data that are known.
     """
@@ -38,13 +39,14 @@ class Evaluation:
         self,
         study: Path,
         runs: Sequence[tuple[InferenceJob, ScoringJob]],
+        unscored: Sequence[InferenceJob],
         threads: int,
         digests: Digests,
     ) -> None:
         first, scoring = runs[0]
         network, metadata = weights.load(first.weights)
         chosen = device.choose(first.device, threads, first.jobs_per_gpu)
-        self._study, self._runs = study, runs
+        self._study, self._runs, self._unscored = study, runs, unscored
         self._digest = cache(digests.of)
         self._truth_digest = cache(truth_digest_of)
         self._settled = cache(lambda asked: precision.choose(asked, chosen, training=False))
@@ -66,6 +68,8 @@ class Evaluation:
                 sequences = inference.videos.open()
                 places = self._segment(inference, sequences)
                 self._score(scoring, sequences, places, official)
+        for inference in self._unscored:
+            self._segment(inference, inference.videos.open())
 
     def _segment(self, job: InferenceJob, sequences: list[davis.Sequence]) -> dict[str, Path]:
         """Make the masks of a run that are not there yet, and write its record."""

@@ -11,6 +11,9 @@ from rgmp.config.study import Device, Speed
 from rgmp.data.videos import Videos
 from rgmp.runtime.files import digest_of
 
+MARK = ".made-by.json"
+"""The file that says what produced a folder of masks."""
+
 
 class NetworkJob(Closed):
     """What trained networks are run on, and where.

@@ -14,6 +14,7 @@ from rgmp.config.base import Benchmark
 from rgmp.data import davis
 from rgmp.data.images import Labels, read_frame
 from rgmp.errors import UserError
+from rgmp.inference.job import MARK
 from rgmp.inference.propagator import Propagator, download
 from rgmp.runtime.files import atomic_folder, read_json, write_json
 
@@ -23,10 +24,6 @@ _THREADS = 4
 
 _WAITING = 8
 """Most decoded frames waiting to be segmented, and most masks waiting to be written."""
-
-
-_MARK = ".made-by.json"
-"""The file that records what produced a folder of masks."""
 
 
 def segment_sequence(
@@ -88,7 +85,7 @@ class _Writing:
 def _is_ours(folder: Path) -> bool:
     """Whether a folder contains nothing but complete or partial output of this package."""
     # scores are kept beside masks (`rgmp.evaluation.sequence_scores`)
-    ours = rf"\d+\.png|{re.escape(_MARK)}|scores-[0-9a-f]+\.json"
+    ours = rf"\d+\.png|{re.escape(MARK)}|scores-[0-9a-f]+\.json"
     return (
         folder.is_dir()
         and not folder.is_symlink()
@@ -110,7 +107,7 @@ def take_folder(out: Path, maker: dict[str, str]) -> None:
     Raises:
         UserError: `out` contains files that no run wrote and that would be lost.
     """
-    mark = out / _MARK
+    mark = out / MARK
     if out.is_dir() and any(out.iterdir()):
         if not mark.is_file():
             raise UserError(f"{out}: contains other files; name an empty or new folder for masks")

@@ -21,6 +21,9 @@ from rgmp.runtime.files import (
     files_below,
 )
 
+LOCK = "requirements.lock"
+"""The versions of all packages, in the checkout of this project."""
+
 
 class Code(TypedDict):
     """The code that ran."""
@@ -42,9 +45,14 @@ def running_code() -> Code:
     """The code as it is on disk now."""
     package = _package()
     commit, dirty = _commit(package)
-    lock = package.parent / "requirements.lock"
+    lock = checkout() / LOCK
     locked = digest_of_file(lock) if lock.is_file() else None
     return Code(commit=commit, dirty=dirty, sources=package_sources(), lock=locked)
+
+
+def checkout() -> Path:
+    """The folder of the checkout that this package is in, if it is in one."""
+    return _package().parent
 
 
 def sources_of(*modules: str) -> str:

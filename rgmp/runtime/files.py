@@ -9,6 +9,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             to, or the disk is full.
     """
     _require_replaceable(path)
-    with _hidden(path) as temporary:
+    with hidden_beside(path) as temporary:
         yield temporary
         _sync(temporary)
         temporary.replace(path)
@@ -49,7 +50,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             raise UserError(
                 f"{path}: already exists ({error.strerror}); remove it, or name a new folder"
             ) from error
-    with _hidden(path) as temporary:
+    with hidden_beside(path) as temporary:
         yield temporary
         temporary.replace(path)
 
@@ -75,7 +76,7 @@ def renewed_folder(path: Path, older: Iterable[str] = ()) -> Iterator[Path]:
     if not path.is_dir():
         raise UserError(f"{path}: already exists and is no folder; name a new folder")
     require_writable(path)
-    with _hidden(path) as temporary:
+    with hidden_beside(path) as temporary:
         yield temporary
         made = [file.relative_to(temporary) for file in files_below(temporary)]
         for name in made:
@@ -86,8 +87,11 @@ def renewed_folder(path: Path, older: Iterable[str] = ()) -> Iterator[Path]:
 
 
 @contextmanager
-def _hidden(path: Path) -> Iterator[Path]:
-    """Yield a name in a hidden folder next to `path`; remove the folder with its content."""
+def hidden_beside(path: Path) -> Iterator[Path]:
+    """Yield a name in a hidden folder next to `path`; remove the folder with its content.
+
+    Of a process that is killed the hidden folder stays: `halves_beside` lists such ones.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         hidden = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -98,6 +102,11 @@ def _hidden(path: Path) -> Iterator[Path]:
             yield hidden / path.name
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+
+
+def halves_beside(path: Path) -> list[Path]:
+    """The hidden folders that killed processes left next to `path`, or living ones work in."""
+    return [*path.parent.glob(f".{escape(path.name)}.????????")]
 
 
 @contextmanager

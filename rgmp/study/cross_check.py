@@ -127,7 +127,8 @@ def _parts(results: Results, *, all_of_them: bool) -> tuple[list[Part], int]:
 
 def _runs_with_masks(results: Results, benchmark: Benchmark) -> Iterator[str]:
     """The runs of a benchmark, then the external methods that are given by masks."""
-    yield from (name for name, (of, *_) in results.plan.inferences.items() if of == benchmark)
+    inferences = results.plan.inferences.items()
+    yield from (n for n, one in inferences if one.benchmark == benchmark and not one.step)
     for name, (of, method) in results.plan.adoptions.items():
         if of == benchmark and benchmark in method.masks:
             yield name

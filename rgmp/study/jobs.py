@@ -29,6 +29,7 @@ Kind = Literal[
     "score",
     "speed",
     "cross-check",
+    "archive",
     "tables",
     "figures",
     "track",
@@ -166,7 +167,7 @@ class _Jobs:
         before = [*self._data(), *self._trainings(), *self._measurements()]
         yield from before
         # as `Plan.measured`
-        measured = tuple(job.name for job in before if job.kind not in {"mini", "check"})
+        measured = tuple(job.name for job in before if job.kind not in {"mini", "check", "archive"})
         scored = tuple(job.name for job in before if job.kind in {"evaluate", "score"})
         yield self._cross_check(scored)
         yield from self._report(measured, compared)
@@ -207,7 +208,7 @@ class _Jobs:
                 yield self._keeping(training, before)
 
     def _keeping(self, training: Training, before: list[str]) -> Job:
-        """The job that sees to the earlier checkpoints, which a training run leaves as it trains."""
+        """The job that sees to the earlier checkpoints; a training run leaves them as it trains."""
         return Job(
             kind="train",
             name=_kept(_train(training)),
@@ -223,24 +224,7 @@ class _Jobs:
     def _measurements(self) -> Iterator[Job]:
         plan = self._plan
         checked = {b: self._check(f"{b}/{plan.split}") for b in plan.benchmarks}
-        for first, variants in plan.sharing.items():
-            cost = evaluation_cost(plan, variants)
-            steps = (*plan.earlier_checkpoints(variants[0]), None)
-            for run, step in product(variants[0].runs, steps):
-                name = layout.evaluation(first, run.seed, step)
-                runs = plan.evaluations[name]
-                weights = self._trained(variants[0], run.seed)
-                yield Job(
-                    kind="evaluate",
-                    name=f"evaluate {name}",
-                    after=(_kept(weights) if step else weights, *checked.values()),
-                    threads=variants[0].threads,
-                    gpus=1,
-                    records=tuple(of(r) for r in runs for of in (layout.masks, _scores)),
-                    leaves=plan.masks_of(runs[0]),
-                    cost=cost,
-                    units=self._size(*plan.benchmarks),
-                )
+        yield from self._evaluations(tuple(checked.values()))
         for benchmark in plan.benchmarks:
             yield from self._of_benchmark(benchmark, checked[benchmark])
         for name, (benchmark, external) in plan.adoptions.items():
@@ -248,6 +232,44 @@ class _Jobs:
             scored = (_scores(name),)
             after, size = (checked[benchmark],), self._size(benchmark)
             yield Job("score", f"score {name}", after, 1, 0, scored, None, cost, size)
+
+    def _evaluations(self, checked: tuple[str, ...]) -> Iterator[Job]:
+        plan = self._plan
+        for first, variants in plan.sharing.items():
+            cost = evaluation_cost(plan, variants)
+            steps = (*plan.earlier_checkpoints(variants[0]), None)
+            for run, step in product(variants[0].runs, steps):
+                name = layout.evaluation(first, run.seed, step)
+                runs = plan.evaluations[name]
+                weights = self._trained(variants[0], run.seed)
+                submitted = [v.name for v in variants if self._submits(v) and not step]
+                withheld = [self._check(layout.SUBMISSION) for _ in submitted[:1]]
+                unscored = [layout.masks(layout.submission(v, run.seed)) for v in submitted]
+                yield Job(
+                    kind="evaluate",
+                    name=f"evaluate {name}",
+                    after=(_kept(weights) if step else weights, *checked, *withheld),
+                    threads=variants[0].threads,
+                    gpus=1,
+                    records=(
+                        *(of(r) for r in runs for of in (layout.masks, _scores)),
+                        *unscored,
+                    ),
+                    leaves=plan.masks_of(runs[0]),
+                    cost=cost,
+                    units=self._size(*plan.benchmarks),
+                )
+                yield from self._archives(submitted, run.seed, f"evaluate {name}")
+
+    def _submits(self, variant: PlannedVariant) -> bool:
+        return any(submitted == variant for submitted, _ in self._plan.submissions.values())
+
+    def _archives(self, variants: list[str], seed: int, evaluated: str) -> Iterator[Job]:
+        """The archives for a server, of the masks that an evaluation makes for it."""
+        for variant in variants:
+            name = layout.submission(variant, seed)
+            cost = _cost("archive", self._plan.data.digests[layout.SUBMISSION])
+            yield Job("archive", f"archive {name}", (evaluated,), 1, 0, (name,), None, cost, 1)
 
     def _of_benchmark(self, benchmark: Benchmark, checked: str) -> Iterator[Job]:
         plan = self._plan

@@ -36,6 +36,7 @@ MASKS = "masks"
 CHECKPOINTS = "checkpoints"
 SCORES = "scores"
 SPEED = "speed"
+SUBMISSION = "submission"  # masks of a split that its server alone can score
 FIRST = "first"  # what stood before results were seen
 DATA = "data"  # of a study that renders the embedded benchmark
 DAVIS = f"{DATA}/davis"
@@ -105,6 +106,16 @@ def comparison(benchmark: Benchmark) -> str:
 def speed(benchmark: Benchmark) -> str:
     """The speed file of a benchmark, with every computation of the study."""
     return f"{SPEED}/{benchmark}.json"
+
+
+def submission(variant: str, seed: int) -> str:
+    """The name of the run of a variant with a seed on the split that is submitted to a server."""
+    return f"{SUBMISSION}/{variant}/seed{seed}"
+
+
+def archive(submission: str) -> str:
+    """The archive of its masks."""
+    return f"{submission}.zip"
 
 
 def record(made: str) -> str:

@@ -18,13 +18,14 @@ from rgmp.config.study import (
     Evaluation,
     Machine,
     Speed,
+    Submission,
 )
 from rgmp.data.attributes import Attribute
 from rgmp.data.job import CheckJob
 from rgmp.data.roots import DataRoots
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
-from rgmp.evaluation.job import ScoringJob
+from rgmp.evaluation.job import ScoringJob, SubmissionJob
 from rgmp.inference.job import InferenceJob
 from rgmp.runtime.files import (
     digest_of,
@@ -88,6 +89,7 @@ class Plan(Closed):
     variants: tuple[PlannedVariant, ...]
     external: tuple[PlannedExternal, ...]
     trainings: tuple[Training, ...]
+    submission: Submission | None = None
     longer_study: Path | None = None
 
     def __copy__(self) -> Self:
@@ -161,6 +163,16 @@ class Plan(Closed):
             for first, variants in self.sharing.items()
             for seed in self.seeds
             for step in (*self.earlier_checkpoints(variants[0]), None)
+        }
+
+    @cached_property
+    def submissions(self) -> dict[str, tuple[PlannedVariant, Run]]:
+        """What is segmented for a server and not scored, by the name of its evaluation."""
+        return {
+            layout.evaluation(variant.name, run.seed): (variant, run)
+            for variant in self.variants
+            if self.submission and variant.name in self.submission.variants
+            for run in variant.runs
         }
 
     @cached_property
@@ -260,6 +272,10 @@ class Plan(Closed):
         reads = {} if self.embedded else {part: self.data.digests[part]}
         job = CheckJob(reads=reads, record=folder / self.check_of(part))
         match part:
+            case "submission":
+                videos = self._withheld()
+                reads = {f"{videos.benchmark}/{videos.split}": self.data.digests[part]}
+                return job.model_copy(update={"videos": (videos,), "reads": reads})
             case "stills":
                 return job.model_copy(update={"stills": roots.stills})
             case "weights":
@@ -300,7 +316,27 @@ class Plan(Closed):
         """
         runs = named("evaluation", name, self.evaluations, folder)
         return EvaluationJob(
-            runs=tuple((self._inference(run, folder), self._scoring(run, folder)) for run in runs)
+            runs=tuple((self._inference(run, folder), self._scoring(run, folder)) for run in runs),
+            unscored=tuple(
+                self._submitted(variant, run, folder)
+                for variant, run in self.submissions.values()
+                if name == self._evaluated_as(variant, run)
+            ),
+        )
+
+    def submission_of(self, name: str, folder: Path) -> SubmissionJob:
+        """The archive of the masks of one variant and seed for a server.
+
+        Raises:
+            UserError: the plan has no such job.
+        """
+        variant, run = named("submission", name, self.submissions, folder)
+        submitted = layout.submission(variant.name, run.seed)
+        return SubmissionJob(
+            videos=self._withheld(),
+            masks=folder / layout.record(layout.masks(submitted)),
+            out=folder / layout.archive(submitted),
+            record=folder / layout.record(submitted),
         )
 
     def adoption(self, name: str, folder: Path) -> ScoringJob:
@@ -323,9 +359,29 @@ class Plan(Closed):
     def _inference(self, name: str, folder: Path) -> InferenceJob:
         """What is segmented in a run."""
         benchmark, variant, run, step = self.inferences[name]
+        videos, data = self.videos(benchmark, folder), self.digest_of_videos(benchmark)
+        return self._segmenting(name, variant, run, videos, data, folder, step)
+
+    def _submitted(self, variant: PlannedVariant, run: Run, folder: Path) -> InferenceJob:
+        """What is segmented for a server."""
+        name = layout.submission(variant.name, run.seed)
+        data = self.data.digests[layout.SUBMISSION]
+        return self._segmenting(name, variant, run, self._withheld(), data, folder)
+
+    def _segmenting(
+        self,
+        name: str,
+        variant: PlannedVariant,
+        run: Run,
+        videos: Videos,
+        data: str,
+        folder: Path,
+        step: int | None = None,
+    ) -> InferenceJob:
+        """The masks of a variant with a seed on some videos, of which `data` is the digest."""
         return InferenceJob(
             weights=self.weights_of(run, folder, step),
-            videos=self.videos(benchmark, folder),
+            videos=videos,
             settings=variant.inference,
             device=self.machine.device,
             threads=variant.threads,
@@ -334,10 +390,30 @@ class Plan(Closed):
             seed=run.seed,
             reads={
                 "weights": run.weights_digest + (f", step {step}" if step else ""),
-                "data": self.digest_of_videos(benchmark),
+                "data": data,
             },
-            masks=folder / self.masks_of(name),
+            masks=folder / self._masks(run, step),
             record=folder / layout.record(layout.masks(name)),
+        )
+
+    def _evaluated_as(self, variant: PlannedVariant, run: Run) -> str:
+        """The name of the evaluation that a variant's weights have with a seed."""
+        first = next(name for name, sharing in self.sharing.items() if variant in sharing)
+        return layout.evaluation(first, run.seed)
+
+    def _withheld(self) -> Videos:
+        """The videos of which a server alone has the ground truth.
+
+        Raises:
+            UserError: the study has none.
+        """
+        if self.submission is None:
+            raise UserError(f"{self.file}: no submission; name the split to submit")
+        return Videos(
+            davis=self.submission.davis,
+            benchmark="davis2017",
+            split=self.submission.split,
+            resolution=self.data.resolution,
         )
 
     def _scoring(self, name: str, folder: Path) -> ScoringJob:
@@ -352,7 +428,10 @@ class Plan(Closed):
 
     def masks_of(self, name: str) -> str:
         """The folder, below the study's, of all masks that the weights of a run make."""
-        _, _, run, step = self.inferences[name]
+        one = self.inferences[name]
+        return self._masks(one.run, one.step)
+
+    def _masks(self, run: Run, step: int | None) -> str:
         if run.trainings:
             trained = Path(self.training(run.trainings[-1]).folder).name
             return layout.masks(trained + (f"-step{step}" if step else ""))

@@ -7,7 +7,7 @@ from typing import Any
 from rgmp.config.base import Benchmark
 from rgmp.config.load import load_study, load_variants
 from rgmp.config.method import Method, Network
-from rgmp.config.study import OVERALL, External, Machine, Study, Variant
+from rgmp.config.study import OVERALL, External, Machine, Study, Submission, Variant
 from rgmp.data import manifest
 from rgmp.data.attributes import Attribute, read_attributes
 from rgmp.data.davis import LEAST_TO_SCORE, LEAST_TO_TRAIN, frames_folder, read_split
@@ -58,6 +58,10 @@ def resolve(
     _require_unreserved([*methods, *(external.name for external in study.external)], path)
     external = tuple(find_external(external, methods, digests) for external in study.external)
     data = _find_data(study, [method for _, method in methods.values()], folder, digests)
+    if study.submission:
+        data.digests[layout.SUBMISSION] = _find_submission(
+            study, study.submission, methods, digests
+        )
     attributes = _find_attributes(study)
     trainings: dict[str, Training] = {}
     variants = []
@@ -106,6 +110,7 @@ _COPIED = (
     "margin",
     "machine",
     "speed",
+    "submission",
     "longer_study",
 )
 
@@ -364,6 +369,26 @@ def find_external(
         packed = files == [place]
         found[benchmark] = digests.of(place) if packed else digests.of_all(files, names=2)
     return PlannedExternal(**external.model_dump(), digests=found)
+
+
+def _find_submission(
+    study: Study, submission: Submission, variants: Container[str], digests: Digests
+) -> str:
+    """The digest of what is segmented for a server, of which frame 0 alone is annotated.
+
+    Raises:
+        UserError: the study lacks one of its variants, or the split cannot be read.
+    """
+    for name in submission.variants:
+        if name not in variants:
+            raise UserError(f"submission.variants: {name} is no variant of {study.study}")
+    videos = Videos(
+        davis=submission.davis,
+        benchmark="davis2017",
+        split=submission.split,
+        resolution=study.data.resolution,
+    )
+    return manifest.of_videos(videos.open(), digests).digest
 
 
 def _is_complete(study: Study, roots: DataRoots) -> bool:

@@ -129,7 +129,9 @@ class Results:
             )
         name = layout.masks(layout.run(benchmark, method, self.plan.seeds[0]))
         place = self._masks.get(name, {}).get(sequence)
-        return MaskFile(self.folder / place / f"{frame}.png") if place else None
+        if place is None or not (self.folder / place).is_dir():
+            return None
+        return MaskFile(self.folder / place / f"{frame}.png")
 
     def _given_mask(self, given: Path, benchmark: Benchmark, sequence: str, frame: str) -> MaskFile:
         """The mask of a frame in a folder or a zip that is given, matched as when it was scored."""

@@ -8,7 +8,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal
 
-LISTING = {"check", "check-masks", "compare", "infer", "score", "speed"}
+LISTING = {
+    *("archive", "check", "check-masks", "compare", "infer", "pack", "score", "speed", "unpack"),
+}
 """Commands that may list several problems, a line each."""
 MEMORY = 2 * 2**30
 """Bytes that a command may take beyond what the interpreter with torch takes."""

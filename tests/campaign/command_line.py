@@ -7,7 +7,17 @@ from functools import partial
 from pathlib import Path
 
 from campaign.case import Base, Case, Expected
-from campaign.paths import BOUNDS, CHECK_MASKS, COMPARE, INFER, PREVIEW, SCORE, bind, make_device
+from campaign.paths import (
+    ARCHIVE,
+    BOUNDS,
+    CHECK_MASKS,
+    COMPARE,
+    INFER,
+    PREVIEW,
+    SCORE,
+    bind,
+    make_device,
+)
 from campaign.workspace import PLANNED
 from rgmp.cli import main
 
@@ -25,15 +35,19 @@ GOOD: dict[str, tuple[str, ...]] = {
     "speed": (*INFER[1:], "--out", "out.json"),
     "score": (*SCORE[1:], "--masks", "masks"),
     "bounds": BOUNDS[1:],
+    "archive": ARCHIVE[1:],
     "compare": COMPARE[1:],
     **dict.fromkeys(("cross-check", "tables", "figures", "report", "track"), ("results/toy",)),
     "agree": ("results/toy", "results/toy"),
     "power": ("results/toy",),
     "expect": ("--of", "results/toy"),
+    "pack": ("results/toy", "--out", "out.zip"),
+    "unpack": ("tiny.yaml",),
 }
 """Arguments that each command takes, of which one is to be spoilt.
 
-Of `train` and `evaluate` there is no such job, and `download` is not allowed to fetch.
+Of `train` and `evaluate` there is no such job, `download` is not allowed to fetch, and what is
+unpacked is no archive.
 """
 MAKES: dict[str, tuple[str, ...]] = {
     "plan": PLANNED,
@@ -42,6 +56,7 @@ MAKES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("compare", "infer"), ("out", "out/*")),
     "speed": ("out.json",),
     **dict.fromkeys(("score", "bounds"), ("out.csv",)),
+    **dict.fromkeys(("archive", "pack"), ("out.zip",)),
     **dict.fromkeys(("cross-check", "tables"), ("results/toy/tables*",)),
     "report": ("results/toy/report.html",),
     "track": ("results/.mlflow*", "results/mlflow*", "results/toy/mlflow.json"),
@@ -179,6 +194,9 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "score --out": ("score", *_without(GOOD["score"], "--out"), "--out"),
     "score --scores --out": ("score", *SCORE[1:5], "--scores", "scores.csv", "--out"),
     "compare --out": COMPARE[:-1],
+    "archive --out": ARCHIVE[:-1],
+    "archive --record": (*ARCHIVE, "--record"),
+    "pack --out": ("pack", "results/toy", "--out"),
     "mini OUT": ("mini",),
     "check --record": ("check", "davis", "--record"),
     "score --conventions": (*SCORE, "--masks", "masks", "--conventions"),
@@ -186,7 +204,12 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "infer --record": (*INFER, "--masks", "out", "--record"),
     "tables --record": ("tables", "results/toy", "--record"),
 }
-BESIDE = {"score": ("out.csv",), "infer": ("out*",), "tables": ("results/toy/tables*",)}
+BESIDE = {
+    "archive": ("out.zip",),
+    "score": ("out.csv",),
+    "infer": ("out*",),
+    "tables": ("results/toy/tables*",),
+}
 """What a command makes beside its record, or its table of conventions."""
 Made = tuple[str, Callable[[Path], object]]
 
@@ -276,7 +299,7 @@ def _target(
     expected: Expected,
     as_nobody: bool = False,
 ) -> Case:
-    base: Base = "study" if command[0] == "tables" else "data"
+    base: Base = "study" if command[0] in {"tables", "pack"} else "data"
     made = "new*" if expected is Expected.EITHER else f"{path.partition('/')[0]}*"
     beside = BESIDE.get(command[0], ()) if {"--record", "--conventions"} & {*command} else ()
     return Case(
@@ -330,6 +353,7 @@ def _inputs() -> dict[str, tuple[str, ...]]:
             "weights.safetensors",
         ),
         "check --record is a frame": ("check", "davis", "--record", frame),
+        "archive --out is a mask": (*ARCHIVE[:-1], "masks/val_a/00001.png"),
         "infer --masks are the truth": (*INFER, "--masks", "davis/Annotations/480p"),
         "infer --record is its network": (
             *INFER,

@@ -23,6 +23,7 @@ OTHERS = (
     *("--masks", "masks", "--conventions", "table.csv"),
 )
 COMPARE = ("compare", "a=masks", "b=masks", *DAVIS, "--out", "out")
+ARCHIVE = ("archive", "--davis", "davis", "--split", "val", "--masks", "masks", "--out", "out.zip")
 BOUNDS = ("bounds", *DAVIS, "--out", "out.csv")
 PREVIEW = ("preview", "tiny.yaml", "--stage", "pretrain", "--out", "out.png")
 
@@ -104,6 +105,8 @@ SLOTS = [
         "check-masks --davis", ("check-masks", "--davis", HERE, *CHECK_MASKS[3:]), "folder", "davis"
     ),
     Slot("check-masks --masks", (*CHECK_MASKS[:-1], HERE), "folder", "masks"),
+    Slot("archive --davis", ("archive", "--davis", HERE, *ARCHIVE[3:]), "folder", "davis"),
+    Slot("archive --masks", (*ARCHIVE[:-4], "--masks", HERE, *ARCHIVE[-2:]), "folder", "masks"),
     Slot("compare --davis", (*COMPARE[:4], HERE, *COMPARE[5:]), "folder", "davis"),
     Slot("compare MASKS", ("compare", "a=scores.csv", NAMED, *COMPARE[3:]), "folder", "masks"),
     Slot("compare SCORES", ("compare", "a=masks", NAMED, *COMPARE[3:]), "file", "scores.csv"),
@@ -113,6 +116,8 @@ SLOTS = [
     Slot("report RESULTS", ("report", HERE), "folder", "", base="study"),
     Slot("track RESULTS", ("track", HERE), "folder", "", base="study"),
     Slot("agree B", ("agree", "results/toy", HERE), "folder", "", base="study"),
+    Slot("pack RESULTS", ("pack", HERE, "--out", "out.zip"), "folder", "results/toy", base="study"),
+    Slot("unpack ARCHIVE", ("unpack", HERE), "file", ""),
     Slot("power RESULTS", ("power", HERE), "folder", "", base="study"),
     Slot("expect --of", ("expect", "--of", HERE), "folder", "", base="study"),
     Slot("score --other-davis", (*OTHERS, "--other-davis", HERE), "folder", ""),
@@ -124,6 +129,7 @@ SLOTS = [
 MAKES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("compare", "infer"), ("out", "out/*")),
     **dict.fromkeys(("score", "bounds"), ("out.csv",)),
+    **dict.fromkeys(("archive", "pack"), ("out.zip",)),
     "preview": ("out.png",),
     "plan": PLANNED,
     **dict.fromkeys(("check", "check-masks"), ()),

@@ -17,6 +17,7 @@ from rgmp.config.study import Study, Variant
 
 PLAN = ("plan", "tiny.yaml")
 EXTERNAL = {"name": "others", "label": "Others", "masks": {"davis2016": "masks"}}
+SUBMISSION = {"davis": "davis", "split": "val"}
 HANGS_ON_THE_MACHINE = ("evaluation",)
 """Keys whose choices may need what is not installed here."""
 ONLY_WITH_OTHERS = (
@@ -104,6 +105,14 @@ def _by_hand() -> Iterator[Probe]:
     yield Probe(("title",), "has a line break", "a\nb")
     yield Probe(("title",), "has an escape", "\x1b]0;owned\x07")
     yield Probe(("external",), "has one name twice", [EXTERNAL, EXTERNAL])
+    for what, spoilt in (
+        ("has a split that is not there", {"split": "test-dev"}),
+        ("has a root that is not there", {"davis": "absent"}),
+        ("has a variant that is not there", {"variants": ["absent"]}),
+        ("has no variant", {"variants": []}),
+        ("has a variant twice", {"variants": ["full", "full"]}),
+    ):
+        yield Probe(("submission",), what, {**SUBMISSION, **spoilt})
     for what, change in (
         ("has the name of a variant", {"name": "hard"}),
         ("has neither masks nor scores", {"masks": {}}),
@@ -153,6 +162,8 @@ def _write_study(probe: Probe, work: Path) -> None:
     study: dict[str, Any] = copy.deepcopy(tiny_study.STUDY)
     if probe.path[:2] == ("external", 0):
         study["external"] = [copy.deepcopy(EXTERNAL)]
+    if probe.path[:1] == ("submission",) and len(probe.path) > 1:
+        study["submission"] = copy.deepcopy(SUBMISSION)
     if probe.path[:2] == ("data", "mini") and len(probe.path) > 2:
         study["data"] = {"mini": {"seed": 0}}
     put(study, probe)

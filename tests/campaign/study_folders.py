@@ -24,12 +24,12 @@ FILES = {
     "normal range": f"{TOY}/tables/normal_range.json",
 }
 READ_BY = {
-    "plan": ("tables", "figures", "report", "track", "agree", "power", "cross-check"),
-    "record of scores": ("tables", "report", "track"),
+    "plan": ("tables", "figures", "report", "track", "agree", "power", "cross-check", "pack"),
+    "record of scores": ("tables", "report", "track", "pack"),
     "record of speed": ("tables", "figures"),
-    "record of a training run": ("tables", "track"),
-    "scores": ("tables", "agree", "cross-check"),
-    "speed": ("tables",),
+    "record of a training run": ("tables", "track", "pack"),
+    "scores": ("tables", "agree", "cross-check", "pack"),
+    "speed": ("tables", "pack"),
     "curve": ("track",),
     "table of results": ("report", "figures", "agree", "power"),
     "tidy table": ("figures",),
@@ -43,6 +43,7 @@ MAKES: dict[str, tuple[str, ...]] = {
     "agree": (),
     "power": (),
     "expect": (),
+    "pack": ("mini.zip",),
     "track": ("results/.mlflow*", "results/mlflow*", f"{TOY}/mlflow.json"),
 }
 ARGUMENTS = {"agree": (TOY, TOY), "expect": ("--of", TOY)}

@@ -22,7 +22,8 @@ def test_every_value_names_its_source(name: str) -> None:
 
 
 def test_the_sources_are_explained_and_the_papers_study_hides_no_default() -> None:
-    """But those of what is not done: updates within a clip, and a rate that falls."""
+    """But those of what is not done: updates within a clip, a rate that falls, an average of
+    weights, earlier checkpoints."""
     head = (CONFIG / "davis.yaml").read_text(encoding="utf-8").partition("\nstudy:")[0]
     assert {*re.findall(r"^#   \[(\w+)\]", head, re.MULTILINE)} == {*SOURCES.split("|")}
     given = read_yaml(CONFIG / "davis.yaml")
@@ -37,6 +38,9 @@ def test_the_sources_are_explained_and_the_papers_study_hides_no_default() -> No
         assert model.model_fields.keys() - given[key].keys() <= {
             "frames_per_update",
             "final_learning_rate",
+            "ema_ratio",
+            "keep_last",
+            "save_interval",
         }
     assert Method.model_fields.keys() - given.keys() == {"stages", "weights"}
 

@@ -9,12 +9,17 @@ import pytest
 import yaml
 from support.tiny_study import STUDY
 
+from rgmp.config.comparison import only_compares
 from rgmp.config.load import load_study, load_variants, read_yaml
 from rgmp.config.method import Method
 from rgmp.errors import UserError
 
 PROJECT = Path(__file__).parents[2]
-STUDIES = sorted((PROJECT / "workflow/config").glob("*.yaml"))
+STUDIES = [
+    path
+    for path in sorted((PROJECT / "workflow/config").glob("*.yaml"))
+    if not only_compares(read_yaml(path))
+]
 ABLATIONS = PROJECT / "ablations"
 
 

@@ -375,6 +375,16 @@ def test_the_hardest_sequences_start_from_what_is_given(four: Path) -> None:
     assert rows[0][-1].frame == "00018"
 
 
+def test_masks_that_are_not_there_any_more_are_left_out(four: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(four, tmp_path / four.name)
+    study = load(folder)
+    shot = most_divergent(study, "davis2016", 1)[0]
+    assert mask_of(study, shot, "no_reference") is not None
+    shutil.rmtree(folder / "masks/no_reference-seed0")
+    assert mask_of(study, shot, "no_reference") is None
+    assert mask_of(study, shot, "full") is not None
+
+
 def test_a_painted_frame_shows_mask_and_outline(four: Path) -> None:
     study = load(four)
     shot = most_divergent(study, "davis2016", 1)[0]

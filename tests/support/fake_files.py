@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from rgmp.runtime.files import digest_of
+from rgmp.data.digests import digest_of_masks
+from rgmp.runtime.files import digest_of, digest_of_file
 
 SOURCES, COMMIT = "5" * 64, "c0ffee1234567890c0ffee1234567890c0ffee12"
 
@@ -24,8 +25,17 @@ def write_record(
     config: dict[str, Any] | None = None,
     results: dict[str, Any] | None = None,
     masks: dict[str, str] | None = None,
+    made: dict[str, str] | None = None,
 ) -> None:
-    """A job's record; what is not given is the same for every job."""
+    """A job's record; what is not given is the same for every job.
+
+    `made` are the paths of its outputs, below the study's folder, by their names in the record.
+    Masks are one of them if they are there.
+    """
+    outputs = {key: digest_of_file(folder / path) for key, path in (made or {}).items()}
+    places = {sequence: folder / place for sequence, place in (masks or {}).items()}
+    if places and all(place.is_dir() for place in places.values()):
+        outputs["masks"] = digest_of_masks(places)
     record = {
         "kind": kind,
         "name": name,
@@ -38,7 +48,7 @@ def write_record(
         "config": config or {},
         "inputs": {"data": digest_of([stage, benchmark])},
         "results": results or {},
-        "outputs": {},
+        "outputs": outputs,
         "command": ["rgmp", kind],
         "code": {"commit": COMMIT, "dirty": False, "sources": SOURCES},
         "versions": {"rgmp": "0.1.0", "python": "3.11.2", "torch": "2.6.0"},

@@ -34,7 +34,8 @@ def write_speed(folder: Path, plan: Plan, benchmark: Benchmark, objects: dict[st
         "computations": timed,
     }
     write(folder / f"speed/{benchmark}.json", json.dumps(value))
-    write_record(folder, "speed", f"speed/{benchmark}", None, 0, benchmark=benchmark)
+    made = {"speed": f"speed/{benchmark}.json"}
+    write_record(folder, "speed", f"speed/{benchmark}", None, 0, benchmark=benchmark, made=made)
 
 
 def _timing(benchmark: Benchmark, number: int, objects: dict[str, int]) -> dict[str, Any]:

@@ -132,13 +132,20 @@ def _write_run(folder: Path, plan: Plan, inferred: Inferred, frames: int) -> Non
     write_scores(folder / layout.scores(run), table_of(scores))
     masks = f"masks/{variant}-seed{seed}/{{}}-{benchmark}"  # {}: the sequence
     folders = {sequence: masks.format(sequence) for sequence, _ in objects}
+    if not plan.complete and seed == plan.seeds[0] and not inferred.step:
+        write_masks(folder / masks, plan.data.davis, benchmark, scores)
     write_record(folder, "infer", f"masks/{run}", variant, seed, benchmark=benchmark, masks=folders)
     engine = {"engine": "builtin"}
     write_record(
-        folder, "score", f"scores/{run}", variant, seed, benchmark=benchmark, config=engine
+        folder,
+        "score",
+        f"scores/{run}",
+        variant,
+        seed,
+        benchmark=benchmark,
+        config=engine,
+        made={"scores": layout.scores(run)},
     )
-    if not plan.complete and seed == plan.seeds[0] and not inferred.step:
-        write_masks(folder / masks, plan.data.davis, benchmark, scores)
 
 
 def _external(folder: Path, benchmarks: tuple[Benchmark, ...]) -> tuple[PlannedExternal, ...]:
@@ -166,7 +173,8 @@ def _write_external(folder: Path, plan: Plan, name: str, benchmark: Benchmark, f
     path = f"scores/{benchmark}/{name}/external"
     write_scores(folder / f"{path}.csv", table_of(row._replace(seed=None) for row in rows))
     config = {"engine": "builtin"} if name == "painter" else {"scores": "given/reporter.csv"}
-    write_record(folder, "score", path, name, None, benchmark=benchmark, config=config)
+    made = {"scores": f"{path}.csv"}
+    write_record(folder, "score", path, name, None, benchmark=benchmark, config=config, made=made)
     if name == "painter" and not plan.complete:
         write_masks(folder / "masks/painter/{}", plan.data.davis, benchmark, rows)
 
@@ -177,7 +185,8 @@ def _write_bounds(folder: Path, plan: Plan, benchmark: Benchmark, frames: int) -
     rows = [row for bound in BOUNDS for row in _scores(benchmark, bound, 0, objects, frames)]
     path = f"scores/{benchmark}/bounds"
     write_scores(folder / f"{path}.csv", table_of(row._replace(seed=None) for row in rows))
-    write_record(folder, "bounds", path, None, None, benchmark=benchmark)
+    made = {"scores": f"{path}.csv"}
+    write_record(folder, "bounds", path, None, None, benchmark=benchmark, made=made)
 
 
 def _objects(benchmark: str, complete: bool) -> list[tuple[str, int]]:

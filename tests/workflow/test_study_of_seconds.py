@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from rgmp.provenance.record import read_all
 from rgmp.reporting import catalog
 from rgmp.reporting.labels import BOUND_TITLES
 from rgmp.runtime.files import read_json
+from rgmp.study.packing.pack import pack
+from rgmp.study.packing.unpack import unpack
 from rgmp.study.plan import load_plan, save
 
 
@@ -233,6 +236,38 @@ class TestStudyOfSeconds:
         done = snakemake(copy, "all", "--dry-run")
         assert own(planned(done)) == {"train": 5, "evaluate": 3, "time_frames": 2}
         assert "seed 0" not in done.stdout + done.stderr
+
+    def test_a_study_goes_on_from_an_archive(self, finished: Path, tmp_path: Path) -> None:
+        """In a new clone nothing is trained or evaluated again, but for other settings there."""
+        clone, own_folders = tmp_path / "clone", ("results", ".snakemake")
+        shutil.copytree(finished, clone, ignore=shutil.ignore_patterns(*own_folders))
+        pack(finished / "results/tiny", tmp_path / "tiny.zip")
+        unpack(tmp_path / "tiny.zip", clone)
+        assert own(planned(snakemake(clone, "all", "--dry-run"))) == {}
+        (clone / "seconds.yaml").write_text(
+            yaml.safe_dump(STUDY | {"inference": {"scales": [0.5]}})
+        )
+        jobs = own(planned(snakemake(clone, "all", "--dry-run")))
+        assert jobs == {"evaluate": 3, "time_frames": 2}
+
+    def test_a_split_without_truth_is_segmented_and_packed(
+        self, finished: Path, tmp_path: Path
+    ) -> None:
+        copy = tmp_path / "copy"
+        shutil.copytree(finished, copy, symlinks=True)
+        (copy / "davis/ImageSets/2017/test-dev.txt").write_text("train_a\n")
+        submission = {"submission": {"davis": "davis"}}
+        (copy / "seconds.yaml").write_text(yaml.safe_dump(STUDY | submission))
+        jobs = own(planned(snakemake(copy, "all", "--dry-run")))
+        assert jobs == {"check_data": 1, "evaluate": 1, "archive": 1}
+        archive = "results/tiny/submission/full/seed0.zip"
+        done = snakemake(copy, archive)
+        assert done.returncode == 0, done.stderr
+        with zipfile.ZipFile(copy / archive) as opened:
+            wanted = [f"train_a/{number:05d}.png" for number in range(tiny_study.FRAMES)]
+            assert opened.namelist() == wanted
+        record = read_json(copy / "results/tiny/records/masks/davis2017/full/seed0.json")
+        assert record["results"]["segmented"] == 0
 
     def test_a_dry_run_changes_no_plan(self, finished: Path) -> None:
         """Trainings of a study that is running find themselves in it."""

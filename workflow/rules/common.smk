@@ -98,7 +98,8 @@ def targets():
     if isinstance(plan, ComparisonPlan):
         return [folder / layout.comparison(b) / layout.REPORT for b in plan.benchmarks]
     agreed = [folder / layout.AGREEMENT] if reference_files(reference) else []
-    return [folder / layout.REPORT, *agreed]
+    packed = [layout.submission(v.name, run.seed) for v, run in plan.submissions.values()]
+    return [folder / layout.REPORT, *(folder / layout.archive(name) for name in packed), *agreed]
 
 
 def training_of(wildcards):
@@ -141,6 +142,11 @@ def trained(variant, seed, *, earlier=False):
 def checked_split(wildcards):
     """The check of the split that a benchmark is scored on."""
     return folder / plan.check_of(f"{wildcards.benchmark}/{plan.split}")
+
+
+def is_submitted(variant):
+    """Whether a variant segments the split whose ground truth a server alone has."""
+    return any(submitted.name == variant for submitted, _ in plan.submissions.values())
 
 
 def evaluation_of(variant, wildcards):

@@ -11,6 +11,8 @@ for name, variants in plan.sharing.items():
     for step in (None, "{step}") if plan.earlier_checkpoints(variants[0]) else (None,):
         weights = layout.evaluation(name, "{seed}", step)
         runs = [layout.run(b, v.name, "{seed}", step) for v in variants for b in plan.benchmarks]
+        submitted = [v.name for v in variants if is_submitted(v.name) and not step]
+        unscored = [layout.submission(variant, "{seed}") for variant in submitted]
 
         rule:
             name:
@@ -20,8 +22,9 @@ for name, variants in plan.sharing.items():
                     name, wildcards.seed, earlier=step is not None
                 ),
                 checked=[folder / plan.check_of(f"{b}/{plan.split}") for b in plan.benchmarks],
+                withheld=[folder / plan.check_of(layout.SUBMISSION) for _ in unscored[:1]],
             output:
-                masks=[folder / layout.record(layout.masks(run)) for run in runs],
+                masks=[folder / layout.record(layout.masks(run)) for run in (*runs, *unscored)],
                 scores=[folder / layout.scores(run) for run in runs],
                 records=[folder / layout.record(layout.scores(run)) for run in runs],
             log:
@@ -41,6 +44,27 @@ for name, variants in plan.sharing.items():
                 + (", step {wildcards.step}" if step else "")
             shell:
                 "rgmp evaluate {resources.evaluation} --threads {threads} > {log} 2>&1"
+
+
+# Masks of a split whose ground truth a server alone has, packed as it takes them: once they are made,
+# seconds, no GPU, no torch.
+rule archive:
+    input:
+        masks="results/{study}/records/masks/submission/{variant}/seed{seed}.json",
+    output:
+        archive="results/{study}/submission/{variant}/seed{seed}.zip",
+        record="results/{study}/records/submission/{variant}/seed{seed}.json",
+    log:
+        "results/{study}/logs/archive/{variant}/seed{seed}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        sources=sources_of("rgmp.evaluation.submission"),
+    message:
+        "pack the masks of {wildcards.variant}, seed {wildcards.seed}, for the server"
+    shell:
+        "rgmp archive results/{wildcards.study} {wildcards.variant}/seed{wildcards.seed} "
+        "2>&1 | tee {log}"
 
 
 # What gives the numbers a scale: the mask of frame 0 kept, and the truth at the network's resolution.
