@@ -269,8 +269,7 @@ class _Content:
         kind = "full resolution" if size[0] > (self._height or 0) else "reduced"
         yield (
             f"{frame}: is {size_text(size)}, {kind}; frames in {frame.parent.parent.name} are "
-            f"{self._height} high; put those there, or name another folder (data.resolution, "
-            "--resolution)"
+            f"{self._height} high; put those there, or name another folder (resolution)"
         )
 
     def _objects(self, mask: Path) -> set[int]:

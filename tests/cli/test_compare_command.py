@@ -223,4 +223,4 @@ def test_published_masks_have_the_known_scores(shared: Path, tmp_path: Path) -> 
             expected = known[f"{measure}_mean"].astype(float)
             assert found[measure].to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-9)
     record = json.loads((tmp_path / "out/record.json").read_text())
-    assert {*record["results"]} == {*methods}
+    assert {*record["results"]} == {*methods, "annotation"}

@@ -101,7 +101,7 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) ->
     def broken(path: Path) -> None:
         raise BrokenPipeError(f"{path}: a worker's")
 
-    monkeypatch.setattr("rgmp.study.resolve.resolve", broken)
+    monkeypatch.setattr("rgmp.study.comparison.resolve_any", broken)
     with pytest.raises(BrokenPipeError, match="a worker's"):
         cli.main(["plan", "study.yaml"])
 

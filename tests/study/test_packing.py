@@ -15,6 +15,7 @@ from support.fake_files import write
 from rgmp.cli import main as cli
 from rgmp.minidavis import generate
 from rgmp.runtime.files import digest_of_all, digest_of_bytes, files_below, read_json
+from rgmp.study import layout
 from rgmp.study.packing.manifest import CRATE, MANIFEST, MEMORY
 from rgmp.study.packing.memory import Memory, Remembered, recall, remember
 from rgmp.study.packing.pack import pack
@@ -54,6 +55,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
         project / "results/mini", variants=2, benchmarks=("davis2017",), frames=5
     )
     write(folder / "tables/ablation.csv", "label\n")
+    write(folder / layout.EVALUATOR, "evaluator\n")
+    checked = folder / layout.record(layout.CROSS_CHECK)
+    set_output(checked, "evaluator", digest_of_bytes(b"evaluator\n"))
     write(folder / "report.html", "<html>")
     write(folder / "first/seeds-1a2b.json", "{}")
     write(folder / "logs/tables.log", "not packed")
@@ -194,9 +198,9 @@ class TestPack:
             (
                 lambda f: next(f.rglob("finetune/full*/weights.safetensors")).unlink(),
                 ["--weights"],
-                "weights.safetensors: missing; train again, or leave out --weights",
+                "weights.safetensors: missing; train again, or pack no weights",
             ),
-            (lambda f: shutil.rmtree(f / "masks"), ["--masks"], "leave out --masks"),
+            (lambda f: shutil.rmtree(f / "masks"), ["--masks"], "pack no masks"),
             (lambda f: shutil.rmtree(f / "records"), [], "nothing of the study is finished"),
             (lambda f: (f / "plan.json").unlink(), [], "not a study folder"),
         ],
@@ -225,7 +229,7 @@ class TestPack:
         shutil.copy(archive, out)
         assert cli.main(command) == 0
         assert out.stat().st_size < archive.stat().st_size
-        assert "results of 16 of 20 jobs" in capsys.readouterr().out
+        assert "results of 17 of 21 jobs" in capsys.readouterr().out
         with zipfile.ZipFile(out, "w") as other:
             other.writestr("notes.txt", "mine")
         assert cli.main(command) == 2
@@ -236,12 +240,13 @@ class TestUnpack:
     def test_gives_back_what_was_packed(self, ran: Path, archive: Path, tmp_path: Path) -> None:
         found = unpack(archive, tmp_path)
         assert found.remembered
-        assert len(found.taken) == len({*found.taken}) == 16
+        assert len(found.taken) == len({*found.taken}) == 17
         theirs, ours = contents(ran / "results/mini"), contents(tmp_path / "results/mini")
         assert ours == {
             name: content
             for name, content in theirs.items()
-            if not name.startswith(("tables", "report", "logs", "masks", "data"))
+            if name == layout.EVALUATOR
+            or not name.startswith(("tables", "report", "logs", "masks", "data"))
         }
         times = {path.stat().st_mtime for path in (tmp_path / "results/mini").rglob("*.*")}
         assert len(times) == 1

@@ -106,6 +106,7 @@ def build(
     for benchmark in benchmarks:
         write_speed(folder, plan, benchmark, dict(_objects(benchmark, complete)))
         _write_bounds(folder, plan, benchmark, frames)
+    write_record(folder, "cross-check", layout.CROSS_CHECK, None, None)
     for method in plan.external:
         for benchmark in method.benchmarks:
             _write_external(folder, plan, method.name, benchmark, frames)

@@ -118,10 +118,10 @@ def _lacking(
     """What is asked for and not there, a line each."""
     for job, record in finished.items():
         if weights and job.weights and not (folder / job.weights).is_file():
-            yield f"{folder / job.weights}: missing; train again, or leave out --weights"
+            yield f"{folder / job.weights}: missing; train again, or pack no weights"
         for place in places_of(record) if masks else ():
             if not (folder / place).is_dir():
-                yield f"{folder / place}: missing; segment again, or leave out --masks"
+                yield f"{folder / place}: missing; segment again, or pack no masks"
 
 
 def _below(folder: Path, name: str) -> list[str]:
