@@ -18,7 +18,8 @@ from rgmp.study.planned import Training
 _CHECKPOINTS = 2
 """As many as a training run keeps (`rgmp.training.checkpoints`)."""
 _LEFT_OUT = (
-    "Not counted: what Snakemake takes before the first job, and `rgmp agree` after the last."
+    "Not counted: what Snakemake takes before the first job, `rgmp cross-check`, and `rgmp agree` "
+    "after the last."
 )
 
 
