@@ -215,7 +215,7 @@ def test_a_run_keeps_what_it_was_expected_to_take(tmp_path: Path) -> None:
     found = read_json(kept)
     assert (found["ran"], found["sources"]) == (0, ["a guess"])
     assert found["planned"][0]["cores"] == min(4, usable_cores())
-    assert found["planned"][0]["longest"] == 9, "check, 2 stages, 2 evaluations, 4 of the report"
+    assert found["planned"][0]["longest"] == 8, "check, two stages, evaluation, four of the report"
 
 
 def closure(edges: set[tuple[str, str]]) -> set[tuple[str, str]]:
