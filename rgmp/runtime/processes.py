@@ -70,12 +70,21 @@ def _interrupts_held() -> Iterator[None]:
     """Hold back SIGINT, also from what is started meanwhile, for good: Ctrl-C is for the parent.
 
     It reaches every process of a terminal, and would end workers with a traceback, or half-started.
+    They inherit what is blocked. That is not enough here: another thread may receive the signal,
+    and the main thread would raise all the same, between a worker's start and what it is sent.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    noted: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    handler = signal.signal(signal.SIGINT, lambda number, _: noted.append(number)) if is_main else 0
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if is_main:
+            signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if noted:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _end_with_parent() -> None:
