@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rgmp.config.base import Benchmark
+from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
 from rgmp.data.davis import VOID, Sequence
 from rgmp.data.images import Labels, Like, read_frame, read_labels, size_text
@@ -89,8 +89,7 @@ def _wrong_list(listing: davis.Listing, benchmark: Benchmark, split: str) -> Ite
     """The list of another split, or of the other year, in place of this one."""
     names = {*listing.names}
     wanted = official(benchmark, split)
-    years: tuple[Benchmark, ...] = ("davis2016", "davis2017")
-    others = [(year, other) for year in years for other in ("train", "val")]
+    others = [(year, other) for year in BENCHMARKS for other in ("train", "val")]
     for year, other in others:
         if wanted and names == official(year, other) != wanted:
             yield (

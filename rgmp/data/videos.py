@@ -1,9 +1,11 @@
 """The videos of a DAVIS tree that a job reads."""
 
 from pathlib import Path
+from typing import Self
 
 from rgmp.config.base import RESOLUTION, Benchmark, Closed, Name
 from rgmp.data.davis import Sequence, open_sequence, read_split
+from rgmp.data.roots import DataRoots
 from rgmp.errors import refuse
 
 
@@ -23,6 +25,12 @@ class Videos(Closed):
     split: Name = "val"
     resolution: Name = RESOLUTION
     sequences: tuple[Name, ...] | None = None
+
+    @classmethod
+    def of(cls, roots: DataRoots, benchmark: Benchmark, split: str) -> Self:
+        """Those of a split of a study's data."""
+        root = roots.davis_of(benchmark)
+        return cls(davis=root, benchmark=benchmark, split=split, resolution=roots.resolution)
 
     def names(self) -> list[str]:
         """The names of the sequences, in the split's order.

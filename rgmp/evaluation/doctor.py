@@ -135,6 +135,12 @@ def _is_copy(frames: Frames) -> bool:
     return len(frames) > 2 and len({e.digest for e in frames}) == 1 and frames[0].labels > 0
 
 
+def _of_several(frames: Frames) -> list[Evidence]:
+    """The scored frames of a sequence with several objects; of another none."""
+    scored = _scored(frames)
+    return scored if scored and _objects(scored[0].now) > 1 else []
+
+
 def copy(frames: Frames) -> str | None:
     """The mask of frame 0 in every frame, though the truth moves."""
     scored = _scored(frames)
@@ -147,8 +153,8 @@ def permuted(frames: Frames) -> str | None:
     """Other ids for the same objects: another assignment has a much higher J."""
     from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - half a second; rarely used
 
-    scored = _scored(frames)
-    if not scored or _objects(scored[0].now) < 2:
+    scored = _of_several(frames)
+    if not scored:
         return None
     by_label = np.mean([regions(e.now) for e in scored], axis=0)
     truth, mask = linear_sum_assignment(by_label, maximize=True)
@@ -207,8 +213,8 @@ def other_annotations(frames: Frames) -> str | None:
 
 def one_mask(frames: Frames) -> str | None:
     """All objects under one id."""
-    scored = _scored(frames)
-    if not scored or _objects(scored[0].now) < 2:
+    scored = _of_several(frames)
+    if not scored:
         return None
     columns = np.sum([e.now for e in scored], axis=0).any(axis=0)
     apart, together = (_mean(f(e.now) for e in scored) for f in (region, foreground))

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ class Evaluation:
 
     def run(self) -> None:
         """Segment and score run after run; what already exists is kept."""
-        with Official() as official:
+        with Official() if self._engine == "official" else nullcontext() as official:
             for inference, scoring in self._runs:
                 sequences = inference.videos.open()
                 places = self._segment(inference, sequences)
@@ -101,7 +102,7 @@ class Evaluation:
         job: ScoringJob,
         sequences: list[davis.Sequence],
         places: dict[str, Path],
-        official: Official,
+        official: Official | None,
     ) -> None:
         """Score the masks of a run that are not scored yet, and write its table and record."""
         with record_command(
@@ -122,7 +123,7 @@ class Evaluation:
                     sources=self._scoring_sources,
                     variant=job.variant or "",
                     seed=job.seed,
-                    official=official if self._engine == "official" else None,
+                    official=official,
                     truth_digest=self._truth_digest,
                 )
                 for sequence in sequences

@@ -65,12 +65,7 @@ class ComparisonPlan(Closed):
         for known in self.benchmarks:
             if known == benchmark:
                 return ComparisonJob(
-                    videos=Videos(
-                        davis=self.data.davis_of(known),
-                        benchmark=known,
-                        split=self.split,
-                        resolution=self.data.resolution,
-                    ),
+                    videos=Videos.of(self.data, known, self.split),
                     methods=self.methods(known),
                     title=self.title,
                     out=folder / layout.comparison(known),
@@ -110,12 +105,7 @@ def _resolved(study: Comparison, path: Path, results: Path) -> ComparisonPlan:
     external = tuple(find_external(one, (), digests) for one in study.external)
     videos = {
         benchmark: digest_of_videos(
-            Videos(
-                davis=data.davis_of(benchmark),
-                benchmark=benchmark,
-                split=study.split,
-                resolution=data.resolution,
-            ),
+            Videos.of(data, benchmark, study.split),
             LEAST_TO_SCORE,
             digests,
         )

@@ -242,7 +242,7 @@ class _Jobs:
                 name = layout.evaluation(first, run.seed, step)
                 runs = plan.evaluations[name]
                 weights = self._trained(variants[0], run.seed)
-                submitted = [v.name for v in variants if self._submits(v) and not step]
+                submitted = [v.name for v in variants if plan.submits(v.name) and not step]
                 withheld = [self._check(layout.SUBMISSION) for _ in submitted[:1]]
                 unscored = [layout.masks(layout.submission(v, run.seed)) for v in submitted]
                 yield Job(
@@ -260,9 +260,6 @@ class _Jobs:
                     units=self._size(*plan.benchmarks),
                 )
                 yield from self._archives(submitted, run.seed, f"evaluate {name}")
-
-    def _submits(self, variant: PlannedVariant) -> bool:
-        return any(submitted == variant for submitted, _ in self._plan.submissions.values())
 
     def _archives(self, variants: list[str], seed: int, evaluated: str) -> Iterator[Job]:
         """The archives for a server, of the masks that an evaluation makes for it."""

@@ -171,9 +171,13 @@ class Plan(Closed):
         return {
             layout.evaluation(variant.name, run.seed): (variant, run)
             for variant in self.variants
-            if self.submission and variant.name in self.submission.variants
+            if self.submits(variant.name)
             for run in variant.runs
         }
+
+    def submits(self, variant: str) -> bool:
+        """Whether a variant segments the split whose ground truth a server alone has."""
+        return self.submission is not None and variant in self.submission.variants
 
     @cached_property
     def adoptions(self) -> dict[str, tuple[Benchmark, PlannedExternal]]:
@@ -457,12 +461,7 @@ class Plan(Closed):
     def videos(self, benchmark: Benchmark, folder: Path) -> Videos:
         """The videos that a benchmark is scored on."""
         roots = self.roots(folder)
-        return Videos(
-            davis=roots.davis_of(benchmark),
-            benchmark=benchmark,
-            split=self.split,
-            resolution=roots.resolution,
-        )
+        return Videos.of(roots, benchmark, self.split)
 
     def digest_of_videos(self, benchmark: Benchmark) -> str:
         """Their digest."""

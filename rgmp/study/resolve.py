@@ -294,12 +294,7 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
             raise UserError(f"{study.study}: data.stills is empty; stage 1 needs stills with masks")
         found["stills"] = manifest.of_stills(data.stills, digests).digest
     for benchmark, split in sorted(splits):
-        videos = Videos(
-            davis=roots.davis_of(benchmark),
-            benchmark=benchmark,
-            split=split,
-            resolution=data.resolution,
-        )
+        videos = Videos.of(roots, benchmark, split)
         scored = benchmark in study.benchmarks and split == study.split
         least = LEAST_TO_SCORE if scored else LEAST_TO_TRAIN
         found[f"{benchmark}/{split}"] = digest_of_videos(videos, least, digests)

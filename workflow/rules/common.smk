@@ -144,11 +144,6 @@ def checked_split(wildcards):
     return folder / plan.check_of(f"{wildcards.benchmark}/{plan.split}")
 
 
-def is_submitted(variant):
-    """Whether a variant segments the split whose ground truth a server alone has."""
-    return any(submitted.name == variant for submitted, _ in plan.submissions.values())
-
-
 def evaluation_of(variant, wildcards):
     """The evaluation of a variant's weights, as `rgmp evaluate` takes it."""
     return f"{folder} {layout.evaluation(variant, wildcards.seed, wildcards.get('step'))}"

@@ -11,7 +11,7 @@ for name, variants in plan.sharing.items():
     for step in (None, "{step}") if plan.earlier_checkpoints(variants[0]) else (None,):
         weights = layout.evaluation(name, "{seed}", step)
         runs = [layout.run(b, v.name, "{seed}", step) for v in variants for b in plan.benchmarks]
-        submitted = [v.name for v in variants if is_submitted(v.name) and not step]
+        submitted = [v.name for v in variants if plan.submits(v.name) and not step]
         unscored = [layout.submission(variant, "{seed}") for variant in submitted]
 
         rule:
