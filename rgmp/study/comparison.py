@@ -10,7 +10,6 @@ from typing import Literal
 from rgmp.config.base import Benchmark, Closed, Line
 from rgmp.config.comparison import Comparison
 from rgmp.config.load import load_comparison, validated
-from rgmp.data.davis import LEAST_TO_SCORE
 from rgmp.data.roots import DataRoots
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
@@ -104,11 +103,7 @@ def _resolved(study: Comparison, path: Path, results: Path) -> ComparisonPlan:
     data = DataRoots(**study.data.model_dump())
     external = tuple(find_external(one, (), digests) for one in study.external)
     videos = {
-        benchmark: digest_of_videos(
-            Videos.of(data, benchmark, study.split),
-            LEAST_TO_SCORE,
-            digests,
-        )
+        benchmark: digest_of_videos(Videos.of(data, benchmark, study.split), digests, scored=True)
         for benchmark in study.benchmarks
     }
     digests.save()
