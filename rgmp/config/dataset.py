@@ -80,7 +80,7 @@ class Dataset(Closed):
     )
     score_last: bool = Field(
         False,
-        description="whether the last annotated frame is scored; false: it is left out, as by DAVIS",
+        description="whether the last annotated frame is scored; false: it is not, as in DAVIS",
     )
 
     @model_validator(mode="after")

@@ -76,8 +76,8 @@ def read_mask(
         return Read(_foreground(labels), shown)
     if by_colour is not None and labels.max() > objects[-1] >= by_colour.max():
         raise UserError(
-            f"{mask}: palette index {labels.max()}, but {len(objects)} objects; its colours are those "
-            "of DAVIS under other indices; convert it to RGB, whose colours are read"
+            f"{mask}: palette index {labels.max()}, but {len(objects)} objects; its colours are "
+            "those of DAVIS under other indices; convert it to RGB, whose colours are read"
         )
     return Read(labels, by_colour)
 

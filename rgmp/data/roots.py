@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from rgmp.config.base import RESOLUTION, Benchmark, Closed
 from rgmp.config.dataset import DAVIS, Dataset
@@ -31,7 +31,7 @@ class DataRoots(Closed):
 
     davis: Path | None = None
     davis2016: Path | None = None
-    sets: dict[Benchmark, Described] = {}
+    sets: dict[Benchmark, Described] = Field(default_factory=dict)
     stills: tuple[Stills, ...] = ()
     resolution: str = RESOLUTION
 

@@ -81,7 +81,7 @@ class Videos(Closed):
 
     @property
     def is_official(self) -> bool:
-        """Whether it is what the official evaluator knows: a year of DAVIS, laid out as published."""
+        """Whether it is a year of DAVIS as published, as the official evaluator knows it."""
         return self.dataset == DAVIS.get(self.benchmark)
 
     def names(self) -> list[str]:

@@ -9,13 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from support.davis_tree import open_sequence
 from support.tiny_training import HEIGHT, STILL, WIDTH, box, finetune, first_of, write_davis
 
-from rgmp.data import davis
 from rgmp.data.clips import Clips, positions
 from rgmp.data.davis import write_mask
 from rgmp.data.decoding import Decoded
 from rgmp.data.sample import IGNORE, Sample
+from rgmp.data.sequences import Sequence
 
 FIXED = {**STILL, "skip": (0, 0)}
 
@@ -25,8 +26,8 @@ def root(tmp_path: Path) -> Path:
     return write_davis(tmp_path / "davis")
 
 
-def open_all(root: Path, names: str = "ab") -> list[davis.Sequence]:
-    return [davis.open_sequence(root, name) for name in names]
+def open_all(root: Path, names: str = "ab") -> list[Sequence]:
+    return [open_sequence(root, name) for name in names]
 
 
 def draw(root: Path, seed: int = 0, step: int = 0, names: str = "a", **changes: Any) -> Sample:
