@@ -26,12 +26,13 @@ def root(tmp_path: Path) -> Path:
     return write_davis(tmp_path / "davis")
 
 
-def open_all(root: Path, names: str = "ab") -> list[Sequence]:
-    return [open_sequence(root, name) for name in names]
+def open_all(root: Path, names: str = "ab", benchmark: str = "davis2017") -> list[Sequence]:
+    return [open_sequence(root, name, benchmark) for name in names]
 
 
 def draw(root: Path, seed: int = 0, step: int = 0, names: str = "a", **changes: Any) -> Sample:
-    clips = Clips(open_all(root, names), finetune(**changes), Decoded(64))
+    settings = finetune(**changes)
+    clips = Clips(open_all(root, names, settings.benchmark), settings, Decoded(64))
     return first_of(clips.draw([np.random.default_rng(seed)], step))
 
 
