@@ -109,7 +109,7 @@ def _infer(options: argparse.Namespace) -> None:
     require_flags(options)
     flags = {**_network_of(options), "masks": options.masks}
     job = validated(InferenceJob, flags, COMMAND_LINE)
-    sequences = [sequence.giving for sequence in job.videos.open()]
+    sequences = [sequence.as_given for sequence in job.videos.open()]
     benchmark = job.videos.benchmark
     refuse([line for s in sequences for line in problems_of(s, benchmark)])
     files.require_writable(job.masks)

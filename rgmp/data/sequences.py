@@ -163,19 +163,25 @@ class Sequence:
         return np.where(np.isin(labels, self.given_at(number)), labels, np.uint8(0))
 
     @property
-    def giving(self) -> "Sequence":
-        """The same sequence with those annotations alone that give an object, or the first."""
+    def giving(self) -> list[int]:
+        """The numbers of the annotations that give objects, in order; the first if there are none.
+
+        Raises:
+            UserError: an annotation cannot be read, if objects appear.
+        """
         if self.dataset.objects != "appearing":
-            return replace(self, annotations=self.annotations[:1])
-        numbers = sorted({*self.objects.values()}) or [0]
-        return replace(self, annotations=tuple(self.annotations[number] for number in numbers))
+            return [0]
+        return sorted({*self.objects.values()}) or [0]
+
+    @property
+    def as_given(self) -> "Sequence":
+        """The same sequence with those annotations alone that give objects."""
+        return replace(self, annotations=tuple(self.annotations[number] for number in self.giving))
 
     @cached_property
     def from_first_object(self) -> "Sequence":
         """The same sequence without the annotations before the first that gives an object."""
-        start = 0
-        if self.dataset.objects == "appearing":
-            start = min(self.objects.values(), default=0)
+        start = self.giving[0]
         return replace(self, annotations=self.annotations[start:]) if start else self
 
     def scored_at(self, number: int) -> list[int]:
@@ -241,8 +247,7 @@ class Sequence:
         self.require_annotated("scoring", scored=True)
         if self.dataset.objects != "appearing":
             return
-        giving = {*self.objects.values()}
-        if giving >= {*range(min(giving, default=0), len(self.annotations))}:
+        if self.giving == [*range(self.giving[0], len(self.annotations))]:
             raise UserError(
                 f"{self.annotations[0].parent}: each of the {len(self.annotations)} annotations "
                 "gives an object, so that their truth seems to be withheld; name a split whose "

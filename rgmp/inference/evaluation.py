@@ -87,7 +87,7 @@ class Evaluation:
         ) as record:
             progress = Progress(f"segment {benchmark}, {job.variant}", "frames", total)
             made = self._masks.segment(sequences, settings, progress.at)
-            read = [path for s in sequences for path in s.giving.files]
+            read = [path for s in sequences for path in s.as_given.files]
             record.inputs["data"] = files.digest_of_all(read, self._digest)
             record.outputs["masks"] = digest_of_masks(made.places, self._digest)
             record.results.update(frames=total, sequences=len(sequences), segmented=made.new)

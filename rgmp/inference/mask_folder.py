@@ -91,6 +91,5 @@ class MaskFolder:
     def _identity(self, sequence: Sequence, settings: Inference) -> str:
         frames = digest_of([self._digest(path) for path in sequence.frames])
         names, annotated = sequence.names, sequence.annotated
-        numbers = sorted({*sequence.objects.values()})
-        given = [(names.index(annotated[n]), sequence.read_given(n)) for n in numbers]
+        given = [(names.index(annotated[n]), sequence.read_given(n)) for n in sequence.giving]
         return identity_of(settings, self._threads, frames, len(sequence.objects), given)

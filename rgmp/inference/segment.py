@@ -36,7 +36,7 @@ def segment_sequence(propagator: Propagator, sequence: Video, out: Path) -> None
     Raises:
         UserError: a file cannot be read, or `out` exists or cannot be written.
     """
-    given = {sequence.annotations[n].stem: n for n in sorted({*sequence.objects.values()})}
+    given = {sequence.annotations[number].stem: number for number in sequence.giving}
     with atomic_folder(out) as folder, _Writing() as writing:
         folder.mkdir()
         tracking = _Tracking(propagator, sequence)

@@ -23,7 +23,7 @@ from rgmp.runtime import device, precision
 def timed_sequences(job: SpeedJob, sequences: list[Sequence]) -> list[Sequence]:
     """The sequences to time, cut to the frames to time, from the first that gives an object on."""
     chosen = speed.choose_sequences(sequences, job.limits.sequences)
-    return [_cut(sequence.giving, job.limits.frames) for sequence in chosen]
+    return [_cut(sequence.as_given, job.limits.frames) for sequence in chosen]
 
 
 def _cut(sequence: Sequence, count: int) -> Sequence:

@@ -25,6 +25,7 @@ from rgmp.runtime.files import digest_of, require_writable
 from rgmp.study import layout
 from rgmp.study.longer import read_longer
 from rgmp.study.plan import Plan, load_plan
+from rgmp.study.table_files import TABLE_DTYPES
 from rgmp.study.planned import (
     DataPaths,
     PlannedExternal,
@@ -55,6 +56,7 @@ def resolve(
     digests = Digests(results / digest_cache.FILE)
     methods = load_variants(study, path, ablations)
     _require_unreserved([*methods, *(external.name for external in study.external)], path)
+    _require_no_table(study.data.sets, path)
     external = tuple(find_external(external, methods, digests) for external in study.external)
     data = _find_data(study, [method for _, method in methods.values()], folder, digests)
     if study.submission:
@@ -134,6 +136,13 @@ def _require_unreserved(names: Iterable[str], path: Path) -> None:
                 f"{path}: {name} is a reserved row name (of rgmp bounds); choose another name for "
                 "the variant or external method"
             )
+
+
+def _require_no_table(sets: Iterable[str], path: Path) -> None:
+    """Reject a data set with the name of a table: one is named after each benchmark."""
+    for name in sets:
+        if name in TABLE_DTYPES:
+            raise UserError(f"{path}: data.sets.{name}: is the name of a table; choose another")
 
 
 def _require_longer(plan: Plan, folder: Path) -> None:

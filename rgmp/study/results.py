@@ -256,9 +256,10 @@ class Results:
             return "rendered toy data, not DAVIS; scores are not comparable with the paper's"
         if not self.plan.complete:
             sequences = self.table("objects")["sequence"].nunique()
+            others = not self.plan.data.sets.keys().isdisjoint(self.plan.benchmarks)
+            what = ", ".join(self.plan.benchmarks) if others else "a part of DAVIS"
             return (
-                f"a part of DAVIS ({sequences} sequences scored); "
-                "scores are not comparable with the paper's"
+                f"{what} ({sequences} sequences scored); scores are not comparable with the paper's"
             )
         return f"the whole of DAVIS {self.plan.split}"
 

@@ -79,7 +79,7 @@ def test_it_is_said_on_which_annotation_davis_2016_is_scored(tmp_path: Path) -> 
             record["results"]["annotation"] = kind
             path.write_text(json.dumps(record))
     results = replace(older, records=load(tmp_path).records)
-    assert results.annotation == "DAVIS-2016's own annotations (0 and 255)"
+    assert results.annotation == "annotations of the foreground (0 and 255), as DAVIS-2016's own"
 
 
 def test_words_of_variants_and_of_others_hold_each_for_themselves(tmp_path: Path) -> None:
