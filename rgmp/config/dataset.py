@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from rgmp.config.base import Benchmark, Closed, Line
+from rgmp.config.base import Benchmark, Closed, Line, Name
 
 Objects = Literal["foreground", "counted", "first", "appearing"]
 """Which ids are objects, and when they are given (`Dataset.objects`)."""
@@ -67,6 +67,11 @@ class Dataset(Closed):
         False,
         description="whether frames may lack an annotation: those that have one are trained on and "
         "scored; false: every frame is annotated, or where the truth is withheld frame 0 alone",
+    )
+    withheld: tuple[Name, ...] = Field(
+        ("test",),
+        description="beginnings of the names of splits whose truth is withheld but for the masks "
+        "that give the objects: they can be segmented, not trained on or scored",
     )
     objects: Objects = Field(
         "first",

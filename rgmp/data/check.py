@@ -131,10 +131,11 @@ _SHOWN = 5
 
 def _notes_on_withheld(sequences: list[Sequence], videos: Videos) -> Iterator[str]:
     """The sequences of a test split that cannot be scored."""
-    withheld = [s.name for s in sequences if not (s.is_fully_annotated or s.dataset.sparse)]
-    if withheld and videos.split.startswith("test"):
+    withheld = [s.name for s in sequences if not s.is_fully_annotated]
+    if withheld and videos.tree.is_withheld:
+        given = "frame 0 alone is" if not videos.dataset.sparse else "what gives objects alone is"
         yield (
-            f"{videos.benchmark}/{videos.split}: frame 0 alone is annotated in {_some(withheld)}; "
+            f"{videos.benchmark}/{videos.split}: {given} annotated in {_some(withheld)}; "
             "masks can be made of them, but not scored here"
         )
 
@@ -142,7 +143,7 @@ def _notes_on_withheld(sequences: list[Sequence], videos: Videos) -> Iterator[st
 def _notes_on_sparse(sequences: list[Sequence], videos: Videos) -> Iterator[str]:
     """The sequences of a set with sparse truth that are trained and scored on a part of frames."""
     sparse = [s for s in sequences if s.dataset.sparse and not s.is_fully_annotated]
-    if sparse:
+    if sparse and not videos.tree.is_withheld:
         annotations = sum(len(sequence.annotations) for sequence in sparse)
         frames = sum(len(sequence.frames) for sequence in sparse)
         yield (
@@ -193,7 +194,7 @@ def _folders(folder: Path) -> list[Path]:
 def _wrong_length(sequence: Sequence, videos: Videos, known: Known | None) -> Iterator[str]:
     """A sequence of DAVIS that is shorter or longer than there, or is not annotated throughout.
 
-    Only DAVIS's test splits may withhold the ground truth of later frames: any other split is
+    Only splits such as DAVIS's test splits may withhold the ground truth of later frames: any other split is
     trained on or scored.
     """
     last = sequence.frames[-1].stem
@@ -204,7 +205,7 @@ def _wrong_length(sequence: Sequence, videos: Videos, known: Known | None) -> It
             f"{_title(videos.benchmark)} with {known.frames - 1:05d} ({known.frames} frames); "
             "copy it again, or give what is cut on purpose another name"
         )
-    if len(sequence.annotations) == 1 and not videos.split.startswith("test"):
+    if len(sequence.annotations) == 1 and not videos.tree.is_withheld:
         try:
             sequence.require_unless_withheld(f"{videos.benchmark}/{videos.split}")
         except UserError as error:

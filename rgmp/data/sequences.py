@@ -336,6 +336,11 @@ class Tree:
         """The folder of a sequence's annotations, 00000.png and so on."""
         return self._folder(self.dataset.annotations, name)
 
+    @property
+    def is_withheld(self) -> bool:
+        """Whether the truth of the split is withheld but for the masks that give the objects."""
+        return self.split.startswith(self.dataset.withheld)
+
     def files(self) -> Iterator[Path]:
         """Every file of the set, or more: what lies below the folders that its patterns name."""
         given = self.dataset.sequences, self.dataset.pairs

@@ -410,13 +410,13 @@ def _measured(pair: _Pair) -> _Judgement:
 
 def _unknown_object(pair: _Pair, truth: Labels, mask: Labels) -> str:
     """The problem of a mask, or of an annotation, with an object that the sequence has not."""
-    if unknown := _beyond(mask, pair.objects):
-        return f"{pair.mask}: unknown object {unknown}; allowed: {ids_text([0, *pair.objects])}"
     if pair.dataset.objects == "first" and (late := {*shown(truth)}.difference(pair.objects)):
         return (
             f"{pair.annotation}: object {min(late)}, which the first annotation lacks; if it is "
             "given here, describe the data set (objects: appearing); else remove it"
         )
+    if unknown := _beyond(mask, pair.objects):
+        return f"{pair.mask}: unknown object {unknown}; allowed: {ids_text([0, *pair.objects])}"
     return ""
 
 

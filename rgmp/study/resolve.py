@@ -25,7 +25,6 @@ from rgmp.runtime.files import digest_of, require_writable
 from rgmp.study import layout
 from rgmp.study.longer import read_longer
 from rgmp.study.plan import Plan, load_plan
-from rgmp.study.table_files import TABLE_DTYPES
 from rgmp.study.planned import (
     DataPaths,
     PlannedExternal,
@@ -141,7 +140,7 @@ def _require_unreserved(names: Iterable[str], path: Path) -> None:
 def _require_no_table(sets: Iterable[str], path: Path) -> None:
     """Reject a data set with the name of a table: one is named after each benchmark."""
     for name in sets:
-        if name in TABLE_DTYPES:
+        if name in layout.TAKEN:
             raise UserError(f"{path}: data.sets.{name}: is the name of a table; choose another")
 
 

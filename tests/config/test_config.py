@@ -273,7 +273,7 @@ EXTERNAL = {"name": "osvos", "label": "OSVOS", "masks": {"davis2017": "masks"}}
         ({"scores": {"davis2017": "a.csv"}}, "external.0: osvos: set masks or scores"),
         (
             {"masks": {"davis2018": "masks"}},
-            "external osvos: davis2018 is not scored in this study",
+            "external osvos: davis2018 is not scored in this",
         ),
         ({"masks": {"davis2016": "masks"}}, "external osvos: davis2016 is not scored in this"),
         ({"seconds_per_frame": {"davis2017": 0}}, "external.0.seconds_per_frame.davis2017"),

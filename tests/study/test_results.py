@@ -10,6 +10,7 @@ import pytest
 from support.fake_files import write_record
 from support.fake_study import build
 
+from rgmp.config.base import BENCHMARKS
 from rgmp.errors import UserError
 from rgmp.reporting import tables
 from rgmp.reporting.analysis import analyse_study
@@ -153,6 +154,7 @@ def test_scores_of_another_variant_are_refused(three: Path) -> None:
 def test_the_workflow_names_the_tidy_tables_that_there_are() -> None:
     """It does so without pandas, which the columns of the tables need."""
     assert tuple(table_files.TIDY_DTYPES) == layout.TIDY
+    assert table_files.TABLE_DTYPES.keys() == {*layout.TIDY, *layout.REPORTED, *BENCHMARKS}
 
 
 def test_a_table_is_read_as_it_was_written(three: Path) -> None:
