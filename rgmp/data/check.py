@@ -194,8 +194,8 @@ def _folders(folder: Path) -> list[Path]:
 def _wrong_length(sequence: Sequence, videos: Videos, known: Known | None) -> Iterator[str]:
     """A sequence of DAVIS that is shorter or longer than there, or is not annotated throughout.
 
-    Only splits such as DAVIS's test splits may withhold the ground truth of later frames: any other split is
-    trained on or scored.
+    Only splits such as DAVIS's for tests may withhold the ground truth of later frames: any other
+    is trained on or scored.
     """
     last = sequence.frames[-1].stem
     length = int(last) + 1 if last.isdecimal() else len(sequence.frames)

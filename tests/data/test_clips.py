@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from support.davis_tree import open_sequence
+from support.described_sets import write_youtube_vos, youtube_vos
 from support.tiny_training import HEIGHT, STILL, WIDTH, box, finetune, first_of, write_davis
 
 from rgmp.data.clips import Clips, positions
@@ -165,3 +166,24 @@ def test_frames_and_masks_are_seen_alike(root: Path) -> None:
         bright = sample.frames.mean(dim=1)
         for frame, mask in zip(bright, sample.masks, strict=True):
             assert frame[mask == 1].mean() > frame[mask == 0].mean() + 0.2
+
+
+def test_clips_of_a_described_set_have_annotated_frames_and_objects_that_are_given(
+    tmp_path: Path,
+) -> None:
+    sequences = youtube_vos(write_youtube_vos(tmp_path / "set")).open()
+    settings = finetune(benchmark="described", frames=(2, 2), **FIXED)
+    clips = Clips(sequences, settings, Decoded(64))
+    drawn = [clips._choose(np.random.default_rng(seed), 0) for seed in range(200)]
+    for clip in drawn:
+        sequence, first = clip.sequence, clip.sequence.objects
+        frames = [sequence.annotated_frames[t].stem for t in clip.times]
+        assert frames == [sequence.annotations[t].stem for t in clip.times]
+        assert clip.which is None or first[clip.which] <= clip.times[0] <= clip.previous
+        if clip.which is None:
+            assert max(first.values()) <= clip.previous
+    picked = {(clip.sequence.name, clip.which) for clip in drawn}
+    assert picked >= {("0a1b", 1), ("0a1b", 4), ("0a1b", None), ("ff00", 7), ("ff00", 2)}
+    sample = clips.draw([np.random.default_rng(seed) for seed in range(8)], 0)
+    assert sample.masks.shape == (8, 2, HEIGHT, WIDTH)
+    assert (sample.masks[:, 0] == 1).any(dim=2).any(dim=1).all(), "the reference shows the object"
