@@ -5,6 +5,7 @@ are closed: an unknown key is rejected with one line that lists the allowed ones
 `rgmp.study.resolve` resolves them.
 """
 
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -107,8 +108,6 @@ class Data(Closed):
             raise ValueError(
                 "set exactly one of mini and davis (stills and sets go with davis, or sets alone)"
             )
-        if taken := sorted({*BENCHMARKS} & self.sets.keys()):
-            raise ValueError(f"sets: {taken[0]} is a year of DAVIS; choose another name")
         if self.mini and self.davis2016:
             raise ValueError("davis2016 goes with davis; the embedded benchmark is one tree")
         if self.mini and self.attributes:
@@ -312,24 +311,43 @@ class Study(Method):
 
     @model_validator(mode="after")
     def _benchmarks_of_its_data(self) -> "Study":
-        years = () if self.data.davis is None and self.data.mini is None else BENCHMARKS
-        known = [*years, *self.data.sets]
+        data = self.data
         named = {"benchmarks": self.benchmarks}
         if "finetune" in self.stages:
             named["finetune.benchmark"] = (self.finetune.benchmark,)
-        for key, benchmarks in named.items():
-            for benchmark in benchmarks:
-                if benchmark not in known:
-                    raise ValueError(
-                        f"{key} (={benchmark}): no data set of the study; "
-                        f"allowed: {', '.join(known)}"
-                    )
+        has_davis = data.davis is not None or data.mini is not None
+        require_data_of(named, data.sets, has_davis=has_davis)
         return self
 
     @model_validator(mode="after")
     def _external_beside_ours(self) -> "Study":
         require_benchmarks_of(self.external, self.benchmarks)
         return self
+
+
+def require_data_of(
+    named: Mapping[str, tuple[Benchmark, ...]], sets: Collection[Benchmark], *, has_davis: bool
+) -> None:
+    """Check that a study has the data of what it names.
+
+    Args:
+        named: benchmarks, by the key that names them.
+        sets: names of other data sets.
+        has_davis: whether it has a DAVIS tree.
+
+    Raises:
+        ValueError: one has no data, or a data set has the name of a year of DAVIS.
+    """
+    if taken := sorted({*BENCHMARKS}.intersection(sets)):
+        raise ValueError(f"data.sets: {taken[0]} is a year of DAVIS; choose another name")
+    known = [*(BENCHMARKS if has_davis else ()), *sets]
+    for key, benchmarks in named.items():
+        for benchmark in benchmarks:
+            if benchmark not in known:
+                raise ValueError(
+                    f"{key} (={benchmark}): no data set of the study; allowed: "
+                    f"{', '.join(known) or 'none without data.davis or data.sets'}"
+                )
 
 
 def require_benchmarks_of(methods: tuple[External, ...], benchmarks: tuple[Benchmark, ...]) -> None:

@@ -5,9 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from rgmp.config.base import Benchmark
+from rgmp.config.comparison import Truth
 from rgmp.config.load import load_dataset, load_study, load_variants
 from rgmp.config.method import Method, Network
-from rgmp.config.study import OVERALL, External, Machine, Study, Submission, Variant
+from rgmp.config.study import (
+    OVERALL,
+    Data,
+    External,
+    Machine,
+    Stills,
+    Study,
+    Submission,
+    Variant,
+)
 from rgmp.data import manifest
 from rgmp.data.attributes import Attribute, read_attributes
 from rgmp.data.known import official
@@ -17,6 +27,7 @@ from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import require
 from rgmp.evaluation.job import BOUNDS
+from rgmp.evaluation.official import require_known
 from rgmp.minidavis.cast import VAL_CAST
 from rgmp.minidavis.version import VERSION
 from rgmp.runtime import digest_cache
@@ -55,7 +66,7 @@ def resolve(
     digests = Digests(results / digest_cache.FILE)
     methods = load_variants(study, path, ablations)
     _require_unreserved([*methods, *(external.name for external in study.external)], path)
-    _require_no_table(study.data.sets, path)
+    require_no_table(study.data.sets, path)
     external = tuple(find_external(external, methods, digests) for external in study.external)
     data = _find_data(study, [method for _, method in methods.values()], folder, digests)
     if study.submission:
@@ -137,7 +148,7 @@ def _require_unreserved(names: Iterable[str], path: Path) -> None:
             )
 
 
-def _require_no_table(sets: Iterable[str], path: Path) -> None:
+def require_no_table(sets: Iterable[str], path: Path) -> None:
     """Reject a data set with the name of a table: one is named after each benchmark."""
     for name in sets:
         if name in layout.TAKEN:
@@ -287,16 +298,10 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
             mini_seed=data.mini.seed,
             digests=dict.fromkeys(("stills", *(f"{b}/{s}" for b, s in sorted(splits))), rendered),
         )
-    roots = DataRoots(
-        davis=data.davis,
-        davis2016=data.davis2016,
-        sets={
-            name: Described(root=one.root, dataset=load_dataset(one.file))
-            for name, one in data.sets.items()
-        },
-        stills=data.stills if pretrained else (),
-        resolution=data.resolution,
-    )
+    roots = roots_of(data, data.stills if pretrained else ())
+    if study.evaluation.engine == "official":
+        for benchmark in study.benchmarks:
+            require_known(Videos.of(roots, benchmark, study.split))
     found = {}
     if pretrained:
         if not data.stills:
@@ -307,6 +312,24 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
         scored = benchmark in study.benchmarks and split == study.split
         found[f"{benchmark}/{split}"] = digest_of_videos(videos, digests, scored=scored)
     return DataPaths(**dict(roots), mini_seed=None, digests=found)
+
+
+def roots_of(data: Data | Truth, stills: tuple[Stills, ...] = ()) -> DataRoots:
+    """Where the data of a study are; the descriptions of its data sets are read.
+
+    Raises:
+        UserError: one of them cannot be read.
+    """
+    return DataRoots(
+        davis=data.davis,
+        davis2016=data.davis2016,
+        sets={
+            name: Described(root=one.root, dataset=load_dataset(one.file))
+            for name, one in data.sets.items()
+        },
+        stills=stills,
+        resolution=data.resolution,
+    )
 
 
 def digest_of_videos(videos: Videos, digests: Digests, *, scored: bool) -> str:
