@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
-from rgmp.config.base import AT_ONCE, BENCHMARKS, STAGES
+from rgmp.config.base import AT_ONCE, STAGES
 from rgmp.errors import UserError, visible
 from rgmp.provenance import record as provenance
 from rgmp.provenance.command import record_command
@@ -196,9 +196,10 @@ def _training(options: argparse.Namespace) -> tuple[Training, TrainingJob]:
         )
     training = trained[options.variant]
     job = study.job(training, folder)
-    if study.embedded and not job.data.davis.is_dir():
+    rendered = folder / layout.DAVIS
+    if study.embedded and not rendered.is_dir():
         raise UserError(
-            f"{job.data.davis}: the embedded benchmark is not rendered yet; run "
+            f"{rendered}: the embedded benchmark is not rendered yet; run "
             f"`rgmp mini {shlex.quote(str(folder / layout.DATA))} --seed {study.data.mini_seed}`"
         )
     return training, job
@@ -215,8 +216,7 @@ def _preview_options(command: argparse.ArgumentParser) -> None:
 
 def _preview(options: argparse.Namespace) -> None:
     _, job = _training(options)
-    trees = {job.data.davis_of(benchmark) for benchmark in BENCHMARKS}
-    roots = [*trees, *(x for s in job.data.stills for x in (s.images, s.masks))]
+    roots = [*job.data.of_videos, *(x for s in job.data.stills for x in (s.images, s.masks))]
     read = chain([options.study], *(files.files_below(root) for root in roots))
     from rgmp.data import preview
 

@@ -4,7 +4,15 @@ from rgmp.config.base import Benchmark, Stage
 from rgmp.evaluation.job import Bound
 from rgmp.evaluation.measures import Measure
 
-BENCHMARK_TITLES: dict[Benchmark, str] = {"davis2016": "DAVIS-2016", "davis2017": "DAVIS-2017"}
+
+class _Titles(dict[Benchmark, str]):
+    """Titles of benchmarks; a data set that a study describes has its name."""
+
+    def __missing__(self, benchmark: Benchmark) -> str:
+        return benchmark
+
+
+BENCHMARK_TITLES = _Titles(davis2016="DAVIS-2016", davis2017="DAVIS-2017")
 STAGE_TITLES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
 BOUND_TITLES: dict[Bound, str] = {
     "floor": "floor: mask of frame 0 kept",

@@ -38,7 +38,7 @@ from rgmp.study import layout, table_files
 from rgmp.study.preregistration import remember_design
 from rgmp.study.protocols import own_protocol
 from rgmp.study.results import Results, load, seconds_of
-from rgmp.study.table_files import TABLE_DTYPES
+from rgmp.study.table_files import dtypes_of
 from rgmp.study.timing import SpeedFiles, read_speed_files, summary_of
 
 
@@ -127,7 +127,7 @@ def _columns() -> str:
 
 def _with_columns(name: str, table: pd.DataFrame) -> pd.DataFrame:
     """A table with the columns that its file has, and their dtypes; text is never missing."""
-    dtypes = dict(TABLE_DTYPES[name])
+    dtypes = dict(dtypes_of(name))
     if name == "speed":
         dtypes |= {str(column): "float64" for column in table if column not in dtypes}
     columns: dict[str, pd.Series] = {}

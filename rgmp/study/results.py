@@ -15,8 +15,9 @@ import pandas as pd
 from rgmp.config.base import Benchmark
 from rgmp.data.annotations import ANNOTATIONS, IN_WORDS
 from rgmp.data.attributes import FILE, Attribute, read_attributes
-from rgmp.data.davis import annotations_folder, masks_in
+from rgmp.data.davis import masks_in
 from rgmp.data.mask_source import MaskFile, MaskSource, open_masks
+from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import PRESENT, TOLERANCE
 from rgmp.evaluation.job import BOUNDS
@@ -86,14 +87,9 @@ class Results:
         named = self.external.get(method) or self.plan.variant(method)
         return named.label
 
-    @property
-    def davis(self) -> Path:
-        """The root of the DAVIS tree."""
-        return self.plan.roots(self.folder).davis
-
-    def davis_of(self, benchmark: Benchmark) -> Path:
-        """The root of the tree that a benchmark is scored on."""
-        return self.plan.roots(self.folder).davis_of(benchmark)
+    def videos(self, benchmark: Benchmark) -> Videos:
+        """The videos that a benchmark is scored on."""
+        return self.plan.videos(benchmark, self.folder)
 
     @cached_property
     def attributes(self) -> tuple[Attribute, ...]:
@@ -102,7 +98,7 @@ class Results:
         Raises:
             UserError: the embedded benchmark's file is broken.
         """
-        own = self.davis / FILE
+        own = self.folder / layout.DAVIS / FILE
         if self.plan.embedded and own.is_file():
             return read_attributes(own)
         return self.plan.attributes
@@ -138,8 +134,8 @@ class Results:
         if given not in self._given:
             self._given[given] = open_masks(given, {*self.table("frames")["sequence"]})
         source = self._given[given]
-        folder = annotations_folder(self.davis_of(benchmark), self.plan.data.resolution) / sequence
-        found = source.masks_of(sequence, [path.stem for path in masks_in(folder)]).masks
+        names = self.videos(benchmark).tree.list_sequence(sequence).names
+        found = source.masks_of(sequence, names).masks
         if frame not in found:
             raise UserError(
                 f"{source.where(sequence)}: no mask of frame {frame}, which is scored; put it "
@@ -260,9 +256,10 @@ class Results:
             return "rendered toy data, not DAVIS; scores are not comparable with the paper's"
         if not self.plan.complete:
             sequences = self.table("objects")["sequence"].nunique()
+            others = not self.plan.data.sets.keys().isdisjoint(self.plan.benchmarks)
+            what = ", ".join(self.plan.benchmarks) if others else "a part of DAVIS"
             return (
-                f"a part of DAVIS ({sequences} sequences scored); "
-                "scores are not comparable with the paper's"
+                f"{what} ({sequences} sequences scored); scores are not comparable with the paper's"
             )
         return f"the whole of DAVIS {self.plan.split}"
 

@@ -194,6 +194,11 @@ _OPEN = {"speed": _VALUE}
 """Tables with further columns, and their dtype: what a speed file sums up, and FPS by objects."""
 
 
+def dtypes_of(name: str) -> dict[str, str]:
+    """The columns of a table, and their dtypes; another name is that of a data set of the study."""
+    return TABLE_DTYPES.get(name, _BENCHMARK)
+
+
 def write(folder: Path, name: str, table: pd.DataFrame) -> None:
     """Write a table of a study as CSV."""
     write_table(path_of(folder, name), table)
@@ -207,7 +212,7 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     """
     what, command = f"the table {name} of a study", f"rgmp tables {folder}"
     more = _OPEN.get(name)
-    dtypes = TABLE_DTYPES[name]
+    dtypes = dtypes_of(name)
     return read_table(path_of(folder, name), dtypes, what=what, command=command, more=more)
 
 
