@@ -66,7 +66,7 @@ def _take_gpus(count: int, places: int, team: Team) -> int:
     gate = FileLock(_lock_path("gate"))
     if team.size > 1 and team.leads:
         acquire(gate)
-    with team.leader_first():
+    with team.one_first_on_each_machine():
         index = _take_gpu(count, places)
     team.any(False)  # wait until every process has its slot
     gate.release()

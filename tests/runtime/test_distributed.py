@@ -16,7 +16,7 @@ from support.tiny_training import finetune, write_jobs
 
 from rgmp.data.loader import Samples
 from rgmp.errors import UserError
-from rgmp.runtime.distributed import ALONE, Team
+from rgmp.runtime.distributed import ALONE, Team, accumulating
 from rgmp.training.journal import CurvePoint
 from rgmp.training.train import checkpoints_of, train
 
@@ -44,13 +44,13 @@ def end_of(folder: Path) -> tuple[dict[str, bytes], list[tuple[float, ...]]]:
     )
 
 
-def test_alone_a_process_leads_and_averages_nothing() -> None:
-    values = torch.tensor([1.0, 2.0])
-    ALONE.average([values])
-    assert values.tolist() == [1, 2]
+def test_alone_a_process_leads_and_shares_nothing() -> None:
+    values, module = torch.tensor([1.0, 2.0]), torch.nn.Linear(1, 1)
+    assert ALONE.mean(values) is ALONE.share(values) is values
+    assert ALONE.replica(module) is module
     assert ALONE.leads
     assert (ALONE.any(0), ALONE.any(15)) == (0, 15)
-    with ALONE.leader_first():
+    with ALONE.one_first_on_each_machine(), accumulating(module):
         assert not Team(1, 2).leads
 
 
@@ -109,7 +109,7 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
     process = start(tmp_path / "team", 2)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
-    assert said.count("resuming after step") == 2, said
+    assert said.count("resuming after step") == 1, said
     checkpoints_of(job).clear()
     assert {p.name for p in folder.iterdir()} == {"weights.safetensors", "metrics.jsonl"}
     assert end_of(folder) == ends[2]
