@@ -6,6 +6,7 @@ that mean.
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
@@ -48,19 +49,26 @@ class Team(NamedTuple):
         Alone, it is the module itself. In a team its parameters and buffers become the leader's.
 
         Args:
-            module: its forward pass returns the loss. Its buffers do not change in training.
+            module: its forward pass returns the loss. Its buffers, such as the statistics of frozen
+                batch norms, do not change in training.
         """
         if self.size == 1:
             return module
+        for buffer in module.buffers():
+            dist.broadcast(buffer, 0)  # they are computed, and so differ between types of CPU
         # A parameter may have no gradient, such as a head without a loss. Where DDP looks for those
         # it also keeps the layout of its buckets, which it else changes after the first step of
-        # every attempt: a sum of three gradients or more would then depend on interruptions.
-        return DistributedDataParallel(
-            module,
-            broadcast_buffers=False,
-            find_unused_parameters=True,
-            gradient_as_bucket_view=True,
-        )
+        # every attempt: a sum of three gradients or more would then depend on interruptions. If
+        # every parameter has one, DDP says once that it needed not look.
+        with warnings.catch_warnings():
+            # since 2.14: it has another name, which earlier releases do not know
+            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+            return DistributedDataParallel(
+                module,
+                broadcast_buffers=False,
+                find_unused_parameters=True,
+                gradient_as_bucket_view=True,
+            )
 
     def mean(self, tensor: Tensor) -> Tensor:
         """The mean of a tensor over the team."""

@@ -8,29 +8,34 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.numpy import load_file
+from support import team_steps
 from support.tiny_training import finetune, write_jobs
 
+from rgmp.config.method import Compute
 from rgmp.data.loader import Samples
 from rgmp.errors import UserError
 from rgmp.runtime.distributed import ALONE, Team, accumulating
+from rgmp.training.checkpoints import Checkpoints
 from rgmp.training.journal import CurvePoint
 from rgmp.training.train import checkpoints_of, train
 
-SCRIPT = Path(__file__).parents[1] / "support/two_processes.py"
+TESTS = Path(__file__).parents[1]
 
 
-def start(root: Path, processes: int) -> subprocess.Popen[str]:
-    """Run a study's training by torchrun, as a process group of its own."""
+def start(script: str, root: Path, processes: int) -> subprocess.Popen[str]:
+    """Run a script by torchrun, as a process group of its own."""
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     return subprocess.Popen(
-        [sys.executable, *command, str(SCRIPT), str(root)],
+        [sys.executable, *command, str(TESTS / "support" / script), str(root)],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"},
     )
 
 
@@ -81,12 +86,23 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+class SavedError(Exception):
+    """A training run has saved a checkpoint and stops there."""
+
+
+def save_and_stop(checkpoints: Checkpoints, *state: Any, save: Any = Checkpoints.save) -> None:
+    save(checkpoints, *state)
+    raise SavedError
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_parts(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also when both were stopped by a signal on the way; and as close to one part as rounding."""
+    """Also when both were stopped by a signal on the way, and one went on alone for a step; and as
+    close to one part as rounding.
+    """
     settings = finetune(steps=16, batch=4)
     ends = {}
     for parts in (1, 2):
@@ -96,7 +112,7 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
         ends[parts] = end_of(job.folder)
     (job,) = write_jobs(tmp_path / "team", (settings,), checkpoint_seconds=0)
     folder = job.folder
-    process = start(tmp_path / "team", 2)
+    process = start("two_processes.py", tmp_path / "team", 2)
     deadline = time.monotonic() + 120
     while not list(folder.glob("checkpoints/[0-9]*.pt")):
         assert process.poll() is None, process.communicate()[1]
@@ -106,7 +122,12 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
     _, said = process.communicate(timeout=60)
     assert said.count("stopped by signal after step") == 1, said
     assert not (folder / "weights.safetensors").exists()
-    process = start(tmp_path / "team", 2)
+    of_two_parts = job.model_copy(update={"compute": Compute(accumulate=2)})
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", save_and_stop)
+        with pytest.raises(SavedError):
+            train(of_two_parts, torch.device("cpu"))
+    process = start("two_processes.py", tmp_path / "team", 2)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert said.count("resuming after step") == 1, said
@@ -115,3 +136,22 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
     assert end_of(folder) == ends[2]
     curves = zip(ends[1][1], ends[2][1], strict=True)
     assert all(whole == pytest.approx(halves, rel=1e-3) for whole, halves in curves)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_three_processes_step_as_one_and_an_interruption_changes_no_bit(tmp_path: Path) -> None:
+    """Also with windows, parts of a share, heads without a loss, and recomputed activations."""
+    process = start("team_steps.py", tmp_path, 3)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert "FutureWarning" not in said
+    for number, case in enumerate(team_steps.CASES):
+        whole, interrupted = (
+            load_file(tmp_path / f"{number}-{again}.safetensors") for again in (False, True)
+        )
+        alone = team_steps.steps(case, ALONE, parts=1, interrupted=False)
+        assert alone.keys() == whole.keys()
+        for name, values in whole.items():
+            assert values.tobytes() == interrupted[name].tobytes(), name
+            torch.testing.assert_close(torch.from_numpy(values), alone[name], rtol=1e-3, atol=1e-5)
