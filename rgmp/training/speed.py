@@ -9,7 +9,7 @@ from rgmp.errors import UserError
 from rgmp.model.network import RGMP
 from rgmp.provenance.machine import peak_device_memory
 from rgmp.runtime import cores
-from rgmp.runtime.distributed import ALONE
+from rgmp.runtime.distributed import ALONE, Team
 from rgmp.training.job import TrainingJob
 from rgmp.training.update import Update
 
@@ -18,7 +18,7 @@ WARM_UP_STEPS = 2
 
 
 def measure(
-    job: TrainingJob, device: torch.device, steps: int, *, last: bool = True
+    job: TrainingJob, device: torch.device, steps: int, *, last: bool = True, team: Team = ALONE
 ) -> dict[str, float]:
     """Train a new network for a few steps and discard it.
 
@@ -28,13 +28,14 @@ def measure(
         steps: how many to time, after a warm-up.
         last: whether to time the last steps of the training run, where its clips are longest; else
             the first.
+        team: the processes that share each batch; all of them measure.
 
     Returns:
-        samples_per_second, seconds per step, `waiting`: the share of time spent waiting for data,
-        frames per clip, peak memory in bytes: of tensors on the GPU, or of this process without its
-        workers; all that the GPU gives for that (`device_memory_bytes`; without one, the same);
-        and the share of the machine's cores used by others meanwhile (their use of a GPU is not
-        seen).
+        samples_per_second of the team, seconds per step, `waiting`: the share of time spent waiting
+        for data, frames per clip, peak memory in bytes: of tensors on the GPU, or of this process
+        without its workers; all that the GPU gives for that (`device_memory_bytes`; without one,
+        the same); and the share of the machine's cores used by others meanwhile (their use of a GPU
+        is not seen).
 
     Raises:
         UserError: the data cannot be used, or the training run has too few steps.
@@ -48,20 +49,21 @@ def measure(
     samples = Samples(job.data, settings, job.seed, job.machine.decoded_megabytes)
     network = RGMP(job.network).train()
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    update = Update(network, job, ALONE)
+    update = Update(network, job, team)
     first = max(settings.steps - steps - WARM_UP_STEPS, 0) if last else 0
     timed, waits, frames, begun, watch = 0, 0.0, 0, 0.0, cores.Watch()
-    for step, parts, waited in samples.batches(first, device, job.machine.workers, update.parts):
+    batches = samples.batches(first, device, job.machine.workers, update.parts, team)
+    for step, parts, waited in batches:
         if step - first >= WARM_UP_STEPS:
             timed, waits = timed + 1, waits + waited
         update(step, parts)
         frames = parts[0].frames.shape[1]
         if step - first + 1 == WARM_UP_STEPS:
-            _synchronise(device)
+            _synchronise(device, team)
             begun, watch = time.perf_counter(), cores.Watch()
         if timed == steps:
             break
-    _synchronise(device)
+    _synchronise(device, team)
     took, others = time.perf_counter() - begun, watch.others_share()
     return {
         "steps": timed,
@@ -87,6 +89,8 @@ def _taken(device: torch.device) -> int:
     return torch.cuda.max_memory_reserved(device) + max(beside, 0)
 
 
-def _synchronise(device: torch.device) -> None:
+def _synchronise(device: torch.device, team: Team) -> None:
+    """Wait for what the device does, and for the others."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    team.any(0)
