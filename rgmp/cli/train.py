@@ -72,7 +72,8 @@ def _device(job: TrainingJob, limit: int | None, processes: "Team") -> "torch.de
     """Where a training run computes; fewer threads than it asks for are said."""
     from rgmp.runtime import device
 
-    threads = cores.threads(job.compute.threads, limit, processes.size)
+    sharing = processes.size if limit else processes.local_size  # the usable cores are of here
+    threads = cores.threads(job.compute.threads, limit, sharing)
     if processes.leads and threads < job.compute.threads:
         print(
             f"compute.threads (={job.compute.threads}): limited to {threads} here, which can "
@@ -253,9 +254,8 @@ def _train_speed(options: argparse.Namespace) -> None:
     from rgmp.runtime import device
     from rgmp.training import speed
 
-    machine = job.machine
     threads = cores.threads(job.compute.threads)
-    chosen = device.choose(machine.device, threads, machine.jobs_per_gpu)
+    chosen = device.choose(job.machine.device, threads)
     with record_command(options.record, "train-speed", config=training.config) as record:
         measured = speed.measure(job, chosen, options.steps)
         record.results.update(measured)

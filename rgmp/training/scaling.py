@@ -79,9 +79,8 @@ def measure(job: TrainingJob, steps: int, counts: list[int]) -> Iterator[Scaled]
 
 def _measure(job: TrainingJob, steps: int, threads: int) -> dict[str, float]:
     """One process of a measurement."""
-    machine = job.machine
     with distributed.process_group() as team:
-        chosen = device.choose(machine.device, threads, machine.jobs_per_gpu, team)
+        chosen = device.choose(job.machine.device, threads, team=team)
         return speed.measure(job, chosen, steps, team=team)
 
 
