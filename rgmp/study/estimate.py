@@ -185,7 +185,7 @@ def schedule_of(jobs: Sequence[Job], costs: Costs, room: Room) -> Schedule:
             after=tuple(before for before in job.after if before in names),
             needs={
                 "cores": room.cores if job.threads is None else job.threads,
-                "gpus": job.gpus,
+                "gpus": job.places(room.jobs_per_gpu),
             },
         )
         for job in jobs

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
@@ -146,7 +147,9 @@ def test_more_jobs_than_gpus_take_turns_and_none_is_left_idle(
     log = tmp_path / "log"
     jobs: list[int] = []
     for _ in range(6):
-        job = os.fork()
+        with warnings.catch_warnings():  # of threads, of which the job needs none
+            warnings.simplefilter("ignore", DeprecationWarning)
+            job = os.fork()
         if not job:
             taken = device.choose("cuda").index
             for what in ("+", "-"):

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -29,14 +30,31 @@ TESTS = Path(__file__).parents[1]
 
 def start(script: str, root: Path, processes: int) -> subprocess.Popen[str]:
     """Run a script by torchrun, as a process group of its own."""
-    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    return torchrun("--standalone", "--nproc-per-node", str(processes), script=script, root=root)
+
+
+def torchrun(*arguments: str, script: str, root: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", *arguments]
     return subprocess.Popen(
-        [sys.executable, *command, str(TESTS / "support" / script), str(root)],
+        [*command, str(TESTS / "support" / script), str(root)],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
         env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"},
     )
+
+
+def start_a_node(root: Path, port: int) -> subprocess.Popen[str]:
+    """Run what one of two machines runs of a training that is shared by a process on each."""
+    meeting = f"--rdzv-backend c10d --rdzv-id one --rdzv-endpoint localhost:{port}"
+    arguments = f"--nnodes 2 --nproc-per-node 1 {meeting}".split()
+    return torchrun(*arguments, script="two_processes.py", root=root)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return int(free.getsockname()[1])
 
 
 def end_of(folder: Path) -> tuple[dict[str, bytes], list[tuple[float, ...]]]:
@@ -100,8 +118,8 @@ def save_and_stop(checkpoints: Checkpoints, *state: Any, save: Any = Checkpoints
 def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also when both were stopped by a signal on the way, and one went on alone for a step; and as
-    close to one part as rounding.
+    """Also when both were stopped by a signal on the way, one went on alone for a step, and two on
+    two nodes finished; and as close to one part as rounding.
     """
     settings = finetune(steps=16, batch=4)
     ends = {}
@@ -127,10 +145,11 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
         patch.setattr(Checkpoints, "save", save_and_stop)
         with pytest.raises(SavedError):
             train(of_two_parts, torch.device("cpu"))
-    process = start("two_processes.py", tmp_path / "team", 2)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said
-    assert said.count("resuming after step") == 1, said
+    port = free_port()
+    nodes = [start_a_node(tmp_path / "team", port) for _ in range(2)]
+    saids = [node.communicate(timeout=120)[1] for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], saids
+    assert "".join(saids).count("resuming after step") == 1, saids
     checkpoints_of(job).clear()
     assert {p.name for p in folder.iterdir()} == {"weights.safetensors", "metrics.jsonl"}
     assert end_of(folder) == ends[2]
