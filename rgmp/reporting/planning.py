@@ -139,10 +139,11 @@ def _in_all(planned: Planned, *, whole: bool) -> str:
     """The time of the whole study with some room."""
     gpus = f"{counted(planned.gpus, 'GPU')} and " if planned.gpus else ""
     least = "" if whole else "at least "
+    bound = f"{duration(planned.bound)}{_bounding(planned)}"
     return (
         f"In all, with {gpus}{counted(planned.cores, 'core')}: {least}{duration(planned.seconds)}; "
-        f"in no order less than {duration(planned.bound)}{_bounding(planned)}; the longest chain of "
-        f"jobs takes {duration(planned.longest)}; {planned.idle:.0%} idle"
+        f"in no order less than {bound}; the longest chain of jobs takes "
+        f"{duration(planned.longest)}; {planned.idle:.0%} idle"
     )
 
 
