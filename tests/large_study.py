@@ -115,10 +115,6 @@ def try_the_schedule(folder: Path, variants: int, seeds: int, checkpoints: int) 
 
 def try_the_results(folder: Path, variants: int, seeds: int, checkpoints: int) -> None:
     """Make of a finished study what is made of every one."""
-    levels = tuple(fake_study.VARIANTS.values())
-    for number in range(len(levels), variants):
-        _, claim, level, drift = levels[number % len(levels)]
-        fake_study.VARIANTS[f"variant_{number:03}"] = f"variant {number}", claim, level, drift
     study = folder / "results/large"
     if not study.exists():
         measured(
