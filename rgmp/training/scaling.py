@@ -99,7 +99,9 @@ def _launch(job: TrainingJob, steps: int, threads: int, count: int) -> list[dict
     try:
         return list(elastic_launch(launch, _measure)(job, steps, threads).values())
     except ChildFailedError as error:
-        kind, _, message = error.get_first_failure()[1].message.partition(": ")
+        _, failure = error.get_first_failure()
+        told = failure.error_file_data["message"]  # a text, if it was killed
+        kind, _, message = (told if isinstance(told, str) else told["message"]).partition(": ")
         if kind != UserError.__name__:
             raise
         raise UserError(message) from None
