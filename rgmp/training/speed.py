@@ -36,7 +36,8 @@ def measure(
         job: what would be trained; none of its files is written.
         device: where to compute.
         steps: how many to time at most, after a warm-up.
-        enough: seconds of timed steps after which no more follow, once there are `LEAST_STEPS`.
+        enough: seconds of timed steps after which no more follow, once there are `LEAST_STEPS`; a
+            team, whose clocks differ, has none.
         last: whether to time the last steps of the training run, where its clips are longest; else
             the first.
         team: the processes that share each batch; all of them measure.

@@ -90,9 +90,10 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def sizes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """Studies of two variants, of ten beside two methods that are not trained here, and of more."""
+    how: dict[int, dict[str, Any]] = {2: {}, 10: {"external": True}, 14: {"seeds": (0,)}}
     return {
-        n: built(tmp_path_factory.mktemp(f"n{n}"), variants=n, external=n == 10, frames=8)
-        for n in (2, 10, 14)
+        n: built(tmp_path_factory.mktemp(f"n{n}"), variants=n, frames=8, **more)
+        for n, more in how.items()
     }
 
 
