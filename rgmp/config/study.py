@@ -128,6 +128,11 @@ class Machine(Closed):
     processes: AtOnce = Field(
         1, description="processes that share each batch of a training run, one GPU each (torchrun)"
     )
+    nodes: AtOnce = Field(
+        1,
+        description="machines of a Slurm cluster over which these processes are spread evenly "
+        "(srun torchrun)",
+    )
     recompute_activations: bool = Field(
         False,
         description="activation checkpointing: recompute activations in the backward pass: same "
@@ -148,6 +153,14 @@ class Machine(Closed):
         le=10**9,
         description="seconds between checkpoints, from which a killed training run resumes",
     )
+
+    @model_validator(mode="after")
+    def _spread_evenly(self) -> "Machine":
+        if self.processes % self.nodes:
+            raise ValueError(
+                f"processes (={self.processes}) is not a multiple of nodes (={self.nodes})"
+            )
+        return self
 
 
 class Speed(Closed):

@@ -75,7 +75,7 @@ def measure(job: SpeedJob, sequences: list[Sequence]) -> dict[str, Any]:
 
 def _makers(job: SpeedJob) -> Iterator[tuple[speed.PropagatorMaker, Inference]]:
     """What is to be timed, and the settings with the precision that `auto` stands for."""
-    chosen = device.choose(job.device, job.threads, job.jobs_per_gpu)
+    chosen = device.choose(job.device, job.threads)  # alone on it
     for computation in job.computations:
         network, _ = weights.load(computation.weights)
         settings = computation.settings

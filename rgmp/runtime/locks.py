@@ -70,12 +70,40 @@ def acquire(lock: FileLock, timeout: float = -1) -> None:
     except (OSError, UserWarning) as error:
         if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
             raise
-        print(
-            f"rgmp: warning: {lock.lock_file}: its file system has no locks (flock); "
-            "make sure that no other process writes here at the same time",
-            file=sys.stderr,
-            flush=True,
-        )
+        _warn_of_no_locks(lock.lock_file)
+
+
+def try_flock(path: Path, how: int) -> TextIO | None:
+    """Lock a file if that can be done at once; on a file system without locks, warn and go on.
+
+    Args:
+        path: of the file, which is created.
+        how: `fcntl.LOCK_EX`, or `fcntl.LOCK_SH` to share it with others that do.
+
+    Returns:
+        The open file: closing it releases the lock. None: another holds it.
+    """
+    with ExitStack() as opened:
+        file = opened.enter_context(path.open("a", encoding="utf-8"))
+        try:
+            fcntl.flock(file, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            _warn_of_no_locks(path)
+        opened.pop_all()
+        return file
+
+
+def _warn_of_no_locks(path: Path | str) -> None:
+    print(
+        f"rgmp: warning: {path}: its file system has no locks (flock); "
+        "make sure that no other process writes here at the same time",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _holder(path: Path) -> str:

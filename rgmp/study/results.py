@@ -82,6 +82,17 @@ class Results:
         """Names of the variants, `full` first, then of the methods that were not trained here."""
         return [*self.variants, *self.external]
 
+    @cached_property
+    def furthest(self) -> list[str]:
+        """Names of the variants beside `full`, those whose J&F differs most from its first.
+
+        Raises:
+            UserError: as `table`.
+        """
+        differences = self.table("ablation").groupby("variant")["difference_mean"]
+        most = differences.agg(lambda values: values.abs().max()).fillna(0).to_dict()
+        return sorted(self.others, key=lambda variant: most.get(variant, 0.0), reverse=True)
+
     def label(self, method: str) -> str:
         """The name in print of a variant, or of a method that was not trained here."""
         named = self.external.get(method) or self.plan.variant(method)

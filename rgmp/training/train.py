@@ -56,8 +56,7 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
     average = MovingAverage(network, settings, ratio) if ratio else None
     averaged = average.network if average else None
     state = network, update.optimiser, journal, averaged
-    with team.leader_first():  # it removes damaged states
-        first = checkpoints.resume(*state)
+    first = checkpoints.resume(*state, team)
     total, done = (count * settings.batch for count in (settings.steps, first))
     progress = Progress(f"{job.stage} {job.name}", "samples", total, done)
     batches = samples.batches(first, device, machine.workers, update.parts, team)

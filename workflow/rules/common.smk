@@ -21,6 +21,7 @@ from rgmp.study import layout
 from rgmp.study.bounds import bounds_job
 from rgmp.study.comparison import ComparisonPlan, resolve_any
 from rgmp.study.estimate import remember_estimate
+from rgmp.study.launch import allotment, launcher
 from rgmp.study.longer import files_of as longer_study_files
 from rgmp.study.plan import save as save_plan
 from rgmp.study.references import files_of as reference_files
@@ -105,12 +106,6 @@ def targets():
 def training_of(wildcards):
     """The planned training run that the wildcards name."""
     return plan.training_of(f"{wildcards.stage}/{wildcards.training}", folder)
-
-
-def launcher_of(wildcards):
-    """The launcher of a training run: torchrun if several processes share it."""
-    count = plan.machine.processes
-    return f"torchrun --standalone --nproc-per-node {count} --no-python " if count > 1 else ""
 
 
 def inputs_of_training(wildcards):

@@ -14,9 +14,11 @@ from rgmp.reporting.figures.style import (
     J,
     add_legend,
     colour_of,
+    distinct,
     empty_figure,
     in_per_cent,
     legend_entry,
+    legend_of_others,
     line_of,
 )
 from rgmp.reporting.labels import BENCHMARK_TITLES
@@ -30,7 +32,7 @@ def draw_course(results: Results) -> Figure | str:
     if courses.empty:
         return "Nothing has been scored yet."
     scored = {*zip(courses["variant"], courses["benchmark"], strict=True)}
-    shown = results.methods[1:] or ["full"]
+    shown = distinct(results)[1:] or ["full"]
     panels = [(v, b) for v in shown for b in results.plan.benchmarks if (v, b) in scored]
     columns = min(len(panels), 2 if len(panels) <= 8 else 4)  # ten variants fit a page
     rows = -(-len(panels) // columns)
@@ -53,7 +55,8 @@ def draw_course(results: Results) -> Figure | str:
     full = legend_entry(results.label("full"), color=colour_of(results, "full"))
     other = legend_entry("the panel's method", color=GREY, ls="--")
     band = Patch(color=GREY, alpha=0.3, lw=0, label="95% interval of the mean")
-    add_legend(figure, [full, *([other] if results.methods[1:] else []), band])
+    rest = legend_of_others(results, "not shown: ", ls="")
+    add_legend(figure, [full, *([other] if results.methods[1:] else []), band, *rest])
     return figure
 
 

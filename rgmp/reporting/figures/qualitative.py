@@ -19,7 +19,7 @@ from rgmp.reporting.figures.shots import (
     paint,
     within_reach,
 )
-from rgmp.reporting.figures.style import MATH, PAGE_HEIGHT, WIDTH, J, empty_figure
+from rgmp.reporting.figures.style import MATH, PAGE_HEIGHT, WIDTH, J, distinct, empty_figure
 from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import UNKNOWN
 from rgmp.study.results import Results
@@ -36,7 +36,7 @@ def draw_strips(results: Results) -> Figure | str:
     if not (shots and within_reach(results)):
         return _AWAY
     shots = [cropped(results, shot) for shot in shots]
-    shown = [m for m in results.methods if any(mask_of(results, shot, m) for shot in shots)]
+    shown = [m for m in distinct(results) if any(mask_of(results, shot, m) for shot in shots)]
     names = ["truth", *map(results.label, shown)]
     heads = [f"{BENCHMARK_TITLES[s.benchmark]}\n{s.sequence}, frame {int(s.frame)}" for s in shots]
     cells = [[(shot, method) for shot in shots] for method in (None, *shown)]
