@@ -15,6 +15,7 @@ import sys
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -157,6 +158,22 @@ def find_costs(folder: Path, jobs: Collection[Job], device: str) -> Costs:
             costs = costs.beside(_recorded(place, measured))
         except UserError as error:
             print(f"its costs are not used: {error}", file=sys.stderr)
+    return costs
+
+
+def find_costs_of_any(folder: Path, jobs: Collection[Job], device: str) -> Costs:
+    """What is known of a device, and what is not, as it was on those of the nearest studies.
+
+    A study with a broken file is left out.
+    """
+    costs = find_costs(folder, jobs, device)
+    wanted = {job.cost for job in jobs if job.cost}
+    for place in _places(folder):
+        if wanted <= costs.known.keys():
+            break
+        with suppress(UserError):  # `find_costs` has said so
+            for other in devices_of(place):
+                costs = costs.beside(costs_of(place, other))
     return costs
 
 
