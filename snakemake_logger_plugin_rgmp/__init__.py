@@ -1,24 +1,31 @@
-"""What `snakemake` prints of a study's run: what is to be done, a line for each job, what came of it.
+"""What `snakemake` prints of a study's run: what is due, a line for each job, what came of it.
 
 Snakemake finds a package of this name by itself; `profiles/default` chooses it. It prints what the
 workflow hands it (`rgmp.reporting.run_log`, in `workflow/rules/common.smk`), warnings and errors,
-and leaves out the rest, which Snakemake writes to `.snakemake/log` as ever. A dry run, and whoever
-asks Snakemake for more (`--verbose`, `--printshellcmds`, `--debug-dag`), gets Snakemake's own output.
+and leaves out the rest, which Snakemake writes to `.snakemake/log` as ever. A dry run prints what
+Snakemake does, and so does a run of which more is asked (`--verbose`, `--printshellcmds`,
+`--debug-dag`).
 """
 
 import logging
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultFormatter, show_logs
+from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from rgmp.runtime.terminal import Screen, screen_of
+from rgmp.runtime.terminal import screen_of
 
 if TYPE_CHECKING:
     from rgmp.reporting.run_log import RunLog
+
+_OURS = {Quietness.ALL, Quietness.PROGRESS, Quietness.RULES}
+"""Of what `--quiet` may name, that of which there is nothing else here."""
 
 
 class LogHandler(LogHandlerBase):
@@ -30,28 +37,25 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self) -> None:
         """Take Snakemake's own output as what is printed where this has nothing to say."""
-        from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultFormatter
-
         given = self.common_settings
-        stream = sys.stdout if given.stdout else sys.stderr
-        self._screen = screen_of(stream) if not given.nocolor else Screen()
-        self._stream = stream
+        self._stream = stream = sys.stdout if given.stdout else sys.stderr
+        screen = screen_of(stream)
+        self._screen = replace(screen, coloured=screen.coloured and not given.nocolor)
         self._plain: logging.Handler = ColorizingTextHandler(
-            nocolor=given.nocolor or not self._screen.coloured,
+            nocolor=not self._screen.coloured,
             stream=stream,
             formatter=DefaultFormatter(given.quiet, given.show_failed_logs),
             filter=DefaultFilter(
                 given.quiet, given.debug_dag, given.verbose, given.dryrun, given.printshellcmds
             ),
         )
-        self._passes_on = (
-            given.dryrun or given.verbose or given.printshellcmds or given.debug_dag
-        )
-        self._quiet = bool(given.quiet)
+        self._passes_on = given.dryrun or given.verbose or given.printshellcmds or given.debug_dag
+        self._quiet = not _OURS.isdisjoint(given.quiet or ())
         self._waiting: list[logging.LogRecord] = []
         self._run: RunLog | None = None
         self._logs: dict[int, list[str]] = {}
-        self._held: list[logging.LogRecord] = []  # of commands that failed: their jobs say it better
+        # of commands that failed, until their jobs say it better
+        self._held: list[logging.LogRecord] = []
         self._start = 0.0
         self._moving = ""
 
@@ -134,7 +138,10 @@ class LogHandler(LogHandlerBase):
                 lines = run.end(number, self._logs.get(number, []), now)
                 return [] if self._quiet else lines
             case LogEvent.JOB_ERROR:
-                return self._failed(run, given)
+                lines = self._failed(run, given)
+                if self.common_settings.show_failed_logs:
+                    lines += show_logs(given["log"])
+                return lines
             case LogEvent.GROUP_ERROR:
                 jobs = given["job_error_info"]
                 return [line for job in jobs for line in self._failed(run, job)]

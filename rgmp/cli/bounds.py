@@ -78,5 +78,6 @@ COMMANDS = (
         "Score two baselines: the mask of frame 0 kept throughout (floor), and the truth reduced "
         "to a quarter of its resolution (ceiling).",
         "--davis data/DAVIS --benchmark davis2016 --out bounds.csv",
+        "run",
     ),
 )

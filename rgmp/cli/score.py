@@ -218,5 +218,6 @@ COMMANDS = (
         _score_options,
         "Score masks from any method: J and F of every frame.",
         "--davis data/DAVIS --benchmark davis2016 --masks masks/rgmp --out scores.csv",
+        "run",
     ),
 )

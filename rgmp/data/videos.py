@@ -6,7 +6,7 @@ from typing import Self
 from rgmp.config.base import RESOLUTION, Benchmark, Closed, Name
 from rgmp.data.davis import Sequence, open_sequence, read_split
 from rgmp.data.roots import DataRoots
-from rgmp.errors import refuse
+from rgmp.errors import nearest, refuse
 
 
 class Videos(Closed):
@@ -42,7 +42,7 @@ class Videos(Closed):
         if self.sequences is None:
             return listed
         refuse(
-            f"{name}: unknown sequence; {self.split} has {', '.join(listed)}"
+            f"{name}: unknown sequence; {self.split} has {', '.join(listed)}{nearest(name, listed)}"
             for name in self.sequences
             if name not in listed
         )

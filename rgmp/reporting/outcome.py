@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from rgmp.config.base import Benchmark
-from rgmp.errors import UserError
+from rgmp.errors import UserError, visible
 from rgmp.reporting import catalog
 from rgmp.reporting.labels import benchmark_name
 from rgmp.reporting.table_layouts import CLAIM, DIFFERENCE, VERDICT, printed_table
@@ -58,7 +58,7 @@ def outcome(folder: Path, screen: Screen) -> Iterator[str]:
 def _table(study: Results, screen: Screen) -> Iterator[str]:
     """The ablation table: a heading, then the variants, of each benchmark."""
     printed = printed_table(study, catalog.ABLATION)
-    yield f"{printed.title}: {study.plan.title}"
+    yield from _wrapped(f"{printed.title}: {study.plan.title}", screen)
     told = f"{study.nature}; J&F in per cent, differences in points with 95% intervals"
     yield from _wrapped(f"{told[0].upper()}{told[1:]}.", screen)
     for heading, rows in printed.sections():
@@ -72,14 +72,14 @@ def _table(study: Results, screen: Screen) -> Iterator[str]:
 
 def _lines(cells: pd.DataFrame, screen: Screen) -> list[str]:
     """The rows of a benchmark, the last columns wrapped where the screen is too narrow."""
-    widths = {column: max(len(column), cells[column].str.len().max()) for column in cells}
+    widths = {str(name): max(len(str(name)), *map(len, cells[name])) for name in cells}
     free = screen.width - len(_INDENT) - _GAP * len(widths) - sum(widths.values())
     for column in (VERDICT, CLAIM):
         if free < 0 and column in widths:
-            longest = cells[column].str.split().map(lambda parts: max(map(len, parts))).max()
-            narrower = max(widths[column] + free, longest, len(column))
+            longest = max(len(word) for cell in (column, *cells[column]) for word in cell.split())
+            narrower = max(widths[column] + free, longest)
             free, widths[column] = free + widths[column] - narrower, narrower
-    text: str = cells.map(lambda cell: _painted(cell, screen)).to_markdown(
+    text: str = cells.map(lambda cell: _painted(visible(cell), screen)).to_markdown(
         index=False,
         disable_numparse=True,
         tablefmt="plain",
@@ -90,7 +90,7 @@ def _lines(cells: pd.DataFrame, screen: Screen) -> list[str]:
 
 
 def _painted(cell: str, screen: Screen) -> str:
-    """A cell in the colour of what it says."""
+    """A verdict, or the word on a claim, in its colour."""
     colour = _COLOURS.get(cell.partition(",")[0])
     return screen.paint(cell, colour) if colour else cell
 
@@ -125,7 +125,7 @@ def _name(study: Results, benchmark: Benchmark) -> str:
 def _wrapped(text: str, screen: Screen, indent: str = "") -> list[str]:
     """A sentence on as many lines as it takes."""
     return textwrap.wrap(
-        text, screen.width, initial_indent=indent, subsequent_indent=f"{indent}{_INDENT}"
+        visible(text), screen.width, initial_indent=indent, subsequent_indent=f"{indent}{_INDENT}"
     )
 
 
@@ -134,11 +134,11 @@ def _places(study: Results) -> Iterator[str]:
     yield ""
     report = study.folder / layout.REPORT
     if report.is_file():
-        yield f"Report: {report}"
-    yield f"Tables: {study.folder / layout.TABLES}"
+        yield visible(f"Report: {report}")
+    yield visible(f"Tables: {study.folder / layout.TABLES}")
     try:
         runs = runs_of(study.folder)
     except UserError:  # it only shows what the files say
         return
     if runs.experiment is not None:
-        yield f"MLflow: {runs.command or runs.page}"
+        yield visible(f"MLflow: {runs.command or runs.page}")

@@ -15,7 +15,7 @@ from rgmp.errors import UserError, visible
 from rgmp.provenance.record import Record, read
 from rgmp.reporting.labels import benchmark_name
 from rgmp.reporting.planning import size_in_words
-from rgmp.reporting.quantities import counted, countdown, duration
+from rgmp.reporting.quantities import countdown, counted, duration
 from rgmp.study import layout
 from rgmp.study.jobs import Job, Kind, jobs_of, sizes_of
 from rgmp.study.plan import Plan
@@ -85,7 +85,9 @@ class RunLog:
         room, sources = self._remaining.room, ", ".join(self._remaining.sources)
         gpus = f"{counted(room.gpus, 'GPU')} and " if room.gpus else ""
         planned = duration(self._remaining.seconds)
-        return f"about {planned} with {gpus}{counted(room.cores, 'core')}, by the costs in {sources}"
+        return (
+            f"about {planned} with {gpus}{counted(room.cores, 'core')}, by the costs in {sources}"
+        )
 
     def _in_order(self) -> list[Job]:
         """The jobs of this run in the order of the plan."""

@@ -1,4 +1,4 @@
-"""Where MLflow mirrors a study: the file that `rgmp track` leaves in its folder. Needs no mlflow."""
+"""Where MLflow mirrors a study: what `rgmp track` leaves in its folder. Needs no mlflow."""
 
 import json
 from dataclasses import dataclass
