@@ -98,9 +98,9 @@ class LogHandler(LogHandlerBase):
         for record in (*self._waiting, *self._held):
             self._plain.handle(record)
         self._waiting, self._held = [], []
-        if self._run:
-            self._print(self._run.closing())
-            self._run = None
+        if run := self._run:
+            self._run = None  # nothing is running
+            self._print(run.closing())
         super().close()
 
     def _take(self, record: logging.LogRecord) -> None:
@@ -116,13 +116,21 @@ class LogHandler(LogHandlerBase):
             self._print(self._said(self._run, record, event))
 
     def _wait(self, record: logging.LogRecord, event: LogEvent | None) -> None:
-        """Keep a message, unless it is a warning, or jobs start of which nothing is known."""
-        self._waiting.append(record)
-        self._passes_on = event in {LogEvent.JOB_INFO, LogEvent.GROUP_INFO}
-        if self._passes_on or record.levelno >= logging.WARNING:
-            waiting, self._waiting = self._waiting, []
-            for one in waiting:
-                self._plain.handle(one)
+        """Keep a message until the run is known: it may be one of which there is a better word.
+
+        Where jobs start nevertheless, all is printed as Snakemake has it. An error is the last
+        word, and a warning is printed now.
+        """
+        if record.levelno >= logging.WARNING:
+            self._waiting = [] if record.levelno >= logging.ERROR else self._waiting
+            self._plain.handle(record)
+        elif event is not LogEvent.WORKFLOW_STARTED:  # versions and paths, which the log has
+            self._waiting.append(record)
+        if event in {LogEvent.JOB_INFO, LogEvent.GROUP_INFO}:
+            self._passes_on = True
+            for waiting in self._waiting:
+                self._plain.handle(waiting)
+            self._waiting = []
 
     def _said(
         self, run: "RunLog", record: logging.LogRecord, event: LogEvent | None

@@ -5,10 +5,7 @@ from rgmp.evaluation.job import Bound
 from rgmp.evaluation.measures import Measure
 
 BENCHMARK_TITLES: dict[Benchmark, str] = {"davis2016": "DAVIS-2016", "davis2017": "DAVIS-2017"}
-_EMBEDDED: dict[Benchmark, str] = {
-    "davis2016": "embedded foreground",
-    "davis2017": "embedded objects",
-}
+_EMBEDDED: dict[Benchmark, str] = {"davis2016": "foreground", "davis2017": "objects"}
 STAGE_TITLES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
 BOUND_TITLES: dict[Bound, str] = {
     "floor": "floor: mask of frame 0 kept",
@@ -37,5 +34,5 @@ PROTOCOL_TITLES = {
 
 
 def benchmark_name(benchmark: Benchmark, *, embedded: bool) -> str:
-    """What a benchmark is called in a line of its own: the embedded one is not DAVIS."""
+    """What a benchmark is called where its study is named: the embedded one is not DAVIS."""
     return (_EMBEDDED if embedded else BENCHMARK_TITLES)[benchmark]

@@ -71,10 +71,10 @@ def _table(study: Results, screen: Screen) -> Iterator[str]:
 
 
 def _lines(cells: pd.DataFrame, screen: Screen) -> list[str]:
-    """The rows of a benchmark, the last columns wrapped where the screen is too narrow."""
+    """The rows of a benchmark, wrapped where the screen is too narrow."""
     widths = {str(name): max(len(str(name)), *map(len, cells[name])) for name in cells}
     free = screen.width - len(_INDENT) - _GAP * len(widths) - sum(widths.values())
-    for column in (VERDICT, CLAIM):
+    for column in (VERDICT, CLAIM, "Variant"):
         if free < 0 and column in widths:
             longest = max(len(word) for cell in (column, *cells[column]) for word in cell.split())
             narrower = max(widths[column] + free, longest)

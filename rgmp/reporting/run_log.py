@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from rgmp.config.base import Benchmark
 from rgmp.errors import UserError, visible
 from rgmp.provenance.record import Record, read
 from rgmp.reporting.labels import benchmark_name
@@ -169,26 +168,26 @@ class RunLog:
         return job.name
 
     def _results(self, job: Job) -> list[str]:
-        """The results of a job that evaluates or times, a line each."""
-        lines = []
+        """The results of a job that evaluates or times: a line for each method with its seed."""
+        found: dict[str, list[str]] = {}
         with suppress(UserError):  # no run fails because of what is said of it
             for name in job.records:
                 record = read(self._folder / layout.record(name))
-                if record["kind"] == "score" and record["benchmark"]:
-                    accuracy = record["results"].get("J&F")
-                    if isinstance(accuracy, float):
-                        where = self._benchmark(record)
-                        lines.append(f"{_method(record)}  {where}  J&F {100 * accuracy:.1f}")
-                if record["kind"] == "speed":
-                    rate = record["results"].get("fps_full")
-                    if isinstance(rate, float):
-                        lines.append(f"full  {self._benchmark(record)}  {rate:.1f} frames/s")
-        return lines
+                if (told := self._measured(record)) is not None:
+                    found.setdefault(_method(record), []).append(told)
+        return [f"{method}  {', '.join(told)}" for method, told in found.items()]
 
-    def _benchmark(self, record: Record) -> str:
-        by_name: dict[str, Benchmark] = {name: name for name in self._plan.benchmarks}
-        benchmark = by_name[record["benchmark"] or ""]
-        return benchmark_name(benchmark, embedded=self._plan.embedded)
+    def _measured(self, record: Record) -> str | None:
+        """What a record of scores or of a timing says first; None: it is of something else."""
+        for benchmark in self._plan.benchmarks:
+            if record["benchmark"] == benchmark:
+                where = benchmark_name(benchmark, embedded=self._plan.embedded)
+                match record["kind"], record["results"]:
+                    case "score", {"J&F": float(accuracy)}:
+                        return f"J&F {100 * accuracy:.1f} {where}"
+                    case "speed", {"fps_full": float(rate)}:
+                        return f"{rate:.1f} frames/s {where}"
+        return None
 
     def _said(self, job: Job, logs: Iterable[str]) -> list[str]:
         """The last line of the log of a job whose command speaks to whoever runs the study."""
@@ -198,7 +197,9 @@ class RunLog:
 
 
 def _method(record: Record) -> str:
-    """The variant, seed and step that a record of scores is of, or the method without seeds."""
+    """The method, seed and step that a record of scores is of; a timing names `full` alone."""
+    if record["kind"] == "speed":
+        return "full"
     *_, last = record["name"].split("/")
     seed = "" if record["seed"] is None else f" seed {record['seed']}"
     return f"{record['variant']}{seed}" + (f" {last}" if last.startswith("step") else "")
