@@ -16,7 +16,7 @@ from rgmp.reporting.labels import benchmark_name
 from rgmp.reporting.planning import size_in_words
 from rgmp.reporting.quantities import countdown, counted, duration
 from rgmp.study import layout
-from rgmp.study.jobs import Job, Kind, jobs_of, sizes_of
+from rgmp.study.jobs import Job, Kind, Sizes, jobs_of, sizes_of
 from rgmp.study.plan import Plan
 from rgmp.study.references import files_of, reference_of
 from rgmp.study.remaining import Remaining, remaining_of
@@ -43,7 +43,7 @@ class RunLog:
             cores: that its jobs may use at once; None: they run elsewhere.
         """
         self._plan, self._folder = plan, folder
-        self._every = jobs_of(plan, sizes_of(plan, folder), compared=bool(self._reference()))
+        self._every = jobs_of(plan, self._sizes(), compared=bool(self._reference()))
         made_by = {path: job for job in self._every for path in self._files(job)}
         made = {n: [made_by[path] for path in paths if path in made_by] for n, paths in due.items()}
         self._due = {number: jobs[0] for number, jobs in made.items() if jobs}
@@ -53,6 +53,13 @@ class RunLog:
         with suppress(UserError, OSError):  # no run fails because its time is not known
             self._remaining = remaining_of(plan, folder, [*self._due.values()], cores)
         self._failed: dict[str, list[str]] = {}  # with their logs
+
+    def _sizes(self) -> Sizes:
+        """How much there is to do; a tree that cannot be read is for its check to report."""
+        try:
+            return sizes_of(self._plan, self._folder)
+        except (UserError, OSError):
+            return {}
 
     def _reference(self) -> tuple[Path, ...]:
         return files_of(reference_of(self._folder))

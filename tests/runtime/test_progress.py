@@ -1,11 +1,10 @@
 """What a long job says on standard error."""
 
-import sys
-
 import pytest
 
 from rgmp.runtime import progress
 from rgmp.runtime.progress import Progress
+from rgmp.runtime.terminal import Screen
 
 
 class Clock:
@@ -48,18 +47,31 @@ def test_a_resumed_job_counts_only_its_own_steps_in_the_rate(
     assert capsys.readouterr().err == "infer: 120/200 frames, 0.5/s, 160 s left\n"
 
 
-def test_on_a_terminal_one_line_moves(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("width", [60, 80])
+def test_on_a_terminal_a_bar_moves(
+    width: int, clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    shown = Progress("infer", "frames", 3)
-    for done in (1, 2, 3):
+    """Where there is no room for a bar, the line alone; at the end there is no bar."""
+    monkeypatch.setattr(progress, "screen_of", lambda _: Screen(live=True, width=width))
+    shown = Progress("segment davis2017, full", "frames", 4)
+    for done in (1, 2, 4):
         clock.now += 0.2
         shown.at(done)
-    said = capsys.readouterr().err
-    assert said.count("\r") == 2
-    assert said.count("\n") == 1
-    assert said.endswith("took 1 s\n")
+    first, second, last = capsys.readouterr().err.removeprefix("\r\x1b[K").split("\r\x1b[K")
+    bar = "[#####...............] " * (width == 80)
+    assert first == f"segment davis2017, full: {bar}1/4 frames, 5/s, 1 s left"
+    assert second.replace("[##########..........] ", "").endswith("2/4 frames, 5/s, 0 s left")
+    assert last == "segment davis2017, full: 4/4 frames, 6.67/s, took 1 s\n"
+
+
+def test_nothing_is_shown_to_who_wants_none(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Progress, "silent", True)
+    shown = Progress("infer", "frames", 3)
+    clock.now += 100
+    shown.at(3)
+    assert capsys.readouterr().err == ""
 
 
 def test_no_time_at_all_divides_by_nothing(
