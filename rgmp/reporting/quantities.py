@@ -11,14 +11,3 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
-
-
-def countdown(seconds: float) -> str:
-    """The time that is left, for people: `40 s`, `2 min 10 s`, `3 h 5 min`."""
-    tens = max(round(seconds / 10), 1)
-    minutes, rest = tens // 6, tens % 6 * 10
-    if not minutes:
-        return f"{rest} s"
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"

@@ -14,7 +14,8 @@ from rgmp.errors import UserError, visible
 from rgmp.provenance.record import Record, read
 from rgmp.reporting.labels import benchmark_name
 from rgmp.reporting.planning import size_in_words
-from rgmp.reporting.quantities import countdown, counted, duration
+from rgmp.reporting.quantities import counted, duration
+from rgmp.runtime.clock import in_minutes
 from rgmp.study import layout
 from rgmp.study.jobs import Job, Kind, Sizes, jobs_of, sizes_of
 from rgmp.study.plan import Plan
@@ -145,7 +146,8 @@ class RunLog:
         said = next(filter(None, map(_last_words, paths)), ["it said nothing"])
         named = self._running.pop(number, message)
         self._failed[named] = paths
-        lines = [f"FAILED {named}", *(f"  {visible(line)}" for line in said)]
+        ended = "STOPPED" if said[-1] == "rgmp: interrupted" else "FAILED"
+        lines = [f"{ended} {named}", *(f"  {visible(line)}" for line in said)]
         return lines + [f"  log: {path}" for path in paths]
 
     def status(self, now: float) -> str:
@@ -156,16 +158,15 @@ class RunLog:
     def closing(self) -> Iterator[str]:
         """What is said at the end of a run in which jobs failed: which, and what to do."""
         if self._failed:
-            done = f"{self._done} of {len(self._due)} done"
-            yield f"{counted(len(self._failed), 'job')} failed, {done}:"
+            yield f"{self._done} of {counted(len(self._due), 'job')} done; failed or stopped:"
             for named, logs in self._failed.items():
                 yield "  ".join([f"  {named}", *logs])
-            yield "When that is mended, the same command goes on from there."
+            yield "The same command goes on from there."
 
     def _left(self, now: float) -> list[str]:
         """The time that is left, if it is known and not over."""
         left = self._remaining.at(now) if self._remaining else None
-        return [f"{countdown(left)} left"] if left else []
+        return [f"{in_minutes(left)} left"] if left else []
 
     def _name(self, job: Job) -> str:
         """What a job is called: a training run without the digest of its settings."""

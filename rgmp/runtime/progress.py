@@ -4,6 +4,7 @@ import sys
 import time
 from typing import ClassVar
 
+from rgmp.runtime.clock import in_minutes
 from rgmp.runtime.terminal import screen_of
 
 _LOG_SECONDS = 30
@@ -38,8 +39,8 @@ class Progress:
         self._said = now
         elapsed = now - self._start
         rate = (done - self._first) / elapsed if elapsed > 0 else 0.0
-        left = f"{(self._total - done) / rate:.0f} s left" if rate > 0 and not over else ""
-        ended = f"took {elapsed:.0f} s" if over else left
+        left = f"{in_minutes((self._total - done) / rate)} left" if rate > 0 and not over else ""
+        ended = f"took {in_minutes(elapsed)}" if over else left
         told = f"{done}/{self._total} {self._unit}, {rate:.3g}/s, {ended} {note}".rstrip()
         if self._screen.live:
             print(self._moved(done, told, over=over), end="", file=sys.stderr, flush=True)

@@ -93,11 +93,13 @@ def test_a_failure_is_said_at_once_and_at_the_end(folder: Path, tmp_path: Path) 
     assert run.fail(0, "all", [nothing, fault])[1:2] == ["  ValueError: no"]
     assert run.fail(0, "others", [nothing])[1:] == ["  it said nothing", f"  log: {nothing}"]
     said = [*run.closing()]
-    assert said[0] == f"3 jobs failed, 0 of {len(due_in(folder)) - 1} done:"
+    assert said[0] == f"0 of {len(due_in(folder)) - 1} jobs done; failed or stopped:"
     assert said[1] == f"  evaluate full/seed0  {mistake}"
     run.begin(number, "evaluate", 5)
     run.end(number, [], 6)
-    assert next(run.closing()).startswith("2 jobs failed, 1 of "), "tried again, it went well"
+    assert mistake not in "\n".join(run.closing()), "tried again, it went well"
+    write_text(Path(nothing), "rgmp: interrupted\n")
+    assert run.fail(number, "evaluate_full", [nothing])[0] == "STOPPED evaluate_full"
 
 
 def test_nothing_is_said_at_the_end_of_a_run_that_went_well(folder: Path) -> None:

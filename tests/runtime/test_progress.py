@@ -31,11 +31,11 @@ def test_a_log_gets_a_line_at_intervals_and_one_at_the_end(
         clock.now += 1
         shown.at(step + 1, "loss 0.5")
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "pretrain full: 30/100 steps, 1/s, 70 s left loss 0.5"
+    assert lines[0] == "pretrain full: 30/100 steps, 1/s, 1 min 10 s left loss 0.5"
     assert [line.split(",")[0].split()[-2] for line in lines] == [
         "30/100", "60/100", "90/100", "100/100",
     ]  # fmt: skip
-    assert lines[-1] == "pretrain full: 100/100 steps, 1/s, took 100 s loss 0.5"
+    assert lines[-1] == "pretrain full: 100/100 steps, 1/s, took 1 min 40 s loss 0.5"
 
 
 def test_a_resumed_job_counts_only_its_own_steps_in_the_rate(
@@ -44,7 +44,7 @@ def test_a_resumed_job_counts_only_its_own_steps_in_the_rate(
     shown = Progress("infer", "frames", 200, done=100)
     clock.now += 40
     shown.at(120)
-    assert capsys.readouterr().err == "infer: 120/200 frames, 0.5/s, 160 s left\n"
+    assert capsys.readouterr().err == "infer: 120/200 frames, 0.5/s, 2 min 40 s left\n"
 
 
 @pytest.mark.parametrize("width", [60, 80])
