@@ -18,6 +18,7 @@ from rgmp.reporting.labels import benchmark_name
 from rgmp.reporting.table_layouts import CLAIM, DIFFERENCE, VERDICT, printed_table
 from rgmp.reporting.typesetting import UNKNOWN
 from rgmp.runtime.terminal import Colour, Screen
+from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout
 from rgmp.study.mlflow_links import runs_of
 from rgmp.study.results import Results, load
@@ -109,13 +110,15 @@ def _claims(study: Results, screen: Screen) -> Iterator[str]:
 
 def _named(study: Results, table: pd.DataFrame, screen: Screen) -> Iterator[str]:
     """Each claim of a variant, and what became of it: on each benchmark, where that differs."""
-    for variant, rows in table[table["claim"] != ""].groupby("variant", sort=False):
+    for variant in study.others:
+        rows = rows_of(table[table["claim"] != ""], variant=variant)
         found = dict(zip(rows["benchmark"], rows["claim"], strict=True))
-        told = ", ".join(f"{word} ({_name(study, where)})" for where, word in found.items())
-        if len({*found.values()}) == 1:
-            told = rows["claim"].iloc[0]
-        yield from _wrapped(f"{study.label(str(variant))}: {told}", screen, _INDENT)
-        yield from _wrapped(study.plan.variant(str(variant)).claim, screen, 2 * _INDENT)
+        words = [*dict.fromkeys(found.values())]
+        if len(words) > 1:
+            words = [f"{word} ({_name(study, where)})" for where, word in found.items()]
+        if words:
+            yield from _wrapped(f"{study.label(variant)}: {', '.join(words)}", screen, _INDENT)
+            yield from _wrapped(study.plan.variant(variant).claim, screen, 2 * _INDENT)
 
 
 def _name(study: Results, benchmark: Benchmark) -> str:
