@@ -75,8 +75,8 @@ class RunLog:
         plan = self._plan
         yield f"{plan.study}: {plan.title}"
         alone = sum(len(run.trainings) for variant in plan.variants for run in variant.runs)
-        shared = "" if alone == len(plan.trainings) else f" (without sharing: {alone})"
-        yield f"  {size_in_words(plan)}{shared}, {counted(len(plan.seeds), 'seed')}"
+        shared = "" if alone == len(plan.trainings) else f"; unshared they would be {alone}"
+        yield f"  {size_in_words(plan)}, {counted(len(plan.seeds), 'seed')}{shared}"
         sorts = Counter(job.sort for job in self._in_order())
         others = len(self._every) - len(self._due)
         whole = f" of {len(self._every)}" if others else ""
@@ -89,12 +89,12 @@ class RunLog:
         """How long it takes, as far as that is known."""
         if self._remaining is None or self._remaining.seconds is None:
             return "how long it takes is not known (`rgmp plan` can measure it)"
-        room, sources = self._remaining.room, ", ".join(self._remaining.sources)
+        room, device = self._remaining.room, self._remaining.device
         gpus = f"{counted(room.gpus, 'GPU')} and " if room.gpus else ""
-        planned = duration(self._remaining.seconds)
-        return (
-            f"about {planned} with {gpus}{counted(room.cores, 'core')}, by the costs in {sources}"
-        )
+        planned = f"{duration(self._remaining.seconds)} with {gpus}{counted(room.cores, 'core')}"
+        sources = ", ".join(self._remaining.sources)
+        other = f", some of them not of {device}" if device else ""
+        return f"about {planned}; costs from {sources}{other}"
 
     def _in_order(self) -> list[Job]:
         """The jobs of this run in the order of the plan."""

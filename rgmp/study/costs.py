@@ -161,19 +161,18 @@ def find_costs(folder: Path, jobs: Collection[Job], device: str) -> Costs:
     return costs
 
 
-def find_costs_of_any(folder: Path, jobs: Collection[Job], device: str) -> Costs:
-    """What is known of a device, and what is not, as it was on those of the nearest studies.
+def guessed(costs: Costs, folder: Path, jobs: Collection[Job]) -> Costs:
+    """Costs, and of what they lack, those of the nearest studies on whatever device they ran.
 
     A study with a broken file is left out.
     """
-    costs = find_costs(folder, jobs, device)
     wanted = {job.cost for job in jobs if job.cost}
     for place in _places(folder):
         if wanted <= costs.known.keys():
             break
         with suppress(UserError):  # `find_costs` has said so
-            for other in devices_of(place):
-                costs = costs.beside(costs_of(place, other))
+            for device in devices_of(place):
+                costs = costs.beside(costs_of(place, device))
     return costs
 
 

@@ -8,7 +8,7 @@ included), as soon as there is enough of it.
 from collections.abc import Sequence
 from pathlib import Path
 
-from rgmp.study.costs import Costs, find_costs_of_any
+from rgmp.study.costs import Costs, find_costs, guessed
 from rgmp.study.estimate import Room, device_here, schedule_of
 from rgmp.study.jobs import Job
 from rgmp.study.plan import Plan
@@ -23,7 +23,10 @@ class Remaining:
     Attributes:
         room: what they may use at once.
         sources: where their costs are from.
+        device: that some of them are not of, but of another; None: all are of it.
     """
+
+    device: str | None = None
 
     def __init__(self, jobs: Sequence[Job], costs: Costs, room: Room) -> None:
         """Of the jobs that the run has to do, from its start.
@@ -90,5 +93,8 @@ def remaining_of(
     device, gpus = device_here(plan.machine)
     if cores is None or device is None:
         return None
-    costs = find_costs_of_any(folder, jobs, device)
-    return Remaining(jobs, costs, Room(cores, gpus, plan.machine.jobs_per_gpu))
+    known = find_costs(folder, jobs, device)
+    costs = guessed(known, folder, jobs)
+    remaining = Remaining(jobs, costs, Room(cores, gpus, plan.machine.jobs_per_gpu))
+    remaining.device = None if costs.known.keys() == known.known.keys() else device
+    return remaining

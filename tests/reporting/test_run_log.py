@@ -37,7 +37,7 @@ def test_it_begins_with_what_is_to_be_done(folder: Path) -> None:
     text = "\n".join(RunLog(load_plan(folder), folder, due, None).heading())
     assert f"to do: {len(due) - 1} jobs: " in text
     assert "pretrain 2, finetune 4, evaluate 4" in text
-    assert "(without sharing: 8)" in text, "both variants have stage 1 in common"
+    assert "2 seeds; unshared they would be 8" in text, "both variants have stage 1 in common"
     assert "how long it takes is not known" in text
     some = {number: due[number] for number in (1, 2)}
     text = "\n".join(RunLog(load_plan(folder), folder, some, None).heading())
