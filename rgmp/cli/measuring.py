@@ -6,6 +6,7 @@ jobs that share a core slow each other down; one training is also measured alone
 much. Nothing is written but into a temporary folder.
 """
 
+import math
 import sys
 import tempfile
 import time
@@ -32,9 +33,14 @@ from rgmp.study.plan import Plan
 from rgmp.study.planned import PlannedVariant, Training
 from rgmp.training.job import TrainingJob
 
-_STEPS = 50
-"""Steps that are timed in all, as far as that is at least `_LEAST_STEPS` of each training."""
-_LEAST_STEPS = 4
+_STEPS = 200
+"""Most steps that are timed of a training run."""
+_SECONDS = 8.0
+"""How long steps of a training run are timed at most, as far as that makes a few.
+
+The first ones wait for data, until a cache has what every image takes to decode: ten steps of the
+embedded benchmark took 1.4 times as long each as all the 400.
+"""
 _ONE_SEQUENCE_IN = 10
 """How many sequences there are for one that is segmented and scored, if there are two."""
 
@@ -125,18 +131,18 @@ class _Measuring:
         Clips grow evenly from the first step to the last, so that is the mean over all steps.
         """
         distinct = distinct_trainings(self._plan)
-        steps = max(_STEPS // sum(1 + _grows(t) for t in distinct.values()), _LEAST_STEPS)
         found = {}
         for number, (cost, training) in enumerate(distinct.items()):
             job, name = self._plan.job(training, self._place), f"{training.stage} {training.slug}"
-            last = partial(try_training, job, steps)
+            most = max(min(_STEPS, job.settings.steps // 2), 1)  # from the second half
+            last = partial(try_training, job, most, _SECONDS)
             tried = side_by_side(name, last, self._at_once)
             each = fmean(one.each for one in tried)
             if not number and self._at_once > 1:
                 (alone,) = side_by_side(f"{name}, alone", last, 1)
                 self._factor = max(each / alone.each, 1.0)
             if _grows(training):
-                first = partial(try_training, job, steps, last=False)
+                first = partial(try_training, job, most, _SECONDS, last=False)
                 early = side_by_side(f"{name}, first steps", first, self._at_once)
                 each = fmean([each, fmean(one.each for one in early)])
             found[cost] = self._cost(tried, each, disk_fixed=tried[0].disk_bytes)
@@ -191,15 +197,17 @@ def side_by_side(name: str, work: Work, count: int) -> list[Tried]:
     return processes.side_by_side(work, count)
 
 
-def try_training(job: TrainingJob, steps: int, *, last: bool = True) -> Tried:
-    """Time a few steps of a training run, in this process alone."""
+def try_training(
+    job: TrainingJob, steps: int, enough: float = math.inf, *, last: bool = True
+) -> Tried:
+    """Time some steps of a training run, in this process alone (`rgmp.training.speed`)."""
     from rgmp.model.network import RGMP
     from rgmp.runtime import device
     from rgmp.training import speed
 
     threads = cores.threads(job.compute.threads)
     chosen = device.choose(job.machine.device, threads, job.machine.jobs_per_gpu)
-    measured = speed.measure(job, chosen, steps, last=last)
+    measured = speed.measure(job, chosen, steps, enough=enough, last=last)
     timed = (measured["steps"] + speed.WARM_UP_STEPS) * measured["seconds_per_step"]
     weights = RGMP(job.network).state_dict().values()
     return Tried(

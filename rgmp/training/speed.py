@@ -1,5 +1,6 @@
 """The speed of training: samples per second, share of time waiting for data, memory."""
 
+import math
 import time
 
 import torch
@@ -16,16 +17,25 @@ from rgmp.training.update import Update
 WARM_UP_STEPS = 2
 """Steps before those that are timed."""
 
+LEAST_STEPS = 4
+"""Steps that are timed however long they take."""
+
 
 def measure(
-    job: TrainingJob, device: torch.device, steps: int, *, last: bool = True
+    job: TrainingJob,
+    device: torch.device,
+    steps: int,
+    *,
+    enough: float = math.inf,
+    last: bool = True,
 ) -> dict[str, float]:
     """Train a new network for a few steps and discard it.
 
     Args:
         job: what would be trained; none of its files is written.
         device: where to compute.
-        steps: how many to time, after a warm-up.
+        steps: how many to time at most, after a warm-up.
+        enough: seconds of timed steps after which no more follow, once there are `LEAST_STEPS`.
         last: whether to time the last steps of the training run, where its clips are longest; else
             the first.
 
@@ -59,7 +69,7 @@ def measure(
         if step - first + 1 == WARM_UP_STEPS:
             _synchronise(device)
             begun, watch = time.perf_counter(), cores.Watch()
-        if timed == steps:
+        if timed == steps or (timed >= LEAST_STEPS and time.perf_counter() - begun >= enough):
             break
     _synchronise(device)
     took, others = time.perf_counter() - begun, watch.others_share()
