@@ -119,7 +119,7 @@ def _score(options: argparse.Namespace) -> None:
         others = conventions.make(_name(job), record) if conventions else ""
         summary = write_measured(job.out, rows, record)
     for name, value in summary.items():
-        print(f"{name:9} {100 * value:6.2f}")
+        print(f"{name:9} {100 * value:5.1f}")
     if annotation:
         print(f"scored on {IN_WORDS[annotation]}")
     print(others, end="")
