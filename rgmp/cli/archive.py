@@ -77,5 +77,6 @@ COMMANDS = (
         "Check masks of a split without public ground truth, and pack them as DAVIS's server takes "
         "them.",
         "--davis data/davis2017-test-dev --masks masks/mine --out test-dev.zip",
+        "share",
     ),
 )

@@ -65,7 +65,7 @@ def _bounds(options: argparse.Namespace) -> None:
         if "data" in job.reads:
             record.inputs["manifest"] = job.reads["data"]
         record.outputs["scores"] = files.digest_of_file(job.out)
-    print((100 * summary.T).to_string(float_format="{:.2f}".format))
+    print((100 * summary.T).to_string(float_format="{:.1f}".format))
     print(f"scored on {IN_WORDS[annotation]}")
 
 
@@ -77,5 +77,6 @@ COMMANDS = (
         "Score two baselines: the mask of frame 0 kept throughout (floor), and the truth reduced "
         "to a quarter of its resolution (ceiling).",
         "--davis data/DAVIS --benchmark davis2016 --out bounds.csv",
+        "run",
     ),
 )

@@ -244,5 +244,6 @@ COMMANDS = (
         _check_options,
         "Decode every file that a study reads and report problems.",
         "data/DAVIS --benchmark davis2017 --split train val",
+        "data",
     ),
 )

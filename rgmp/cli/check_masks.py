@@ -60,5 +60,6 @@ COMMANDS = (
         _check_masks_options,
         "Look at masks from any method: can they be scored, and are they what they seem?",
         "--davis data/DAVIS --benchmark davis2017 --masks masks/mine",
+        "share",
     ),
 )

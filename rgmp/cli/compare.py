@@ -225,5 +225,6 @@ COMMANDS = (
         "which cannot be told apart.",
         "--davis data/DAVIS --benchmark davis2016 rgmp=masks/rgmp osvos=masks/osvos.zip "
         "mine=masks/seed0,masks/seed1,masks/seed2 --out comparison",
+        "compare",
     ),
 )

@@ -54,5 +54,6 @@ COMMANDS = (
         _expect_options,
         "Is J&F of a new training in the normal range? The interval in which one more is expected.",
         "41.5 --of results/mini --benchmark davis2017",
+        "compare",
     ),
 )

@@ -226,6 +226,7 @@ COMMANDS = (
         _infer_options,
         "Segment the videos of a split.",
         "--weights weights.pth --davis data/DAVIS --benchmark davis2016 --masks masks/rgmp",
+        "run",
     ),
     Command(
         "speed",
@@ -233,5 +234,6 @@ COMMANDS = (
         _speed_options,
         "Measure seconds per frame.",
         "--weights weights.pth --davis data/DAVIS --benchmark davis2016 --out speed.json",
+        "run",
     ),
 )

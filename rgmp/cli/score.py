@@ -125,7 +125,7 @@ def _score(options: argparse.Namespace) -> None:
         others = conventions.make(_name(job), record) if conventions else ""
         summary = write_measured(job.out, rows, record)
     for name, value in summary.items():
-        print(f"{name:9} {100 * value:6.2f}")
+        print(f"{name:9} {100 * value:5.1f}")
     if annotation:
         print(f"scored on {IN_WORDS[annotation]}")
     print(others, end="")
@@ -225,5 +225,6 @@ COMMANDS = (
         _score_options,
         "Score masks from any method: J and F of every frame.",
         "--davis data/DAVIS --benchmark davis2016 --masks masks/rgmp --out scores.csv",
+        "run",
     ),
 )

@@ -307,6 +307,7 @@ COMMANDS = (
         _train_options,
         "Run or resume one training run of a study.",
         "results/mini pretrain/full-seed0-1a2b3c4d5e6f",
+        "run",
     ),
     Command(
         "preview",
@@ -314,6 +315,7 @@ COMMANDS = (
         _preview_options,
         "Preview training samples.",
         "workflow/config/mini.yaml --stage pretrain --out preview.png",
+        "try",
     ),
     Command(
         "train-speed",
@@ -321,5 +323,6 @@ COMMANDS = (
         _train_speed_options,
         "Measure samples per second, time spent waiting for data, and memory over a few steps.",
         "workflow/config/mini.yaml --stage finetune --steps 20",
+        "try",
     ),
 )

@@ -10,7 +10,7 @@ from rgmp.config.base import BENCHMARKS, RESOLUTION, Benchmark, Closed, Name
 from rgmp.config.dataset import DAVIS, Dataset
 from rgmp.data.roots import DataRoots
 from rgmp.data.sequences import Sequence, Tree
-from rgmp.errors import refuse
+from rgmp.errors import nearest, refuse
 
 
 class Videos(Closed):
@@ -95,7 +95,7 @@ class Videos(Closed):
         if self.sequences is None:
             return listed
         refuse(
-            f"{name}: unknown sequence; {self.split} has {', '.join(listed)}"
+            f"{name}: unknown sequence; {self.split} has {', '.join(listed)}{nearest(name, listed)}"
             for name in self.sequences
             if name not in listed
         )

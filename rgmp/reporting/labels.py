@@ -13,6 +13,7 @@ class _Titles(dict[Benchmark, str]):
 
 
 BENCHMARK_TITLES = _Titles(davis2016="DAVIS-2016", davis2017="DAVIS-2017")
+_EMBEDDED: dict[Benchmark, str] = {"davis2016": "foreground", "davis2017": "objects"}
 STAGE_TITLES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
 BOUND_TITLES: dict[Bound, str] = {
     "floor": "floor: mask of frame 0 kept",
@@ -38,3 +39,8 @@ PROTOCOL_TITLES = {
     "hardware": "timed on",
     "source": "said by",
 }
+
+
+def benchmark_name(benchmark: Benchmark, *, embedded: bool) -> str:
+    """What a benchmark is called where its study is named: the embedded one is not DAVIS."""
+    return (_EMBEDDED if embedded else BENCHMARK_TITLES)[benchmark]

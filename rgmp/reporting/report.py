@@ -1,15 +1,11 @@
 """The report of a study: one HTML file that needs nothing else."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Hashable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
 
 from rgmp.config.base import Benchmark
 from rgmp.config.study import SEVERAL
@@ -21,65 +17,12 @@ from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.planning import what_came_in_words
 from rgmp.reporting.quantities import counted, duration
 from rgmp.reporting.typesetting import NOTHING, interval, points
-from rgmp.runtime.files import read_json, write_text
+from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout
 from rgmp.study.estimate import what_came
+from rgmp.study.mlflow_links import Runs, runs_of
 from rgmp.study.results import Results, commit_of, load, seconds_of
-
-
-@dataclass(frozen=True)
-class Runs:
-    """Where the runs of MLflow are that mirror the study, as `rgmp track` has left it.
-
-    Attributes:
-        uri: of the store, without a password.
-        experiment: its id there; None: nothing has been tracked.
-        runs: name of a record, or of a variant and seed -> id of its run.
-    """
-
-    uri: str
-    experiment: str | None
-    runs: dict[str, str]
-
-    @property
-    def page(self) -> str:
-        """The page of the experiment: of the server, or of `mlflow ui` on this machine."""
-        served = self.uri.startswith("http")
-        server = self.uri.rstrip("/") if served else "http://127.0.0.1:5000"
-        return f"{server}/#/experiments/{self.experiment}"
-
-    @property
-    def command(self) -> str | None:
-        """What shows the store, where no server does."""
-        if self.uri.startswith("http"):
-            return None
-        return f"mlflow ui --backend-store-uri {self.uri}"
-
-    def link(self, name: str) -> str | None:
-        """The page of a run."""
-        return f"{self.page}/runs/{self.runs[name]}" if name in self.runs else None
-
-    def comparison(self, names: list[str]) -> str | None:
-        """The page that compares some runs."""
-        ids = [self.runs[name] for name in names if name in self.runs]
-        if len(ids) < 2:
-            return None
-        server = self.page.partition("#")[0]
-        runs, experiments = quote(json.dumps(ids)), quote(json.dumps([self.experiment]))
-        return f"{server}#/compare-runs?runs={runs}&experiments={experiments}"
-
-
-def _runs(folder: Path) -> Runs:
-    path = folder / layout.RUNS
-    if not path.is_file():
-        return Runs("", None, {})
-    try:
-        return TypeAdapter(Runs).validate_python(read_json(path))
-    except ValidationError as error:
-        raise UserError(
-            f"{path}: not a list of MLflow runs; remove it and run `rgmp track {folder}`"
-        ) from error
 
 
 def write(folder: Path) -> None:
@@ -89,7 +32,7 @@ def write(folder: Path) -> None:
         UserError: `folder` is not a study's folder, one of its files is broken, or a table or a
             figure is not there yet.
     """
-    study, runs = load(folder), _runs(folder)
+    study, runs = load(folder), runs_of(folder)
     html = page.render(
         "report.html.j2",
         plan=study.plan,

@@ -35,6 +35,7 @@ OTHER_PROTOCOL = ", another protocol"
 VERDICT = "Verdict"
 LONGER_STUDY = "Longer study"
 CLAIM = "Claim"
+DIFFERENCE = "Difference [interval]"
 JUDGED = (VERDICT, LONGER_STUDY, CLAIM)
 """The headers of the columns whose cells begin with a verdict, or with a word on a claim."""
 _PROTOCOL_ACCURACY = (
@@ -99,7 +100,7 @@ def printed_tables(results: Results) -> list[Table]:
     Raises:
         UserError: one of the files is missing or broken.
     """
-    return [_table(results, entry) for entry in catalog.tables(results.plan)]
+    return [printed_table(results, entry) for entry in catalog.tables(results.plan)]
 
 
 def layout_of(entry: catalog.Entry) -> Layout:
@@ -119,7 +120,12 @@ def provenance(results: Results) -> str:
     )
 
 
-def _table(results: Results, entry: catalog.Entry) -> Table:
+def printed_table(results: Results, entry: catalog.Entry) -> Table:
+    """A table of the catalog.
+
+    Raises:
+        UserError: one of the files that it is made from is missing or broken.
+    """
     rows = _with_other_protocols(results, results.table(entry.name))
     columns, headings, notes = layout_of(entry)(results, rows)
     cells = pd.DataFrame({header: column.astype("str") for header, column in columns.items()})
@@ -187,7 +193,7 @@ def _differences(rows: pd.DataFrame) -> dict[str, pd.Series]:
     here = rows["same_sequences_low"], rows["same_sequences_high"]
     theirs = rows["longer_study_verdict"]
     return {
-        "Difference [interval]": pd.Series(
+        DIFFERENCE: pd.Series(
             [interval(*values) for values in zip(*ends, strict=True)], dtype="str"
         ),
         "[these sequences]": pd.Series(

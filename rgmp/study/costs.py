@@ -15,6 +15,7 @@ import sys
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -157,6 +158,21 @@ def find_costs(folder: Path, jobs: Collection[Job], device: str) -> Costs:
             costs = costs.beside(_recorded(place, measured))
         except UserError as error:
             print(f"its costs are not used: {error}", file=sys.stderr)
+    return costs
+
+
+def guessed(costs: Costs, folder: Path, jobs: Collection[Job]) -> Costs:
+    """Costs, and of what they lack, those of the nearest studies on whatever device they ran.
+
+    A study with a broken file is left out.
+    """
+    wanted = {job.cost for job in jobs if job.cost}
+    for place in _places(folder):
+        if wanted <= costs.known.keys():
+            break
+        with suppress(UserError):  # `find_costs` has said so
+            for device in devices_of(place):
+                costs = costs.beside(costs_of(place, device))
     return costs
 
 

@@ -24,7 +24,7 @@ from rgmp.data.attributes import Attribute
 from rgmp.data.job import CheckJob
 from rgmp.data.roots import DataRoots
 from rgmp.data.videos import Videos
-from rgmp.errors import UserError
+from rgmp.errors import UserError, nearest
 from rgmp.evaluation.job import ScoringJob, SubmissionJob
 from rgmp.inference.job import InferenceJob
 from rgmp.runtime.files import (
@@ -475,6 +475,7 @@ def named(kind: str, name: str, known: Mapping[str, _Job], folder: Path) -> _Job
         example = next(iter(known), "none")
         raise UserError(
             f"{name}: no such {kind} in {folder / layout.PLAN}; name one such as {example}"
+            f"{nearest(name, known)}"
         )
     return known[name]
 

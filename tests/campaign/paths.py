@@ -113,6 +113,7 @@ SLOTS = [
     Slot("cross-check RESULTS", ("cross-check", HERE), "folder", "", base="study"),
     Slot("tables RESULTS", ("tables", HERE), "folder", "results/toy", base="study"),
     Slot("figures RESULTS", ("figures", HERE), "folder", "", base="study"),
+    Slot("show RESULTS", ("show", HERE), "folder", "results/toy", base="study"),
     Slot("report RESULTS", ("report", HERE), "folder", "", base="study"),
     Slot("track RESULTS", ("track", HERE), "folder", "", base="study"),
     Slot("agree B", ("agree", "results/toy", HERE), "folder", "", base="study"),

@@ -22,7 +22,7 @@ from rgmp.runtime import files
 @pytest.mark.usefixtures("here")
 def test_anyones_masks_are_scored(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(SCORE) == 0
-    assert capsys.readouterr().out.splitlines()[0].split()[-1] == "100.00"
+    assert capsys.readouterr().out.splitlines()[0].split()[-1] == "100.0"
     with Path("scores.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {(row["variant"], row["J"], row["F"]) for row in rows} == {("truth", "1.0", "1.0")}

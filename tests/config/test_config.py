@@ -73,9 +73,10 @@ def test_unknown_key_is_named_with_those_that_are_allowed(
 def test_unknown_key_is_named_deep_inside(tmp_path: Path) -> None:
     stills = [STUDY["data"]["stills"][0], {"images": "a", "masks": "b", "mask": "c"}]
     line = refusal(tmp_path, changed("data.stills", stills))
-    assert line == "unknown key data.stills.1.mask; allowed there: images, masks, labels, names"
+    allowed = "images, masks, labels, names; did you mean masks?"
+    assert line == f"unknown key data.stills.1.mask; allowed there: {allowed}"
     line = refusal(tmp_path, changed("data", {"mini": {"seed": 0, "sede": 1}}))
-    assert line == "unknown key data.mini.sede; allowed there: seed"
+    assert line == "unknown key data.mini.sede; allowed there: seed; did you mean seed?"
 
 
 def test_misspelt_key_is_named_before_the_one_that_is_missing(tmp_path: Path) -> None:

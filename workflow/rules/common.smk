@@ -2,10 +2,12 @@
 
 import sys
 from contextlib import redirect_stderr, suppress
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
 from snakemake.cli import parse_args
+from snakemake.logging import logger
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from rgmp.config.base import STAGES
@@ -13,10 +15,12 @@ from rgmp.errors import UserError
 from rgmp.evaluation.sequence_scores import scoring_sources
 from rgmp.provenance.code import sources_of
 from rgmp.reporting import catalog
+from rgmp.reporting.run_log import RunLog
 from rgmp.runtime import cores
 from rgmp.runtime.files import write_text
 from rgmp.runtime.locks import record_lock_owner, remove_stale_lock
 from rgmp.runtime.markup import restructured
+from rgmp.runtime.terminal import Screen
 from rgmp.study import layout
 from rgmp.study.bounds import bounds_job
 from rgmp.study.comparison import ComparisonPlan, resolve_any
@@ -70,14 +74,39 @@ def goes_elsewhere():
     return not chosen.common_settings.local_exec
 
 
+def cores_here():
+    """The cores that jobs may use at once; None: they run on other machines."""
+    given = workflow.resource_settings
+    if given.nodes is not None and goes_elsewhere():
+        return None
+    return min(limit for limit in (given.cores, given.nodes, cores.usable_cores()) if limit)
+
+
 def keep_estimate():
     """Keep what the study is expected to take here, for its report; no run fails for that."""
-    given = workflow.resource_settings
-    if isinstance(plan, ComparisonPlan) or (given.nodes is not None and goes_elsewhere()):
-        return
-    limits = given.cores, given.nodes, cores.usable_cores()
-    with suppress(UserError, OSError):
-        remember_estimate(plan, folder, min(limit for limit in limits if limit))
+    here = cores_here()
+    if here is not None and not isinstance(plan, ComparisonPlan):
+        with suppress(UserError, OSError):
+            remember_estimate(plan, folder, here)
+
+
+def say_what_is_due():
+    """Say what this run does, and hand to the logger what says how it goes on."""
+    if not isinstance(plan, ComparisonPlan):
+        jobs = [*workflow.dag.needrun_jobs()]
+        due = {workflow.dag.jobid(job): [str(path) for path in job.output] for job in jobs}
+        run_log = RunLog(plan, folder, due, cores_here())
+        logger.info("\n".join(run_log.heading()), extra={"run_log": run_log})
+
+
+def say_what_came():
+    """Say what came of the study, if its tables are made; nothing fails where they cannot be read."""
+    if not isinstance(plan, ComparisonPlan) and (folder / layout.REPORT).is_file():
+        from rgmp.reporting.outcome import outcome  # and pandas, which takes its time
+
+        with suppress(UserError):
+            lines = partial(outcome, folder)
+            logger.info("\n".join(lines(Screen())), extra={"outcome": lines})
 
 
 def resolve_study():

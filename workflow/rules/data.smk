@@ -37,4 +37,4 @@ rule check_data:
     message:
         "check {wildcards.part}"
     shell:
-        "rgmp check results/{wildcards.study} {params.part:q} 2>&1 | tee {log}"
+        "rgmp check results/{wildcards.study} {params.part:q} > {log} 2>&1"

@@ -64,7 +64,7 @@ rule archive:
         "pack the masks of {wildcards.variant}, seed {wildcards.seed}, for the server"
     shell:
         "rgmp archive results/{wildcards.study} {wildcards.variant}/seed{wildcards.seed} "
-        "2>&1 | tee {log}"
+        "> {log} 2>&1"
 
 
 # What gives the numbers a scale: the mask of frame 0 kept, and the truth at the network's resolution.
@@ -109,7 +109,7 @@ rule score_external:
         "score {wildcards.benchmark} of {wildcards.external}, an external method"
     shell:
         "rgmp score results/{wildcards.study} {wildcards.benchmark}/{wildcards.external}/external "
-        "--processes {threads} 2>&1 | tee {log}"
+        "--processes {threads} > {log} 2>&1"
 
 
 # Whether the official evaluator agrees, where it is installed. That is no input: installed later, it is
@@ -132,4 +132,4 @@ rule cross_check:
         "cross-check scores with the other engine"
     shell:
         "rgmp cross-check results/{wildcards.study} --processes {threads} --record {output.record} "
-        "2>&1 | tee {log}"
+        "> {log} 2>&1"
