@@ -1,5 +1,6 @@
 """Data sets that are not DAVIS are listed as they are described; what cannot be told is refused."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,11 @@ def in_train(root: Path, kind: str, name: str) -> Path:
     return root / "train" / kind / "0a1b" / name
 
 
+def emptied(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
 FAULTS: list[tuple[Callable[[Path], object], str]] = [
     (
         lambda root: in_train(root, "Annotations", "00011.png").touch(),
@@ -150,11 +156,11 @@ FAULTS: list[tuple[Callable[[Path], object], str]] = [
         r"JPEGImages/0a1b: cover\.jpg has no number",
     ),
     (
-        lambda root: [path.unlink() for path in in_train(root, "Annotations", "").iterdir()],
+        lambda root: shutil.rmtree(in_train(root, "Annotations", "")),
         r"Annotations/0a1b: no annotation of any frame",
     ),
     (
-        lambda root: [path.unlink() for path in in_train(root, "JPEGImages", "").iterdir()],
+        lambda root: emptied(in_train(root, "JPEGImages", "")),
         r"JPEGImages/0a1b: no frames",
     ),
     (lambda root: (root / "train").rename(root / "val"), r"train/JPEGImages: no such folder of"),
@@ -173,7 +179,7 @@ def test_what_is_wrong_with_files_is_named(
 
 def test_where_objects_are_those_of_the_first_frame_it_has_to_be_annotated(tmp_path: Path) -> None:
     video = {**VIDEO, "00000": None}
-    write_video(tmp_path / "JPEGImages/a", tmp_path / "Annotations/a", video)
+    write_video(tmp_path, "a", video)
     sparse = described(gaps=True, sparse=True)
     with pytest.raises(UserError, match=r"00000\.png is missing, whose objects are given"):
         videos_of(tmp_path, sparse, "val").open()
@@ -186,8 +192,7 @@ def test_withheld_truth_is_no_problem_in_a_split_that_is_said_to_have_none(tmp_p
     mose = load_dataset(DATASETS / "mose.yaml")
     video = {f"{number:05d}": {1: ONE, 3: FOUR} if number == 0 else None for number in range(4)}
     for split in ("train", "valid"):
-        folders = (tmp_path / split / kind / "a" for kind in ("JPEGImages", "Annotations"))
-        write_video(*folders, video)
+        write_video(tmp_path / split, "a", video)
     found = check_videos(videos_of(tmp_path, mose, "valid"))
     assert found.problems == []
     (note,) = found.notes
