@@ -81,7 +81,7 @@ def test_years_of_davis_are_descriptions_that_go_without_saying(tmp_path: Path) 
 def test_a_described_set_travels_with_its_description(tmp_path: Path) -> None:
     videos = youtube_vos(tmp_path)
     assert Videos.model_validate(videos.model_dump(mode="json")) == videos
-    assert videos.meaning == {"objects": "appearing", "void": 255}
+    assert videos.meaning == {"objects": "appearing", "void": None}
     assert not videos.is_official
 
 
@@ -212,12 +212,12 @@ def one_annotation(tmp_path: Path, *values: int) -> Path:
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, [0, 1, 9, VOID]),
+        ({"void": 255}, [0, 1, 9, VOID]),
         ({"void": 9}, None),
-        ({"void": None}, None),
-        ({"objects": "foreground", "void": None}, [0, 1, 1, 1]),
+        ({}, None),
+        ({"objects": "foreground"}, [0, 1, 1, 1]),
         ({"objects": "foreground", "void": 9}, [0, 1, VOID, 1]),
-        ({"objects": "foreground"}, [0, 1, 1, VOID]),
+        ({"objects": "foreground", "void": 255}, [0, 1, 1, VOID]),
     ],
 )
 def test_void_and_foreground(
@@ -237,7 +237,7 @@ def sequence_of(tmp_path: Path, objects: str, *frames: tuple[int, ...]) -> Seque
     for number, values in enumerate(frames):
         write_mask(tmp_path / f"{number:05d}.png", np.array([[0, *values]], np.uint8))
     paths = tuple(sorted(tmp_path.glob("*.png")))
-    return Sequence("a", paths, paths, described(objects=objects, score_last=True))
+    return Sequence("a", paths, paths, described(objects=objects, score_last=True, void=255))
 
 
 def test_which_ids_are_objects_and_when_they_are_given(tmp_path: Path) -> None:
@@ -285,6 +285,9 @@ def test_check_decodes_what_is_described(root: Path) -> None:
     assert [line for line in check_videos(youtube_vos(root)).problems if "4x3" in line]
     write_mask(path, np.where(labels({1: ONE}) == 1, VOID, 0).astype(np.uint8))
     (line,) = check_videos(youtube_vos(root)).problems
+    assert line.startswith(f"{path}: has 255, which is neither void in this data set nor allowed")
+    with_void = youtube_vos(root).dataset.model_copy(update={"void": VOID})
+    (line,) = check_videos(videos_of(root, with_void, "train")).problems
     assert line.startswith(f"{path}: has 255 alone, which is void")
     assert read_labels(path).max() == VOID
 
