@@ -65,7 +65,7 @@ class Checkpoints:
     ) -> int:
         """Load the latest intact state, if any, and return its number of completed steps."""
         for unfinished in self._folder.glob(".*"):
-            shutil.rmtree(unfinished)
+            shutil.rmtree(unfinished, ignore_errors=True)  # NFS hides files there that are open
         for path in reversed(self._states()):
             state = self._read(path)
             if state is None:

@@ -17,7 +17,9 @@ from rgmp.runtime import cores
 from rgmp.runtime.files import write_text
 from rgmp.runtime.locks import record_lock_owner, remove_stale_lock
 from rgmp.runtime.markup import restructured
+from rgmp.runtime.signals import pass_signals_on
 from rgmp.study import layout
+from rgmp.study.allocation import allocations
 from rgmp.study.bounds import bounds_job
 from rgmp.study.comparison import ComparisonPlan, resolve_any
 from rgmp.study.estimate import remember_estimate
@@ -28,38 +30,14 @@ from rgmp.study.references import reference_of
 from rgmp.study.timing import computations, representative, timing
 
 
-def limit_cores():
-    """Limit the threads of concurrent jobs to the available cores, whatever --cores says.
-
-    Training runs that share a core slow each other down. A job that requests more threads gets as
-    many as there are cores, and runs alone. Jobs on other machines are not limited.
-    """
-    given = workflow.resource_settings
-    if given.cores is None or (given.nodes is not None and goes_elsewhere()):
-        return
-    limits = given.cores, given.nodes or given.cores, cores.usable_cores()
-    workflow.global_resources["_cores"] = min(limits)
-    workflow.global_resources["_nodes"] = None  # else it counts jobs, not threads
-
-
-def threads_alone(threads):
-    """The threads that a job asks for which is to run alone: all that there are on this machine.
-
-    On another machine nothing of this study runs beside it but by chance: there it asks for those
-    that it uses.
-    """
-    given = workflow.resource_settings
-    if given.nodes is not None and goes_elsewhere():
-        return threads
-    return workflow.global_resources["_cores"] or threads
-
-
 def goes_elsewhere():
     """Whether the executor sends jobs to other machines.
 
     Snakemake's workflow knows its executor only after the rules are parsed, so this reads the command
     line and the profiles. Callers of Snakemake's API who set nodes are taken to use other machines.
     """
+    if workflow.resource_settings.nodes is None:
+        return False
     try:
         with redirect_stderr(StringIO()):
             _, arguments = parse_args(sys.argv[1:])
@@ -69,10 +47,58 @@ def goes_elsewhere():
     return not chosen.common_settings.local_exec
 
 
+def limit_cores():
+    """Limit the threads of concurrent jobs to the available cores, whatever --cores says.
+
+    Training runs that share a core slow each other down. A job that requests more threads gets as
+    many as there are cores, and runs alone. Jobs on other machines are not limited, nor by --cores:
+    fewer threads than a study asks for would change the last bits.
+    """
+    given = workflow.resource_settings
+    if elsewhere:
+        workflow.global_resources["_cores"] = None
+    elif given.cores is not None:
+        limits = given.cores, given.nodes or given.cores, cores.usable_cores()
+        workflow.global_resources["_cores"] = min(limits)
+        workflow.global_resources["_nodes"] = None  # else it counts jobs, not threads
+
+
+def threads_alone(threads):
+    """The threads that a job asks for which is to run alone: all that there are on this machine.
+
+    On another machine nothing of this study runs beside it but by chance: there it asks for those
+    that it uses.
+    """
+    return threads if elsewhere else workflow.global_resources["_cores"] or threads
+
+
+def gpus(count):
+    """How many GPUs a job asks for that takes so many where the study computes on GPUs."""
+    return count if plan.machine.device != "cpu" else 0
+
+
+def allocated(kind, name=lambda wildcards: ""):
+    """Time and memory that jobs ask a cluster for, if they are known of all of this kind.
+
+    Else the defaults of the profile stand. Here nothing is asked for.
+
+    Args:
+        kind: of the jobs, and `name` the rest of a job's name, as in `rgmp.study.jobs`.
+    """
+    asked = [one for job, one in asked_for.items() if job.startswith(kind)]
+    return {
+        resource: lambda wildcards, place=place: asked_for[f"{kind} {name(wildcards)}".strip()][
+            place
+        ]
+        for place, resource in enumerate(("runtime", "mem_mb"))
+        if asked and all(one[place] is not None for one in asked)
+    }
+
+
 def keep_estimate():
     """Keep what the study is expected to take here, for its report; no run fails for that."""
     given = workflow.resource_settings
-    if isinstance(plan, ComparisonPlan) or (given.nodes is not None and goes_elsewhere()):
+    if isinstance(plan, ComparisonPlan) or elsewhere:
         return
     limits = given.cores, given.nodes, cores.usable_cores()
     with suppress(UserError, OSError):
@@ -102,9 +128,14 @@ def targets():
     return [folder / layout.REPORT, *(folder / layout.archive(name) for name in packed), *agreed]
 
 
+def training_name(wildcards):
+    """The training run that the wildcards name, as `rgmp train` takes it."""
+    return f"{wildcards.stage}/{wildcards.training}"
+
+
 def training_of(wildcards):
     """The planned training run that the wildcards name."""
-    return plan.training_of(f"{wildcards.stage}/{wildcards.training}", folder)
+    return plan.training_of(training_name(wildcards), folder)
 
 
 def launcher_of(wildcards):
@@ -144,15 +175,14 @@ def checked_split(wildcards):
     return folder / plan.check_of(f"{wildcards.benchmark}/{plan.split}")
 
 
-def evaluation_of(variant, wildcards):
+def evaluation_name(variant, wildcards):
     """The evaluation of a variant's weights, as `rgmp evaluate` takes it."""
-    return f"{folder} {layout.evaluation(variant, wildcards.seed, wildcards.get('step'))}"
+    return layout.evaluation(variant, wildcards.seed, wildcards.get("step"))
 
 
 def evaluation_digest(variant, wildcards):
     """A digest of what an evaluation depends on, except its device and the paths of files."""
-    name = layout.evaluation(variant, wildcards.seed, wildcards.get("step"))
-    return plan.evaluation_of(name, folder).digest
+    return plan.evaluation_of(evaluation_name(variant, wildcards), folder).digest
 
 
 def timed_weights(wildcards):
@@ -167,10 +197,14 @@ def timing_digest(wildcards):
     return timing(plan, wildcards.benchmark, folder).digest
 
 
+def adoption_name(wildcards):
+    """The scores of an external method, as `rgmp score` takes them."""
+    return layout.external(wildcards.benchmark, wildcards.external)
+
+
 def adoption_digest(wildcards):
-    """The same for the scores of an external method."""
-    name = layout.external(wildcards.benchmark, wildcards.external)
-    return plan.adoption(name, folder).digest
+    """A digest of what the scores of an external method depend on, except paths of files."""
+    return plan.adoption(adoption_name(wildcards), folder).digest
 
 
 def bounds_digest(wildcards):
@@ -208,7 +242,10 @@ def caption_file(kind, entry):
     return str(path)
 
 
+elsewhere = goes_elsewhere()
 limit_cores()
+if workflow.remote_exec and not elsewhere:
+    pass_signals_on()
 lock_owner = remove_stale_lock(Path(".snakemake")) if workflow.is_main_process else None
 
 try:
@@ -219,5 +256,9 @@ except UserError as error:
 
 folder = Path("results") / plan.study
 reference = reference_of(folder)
+
+asked_for = {}
+if workflow.is_main_process and elsewhere and not isinstance(plan, ComparisonPlan):
+    asked_for = allocations(plan, folder)
 
 config |= {"title": restructured(plan.title)}  # for the captions of --report

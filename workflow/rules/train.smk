@@ -16,7 +16,9 @@ rule train:
         "../../environment.yml"
     threads: lambda wildcards: training_of(wildcards).compute.threads * plan.machine.processes
     resources:
+        **allocated("train", training_name),
         launcher=launcher_of,
+        gpu=gpus(plan.machine.processes),
     message:
         "{wildcards.stage} {wildcards.training}"
     shell:
@@ -39,7 +41,9 @@ rule keep_checkpoints:
         "../../environment.yml"
     threads: lambda wildcards: training_of(wildcards).compute.threads * plan.machine.processes
     resources:
+        **allocated("checkpoints of train", training_name),
         launcher=launcher_of,
+        gpu=gpus(plan.machine.processes),
     params:
         steps=lambda wildcards: training_of(wildcards).settings.earlier_checkpoints,
     message:

@@ -1,0 +1,94 @@
+"""What a job asks a cluster's scheduler for: time and memory, by what is known of its cost.
+
+The study runs on other machines than the one that plans it, so costs of any of its kind are used,
+GPUs or CPUs, the nearest records first (`rgmp.study.costs`). A time limit and a memory limit end a
+job, so there is room in both.
+"""
+
+import math
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from rgmp.errors import UserError
+from rgmp.provenance.record import read_all
+from rgmp.study.costs import Costs, costs_of, device_of, places, read_costs
+from rgmp.study.jobs import Job, jobs_of, sizes_of
+from rgmp.study.plan import Plan
+
+_TIMES = 3
+"""How often its expected time a job may take: nodes differ, and others may use theirs."""
+_LEAST_MINUTES = 10
+"""To start Python and to import torch from a busy shared disk takes minutes."""
+_SPARE_MEGABYTES = 1000
+"""For the two processes of Snakemake around a job, and what its memory varies by."""
+
+
+class Allocation(NamedTuple):
+    """What a job asks for.
+
+    Attributes:
+        minutes: its time limit; None: its cost is not known.
+        megabytes: of main memory; None: not known.
+    """
+
+    minutes: int | None
+    megabytes: int | None
+
+
+def allocations(plan: Plan, folder: Path) -> dict[str, Allocation]:
+    """What each job of a study asks for, by its name (`rgmp.study.jobs`).
+
+    Args:
+        plan: of the study.
+        folder: of the study.
+
+    Raises:
+        UserError: the data, or a file of the study, cannot be read.
+    """
+    jobs = jobs_of(plan, sizes_of(plan, folder))
+    costs = _costs_elsewhere(plan, folder, jobs)
+    return {job.name: _allocation(plan, job, costs) for job in jobs}
+
+
+def _allocation(plan: Plan, job: Job, costs: Costs) -> Allocation:
+    cost = costs.known.get(job.cost)
+    if cost is None or job.units is None:
+        return Allocation(None, None)
+    minutes = max(math.ceil(_TIMES * cost.seconds(job.units) / 60), _LEAST_MINUTES)
+    held = cost.process_bytes if plan.machine.device != "cpu" else cost.memory_bytes
+    if held is None:
+        return Allocation(minutes, None)
+    # the processes of a training share it with workers, none of which takes more than they do
+    count = plan.machine.processes * (1 + plan.machine.workers) if job.kind == "train" else 1
+    return Allocation(minutes, count * held // 10**6 + _SPARE_MEGABYTES)
+
+
+def _costs_elsewhere(plan: Plan, folder: Path, jobs: Iterable[Job]) -> Costs:
+    """What is known of machines with GPUs, or without, as the study asks for.
+
+    A study with a broken file is left out, and a line on standard error says so.
+    """
+    wanted = {job.cost for job in jobs if job.cost}
+    costs = Costs(device="another machine")
+    for place in places(folder):
+        if wanted <= costs.known.keys():
+            break
+        try:
+            for known in _known(place, on_gpu=plan.machine.device != "cpu"):
+                costs = costs.beside(known)
+        except UserError as error:
+            print(f"its costs are not used: {error}", file=sys.stderr)
+    return costs
+
+
+def _known(place: Path, *, on_gpu: bool) -> Iterable[Costs]:
+    """What a study's folder knows: first what was measured for it, then its records."""
+    measured = read_costs(place)
+    if measured is not None:
+        yield measured
+    machines = [r["machine"] for r in read_all(place) if r["kind"] in {"train", "infer"}]
+    devices = [device_of(machine) for machine in machines if bool(machine["gpu"]) == on_gpu]
+    for device in sorted({*devices}, key=devices.count, reverse=True):
+        yield costs_of(place, device)
