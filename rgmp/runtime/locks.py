@@ -62,7 +62,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def _take(lock: FileLock, path: Path, folder: Path) -> bool:
-    """Wait for a lock and for its last holder; false if that has meanwhile removed the lock's file."""
+    """Wait for a lock and its last holder; false if that has meanwhile removed the file."""
     try:
         kept_apart = acquire(lock, timeout=0)
     except Timeout:

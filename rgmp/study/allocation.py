@@ -7,9 +7,8 @@ job, so there is room in both.
 
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from rgmp.errors import UserError
 from rgmp.provenance.record import read_all
@@ -25,44 +24,35 @@ _SPARE_MEGABYTES = 1000
 """For the two processes of Snakemake around a job, and what its memory varies by."""
 
 
-class Allocation(NamedTuple):
-    """What a job asks for.
-
-    Attributes:
-        minutes: its time limit; None: its cost is not known.
-        megabytes: of main memory; None: not known.
-    """
-
-    minutes: int | None
-    megabytes: int | None
-
-
-def allocations(plan: Plan, folder: Path) -> dict[str, Allocation]:
+def allocations(plan: Plan, folder: Path) -> dict[str, dict[str, int]]:
     """What each job of a study asks for, by its name (`rgmp.study.jobs`).
 
     Args:
         plan: of the study.
         folder: of the study.
 
+    Returns:
+        By Snakemake's names, as far as they are known: `runtime`, the time limit in minutes, and
+        `mem_mb`, main memory.
+
     Raises:
         UserError: the data, or a file of the study, cannot be read.
     """
     jobs = jobs_of(plan, sizes_of(plan, folder))
     costs = _costs_elsewhere(plan, folder, jobs)
-    return {job.name: _allocation(plan, job, costs) for job in jobs}
+    return {job.name: dict(_allocated(plan, job, costs)) for job in jobs}
 
 
-def _allocation(plan: Plan, job: Job, costs: Costs) -> Allocation:
+def _allocated(plan: Plan, job: Job, costs: Costs) -> Iterator[tuple[str, int]]:
     cost = costs.known.get(job.cost)
     if cost is None or job.units is None:
-        return Allocation(None, None)
-    minutes = max(math.ceil(_TIMES * cost.seconds(job.units) / 60), _LEAST_MINUTES)
+        return
+    yield "runtime", max(math.ceil(_TIMES * cost.seconds(job.units) / 60), _LEAST_MINUTES)
     held = cost.process_bytes if plan.machine.device != "cpu" else cost.memory_bytes
-    if held is None:
-        return Allocation(minutes, None)
-    # the processes of a training share it with workers, none of which takes more than they do
-    count = plan.machine.processes * (1 + plan.machine.workers) if job.kind == "train" else 1
-    return Allocation(minutes, count * held // 10**6 + _SPARE_MEGABYTES)
+    if held is not None:
+        # a training shares it with workers, none of which takes more than it does
+        count = plan.machine.processes * (1 + plan.machine.workers) if job.kind == "train" else 1
+        yield "mem_mb", count * held // 10**6 + _SPARE_MEGABYTES
 
 
 def _costs_elsewhere(plan: Plan, folder: Path, jobs: Iterable[Job]) -> Costs:
@@ -83,7 +73,7 @@ def _costs_elsewhere(plan: Plan, folder: Path, jobs: Iterable[Job]) -> Costs:
     return costs
 
 
-def _known(place: Path, *, on_gpu: bool) -> Iterable[Costs]:
+def _known(place: Path, *, on_gpu: bool) -> Iterator[Costs]:
     """What a study's folder knows: first what was measured for it, then its records."""
     measured = read_costs(place)
     if measured is not None:

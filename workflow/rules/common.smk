@@ -2,10 +2,12 @@
 
 import sys
 from contextlib import redirect_stderr, suppress
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
 from snakemake.cli import parse_args
+from snakemake.resources import Resource
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from rgmp.config.base import STAGES
@@ -72,27 +74,47 @@ def threads_alone(threads):
     return threads if elsewhere else workflow.global_resources["_cores"] or threads
 
 
-def gpus(count):
-    """How many GPUs a job asks for that takes so many where the study computes on GPUs."""
-    return count if plan.machine.device != "cpu" else 0
+def allocated(kind, name=lambda wildcards: "", gpus=0):
+    """What jobs ask a cluster for, as resources: time and main memory, and GPUs if they take any.
 
-
-def allocated(kind, name=lambda wildcards: ""):
-    """Time and memory that jobs ask a cluster for, if they are known of all of this kind.
-
-    Else the defaults of the profile stand. Here nothing is asked for.
+    GPUs are asked for as `gpu`; as `gres` if the profile's default resources have a `gres_kind`.
 
     Args:
         kind: of the jobs, and `name` the rest of a job's name, as in `rgmp.study.jobs`.
+        gpus: how many each takes where the study computes on GPUs.
     """
-    asked = [one for job, one in asked_for.items() if job.startswith(kind)]
+
+    taken = gpus if plan.machine.device != "cpu" else 0
+
+    def known_or_default(resource):
+        def value(wildcards, input, attempt, threads):
+            known = asked_for.get(f"{kind} {name(wildcards)}".strip(), {}).get(resource)
+            return (
+                default_of(resource, wildcards, input, attempt, threads) if known is None else known
+            )
+
+        return value
+
+    def as_gpu(wildcards, input, attempt, threads):
+        return 0 if default_of("gres_kind", wildcards, input, attempt, threads) else taken
+
+    def as_gres(wildcards, input, attempt, threads):
+        gpu = default_of("gres_kind", wildcards, input, attempt, threads)
+        return f"{gpu}:{taken}" if gpu and taken else ""
+
     return {
-        resource: lambda wildcards, place=place: asked_for[f"{kind} {name(wildcards)}".strip()][
-            place
-        ]
-        for place, resource in enumerate(("runtime", "mem_mb"))
-        if asked and all(one[place] is not None for one in asked)
+        "runtime": known_or_default("runtime"),
+        "mem_mb": known_or_default("mem_mb"),
+        "gpu": as_gpu,
+        "gres": as_gres,
     }
+
+
+def default_of(resource, wildcards, input, attempt, threads):
+    """What the profile or --default-resources gives a job of a resource; None: nothing."""
+    defaults = workflow.resource_settings.default_resources or {}
+    default = defaults.get(resource) or Resource(resource, None)
+    return default.evaluate(wildcards, input=input, attempt=attempt, threads=threads).value
 
 
 def keep_estimate():
@@ -260,5 +282,4 @@ reference = reference_of(folder)
 asked_for = {}
 if workflow.is_main_process and elsewhere and not isinstance(plan, ComparisonPlan):
     asked_for = allocations(plan, folder)
-
 config |= {"title": restructured(plan.title)}  # for the captions of --report

@@ -34,12 +34,9 @@ for name, variants in plan.sharing.items():
             # as in training, for the same bits on machines of one type
             threads: variants[0].threads
             resources:
-                **allocated(
-                    "evaluate", lambda wildcards, name=name: evaluation_name(name, wildcards)
-                ),
+                **allocated("evaluate", partial(evaluation_name, name), gpus=1),
                 # no loop variable in a command: it is formatted when the job runs
                 evaluation=lambda wildcards, name=name: f"{folder} {evaluation_name(name, wildcards)}",
-                gpu=gpus(1),
             params:
                 job=lambda wildcards, name=name: evaluation_digest(name, wildcards),
                 sources=scoring_sources(plan.evaluation.engine),
@@ -137,6 +134,8 @@ rule cross_check:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **allocated("cross-check"),
     params:
         evaluation=plan.evaluation.model_dump(mode="json"),
         sources=sources_of("rgmp.study.cross_check"),

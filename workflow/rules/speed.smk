@@ -15,8 +15,7 @@ rule time_frames:
         "../../environment.yml"
     threads: threads_alone(plan.variants[0].threads)
     resources:
-        **allocated("speed", lambda wildcards: wildcards.benchmark),
-        gpu=gpus(1),
+        **allocated("speed", lambda wildcards: wildcards.benchmark, gpus=1),
     params:
         job=timing_digest,
         sources=sources_of("rgmp.inference.speed"),

@@ -16,9 +16,8 @@ rule train:
         "../../environment.yml"
     threads: lambda wildcards: training_of(wildcards).compute.threads * plan.machine.processes
     resources:
-        **allocated("train", training_name),
+        **allocated("train", training_name, gpus=plan.machine.processes),
         launcher=launcher_of,
-        gpu=gpus(plan.machine.processes),
     message:
         "{wildcards.stage} {wildcards.training}"
     shell:
@@ -41,9 +40,8 @@ rule keep_checkpoints:
         "../../environment.yml"
     threads: lambda wildcards: training_of(wildcards).compute.threads * plan.machine.processes
     resources:
-        **allocated("checkpoints of train", training_name),
+        **allocated("checkpoints of train", training_name, gpus=plan.machine.processes),
         launcher=launcher_of,
-        gpu=gpus(plan.machine.processes),
     params:
         steps=lambda wildcards: training_of(wildcards).settings.earlier_checkpoints,
     message:
