@@ -83,24 +83,21 @@ def allocated(kind, name=lambda wildcards: "", gpus=0):
         kind: of the jobs, and `name` the rest of a job's name, as in `rgmp.study.jobs`.
         gpus: how many each takes where the study computes on GPUs.
     """
-
     taken = gpus if plan.machine.device != "cpu" else 0
 
     def known_or_default(resource):
-        def value(wildcards, input, attempt, threads):
+        def value(wildcards, **given):
             known = asked_for.get(f"{kind} {name(wildcards)}".strip(), {}).get(resource)
-            return (
-                default_of(resource, wildcards, input, attempt, threads) if known is None else known
-            )
+            return default_of(resource, wildcards, **given) if known is None else known
 
         return value
 
-    def as_gpu(wildcards, input, attempt, threads):
-        return 0 if default_of("gres_kind", wildcards, input, attempt, threads) else taken
+    def as_gpu(wildcards, **given):
+        return None if default_of("gres_kind", wildcards, **given) else taken or None
 
-    def as_gres(wildcards, input, attempt, threads):
-        gpu = default_of("gres_kind", wildcards, input, attempt, threads)
-        return f"{gpu}:{taken}" if gpu and taken else ""
+    def as_gres(wildcards, **given):
+        gpu = default_of("gres_kind", wildcards, **given)
+        return f"{gpu}:{taken}" if gpu and taken else None
 
     return {
         "runtime": known_or_default("runtime"),
@@ -110,11 +107,11 @@ def allocated(kind, name=lambda wildcards: "", gpus=0):
     }
 
 
-def default_of(resource, wildcards, input, attempt, threads):
+def default_of(resource, wildcards, **given):
     """What the profile or --default-resources gives a job of a resource; None: nothing."""
     defaults = workflow.resource_settings.default_resources or {}
     default = defaults.get(resource) or Resource(resource, None)
-    return default.evaluate(wildcards, input=input, attempt=attempt, threads=threads).value
+    return default.evaluate(wildcards, **given).value
 
 
 def keep_estimate():
