@@ -1,8 +1,7 @@
 """What a job asks a cluster's scheduler for: time and memory, by what is known of its cost.
 
-The study runs on other machines than the one that plans it, so costs of any of its kind are used,
-GPUs or CPUs, the nearest records first (`rgmp.study.costs`). A time limit and a memory limit end a
-job, so there is room in both.
+The study runs on other machines than the one that plans it, so costs of any of their kind are used,
+GPUs or CPUs (`rgmp.study.costs`). Limits of time and memory end a job, so there is room in both.
 """
 
 import math
@@ -58,27 +57,24 @@ def _allocated(plan: Plan, job: Job, costs: Costs) -> Iterator[tuple[str, int]]:
 def _costs_elsewhere(plan: Plan, folder: Path, jobs: Iterable[Job]) -> Costs:
     """What is known of machines with GPUs, or without, as the study asks for.
 
-    A study with a broken file is left out, and a line on standard error says so.
+    First what was measured for the study, on whatever machine, then records, the nearest first. A
+    study with a broken file is left out, and a line on standard error says so.
     """
     wanted = {job.cost for job in jobs if job.cost}
-    costs = Costs(device="another machine")
+    costs = read_costs(folder) or Costs(device="another machine")
     for place in places(folder):
         if wanted <= costs.known.keys():
             break
         try:
-            for known in _known(place, on_gpu=plan.machine.device != "cpu"):
-                costs = costs.beside(known)
+            for device in _devices(place, on_gpu=plan.machine.device != "cpu"):
+                costs = costs.beside(costs_of(place, device))
         except UserError as error:
             print(f"its costs are not used: {error}", file=sys.stderr)
     return costs
 
 
-def _known(place: Path, *, on_gpu: bool) -> Iterator[Costs]:
-    """What a study's folder knows: first what was measured for it, then its records."""
-    measured = read_costs(place)
-    if measured is not None:
-        yield measured
+def _devices(place: Path, *, on_gpu: bool) -> list[str]:
+    """The GPUs, or else the CPUs, that trained and segmented in a study's folder, by their use."""
     machines = [r["machine"] for r in read_all(place) if r["kind"] in {"train", "infer"}]
     devices = [device_of(machine) for machine in machines if bool(machine["gpu"]) == on_gpu]
-    for device in sorted({*devices}, key=devices.count, reverse=True):
-        yield costs_of(place, device)
+    return sorted({*devices}, key=devices.count, reverse=True)
