@@ -50,6 +50,7 @@ MpiDefault=none
 ReturnToService=2
 SlurmdTimeout=10
 KillWait=5
+SchedulerParameters=sched_interval=2,bf_interval=2
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs={cpus} RealMemory=1000000
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs={cpus} RealMemory=1000000
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
@@ -89,11 +90,11 @@ class Slurm:
 
     def __init__(self, folder: Path) -> None:
         """Keep its files in a new folder, whose path is short: sockets have at most 107 bytes."""
-        self._folder = folder
+        self._folder, self._conf = folder, str(folder / "slurm.conf")
         wrappers = folder / "bin"
         self.environment = {
             **os.environ,
-            "SLURM_CONF": str(folder / "slurm.conf"),
+            "SLURM_CONF": self._conf,
             "PATH": f"{wrappers}:{os.environ['PATH']}",
         }
         wrappers.mkdir(parents=True)
@@ -143,15 +144,23 @@ class Slurm:
         self._run("slurmd", "-N", node)
 
     def kill_node(self, node: str) -> None:
-        """Kill everything on a node at once, as a power cut does."""
+        """Kill everything on a node at once, as a power cut does.
+
+        First Slurm's own processes, which would tell it how the others ended.
+        """
+        jobs = [process for process in psutil.process_iter() if self._is_on(process, node)]
         with suppress(OSError, ValueError, psutil.Error):
             psutil.Process(int((self._folder / f"slurmd-{node}.pid").read_text())).kill()
-        for process in psutil.process_iter():
+        for process in (*map(_step_of, jobs), *jobs):
             with suppress(psutil.Error):
-                environment = process.environ()
-                of_node = environment.get("SLURMD_NODENAME") == node
-                if of_node and environment.get("SLURM_CONF") == self.environment["SLURM_CONF"]:
-                    process.kill()
+                process.kill()
+
+    def _is_on(self, process: psutil.Process, node: str) -> bool:
+        """Whether a process is of a job on a node."""
+        with suppress(psutil.Error):
+            its = process.environ()
+            return (its.get("SLURMD_NODENAME"), its.get("SLURM_CONF")) == (node, self._conf)
+        return False
 
     def state(self, node: str) -> str:
         """What Slurm says of a node, such as `idle` or `down*`."""
@@ -204,6 +213,13 @@ def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError
         time.sleep(0.2)
+
+
+def _step_of(process: psutil.Process) -> psutil.Process:
+    """The process of Slurm that looks after a job's process; that itself if there is none."""
+    with suppress(psutil.Error):
+        return next((p for p in process.parents() if p.name() == "slurmstepd"), process)
+    return process
 
 
 def _free_ports(count: int) -> list[int]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support import forked
 from support.workflow import PROJECT, STUDY, make_workspace, snakemake
 
 from rgmp.provenance.machine import this_machine
@@ -59,6 +60,17 @@ def asked(workspace: Path, *arguments: str) -> dict[str, list[str]]:
         assert named
         found[named[1]] = words
     return found
+
+
+def test_the_cores_of_the_login_node_limit_nothing(workspace: Path) -> None:
+    """They are not asked for, though Snakemake has to know them before it runs jobs itself."""
+    resolved(workspace, {"compute": {"threads": 64}})
+    command = ["--snakefile", str(PROJECT / "Snakefile"), *PROFILE, "--dry-run", "--forceall"]
+    command += ["--printshellcmds", "--configfile", "seconds.yaml"]
+    done = forked.run("snakemake.cli", command, workspace, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found = re.findall(r"rgmp (train|evaluate|speed) .*--threads (\d+) ", done.stdout + done.stderr)
+    assert {*found} == {("train", "64"), ("evaluate", "64"), ("speed", "64")}
 
 
 def test_several_processes_have_one_task_with_all_gpus_and_threads(workspace: Path) -> None:
