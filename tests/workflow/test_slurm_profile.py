@@ -30,10 +30,12 @@ exit 1
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workspace, and an sbatch that writes down what it is told."""
+    """A workspace, and the login node of a cluster, whose sbatch writes down what it is told."""
     make_workspace(tmp_path)
-    write_text(tmp_path / "bin/sbatch", SBATCH)
-    (tmp_path / "bin/sbatch").chmod(0o755)
+    programs = {"sbatch": SBATCH, "sinfo": "#!/bin/sh\necho 'short long*'\n"}
+    for name, text in programs.items():
+        write_text(tmp_path / "bin" / name, text)
+        (tmp_path / "bin" / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     return tmp_path
 
@@ -80,7 +82,7 @@ def test_several_processes_have_one_task_with_all_gpus_and_threads(workspace: Pa
     assert re.search(" --gpus=2$", train)
     assert "ntasks" not in train
     assert " --cpus-per-task=6 " in train
-    assert " -t 240 --mem 16000 --requeue " in train
+    assert " -p long -t 240 --mem 16000 --requeue " in train
     assert " --signal=USR1@120 " in train
 
 

@@ -88,7 +88,7 @@ def allocated(kind, name=lambda wildcards: "", gpus=0):
     def known_or_default(resource):
         def value(wildcards, **given):
             known = asked_for.get(f"{kind} {name(wildcards)}".strip(), {}).get(resource)
-            return default_of(resource, wildcards, **given) if known is None else known
+            return known or default_of(resource, wildcards, **given) or 0  # 0: the cluster's own
 
         return value
 
@@ -99,12 +99,8 @@ def allocated(kind, name=lambda wildcards: "", gpus=0):
         gpu = default_of("gres_kind", wildcards, **given)
         return f"{gpu}:{taken}" if gpu and taken else None
 
-    return {
-        "runtime": known_or_default("runtime"),
-        "mem_mb": known_or_default("mem_mb"),
-        "gpu": as_gpu,
-        "gres": as_gres,
-    }
+    limits = ("runtime", "mem_mb") if elsewhere else ()
+    return {"gpu": as_gpu, "gres": as_gres} | {limit: known_or_default(limit) for limit in limits}
 
 
 def default_of(resource, wildcards, **given):
