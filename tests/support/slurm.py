@@ -63,7 +63,7 @@ def missing() -> str | None:
         for command in (("update",), ("install", "--yes", "--no-install-recommends", *_PACKAGES)):
             with suppress(subprocess.TimeoutExpired):
                 subprocess.run(
-                    ["apt-get", *command],
+                    ["apt-get", "--option=Acquire::http::Timeout=20", *command],
                     env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
                     capture_output=True,
                     timeout=_INSTALL_SECONDS,
