@@ -1,5 +1,15 @@
 # From scores, speed files and records to tables, figures, MLflow and report: seconds, no GPU, no
-# torch. The tables hold every statistic of methods and variants; figures and report read them.
+# torch. The tables hold every statistic of methods and variants; figures and report read them. They
+# run where Snakemake does, also where other jobs go to a cluster: its queue would take longer, and
+# MLflow's SQLite file must not be opened from several machines.
+
+
+localrules:
+    make_tables,
+    make_figures,
+    track,
+    make_report,
+    agree,
 
 
 rule make_tables:
