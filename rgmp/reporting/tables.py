@@ -30,7 +30,8 @@ from rgmp.reporting import (
 )
 from rgmp.reporting.analysis import Analysis, analyse_study
 from rgmp.reporting.labels import BOUND_TITLES
-from rgmp.reporting.typesetting import as_latex, as_markdown
+from rgmp.reporting.latex_table import as_latex
+from rgmp.reporting.typesetting import as_markdown
 from rgmp.reporting.verdict_marks import Marks, marked, marks_of
 from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from rgmp.config.base import Benchmark
-from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.study.results import Results
 
 WIDTH = 7.0  # inches: two columns of a journal
@@ -84,7 +83,7 @@ def panel_per_benchmark(
     figure = empty_figure(results, height)
     axes = figure.subplots(1, len(benchmarks), squeeze=False)[0]
     for ax, benchmark in zip(axes, benchmarks, strict=True):
-        ax.set_title(BENCHMARK_TITLES[benchmark])
+        ax.set_title(results.plan.title_of(benchmark))
     return figure, list(zip(benchmarks, axes, strict=True))
 
 

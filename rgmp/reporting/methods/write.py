@@ -12,10 +12,11 @@ from rgmp.provenance.machine import machine_of, this_machine
 from rgmp.reporting import page
 from rgmp.reporting.figures import style
 from rgmp.reporting.figures.write import save
+from rgmp.reporting.latex_table import as_latex
 from rgmp.reporting.methods import figures, tables
 from rgmp.reporting.methods.comparison import Comparison
 from rgmp.reporting.table_layouts import VERDICT
-from rgmp.reporting.typesetting import NOTHING, Table, as_latex, as_markdown
+from rgmp.reporting.typesetting import NOTHING, Table, as_markdown
 from rgmp.runtime.clock import utc_now
 from rgmp.runtime.files import digest_of_file, files_below, write_text
 from rgmp.runtime.tidy import rows_of, write_table
