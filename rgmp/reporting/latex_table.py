@@ -32,7 +32,7 @@ _NO_WIDER = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 
 @dataclass(frozen=True)
 class _Number:
-    """A number as it is printed, such as `−1,234.5 ± 0.6`.
+    """A number as it is printed, such as `+1,234.5 ± 0.6`.
 
     Attributes:
         sign: a plus or a minus, or nothing.
@@ -93,7 +93,7 @@ class _Column:
 def as_latex(table: Table) -> str:
     """A `table`, or a `table*` where a column of a paper is too narrow; more where it is long."""
     star = "*" * (_letters(table) > _COLUMN_WIDTH)
-    columns = [_column(table, header) for header in table.cells]
+    columns = [_column(table, str(header)) for header in table.cells]
     spec = "".join(column.spec for column in columns)
     head = " & ".join(column.head for column in columns) + r" \\"
     parts = [*_parts(_rows(table, columns, _count(spec)))]
@@ -163,9 +163,8 @@ def _column(table: Table, header: str) -> _Column:
     places = [table.place(row, header) for row in table.cells.index]
     head = latex(table.header(header))
     followed = [_FOLLOWED.fullmatch(cell) for cell in cells]
-    numbers = [
-        _Number.of(f["number"] if f else cell) for f, cell in zip(followed, cells, strict=True)
-    ]
+    before = [f["number"] if f else cell for f, cell in zip(followed, cells, strict=True)]
+    numbers = [*map(_Number.of, before)]
     is_first = header == table.cells.columns[0]
     if is_first or not any(numbers) or any(map(_is_other, cells, numbers)):
         right = dict(zip(table.cells, table.numeric(), strict=True))[header]

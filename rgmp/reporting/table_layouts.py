@@ -382,9 +382,8 @@ def print_speed(results: Results, timed: pd.DataFrame) -> Printed:
     }
     if labels.notna().any():
         columns["as fp32, %"] = number(100 * labels, "{:.2f}")
-    headings = pd.Series(
-        [_timed_on(results, row) for _, row in rows.iterrows()], rows.index, dtype="str"
-    )
+    timed_on = [_timed_on(results, row) for _, row in rows.iterrows()]
+    headings = pd.Series(timed_on, rows.index, dtype="str")
     return Printed(columns, headings, _notes_on_speed(results, timed))
 
 

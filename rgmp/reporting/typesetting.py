@@ -52,9 +52,12 @@ class Table:
             yield str(heading), rows
 
     def numeric(self) -> list[bool]:
-        """For each column, whether it prints numbers, which are aligned right."""
-        begins = rf"[+{MINUS}]?\d|{UNKNOWN}$"
-        return [bool(self.cells[column].str.match(begins).all()) for column in self.cells]
+        """For each column, whether it prints numbers, which are aligned right.
+
+        Beside them it may have words; the first column never prints numbers: it names the row.
+        """
+        _, *others = (self.cells[column] for column in self.cells)
+        return [False, *(_prints_numbers(cells) for cells in others)]
 
     def header(self, column: str) -> str:
         """A header with its arrow: `J ↑`."""
@@ -68,7 +71,13 @@ class Table:
     @property
     def all_notes(self) -> list[str]:
         """The notes, with what best and second best mean where cells are marked so."""
-        return [*([ON_PLACES] if self.places.ne("").any(axis=None) else []), *self.notes]
+        return [*([ON_PLACES] if (self.places != "").any(axis=None) else []), *self.notes]
+
+
+def _prints_numbers(cells: pd.Series) -> bool:
+    """Whether cells are numbers, intervals, or words without a digit, and not words alone."""
+    numbers = cells.str.match(rf"\[?[+{MINUS}]?\d")
+    return bool(numbers.any() and (numbers | ~cells.str.contains(r"\d")).all())
 
 
 def places_of(
@@ -89,7 +98,7 @@ def places_of(
         `Place` of every cell of the ranked columns. Equal digits share a place; with two values
         there is no second best.
     """
-    ranked = [header for header in cells if header in arrows]
+    ranked = [str(header) for header in cells if header in arrows]
     places = pd.DataFrame("", cells.index, ranked, dtype="str")
     rows = cells[compared] if compared is not None else cells[:0]
     for _, group in rows.groupby(headings, sort=False):
@@ -143,8 +152,8 @@ def as_markdown(table: Table) -> str:
     for heading, rows in table.sections():
         escaped = pd.DataFrame(
             {
-                markdown(table.header(column)): [
-                    _IN_MARKDOWN[table.place(row, column)].format(markdown(cell))
+                markdown(table.header(str(column))): [
+                    _IN_MARKDOWN[table.place(row, str(column))].format(markdown(cell))
                     for row, cell in rows[column].items()
                 ]
                 for column in rows

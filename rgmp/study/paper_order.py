@@ -1,4 +1,4 @@
-"""The order of variants in print: by the part of the method that each changes, as the paper has them.
+"""The order of variants in print: by the part of the method that each changes, as in the paper.
 
 The network comes first, then the two stages of training, then inference; among those that change
 the same part a stage that is left out comes before one that is done differently.

@@ -20,8 +20,9 @@ from rgmp.errors import UserError
 from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.score_table import read_scores
 from rgmp.reporting import catalog, table_layouts, tables
+from rgmp.reporting.latex_table import as_latex
 from rgmp.reporting.quantities import duration
-from rgmp.reporting.typesetting import Table, as_latex, as_markdown, points
+from rgmp.reporting.typesetting import Table, as_markdown, points
 from rgmp.runtime.tidy import read_table, write_table
 from rgmp.runtime.tidy import rows_of as rows_by
 from rgmp.study import layout

@@ -15,7 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from support.fake_study import build
 
 from rgmp.config.base import Line
-from rgmp.reporting.typesetting import Table, as_latex, as_markdown
+from rgmp.reporting.latex_table import as_latex
+from rgmp.reporting.typesetting import Table, as_markdown
 from rgmp.runtime.markup import markdown, restructured
 from rgmp.runtime.tidy import read_table, write_table
 from rgmp.study.plan import load_plan

@@ -37,9 +37,8 @@ def draw_strips(results: Results) -> Figure | str:
     shots = [cropped(results, shot) for shot in shots]
     shown = [m for m in results.methods if any(mask_of(results, shot, m) for shot in shots)]
     names = ["truth", *map(results.label, shown)]
-    heads = [
-        f"{results.plan.title_of(s.benchmark)}\n{s.sequence}, frame {int(s.frame)}" for s in shots
-    ]
+    title_of = results.plan.title_of
+    heads = [f"{title_of(s.benchmark)}\n{s.sequence}, frame {int(s.frame)}" for s in shots]
     cells = [[(shot, method) for shot in shots] for method in (None, *shown)]
     return _grid(results, cells, names, heads)
 
