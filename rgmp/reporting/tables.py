@@ -4,7 +4,7 @@
 one decimal, in print (`rgmp.reporting.table_layouts`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import inf, sqrt
@@ -35,7 +35,8 @@ from rgmp.reporting.typesetting import as_markdown
 from rgmp.reporting.verdict_marks import Marks, marked, marks_of
 from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
-from rgmp.study import layout, table_files
+from rgmp.study import data_dictionary, layout, table_files
+from rgmp.study.cross_check import EVALUATOR_DTYPES
 from rgmp.study.preregistration import remember_design
 from rgmp.study.protocols import own_protocol
 from rgmp.study.results import Results, load, seconds_of
@@ -84,7 +85,7 @@ def write(folder: Path) -> None:
         remember_design(results.plan, folder)
     for name, table in tables.items():
         table_files.write(folder, name, table)
-    write_text(folder / layout.TABLES / layout.COLUMNS, _columns())
+    write_text(folder / layout.TABLES / layout.DICTIONARY, _dictionary(tables))
     normal_range.write(folder, results.plan.study, tables["objects"])
     for shown in table_layouts.printed_tables(results):
         path = folder / layout.TABLES / shown.name
@@ -115,15 +116,10 @@ def builder_of(entry: catalog.Entry) -> Builder:
     return builder
 
 
-def _columns() -> str:
-    """What the columns of the tables of differences mean, as Markdown."""
-    head = (
-        "The columns of `ablation.csv` and `difficulty.csv`. Accuracies, differences and standard "
-        "deviations are fractions; an empty cell: none, or not asked."
-    )
-    meanings = (f"| `{name}` | {meaning} |" for name, meaning in table_files.MEANINGS.items())
-    lines = [head, "", "| column | meaning |", "|---|---|", *meanings]
-    return "\n".join(lines) + "\n"
+def _dictionary(tables: Mapping[str, pd.DataFrame]) -> str:
+    """What every column means of these tables, and of that of the other engine."""
+    columns = {name: [*table.columns] for name, table in tables.items()}
+    return data_dictionary.as_markdown(columns | {Path(layout.EVALUATOR).stem: [*EVALUATOR_DTYPES]})
 
 
 def _with_columns(name: str, table: pd.DataFrame) -> pd.DataFrame:

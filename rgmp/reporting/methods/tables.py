@@ -1,7 +1,7 @@
 """The tables of `rgmp compare`: methods with letters and ranks, and every pair of them.
 
 Numbers are fractions in the CSV files and per cent, with one decimal, in print. The columns of
-pairs mean what those of a study's differences mean (`rgmp.study.table_files.MEANINGS`).
+pairs mean what those of a study's differences mean (`rgmp.study.data_dictionary`).
 """
 
 from collections.abc import Mapping
