@@ -22,6 +22,7 @@ from rgmp.evaluation.summary import METHOD, keys_of, summarise
 from rgmp.provenance.machine import device_of
 from rgmp.reporting import (
     catalog,
+    methods_section,
     normal_range,
     published,
     reproduction,
@@ -72,7 +73,9 @@ def write(folder: Path) -> None:
     """Compute the statistics of a study and write every table into `results/tables/`.
 
     Those of the catalog as .csv, .md and .tex, the tidy ones (`rgmp.study.table_files.TIDY_DTYPES`)
-    as .csv alone; with them J&F of every training (`rgmp.reporting.normal_range`). What is printed
+    as .csv alone; with them J&F of every training (`rgmp.reporting.normal_range`), what
+    the columns mean (`rgmp.study.data_dictionary`) and the methods section of a paper
+    (`rgmp.reporting.methods_section`). What is printed
     is what the CSV files say. The first time that there are scores, seeds and margin are kept:
     seeds that come later are marked, and another margin is said.
 
@@ -91,6 +94,7 @@ def write(folder: Path) -> None:
         path = folder / layout.TABLES / shown.name
         write_text(path.with_suffix(".md"), as_markdown(shown))
         write_text(path.with_suffix(".tex"), as_latex(shown))
+    methods_section.write(results)
 
 
 def build(results: Results) -> dict[str, pd.DataFrame]:

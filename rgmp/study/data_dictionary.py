@@ -260,8 +260,8 @@ COLUMNS = {
 """The columns, by name, by file and name, or by a pattern."""
 
 _HEAD = (
-    "The CSV files of this folder. Accuracies, differences and standard deviations are fractions at "
-    "full precision; `.md` and `.tex` have the same in per cent with one decimal. An empty cell: "
+    "The CSV files of this folder. Accuracies, differences and standard deviations are fractions, "
+    "in full; `.md` and `.tex` have the same in per cent with one decimal. An empty cell: "
     "none, or not asked."
 )
 
