@@ -68,10 +68,12 @@ class _Number:
 
 
 _NUMBER = re.compile(
-    rf"(?P<sign>[+{MINUS}]?)(?P<whole>\d[\d,]*)(\.(?P<part>\d+))?"
-    r"( ± (?P<spread>\d+)\.(?P<spread_part>\d+))?"
+    rf"(?P<sign>[+{MINUS}]?)(?P<whole>0|[1-9]\d{{0,2}}(?:,\d{{3}})*|[1-9]\d*)(\.(?P<part>\d+))?"
+    r"( ± (?P<spread>\d+)\.(?P<spread_part>\d+))?",
+    re.ASCII,
 )
-_FOLLOWED = re.compile(r"(?P<number>\S+) (?P<rest>\[.*\])")
+_INTERVAL = rf"\[[+{MINUS}]?[\d.,]+, [+{MINUS}]?[\d.,]+\]"
+_FOLLOWED = re.compile(rf"(?P<number>\S+) (?P<rest>{_INTERVAL})", re.ASCII)
 
 
 @dataclass(frozen=True)

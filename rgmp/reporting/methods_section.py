@@ -233,27 +233,25 @@ def _stage(results: Results, settings: Pretrain | Finetune) -> Iterator[str]:
         f"It takes {counted(settings.steps, 'step')} of {counted(settings.batch, 'sample')} of "
         f"{height}x{width} pixels with {_OPTIMISERS[settings.optimiser]}, {_rate(settings)}."
     )
-    ranges = {
-        "rotated by": ("rotation", " degrees"),
-        "scaled by": ("scale", ""),
-        "sheared by": ("shear", " degrees"),
-    }
-    views = (
-        "{} {:g} to {:g}{}".format(done, *getattr(settings, name), unit)
-        for done, (name, unit) in ranges.items()
-    )
     yield (
-        f"Views are {_listed(views)}, and shifted by up to {100 * settings.translation:g}% of the "
-        "crop; brightness, contrast and saturation change by up to "
+        f"Views are rotated by {_range(settings.rotation)} degrees, scaled by "
+        f"{_range(settings.scale)}, sheared by {_range(settings.shear)} degrees and shifted by up "
+        f"to {100 * settings.translation:g}% of the crop; brightness, contrast and saturation change by up to "
         f"{100 * settings.brightness:g}%, {100 * settings.contrast:g}% and "
         f"{100 * settings.saturation:g}%; samples are mirrored with a probability of "
-        f"{settings.flip:g} and zoomed by {settings.zoom[0]:g} to {settings.zoom[1]:g}."
+        f"{settings.flip:g} and zoomed by {_range(settings.zoom)}."
     )
     if settings.ema_ratio:
         yield (
             "The stage leaves an exponential moving average of its weights, over about "
             f"{100 * settings.ema_ratio:g}% of its steps."
         )
+
+
+def _range(ends: tuple[float, float]) -> str:
+    """`0.9 to 1.1`."""
+    low, high = ends
+    return f"{low:g} to {high:g}"
 
 
 def _rate(settings: Optimisation) -> str:

@@ -27,7 +27,11 @@ EVALUATOR = f"{TABLES}/evaluator.csv"
 """J and F by both engines, of the masks that it scored."""
 DICTIONARY = "README.md"
 """Beside the tables: what the columns of the CSV files mean (`rgmp.study.data_dictionary`)."""
-METHODS_MARKDOWN, METHODS_LATEX, BIBLIOGRAPHY = "methods.md", "methods.tex", "references.bib"
+METHODS = (METHODS_MARKDOWN, METHODS_LATEX, BIBLIOGRAPHY) = (
+    "methods.md",
+    "methods.tex",
+    "references.bib",
+)
 """Beside the tables: the methods section of a paper, and what it cites."""
 NORMAL_RANGE = "normal_range.json"
 """Beside the tables: J&F of every training, for `rgmp expect`."""

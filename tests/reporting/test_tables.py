@@ -26,9 +26,11 @@ from rgmp.reporting.typesetting import Table, as_markdown, points
 from rgmp.runtime.tidy import read_table, write_table
 from rgmp.runtime.tidy import rows_of as rows_by
 from rgmp.study import layout
+from rgmp.study.cross_check import EVALUATOR_DTYPES
+from rgmp.study.data_dictionary import COLUMNS, described
 from rgmp.study.plan import save
 from rgmp.study.results import load
-from rgmp.study.table_files import MEANINGS, TABLE_DTYPES
+from rgmp.study.table_files import TABLE_DTYPES
 
 
 @pytest.fixture(scope="module")
@@ -189,8 +191,8 @@ def test_differences_by_difficulty_are_predicted_or_exploratory(seven: Path) -> 
     alone = [r for r in rows if r["variant"] in {"winner_take_all", "independent"}]
     assert {r["benchmark"] for r in alone} == {"davis2017"}, "one object: the same computation"
     text = text_of(seven, "difficulty.md")
-    assert "**DAVIS-2016, predicted**" in text
-    assert "**DAVIS-2017, exploratory**" in text
+    assert "**embedded, foreground, predicted**" in text
+    assert "**embedded, objects, exploratory**" in text
     assert "| without BPTT | occlusion | 2 |" in text
 
 
@@ -209,13 +211,31 @@ def test_what_is_the_same_computation_is_said_to_be(seven: Path) -> None:
     assert int(asked["paired_sequences"]) == 6 > int(several["paired_sequences"]) == 4
 
 
-def test_every_column_of_the_differences_is_described(seven: Path) -> None:
-    text = text_of(seven, layout.COLUMNS)
-    for name in ("ablation", "difficulty"):
-        for column in TABLE_DTYPES[name]:
-            shown = "*_spread" if column.endswith("_spread") else column
-            assert f"| `{shown}` |" in text
-    assert text.count("| `") == len(MEANINGS) == len({*MEANINGS} & {*TABLE_DTYPES["ablation"]}) + 2
+@pytest.mark.parametrize("study", ["seven", "keeping", "real"])
+def test_every_column_of_every_csv_is_described(study: str, request: pytest.FixtureRequest) -> None:
+    folder: Path = request.getfixturevalue(study)
+    sections = text_of(folder, layout.DICTIONARY).split("\n## ")[1:]
+    told = {
+        section.split("`")[1]: re.findall(r"^\| `(.+?)` \| [^|]+ \| [^|]+ \|$", section, re.M)
+        for section in sections
+    }
+    written = {
+        path.name: path.read_text(encoding="utf-8").partition("\n")[0].split(",")
+        for path in (folder / "tables").glob("*.csv")
+    }
+    assert told == written | {"evaluator.csv": [*EVALUATOR_DTYPES]}
+
+
+def test_no_description_is_of_a_column_that_no_csv_has(keeping: Path, real: Path) -> None:
+    tables_of = {"evaluator": [*EVALUATOR_DTYPES], **TABLE_DTYPES}
+    tables_of["speed"] = {**{n: "" for f in (keeping, real) for n in rows_of(f, "speed")[0]}}
+    used = {described(name, column) for name, columns in tables_of.items() for column in columns}
+    assert used == {*COLUMNS} - {"labels_as_fp32"}, "that is there where not all compute in fp32"
+
+
+def test_a_column_that_is_not_described_is_named() -> None:
+    with pytest.raises(KeyError, match=r"cost\.csv: the column joules is not described"):
+        described("cost", "joules")
 
 
 # ---- checkpoints ----
@@ -303,7 +323,7 @@ def test_the_names_of_the_files_are_fixed(tmp_path: Path, variants: int, benchma
     tables.write(build(tmp_path, variants=variants, benchmarks=benchmarks, seeds=(0,), frames=6))
     expected = {f"{name}.{kind}" for name in names_of(tmp_path) for kind in ("csv", "md", "tex")}
     expected |= {f"{name}.csv" for name in layout.TIDY}
-    expected |= {layout.COLUMNS, layout.NORMAL_RANGE}
+    expected |= {layout.DICTIONARY, layout.NORMAL_RANGE, *layout.METHODS}
     assert {path.name for path in (tmp_path / "tables").iterdir()} == expected
 
 
@@ -342,7 +362,10 @@ def test_full_stands_among_the_published_methods_on_the_whole_of_davis(real: Pat
             assert reached == sorted(reached, reverse=True)
         assert {"RGMP, this study", "FAVOS"} <= {row["label"] for row in among[: -len(other)]}
         assert {"OSVOS", "STM"} <= {row["label"] for row in other}
-        assert [r["variant"] for r in rows[len(among) :]] == [*load(real).others, *BOUNDS]
+        assert [r["variant"] for r in rows[len(among) :]] == [
+            *(v.name for v in load(real).plan.variants[1:]),
+            *BOUNDS,
+        ]
 
 
 def test_published_methods_have_the_protocol_that_is_known_of_them(real: Path) -> None:
@@ -405,7 +428,7 @@ def test_what_is_not_trained_here_stands_in_every_table(tmp_path: Path) -> None:
     assert theirs["difference_verdict"] not in {"", "exploratory", "same computation"}
     assert theirs["expected"] == theirs["claim"] == ""
     assert ("davis2017", "Painter (masks)") not in found
-    assert "**DAVIS-2017, not trained here**" in text_of(folder, "ablation.md")
+    assert "**embedded, objects, not trained here**" in text_of(folder, "ablation.md")
     sources = {r["label"]: r for r in rows_of(folder, "davis2016")}
     assert sources["Painter (masks)"]["source"] == "its masks, scored here"
     assert sources["Reporter"]["source"] == "the scores in reporter.csv"
@@ -490,11 +513,14 @@ def test_a_job_on_another_type_of_cpu_marks_its_row(tmp_path: Path, job: str, wo
 def test_latex_rows_have_as_many_cells_as_columns(real: Path) -> None:
     for name in names_of(real):
         text = text_of(real, f"{name}.tex")
-        found = re.search(r"\\begin\{(?:tabular|longtable)\}\{([lr]+)\}", text)
+        found = re.search(r"\\begin\{tabular\}\{(.+)\}$", text, re.MULTILINE)
         assert found
+        columns = re.findall("[lrS]", re.sub(r"\[[^]]*\]|@\{[^}]*\}", "", found[1]))
         for line in text.splitlines():
-            if line.endswith(r"\\") and "multicolumn" not in line and "caption" not in line:
-                assert len(re.findall(r"(?<!\\)&", line)) == len(found[1]) - 1
+            if line.endswith(r"\\"):
+                cells = re.split(r"(?<!\\)&", line)
+                spans = (re.match(r"\s*\\multicolumn\{(\d+)\}", cell) for cell in cells)
+                assert sum(int(span[1]) if span else 1 for span in spans) == len(columns)
         assert text.count(r"\begin{") == text.count(r"\end{")
         assert text.isascii()
 

@@ -23,10 +23,7 @@ rule make_tables:
         ),
         data=expand("results/{{study}}/tables/{name}.csv", name=layout.TIDY),
         dictionary=f"results/{{study}}/tables/{layout.DICTIONARY}",
-        methods=[
-            f"results/{{study}}/tables/{name}"
-            for name in (layout.METHODS_MARKDOWN, layout.METHODS_LATEX, layout.BIBLIOGRAPHY)
-        ],
+        methods=expand("results/{{study}}/tables/{name}", name=layout.METHODS),
         normal_range=f"results/{{study}}/tables/{layout.NORMAL_RANGE}",
         record="results/{study}/records/tables.json",
     log:
