@@ -212,6 +212,58 @@ def test_what_is_the_same_computation_is_said_to_be(seven: Path) -> None:
 
 
 @pytest.mark.parametrize("study", ["seven", "keeping", "real"])
+def test_the_cell_says_that_it_is_the_same_computation(seven: Path) -> None:
+    text = text_of(seven, "ablation.md").partition("**embedded, objects**")[0]
+    for label in ("winner takes all", "independent objects"):
+        assert re.search(rf"\| {label} \|.*\| as RGMP \| – \| same computation \|", text)
+    assert "+0.0 " not in text
+    assert r"\multicolumn{2}{c}{as RGMP}" in text_of(seven, "ablation.tex")
+
+
+def test_variants_are_printed_in_the_order_of_the_paper_and_the_best_marked(seven: Path) -> None:
+    rows = [row["variant"] for row in rows_of(seven, "ablation")]
+    planned = [variant.name for variant in load(seven).plan.variants]
+    assert rows[: len(planned)] == planned, "files keep the order of the plan"
+    text = text_of(seven, "ablation.md").partition("**embedded, objects**")[2]
+    here = text.partition("\n**")[0]
+    labels = re.findall(r"^\| ([a-zA-Z][^|]*?) \|", here, re.MULTILINE)[1:]
+    assert labels == [
+        *("RGMP", "without reference", "without stage 1", "without BPTT"),
+        *("independent objects", "one scale", "winner takes all"),
+    ]
+    accuracies = {
+        row["label"]: points(float(row["J&F"]))
+        for row in rows_of(seven, "ablation")
+        if row["benchmark"] == "davis2017" and row["external"] == "False"
+    }
+    first, second, *_ = sorted({*accuracies.values()}, key=float, reverse=True)
+    best = re.findall(r"^\| ([^|]+) \| [^|]+ \| [^|]+ \| \*\*([\d.]+) ± [\d.]+\*\*", here, re.M)
+    then = re.findall(r"^\| ([^|]+) \| [^|]+ \| [^|]+ \| <ins>([\d.]+) ± [\d.]+</ins>", here, re.M)
+    assert dict(best) == {name: value for name, value in accuracies.items() if value == first}
+    assert dict(then) == {name: value for name, value in accuracies.items() if value == second}
+    floor = text.partition("not trained here**")[2]
+    assert not re.search(r"\*\*\d|<ins>", floor), "what is not trained here is in no contest"
+
+
+def test_published_methods_are_not_ranked(real: Path) -> None:
+    text = text_of(real, "davis2016.md")
+    assert not re.search(r"\*\*\d|<ins>", text), "protocols differ, or are not known"
+    assert "Bold" not in text
+
+
+def test_the_figure_of_the_paper_stands_beside_ours(real: Path) -> None:
+    text = text_of(real, "ablation.md").partition("**DAVIS-2016**")[2]
+    (row,) = (
+        r
+        for r in rows_of(real, "ablation")
+        if (r["benchmark"], r["variant"]) == ("davis2016", "full")
+    )
+    ours = float(row["J&F"]) - float(row["published_J&F"])
+    assert f"| 81.8 | {points(ours, '+')} |" in text.partition("\n| without")[0]
+    assert re.search(r"^\| without BPTT \|.*\| – \| – \|", text, re.MULTILINE)
+    assert "| J&F ↑ | Paper | to paper | Difference" in text
+
+
 def test_every_column_of_every_csv_is_described(study: str, request: pytest.FixtureRequest) -> None:
     folder: Path = request.getfixturevalue(study)
     sections = text_of(folder, layout.DICTIONARY).split("\n## ")[1:]
