@@ -238,8 +238,8 @@ def _stage(results: Results, settings: Pretrain | Finetune) -> Iterator[str]:
         f"{_range(settings.scale)}, sheared by {_range(settings.shear)} degrees and shifted by up "
         f"to {100 * settings.translation:g}% of the crop; brightness, contrast "
         f"and saturation change by up to {100 * settings.brightness:g}%, "
-        f"{100 * settings.contrast:g}% and {100 * settings.saturation:g}%; samples are mirrored with a probability of "
-        f"{settings.flip:g} and zoomed by {_range(settings.zoom)}."
+        f"{100 * settings.contrast:g}% and {100 * settings.saturation:g}%; samples are "
+        f"mirrored with a probability of {settings.flip:g} and zoomed by {_range(settings.zoom)}."
     )
     if settings.ema_ratio:
         yield (

@@ -46,16 +46,10 @@ def test_the_section_says_what_ran(five: Path) -> None:
 
 
 def test_both_formats_cite_what_the_references_have_and_nothing_else(five: Path) -> None:
-    cited = {
-        key
-        for group in re.findall(r"\[(@[^]]+)\]", text_of(five, layout.METHODS_MARKDOWN))
-        for key in group.replace("@", "").split("; ")
-    }
-    in_latex = {
-        key
-        for group in re.findall(r"\\cite\{([^}]+)\}", text_of(five, layout.METHODS_LATEX))
-        for key in group.split(",")
-    }
+    text, tex = (text_of(five, n) for n in (layout.METHODS_MARKDOWN, layout.METHODS_LATEX))
+    groups = re.findall(r"\[(@[^]]+)\]", text)
+    cited = {key for group in groups for key in group.replace("@", "").split("; ")}
+    in_latex = {key for group in re.findall(r"\\cite\{([^}]+)\}", tex) for key in group.split(",")}
     listed = re.findall(r"^@\w+\{(\w+),$", text_of(five, layout.BIBLIOGRAPHY), re.MULTILINE)
     assert cited == in_latex == {*listed}
     assert len(listed) == len({*listed})
