@@ -1,8 +1,8 @@
-"""What the columns of a study's CSV files mean, and their units: `tables/README.md`.
+"""What the columns of CSV files mean, and their units: `tables/README.md` of a study or comparison.
 
 A column that several files have means the same in them, unless it is described with the name of its
-file, as `cost.label`; a description with a `*` is of all columns that fit it. `rgmp tables` writes
-the description of every column of every file that it has written, and fails on one that has none.
+file, as `cost.label`; a description with a `*` is of all columns that fit it. What writes
+the files describes every column that they have, and fails on one that has no description.
 """
 
 from collections.abc import Iterable, Mapping
@@ -42,12 +42,15 @@ ROWS = {
     "differences": "a variant on a benchmark with one seed, minus full with that seed",
     "course": "a position in the course of a sequence, mean over objects and seeds of a method",
     "frames": "a frame by one method with the first seed, mean over its objects",
+    "methods": "a method, compared with all others",
+    "pairs": "a pair of methods",
+    "trainings": "a training of a method",
     "evaluator": "an object of a sequence by one run, scored by both engines, mean over its frames",
 }
 """What a row of each file is; of the file of a benchmark, a method."""
 OF_A_BENCHMARK = "a method on this benchmark"
 
-COLUMNS = {
+OF_STUDIES = {
     "benchmark": Column(NAME, "davis2016: the foreground; davis2017: objects"),
     "variant": Column(NAME, "the file in ablations/, or the method that was not trained here"),
     "label": Column(TEXT, "its name in print"),
@@ -257,7 +260,25 @@ COLUMNS = {
     "largest_difference": Column(FRACTION, "between the engines in a single frame"),
     "evaluator": Column(TEXT, "present, or why davis2017-evaluation did not score"),
 }
-"""The columns, by name, by file and name, or by a pattern."""
+"""The columns of a study's files, by name, by file and name, or by a pattern."""
+OF_COMPARISONS = {
+    "method": Column(NAME, "as it was given"),
+    "minus": Column(NAME, "the method that it is compared with, which is subtracted"),
+    "minus_label": Column(TEXT, "the name of that in print"),
+    "protocol": Column(NAME, "of the methods that were trained and run alike; unknown: not given"),
+    "group": Column(TEXT, "letters: methods that share one are not told apart"),
+    "rank_best": Column("rank", "1 + the number of methods decided better"),
+    "rank_worst": Column("rank", "the number of methods - the number decided worse"),
+    "training": Column("number", "in the order given, from 1 on"),
+    "trainings": Column(COUNT, "trainings that were given"),
+    "minus_trainings": Column(COUNT, "of the method that is subtracted"),
+    "sequences": Column(COUNT, "sequences that the difference rests on"),
+    "methods.J&F_low": Column(FRACTION, "lower end of the 95 % interval on sequences like these"),
+    "methods.J&F_high": Column(FRACTION, "its upper end"),
+    "pairs.difference_mean": Column(FRACTION, "J&F minus that of the other, over their objects"),
+}
+"""Those that only the files of compared methods have."""
+COLUMNS = OF_STUDIES | OF_COMPARISONS
 
 _HEAD = (
     "The CSV files of this folder. Accuracies, differences and standard deviations are fractions, "
