@@ -9,13 +9,14 @@ continues in further floats, since a `longtable` cannot stand in a paper of two 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rgmp.reporting.typesetting import MINUS, NOTHING, Place, Table
 from rgmp.runtime.markup import latex
 
 ROWS_PER_PAGE = 40
-"""Of a float; headings are not counted."""
-_COLUMN_WIDTH = 56
+"""Of a float, at most; headings are not counted."""
+_COLUMN_WIDTH = 68
 """Letters, each column's longest cell and the space beside it: what fits a column of a paper."""
 _NEEDS = r"% needs \usepackage{booktabs,graphicx,siunitx}"
 _BEYOND_ASCII = (
@@ -147,11 +148,13 @@ def _rows(table: Table, columns: Sequence[_Column], count: int) -> list[tuple[st
 
 
 def _parts(rows: list[tuple[str, str]]) -> Iterator[list[str]]:
-    """The lines of each float: every one begins with a heading."""
-    for start in range(0, len(rows), ROWS_PER_PAGE):
+    """The lines of each float, as many rows in each: every one begins with a heading."""
+    count = -(-len(rows) // ROWS_PER_PAGE)
+    ends = [len(rows) * part // count for part in range(count + 1)]
+    for start, end in pairwise(ends):
         lines: list[str] = []
         before = ""
-        for heading, line in rows[start : start + ROWS_PER_PAGE]:
+        for heading, line in rows[start:end]:
             if heading != before:
                 lines += [r"\addlinespace"] * bool(lines) + [heading]
             lines.append(line)
@@ -185,7 +188,7 @@ def _column(table: Table, header: str) -> _Column:
         else rf"\multicolumn{{2}}{{c}}{{{latex(cell)}}}"
         for cell, number, found in zip(cells, numbers, followed, strict=True)
     ]
-    spec = rf"S[table-format={whole}]@{{\,}}r"
+    spec = rf"S[table-format={whole}]@{{\enspace}}r"
     return _Column(spec, rf"\multicolumn{{2}}{{c}}{{{head}}}", made)
 
 
