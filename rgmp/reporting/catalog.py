@@ -161,7 +161,8 @@ def _of_benchmark(benchmark: Benchmark, plan: Plan) -> Entry:
     return Entry(
         name=benchmark,
         title=f"{title}: accuracy and speed",
-        caption="All measures of davis2017-evaluation, and seconds per frame. Published methods are listed only for the whole of DAVIS val.",
+        caption="All measures of davis2017-evaluation, and seconds per frame. Published methods "
+        "are listed only for the whole of DAVIS val.",
         evidence=("score", "bounds", "speed"),
         section="benchmarks",
         benchmark=benchmark,

@@ -92,12 +92,13 @@ def as_markdown(paragraphs: Iterable[Paragraph]) -> str:
 def as_latex(paragraphs: Iterable[Paragraph]) -> str:
     r"""The section in LaTeX: a `\paragraph` each, with `\cite`."""
     lines = [f"% cites {layout.BIBLIOGRAPHY}, which is beside this file"]
+    lines.append(r"\begingroup\sloppy % digests and keys have no place to break")
     for heading, sentences in paragraphs:
         text = _cited(
             " ".join(sentences), latex, lambda keys: rf"\cite{{{','.join(k[1:] for k in keys)}}}"
         )
         lines += [rf"\paragraph{{{heading}.}}", text, ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, r"\endgroup"]) + "\n"
 
 
 def cited_in(paragraphs: Iterable[Paragraph]) -> list[str]:
