@@ -213,21 +213,21 @@ def _format(numbers: Sequence[_Number | None]) -> str:
 def _aligned(number: _Number, numbers: Sequence[_Number | None], place: Place) -> str:
     """A number of a column of numbers.
 
-    siunitx does not underline: the second best is text as wide as the widest number, which stands
-    as that does.
+    siunitx does not underline, and drops a standard deviation of zero: such numbers are text as
+    wide as the widest number, which stands as that does.
     """
-    if place != "second":
+    if place != "second" and number.spread != "0":
         return rf"\bfseries {number}" if place else str(number)
     there = [one for one in numbers if one]
     left = max(len(one.whole) for one in there) - len(number.whole)
-    right = max(len(one.spread) for one in there) - len(number.spread)
+    right = max(len(one.spread) for one in there) - max(len(number.spread), len(number.part) + 1)
     spread = ""
     if number.spread:
         digits = number.spread.rjust(len(number.part) + 1, "0")
         at = len(digits) - len(number.part)
         spread = rf"$\mskip\medmuskip{{\pm}}\mskip\medmuskip${digits[:at]}.{digits[at:]}"
     shown = f"{number.sign}{number.whole}" + (f".{number.part}" if number.part else "") + spread
-    return "{" + _phantom(left) + rf"\underline{{{shown}}}" + _phantom(right) + "}"
+    return "{" + _phantom(left) + _IN_TEXT[place].format(shown) + _phantom(right) + "}"
 
 
 def _phantom(digits: int) -> str:

@@ -149,7 +149,7 @@ def _data(results: Results) -> Iterator[str]:
         yield f"We score on {listed}, split {plan.split}."
         if "davis2016" in plan.benchmarks:
             yield f"DAVIS-2016 is scored on {results.annotation}."
-        yield f"{results.nature[0].upper()}{results.nature[1:]}."
+        yield f"What is scored is {results.nature}."
     counts: dict[str, object] = {}
     for record in results.of_kind("check"):
         counts |= {part: count for part, count in record["results"].items() if count}
@@ -209,11 +209,10 @@ def _training(results: Results) -> Iterator[str]:
             "not differ share it."
         )
     if records:
-        computed = {str(r["results"].get("precision", UNKNOWN)) for r in records}
-        yield (
-            f"In all, {counted(len(records), 'training run')} took "
-            f"{duration(sum(map(seconds_of, records)))}, in {_listed(sorted(computed))}."
-        )
+        computed = {str(r["results"]["precision"]) for r in records if "precision" in r["results"]}
+        within = f", in {_listed(sorted(computed))}" if computed else ""
+        took = duration(sum(map(seconds_of, records)))
+        yield f"In all, {counted(len(records), 'training run')} took {took}{within}."
 
 
 def _stage(results: Results, settings: Pretrain | Finetune) -> Iterator[str]:
@@ -268,7 +267,9 @@ def _variants(results: Results) -> Iterator[str]:
     """What each variant that is scored changes, in the words of its file."""
     plan, scored = results.plan, {*results.table("ablation")["variant"]}
     told = [
-        f"{results.label(name)} ({', '.join(_flat(plan.variant(name).overrides))})"
+        f"{results.label(name)} ({', '.join(_flat(plan.variant(name).overrides))})".removesuffix(
+            " ()"
+        )
         for name in results.others
         if name in scored
     ]

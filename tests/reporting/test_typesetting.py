@@ -178,7 +178,7 @@ def test_the_best_is_bold_and_the_second_underlined_under_one_heading() -> None:
     cells = pd.DataFrame(
         {
             "Variant": [*"abcdefg"],
-            "J": ["9.0", "11.0 ± 1.0", "11.0 ± 2.0", "\N{EN DASH}", "50.0", "60.0", "99.0"],
+            "J": ["9.0", "11.0 ± 1.0", "11.0 ± 2.0", "\N{EN DASH}", "50.0", "60.0", "9.0 ± 0.0"],
             "decay": ["1.0", "2.0", "\N{MINUS SIGN}3.0", "4.0", "1.0", "1.0", "0.0"],
             "other": ["1.0"] * 7,
         }
@@ -194,6 +194,8 @@ def test_the_best_is_bold_and_the_second_underlined_under_one_heading() -> None:
     assert table.header("J") == "J \N{UPWARDS ARROW}"
     tex, text = as_latex(table), re.sub(" +", " ", as_markdown(table))
     assert r"c & \bfseries 11.0(20) & \bfseries -3.0 & 1.0 \\" in tex
+    plain = r"\phantom{0}9.0$\mskip\medmuskip{\pm}\mskip\medmuskip$0.0"
+    assert rf"g & {{{plain}}} & 0.0 & 1.0 \\" in tex, "siunitx would print 9.0 alone"
     assert r"a & 9.0 & {\underline{1.0}} & 1.0 \\" in tex
     assert "| c | **11.0 ± 2.0** | **\N{MINUS SIGN}3.0** | 1.0 |" in text
     assert "| a | 9.0 | <ins>1.0</ins> | 1.0 |" in text
