@@ -220,19 +220,25 @@ def _aligned(number: _Number, numbers: Sequence[_Number | None], place: Place) -
         return rf"\bfseries {number}" if place else str(number)
     there = [one for one in numbers if one]
     left = max(len(one.whole) for one in there) - len(number.whole)
-    right = max(len(one.spread) for one in there) - max(len(number.spread), len(number.part) + 1)
-    spread = ""
-    if number.spread:
-        digits = number.spread.rjust(len(number.part) + 1, "0")
-        at = len(digits) - len(number.part)
-        spread = rf"$\mskip\medmuskip{{\pm}}\mskip\medmuskip${digits[:at]}.{digits[at:]}"
-    shown = f"{number.sign}{number.whole}" + (f".{number.part}" if number.part else "") + spread
-    return "{" + _phantom(left) + _IN_TEXT[place].format(shown) + _phantom(right) + "}"
+    spreads = [*map(_spread_of, there)]
+    own, widest = _spread_of(number), max(spreads, key=len)
+    shown = f"{number.sign}{number.whole}" + (f".{number.part}" if number.part else "") + own
+    room = "0" * (len(widest) - len(own)) if own else widest
+    return "{" + _phantom("0" * left) + _IN_TEXT[place].format(shown) + _phantom(room) + "}"
 
 
-def _phantom(digits: int) -> str:
-    """Space as wide as some digits."""
-    return rf"\phantom{{{'0' * digits}}}" if digits else ""
+def _spread_of(number: _Number) -> str:
+    """The standard deviation after a number, set as siunitx does; nothing: it has none."""
+    if not number.spread:
+        return ""
+    digits = number.spread.rjust(len(number.part) + 1, "0")
+    at = len(digits) - len(number.part)
+    return rf"$\mskip\medmuskip{{\pm}}\mskip\medmuskip${digits[:at]}.{digits[at:]}"
+
+
+def _phantom(text: str) -> str:
+    """Space as wide as some text."""
+    return rf"\phantom{{{text}}}" if text else ""
 
 
 def _first(cell: str) -> str:
