@@ -266,11 +266,10 @@ def _rate(settings: Optimisation) -> str:
 def _variants(results: Results) -> Iterator[str]:
     """What each variant that is scored changes, in the words of its file."""
     plan, scored = results.plan, {*results.table("ablation")["variant"]}
+    changes = {name: ", ".join(_flat(plan.variant(name).overrides)) for name in results.others}
     told = [
-        f"{results.label(name)} ({', '.join(_flat(plan.variant(name).overrides))})".removesuffix(
-            " ()"
-        )
-        for name in results.others
+        results.label(name) + (f" ({change})" if change else "")
+        for name, change in changes.items()
         if name in scored
     ]
     if told:
