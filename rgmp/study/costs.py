@@ -170,7 +170,7 @@ def guessed(costs: Costs, folder: Path, jobs: Collection[Job]) -> Costs:
     A study with a broken file is left out.
     """
     wanted = {job.cost for job in jobs if job.cost}
-    for place in _places(folder):
+    for place in places(folder):
         if wanted <= costs.known.keys():
             break
         with suppress(UserError):  # `find_costs` has said so

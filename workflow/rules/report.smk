@@ -32,7 +32,8 @@ rule make_tables:
             suffix=["md", "tex"],
         ),
         data=expand("results/{{study}}/tables/{name}.csv", name=layout.TIDY),
-        columns=f"results/{{study}}/tables/{layout.COLUMNS}",
+        dictionary=f"results/{{study}}/tables/{layout.DICTIONARY}",
+        methods=expand("results/{{study}}/tables/{name}", name=layout.METHODS),
         normal_range=f"results/{{study}}/tables/{layout.NORMAL_RANGE}",
         record="results/{study}/records/tables.json",
     log:
