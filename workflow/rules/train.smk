@@ -41,7 +41,9 @@ rule keep_checkpoints:
         "../../environment.yml"
     threads: lambda wildcards: training_of(wildcards).compute.threads * plan.machine.processes
     resources:
-        **allocated("checkpoints of train", training_name, plan.machine.processes, plan.machine.nodes),
+        **allocated(
+            "checkpoints of train", training_name, plan.machine.processes, plan.machine.nodes
+        ),
         **allotment(plan.machine),
         launcher=launcher(plan.machine),
     params:
