@@ -25,9 +25,7 @@ from rgmp.data.stills import find_stills
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.runtime.distributed import ALONE, Team
-
-STOPPING = (signal.SIGTERM, signal.SIGINT)
-"""Signals that training handles at the end of a step."""
+from rgmp.runtime.signals import STOPPING
 
 
 class Batch(NamedTuple):

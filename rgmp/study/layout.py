@@ -32,10 +32,18 @@ CROSS_CHECK = "cross-check"
 """The command that scores with the other engine, too, and the name of its record."""
 EVALUATOR = f"{TABLES}/evaluator.csv"
 """J and F by both engines, of the masks that it scored."""
-COLUMNS = "columns.md"
-"""Beside the tables: what the columns of the differences mean."""
-TAKEN = frozenset({*TIDY, *REPORTED, Path(EVALUATOR).stem, Path(COLUMNS).stem})
-"""Names of tables, which no benchmark may have: it has one of its own."""
+DICTIONARY = "README.md"
+"""Beside the tables: what the columns of the CSV files mean (`rgmp.study.data_dictionary`)."""
+METHODS = (METHODS_MARKDOWN, METHODS_LATEX, BIBLIOGRAPHY) = (
+    "methods.md",
+    "methods.tex",
+    "references.bib",
+)
+"""Beside the tables: the methods section of a paper, and what it cites."""
+TAKEN = frozenset(
+    {*TIDY, *REPORTED, *(Path(name).stem for name in (EVALUATOR, DICTIONARY, *METHODS))}
+)
+"""Names of tables and of files beside them, which no benchmark may have: it has one of its own."""
 NORMAL_RANGE = "normal_range.json"
 """Beside the tables: J&F of every training, for `rgmp expect`."""
 FIGURES = "figures"

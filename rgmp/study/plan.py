@@ -20,6 +20,7 @@ from rgmp.config.study import (
     Speed,
     Submission,
 )
+from rgmp.config.titles import benchmark_title
 from rgmp.data.attributes import Attribute
 from rgmp.data.job import CheckJob
 from rgmp.data.roots import DataRoots
@@ -103,6 +104,10 @@ class Plan(Closed):
     def digest(self) -> str:
         """A digest of the whole plan."""
         return digest_of(self.model_dump(mode="json"))
+
+    def title_of(self, benchmark: Benchmark) -> str:
+        """What a benchmark is called in print: `DAVIS-2017`, or `embedded, objects`."""
+        return benchmark_title(benchmark, embedded=self.embedded)
 
     @cached_property
     def checks(self) -> dict[str, str]:

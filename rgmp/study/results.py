@@ -26,6 +26,7 @@ from rgmp.provenance.code import in_words
 from rgmp.provenance.machine import machine_of, processor_of
 from rgmp.provenance.record import Record, read_all
 from rgmp.study import layout, table_files
+from rgmp.study.paper_order import paper_order
 from rgmp.study.plan import Plan, load_plan
 from rgmp.study.planned import PlannedExternal
 
@@ -62,10 +63,10 @@ class Results:
     plan: Plan
     records: list[Record]
 
-    @property
+    @cached_property
     def variants(self) -> list[str]:
-        """Names of the variants, `full` first."""
-        return [variant.name for variant in self.plan.variants]
+        """Names of the variants, `full` first, in the order of the paper."""
+        return paper_order(self.plan)
 
     @property
     def others(self) -> list[str]:
