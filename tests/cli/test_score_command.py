@@ -46,7 +46,7 @@ def test_scores_of_others_are_taken_over(capsys: pytest.CaptureFixture[str]) -> 
     given_scores()
     options = ["--scores", "given.csv", "--sequences", "val_a", "--record", "record.json"]
     assert cli.main(["score", *VAL, *options, "--out", "scores.csv"]) == 0
-    assert capsys.readouterr().out.splitlines()[0].split() == ["J&F", "68.75"]
+    assert capsys.readouterr().out.splitlines()[0].split() == ["J&F", "68.8"]
     with Path("scores.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["J"] for row in rows] == ["0.5", "1.0", "0.5", "1.0"]
