@@ -163,7 +163,7 @@ def test_conventions_are_written_printed_and_asked(capsys: pytest.CaptureFixture
         rows = list(csv.DictReader(file))
     official = rows[0]
     assert official["official"] == "True"
-    assert f"J_mean    {100 * float(official['J']):6.2f}" in said
+    assert f"J_mean    {100 * float(official['J']):5.1f}" in said
     some = f"{Path.cwd().name}/some"
     assert [row["J"] for row in rows if row["sequences"] == some] == ["1.0"] * (len(rows) // 2)
     assert f"| official     | objects     | not scored             | counted {' ' * 19}" in found
