@@ -39,6 +39,7 @@ from rgmp.cli.command import GROUPS
 from rgmp.cli.complaints import complain, is_lost, say
 from rgmp.errors import ProblemsError, UserError, nearest, shown
 from rgmp.runtime.progress import Progress
+from rgmp.runtime.signals import receive_signals
 
 _EVERY = (
     *download.COMMANDS,
@@ -71,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Also 2 if its output or a message on standard error cannot be written; 141, silently, if the
     pipe it prints to is closed, as for a command that SIGPIPE ends; 130 if it is interrupted.
     """
+    receive_signals()
     try:
         try:
             _require_unicode(sys.argv[1:] if arguments is None else arguments)

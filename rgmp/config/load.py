@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from rgmp.config import strict_yaml
 from rgmp.config.base import NAME
 from rgmp.config.comparison import Comparison, only_compares
+from rgmp.config.dataset import Dataset
 from rgmp.config.method import Method
 from rgmp.config.study import Study, Variant
 from rgmp.errors import UserError, nearest, shown
@@ -55,6 +56,15 @@ def load_comparison(path: Path) -> Comparison | None:
             f"{error} (without network, pretrain and finetune, a study only compares its external "
             "methods)"
         ) from error
+
+
+def load_dataset(path: Path) -> Dataset:
+    """Read and check the description of a data set.
+
+    Raises:
+        UserError: it is missing, not valid YAML, or has a key or value that is not allowed.
+    """
+    return validated(Dataset, read_yaml(path), path)
 
 
 def load_variants(study: Study, path: Path, ablations: Path) -> dict[str, tuple[Variant, Method]]:

@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from rgmp.config.base import Benchmark
 from rgmp.errors import UserError, visible
 from rgmp.reporting import catalog
-from rgmp.reporting.labels import benchmark_name
 from rgmp.reporting.table_layouts import CLAIM, DIFFERENCE, VERDICT, printed_table
 from rgmp.reporting.typesetting import UNKNOWN
 from rgmp.runtime.terminal import Colour, Screen
@@ -115,14 +113,10 @@ def _named(study: Results, table: pd.DataFrame, screen: Screen) -> Iterator[str]
         found = dict(zip(rows["benchmark"], rows["claim"], strict=True))
         words = [*dict.fromkeys(found.values())]
         if len(words) > 1:
-            words = [f"{word} ({_name(study, where)})" for where, word in found.items()]
+            words = [f"{word} ({study.plan.title_of(where)})" for where, word in found.items()]
         if words:
             yield from _wrapped(f"{study.label(variant)}: {', '.join(words)}", screen, _INDENT)
             yield from _wrapped(study.plan.variant(variant).claim, screen, 2 * _INDENT)
-
-
-def _name(study: Results, benchmark: Benchmark) -> str:
-    return benchmark_name(benchmark, embedded=study.plan.embedded)
 
 
 def _wrapped(text: str, screen: Screen, indent: str = "") -> list[str]:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from rgmp.errors import UserError, visible
 from rgmp.provenance.record import Record, read
-from rgmp.reporting.labels import benchmark_name
 from rgmp.reporting.planning import size_in_words
 from rgmp.reporting.quantities import counted, duration
 from rgmp.runtime.clock import in_minutes
@@ -189,7 +188,7 @@ class RunLog:
         """What a record of scores or of a timing says first; None: it is of something else."""
         for benchmark in self._plan.benchmarks:
             if record["benchmark"] == benchmark:
-                where = benchmark_name(benchmark, embedded=self._plan.embedded)
+                where = self._plan.title_of(benchmark)
                 match record["kind"], record["results"]:
                     case "score", {"J&F": float(accuracy)}:
                         return f"J&F {100 * accuracy:.1f} {where}"

@@ -48,6 +48,7 @@ class Planned(Closed):
         cores, gpus: as in `Room`.
         seconds: from the first job to the last.
         bound: seconds below which no order of the jobs gets.
+        bound_by: what sets it, as in `Schedule`; None: not known, of an estimate kept earlier.
         longest: seconds of the longest chain of jobs, each of which waits for the one before.
         idle: the share of the GPUs, or of the cores, that no job holds.
     """
@@ -56,6 +57,7 @@ class Planned(Closed):
     gpus: int
     seconds: float
     bound: float
+    bound_by: str | None = None
     longest: float
     idle: float
 
@@ -167,6 +169,7 @@ def _planned(jobs: Sequence[Job], costs: Costs, room: Room) -> Planned:
         gpus=room.gpus,
         seconds=found.seconds,
         bound=found.bound,
+        bound_by=found.bound_by,
         longest=found.path_seconds,
         idle=found.idle("gpus" if room.gpus else "cores"),
     )
@@ -194,7 +197,7 @@ def schedule_of(
             after=tuple(before for before in job.after if before in names),
             needs={
                 "cores": room.cores if job.threads is None else job.threads,
-                "gpus": job.gpus,
+                "gpus": job.places(room.jobs_per_gpu),
             },
         )
         for job in jobs

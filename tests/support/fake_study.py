@@ -89,7 +89,10 @@ def build(
 
     `complete` makes it look like a study of the whole of DAVIS val, without frames and masks; else
     it is one of the embedded benchmark, with them.
+
+    More variants than have a name here are numbered, and about as good as those.
     """
+    _add_variants(variants)
     names = list(VARIANTS)[:variants]
     plan = _plan(folder, names, benchmarks, seeds, complete)
     if external:
@@ -111,6 +114,14 @@ def build(
         for benchmark in method.benchmarks:
             _write_external(folder, plan, method.name, benchmark, frames)
     return folder
+
+
+def _add_variants(count: int) -> None:
+    """Number variants until there are so many."""
+    known = tuple(VARIANTS.values())
+    for number in range(len(known), count):
+        _, claim, level, drift = known[number % len(known)]
+        VARIANTS[f"variant_{number:03}"] = f"variant {number}", claim, level, drift
 
 
 def _keeping(trainings: tuple[Training, ...], keep_last: int) -> tuple[Training, ...]:

@@ -34,8 +34,9 @@ for name, variants in plan.sharing.items():
             # as in training, for the same bits on machines of one type
             threads: variants[0].threads
             resources:
+                **allocated("evaluate", partial(evaluation_name, name), gpus=1),
                 # no loop variable in a command: it is formatted when the job runs
-                evaluation=lambda wildcards, name=name: evaluation_of(name, wildcards),
+                evaluation=lambda wildcards, name=name: f"{folder} {evaluation_name(name, wildcards)}",
             params:
                 job=lambda wildcards, name=name: evaluation_digest(name, wildcards),
                 sources=scoring_sources(plan.evaluation.engine),
@@ -44,6 +45,10 @@ for name, variants in plan.sharing.items():
                 + (", step {wildcards.step}" if step else "")
             shell:
                 "rgmp evaluate {resources.evaluation} --threads {threads} > {log} 2>&1"
+
+
+localrules:
+    archive,
 
 
 # Masks of a split whose ground truth a server alone has, packed as it takes them: once they are made,
@@ -79,6 +84,8 @@ rule score_bounds:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **allocated("bounds", lambda wildcards: wildcards.benchmark),
     params:
         job=bounds_digest,
         sources=sources_of("rgmp.evaluation.bounds"),
@@ -102,6 +109,8 @@ rule score_external:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **allocated("score", adoption_name),
     params:
         job=adoption_digest,
         sources=sources_of("rgmp.evaluation.scoring", "rgmp.evaluation.external_scores"),
@@ -125,6 +134,8 @@ rule cross_check:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **allocated("cross-check"),
     params:
         evaluation=plan.evaluation.model_dump(mode="json"),
         sources=sources_of("rgmp.study.cross_check"),
