@@ -81,7 +81,9 @@ class Dataset(Closed):
         "one, whatever is not background, as DAVIS-2016 has it",
     )
     void: Annotated[int, Field(ge=1, le=255)] | None = Field(
-        255, description="value of an annotation where the truth is unknown; none: there is none"
+        None,
+        description="value of an annotation where the truth is unknown, such as 255; none: there "
+        "is none (255 is no id of an object even then)",
     )
     score_last: bool = Field(
         False,
@@ -109,6 +111,11 @@ class Dataset(Closed):
         return self.objects != "foreground"
 
     @property
+    def has_resolutions(self) -> bool:
+        """Whether a folder is named after the resolution of its frames."""
+        return "{resolution}" in self.frames
+
+    @property
     def meaning(self) -> dict[str, object]:
         """What of it changes what is read from the same files."""
         return self.model_dump(mode="json", include={"objects", "void"})
@@ -126,10 +133,8 @@ def _davis(year: int, **of_the_year: object) -> Dataset:
 
 
 DAVIS: Mapping[Benchmark, Dataset] = {
-    "davis2016": _davis(
-        2016, pairs="ImageSets/{resolution}/{split}.txt", objects="foreground", void=None
-    ),
-    "davis2017": _davis(2017, objects="counted"),
+    "davis2016": _davis(2016, pairs="ImageSets/{resolution}/{split}.txt", objects="foreground"),
+    "davis2017": _davis(2017, objects="counted", void=255),
 }
 """The two years of DAVIS, which share frames: in 2016 the foreground is one object, any value but
 background in either year's masks; in 2017 there are the objects 1, 2, ... of frame 0."""

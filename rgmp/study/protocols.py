@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import get_args
 
-from rgmp.config.base import BENCHMARKS, Benchmark
+from rgmp.config.base import Benchmark
 from rgmp.config.method import Finetune
 from rgmp.config.protocol import UNKNOWN, Protocol, TrainingSet
 from rgmp.provenance.machine import device_of
@@ -15,6 +15,7 @@ def own_protocol(results: Results, benchmark: Benchmark) -> Protocol:
     """The card of `full`: as planned, with the precision and the machine that records name."""
     plan = results.plan
     full = plan.variant("full")
+    dataset = results.videos(benchmark).dataset
     timed = layout.record_name(layout.speed(benchmark))
     machines = {device_of(r["machine"]) for r in results.of_kind("speed") if r["name"] == timed}
     computed = {
@@ -26,7 +27,7 @@ def own_protocol(results: Results, benchmark: Benchmark) -> Protocol:
     return Protocol(
         training_data=tuple(_training_data(results)),
         online_finetuning=False,
-        input_size=plan.data.resolution if benchmark in BENCHMARKS else UNKNOWN,
+        input_size=plan.data.resolution if dataset.has_resolutions else UNKNOWN,
         scales=full.inference.scales,
         flips=False,
         precision=UNKNOWN if precision == "auto" else precision,

@@ -17,6 +17,7 @@ from campaign.workspace import PLANNED, VARIANTS, write_yaml
 DAVIS = ("--davis", "davis", "--benchmark", "davis2017")
 INFER = ("infer", "--weights", "weights.safetensors", *DAVIS, "--scales", "1", "--device", "cpu")
 SCORE = ("score", *DAVIS, "--out", "out.csv")
+MASKS = ("--masks", "masks")
 CHECK_MASKS = ("check-masks", *DAVIS, "--masks", "masks")
 OTHERS = (
     *("score", "--davis", "davis", "--benchmark", "davis2016", "--out", "out.csv"),
@@ -126,6 +127,9 @@ SLOTS = [
     Slot("compare --protocols", (*COMPARE, "--protocols", HERE), "file", ""),
     Slot("score --subsets", (*OTHERS, "--subsets", HERE), "file", ""),
     Slot("plan --records", (*PLAN, "--records", HERE), "study", ""),
+    Slot("check --dataset", ("check", "davis", "--dataset", HERE), "file", ""),
+    Slot("score --dataset", (*SCORE[:3], "--dataset", HERE, *SCORE[5:], *MASKS), "file", ""),
+    Slot("score --truth", ("score", "--truth", HERE, *SCORE[5:], *MASKS), "folder", ""),
 ]
 MAKES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("compare", "infer"), ("out", "out/*")),

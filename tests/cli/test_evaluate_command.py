@@ -292,7 +292,7 @@ def test_places_are_found_after_a_move() -> None:
     for run in RUNS:
         benchmark, variant = run.split("/")
         for sequence in ("val_a", "val_b"):
-            mask = results.mask_of(benchmark, variant, sequence, "00000")  # type: ignore[arg-type]
+            mask = results.mask_of(benchmark, variant, sequence, "00000")
             assert mask is not None
             assert len([*mask.place.parent.glob("*.png")]) == tiny_study.FRAMES
 

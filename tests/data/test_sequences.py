@@ -1,5 +1,6 @@
 """Data sets that are not DAVIS are listed as they are described; what cannot be told is refused."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ def test_years_of_davis_are_descriptions_that_go_without_saying(tmp_path: Path) 
 def test_a_described_set_travels_with_its_description(tmp_path: Path) -> None:
     videos = youtube_vos(tmp_path)
     assert Videos.model_validate(videos.model_dump(mode="json")) == videos
-    assert videos.meaning == {"objects": "appearing", "void": 255}
+    assert videos.meaning == {"objects": "appearing", "void": None}
     assert not videos.is_official
 
 
@@ -136,6 +137,11 @@ def in_train(root: Path, kind: str, name: str) -> Path:
     return root / "train" / kind / "0a1b" / name
 
 
+def emptied(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
 FAULTS: list[tuple[Callable[[Path], object], str]] = [
     (
         lambda root: in_train(root, "Annotations", "00011.png").touch(),
@@ -150,11 +156,11 @@ FAULTS: list[tuple[Callable[[Path], object], str]] = [
         r"JPEGImages/0a1b: cover\.jpg has no number",
     ),
     (
-        lambda root: [path.unlink() for path in in_train(root, "Annotations", "").iterdir()],
+        lambda root: shutil.rmtree(in_train(root, "Annotations", "")),
         r"Annotations/0a1b: no annotation of any frame",
     ),
     (
-        lambda root: [path.unlink() for path in in_train(root, "JPEGImages", "").iterdir()],
+        lambda root: emptied(in_train(root, "JPEGImages", "")),
         r"JPEGImages/0a1b: no frames",
     ),
     (lambda root: (root / "train").rename(root / "val"), r"train/JPEGImages: no such folder of"),
@@ -173,7 +179,7 @@ def test_what_is_wrong_with_files_is_named(
 
 def test_where_objects_are_those_of_the_first_frame_it_has_to_be_annotated(tmp_path: Path) -> None:
     video = {**VIDEO, "00000": None}
-    write_video(tmp_path / "JPEGImages/a", tmp_path / "Annotations/a", video)
+    write_video(tmp_path, "a", video)
     sparse = described(gaps=True, sparse=True)
     with pytest.raises(UserError, match=r"00000\.png is missing, whose objects are given"):
         videos_of(tmp_path, sparse, "val").open()
@@ -186,8 +192,7 @@ def test_withheld_truth_is_no_problem_in_a_split_that_is_said_to_have_none(tmp_p
     mose = load_dataset(DATASETS / "mose.yaml")
     video = {f"{number:05d}": {1: ONE, 3: FOUR} if number == 0 else None for number in range(4)}
     for split in ("train", "valid"):
-        folders = (tmp_path / split / kind / "a" for kind in ("JPEGImages", "Annotations"))
-        write_video(*folders, video)
+        write_video(tmp_path / split, "a", video)
     found = check_videos(videos_of(tmp_path, mose, "valid"))
     assert found.problems == []
     (note,) = found.notes
@@ -207,12 +212,12 @@ def one_annotation(tmp_path: Path, *values: int) -> Path:
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, [0, 1, 9, VOID]),
+        ({"void": 255}, [0, 1, 9, VOID]),
         ({"void": 9}, None),
-        ({"void": None}, None),
-        ({"objects": "foreground", "void": None}, [0, 1, 1, 1]),
+        ({}, None),
+        ({"objects": "foreground"}, [0, 1, 1, 1]),
         ({"objects": "foreground", "void": 9}, [0, 1, VOID, 1]),
-        ({"objects": "foreground"}, [0, 1, 1, VOID]),
+        ({"objects": "foreground", "void": 255}, [0, 1, 1, VOID]),
     ],
 )
 def test_void_and_foreground(
@@ -232,7 +237,7 @@ def sequence_of(tmp_path: Path, objects: str, *frames: tuple[int, ...]) -> Seque
     for number, values in enumerate(frames):
         write_mask(tmp_path / f"{number:05d}.png", np.array([[0, *values]], np.uint8))
     paths = tuple(sorted(tmp_path.glob("*.png")))
-    return Sequence("a", paths, paths, described(objects=objects, score_last=True))
+    return Sequence("a", paths, paths, described(objects=objects, score_last=True, void=255))
 
 
 def test_which_ids_are_objects_and_when_they_are_given(tmp_path: Path) -> None:
@@ -280,6 +285,9 @@ def test_check_decodes_what_is_described(root: Path) -> None:
     assert [line for line in check_videos(youtube_vos(root)).problems if "4x3" in line]
     write_mask(path, np.where(labels({1: ONE}) == 1, VOID, 0).astype(np.uint8))
     (line,) = check_videos(youtube_vos(root)).problems
+    assert line.startswith(f"{path}: has 255, which is neither void in this data set nor allowed")
+    with_void = youtube_vos(root).dataset.model_copy(update={"void": VOID})
+    (line,) = check_videos(videos_of(root, with_void, "train")).problems
     assert line.startswith(f"{path}: has 255 alone, which is void")
     assert read_labels(path).max() == VOID
 

@@ -125,8 +125,7 @@ def test_masks_that_lack_or_have_too_much_are_refused(root: Path, masks: Path) -
 
 def test_truth_that_is_withheld_is_told_from_truth_that_is_sparse(tmp_path: Path) -> None:
     given: dict[str, Boxes | None] = {**dict.fromkeys(VIDEO), "00000": {1: ONE}, "00010": {4: FOUR}}
-    folders = (tmp_path / "valid" / kind / "0a1b" for kind in ("JPEGImages", "Annotations"))
-    write_video(*folders, given)
+    write_video(tmp_path / "valid", "0a1b", given)
     with pytest.raises(UserError, match="each of the 2 annotations gives an object, so that their"):
         score(
             youtube_vos(tmp_path, "valid"), tmp_path / "valid/Annotations", variant="v", seed=None

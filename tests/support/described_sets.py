@@ -26,16 +26,17 @@ def labels(boxes: Boxes) -> Labels:
     return image
 
 
-def write_video(frames: Path, annotations: Path, video: Mapping[str, Boxes | None]) -> None:
+def write_video(root: Path, name: str, video: Mapping[str, Boxes | None]) -> None:
     """Write the frames of a video, .jpg, and the annotations of those that have boxes."""
+    frames, annotations = (root / kind / name for kind in ("JPEGImages", "Annotations"))
     for folder in (frames, annotations):
         folder.mkdir(parents=True)
-    for name, boxes in video.items():
+    for frame, boxes in video.items():
         truth = labels(boxes or {})
         pixels = 60 + 40 * np.minimum(truth, 4)[..., None].repeat(3, axis=2)
-        Image.fromarray(pixels.astype(np.uint8)).save(frames / f"{name}.jpg")
+        Image.fromarray(pixels.astype(np.uint8)).save(frames / f"{frame}.jpg")
         if boxes is not None:
-            write_mask(annotations / f"{name}.png", truth)
+            write_mask(annotations / f"{frame}.png", truth)
 
 
 ONE, FOUR = (5, 15, 10, 20), (20, 30, 30, 40)
@@ -61,8 +62,7 @@ LATE: dict[str, Boxes | None] = {
 def write_youtube_vos(root: Path, split: str = "train") -> Path:
     """A tree as YouTube-VOS's archive of training videos unpacks."""
     for name, video in (("0a1b", VIDEO), ("ff00", LATE)):
-        folders = (root / split / kind / name for kind in ("JPEGImages", "Annotations"))
-        write_video(*folders, video)
+        write_video(root / split, name, video)
     (root / split / "meta.json").write_text("{}")
     return root
 
