@@ -124,13 +124,12 @@ def _cited(text: str, escape: Callable[[str], str], cite: Callable[[list[str]], 
 
 def _study(results: Results) -> Iterator[str]:
     plan = results.plan
-    missing = sum(not (results.folder / path).is_file() for path in plan.measured)
     yield (
         f"We evaluated reference-guided mask propagation (RGMP) [@oh2018rgmp] with rgmp, "
         f"{plan.title} (study {plan.study}, commit {results.commit})."
     )
-    if missing:
-        yield f"The study is not complete: {missing} of {len(plan.measured)} results are missing."
+    if results.unfinished:
+        yield results.unfinished
     for disagreement in results.disagreements:
         yield f"Provenance is mixed: {disagreement.sentence}."
 

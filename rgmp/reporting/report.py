@@ -36,6 +36,7 @@ def write(folder: Path) -> None:
         "report.html.j2",
         plan=study.plan,
         nature=study.nature,
+        unfinished=study.unfinished,
         what=first_screen.what(study),
         opposites=first_screen.opposites(study),
         verdicts=[
