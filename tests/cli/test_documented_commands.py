@@ -1,14 +1,15 @@
 """Every command of the documents, on a study of seconds that has the names that they use.
 
 A stand-in is where the documents' file would be: `workflow/config/mini.yaml` is the tiny study,
-`data/davis2017` its tree, `results/mini` what it made. `rgmp` runs in this process, Snakemake says
-what it would do, and of `make` too. What needs a network, a GPU, Slurm or a person is parsed, as far
-as it is ours, and listed (`pytest -rP -k listed`).
+`data/davis2017` its tree, `results/mini` what it made. `rgmp` runs in this process; Snakemake and
+make say what they would do. What needs a network, a GPU, Slurm or a person is parsed, as far as it
+is ours, and listed (`pytest -rP -k listed`).
 """
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,7 @@ BEFORE: dict[str, Callable[[Command], None]] = {
 
 
 @pytest.fixture
-def there(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def there(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(place)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr("rgmp.tracking.track.subprocess", FORKED)
@@ -173,7 +174,8 @@ def said(command: Command) -> str:
 @pytest.mark.usefixtures("there")
 @pytest.mark.parametrize("command", RUN, ids=said)
 def test_a_command_of_rgmp_runs(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
-    BEFORE.get(command[1], lambda _: None)(command)
+    if command[1] in BEFORE:
+        BEFORE[command[1]](command)
     status = cli.main(command[1:])
     assert status == 0, capsys.readouterr().err
 
@@ -191,18 +193,10 @@ def test_a_command_of_snakemake_has_jobs(command: Command, place: Path) -> None:
 
 @pytest.mark.parametrize("command", [c for c in EVERY if c[0] == "make"], ids=said)
 def test_a_command_of_make_has_a_recipe(command: Command) -> None:
-    done = forked_make("--dry-run", *command[1:])
-    assert done == 0
-
-
-def forked_make(*arguments: str) -> int:
-    """The status of make, which is told to run nothing, and no make below it."""
-    import subprocess
-
     environment = {key: value for key, value in os.environ.items() if "MAKE" not in key}
-    call = ["make", *arguments]
+    call = ["make", "--dry-run", *command[1:]]
     done = subprocess.run(call, cwd=PROJECT, env=environment, capture_output=True, check=False)
-    return done.returncode
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_is_not_run_is_parsed_and_listed() -> None:
