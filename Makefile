@@ -4,6 +4,7 @@
 #   make test         style, types, workflow and tests
 #   make test-avx2    the tests that train or infer, as on a CPU without AVX-512
 #   make test-cluster a study over two nodes of a Slurm on this machine, one of which dies; minutes
+#   make test-install environment.yml's packages in an environment of their own; minutes, from the network
 #   make faults       run hundreds of invalid and some valid inputs, and count the expected outcomes
 #   make reference    renew results/reference/ and the documents' tables, from results/ or from their scores
 #   make evaluator    add DAVIS's official evaluator, if it could not be fetched at first
@@ -23,7 +24,7 @@ environment := .venv/installed
 pytest := pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: all test check-style check-types check-imports check-workflow test-avx2 test-cluster faults reference evaluator lock clean
+.PHONY: all test check-style check-types check-imports check-workflow test-avx2 test-cluster test-install faults reference evaluator lock clean
 .DELETE_ON_ERROR:
 
 all: $(environment)
@@ -56,6 +57,10 @@ test-avx2: $(environment)
 # Without xdist: it is one study, and Slurm decides what runs at once.
 test-cluster: $(environment)
 	pytest -m cluster tests/cluster
+
+# What conda has pip install, into an environment that has nothing yet.
+test-install: $(environment)
+	pytest -m install tests/test_environment.py
 
 faults: $(environment)
 	python tests/fault_campaign.py

@@ -2,7 +2,6 @@
 
 import ast
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -93,39 +92,6 @@ def test_every_error_that_is_explained_is_in_the_code() -> None:
     assert len(quoted) > 20
     pieces = [piece.strip(" ") for error in quoted for piece in error.split("...")]
     assert [piece for piece in pieces if piece not in texts] == []
-
-
-# ---- packages ----
-
-
-def packages(lines: list[str]) -> set[str]:
-    """Names of packages, as registries compare them, of lines of requirements."""
-    found = (re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line) for line in lines)
-    return {re.sub(r"[-_.]+", "-", match[0]).lower() for match in found if match}
-
-
-def pip_part() -> list[str]:
-    """What environment.yml has pip install."""
-    content = yaml.safe_load((PROJECT / "environment.yml").read_text())
-    (part,) = (entry["pip"] for entry in content["dependencies"] if isinstance(entry, dict))
-    return [str(line) for line in part]
-
-
-def test_every_package_that_is_needed_is_locked() -> None:
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    groups = [project["dependencies"], *project["optional-dependencies"].values()]
-    needed = [line for group in groups for line in group]
-    locked = (PROJECT / "requirements.lock").read_text().splitlines()
-    assert packages(needed) <= packages(locked)
-
-
-def test_conda_installs_what_is_locked() -> None:
-    """By name of the lock, so that it cannot differ; and the evaluator as `make` does."""
-    *locked, evaluator = pip_part()
-    assert locked == ["--requirement requirements.lock", "--editable ."]
-    makefile = (PROJECT / "Makefile").read_text()
-    (address,) = re.findall(r"^EVALUATOR := (.*)$", makefile, re.MULTILINE)
-    assert evaluator == f"davis2017 @ {address}"
 
 
 def test_the_five_files_to_read_first_are_named_in_one_place() -> None:

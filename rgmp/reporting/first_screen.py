@@ -43,7 +43,7 @@ def what(study: Results) -> str:
 def _trained(study: Results) -> dict[Stage, int]:
     """The samples of each stage of `full`, as the table of costs has them."""
     cost = study.table("cost")
-    of_full = cost[["full" in names.split() for names in cost["variants"]]]
+    of_full = cost[cost["variants"].map(lambda names: "full" in names.split()).astype(bool)]
     first = of_full.dropna(subset="samples").drop_duplicates("stage").set_index("stage")["samples"]
     return {stage: int(first[stage]) for stage in STAGES if stage in first}
 
