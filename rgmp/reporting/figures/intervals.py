@@ -23,12 +23,12 @@ def reach_of(compared: pd.DataFrame, room: float = 2) -> tuple[float, float]:
 
     Args:
         compared: differences and the ends of their intervals, in points.
-        room: beyond three times the largest difference.
+        room: beyond three times the largest difference; all there is where nothing differs.
     """
     reach = 3 * compared["difference_mean"].abs().max() + room
     left = max(-reach, min(0, compared["difference_low"].min()))
     right = min(reach, max(0, compared["difference_high"].max()))
-    return left, right
+    return (left, right) if left < right else (-reach, reach)
 
 
 def put_interval(
