@@ -81,6 +81,11 @@ class Results:
         """Names of the variants, `full` first, then of the methods that were not trained here."""
         return [*self.variants, *self.external]
 
+    def distinct(self, benchmark: Benchmark) -> list[str]:
+        """The `methods` without the variants that are the same computation as `full` there."""
+        same = {v for v in self.others if self.plan.changed_by(v, benchmark) == "none"}
+        return [method for method in self.methods if method not in same]
+
     def label(self, method: str) -> str:
         """The name in print of a variant, or of a method that was not trained here."""
         named = self.external.get(method) or self.plan.variant(method)

@@ -28,6 +28,18 @@ _CAPTIONS = {
     "shaded. Hollow markers: undecided, or no verdict. Squares: no difference beyond the margin. "
     "An arrowhead marks an interval that continues beyond the axis.",
 }
+_SAID = {
+    tables.METHODS: {
+        "Title": "J&F of each method",
+        "Subject": "A row for each method: J&F in per cent as a dot on its interval, and at the "
+        "right the letters of its groups.",
+    },
+    tables.PAIRS: {
+        "Title": "Differences of every pair of methods",
+        "Subject": "A row for each pair of methods: the difference of J&F in points as a marker on "
+        "its interval, with zero as a vertical line and the margin shaded.",
+    },
+}
 
 
 def write(folder: Path, comparison: Comparison, inputs: Mapping[str, str]) -> dict[str, str]:
@@ -73,7 +85,7 @@ def write(folder: Path, comparison: Comparison, inputs: Mapping[str, str]) -> di
             tables.PAIRS: figures.draw_pairs(pairs, comparison.margin, foot),
         }
         for name, figure in drawn.items():
-            save(figure, folder / layout.FIGURES / name)
+            save(figure, folder / layout.FIGURES / name, _SAID[name])
     write_text(folder / layout.REPORT, _report(folder, comparison, printed, inputs))
     made = files_below(folder)
     return {path.relative_to(folder).as_posix(): digest_of_file(path) for path in made}
