@@ -106,13 +106,24 @@ def _report(
             name: {
                 "image": page.embedded(folder / layout.FIGURES / f"{name}.png"),
                 "caption": caption,
-                "title": comparison.title,
+                "title": _SAID[name]["Title"],
+                "alternative": _SAID[name]["Subject"],
                 "made": made.rstrip("."),
+                "mixed": False,
+                "files": page.files_beside(
+                    folder / layout.REPORT, f"{layout.FIGURES}/{name}", (".pdf", ".png")
+                ),
+                "grids": [],
             }
             for name, caption in _CAPTIONS.items()
         },
         made=dict.fromkeys([table.name for table in printed], made.rstrip(".")),
-        tracked=None,
+        files={
+            table.name: page.files_beside(
+                folder / layout.REPORT, f"{layout.TABLES}/{table.name}", (".csv", ".tex", ".md")
+            )
+            for table in printed
+        },
         nothing=NOTHING,
         judged=[VERDICT],
         facts=_facts(comparison, inputs),
