@@ -175,6 +175,20 @@ def _of_benchmark(benchmark: Benchmark) -> Entry:
 
 FIGURE_ENTRIES: tuple[FigureEntry, ...] = (
     FigureEntry(
+        name="differences",
+        family="accuracy",
+        title="Differences to the whole method",
+        caption="J&F of each variant minus that of the whole method: mean, 95% interval over "
+        "seeds and sequences, single seeds. Colour and shape tell the verdict; squares: no "
+        "difference beyond the margin; hollow: undecided, or no verdict. An arrowhead marks an "
+        "interval that continues beyond the axis.",
+        alternative="A row for each variant, a panel for each benchmark: the mean difference of "
+        "J&F in points as a marker on its interval, with zero as a vertical line.",
+        shows=("ablation", "differences"),
+        evidence=("score",),
+        section=LEAD,
+    ),
+    FigureEntry(
         name="accuracy_speed",
         family="accuracy",
         title="Accuracy against speed",
@@ -188,19 +202,6 @@ FIGURE_ENTRIES: tuple[FigureEntry, ...] = (
         section=LEAD,
     ),
     FigureEntry(
-        name="differences",
-        family="accuracy",
-        title="Differences to the whole method",
-        caption="J&F of each variant minus that of the whole method: mean, 95% interval over "
-        "seeds and sequences, single seeds. Colour and shape tell the verdict; squares: no "
-        "difference beyond the margin; hollow: undecided, or no verdict. An arrowhead marks an "
-        "interval that continues beyond the axis.",
-        alternative="A row for each variant, a panel for each benchmark: the mean difference of "
-        "J&F in points as a marker on its interval, with zero as a vertical line.",
-        evidence=("score",),
-        section=LEAD,
-    ),
-    FigureEntry(
         name="difficulty",
         family="difficulty",
         title="Differences by difficulty",
@@ -210,6 +211,7 @@ FIGURE_ENTRIES: tuple[FigureEntry, ...] = (
         alternative="A heat map for each benchmark, variants downwards, difficulties to the right: "
         "the mean difference of J&F in points as a number on a colour from red, worse, to blue, "
         "better. Predicted cells are framed and have the mark of their verdict.",
+        shows=("difficulty",),
         evidence=("score",),
         section="difficulties",
     ),

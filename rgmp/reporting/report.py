@@ -175,13 +175,13 @@ def _variant(study: Results, variant: str) -> dict[str, Any]:
     }
 
 
-def _found(study: Results, variant: str) -> str:
+def _found(study: Results, variant: str) -> list[str]:
     """What the study says about a variant's claim: overall, then each prediction."""
     overall = rows_of(study.table("ablation"), variant=variant).assign(difficulty="")
     predicted = rows_of(study.table("difficulty"), variant=variant)
     predicted = predicted[(predicted["expected"] != "") | (predicted["claim_since_run"] != "")]
     rows = pd.concat([overall[overall["difference_verdict"] != ""], predicted])
-    return " ".join(map(_sentence, rows.sort_values("benchmark", kind="stable").to_dict("records")))
+    return [*map(_sentence, rows.sort_values("benchmark", kind="stable").to_dict("records"))]
 
 
 def _sentence(row: dict[Hashable, Any]) -> str:

@@ -217,8 +217,10 @@ def _draw_differences(
         put_interval(ax, height, (row[ENDS[0]], row[ENDS[1]]), mark["color"], reach)
         ax.plot(row["difference_mean"], height, ls="", ms=6, mew=1, zorder=3, **mark)
     for variant in same:
-        place = {"transform": ax.get_yaxis_transform(), "va": "center", "ha": "center"}
-        ax.text(0.5, others.index(variant), SAME, fontsize=7, color="0.35", **place)
+        ground = {"fc": "white", "ec": "none", "pad": 1}
+        place: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "bbox": ground}
+        at = {"va": "center", "ha": "left", "fontsize": 7, "color": "0.35"}
+        ax.text(0.02, others.index(variant), SAME, **at, **place)
     ax.set_ylim(len(others) - 0.5, -0.5)
     ax.set_yticks(range(len(others)), [""] * len(others))
     ax.tick_params(left=False)

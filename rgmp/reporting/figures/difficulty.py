@@ -37,11 +37,12 @@ def draw_difficulty(results: Results) -> Figure | str:
     if not maps:
         return "No variant has been compared by difficulty: nothing says what makes sequences hard."
     heights = [len(one.rows) for one in maps]
-    cell = min(0.27, (PAGE_HEIGHT - 0.8 - 0.75 * len(maps)) / sum(heights))
-    figure = empty_figure(results, 0.8 + 0.75 * len(maps) + cell * sum(heights))
+    around = 0.7 + 0.5 * len(maps)  # inches: the legend, headings and names of columns
+    cell = min(0.27, (PAGE_HEIGHT - around) / sum(heights))
+    figure = empty_figure(results, around + cell * sum(heights))
     axes = figure.subplots(len(maps), 1, squeeze=False, height_ratios=heights)[:, 0]
     means = [one.mean for m in maps for cells in m.rows.values() for one in cells if one]
-    limit = 100 * max(map(abs, means)) or 1
+    limit = 120 * max(map(abs, means)) or 1  # with room, to see a frame on every colour
     scale = Normalize(-limit, limit)
     for ax, one in zip(axes, maps, strict=True):
         _draw_map(ax, results, one, scale)

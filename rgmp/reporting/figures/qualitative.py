@@ -36,9 +36,9 @@ from rgmp.reporting.typesetting import UNKNOWN
 from rgmp.study.results import Results
 
 _AWAY = "No pictures: the frames and masks that the study was scored on are not available here."
-_MARGIN, _GAP, _HEAD, _AXIS, _FOOT, _LEGEND = 0.16, 0.04, 0.36, 0.75, 0.2, 0.3  # inches
+_MARGIN, _GAP, _HEAD, _AXIS, _FOOT, _LEGEND = 0.16, 0.04, 0.32, 0.72, 0.2, 0.3  # inches
 _RESOLUTION = 300  # pixels an inch, of a picture in print
-_LONGEST = 15  # letters of a name in a line of the narrowest column
+_LONGEST = 14  # letters of a name in a line of the narrowest column
 
 
 def draw_strips(results: Results) -> Figure | str:
