@@ -219,7 +219,7 @@ def _draw_differences(
     for variant in same:
         ground = {"fc": "white", "ec": "none", "pad": 1}
         place: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "bbox": ground}
-        at = {"va": "center", "ha": "left", "fontsize": 7, "color": "0.35"}
+        at: dict[str, Any] = {"va": "center", "ha": "left", "fontsize": 7, "color": "0.35"}
         ax.text(0.02, others.index(variant), SAME, **at, **place)
     ax.set_ylim(len(others) - 0.5, -0.5)
     ax.set_yticks(range(len(others)), [""] * len(others))

@@ -26,7 +26,7 @@ from rgmp.reporting.typesetting import points
 from rgmp.study.results import Results
 
 _COLOURS = mpl.colormaps["RdBu"]
-_ASKED = {"fc": "none", "ec": "k", "lw": 1.6}
+_ASKED: dict[str, Any] = {"fc": "none", "ec": "k", "lw": 1.6}
 _UPRIGHT = 8
 """Difficulties whose names stand side by side; more of them are turned."""
 
@@ -50,7 +50,7 @@ def draw_difficulty(results: Results) -> Figure | str:
     bar = figure.colorbar(scale_of, ax=[*axes], aspect=30, pad=0.01, fraction=0.03)
     full = results.label("full").replace("$", r"\$")
     bar.set_label(f"{JF} minus that of {full}, points", **MATH)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     legend = [Patch(label="predicted", **_ASKED), Patch(fc="0.9", label="exploratory")]
     marks = [legend_entry(word, ls="", **mark) for word, mark in VERDICTS.items()]
     add_legend(figure, [*marks, *legend])

@@ -124,7 +124,7 @@ def _draw(results: Results, strips: Sequence[Strip]) -> Figure:
 def _aspect(results: Results, strip: Strip) -> float:
     """The height of a strip's pictures, by their width."""
     height, width, _ = paint(results, strip.shots[0], None, 100).shape
-    return height / width
+    return float(height / width)
 
 
 def _objects(results: Results, strip: Strip) -> int:

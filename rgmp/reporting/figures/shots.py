@@ -224,7 +224,7 @@ def paint(results: Results, shot: Shot, mask: MaskFile | None, width: int) -> Pi
     """
     frame = Image.fromarray(_frame(results, shot))
     view = shot.view or (0, 0, *frame.size)
-    size = (width, round(width * (view[3] - view[1]) / (view[2] - view[0])))
+    size = (width, round(width * frame.height / frame.width))  # a view has a frame's shape
     labels, truth = (
         np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST, view))
         for labels in (_labels(results, shot, mask), _labels(results, shot, None))
@@ -237,7 +237,7 @@ def paint(results: Results, shot: Shot, mask: MaskFile | None, width: int) -> Pi
     _stripe(painted, known & (labels > 0) & (labels != truth), FALSE_POSITIVE, 1)
     _stripe(painted, known & (labels == 0) & (truth > 0), FALSE_NEGATIVE, -1)
     outline = _outline(truth)
-    painted[binary_dilation(outline, np.ones((3, 3)))] = 0
+    painted[binary_dilation(outline, np.ones((3, 3), bool))] = 0
     painted[outline] = 255
     return painted.astype(np.uint8)
 
