@@ -8,7 +8,6 @@ import pandas as pd
 
 from rgmp.config.study import SEVERAL
 from rgmp.evaluation.verdicts import Word
-from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.quantities import counted
 from rgmp.reporting.typesetting import interval
 from rgmp.runtime.tidy import rows_of
@@ -78,7 +77,7 @@ def _claim(study: Results, variant: str) -> Claim:
     for benchmark in study.plan.benchmarks:
         for rows in (overall, on_several):
             for row in rows_of(rows, benchmark=benchmark).to_dict("records"):
-                outcome = _outcome(row)
+                outcome = _outcome(study, row)
                 outcomes.setdefault(_DATA[outcome.word], []).append(outcome)
     others = by_difficulty[by_difficulty["difficulty"] != SEVERAL]
     return Claim(variant, study.label(variant), outcomes, _predictions(others["claim"]))
@@ -89,9 +88,9 @@ def _asked(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["claim"] != ""]
 
 
-def _outcome(row: dict[Hashable, Any]) -> Outcome:
+def _outcome(study: Results, row: dict[Hashable, Any]) -> Outcome:
     ends = (row[f"difference_{end}"] for end in ("mean", "low", "high"))
-    where = BENCHMARK_TITLES[row["benchmark"]]
+    where = study.plan.title_of(row["benchmark"])
     if row.get("difficulty"):
         where += f", {row['difficulty']}"
     return Outcome(row["claim"], where, interval(*ends), bool(row["mixed"]))

@@ -1,5 +1,6 @@
 """Differences by difficulty as a grid of cells, which the figure and the report both show."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import pandas as pd
@@ -50,13 +51,18 @@ class HeatMap:
     rows: dict[str, list[Cell | None]]
 
 
-def heat_maps(results: Results) -> list[HeatMap]:
+def heat_maps(results: Results, variants: Collection[str]) -> list[HeatMap]:
     """The grid of each benchmark of which `tables/difficulty.csv` has a comparison.
+
+    Args:
+        results: of the study.
+        variants: those that are shown.
 
     Raises:
         UserError: the table is missing or broken.
     """
     table = results.table("difficulty").dropna(subset="difference_mean")
+    table = table[table["variant"].isin(variants)]
     order = _order(table)
     of_benchmarks = ((b, rows_of(table, benchmark=b)) for b in results.plan.benchmarks)
     return [_heat_map(results, b, rows, order) for b, rows in of_benchmarks if not rows.empty]

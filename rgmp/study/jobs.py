@@ -78,6 +78,10 @@ class Job(NamedTuple):
         """What its time is added up with: the stage of a training run, else the kind."""
         return self.stage or self.kind
 
+    def places(self, jobs_per_gpu: int) -> int:
+        """The places that it takes on GPUs: all of one where it runs alone, or on several."""
+        return self.gpus * (jobs_per_gpu if self.threads is None or self.gpus > 1 else 1)
+
 
 Sizes = dict[Benchmark, float]
 """How much there is to segment and score of each benchmark whose size is known.

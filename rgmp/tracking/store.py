@@ -6,7 +6,7 @@ killed at any moment and called again.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +38,13 @@ from rgmp.tracking.runs import Mirror, Mirrored, milliseconds, read_mirrors
 _NOTE = "mlflow.note.content"
 
 
-def mirror(folder: Path, uri: str, weights_megabytes: float, timeout: float) -> Mirrored:
+def mirror(
+    folder: Path,
+    uri: str,
+    weights_megabytes: float,
+    timeout: float,
+    progress: Callable[[], object] = lambda: None,
+) -> Mirrored:
     """Synchronise an MLflow store with the files of a study.
 
     Args:
@@ -46,6 +52,7 @@ def mirror(folder: Path, uri: str, weights_megabytes: float, timeout: float) -> 
         uri: the store.
         weights_megabytes: larger weights are logged by hash, not copied.
         timeout: seconds to wait for another process that writes to this store.
+        progress: called whenever the store has taken a run.
 
     Raises:
         UserError: it is not a study folder, or one of its files is broken.
@@ -62,7 +69,7 @@ def mirror(folder: Path, uri: str, weights_megabytes: float, timeout: float) -> 
             experiment = _experiment(client, plan, artifacts).experiment_id
             room = int(1e6 * weights_megabytes)
             store = _Store(client, experiment, str(folder.absolute()), room)
-            written = store.sync(mirrors)
+            written = store.sync(mirrors, progress)
     except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
         raise ConnectionError(str(error)) from error
     return Mirrored(experiment, store.ids, written, mirrors[0].status == "FINISHED")
@@ -153,16 +160,21 @@ class _Store:
     weights_bytes: int
     ids: dict[str, str] = field(default_factory=dict)
 
-    def sync(self, mirrors: Sequence[Mirror]) -> int:
-        """Write the runs that differ and return their number."""
+    def sync(self, mirrors: Sequence[Mirror], progress: Callable[[], object]) -> int:
+        """Write the runs that differ and return their number; report each one that is written."""
         known = {
             run.data.tags["record"]: run
             for run in _runs(self.client, self.experiment)
             if run.data.tags.get("folder") == self.folder
         }
-        written = sum(self._sync_run(mirror, known.get(mirror.name)) for mirror in mirrors)
+        written = 0
         for mirror in mirrors:
-            self._describe(mirror, known.get(mirror.name))
+            if self._sync_run(mirror, known.get(mirror.name)):
+                written += 1
+                progress()
+        for mirror in mirrors:
+            if self._describe(mirror, known.get(mirror.name)):
+                progress()
         for name in known.keys() - self.ids.keys():  # of jobs no longer in the study
             if known[name].info.status in {"RUNNING", "SCHEDULED"}:
                 self.client.set_terminated(known[name].info.run_id, "KILLED")
@@ -188,8 +200,12 @@ class _Store:
         _write(self.client, run, mirror, tags)
         return True
 
-    def _describe(self, mirror: Mirror, run: Run | None) -> None:
-        """Describe a run on its page, in Markdown, with links to the runs it depends on."""
+    def _describe(self, mirror: Mirror, run: Run | None) -> bool:
+        """Describe a run on its page, in Markdown, with links to the runs it depends on.
+
+        Returns:
+            Whether it was not described so yet.
+        """
         links = [
             f"{title}: [{name}](#/experiments/{self.experiment}/runs/{self.ids[name]})"
             for title, name in mirror.links.items()
@@ -200,6 +216,7 @@ class _Store:
         said = run.data.tags.get(_NOTE, "") if run and run.info.run_id == run_id else ""
         if note != said:
             self.client.set_tag(run_id, _NOTE, note)
+        return note != said
 
 
 def _runs(client: MlflowClient, experiment: str) -> Iterator[Run]:

@@ -110,10 +110,11 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sizes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """Studies of two variants, and of ten beside two methods that are not trained here."""
+    """Studies of two variants, of ten beside two methods that are not trained here, and of more."""
+    how: dict[int, dict[str, Any]] = {2: {}, 10: {"external": True}, 14: {"seeds": (0,)}}
     return {
-        n: built(tmp_path_factory.mktemp(f"n{n}"), variants=n, external=n == 10, frames=8)
-        for n in (2, 10)
+        n: built(tmp_path_factory.mktemp(f"n{n}"), variants=n, frames=8, **more)
+        for n, more in how.items()
     }
 
 
@@ -181,7 +182,7 @@ def test_a_benchmark_not_yet_scored_has_no_panel(tmp_path: Path) -> None:
             figure = DRAWINGS[name](load(tmp_path))
             assert not isinstance(figure, str)
             titles = [ax.get_title() or ax.get_title("left") for ax in figure.axes]
-            assert [title[:10] for title in filter(None, titles)] == ["DAVIS-2016"]
+            assert [*filter(None, titles)] == ["embedded, foreground"]
 
 
 @pytest.mark.parametrize("seed", [0, 2])
@@ -312,7 +313,25 @@ def test_legends_fit_the_page(sizes: dict[int, Path]) -> None:
         assert box.x1 <= figure.bbox.x1
 
 
-@pytest.mark.parametrize("variants", [2, 10])
+def test_of_more_variants_than_colours_the_furthest_from_full_have_one(
+    sizes: dict[int, Path],
+) -> None:
+    study = load(sizes[14])
+    coloured, grey = style.distinct(study), {*study.methods} - {*style.distinct(study)}
+    assert len(coloured) == len({str(style.colour_of(study, m)) for m in coloured}) == 10
+    assert coloured[0] == "full"
+    assert {style.colour_of(study, method) for method in grey} == {style.GREY}
+    difference = study.table("ablation").groupby("variant")["difference_mean"]
+    furthest = difference.agg(lambda values: values.abs().max())
+    assert furthest[coloured[1:]].min() >= furthest[[*grey]].max()
+    for name in ("accuracy_speed", "difficulty", "course", "training", "dag"):
+        words = said(drawn(sizes[14], name))
+        assert any("4 variants closer to RGMP" in text for text in words), name
+    assert {*map(study.label, grey)} <= said(drawn(sizes[14], "differences"))
+    assert not {*map(study.label, grey)} & said(drawn(sizes[14], "strips"))
+
+
+@pytest.mark.parametrize("variants", [2, 10, 14])
 @pytest.mark.parametrize("name", FIGURE_NAMES)
 def test_no_two_labels_overlap_and_none_leaves_the_page(
     sizes: dict[int, Path], variants: int, name: str, monkeypatch: pytest.MonkeyPatch
@@ -351,7 +370,8 @@ def test_who_shares_a_training_stands_together_and_who_trains_nothing_stands_alo
     for run in plan["variants"][0]["runs"]:
         run |= {"trainings": [], "weights": "released.pth"}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
-    nodes = job_graph.sharing(load(tmp_path).plan)
+    study = load(tmp_path)
+    nodes = job_graph.sharing(study.plan, study.variants)
     variants = [node for node in nodes if node.column == 2]
     assert (variants[-1].label, variants[-1].parent) == ("RGMP", None)
     for index, node in enumerate(nodes):
@@ -412,7 +432,7 @@ def test_a_strip_has_the_given_frame_first_then_scored_ones_and_the_most_diverge
     four: Path,
 ) -> None:
     study = load(four)
-    (strip,) = divergent_strips(study, "davis2017", 1, 4)
+    (strip,) = divergent_strips(study, "davis2017", 1, 4, study.methods)
     (shot,) = most_divergent(study, "davis2017", 1)
     frames = [one.frame for one in strip.shots]
     assert frames[0] == "00000"
@@ -441,15 +461,15 @@ def test_what_is_the_same_computation_has_no_picture(sizes: dict[int, Path], nam
     """With one object nothing is aggregated: only the differences say so, in words."""
     study = load(sizes[10])
     label = study.label("winner_take_all")
-    assert "winner_take_all" in study.distinct("davis2017")
-    assert "winner_take_all" not in study.distinct("davis2016")
+    assert "winner_take_all" in study.computing("davis2017")
+    assert "winner_take_all" not in study.computing("davis2016")
     figure = drawn(sizes[10], name)
     first = figure.axes[0]
     words = [text.get_text().replace("\n", " ") for text in figure.findobj(Text)]
     match name:
         case "accuracy_speed":  # a point for each method, with up to two bars
             points = [line for line in first.lines if line.get_marker() not in ("None", "|", "_")]
-            assert len(points) == len(study.distinct("davis2016")) - 1  # the painter is not timed
+            assert len(points) == len(study.computing("davis2016")) - 1  # the painter is not timed
         case "course":
             assert sum(label in word for word in words) == 1
         case "strips":
@@ -472,7 +492,7 @@ def test_the_heat_map_frames_what_was_predicted_and_has_every_comparison(
 ) -> None:
     study = load(sizes[10])
     table = study.table("difficulty")
-    maps = heat_maps(study)
+    maps = heat_maps(study, study.variants)
     cells = [cell for one in maps for row in one.rows.values() for cell in row if cell]
     assert len(cells) == len(table)
     assert sum(cell.predicted for cell in cells) == (table["expected"] != "").sum() > 0
@@ -583,7 +603,7 @@ def test_masks_that_others_packed_are_shown_as_they_are_scored(tmp_path: Path) -
 
 def test_a_strip_is_cropped_to_what_is_marked_and_keeps_its_shape(four: Path) -> None:
     study = load(four)
-    strips = divergent_strips(study, "davis2016", 6, 4)
+    strips = divergent_strips(study, "davis2016", 6, 4, study.methods)
     for strip in strips:
         (view,) = {shot.view for shot in strip.shots}
         left, top, right, bottom = view or (0, 0, 160, 96)

@@ -102,7 +102,7 @@ def test_the_first_screen_has_verdict_table_and_two_figures_in_this_order(toy: P
     places = [
         html.index(text)
         for text in (
-            "DAVIS-2016: RGMP reaches",
+            "embedded, foreground: RGMP reaches",
             "What each part of the method contributes",
             'id="accuracy_speed"',
             'id="differences"',
@@ -268,7 +268,7 @@ def test_first_is_what_it_is_then_where_a_longer_study_decides_the_opposite(toy:
         html.index(part)
         for part in (
             '<p id="what">This study: training',
-            "without BPTT, DAVIS-2017: here worse, in the longer study better.",
+            "without BPTT, embedded, objects: here worse, in the longer study better.",
             "RGMP reaches",
             "<table",
         )

@@ -17,11 +17,12 @@ from rgmp.reporting.figures.style import (
     MATH,
     PAGE_HEIGHT,
     add_legend,
+    distinct,
     empty_figure,
     legend_entry,
+    legend_of_others,
 )
 from rgmp.reporting.heat_map import Cell, HeatMap, heat_maps
-from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import points
 from rgmp.study.results import Results
 
@@ -33,7 +34,7 @@ _UPRIGHT = 8
 
 def draw_difficulty(results: Results) -> Figure | str:
     """A cell for each variant and difficulty; those that were predicted are framed and marked."""
-    maps = heat_maps(results)
+    maps = heat_maps(results, distinct(results))
     if not maps:
         return "No variant has been compared by difficulty: nothing says what makes sequences hard."
     heights = [len(one.rows) for one in maps]
@@ -53,7 +54,7 @@ def draw_difficulty(results: Results) -> Figure | str:
     bar.outline.set_visible(False)
     legend = [Patch(label="predicted", **_ASKED), Patch(fc="0.9", label="exploratory")]
     marks = [legend_entry(word, ls="", **mark) for word, mark in VERDICTS.items()]
-    add_legend(figure, [*marks, *legend])
+    add_legend(figure, [*marks, *legend, *legend_of_others(results, "not shown: ", ls="")])
     return figure
 
 
@@ -66,7 +67,7 @@ def _draw_map(ax: Axes, results: Results, shown: HeatMap, scale: Normalize) -> N
         for x, one in enumerate(row):
             if one is not None:
                 _draw_cell(ax, x, y, one, scale)
-    ax.set_title(BENCHMARK_TITLES[shown.benchmark], loc="left")
+    ax.set_title(results.plan.title_of(shown.benchmark), loc="left")
     ax.set_xlim(0, len(shown.difficulties))
     ax.set_ylim(len(cells), 0)
     _name(ax, shown.difficulties, [results.label(variant) for variant in shown.rows])

@@ -28,10 +28,10 @@ from rgmp.reporting.figures.style import (
     WIDTH,
     J,
     colour_of,
+    distinct,
     empty_figure,
     line_of,
 )
-from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import UNKNOWN
 from rgmp.study.results import Results
 
@@ -47,9 +47,11 @@ def draw_strips(results: Results) -> Figure | str:
     if not within_reach(results):
         return _AWAY
     for benchmark in results.plan.benchmarks:
-        shown = {strip.shots[0].sequence for strip in strips}
-        count = 2 if len(results.methods) <= 4 else 1  # as many as a page has room for
-        strips += divergent_strips(results, benchmark, count, _columns(results), shown)
+        before = {strip.shots[0].sequence for strip in strips}
+        shown = [method for method in distinct(results) if method in results.computing(benchmark)]
+        count = 2 if len(shown) <= 4 else 1  # as many as a page has room for
+        columns = _columns(results)
+        strips += divergent_strips(results, benchmark, count, columns, shown, before)
     return _draw(results, strips) if strips else _AWAY
 
 
@@ -145,7 +147,7 @@ def _draw_strip(sheet: _Sheet, results: Results, strip: Strip, left: float, top:
     """
     width, height = sheet.picture
     given, *scored = strip.shots
-    head = f"{BENCHMARK_TITLES[given.benchmark]}: {given.sequence}"
+    head = f"{results.plan.title_of(given.benchmark)}: {given.sequence}"
     tall = sheet.figure.get_size_inches()[1]
     at = (left / WIDTH, 1 - (top + 0.02) / tall)
     sheet.figure.text(*at, head, weight="bold", va="top", fontsize=7.5)
@@ -154,7 +156,7 @@ def _draw_strip(sheet: _Sheet, results: Results, strip: Strip, left: float, top:
     for column, shot in enumerate(strip.shots):
         ax = sheet.cell(left, top, column, 0)
         _fill_cell(ax, paint(results, shot, None, pixels), "" if shot is given else "truth")
-        number = f"frame {int(shot.frame)}" + ", given" * (shot is given)
+        number = f"frame {shot.number}" + ", given" * (shot is given)
         ax.set_title(number, weight="normal", fontsize=6.5, pad=2)
     for row, method in enumerate(strip.methods, 1):
         _name_method(sheet.cell(left, top, 0, row), results, method)
@@ -196,7 +198,7 @@ def _draw_time(ax: Axes, results: Results, strip: Strip) -> None:
     for method in reversed(strip.methods):  # full above the others
         style = {"color": colour_of(results, method), "ls": line_of(results, method)}
         ax.plot(strip.numbers, strip.courses[method], lw=1, **style)
-    shown = [int(shot.frame) for shot in strip.shots]
+    shown = [shot.number for shot in strip.shots]
     for number in shown:
         ax.axvline(number, color="0.6", lw=0.5, zorder=0)
     ax.set_xticks(shown, [str(number) for number in shown], fontsize=6)

@@ -1,7 +1,8 @@
 """Frames under their masks: which are worth showing, and how they are painted."""
 
+import re
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from PIL import Image
 from scipy.ndimage import binary_dilation, maximum_filter, minimum_filter
 
 from rgmp.config.base import Benchmark
-from rgmp.data import davis
+from rgmp.data import davis, sequences
 from rgmp.data.encodings import read_mask
 from rgmp.data.images import Labels, read_frame
 from rgmp.data.mask_source import MaskFile
@@ -41,6 +42,11 @@ class Shot(NamedTuple):
     regions: dict[str, float]
     view: tuple[int, int, int, int] | None = None
 
+    @property
+    def number(self) -> int:
+        """The frame's, with which its name ends."""
+        return int(re.findall(r"\d+$", self.frame)[0])
+
 
 @dataclass(frozen=True)
 class Strip:
@@ -68,10 +74,7 @@ def colour_of_object(number: int) -> Colour:
 def within_reach(results: Results) -> bool:
     """Whether there are pictures to show, here: tables may travel without frames and masks."""
     return (
-        all(
-            davis.frames_folder(results.davis_of(b), results.plan.data.resolution).is_dir()
-            for b in results.plan.benchmarks
-        )
+        all(results.videos(b).tree.frames_folder.is_dir() for b in results.plan.benchmarks)
         and (results.folder / layout.MASKS).is_dir()
     )
 
@@ -95,16 +98,21 @@ def most_divergent(
 
 
 def divergent_strips(
-    results: Results, benchmark: Benchmark, count: int, columns: int, shown: Collection[str] = ()
+    results: Results,
+    benchmark: Benchmark,
+    count: int,
+    columns: int,
+    methods: Sequence[str],
+    shown: Collection[str] = (),
 ) -> list[Strip]:
-    """The sequences with the `most_divergent` frames, in `columns` pictures each.
+    """The sequences with the `most_divergent` frames, in `columns` pictures of each method.
 
     Raises:
         UserError: an annotation or a mask is missing or broken.
     """
     of_sequences = _shots(results, benchmark)
     return [
-        _strip(results, of_sequences[shot.sequence], columns, results.distinct(benchmark), shot)
+        _strip(results, of_sequences[shot.sequence], columns, methods, shot)
         for shot in most_divergent(results, benchmark, count, shown)
     ]
 
@@ -135,7 +143,7 @@ def _strip(
     results: Results,
     shots: list[Shot],
     columns: int,
-    methods: list[str],
+    methods: Sequence[str],
     included: Shot | None = None,
 ) -> Strip:
     """The given frame of a sequence and scored ones at even distances, one of them `included`."""
@@ -145,12 +153,12 @@ def _strip(
         places[min(range(len(places)), key=lambda i: abs(places[i] - place))] = place
     chosen = [shots[place] for place in sorted(dict.fromkeys(places))]
     shown = [m for m in methods if any(mask_of(results, shot, m) for shot in chosen)]
-    chosen = [_given(shots[0]), *chosen]
+    chosen = [_given(results, shots[0]), *chosen]
     view = _view(results, chosen, shown)
     return Strip(
         shots=[shot._replace(view=view) for shot in chosen],
         methods=shown,
-        numbers=[int(shot.frame) for shot in shots],
+        numbers=[shot.number for shot in shots],
         courses={
             method: [100 * shot.regions.get(method, float("nan")) for shot in shots]
             for method in shown
@@ -158,9 +166,10 @@ def _strip(
     )
 
 
-def _given(shot: Shot) -> Shot:
-    """The first frame of a shot's sequence, whose objects are given."""
-    return shot._replace(frame=f"{0:0{len(shot.frame)}}", regions={})
+def _given(results: Results, shot: Shot) -> Shot:
+    """The first frame of a shot's sequence that gives an object."""
+    first = _sequence(results, shot).from_first_object.annotated[0]
+    return shot._replace(frame=first, regions={})
 
 
 def _with_several_objects(results: Results, benchmark: Benchmark) -> set[str]:
@@ -222,7 +231,8 @@ def paint(results: Results, shot: Shot, mask: MaskFile | None, width: int) -> Pi
     Raises:
         UserError: the frame, its annotation or the mask is missing or broken.
     """
-    frame = Image.fromarray(_frame(results, shot))
+    sequence = _sequence(results, shot)
+    frame = Image.fromarray(read_frame(sequence.frames[sequence.names.index(shot.frame)]))
     view = shot.view or (0, 0, *frame.size)
     size = (width, round(width * frame.height / frame.width))  # a view has a frame's shape
     labels, truth = (
@@ -260,21 +270,21 @@ def _stripe(
     painted[where & light], painted[where & ~light] = colours
 
 
-def _frame(results: Results, shot: Shot) -> Picture:
-    """The shot's frame, uint8 (H, W, 3)."""
-    folder = davis.frames_folder(results.davis_of(shot.benchmark), results.plan.data.resolution)
-    return read_frame(folder / shot.sequence / f"{shot.frame}.jpg")
-
-
 def _labels(results: Results, shot: Shot, mask: MaskFile | None) -> Labels:
     """What a mask says of the shot's frame, uint8 (H, W); None: the truth."""
-    tree = results.davis_of(shot.benchmark)
-    root = davis.annotations_folder(tree, results.plan.data.resolution)
-    folder = root / shot.sequence
+    sequence = _sequence(results, shot)
     if mask is None:
-        return davis.read_annotation(folder / f"{shot.frame}.png", shot.benchmark)
-    given = davis.read_annotation(davis.masks_in(folder)[0], shot.benchmark)
-    return read_mask(mask, shot.benchmark, len(davis.object_ids(given))).labels
+        return sequence.read(sequence.annotated.index(shot.frame))
+    return read_mask(mask, sequence.dataset, [*sequence.objects]).labels
+
+
+def _sequence(results: Results, shot: Shot) -> sequences.Sequence:
+    """The files of the shot's sequence.
+
+    Raises:
+        UserError: they are not there any more.
+    """
+    return results.videos(shot.benchmark).tree.open_sequence(shot.sequence)
 
 
 def _shots(results: Results, benchmark: Benchmark) -> dict[str, list[Shot]]:
