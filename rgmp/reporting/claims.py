@@ -93,7 +93,7 @@ def _outcome(study: Results, row: dict[Hashable, Any]) -> Outcome:
     where = study.plan.title_of(row["benchmark"])
     if row.get("difficulty"):
         where += f", {row['difficulty']}"
-    return Outcome(row["claim"], where, interval(*ends), bool(row["mixed"]))
+    return Outcome(row["claim"], where, interval(*ends), study.mixed(row["variant"]))
 
 
 def _predictions(words: "pd.Series[str]") -> str:

@@ -60,6 +60,7 @@ def write(folder: Path) -> None:
             )
             for entry in catalog.tables(study.plan)
         },
+        beside=_beside(study),
         runs=runs,
         compared=runs.comparison([name for v in study.variants for name in _names(study, v)]),
         nothing=NOTHING,
@@ -69,6 +70,19 @@ def write(folder: Path) -> None:
         records=[_provenance(study, record) for record in study.records if not _is_beside(record)],
     )
     write_text(folder / layout.REPORT, html)
+
+
+def _beside(study: Results) -> list[Link]:
+    """Links to files beside the report that belong to no table or figure, as far as they are."""
+    names = {
+        "what the columns of the tables mean": f"{layout.TABLES}/{layout.DICTIONARY}",
+        "methods section": f"{layout.TABLES}/{layout.METHODS_MARKDOWN}",
+        "in TeX": f"{layout.TABLES}/{layout.METHODS_LATEX}",
+        "its references": f"{layout.TABLES}/{layout.BIBLIOGRAPHY}",
+        "plan": layout.PLAN,
+    }
+    there = {text: name for text, name in names.items() if (study.folder / name).is_file()}
+    return [Link(text, quote(name)) for text, name in there.items()]
 
 
 def _section(study: Results, anchor: str, heading: str = "") -> dict[str, Any]:
