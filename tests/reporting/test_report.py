@@ -350,7 +350,8 @@ PROBE = """<!DOCTYPE html><link rel="icon" href="data:,"><body style="margin:0">
 const page = document.getElementById("page");
 page.onload = () => {
   const d = page.contentDocument, box = (id) => d.getElementById(id).getBoundingClientRect();
-  const heading = [...d.querySelectorAll("#table-ablation th")].find((h) => h.textContent.startsWith("J&F"));
+  const headings = [...d.querySelectorAll("#table-ablation th")];
+  const heading = headings.find((each) => each.textContent.startsWith("J&F"));
   const read = () => [...d.querySelector("#table-ablation tbody").rows].slice(1)
     .map((row) => parseFloat(row.cells[heading.cellIndex].textContent));
   const orders = [[heading.ariaSort, read()]];
@@ -358,6 +359,7 @@ page.onload = () => {
     heading.querySelector("button").click();
     orders.push([heading.ariaSort, read()]);
   }
+  const top = (element) => element.getBoundingClientRect().top;
   const records = d.querySelector("table.records"), scroller = records.closest(".wide");
   scroller.scrollTop = 300;
   const anchors = [...d.querySelectorAll('a[href^="#"]')].map((a) => a.hash.slice(1));
@@ -369,7 +371,7 @@ page.onload = () => {
     wider: d.documentElement.scrollWidth - d.documentElement.clientWidth,
     orders: orders,
     scrolled: scroller.scrollTop,
-    stuck: records.tHead.rows[0].cells[0].getBoundingClientRect().top - scroller.getBoundingClientRect().top,
+    stuck: top(records.tHead.rows[0].cells[0]) - top(scroller),
     cells: d.querySelectorAll("table.grid td .told").length,
     tops: ["question", "claims", "table-ablation", "differences"].map((id) => box(id).top),
   });
