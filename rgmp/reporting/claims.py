@@ -15,7 +15,7 @@ from rgmp.study.results import Results
 
 _DATA: dict[Word, str] = {
     "supported": "support it",
-    "supported, small effect": "support it, as a small effect,",
+    "supported, small effect": "support it as a small effect",
     "contradicted": "contradict it",
     "no effect": "show no effect",
     "undecided": "leave it open",

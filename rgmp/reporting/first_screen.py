@@ -14,11 +14,10 @@ _SAMPLES: dict[Stage, str] = {"pretrain": "synthetic pair", "finetune": "clip"}
 
 def question(study: Results) -> str:
     """What a study asks."""
-    full, plan = study.label("full"), study.plan
-    where = " and ".join(plan.title_of(benchmark) for benchmark in plan.benchmarks)
+    full = study.label("full")
     if study.others:
-        return f"What does each part of {full} contribute to J&F on {where}, and where?"
-    return f"What J&F does {full} reach on {where}?"
+        return f"What does each part of {full} contribute to J&F, and where?"
+    return f"What J&F does {full} reach?"
 
 
 def what(study: Results) -> str:
