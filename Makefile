@@ -97,8 +97,9 @@ clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(environment): requirements.lock pyproject.toml | .venv/bin/python
-	$(pip) install --requirement requirements.lock
-	$(pip) install --no-deps --editable .
+	@echo 'the packages of requirements.lock are installed in .venv, which takes minutes'
+	$(pip) install --quiet --requirement requirements.lock
+	$(pip) install --quiet --no-deps --editable .
 	@{ $(add_evaluator); } > .venv/evaluator.log 2>&1 \
 		&& echo 'davis2017-evaluation is installed: studies are cross-checked with it' \
 		|| echo 'davis2017-evaluation is not installed, so studies are not cross-checked with it:' \

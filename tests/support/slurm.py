@@ -146,14 +146,17 @@ class Slurm:
     def kill_node(self, node: str) -> None:
         """Kill everything on a node at once, as a power cut does.
 
-        First Slurm's own processes, which would tell it how the others ended.
+        All of it is stopped first: what still ran would tell Slurm how the rest ended.
         """
         jobs = [process for process in psutil.process_iter() if self._is_on(process, node)]
+        everything = [*map(_step_of, jobs), *jobs]
         with suppress(OSError, ValueError, psutil.Error):
-            psutil.Process(int((self._folder / f"slurmd-{node}.pid").read_text())).kill()
-        for process in (*map(_step_of, jobs), *jobs):
-            with suppress(psutil.Error):
-                process.kill()
+            pid = int((self._folder / f"slurmd-{node}.pid").read_text())
+            everything.insert(0, psutil.Process(pid))
+        for end in (psutil.Process.suspend, psutil.Process.kill):
+            for process in everything:
+                with suppress(psutil.Error):
+                    end(process)
 
     def _is_on(self, process: psutil.Process, node: str) -> bool:
         """Whether a process is of a job on a node."""

@@ -140,8 +140,11 @@ def say_what_is_due():
 
 
 def say_what_came():
-    """Say what came of the study, if its tables are made; nothing fails where they cannot be read."""
-    if not isinstance(plan, ComparisonPlan) and (folder / layout.REPORT).is_file():
+    """Say what came of the study, if this run made its report; it fails for nothing that it reads."""
+    made = [
+        path for job in workflow.dag.needrun_jobs(exclude_finished=False) for path in job.output
+    ]
+    if not isinstance(plan, ComparisonPlan) and str(folder / layout.REPORT) in made:
         from rgmp.reporting.outcome import outcome  # and pandas, which takes its time
 
         with suppress(UserError):
