@@ -182,7 +182,7 @@ class RunLog:
                 record = read(self._folder / layout.record(name))
                 if (told := self._measured(record)) is not None:
                     found.setdefault(_method(record), []).append(told)
-        return [f"{method}  {', '.join(told)}" for method, told in found.items()]
+        return [f"{method}  {'; '.join(told)}" for method, told in found.items()]
 
     def _measured(self, record: Record) -> str | None:
         """What a record of scores or of a timing says first; None: it is of something else."""
@@ -191,9 +191,9 @@ class RunLog:
                 where = self._plan.title_of(benchmark)
                 match record["kind"], record["results"]:
                     case "score", {"J&F": float(accuracy)}:
-                        return f"J&F {100 * accuracy:.1f} {where}"
+                        return f"{where}: J&F {100 * accuracy:.1f}"
                     case "speed", {"fps_full": float(rate)}:
-                        return f"{rate:.1f} frames/s {where}"
+                        return f"{where}: {rate:.1f} frames/s"
         return None
 
     def _said(self, job: Job, logs: Iterable[str]) -> list[str]:
