@@ -191,9 +191,9 @@ class RunLog:
                 where = self._plan.title_of(benchmark)
                 match record["kind"], record["results"]:
                     case "score", {"J&F": float(accuracy)}:
-                        return f"{where}: J&F {100 * accuracy:.1f}"
+                        return f"J&F {100 * accuracy:.1f} {where}"
                     case "speed", {"fps_full": float(rate)}:
-                        return f"{where}: {rate:.1f} frames/s"
+                        return f"{rate:.1f} frames/s {where}"
         return None
 
     def _said(self, job: Job, logs: Iterable[str]) -> list[str]:
