@@ -127,8 +127,8 @@ def _study(results: Results) -> Iterator[str]:
     plan = results.plan
     missing = sum(not (results.folder / path).is_file() for path in plan.measured)
     yield (
-        f"We evaluated reference-guided mask propagation (RGMP) [@oh2018rgmp] with rgmp, "
-        f"{plan.title} (study {plan.study}, commit {results.commit})."
+        "We evaluated reference-guided mask propagation (RGMP) [@oh2018rgmp] with rgmp, in the "
+        f"study {plan.study} (commit {results.commit}): {plan.title}."
     )
     if missing:
         yield f"The study is not complete: {missing} of {len(plan.measured)} results are missing."

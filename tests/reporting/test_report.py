@@ -22,6 +22,7 @@ from rgmp.study.costs import costs_of, recorded_sizes
 from rgmp.study.estimate import Room, estimate
 from rgmp.study.jobs import jobs_of
 from rgmp.study.plan import load_plan
+from rgmp.study.results import load
 
 
 def write_figures(folder: Path) -> None:
@@ -184,7 +185,8 @@ def test_every_table_and_figure_says_what_made_it(toy: Path) -> None:
 def test_every_record_and_every_item_links_to_its_run(toy: Path, uri: str) -> None:
     plan, records = load_plan(toy), (toy / "records").rglob("*.json")
     names = [json.loads(path.read_text())["name"] for path in records]
-    variants = [f"{v.name}/seed{run.seed}" for v in plan.variants for run in v.runs]
+    in_order = map(plan.variant, load(toy).variants)
+    variants = [f"{v.name}/seed{run.seed}" for v in in_order for run in v.runs]
     ids = {name: digest_of(name)[:32] for name in ["study", *variants, *names]}
     (toy / "mlflow.json").write_text(json.dumps({"uri": uri, "experiment": "7", "runs": ids}))
     targets = Strict(html := render(toy)).targets

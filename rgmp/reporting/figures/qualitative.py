@@ -45,8 +45,10 @@ def draw_strips(results: Results) -> Figure | str:
 
 def draw_worst(results: Results) -> Figure | str:
     """The sequences on which full does worst: what it is given, then three frames."""
+    if not within_reach(results):
+        return _AWAY
     rows = [row for b in results.plan.benchmarks for row in hardest(results, b, _count(results))]
-    if not (rows and within_reach(results)):
+    if not rows:
         return _AWAY
     names = [f"{results.plan.title_of(given.benchmark)} {given.sequence}" for given, *_ in rows]
     heads = ["given", "a third on", "two thirds on", "last scored"]
