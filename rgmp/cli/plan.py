@@ -191,5 +191,6 @@ COMMANDS = (
         _options,
         "List a study's training runs and what they take, or its comparisons.",
         "workflow/config/mini.yaml",
+        "try",
     ),
 )

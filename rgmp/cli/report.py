@@ -117,6 +117,7 @@ COMMANDS = (
         _results_options,
         "Compute a study's statistics and write its tables.",
         "results/mini",
+        "look",
     ),
     Command(
         "figures",
@@ -124,6 +125,7 @@ COMMANDS = (
         _results_options,
         "Draw a study's figures from its tables.",
         "results/mini",
+        "look",
     ),
     Command(
         "report",
@@ -131,6 +133,14 @@ COMMANDS = (
         _results_options,
         "Write a study's report.html from its tables and figures.",
         "results/mini",
+        "look",
     ),
-    Command("track", _track, _track_options, "Mirror a study's records in MLflow.", "results/mini"),
+    Command(
+        "track",
+        _track,
+        _track_options,
+        "Mirror a study's records in MLflow.",
+        "results/mini",
+        "look",
+    ),
 )

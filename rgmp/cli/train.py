@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
-from rgmp.config.base import AT_ONCE, BENCHMARKS, STAGES
+from rgmp.config.base import AT_ONCE, STAGES
 from rgmp.errors import UserError, visible
 from rgmp.provenance import record as provenance
 from rgmp.provenance.command import record_command
@@ -197,9 +197,10 @@ def _training(options: argparse.Namespace) -> tuple[Training, TrainingJob]:
         )
     training = trained[options.variant]
     job = study.job(training, folder)
-    if study.embedded and not job.data.davis.is_dir():
+    rendered = folder / layout.DAVIS
+    if study.embedded and not rendered.is_dir():
         raise UserError(
-            f"{job.data.davis}: the embedded benchmark is not rendered yet; run "
+            f"{rendered}: the embedded benchmark is not rendered yet; run "
             f"`rgmp mini {shlex.quote(str(folder / layout.DATA))} --seed {study.data.mini_seed}`"
         )
     return training, job
@@ -216,8 +217,7 @@ def _preview_options(command: argparse.ArgumentParser) -> None:
 
 def _preview(options: argparse.Namespace) -> None:
     _, job = _training(options)
-    trees = {job.data.davis_of(benchmark) for benchmark in BENCHMARKS}
-    roots = [*trees, *(x for s in job.data.stills for x in (s.images, s.masks))]
+    roots = [*job.data.of_videos, *(x for s in job.data.stills for x in (s.images, s.masks))]
     read = chain([options.study], *(files.files_below(root) for root in roots))
     from rgmp.data import preview
 
@@ -307,6 +307,7 @@ COMMANDS = (
         _train_options,
         "Run or resume one training run of a study.",
         "results/mini pretrain/full-seed0-1a2b3c4d5e6f",
+        "run",
     ),
     Command(
         "preview",
@@ -314,6 +315,7 @@ COMMANDS = (
         _preview_options,
         "Preview training samples.",
         "workflow/config/mini.yaml --stage pretrain --out preview.png",
+        "try",
     ),
     Command(
         "train-speed",
@@ -321,5 +323,6 @@ COMMANDS = (
         _train_speed_options,
         "Measure samples per second, time spent waiting for data, and memory over a few steps.",
         "workflow/config/mini.yaml --stage finetune --steps 20",
+        "try",
     ),
 )

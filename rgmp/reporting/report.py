@@ -1,15 +1,11 @@
 """The report of a study: one HTML file that needs nothing else."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Hashable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
 
 from rgmp.config.base import Benchmark
 from rgmp.config.study import SEVERAL
@@ -17,69 +13,15 @@ from rgmp.errors import UserError
 from rgmp.provenance.machine import machine_of
 from rgmp.provenance.record import Record
 from rgmp.reporting import catalog, first_screen, page, reproduction, table_layouts
-from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.planning import what_came_in_words
 from rgmp.reporting.quantities import counted, duration
 from rgmp.reporting.typesetting import NOTHING, interval, points
-from rgmp.runtime.files import read_json, write_text
+from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout
 from rgmp.study.estimate import what_came
+from rgmp.study.mlflow_links import Runs, runs_of
 from rgmp.study.results import Results, commit_of, load, seconds_of
-
-
-@dataclass(frozen=True)
-class Runs:
-    """Where the runs of MLflow are that mirror the study, as `rgmp track` has left it.
-
-    Attributes:
-        uri: of the store, without a password.
-        experiment: its id there; None: nothing has been tracked.
-        runs: name of a record, or of a variant and seed -> id of its run.
-    """
-
-    uri: str
-    experiment: str | None
-    runs: dict[str, str]
-
-    @property
-    def page(self) -> str:
-        """The page of the experiment: of the server, or of `mlflow ui` on this machine."""
-        served = self.uri.startswith("http")
-        server = self.uri.rstrip("/") if served else "http://127.0.0.1:5000"
-        return f"{server}/#/experiments/{self.experiment}"
-
-    @property
-    def command(self) -> str | None:
-        """What shows the store, where no server does."""
-        if self.uri.startswith("http"):
-            return None
-        return f"mlflow ui --backend-store-uri {self.uri}"
-
-    def link(self, name: str) -> str | None:
-        """The page of a run."""
-        return f"{self.page}/runs/{self.runs[name]}" if name in self.runs else None
-
-    def comparison(self, names: list[str]) -> str | None:
-        """The page that compares some runs."""
-        ids = [self.runs[name] for name in names if name in self.runs]
-        if len(ids) < 2:
-            return None
-        server = self.page.partition("#")[0]
-        runs, experiments = quote(json.dumps(ids)), quote(json.dumps([self.experiment]))
-        return f"{server}#/compare-runs?runs={runs}&experiments={experiments}"
-
-
-def _runs(folder: Path) -> Runs:
-    path = folder / layout.RUNS
-    if not path.is_file():
-        return Runs("", None, {})
-    try:
-        return TypeAdapter(Runs).validate_python(read_json(path))
-    except ValidationError as error:
-        raise UserError(
-            f"{path}: not a list of MLflow runs; remove it and run `rgmp track {folder}`"
-        ) from error
 
 
 def write(folder: Path) -> None:
@@ -89,7 +31,7 @@ def write(folder: Path) -> None:
         UserError: `folder` is not a study's folder, one of its files is broken, or a table or a
             figure is not there yet.
     """
-    study, runs = load(folder), _runs(folder)
+    study, runs = load(folder), runs_of(folder)
     html = page.render(
         "report.html.j2",
         plan=study.plan,
@@ -138,7 +80,7 @@ def _verdict(study: Results, benchmark: Benchmark) -> str:
     rows = rows_of(study.table("ablation"), benchmark=benchmark)
     full = rows_of(rows, variant="full")[["J&F", "J&F_spread", "seeds"]]
     if full.empty:
-        return f"{BENCHMARK_TITLES[benchmark]}: {study.label('full')} has not been scored yet."
+        return f"{study.plan.title_of(benchmark)}: {study.label('full')} has not been scored yet."
     accuracy, spread, seeds = next(full.itertuples(index=False, name=None))
     reached = points(accuracy) + ("" if pd.isna(spread) else f" ± {points(spread)}")
     told = f"{study.label('full')} reaches {reached}% J&F with {counted(seeds, 'seed')}."
@@ -156,7 +98,7 @@ def _verdict(study: Results, benchmark: Benchmark) -> str:
     for change, what in (("newer", "newer than the run"), ("withdrawn", "withdrawn since the run")):
         if since[change]:
             told += f" {counted(since[change], 'expectation')} {what}."
-    return f"{BENCHMARK_TITLES[benchmark]}: {told}"
+    return f"{study.plan.title_of(benchmark)}: {told}"
 
 
 def _listed(study: Results, rows: pd.DataFrame, column: str) -> str:
@@ -189,12 +131,13 @@ def _found(study: Results, variant: str) -> str:
     predicted = rows_of(study.table("difficulty"), variant=variant)
     predicted = predicted[(predicted["expected"] != "") | (predicted["claim_since_run"] != "")]
     rows = pd.concat([overall[overall["difference_verdict"] != ""], predicted])
-    return " ".join(map(_sentence, rows.sort_values("benchmark", kind="stable").to_dict("records")))
+    in_order = rows.sort_values("benchmark", kind="stable").to_dict("records")
+    return " ".join(_sentence(study, row) for row in in_order)
 
 
-def _sentence(row: dict[Hashable, Any]) -> str:
+def _sentence(study: Results, row: dict[Hashable, Any]) -> str:
     """One difference in words: `DAVIS-2017, occlusion: worse, -5.1 [-8.0, -2.2] points; ...`."""
-    where = BENCHMARK_TITLES[row["benchmark"]] + (
+    where = study.plan.title_of(row["benchmark"]) + (
         f", {row['difficulty']}" * bool(row["difficulty"])
     )
     ends = (row[f"difference_{key}"] for key in ("mean", "low", "high"))

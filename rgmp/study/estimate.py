@@ -7,7 +7,7 @@ compared with none.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -175,16 +175,25 @@ def _planned(jobs: Sequence[Job], costs: Costs, room: Room) -> Planned:
     )
 
 
-def schedule_of(jobs: Sequence[Job], costs: Costs, room: Room) -> Schedule:
+def schedule_of(
+    jobs: Sequence[Job], costs: Costs, room: Room, worked: Mapping[str, float] | None = None
+) -> Schedule:
     """When every job of a study would run; one of unknown cost takes no time.
 
     On GPUs, jobs do not slow each other down: each has its own.
+
+    Args:
+        jobs: of the study, or those that are left of it.
+        costs: of the device.
+        room: what it may use at once.
+        worked: the seconds of its work that a job has behind it, by its name.
     """
     names = {job.name for job in jobs}
+    behind = worked or {}
     tasks = (
         Task(
             name=job.name,
-            seconds=costs.seconds_alone(job) or 0.0,
+            seconds=max((costs.seconds_alone(job) or 0.0) - behind.get(job.name, 0.0), 0.0),
             after=tuple(before for before in job.after if before in names),
             needs={
                 "cores": room.cores if job.threads is None else job.threads,

@@ -83,7 +83,7 @@ class Checkpoints:
     def _latest(self) -> dict[str, Any] | None:
         """The latest intact state; damaged and unfinished ones are removed."""
         for unfinished in self._folder.glob(".*"):
-            shutil.rmtree(unfinished)
+            shutil.rmtree(unfinished, ignore_errors=True)  # NFS hides files there that are open
         for path in reversed(self._states()):
             state = self._read(path)
             if state is not None:

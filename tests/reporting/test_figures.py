@@ -166,7 +166,8 @@ def test_a_benchmark_not_yet_scored_has_no_panel(tmp_path: Path) -> None:
         for draw in DRAWINGS[:4]:
             figure = draw(load(tmp_path))
             assert not isinstance(figure, str)
-            assert [ax.get_title()[:10] for ax in figure.axes] == ["DAVIS-2016"]
+            titles = [ax.get_title().partition("\n")[0] for ax in figure.axes]
+            assert titles == ["embedded, foreground"]
 
 
 @pytest.mark.parametrize("seed", [0, 2])
@@ -180,11 +181,12 @@ def test_a_seed_not_yet_scored_has_no_mark(tmp_path: Path, seed: int) -> None:
             name: draw(study) for name, draw in zip(FIGURE_NAMES, DRAWINGS, strict=True)
         }
     (ax,) = drawn["differences"].axes
-    (first, second) = (marks.get_offsets() for marks in ax.collections)
+    offsets = (marks.get_offsets() for marks in ax.collections)
+    marks = dict(zip(study.others, offsets, strict=True))
     paired = study.table("differences").query("variant == 'no_bptt'")["difference"]
-    assert len(paired) == len(first) == 2
-    np.testing.assert_array_equal(first[:, 0], 100 * paired)
-    assert len(second) == 3
+    assert len(paired) == len(marks["no_bptt"]) == 2
+    np.testing.assert_array_equal(marks["no_bptt"][:, 0], 100 * paired)
+    assert len(marks["no_reference"]) == 3
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def build(
     save(plan, folder)
     if not complete:
         lines = ["sequence,attribute", *(",".join(pair) for pair in ATTRIBUTES)]
-        write(plan.data.davis / FILE, "\n".join(lines) + "\n")
+        write(plan.data.described("davis2017").root / FILE, "\n".join(lines) + "\n")
     for training in plan.trainings:
         _write_training(folder, training)
     for inferred in plan.inferences.values():
@@ -145,7 +145,7 @@ def _write_run(folder: Path, plan: Plan, inferred: Inferred, frames: int) -> Non
     masks = f"masks/{variant}-seed{seed}/{{}}-{benchmark}"  # {}: the sequence
     folders = {sequence: masks.format(sequence) for sequence, _ in objects}
     if not plan.complete and seed == plan.seeds[0] and not inferred.step:
-        write_masks(folder / masks, plan.data.davis, benchmark, scores)
+        write_masks(folder / masks, plan.data.described(benchmark).root, benchmark, scores)
     write_record(folder, "infer", f"masks/{run}", variant, seed, benchmark=benchmark, masks=folders)
     engine = {"engine": "builtin"}
     write_record(
@@ -188,7 +188,9 @@ def _write_external(folder: Path, plan: Plan, name: str, benchmark: Benchmark, f
     made = {"scores": f"{path}.csv"}
     write_record(folder, "score", path, name, None, benchmark=benchmark, config=config, made=made)
     if name == "painter" and not plan.complete:
-        write_masks(folder / "masks/painter/{}", plan.data.davis, benchmark, rows)
+        write_masks(
+            folder / "masks/painter/{}", plan.data.described(benchmark).root, benchmark, rows
+        )
 
 
 def _write_bounds(folder: Path, plan: Plan, benchmark: Benchmark, frames: int) -> None:

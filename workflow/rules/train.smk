@@ -16,6 +16,7 @@ rule train:
         "../../environment.yml"
     threads: lambda wildcards: training_of(wildcards).compute.threads * plan.machine.processes
     resources:
+        **allocated("train", training_name, plan.machine.processes, plan.machine.nodes),
         **allotment(plan.machine),
         launcher=launcher(plan.machine),
     message:
@@ -40,6 +41,9 @@ rule keep_checkpoints:
         "../../environment.yml"
     threads: lambda wildcards: training_of(wildcards).compute.threads * plan.machine.processes
     resources:
+        **allocated(
+            "checkpoints of train", training_name, plan.machine.processes, plan.machine.nodes
+        ),
         **allotment(plan.machine),
         launcher=launcher(plan.machine),
     params:

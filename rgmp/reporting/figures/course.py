@@ -21,7 +21,6 @@ from rgmp.reporting.figures.style import (
     legend_of_others,
     line_of,
 )
-from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.runtime.tidy import rows_of
 from rgmp.study.results import Results
 
@@ -44,7 +43,7 @@ def draw_course(results: Results) -> Figure | str:
         for method in dict.fromkeys(("full", variant)):
             _draw_course(ax, results, benchmark, method)
         label = textwrap.fill(results.label(variant), 96 // columns)
-        ax.set_title(f"{BENCHMARK_TITLES[benchmark]}\n{label}", weight="normal", fontsize=7)
+        ax.set_title(f"{results.plan.title_of(benchmark)}\n{label}", weight="normal", fontsize=7)
         ax.margins(x=0)
     for ax in axes[:, 0]:
         ax.set_ylabel(f"{J}, %", **MATH)

@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from rgmp.config.base import Benchmark
-from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.study.results import Results
 
 WIDTH = 7.0  # inches: two columns of a journal
@@ -86,7 +85,7 @@ def panel_per_benchmark(
     figure = empty_figure(results, height)
     axes = figure.subplots(1, len(benchmarks), squeeze=False)[0]
     for ax, benchmark in zip(axes, benchmarks, strict=True):
-        ax.set_title(BENCHMARK_TITLES[benchmark])
+        ax.set_title(results.plan.title_of(benchmark))
     return figure, list(zip(benchmarks, axes, strict=True))
 
 
