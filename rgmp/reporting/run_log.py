@@ -182,7 +182,7 @@ class RunLog:
                 record = read(self._folder / layout.record(name))
                 if (told := self._measured(record)) is not None:
                     found.setdefault(_method(record), []).append(told)
-        return [f"{method}  {', '.join(told)}" for method, told in found.items()]
+        return [f"{method}  {'; '.join(told)}" for method, told in found.items()]
 
     def _measured(self, record: Record) -> str | None:
         """What a record of scores or of a timing says first; None: it is of something else."""

@@ -52,7 +52,8 @@ def mirror(
         uri: the store.
         weights_megabytes: larger weights are logged by hash, not copied.
         timeout: seconds to wait for another process that writes to this store.
-        progress: called whenever the store has taken a run.
+        progress: called when the study has been read, and with every run that the store gives or
+            takes.
 
     Raises:
         UserError: it is not a study folder, or one of its files is broken.
@@ -65,6 +66,7 @@ def mirror(
             _make_database(uri)
             client = MlflowClient(tracking_uri=uri)
             mirrors = read_mirrors(plan, folder)
+            progress()
             artifacts = None if _has_server(uri) else folder.absolute().parent
             experiment = _experiment(client, plan, artifacts).experiment_id
             room = int(1e6 * weights_megabytes)
@@ -161,12 +163,12 @@ class _Store:
     ids: dict[str, str] = field(default_factory=dict)
 
     def sync(self, mirrors: Sequence[Mirror], progress: Callable[[], object]) -> int:
-        """Write the runs that differ and return their number; report each one that is written."""
-        known = {
-            run.data.tags["record"]: run
-            for run in _runs(self.client, self.experiment)
-            if run.data.tags.get("folder") == self.folder
-        }
+        """Write the runs that differ and return their number; report each run read or written."""
+        known = {}
+        for run in _runs(self.client, self.experiment):
+            progress()
+            if run.data.tags.get("folder") == self.folder:
+                known[run.data.tags["record"]] = run
         written = 0
         for mirror in mirrors:
             if self._sync_run(mirror, known.get(mirror.name)):

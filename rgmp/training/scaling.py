@@ -43,7 +43,7 @@ def counts_up_to(most: int, job: TrainingJob) -> list[int]:
     counts = [count for count in range(1, most + 1) if batch % (count * parts) == 0]
     if most not in counts:
         raise UserError(
-            f"--processes {most}: a batch of {batch} samples ({job.stage}.batch) in {parts} parts "
+            f"{most} processes: a batch of {batch} samples ({job.stage}.batch) in {parts} parts "
             "(compute.accumulate) cannot be shared evenly by so many; try "
             f"{', '.join(map(str, counts))}"
         )

@@ -195,12 +195,12 @@ def test_a_seed_not_yet_scored_has_no_mark(tmp_path: Path, seed: int) -> None:
     with rc_context(STYLE):
         figures: dict[str, Any] = {name: draw(study) for name, draw in DRAWINGS.items()}
     (ax,) = figures["differences"].axes
-    marks = dict(zip(study.others, ax.collections, strict=True))
-    first, second = (marks[name].get_offsets() for name in ("no_bptt", "no_reference"))
+    offsets = (marks.get_offsets() for marks in ax.collections)
+    marks = dict(zip(study.others, offsets, strict=True))
     paired = study.table("differences").query("variant == 'no_bptt'")["difference"]
-    assert len(paired) == len(first) == 2
-    np.testing.assert_array_equal(first[:, 0], 100 * paired)
-    assert len(second) == 3
+    assert len(paired) == len(marks["no_bptt"]) == 2
+    np.testing.assert_array_equal(marks["no_bptt"][:, 0], 100 * paired)
+    assert len(marks["no_reference"]) == 3
 
 
 @pytest.fixture(scope="module")

@@ -230,7 +230,8 @@ def test_every_table_and_figure_says_what_made_it(toy: Path) -> None:
 def test_mlflow_has_a_link_to_every_run_and_one_that_compares_them(toy: Path, uri: str) -> None:
     plan, records = load_plan(toy), (toy / "records").rglob("*.json")
     names = [json.loads(path.read_text())["name"] for path in records]
-    variants = [f"{name}/seed{seed}" for name in load(toy).variants for seed in plan.seeds]
+    in_order = map(plan.variant, load(toy).variants)
+    variants = [f"{v.name}/seed{run.seed}" for v in in_order for run in v.runs]
     ids = {name: digest_of(name)[:32] for name in ["study", *variants, *names]}
     (toy / "mlflow.json").write_text(json.dumps({"uri": uri, "experiment": "7", "runs": ids}))
     targets = Strict(html := render(toy)).targets

@@ -55,7 +55,9 @@ def test_every_result_is_a_line_with_its_number(folder: Path) -> None:
         write_json(path, {**read(path), "results": {"J&F": accuracy}})
     lines = run.end(number, [], 1)
     total = len(due_in(folder)) - 1
-    assert lines == [f"[ 1/{total}] no_bptt seed 1  J&F 62.3 foreground, J&F 50.0 objects"]
+    assert lines == [
+        f"[ 1/{total}] no_bptt seed 1  J&F 62.3 embedded, foreground; J&F 50.0 embedded, objects"
+    ]
     assert run.status(1) == ""
     assert run.end(0, [], 2) == [], "it only names the others"
 

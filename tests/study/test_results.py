@@ -88,7 +88,7 @@ def test_words_of_variants_and_of_others_hold_each_for_themselves(tmp_path: Path
         load(build(tmp_path / str(external), variants=3, frames=6, external=external))
         for external in (False, True)
     )
-    assert beside.methods == ["full", "no_bptt", "no_reference", "painter", "reporter"]
+    assert beside.methods == ["full", "no_reference", "no_bptt", "painter", "reporter"]
     ours, theirs = (analyse_study(results).differences for results in (alone, beside))
     assert {m for b, m in theirs if b == "davis2017"} == {*beside.methods[1:]} - {"painter"}
     for key, difference in ours.items():

@@ -290,8 +290,9 @@ def _sequence(results: Results, shot: Shot) -> sequences.Sequence:
 def _shots(results: Results, benchmark: Benchmark) -> dict[str, list[Shot]]:
     """Every scored frame of a benchmark, by sequence, in order."""
     frames = rows_of(results.table("frames"), benchmark=benchmark)
-    order = dict.fromkeys(m for m in results.methods if m in {*frames["variant"]})
-    table = frames.pivot(index=["sequence", "frame"], columns="variant", values="J")[[*order]]
+    scored = {*frames["variant"].unique()}
+    order = [method for method in results.methods if method in scored]
+    table = frames.pivot(index=["sequence", "frame"], columns="variant", values="J")[order]
     shots: dict[str, list[Shot]] = defaultdict(list)
     for sequence, frame, *values in table.sort_index().reset_index().itertuples(index=False):
         regions = {m: value for m, value in zip(order, values, strict=True) if not isnan(value)}
