@@ -1,15 +1,11 @@
 """The report of a study: one HTML file that needs nothing else."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Hashable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
 
 from rgmp.config.base import Benchmark
 from rgmp.config.study import SEVERAL
@@ -21,65 +17,12 @@ from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.planning import what_came_in_words
 from rgmp.reporting.quantities import counted, duration
 from rgmp.reporting.typesetting import NOTHING, interval, points
-from rgmp.runtime.files import read_json, write_text
+from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
-from rgmp.study import layout
+from rgmp.study import layout, mlflow_links
 from rgmp.study.estimate import what_came
+from rgmp.study.mlflow_links import Runs
 from rgmp.study.results import Results, commit_of, load, seconds_of
-
-
-@dataclass(frozen=True)
-class Runs:
-    """Where the runs of MLflow are that mirror the study, as `rgmp track` has left it.
-
-    Attributes:
-        uri: of the store, without a password.
-        experiment: its id there; None: nothing has been tracked.
-        runs: name of a record, or of a variant and seed -> id of its run.
-    """
-
-    uri: str
-    experiment: str | None
-    runs: dict[str, str]
-
-    @property
-    def page(self) -> str:
-        """The page of the experiment: of the server, or of `mlflow ui` on this machine."""
-        served = self.uri.startswith("http")
-        server = self.uri.rstrip("/") if served else "http://127.0.0.1:5000"
-        return f"{server}/#/experiments/{self.experiment}"
-
-    @property
-    def command(self) -> str | None:
-        """What shows the store, where no server does."""
-        if self.uri.startswith("http"):
-            return None
-        return f"mlflow ui --backend-store-uri {self.uri}"
-
-    def link(self, name: str) -> str | None:
-        """The page of a run."""
-        return f"{self.page}/runs/{self.runs[name]}" if name in self.runs else None
-
-    def comparison(self, names: list[str]) -> str | None:
-        """The page that compares some runs."""
-        ids = [self.runs[name] for name in names if name in self.runs]
-        if len(ids) < 2:
-            return None
-        server = self.page.partition("#")[0]
-        runs, experiments = quote(json.dumps(ids)), quote(json.dumps([self.experiment]))
-        return f"{server}#/compare-runs?runs={runs}&experiments={experiments}"
-
-
-def _runs(folder: Path) -> Runs:
-    path = folder / layout.RUNS
-    if not path.is_file():
-        return Runs("", None, {})
-    try:
-        return TypeAdapter(Runs).validate_python(read_json(path))
-    except ValidationError as error:
-        raise UserError(
-            f"{path}: not a list of MLflow runs; remove it and run `rgmp track {folder}`"
-        ) from error
 
 
 def write(folder: Path) -> None:
@@ -89,7 +32,7 @@ def write(folder: Path) -> None:
         UserError: `folder` is not a study's folder, one of its files is broken, or a table or a
             figure is not there yet.
     """
-    study, runs = load(folder), _runs(folder)
+    study, runs = load(folder), mlflow_links.read(folder)
     html = page.render(
         "report.html.j2",
         plan=study.plan,
@@ -107,8 +50,8 @@ def write(folder: Path) -> None:
         sections=[_section(study, *section) for section in catalog.SECTIONS.items()],
         made={entry.name: _made(study, entry, "tables") for entry in catalog.tables(study.plan)},
         runs=runs,
-        tracked=runs.link("study"),
-        compared=runs.comparison([name for v in study.variants for name in _names(study, v)]),
+        tracked=runs.link(mlflow_links.STUDY),
+        compared=runs.comparison([mlflow_links.variant_run(v) for v in study.variants]),
         nothing=NOTHING,
         judged=table_layouts.JUDGED,
         facts=_facts(study),
@@ -167,14 +110,10 @@ def _listed(study: Results, rows: pd.DataFrame, column: str) -> str:
     )
 
 
-def _names(study: Results, variant: str) -> dict[str, int]:
-    """What the runs of a variant are called in MLflow, and their seeds."""
-    return {f"{variant}/seed{run.seed}": run.seed for run in study.plan.variant(variant).runs}
-
-
 def _variant(study: Results, runs: Runs, variant: str) -> dict[str, Any]:
     """A variant, what it tests, what came out, and its runs."""
-    links = {seed: runs.link(name) for name, seed in _names(study, variant).items()}
+    seeds = [run.seed for run in study.plan.variant(variant).runs]
+    links = {seed: runs.link(mlflow_links.seed_run(variant, seed)) for seed in seeds}
     return {
         "label": study.label(variant),
         "claim": study.plan.variant(variant).claim,
