@@ -84,7 +84,7 @@ def _track_options(command: argparse.ArgumentParser) -> None:
         type=at_least(1),
         default=SECONDS_TO_TRACK,
         metavar="SECONDS",
-        help="seconds for all of it before the store counts as unavailable "
+        help="seconds without a run being written before the store counts as unavailable "
         f"(default: {SECONDS_TO_TRACK})",
     )
 

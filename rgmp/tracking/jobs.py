@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,14 @@ def jobs(plan: Plan, records: Sequence[Record], folder: Path) -> list[Mirror]:
     trainings = {training.folder: training for training in plan.trainings}
     parents = {seed_run(v.name, run.seed) for v in plan.variants for run in v.runs}
     trained = {
-        weights_of(record): record["name"] for record in records if record["name"] in trainings
+        weights_of(record): record["name"] for record in records if record["kind"] == "train"
+    }
+    # a score is that of the weights that made its masks
+    models = {
+        name: trained.get(record["inputs"].get("weights"))
+        for record in records
+        if record["kind"] == "infer"
+        for name in (record["name"], record["name"].replace(layout.MASKS, layout.SCORES, 1))
     }
     done = []
     for record in records:
@@ -39,7 +46,7 @@ def jobs(plan: Plan, records: Sequence[Record], folder: Path) -> list[Mirror]:
         below = parent if parent in parents else STUDY
         training = trainings.get(record["name"])
         done.append(
-            _job(record, folder, below, trained)
+            _job(record, folder, below, models.get(record["name"]))
             if training is None
             else _training(training, record, folder, below)
         )
@@ -52,15 +59,14 @@ def jobs(plan: Plan, records: Sequence[Record], folder: Path) -> list[Mirror]:
     return [*done, *growing]
 
 
-def _job(record: Record, folder: Path, parent: str, trained: Mapping[str | None, str]) -> Mirror:
+def _job(record: Record, folder: Path, parent: str, model: str | None) -> Mirror:
     """The run of a finished job."""
     made = [folder / f"{record['name']}{suffix}" for suffix in (".csv", ".json")]
-    read = trained.get(record["inputs"].get("weights"))
     return Mirror(
         **_about(record, parent),
         note=sentences.of_job(record),
         metrics=measures.numbers(record),
-        models=[read] if read else [],
+        model=model,
         artifacts=[(path, "") for path in made if path.is_file()],
     )
 

@@ -30,7 +30,7 @@ class Mirror:
         note: what it is, in a sentence, Markdown.
         links: title -> name of another mirror, to link to.
         data: MLflow data sets: name, digest of the manifest, context.
-        models: names of the training runs whose weights it reads.
+        model: the training run whose weights it reads, if it is one of the study's.
         curve: points of a training run, each with its `step` and `seconds`.
         artifacts: files by artifact folder; "" is the top level.
         weights: those of a finished training run: an MLflow model. They are known by their hash in
@@ -50,7 +50,7 @@ class Mirror:
     note: str = ""
     links: Mapping[str, str] = field(default_factory=dict)
     data: Sequence[tuple[str, str, str]] = ()
-    models: Sequence[str] = ()
+    model: str | None = None
     curve: Sequence[Mapping[str, float]] = ()
     artifacts: Sequence[tuple[Path, str]] = ()
     weights: Path | None = None
@@ -68,7 +68,7 @@ class Mirror:
             if not folder.startswith(layout.LOGS)
         ]
         points = [json.dumps(point) for point in self.curve]
-        about = [self.params, self.metrics, self.data, self.models]
+        about = [self.params, self.metrics, self.data, self.model]
         return digest_of([*about, points, contents, self.record])
 
     @property

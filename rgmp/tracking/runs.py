@@ -140,7 +140,6 @@ class _Study:
             | _code([seed.tags for seed in seeds]),
             note=sentences.of_variant(variant, rows),
             data=sorted({data for seed in seeds for data in seed.data}),
-            models=sorted({model for seed in seeds for model in seed.models}),
             params=params,
             metrics=metrics | self.speed.get(variant.name, {}),
         )
@@ -173,7 +172,7 @@ class _Study:
             note=sentences.of_seed(variant, run.seed),
             links={training.stage: training.folder for training in trainings},
             data=sorted(read),
-            models=[training.folder for training in trainings[-1:]],
+            model=trainings[-1].folder if trainings else None,
             params={"variant": variant.name, "seed": str(run.seed)}
             | self._varied_settings(variant, trainings),
             metrics=finals | self.speed.get(variant.name, {}),

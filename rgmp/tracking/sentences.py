@@ -67,5 +67,5 @@ def of_training(training: Training) -> str:
 
 def of_job(record: Record) -> str:
     """Any other job."""
-    sentence = _JOBS.get(record["kind"], "What `rgmp {kind}` made.")
+    sentence = _JOBS.get(record["kind"], "What rgmp {kind} made.")
     return markdown_paragraph(sentence.format_map(record))

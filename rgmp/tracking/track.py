@@ -1,7 +1,7 @@
-"""`rgmp track`: mirror a study in MLflow within a time limit.
+"""`rgmp track`: mirror a study in MLflow, as long as the store answers in time.
 
-The work is done by `rgmp.tracking.store` in a process of its own, which the kernel ends when the
-time is over. Only that enforces a limit (a slow server, a driver that waits in C or a library that
+The work is done by `rgmp.tracking.store` in a process of its own, which the kernel ends when no run
+has been written for too long. Only that enforces a limit (a slow server, a driver that waits in C or a library that
 retries would exceed any other) and releases all that the process holds: locks, files, connections.
 """
 
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rgmp.errors import UserError
-from rgmp.runtime.files import read_json, write_json
+from rgmp.study import mlflow_links
 from rgmp.study.layout import RUNS
-from rgmp.tracking.runs import Mirrored
+from rgmp.tracking.mirror import Mirrored
 
 SECONDS_TO_TRACK = 30
 """The default time limit of `rgmp track`."""
@@ -69,8 +69,9 @@ def track(
         folder: the study's, `results/<study>`.
         uri: the store; None: `MLFLOW_TRACKING_URI`, else a SQLite file beside the study's folder.
         weights_megabytes: larger weights are logged by hash, not copied.
-        timeout: seconds for all of it; a store that needs more counts as unavailable. What has been
-            written by then is kept, and the next call continues from there.
+        timeout: seconds without a run being written; a store that needs more counts as
+            unavailable. What has been written by then is kept, and the next call continues from
+            there.
 
     Returns:
         What was done, or None if the store is unavailable: then a warning is printed, and a later
@@ -94,11 +95,9 @@ def track(
             file=sys.stderr,
         )
         if not (folder / RUNS).is_file():
-            write_json(folder / RUNS, {"uri": shown, "experiment": None, "runs": {}})
+            mlflow_links.write(folder, mlflow_links.Runs(shown, None, {}))
         return None
-    tracked = {"uri": shown, "experiment": mirrored.experiment, "runs": mirrored.ids}
-    if not (folder / RUNS).is_file() or read_json(folder / RUNS) != tracked:
-        write_json(folder / RUNS, tracked)
+    mlflow_links.write(folder, mlflow_links.Runs(shown, mirrored.experiment, mirrored.ids))
     return Tracked(_without_password(uri), len(mirrored.ids), mirrored.written, mirrored.whole)
 
 
@@ -127,7 +126,7 @@ def _in_time(folder: Path, uri: str, weights_megabytes: float, timeout: float) -
         finally:
             process.kill()
     if process.returncode == -signal.SIGALRM:
-        raise TimeoutError(f"not done within the time limit of {timeout:g} s")
+        raise TimeoutError(f"nothing was written for {timeout:g} s")
     if process.returncode < 0:
         raise ChildProcessError(f"killed by signal {-process.returncode}")
     if process.returncode:
@@ -146,10 +145,13 @@ def _mirror() -> None:
     folder, uri, weights_megabytes, timeout = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own
     from rgmp.tracking import store  # noqa: PLC0415 - takes seconds, which do not count
 
-    signal.setitimer(signal.ITIMER_REAL, timeout)
+    def restart() -> None:
+        signal.setitimer(signal.ITIMER_REAL, timeout)
+
+    restart()
     result: Mirrored | UserError | ConnectionError
     try:
-        result = store.mirror(folder, uri, weights_megabytes, 0.9 * timeout)
+        result = store.mirror(folder, uri, weights_megabytes, 0.9 * timeout, restart)
     except (UserError, ConnectionError) as error:
         result = error
     signal.setitimer(signal.ITIMER_REAL, 0)
