@@ -30,9 +30,7 @@ def jobs(plan: Plan, records: Sequence[Record], folder: Path) -> list[Mirror]:
     """
     trainings = {training.folder: training for training in plan.trainings}
     parents = {seed_run(v.name, run.seed) for v in plan.variants for run in v.runs}
-    trained = {
-        weights_of(record): record["name"] for record in records if record["kind"] == "train"
-    }
+    trained = {weights_of(r): r["name"] for r in records if r["kind"] == "train"}
     # a score is that of the weights that made its masks
     models = {
         name: trained.get(record["inputs"].get("weights"))

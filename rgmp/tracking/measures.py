@@ -31,7 +31,7 @@ WORDS = {"difference_verdict": "verdict", "expected": "expected", "claim": "clai
 
 
 def numbers(record: Record) -> dict[str, float]:
-    """A record's numeric results, under names that MLflow accepts; scores and speeds by benchmark."""
+    """A record's numeric results, under names that MLflow accepts."""
     kind, benchmark = record["kind"], record["benchmark"]
     measured = benchmark if kind in {"score", "speed"} else None
     return {

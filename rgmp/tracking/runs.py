@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rgmp.provenance.record import Record, read_all
+from rgmp.provenance.record import read_all
 from rgmp.runtime.files import files_below
 from rgmp.study import layout, table_files
 from rgmp.study.mlflow_links import STUDY, seed_run, variant_run

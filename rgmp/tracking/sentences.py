@@ -39,7 +39,7 @@ def of_variant(variant: PlannedVariant, rows: Sequence[Mapping[Hashable, Any]]) 
 
 
 def _outcome(row: Mapping[Hashable, Any]) -> str:
-    """`davis2016: J&F 51.3 ± 6.8, 5 seeds; -2.6 [-8.3, +3.0] to full: undecided.`"""
+    """One row, such as `davis2016: J&F 51.3 ± 6.8, 5 seeds; -2.6 [-8.3, +3.0] to full: worse.`."""
     spread = "" if pd.isna(row["J&F_spread"]) else f" ± {100 * row['J&F_spread']:.1f}"
     seeds = f"{row['seeds']} seed{'s' * (row['seeds'] != 1)}"
     told = f"{row['benchmark']}: J&F {100 * row['J&F']:.1f}{spread}, {seeds}"

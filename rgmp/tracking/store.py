@@ -210,7 +210,7 @@ class _Store:
         return {"mlflow.parentRunId": self.ids[mirror.parent]} if mirror.parent else {}
 
     def _placed(self, mirror: Mirror, run: Run | None, tags: Mapping[str, str]) -> Run:
-        """The run that is there, if it can be brought up to date; else a new one, with these tags."""
+        """The run that is there, if it can be updated to the mirror; else a new one."""
         if run and _is_of_another_job(self.client, run, mirror):
             self.client.delete_run(run.info.run_id)
             run = None
@@ -222,7 +222,7 @@ class _Store:
         return run
 
     def _sync_job(self, mirror: Mirror, run: Run | None, model: LoggedModel | None) -> bool:
-        """Update a run that stands for itself to its mirror; return whether anything was written."""
+        """Update the run of a job to its mirror; return whether anything was written."""
         tags = self._tags(mirror)
         if mirror.weights:
             small = mirror.weights.stat().st_size <= self.weights_bytes
@@ -237,7 +237,7 @@ class _Store:
         first = {k: v for k, v in tags.items() if mirror.status != "RUNNING" or k != "digest"}
         run = self._placed(mirror, run, first)
         if mirror.weights:
-            self._sync_model(mirror, run, model, tags)
+            self._sync_model(mirror, mirror.weights, run, model, tags)
         self._write(run, mirror, tags)
         return True
 
@@ -267,7 +267,12 @@ class _Store:
         }
 
     def _sync_model(
-        self, mirror: Mirror, run: Run, model: LoggedModel | None, tags: Mapping[str, str]
+        self,
+        mirror: Mirror,
+        weights: Path,
+        run: Run,
+        model: LoggedModel | None,
+        tags: Mapping[str, str],
     ) -> None:
         """Bring the MLflow model of a training run up to date: what is not READY is incomplete."""
         client, run_id = self.client, run.info.run_id
@@ -283,7 +288,7 @@ class _Store:
             )
         client.set_logged_model_tags(model.model_id, key)
         self.models[mirror.name] = model.model_id
-        _write_weights(client, model.model_id, mirror, tags)
+        _write_weights(client, model.model_id, weights, tags)
         outputs = client.get_run(run_id).outputs
         if not outputs or all(o.model_id != model.model_id for o in outputs.model_outputs):
             step = int(mirror.curve[-1]["step"]) if mirror.curve else 0
@@ -332,7 +337,7 @@ class _Store:
         ]
 
     def _write_inputs(self, run_id: str, mirror: Mirror) -> None:
-        """Log a run's inputs: MLflow data sets, by the digests of their manifests, and its model."""
+        """Log a run's inputs: data sets, by the digests of their manifests, and a model."""
         data = [
             DatasetInput(
                 Dataset(name, _stored(digest), "local", json.dumps({"manifest": digest})),
@@ -423,11 +428,10 @@ def _logged(client: MlflowClient, run: Run, mirror: Mirror) -> list[Metric]:
 
 
 def _write_weights(
-    client: MlflowClient, model_id: str, mirror: Mirror, tags: Mapping[str, str]
+    client: MlflowClient, model_id: str, weights: Path, tags: Mapping[str, str]
 ) -> None:
     """Copy weights if they are small and still match the record; else log only their hash."""
-    weights, digest = mirror.weights, tags.get("weights")
-    assert weights is not None
+    digest = tags.get("weights")
     if tags["weights.kept"] == "as an artifact" and digest_of_file(weights) == digest:
         client.log_model_artifact(model_id, str(weights))
         return

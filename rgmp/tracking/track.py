@@ -1,8 +1,9 @@
 """`rgmp track`: mirror a study in MLflow, as long as the store answers in time.
 
 The work is done by `rgmp.tracking.store` in a process of its own, which the kernel ends when no run
-has been written for too long. Only that enforces a limit (a slow server, a driver that waits in C or a library that
-retries would exceed any other) and releases all that the process holds: locks, files, connections.
+has been written for too long. Only that enforces a limit (a slow server, a driver that waits in C
+or a library that retries would exceed any other) and releases all that the process holds: locks,
+files, connections.
 """
 
 import os
