@@ -15,6 +15,8 @@ STUDY = "study"
 """The run of the whole study."""
 ABLATION_VIEW = "ablation"
 """The saved view of MLflow's table of runs that shows the variants with their scores."""
+_NAVIGATION = "workflowType=machine_learning"
+"""MLflow's menu for training, not that for chat, which is its default."""
 
 
 def variant_run(variant: str) -> str:
@@ -51,7 +53,7 @@ class Runs:
     @property
     def table(self) -> str:
         """The page of the variants with their scores."""
-        return f"{self.page}/runs?viewStateShareKey={ABLATION_VIEW}"
+        return f"{self.page}/runs?viewStateShareKey={ABLATION_VIEW}&{_NAVIGATION}"
 
     @property
     def command(self) -> str | None:
@@ -71,7 +73,7 @@ class Runs:
             return None
         server = self.page.partition("#")[0]
         runs, experiments = quote(json.dumps(ids)), quote(json.dumps([self.experiment]))
-        return f"{server}#/compare-runs?runs={runs}&experiments={experiments}"
+        return f"{server}#/compare-runs?runs={runs}&experiments={experiments}&{_NAVIGATION}"
 
 
 def read(folder: Path) -> Runs:

@@ -22,8 +22,9 @@ def saved_views(plan: Plan, created: int) -> dict[str, str]:
         plan: of the study.
         created: milliseconds since 1970, by which MLflow sorts them.
     """
-    by_seed = [*_metrics(plan, "J&F"), "params.`seed`", *_own("Duration", "Models", "Dataset")]
-    by_variant = [*_metrics(plan, *SUMMARIES), *_words(plan), *_own("Duration", "Description")]
+    by_seed = [*_metrics(plan, "J&F"), "params.`seed`", *_own("Duration", "Dataset")]
+    _, *others = SUMMARIES
+    by_variant = [*_metrics(plan, "J&F"), *_words(plan), *_metrics(plan, *others)]
     views = (  # the newest comes first
         ("trainings", "Trainings", "train", _own("Duration", "Models", "Dataset", "Version")),
         ("seeds", "Seeds of each variant", "seed", by_seed),
@@ -46,17 +47,21 @@ def _state(plan: Plan, kind: str, columns: list[str]) -> dict[str, Any]:
     """The state of the page: which runs, in which order, with which columns."""
     first, *_ = _metrics(plan, "J&F")
     order = {"orderByKey": first if kind != "train" else "attributes.start_time"}
-    return {"searchFilter": f"tags.kind = '{kind}'", "selectedColumns": columns} | order
+    return {
+        "searchFilter": f"tags.kind = '{kind}'",
+        "selectedColumns": columns,
+        "columnOrder": columns,
+    } | order
 
 
 def _metrics(plan: Plan, *columns: str) -> Iterator[str]:
-    for benchmark in plan.benchmarks:
-        yield from (f"metrics.`{SUMMARIES[column]}/{benchmark}`" for column in columns)
+    for column in columns:
+        yield from (f"metrics.`{SUMMARIES[column]}/{benchmark}`" for benchmark in plan.benchmarks)
 
 
 def _words(plan: Plan) -> Iterator[str]:
-    for benchmark in plan.benchmarks:
-        yield from (f"tags.`{tag}/{benchmark}`" for tag in WORDS.values())
+    for tag in WORDS.values():
+        yield from (f"tags.`{tag}/{benchmark}`" for benchmark in plan.benchmarks)
 
 
 def _own(*attributes: str) -> list[str]:
