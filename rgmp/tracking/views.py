@@ -46,12 +46,12 @@ def saved_views(plan: Plan, created: int) -> dict[str, str]:
 def _state(plan: Plan, kind: str, columns: list[str]) -> dict[str, Any]:
     """The state of the page: which runs, in which order, with which columns."""
     first, *_ = _metrics(plan, "J&F")
-    order = {"orderByKey": first if kind != "train" else "attributes.start_time"}
     return {
         "searchFilter": f"tags.kind = '{kind}'",
+        "orderByKey": first if kind != "train" else "attributes.start_time",
         "selectedColumns": columns,
         "columnOrder": columns,
-    } | order
+    }
 
 
 def _metrics(plan: Plan, *columns: str) -> Iterator[str]:

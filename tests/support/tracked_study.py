@@ -238,9 +238,12 @@ class Store:
                 (models[o.model_id], o.step) for o in (outputs.model_outputs if outputs else [])
             ],
             "model": [
-                (model.name, model.status, model.model_type, model.params, self.files_of(model))
-                + tuple(model.tags[key] for key in ("weights", "weights.kept", "identity"))
-                + (sorted((m.key, m.value, m.dataset_name) for m in model.metrics or []),)
+                (
+                    *(model.name, model.status, model.model_type, model.params),
+                    self.files_of(model),
+                    *(model.tags[key] for key in ("weights", "weights.kept", "identity")),
+                    sorted((m.key, m.value, m.dataset_name) for m in model.metrics or []),
+                )
                 for model in self.models.values()
                 if model.source_run_id == run.info.run_id
             ],
