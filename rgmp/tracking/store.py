@@ -153,7 +153,8 @@ def _experiment(client: MlflowClient, plan: Plan, artifacts: Path | None) -> Exp
         found = client.get_experiment(client.create_experiment(plan.study, location, tags))
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
-    for tag, view in saved_views(plan, found.creation_time).items():
+    created = found.creation_time or 0  # None: made by an early version of MLflow
+    for tag, view in saved_views(plan, created).items():
         if found.tags.get(tag) != view:
             client.set_experiment_tag(found.experiment_id, tag, view)
     return found

@@ -63,6 +63,7 @@ def write_study(root: Path, variants: Collection[str] = ABLATIONS) -> Path:
     for training in plan.trainings:
         write_curve(folder, training, 3)
         write_training(folder, training)
+        (folder / layout.weights(training.folder)).write_bytes(b"weights")
     for variant in plan.variants:
         write_score(folder, variant.name, J=0.5)
     write_speed(folder, plan)
