@@ -22,7 +22,7 @@ from rgmp.study.planned import PlannedVariant, Run, Training
 from rgmp.study.timing import read_speed_files, summary_of
 from rgmp.tracking import measures, sentences
 from rgmp.tracking.jobs import data_of, jobs, provenance
-from rgmp.tracking.mirror import Mirror, flat, milliseconds, text
+from rgmp.tracking.mirror import Mirror, Status, flat, milliseconds, text
 
 
 def read_mirrors(plan: Plan, folder: Path) -> list[Mirror]:
@@ -59,13 +59,15 @@ def _study(
         path for name in (layout.TABLES, layout.FIGURES) for path in files_below(folder / name)
     ]
     logs = files_below(folder / layout.LOGS)
+    started, ended = _times([*variants, *others], planned)
     return Mirror(
         name=STUDY,
         title=plan.study,
         parent=None,
         sums_up=True,
         status=_status(all(variant.status == "FINISHED" for variant in variants)),
-        **_times([*variants, *others], planned),
+        started=started,
+        ended=ended,
         tags={
             "kind": STUDY,
             "study": plan.study,
@@ -126,6 +128,7 @@ class _Study:
         rows = self.rows.get(variant.name, [])
         metrics = {key: value for row in rows for key, value in measures.summary(row).items()}
         words = {key: value for row in rows for key, value in measures.words(row).items()}
+        started, ended = _times(seeds, self.planned)
         params = {key: value for key, value in seeds[0].params.items() if key != "seed"}
         return Mirror(
             name=variant_run(variant.name),
@@ -133,7 +136,8 @@ class _Study:
             parent=None,
             sums_up=True,
             status=_status(all(seed.status == "FINISHED" for seed in seeds)),
-            **_times(seeds, self.planned),
+            started=started,
+            ended=ended,
             tags=self._tags(variant)
             | {"kind": "variant", "seeds": text([run.seed for run in variant.runs])}
             | words
@@ -141,7 +145,7 @@ class _Study:
             note=sentences.of_variant(variant, rows),
             data=sorted({data for seed in seeds for data in seed.data}),
             params=params,
-            metrics=metrics | self.speed.get(variant.name, {}),
+            metrics={**metrics, **self.speed.get(variant.name, {})},
         )
 
     def seed(
@@ -157,13 +161,15 @@ class _Study:
         read = {data for record in scores for data in data_of(record)}
         read |= {(f"{plan.study}/{t.stage}", t.data, "training") for t in trainings}
         scored = {record["benchmark"] for record in scores}
+        started, ended = _times(below.get(name, []), self.planned)
         return Mirror(
             name=name,
             title=f"{variant.name} seed {run.seed}",
             parent=variant_run(variant.name),
             sums_up=True,
             status=_status(scored >= set(plan.benchmarks)),
-            **_times(below.get(name, []), self.planned),
+            started=started,
+            ended=ended,
             tags=self._tags(variant)
             | {"kind": "seed", "seed": str(run.seed)}
             | {f"training.{training.stage}": training.folder for training in trainings}
@@ -175,7 +181,7 @@ class _Study:
             model=trainings[-1].folder if trainings else None,
             params={"variant": variant.name, "seed": str(run.seed)}
             | self._varied_settings(variant, trainings),
-            metrics=finals | self.speed.get(variant.name, {}),
+            metrics={**finals, **self.speed.get(variant.name, {})},
         )
 
     def _tags(self, variant: PlannedVariant) -> dict[str, str]:
@@ -199,14 +205,14 @@ class _Study:
         return {key: value for key, value in flat(settings).items() if key in self.changed}
 
 
-def _status(complete: bool) -> Any:
+def _status(complete: bool) -> Status:
     return "FINISHED" if complete else "SCHEDULED"
 
 
-def _times(below: Sequence[Mirror], otherwise: int) -> dict[str, int]:
+def _times(below: Sequence[Mirror], otherwise: int) -> tuple[int, int]:
     """When the first of some runs started, and when all would have ended without a pause."""
     started = min((run.started for run in below), default=otherwise)
-    return {"started": started, "ended": started + sum(run.milliseconds for run in below)}
+    return started, started + sum(run.milliseconds for run in below)
 
 
 def _code(below: Sequence[Mapping[str, str]]) -> dict[str, str]:

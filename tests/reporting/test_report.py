@@ -184,15 +184,17 @@ def test_every_table_and_figure_says_what_made_it(toy: Path) -> None:
 def test_every_record_and_every_item_links_to_its_run(toy: Path, uri: str) -> None:
     plan, records = load_plan(toy), (toy / "records").rglob("*.json")
     names = [json.loads(path.read_text())["name"] for path in records]
-    variants = [f"{v.name}/seed{run.seed}" for v in plan.variants for run in v.runs]
-    ids = {name: digest_of(name)[:32] for name in ["study", *variants, *names]}
+    variants = [f"variants/{v.name}" for v in plan.variants]
+    seeds = [f"{v.name}/seed{run.seed}" for v in plan.variants for run in v.runs]
+    ids = {name: digest_of(name)[:32] for name in ["study", *variants, *seeds, *names]}
     (toy / "mlflow.json").write_text(json.dumps({"uri": uri, "experiment": "7", "runs": ids}))
     targets = Strict(html := render(toy)).targets
     server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
-    for name in [*variants, *names]:
+    for name in [*seeds, *names]:
         assert f"{server}/#/experiments/7/runs/{ids[name]}" in targets
     items = len(catalog.table_names(plan)) + len(catalog.FIGURE_NAMES)
     assert targets.count(f"{server}/#/experiments/7/runs/{ids['study']}/artifacts") == items
+    assert any(target.startswith(f"{server}/#/experiments/7/runs?view") for target in targets)
     (compared,) = (target for target in targets if "compare-runs" in target)
     assert [ids[name] for name in variants] == re.findall(r"%22(\w{32})%22", compared)
     assert ("mlflow ui --backend-store-uri sqlite:///results/mlflow.db" in html) == (

@@ -188,9 +188,8 @@ class Store:
         self.all = list(self.client.search_runs([experiment.experiment_id]))
         self.runs = {run.data.tags["record"]: run for run in self.all}
         self.names = {run.info.run_id: name for name, run in self.runs.items()}
-        models = self.client.search_logged_models([experiment.experiment_id])
-        self.models: dict[str, LoggedModel] = {model.tags["record"]: model for model in models}
-        assert len(models) == len(self.models), "a model is there twice"
+        self.all_models = list(self.client.search_logged_models([experiment.experiment_id]))
+        self.models: dict[str, LoggedModel] = {m.tags["record"]: m for m in self.all_models}
 
     def parent(self, run: Run) -> str | None:
         return self.names.get(run.data.tags.get("mlflow.parentRunId", ""))
@@ -211,6 +210,7 @@ class Store:
     def content(self) -> dict[str, Any]:
         """Everything that two mirrors of the same files share."""
         assert len(self.all) == len(self.runs), "a run is there twice"
+        assert len(self.all_models) == len(self.models), "a model is there twice"
         return {name: self._content(run) for name, run in self.runs.items()}
 
     def _content(self, run: Run) -> dict[str, Any]:
