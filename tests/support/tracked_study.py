@@ -19,6 +19,7 @@ os.environ.update(environment())  # the tests stay off the network, too
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run
 
+import support.unsynced_sqlite  # noqa: F401 - it takes effect
 from rgmp.config.base import Stage
 from rgmp.provenance.record import recording
 from rgmp.study import layout, table_files
