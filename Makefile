@@ -3,6 +3,7 @@
 #   make all          the study on the embedded benchmark, from scratch to results/mini/report.html
 #   make test         style, types, workflow and tests
 #   make test-avx2    the tests that train or infer, as on a CPU without AVX-512
+#   make test-cluster a study over two nodes of a Slurm on this machine, one of which dies; minutes
 #   make faults       run hundreds of invalid and some valid inputs, and count the expected outcomes
 #   make reference    renew results/reference/ and the README's tables, from results/ or from their scores
 #   make evaluator    add DAVIS's official evaluator, if it could not be fetched at first
@@ -22,7 +23,7 @@ environment := .venv/installed
 pytest := pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: all test check-style check-types check-imports check-workflow test-avx2 faults reference evaluator lock clean
+.PHONY: all test check-style check-types check-imports check-workflow test-avx2 test-cluster faults reference evaluator lock clean
 .DELETE_ON_ERROR:
 
 all: $(environment)
@@ -51,6 +52,10 @@ test-avx2: export ONEDNN_MAX_CPU_ISA := AVX2
 test-avx2: export ATEN_CPU_CAPABILITY := avx2
 test-avx2: $(environment)
 	$(pytest) -m torch
+
+# Without xdist: it is one study, and Slurm decides what runs at once.
+test-cluster: $(environment)
+	pytest -m cluster tests/cluster
 
 faults: $(environment)
 	python tests/fault_campaign.py
@@ -92,8 +97,9 @@ clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(environment): requirements.lock pyproject.toml | .venv/bin/python
-	$(pip) install --requirement requirements.lock
-	$(pip) install --no-deps --editable .
+	@echo 'the packages of requirements.lock are installed in .venv, which takes minutes'
+	$(pip) install --quiet --requirement requirements.lock
+	$(pip) install --quiet --no-deps --editable .
 	@{ $(add_evaluator); } > .venv/evaluator.log 2>&1 \
 		&& echo 'davis2017-evaluation is installed: studies are cross-checked with it' \
 		|| echo 'davis2017-evaluation is not installed, so studies are not cross-checked with it:' \

@@ -28,6 +28,11 @@ onstart:
     record_lock_owner(lock_owner)
     save_plan(plan, folder)
     keep_estimate()
+    say_what_is_due()
+
+
+onsuccess:
+    say_what_came()
 
 
 wildcard_constraints:

@@ -2,6 +2,7 @@
 
 import reprlib
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 _LONGEST = 3000
@@ -55,6 +56,17 @@ def refuse(problems: Iterable[str]) -> None:
 def visible(text: str) -> str:
     """The text with unprintable characters escaped, such as ESC as backslash x1b."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What a message about a name that does not exist adds: `; did you mean ...?`, or nothing.
+
+    Args:
+        name: what the user wrote.
+        known: the names that there are.
+    """
+    found = get_close_matches(name[:_LONGEST], [*known], n=1)
+    return f"; did you mean {found[0]}?" if found else ""
 
 
 def shown(value: Any) -> str:

@@ -36,11 +36,11 @@ from rgmp.config.study import SEVERAL
 from rgmp.data.attributes import FILE
 from rgmp.provenance.record import RECORDS
 from rgmp.reporting import catalog, power
-from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.typesetting import interval, points
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, table_files
 from rgmp.study.longer import samples_of
+from rgmp.study.paper_order import paper_order
 from rgmp.study.plan import Plan, load_plan
 from rgmp.study.preregistration import remember_claims
 
@@ -63,18 +63,20 @@ def readme_block(folder: Path) -> str:
         f"Study `{plan.study}`: {samples:,} training samples, {len(plan.variants)} variants, "
         f"{len(plan.seeds)} seeds, {sequences} sequences."
     )
-    notes = (*_on_several_objects(plan, table), *_on_undecided(table), *_on_mixed(table))
-    return "\n\n".join([about, readme_table(table), *notes])
+    notes = (*_on_several_objects(plan, table), *_on_undecided(plan, table), *_on_mixed(table))
+    return "\n\n".join([about, readme_table(plan, table), *notes])
 
 
-def readme_table(table: pd.DataFrame) -> str:
+def readme_table(plan: Plan, table: pd.DataFrame) -> str:
     """The README's table of a study, in Markdown: J&F, difference and verdict on each benchmark."""
-    columns: dict[str, list[str]] = {"variant": list(dict.fromkeys(table["label"]))}
+    ours = [plan.variant(name).label for name in paper_order(plan)]
+    columns = {"variant": [*dict.fromkeys([*ours, *table["label"]])]}
     for benchmark in dict.fromkeys(table["benchmark"]):
         rows = rows_of(table, benchmark=benchmark).set_index("label").loc[columns["variant"]]
         of_variants = [row for _, row in rows.iterrows()]
-        columns[f"embedded {BENCHMARK_TITLES[benchmark]}"] = [_score(row) for row in of_variants]
-        columns[f"difference ({benchmark[-4:]})"] = [_difference(row) for row in of_variants]
+        title = plan.title_of(benchmark)
+        columns[f"{title}: J&F"] = [_score(row) for row in of_variants]
+        columns[f"{title}: difference"] = [_difference(row) for row in of_variants]
     return str(pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True))
 
 
@@ -94,11 +96,11 @@ def _on_several_objects(plan: Plan, table: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def _on_undecided(table: pd.DataFrame) -> Iterator[str]:
+def _on_undecided(plan: Plan, table: pd.DataFrame) -> Iterator[str]:
     """What would decide the undecided rows whose interval is wider than the margin on a side."""
     rows = rows_of(table, difference_verdict="undecided")
     found = [
-        f"{row['label']} ({row['benchmark'][-4:]}), ± "
+        f"{row['label']} ({plan.title_of(row['benchmark'])}), ± "
         f"{points((row['difference_high'] - row['difference_low']) / 2)}: "
         + (
             f"{row['deciding_seeds']} seeds on {row['deciding_sequences']} sequences"

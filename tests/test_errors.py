@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgmp.errors import ProblemsError, UserError, refuse, shown, visible
+from rgmp.errors import ProblemsError, UserError, nearest, refuse, shown, visible
 
 
 def test_what_a_terminal_would_obey_is_seen() -> None:
@@ -52,3 +52,9 @@ def test_a_value_is_shown_as_far_as_it_is_short() -> None:
     for _ in range(sys.getrecursionlimit()):
         deep = [deep]
     assert len(shown(deep)) < 500
+
+
+def test_a_mistyped_name_gets_the_nearest_of_those_that_there_are() -> None:
+    assert nearest("no_bttp", ["full", "no_bptt"]) == "; did you mean no_bptt?"
+    assert nearest("painter", ["full", "no_bptt"]) == ""
+    assert nearest("", ["full"]) == nearest("full", []) == ""

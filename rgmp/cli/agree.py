@@ -32,5 +32,6 @@ COMMANDS = (
         "Compare two finished studies: the same bits, the same conclusions? Status 1 if a verdict "
         "is reversed or a difference rejected.",
         "results/mini results/reference/mini",
+        "compare",
     ),
 )

@@ -17,7 +17,6 @@ from rgmp.cli.options import (
 )
 from rgmp.config.load import validated
 from rgmp.config.study import Submission
-from rgmp.data import davis
 from rgmp.data.mask_source import MaskSource, files_of
 from rgmp.errors import visible
 from rgmp.evaluation.job import SubmissionJob
@@ -58,7 +57,7 @@ def _archive(options: argparse.Namespace) -> None:
     from rgmp.runtime.archives import write_zip
 
     given = files_of(job.masks) if options.results is None else [job.masks]
-    read = chain(given, davis.files_of(job.videos.davis))
+    read = chain(given, job.videos.files())
     files.require_target(job.out, files.Kind("zip of masks", require_archive), read)
     with record_command(job.record, "archive", [job.out], benchmark=job.videos.benchmark) as record:
         contents = contents_of(job.videos, source)
@@ -78,5 +77,6 @@ COMMANDS = (
         "Check masks of a split without public ground truth, and pack them as DAVIS's server takes "
         "them.",
         "--davis data/davis2017-test-dev --masks masks/mine --out test-dev.zip",
+        "share",
     ),
 )

@@ -15,7 +15,6 @@ from rgmp.cli.options import (
     videos_of,
 )
 from rgmp.config.load import validated
-from rgmp.data import davis
 from rgmp.data.annotations import IN_WORDS, annotation_of
 from rgmp.evaluation.job import BoundsJob
 from rgmp.provenance.command import record_command
@@ -25,7 +24,7 @@ from rgmp.study.plan import load_plan
 
 
 def _bounds_options(command: argparse.ArgumentParser) -> None:
-    flags = add_job(command, "davis2017", ("--davis", "--benchmark", "--out"))
+    flags = add_job(command, "davis2017", ("--davis", "--benchmark or --dataset", "--out"))
     add_videos(flags)
     flags.add_argument("--out", type=Path, metavar="SCORES.csv", help="output table")
     add_record(flags)
@@ -50,7 +49,7 @@ def _bounds(options: argparse.Namespace) -> None:
 
     videos = job.videos
     table = files.Kind("score table", score_table.require_scores)
-    files.require_target(job.out, table, davis.files_of(videos.davis))
+    files.require_target(job.out, table, videos.files())
     with record_command(job.record, "bounds", [job.out], benchmark=videos.benchmark) as record:
         rows = score_bounds(videos, processes=job.processes)
         scores = score_table.table_of(rows)
@@ -59,14 +58,14 @@ def _bounds(options: argparse.Namespace) -> None:
         for bound, means in summary.iterrows():
             record.results.update({f"{bound} {name}": float(means[name]) for name in MEASURES})
         sequences = videos.open()
-        annotation = annotation_of(sequences, videos.benchmark)
+        annotation = annotation_of(sequences)
         record.results["annotation"] = annotation
         read = [path for s in sequences for path in s.annotations]
         record.inputs["data"] = files.digest_of_all(read)
         if "data" in job.reads:
             record.inputs["manifest"] = job.reads["data"]
         record.outputs["scores"] = files.digest_of_file(job.out)
-    print((100 * summary.T).to_string(float_format="{:.2f}".format))
+    print((100 * summary.T).to_string(float_format="{:.1f}".format))
     print(f"scored on {IN_WORDS[annotation]}")
 
 
@@ -78,5 +77,6 @@ COMMANDS = (
         "Score two baselines: the mask of frame 0 kept throughout (floor), and the truth reduced "
         "to a quarter of its resolution (ceiling).",
         "--davis data/DAVIS --benchmark davis2016 --out bounds.csv",
+        "run",
     ),
 )

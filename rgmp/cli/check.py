@@ -9,9 +9,11 @@ from rgmp.cli.command import Command
 from rgmp.cli.complaints import note
 from rgmp.cli.options import (
     COMMAND_LINE,
+    add_dataset,
     add_record,
     add_resolution,
     default_of,
+    described_by,
     flags_given,
     given_of,
     refuse_flags,
@@ -38,13 +40,15 @@ def _check_options(command: argparse.ArgumentParser) -> None:
         "root",
         type=Path,
         nargs="?",
-        help="folder of a study, such as results/mini, or root of a DAVIS tree",
+        help="folder of a study, such as results/mini, or root of a DAVIS tree or of the set of "
+        "--dataset",
     )
     command.add_argument(
         "part", nargs="?", help="part of that study's data, such as davis2017/val or stills"
     )
     flags = command.add_argument_group("without a study", argument_default=SUPPRESS)
     flags.add_argument("--benchmark", choices=BENCHMARKS, help="default: davis2017")
+    add_dataset(flags)
     flags.add_argument(
         "--split",
         nargs="+",
@@ -114,8 +118,9 @@ def _manifests(
 ) -> dict[str, Manifest]:
     """The manifests of what was checked, by part."""
     found = {}
+    meanings = {f"{one.benchmark}/{one.split}": one.meaning for one in job.videos}
     for part, videos in checked.items():
-        whole = manifest.of_videos(videos.sequences, digests)
+        whole = manifest.of_videos(videos.sequences, digests, meanings[part])
         for name, shape in videos.shapes.items():
             whole.parts[name] |= shape
         found[part] = whole
@@ -155,12 +160,20 @@ def _job(options: argparse.Namespace) -> CheckJob:
 
 
 def _videos_of(options: argparse.Namespace) -> list[Videos]:
-    """The splits of the DAVIS tree named on the command line."""
+    """The splits of the data set named on the command line.
+
+    Raises:
+        UserError: flags that do not go together, an unknown benchmark, or a description that
+            cannot be read.
+    """
     given = {"davis": options.root, **given_of(options, ("resolution",))}
-    named = [
-        _split_of(text, getattr(options, "benchmark", "davis2017"))
-        for text in getattr(options, "split", ["val"])
-    ]
+    splits = getattr(options, "split", ["val"])
+    if hasattr(options, "dataset"):
+        if hasattr(options, "benchmark"):
+            raise UserError("--dataset: says the same as --benchmark; give one of them")
+        given |= described_by(options.dataset)
+        return [validated(Videos, {**given, "split": one}, COMMAND_LINE) for one in splits]
+    named = [_split_of(text, getattr(options, "benchmark", "davis2017")) for text in splits]
     return [
         validated(Videos, {**given, "benchmark": benchmark, "split": split}, COMMAND_LINE)
         for benchmark, split in named
@@ -231,5 +244,6 @@ COMMANDS = (
         _check_options,
         "Decode every file that a study reads and report problems.",
         "data/DAVIS --benchmark davis2017 --split train val",
+        "data",
     ),
 )

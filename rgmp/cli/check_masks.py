@@ -9,6 +9,7 @@ from rgmp.cli.options import (
     COMMAND_LINE,
     add_flags,
     add_processes,
+    add_truth,
     add_videos,
     require_flags,
     videos_of,
@@ -19,8 +20,11 @@ from rgmp.errors import refuse
 
 
 def _check_masks_options(command: argparse.ArgumentParser) -> None:
-    flags = add_flags(command, ("--davis", "--benchmark", "--masks"), "masks")
+    flags = add_flags(
+        command, ("--davis or --truth", "--benchmark or --dataset or --truth", "--masks"), "masks"
+    )
     add_videos(flags)
+    add_truth(flags)
     flags.add_argument("--masks", type=Path, help="folder, or zip, of <sequence>/00000.png ...")
     command.add_argument("--strict", action="store_true", help="status 2 if anything is found")
     add_processes(command)
@@ -56,5 +60,6 @@ COMMANDS = (
         _check_masks_options,
         "Look at masks from any method: can they be scored, and are they what they seem?",
         "--davis data/DAVIS --benchmark davis2017 --masks masks/mine",
+        "share",
     ),
 )

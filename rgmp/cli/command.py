@@ -2,7 +2,18 @@
 
 import argparse
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+Group = Literal["try", "data", "run", "look", "compare", "share"]
+GROUPS: dict[Group, str] = {
+    "try": "See what it does, and what it takes",
+    "data": "Get data, and check it",
+    "run": "Train, segment, score and time; the workflow runs these",
+    "look": "Look at what came of a study",
+    "compare": "Compare methods, studies and single results",
+    "share": "Hand on masks and results",
+}
+"""What a person wants, in words, in the order of the help."""
 
 
 class Command(NamedTuple):
@@ -14,6 +25,7 @@ class Command(NamedTuple):
         add_options: declares its options.
         purpose: one sentence for the help.
         example: arguments that may follow the name, for the help.
+        group: what a person wants who runs it.
     """
 
     name: str
@@ -21,3 +33,4 @@ class Command(NamedTuple):
     add_options: Callable[[argparse.ArgumentParser], None]
     purpose: str
     example: str
+    group: Group

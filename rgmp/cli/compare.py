@@ -12,6 +12,7 @@ from rgmp.cli.options import (
     COMMAND_LINE,
     add_flags,
     add_processes,
+    add_truth,
     add_videos,
     default_of,
     flags_given,
@@ -52,8 +53,11 @@ def _compare_options(command: argparse.ArgumentParser) -> None:
         "and F of every frame; NAME=PATH,PATH,... are trainings of one method; or RESULTS "
         "BENCHMARK, a comparison of a study that has external methods alone",
     )
-    flags = add_flags(command, ("--davis", "--benchmark", "--out"))
+    flags = add_flags(
+        command, ("--davis or --truth", "--benchmark or --dataset or --truth", "--out")
+    )
     add_videos(flags)
+    add_truth(flags)
     flags.add_argument("--out", type=Path, help="folder for scores, tables, figures and a report")
     flags.add_argument(
         "--margin",
@@ -178,7 +182,7 @@ def _annotation(job: ComparisonJob, entries: list[Entry]) -> Annotation | None:
     """What masks were scored on; None where all scores were given."""
     if all(entry.is_table for entry in entries):
         return None
-    return annotation_of(job.videos.open(), job.videos.benchmark)
+    return annotation_of(job.videos.open())
 
 
 def _warned(entries: list[Entry], *, strict: bool) -> list[str]:
@@ -221,5 +225,6 @@ COMMANDS = (
         "which cannot be told apart.",
         "--davis data/DAVIS --benchmark davis2016 rgmp=masks/rgmp osvos=masks/osvos.zip "
         "mine=masks/seed0,masks/seed1,masks/seed2 --out comparison",
+        "compare",
     ),
 )

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rgmp.cli.options import COMMAND_LINE, given_of, per_cent
 from rgmp.config.load import validated
-from rgmp.data import davis
 from rgmp.data.mask_source import files_of
+from rgmp.data.sequences import read_names
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
 from rgmp.evaluation.job import ConventionsJob, ScoringJob
@@ -61,6 +61,8 @@ def asked_of(options: argparse.Namespace, job: ScoringJob) -> "Conventions | Non
         raise UserError(f"{flags}: missing --conventions TABLE.csv; give it, or leave them out")
     if job.adopts:
         raise UserError(f"--scores {job.source}: has no masks to measure; leave out {flags}")
+    if not job.videos.is_official:
+        raise UserError(f"{flags}: conventions are of DAVIS alone; leave them out")
     if "other_davis" in given and job.videos.benchmark != "davis2016":
         raise UserError("--other-davis: allowed for davis2016 alone; leave it out")
     return _checked(validated(ConventionsJob, given, COMMAND_LINE), job)
@@ -126,7 +128,7 @@ def _checked(job: ConventionsJob, scoring: ScoringJob) -> Conventions:
     whole = videos.split if scored == split else f"{len(scored)} of {videos.split}"
     sequences = {whole: scored}
     for path in job.subsets:
-        listed = davis.read_names(path)
+        listed = read_names(path)
         refuse(
             f"{path}: {name} is not scored; {whole} has {', '.join(scored)}"
             for name in listed
@@ -143,8 +145,10 @@ def _require_target(job: ConventionsJob, scoring: ScoringJob) -> None:
     """Require that the table may be written: it replaces no input and no other output."""
     from rgmp.evaluation.conventions import require_conventions
 
-    roots = [root for root in (scoring.videos.davis, job.other_davis) if root]
-    read = chain(job.subsets, files_of(scoring.source), *map(davis.files_of, roots))
+    videos = [scoring.videos]
+    if job.other_davis:
+        videos.append(scoring.videos.model_copy(update={"davis": job.other_davis}))
+    read = chain(job.subsets, files_of(scoring.source), *(each.files() for each in videos))
     kind = files.Kind("table of conventions", require_conventions)
     files.require_target(job.conventions, kind, read)
     others = {path.resolve() for path in (scoring.out, scoring.record) if path}

@@ -53,5 +53,6 @@ COMMANDS = (
         "Score masks of a study with the other engine, too: a sample, or all of them if the study "
         "requires it.",
         "results/mini",
+        "run",
     ),
 )

@@ -123,5 +123,6 @@ COMMANDS = (
         _download_options,
         "Fetch a published data set, verify it and unpack it into a folder of its own.",
         "davis2017 --to data",
+        "data",
     ),
 )

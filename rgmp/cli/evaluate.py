@@ -49,5 +49,6 @@ COMMANDS = (
         _evaluate_options,
         "Segment and score all that a study needs of one set of weights.",
         "results/mini full/seed0",
+        "run",
     ),
 )

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from rgmp.cli.command import Command
 from rgmp.cli.options import per_cent
-from rgmp.config.base import BENCHMARKS
 from rgmp.errors import UserError, visible
 
 
@@ -27,9 +26,7 @@ def _expect_options(command: argparse.ArgumentParser) -> None:
     trainings.add_argument(
         "--values", type=per_cent, nargs="+", help="J&F of earlier trainings, in per cent"
     )
-    command.add_argument(
-        "--benchmark", choices=BENCHMARKS, help="of the study (default: each that it has)"
-    )
+    command.add_argument("--benchmark", help="of the study (default: each that it has)")
     command.add_argument("--variant", help="of the study (default: full)")
 
 
@@ -54,5 +51,6 @@ COMMANDS = (
         _expect_options,
         "Is J&F of a new training in the normal range? The interval in which one more is expected.",
         "41.5 --of results/mini --benchmark davis2017",
+        "compare",
     ),
 )

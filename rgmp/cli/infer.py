@@ -1,7 +1,6 @@
 """`rgmp infer | speed`: run or time a trained network on the videos of a split."""
 
 import argparse
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -24,8 +23,9 @@ from rgmp.config.base import AT_ONCE, REPEATS
 from rgmp.config.load import validated
 from rgmp.config.method import Aggregation, Inference
 from rgmp.config.study import Device, Speed
-from rgmp.data import davis, digests
+from rgmp.data import digests
 from rgmp.data.check import problems_of
+from rgmp.data.sequences import Sequence
 from rgmp.errors import refuse
 from rgmp.inference.job import Computation, InferenceJob, NetworkJob, SpeedJob
 from rgmp.provenance import code
@@ -39,7 +39,7 @@ from rgmp.study.timing import timing
 if TYPE_CHECKING:
     from rgmp.inference.propagator import Propagator
 
-_NEEDED = ("--weights", "--davis", "--benchmark")
+_NEEDED = ("--weights", "--davis", "--benchmark or --dataset")
 
 
 def _add_network(flags: argparse._ArgumentGroup) -> None:
@@ -109,7 +109,7 @@ def _infer(options: argparse.Namespace) -> None:
     require_flags(options)
     flags = {**_network_of(options), "masks": options.masks}
     job = validated(InferenceJob, flags, COMMAND_LINE)
-    sequences = [replace(s, annotations=s.annotations[:1]) for s in job.videos.open()]
+    sequences = [sequence.as_given for sequence in job.videos.open()]
     benchmark = job.videos.benchmark
     refuse([line for s in sequences for line in problems_of(s, benchmark)])
     files.require_writable(job.masks)
@@ -119,7 +119,7 @@ def _infer(options: argparse.Namespace) -> None:
         _segment(job, sequences)
 
 
-def _segment(job: InferenceJob, sequences: list[davis.Sequence]) -> None:
+def _segment(job: InferenceJob, sequences: list[Sequence]) -> None:
     """Write the masks that do not exist yet, and the record of all of them."""
     propagator, record_fields = _propagator(job)
     from rgmp.inference.segment import segment_split
@@ -139,7 +139,7 @@ def _segment(job: InferenceJob, sequences: list[davis.Sequence]) -> None:
             "threads": str(job.threads),
             **record.inputs,
         }
-        segment_split(propagator, sequences, benchmark, job.masks, maker, progress.at)
+        segment_split(propagator, sequences, job.masks, maker, progress.at)
         record.results["frames"] = total
         places = {s.name: job.masks / s.name for s in sequences}
         record.outputs["masks"] = digests.digest_of_masks(places)
@@ -199,7 +199,7 @@ def _speed(options: argparse.Namespace) -> None:
     weights = [computation.weights for computation in job.computations]
     for path in weights:
         files.require_regular(path, "train first, or name other weights")
-    read = chain(weights, davis.files_of(job.videos.davis))
+    read = chain(weights, job.videos.files())
     files.require_target(job.out, files.Kind("speed file", read_speed), read)
     with record_command(
         job.record,
@@ -226,6 +226,7 @@ COMMANDS = (
         _infer_options,
         "Segment the videos of a split.",
         "--weights weights.pth --davis data/DAVIS --benchmark davis2016 --masks masks/rgmp",
+        "run",
     ),
     Command(
         "speed",
@@ -233,5 +234,6 @@ COMMANDS = (
         _speed_options,
         "Measure seconds per frame.",
         "--weights weights.pth --davis data/DAVIS --benchmark davis2016 --out speed.json",
+        "run",
     ),
 )

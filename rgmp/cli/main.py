@@ -5,10 +5,13 @@ Commands import their own dependencies, so a job that does not need torch does n
 
 import argparse
 import errno
+import os
+import shutil
 import signal
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
 
 from rgmp import __version__
 from rgmp.cli import (
@@ -29,12 +32,16 @@ from rgmp.cli import (
     power,
     report,
     score,
+    show,
     train,
 )
+from rgmp.cli.command import GROUPS
 from rgmp.cli.complaints import complain, is_lost, say
-from rgmp.errors import ProblemsError, UserError
+from rgmp.errors import ProblemsError, UserError, nearest, shown
+from rgmp.runtime.progress import Progress
+from rgmp.runtime.signals import receive_signals
 
-COMMANDS = (
+_EVERY = (
     *download.COMMANDS,
     *plan.COMMANDS,
     *mini.COMMANDS,
@@ -48,12 +55,14 @@ COMMANDS = (
     *cross_check.COMMANDS,
     *archive.COMMANDS,
     *compare.COMMANDS,
+    *show.COMMANDS,
     *report.COMMANDS,
     *agree.COMMANDS,
     *power.COMMANDS,
     *expect.COMMANDS,
     *pack.COMMANDS,
 )
+COMMANDS = tuple(command for group in GROUPS for command in _EVERY if command.group == group)
 """Every command, in the order of the help."""
 
 
@@ -63,10 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Also 2 if its output or a message on standard error cannot be written; 141, silently, if the
     pipe it prints to is closed, as for a command that SIGPIPE ends; 130 if it is interrupted.
     """
+    receive_signals()
     try:
         try:
             _require_unicode(sys.argv[1:] if arguments is None else arguments)
-            options = build_parser().parse_args(arguments)
+            options = _parsed(arguments)
             status: int | None = options.run(options)
         finally:
             print(end="", flush=True)  # here, where an error can still be reported, not at exit
@@ -108,8 +118,29 @@ def _require_unicode(arguments: Sequence[str]) -> None:
             raise UserError(f"{text}: not a UTF-8 name; rename it")
 
 
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options, but for the one that the command does not need to know."""
+    parser = build_parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks for what may follow
+        from argcomplete import autocomplete
+
+        autocomplete(parser)
+    options = parser.parse_args(arguments)
+    Progress.silent = vars(options).pop("quiet")
+    return options
+
+
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
+    """A parser whose errors are one line, with the nearest name for a mistyped one."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            names = [*map(str, action.choices)]
+            raise argparse.ArgumentError(
+                action,
+                f"{shown(value)} is not allowed; allowed: {', '.join(names)}"
+                f"{nearest(str(value), names)}",
+            )
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see `{self.prog} --help`")
@@ -117,16 +148,44 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of `rgmp`; the parsed options have the command's function as `run`."""
-    parser = _Parser(prog="rgmp", description="RGMP, reproduced: benchmark and ablation harness.")
+    parser = _Parser(
+        prog="rgmp",
+        usage="rgmp [--help] [--version] COMMAND ...",
+        description="RGMP, reproduced: benchmark and ablation harness.",
+        epilog="\n".join(_overview()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"rgmp {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        metavar="COMMAND", required=True, prog="rgmp", help="one of those below"
+    )
     for command in COMMANDS:
         own = commands.add_parser(
             command.name,
-            help=command.purpose,
             description=command.purpose,
             epilog=f"Example: rgmp {command.name} {command.example}",
         )
         own.set_defaults(run=command.run)
         command.add_options(own)
+        own.add_argument("--quiet", action="store_true", help="show no progress")
     return parser
+
+
+def _overview() -> Iterator[str]:
+    """The commands by what a person wants, each with its purpose, and an example of each group."""
+    width = shutil.get_terminal_size().columns - 2
+    for group, heading in GROUPS.items():
+        of_group = [command for command in COMMANDS if command.group == group]
+        yield f"{heading}:"
+        for command in of_group:
+            yield from textwrap.wrap(
+                command.purpose,
+                width,
+                initial_indent=f"    {command.name:12} ",
+                subsequent_indent=" " * 17,
+            )
+        shortest = min(of_group, key=lambda command: len(command.example))
+        yield f"  Example: rgmp {shortest.name} {shortest.example}"
+        yield ""
+    yield "Options of a command, and an example: rgmp COMMAND --help"
+    yield 'Completion by TAB, in bash or zsh: eval "$(register-python-argcomplete rgmp)"'

@@ -37,5 +37,12 @@ def _mini(options: argparse.Namespace) -> None:
 
 
 COMMANDS = (
-    Command("mini", _mini, _mini_options, "Render the embedded benchmark.", "data/mini --seed 0"),
+    Command(
+        "mini",
+        _mini,
+        _mini_options,
+        "Render the embedded benchmark.",
+        "data/mini --seed 0",
+        "try",
+    ),
 )

@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from rgmp.config.base import AT_ONCE, BENCHMARKS, SEED
+from rgmp.config.base import AT_ONCE, BENCHMARKS, NAME, SEED
+from rgmp.config.dataset import of_two_folders
+from rgmp.config.load import load_dataset
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, shown
 
@@ -148,21 +150,78 @@ def default_of(model: type[BaseModel], key: str) -> str:
 
 
 def add_videos(flags: argparse._ArgumentGroup) -> None:
-    """Options that choose the DAVIS tree and its videos."""
-    flags.add_argument("--davis", type=Path, help="root of a DAVIS tree")
+    """Options that choose a data set and its videos."""
+    flags.add_argument(
+        "--davis", "--root", type=Path, help="root of a DAVIS tree, or of the set of --dataset"
+    )
     flags.add_argument(
         "--benchmark",
         choices=BENCHMARKS,
         help="what counts as an object; davis2016: the foreground, davis2017: each object",
     )
+    add_dataset(flags)
     flags.add_argument("--split", help=f"split, such as test-dev ({default_of(Videos, 'split')})")
     add_resolution(flags)
     flags.add_argument("--sequences", nargs="+", help="subset of the split (default: all)")
 
 
+def add_dataset(flags: argparse._ArgumentGroup) -> None:
+    """The option for a data set that is not DAVIS."""
+    flags.add_argument(
+        "--dataset",
+        type=Path,
+        metavar="FILE.yaml",
+        help="in place of --benchmark: the description of another data set, such as "
+        "workflow/config/datasets/youtube_vos.yaml; tables have its name",
+    )
+
+
+def add_truth(flags: argparse._ArgumentGroup) -> None:
+    """The option for annotations without a data set around them."""
+    flags.add_argument(
+        "--truth",
+        type=Path,
+        metavar="FOLDER",
+        help="in place of --davis: a folder of annotations alone, <sequence>/00000.png ..., read "
+        "as those of --benchmark (default: davis2017)",
+    )
+
+
 def videos_of(options: argparse.Namespace) -> dict[str, Any]:
-    """The fields of `Videos` given by the flags."""
-    return given_of(options, Videos.model_fields)
+    """The fields of `Videos` given by the flags.
+
+    Raises:
+        UserError: flags that do not go together, or a description that cannot be read.
+    """
+    given = given_of(options, Videos.model_fields)
+    if hasattr(options, "truth"):
+        _refuse_beside("--truth", given, ("davis", "dataset", "split", "resolution"))
+        benchmark = given.get("benchmark", "davis2017")
+        dataset = of_two_folders(benchmark)
+        return {**given, "davis": options.truth, "benchmark": benchmark, "dataset": dataset}
+    if "dataset" in given:
+        _refuse_beside("--dataset", given, ("benchmark",))
+        return {**given, **described_by(options.dataset)}
+    return given
+
+
+def _refuse_beside(flag: str, given: Collection[str], others: Iterable[str]) -> None:
+    if beside := [f"--{other}" for other in others if other in given]:
+        raise UserError(f"{flag}: says the same as {', '.join(beside)}; give one of them")
+
+
+def described_by(path: Path) -> dict[str, Any]:
+    """The fields of `Videos` that the description of a data set gives: it, and its name.
+
+    Raises:
+        UserError: it cannot be read, or its file's name is none for a data set.
+    """
+    if not NAME.fullmatch(path.stem) or path.stem in BENCHMARKS:
+        raise UserError(
+            f"{path}: tables name the data set after this file; allowed: a-z 0-9 _, and neither "
+            f"{' nor '.join(BENCHMARKS)}; rename it"
+        )
+    return {"benchmark": path.stem, "dataset": load_dataset(path)}
 
 
 def add_resolution(flags: argparse._ArgumentGroup) -> None:

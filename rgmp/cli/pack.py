@@ -86,6 +86,7 @@ COMMANDS = (
         _pack_options,
         "Pack the finished results of a study into one archive, with which it can go on elsewhere.",
         "results/mini --masks --weights",
+        "share",
     ),
     Command(
         "unpack",
@@ -93,5 +94,6 @@ COMMANDS = (
         _unpack_options,
         "Unpack an archive of results: what is there is kept, and only what is missing has to run.",
         "mini.zip",
+        "share",
     ),
 )

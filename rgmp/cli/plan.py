@@ -172,7 +172,7 @@ def _rooms(resolved: plan.Plan, options: argparse.Namespace, *, on_gpu: bool) ->
     machine = resolved.machine
     threads = max(variant.threads for variant in resolved.variants)
     places = machine.jobs_per_gpu
-    if options.gpus and places * min(options.gpus) < machine.processes:
+    if options.gpus and min(options.gpus) < machine.processes:
         raise UserError(
             f"--gpus {min(options.gpus)}: a training run takes machine.processes "
             f"(={machine.processes}) GPUs; plan for as many at least"
@@ -180,7 +180,7 @@ def _rooms(resolved: plan.Plan, options: argparse.Namespace, *, on_gpu: bool) ->
     return [
         Room(count or threads * places * gpus, gpus, places)
         for gpus, count in product(options.gpus or _MANY_GPUS, options.cores or [0])
-        if places * gpus >= machine.processes
+        if gpus >= machine.processes
     ]
 
 
@@ -191,5 +191,6 @@ COMMANDS = (
         _options,
         "List a study's training runs and what they take, or its comparisons.",
         "workflow/config/mini.yaml",
+        "try",
     ),
 )

@@ -44,5 +44,6 @@ COMMANDS = (
         _power_options,
         "Print the smallest difference of J&F that a study of a given size detects with power 0.8.",
         "results/mini --seeds 3 5 8 --sequences 20 60",
+        "compare",
     ),
 )

@@ -84,7 +84,7 @@ def _track_options(command: argparse.ArgumentParser) -> None:
         type=at_least(1),
         default=SECONDS_TO_TRACK,
         metavar="SECONDS",
-        help="seconds without a run being written before the store counts as unavailable "
+        help="seconds for each run before the store counts as unavailable "
         f"(default: {SECONDS_TO_TRACK})",
     )
 
@@ -117,6 +117,7 @@ COMMANDS = (
         _results_options,
         "Compute a study's statistics and write its tables.",
         "results/mini",
+        "look",
     ),
     Command(
         "figures",
@@ -124,6 +125,7 @@ COMMANDS = (
         _results_options,
         "Draw a study's figures from its tables.",
         "results/mini",
+        "look",
     ),
     Command(
         "report",
@@ -131,6 +133,14 @@ COMMANDS = (
         _results_options,
         "Write a study's report.html from its tables and figures.",
         "results/mini",
+        "look",
     ),
-    Command("track", _track, _track_options, "Mirror a study's records in MLflow.", "results/mini"),
+    Command(
+        "track",
+        _track,
+        _track_options,
+        "Mirror a study's records in MLflow.",
+        "results/mini",
+        "look",
+    ),
 )

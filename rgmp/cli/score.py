@@ -13,6 +13,7 @@ from rgmp.cli.options import (
     add_job,
     add_names,
     add_processes,
+    add_truth,
     add_videos,
     default_of,
     given_of,
@@ -21,7 +22,6 @@ from rgmp.cli.options import (
 )
 from rgmp.config.load import validated
 from rgmp.config.study import CrossCheck, Engine
-from rgmp.data import davis
 from rgmp.data.annotations import IN_WORDS, annotation_of
 from rgmp.data.mask_source import files_of, open_masks
 from rgmp.errors import UserError, refuse, visible
@@ -37,12 +37,18 @@ if TYPE_CHECKING:
     from rgmp.evaluation.measures import Score
     from rgmp.evaluation.official import Official
 
-_NEEDED = ("--davis", "--benchmark", "--masks or --scores", "--out")
+_NEEDED = (
+    "--davis or --truth",
+    "--benchmark or --dataset or --truth",
+    "--masks or --scores",
+    "--out",
+)
 
 
 def _score_options(command: argparse.ArgumentParser) -> None:
     flags = add_job(command, "davis2017/osvos/external", _NEEDED)
     add_videos(flags)
+    add_truth(flags)
     given = flags.add_mutually_exclusive_group()
     given.add_argument("--masks", type=Path, help="folder, or zip, of <sequence>/00000.png ...")
     given.add_argument(
@@ -96,7 +102,7 @@ def _score(options: argparse.Namespace) -> None:
 
     given = [job.source] if job.adopts else files_of(job.source)
     table = files.Kind("score table", score_table.require_scores)
-    files.require_target(job.out, table, chain(given, davis.files_of(job.videos.davis)))
+    files.require_target(job.out, table, chain(given, job.videos.files()))
     made = [job.out] + ([conventions.out] if conventions else [])
     config = {"scores": str(job.source)} if job.adopts else {"engine": job.engine}
     with record_command(
@@ -114,12 +120,12 @@ def _score(options: argparse.Namespace) -> None:
         record.inputs["data"] = files.digest_of_all(read)
         if "data" in job.reads:
             record.inputs["manifest"] = job.reads["data"]
-        annotation = None if job.adopts else annotation_of(sequences, job.videos.benchmark)
+        annotation = None if job.adopts else annotation_of(sequences)
         record.results["annotation"] = annotation
         others = conventions.make(_name(job), record) if conventions else ""
         summary = write_measured(job.out, rows, record)
     for name, value in summary.items():
-        print(f"{name:9} {100 * value:6.2f}")
+        print(f"{name:9} {100 * value:5.1f}")
     if annotation:
         print(f"scored on {IN_WORDS[annotation]}")
     print(others, end="")
@@ -130,10 +136,11 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
     from rgmp.evaluation import scoring
     from rgmp.evaluation.doctor import findings
     from rgmp.evaluation.engines import is_asked, is_required
-    from rgmp.evaluation.official import Official
+    from rgmp.evaluation.official import Official, require_known
 
     with Official(job.processes) as official:
         if is_required(job.engine, job.cross_check):
+            require_known(job.videos)
             official.require()
         judged = scoring.judge(
             job.videos, job.source, variant=_name(job), seed=job.seed, processes=job.processes
@@ -144,7 +151,7 @@ def _measured(job: ScoringJob, record: Draft) -> "list[Score]":
         _warn(findings(judged.evidence, judged.rows), strict=job.strict)
         names = job.videos.names()
         record.inputs["masks"] = open_masks(job.source, names).digest_of(names)
-        if not is_asked(job.engine, job.cross_check):
+        if not (job.videos.is_official and is_asked(job.engine, job.cross_check)):
             return judged.rows
         return _officially(job, judged.rows, official, record)
 
@@ -218,5 +225,6 @@ COMMANDS = (
         _score_options,
         "Score masks from any method: J and F of every frame.",
         "--davis data/DAVIS --benchmark davis2016 --masks masks/rgmp --out scores.csv",
+        "run",
     ),
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rgmp.cli.command import Command
 from rgmp.cli.options import add_record, at_least
-from rgmp.config.base import AT_ONCE, BENCHMARKS, STAGES
+from rgmp.config.base import AT_ONCE, STAGES
 from rgmp.errors import UserError, visible
 from rgmp.provenance import record as provenance
 from rgmp.provenance.command import record_command
@@ -72,7 +72,8 @@ def _device(job: TrainingJob, limit: int | None, processes: "Team") -> "torch.de
     """Where a training run computes; fewer threads than it asks for are said."""
     from rgmp.runtime import device
 
-    threads = cores.threads(job.compute.threads, limit, processes.size)
+    sharing = processes.size if limit else processes.local_size  # the usable cores are of here
+    threads = cores.threads(job.compute.threads, limit, sharing)
     if processes.leads and threads < job.compute.threads:
         print(
             f"compute.threads (={job.compute.threads}): limited to {threads} here, which can "
@@ -196,9 +197,10 @@ def _training(options: argparse.Namespace) -> tuple[Training, TrainingJob]:
         )
     training = trained[options.variant]
     job = study.job(training, folder)
-    if study.embedded and not job.data.davis.is_dir():
+    rendered = folder / layout.DAVIS
+    if study.embedded and not rendered.is_dir():
         raise UserError(
-            f"{job.data.davis}: the embedded benchmark is not rendered yet; run "
+            f"{rendered}: the embedded benchmark is not rendered yet; run "
             f"`rgmp mini {shlex.quote(str(folder / layout.DATA))} --seed {study.data.mini_seed}`"
         )
     return training, job
@@ -215,8 +217,7 @@ def _preview_options(command: argparse.ArgumentParser) -> None:
 
 def _preview(options: argparse.Namespace) -> None:
     _, job = _training(options)
-    trees = {job.data.davis_of(benchmark) for benchmark in BENCHMARKS}
-    roots = [*trees, *(x for s in job.data.stills for x in (s.images, s.masks))]
+    roots = [*job.data.of_videos, *(x for s in job.data.stills for x in (s.images, s.masks))]
     read = chain([options.study], *(files.files_below(root) for root in roots))
     from rgmp.data import preview
 
@@ -236,26 +237,66 @@ def _train_speed_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--steps", type=at_least(1), default=20, help="steps to time (default: 20)"
     )
+    command.add_argument(
+        "--processes",
+        type=at_least(1, AT_ONCE),
+        help="measure how the speed grows with the processes that share each batch, up to so many, "
+        "on this machine (default: one process alone)",
+    )
     add_record(command)
 
 
 def _train_speed(options: argparse.Namespace) -> None:
     training, job = _training(options)
+    if options.processes:
+        _scaling(options, training, job)
+        return
     from rgmp.runtime import device
     from rgmp.training import speed
 
-    machine = job.machine
     threads = cores.threads(job.compute.threads)
-    chosen = device.choose(machine.device, threads, machine.jobs_per_gpu)
+    chosen = device.choose(job.machine.device, threads)
     with record_command(options.record, "train-speed", config=training.config) as record:
         measured = speed.measure(job, chosen, options.steps)
         record.results.update(measured)
     for name, value in measured.items():
         print(f"{name:20} {value:.6g}")
-    if measured["others_share"] > cores.BUSY:
+    _say_how_busy(measured["others_share"])
+
+
+def _scaling(options: argparse.Namespace, training: Training, job: TrainingJob) -> None:
+    """Measure and print the speed with every number of processes up to the requested one."""
+    from rgmp.training import scaling
+
+    counts = scaling.counts_up_to(options.processes, job)
+    with record_command(options.record, "train-speed", config=training.config) as record:
         print(
-            f"other processes used {measured['others_share']:.0%} of the machine's cores during "
-            "the measurement: the speed is not reliable; measure again on an idle machine"
+            f"{'processes':>9} {'threads':>7} {'samples/s':>9} {'speed-up':>8} "
+            f"{'efficiency':>10} {'waiting':>7} {'memory':>9}"
+        )
+        first = busy = 0.0
+        for scaled in scaling.measure(job, options.steps, counts):
+            first = first or scaled.samples_per_second
+            busy = max(busy, scaled.others_share)
+            gain = scaled.samples_per_second / first
+            print(
+                f"{scaled.processes:9} {scaled.threads:7} {scaled.samples_per_second:9.4g} "
+                f"{gain:8.2f} {gain / scaled.processes:10.0%} {scaled.waiting:7.0%} "
+                f"{scaled.memory_bytes / 1e9:6.2f} GB",
+                flush=True,
+            )
+            record.results.update(
+                {f"{name}_{scaled.processes}": value for name, value in scaled._asdict().items()}
+            )
+    _say_how_busy(busy)
+
+
+def _say_how_busy(others_share: float) -> None:
+    """Say if others used the machine while its speed was measured."""
+    if others_share > cores.BUSY:
+        print(
+            f"other processes used {others_share:.0%} of the machine's cores during the "
+            "measurement: the speed is not reliable; measure again on an idle machine"
         )
 
 
@@ -266,6 +307,7 @@ COMMANDS = (
         _train_options,
         "Run or resume one training run of a study.",
         "results/mini pretrain/full-seed0-1a2b3c4d5e6f",
+        "run",
     ),
     Command(
         "preview",
@@ -273,6 +315,7 @@ COMMANDS = (
         _preview_options,
         "Preview training samples.",
         "workflow/config/mini.yaml --stage pretrain --out preview.png",
+        "try",
     ),
     Command(
         "train-speed",
@@ -280,5 +323,6 @@ COMMANDS = (
         _train_speed_options,
         "Measure samples per second, time spent waiting for data, and memory over a few steps.",
         "workflow/config/mini.yaml --stage finetune --steps 20",
+        "try",
     ),
 )

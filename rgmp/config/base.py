@@ -166,10 +166,12 @@ def _holds_numbers(annotation: Any) -> bool:
     return annotation in {int, float} or any(map(_holds_numbers, get_args(annotation)))
 
 
-Benchmark = Literal["davis2016", "davis2017"]
+Benchmark = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
+"""The name of what is scored: a year of DAVIS, or a set that a study names."""
 
 
-BENCHMARKS: tuple[Benchmark, ...] = get_args(Benchmark)
+BENCHMARKS: tuple[Benchmark, ...] = ("davis2016", "davis2017")
+"""The years of DAVIS (`rgmp.config.dataset.DAVIS`)."""
 
 
 RESOLUTION = "480p"

@@ -6,7 +6,14 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from rgmp.config.base import NAME, RESOLUTION, Benchmark, Closed, Line, Location, Name, unique
-from rgmp.config.study import MARGIN, External, Margin, require_benchmarks_of
+from rgmp.config.study import (
+    MARGIN,
+    External,
+    Margin,
+    VideoSet,
+    require_benchmarks_of,
+    require_data_of,
+)
 
 TRAINS = ("network", "pretrain", "finetune", "variants", "without")
 """Keys of a study that trains, of which one that only compares has none."""
@@ -15,11 +22,14 @@ TRAINS = ("network", "pretrain", "finetune", "variants", "without")
 class Truth(Closed):
     """What the methods are scored on."""
 
-    davis: Location = Field(description="root of a complete or partial DAVIS tree")
+    davis: Location | None = Field(None, description="root of a complete or partial DAVIS tree")
     davis2016: Location | None = Field(
         None,
         description="root of a tree with DAVIS-2016's own annotations, for davis2016; none: it is "
         "davis, and if that has DAVIS-2017's, they are made binary, as by RGMP's authors",
+    )
+    sets: dict[Benchmark, VideoSet] = Field(
+        {}, description="other sets of videos, by the names that they have among the benchmarks"
     )
     resolution: Name = Field(RESOLUTION, description="folder under JPEGImages and Annotations")
 
@@ -31,7 +41,9 @@ class Comparison(Closed):
     title: Line = Field(max_length=200, description="printed on the report")
     data: Truth = Field(description="what the methods are scored on")
     benchmarks: tuple[Benchmark, ...] = Field(
-        min_length=1, description="what is scored: davis2016, the foreground; davis2017, objects"
+        min_length=1,
+        description="what is scored: davis2016, the foreground; davis2017, objects; names in "
+        "data.sets",
     )
     split: Name = Field("val", description="split whose sequences are scored, as in ImageSets")
     margin: Margin = Field(
@@ -50,6 +62,8 @@ class Comparison(Closed):
 
     @model_validator(mode="after")
     def _comparable(self) -> "Comparison":
+        named, has_davis = {"benchmarks": self.benchmarks}, self.data.davis is not None
+        require_data_of(named, self.data.sets, has_davis=has_davis)
         require_benchmarks_of(self.external, self.benchmarks)
         unique([f"label {external.label}" for external in self.external])
         for benchmark in self.benchmarks:

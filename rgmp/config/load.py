@@ -15,9 +15,10 @@ from pydantic_core import ErrorDetails
 from rgmp.config import strict_yaml
 from rgmp.config.base import NAME
 from rgmp.config.comparison import Comparison, only_compares
+from rgmp.config.dataset import Dataset
 from rgmp.config.method import Method
 from rgmp.config.study import Study, Variant
-from rgmp.errors import UserError, shown
+from rgmp.errors import UserError, nearest, shown
 from rgmp.runtime.files import read_text, require_regular
 
 M = TypeVar("M", bound=BaseModel)
@@ -57,6 +58,15 @@ def load_comparison(path: Path) -> Comparison | None:
         ) from error
 
 
+def load_dataset(path: Path) -> Dataset:
+    """Read and check the description of a data set.
+
+    Raises:
+        UserError: it is missing, not valid YAML, or has a key or value that is not allowed.
+    """
+    return validated(Dataset, read_yaml(path), path)
+
+
 def load_variants(study: Study, path: Path, ablations: Path) -> dict[str, tuple[Variant, Method]]:
     """Every variant of the study with its resolved method; `full` first, the rest by name.
 
@@ -67,7 +77,8 @@ def load_variants(study: Study, path: Path, ablations: Path) -> dict[str, tuple[
     for name in ["full", *sorted({*(study.variants or ()), *study.without})]:
         if name not in present:
             known = ", ".join(present) or "none"
-            raise UserError(f"{path}: no variant {name} in {ablations}; available: {known}")
+            meant = nearest(name, present)
+            raise UserError(f"{path}: no variant {name} in {ablations}; available: {known}{meant}")
     wanted = [name for name in present if study.has(name)]
     for name in wanted:
         if not NAME.fullmatch(name):
@@ -88,7 +99,8 @@ def _lay_over(study: Mapping[str, Any], variant: Variant, path: Path) -> Method:
     for key in variant.overrides:
         if key not in Method.model_fields:
             allowed = ", ".join(Method.model_fields)
-            raise UserError(f"{path}: unknown key overrides.{key}; allowed there: {allowed}")
+            meant = nearest(key, Method.model_fields)
+            raise UserError(f"{path}: unknown key overrides.{key}; allowed there: {allowed}{meant}")
     base = {key: value for key, value in study.items() if key in Method.model_fields}
     method = validated(Method, _merged(base, variant.overrides), path, "overrides.")
     decided = {"network", "pretrain", "finetune"} & set(variant.overrides)
@@ -178,8 +190,9 @@ def _complaint(model: type[BaseModel], error: Mapping[str, Any], prefix: str) ->
     location = error["loc"]
     key = prefix + ".".join(str(part) for part in location)
     if error["type"] == "extra_forbidden":
-        allowed = ", ".join(_keys_at(model, location[:-1]))
-        return f"unknown key {key}; allowed there: {allowed}"
+        keys = _keys_at(model, location[:-1])
+        meant = nearest(str(location[-1]), keys)
+        return f"unknown key {key}; allowed there: {', '.join(keys)}{meant}"
     if error["type"] == "missing":
         return f"key {key} is missing"
     message = error["msg"].removeprefix("Value error, ")

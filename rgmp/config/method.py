@@ -162,7 +162,7 @@ class Pretrain(Optimisation):
 class Finetune(Optimisation):
     """Stage 2: clips of videos with back-propagation through time (paper section 3.3)."""
 
-    benchmark: Benchmark = Field("davis2017", description="benchmark whose train split is used")
+    benchmark: Benchmark = Field("davis2017", description="data set whose train split is used")
     frames: tuple[Frames, Frames] = Field(
         description="frames per clip, including the reference, at the first and the last step"
     )

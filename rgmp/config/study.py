@@ -5,6 +5,7 @@ are closed: an unknown key is rejected with one line that lists the allowed ones
 `rgmp.study.resolve` resolves them.
 """
 
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -15,6 +16,7 @@ from pydantic import (
 
 from rgmp.config.base import (
     AT_ONCE,
+    BENCHMARKS,
     NAME,
     REPEATS,
     RESOLUTION,
@@ -69,8 +71,17 @@ class Mini(Closed):
     seed: Seed = Field(description="seed of the rendering")
 
 
+class VideoSet(Closed):
+    """A data set of videos beside DAVIS."""
+
+    file: Location = Field(
+        description="YAML file that describes it, such as workflow/config/datasets/youtube_vos.yaml"
+    )
+    root: Location = Field(description="its folder")
+
+
 class Data(Closed):
-    """The study's data: either `mini`, or `davis` and `stills`."""
+    """The study's data: either `mini`, or `davis`, `sets` and `stills`."""
 
     mini: Mini | None = Field(None, description="render the embedded benchmark")
     davis: Location | None = Field(None, description="root of a complete or partial DAVIS tree")
@@ -79,22 +90,28 @@ class Data(Closed):
         description="root of a tree with DAVIS-2016's own annotations, for davis2016; none: it is "
         "davis, and if that has DAVIS-2017's, they are made binary, as by RGMP's authors",
     )
+    sets: dict[Benchmark, VideoSet] = Field(
+        {}, description="other sets of videos, by the names that they have among the benchmarks"
+    )
     stills: tuple[Stills, ...] = Field((), description="sets of stills for stage 1")
     resolution: Name = Field(RESOLUTION, description="folder under JPEGImages and Annotations")
     attributes: Location | None = Field(
         None,
-        description="CSV of what makes a sequence difficult, with davis: sequence, attribute, and "
+        description="CSV of what makes a sequence difficult: sequence, attribute, and "
         "optionally figure, what it shows; the embedded benchmark has its own",
     )
 
     @model_validator(mode="after")
     def _one_source(self) -> "Data":
-        if (self.mini is None) == (self.davis is None) or (self.mini and self.stills):
-            raise ValueError("set exactly one of mini and davis (stills go with davis)")
+        given = self.davis is not None or bool(self.sets)
+        if (self.mini is None) != given or (self.mini and self.stills):
+            raise ValueError(
+                "set exactly one of mini and davis (stills and sets go with davis, or sets alone)"
+            )
         if self.mini and self.davis2016:
             raise ValueError("davis2016 goes with davis; the embedded benchmark is one tree")
         if self.mini and self.attributes:
-            raise ValueError("attributes go with davis; the embedded benchmark has its own")
+            raise ValueError("attributes go with other data; the embedded benchmark has its own")
         return self
 
 
@@ -110,6 +127,11 @@ class Machine(Closed):
     )
     processes: AtOnce = Field(
         1, description="processes that share each batch of a training run, one GPU each (torchrun)"
+    )
+    nodes: AtOnce = Field(
+        1,
+        description="machines of a Slurm cluster over which these processes are spread evenly "
+        "(srun torchrun)",
     )
     recompute_activations: bool = Field(
         False,
@@ -131,6 +153,14 @@ class Machine(Closed):
         le=10**9,
         description="seconds between checkpoints, from which a killed training run resumes",
     )
+
+    @model_validator(mode="after")
+    def _spread_evenly(self) -> "Machine":
+        if self.processes % self.nodes:
+            raise ValueError(
+                f"processes (={self.processes}) is not a multiple of nodes (={self.nodes})"
+            )
+        return self
 
 
 class Speed(Closed):
@@ -234,7 +264,9 @@ class Study(Method):
     title: Line = Field(max_length=200, description="printed on every table and figure")
     data: Data = Field(description="what it is trained and scored on")
     benchmarks: tuple[Benchmark, ...] = Field(
-        min_length=1, description="what is scored: davis2016, the foreground; davis2017, objects"
+        min_length=1,
+        description="what is scored: davis2016, the foreground; davis2017, objects; names in "
+        "data.sets",
     )
     split: Name = Field("val", description="split whose sequences are scored, as in ImageSets")
     seeds: tuple[Seed, ...] = Field(
@@ -291,9 +323,44 @@ class Study(Method):
         return listed or variant == "full"
 
     @model_validator(mode="after")
+    def _benchmarks_of_its_data(self) -> "Study":
+        data = self.data
+        named = {"benchmarks": self.benchmarks}
+        if "finetune" in self.stages:
+            named["finetune.benchmark"] = (self.finetune.benchmark,)
+        has_davis = data.davis is not None or data.mini is not None
+        require_data_of(named, data.sets, has_davis=has_davis)
+        return self
+
+    @model_validator(mode="after")
     def _external_beside_ours(self) -> "Study":
         require_benchmarks_of(self.external, self.benchmarks)
         return self
+
+
+def require_data_of(
+    named: Mapping[str, tuple[Benchmark, ...]], sets: Collection[Benchmark], *, has_davis: bool
+) -> None:
+    """Check that a study has the data of what it names.
+
+    Args:
+        named: benchmarks, by the key that names them.
+        sets: names of other data sets.
+        has_davis: whether it has a DAVIS tree.
+
+    Raises:
+        ValueError: one has no data, or a data set has the name of a year of DAVIS.
+    """
+    if taken := sorted({*BENCHMARKS}.intersection(sets)):
+        raise ValueError(f"data.sets: {taken[0]} is a year of DAVIS; choose another name")
+    known = [*(BENCHMARKS if has_davis else ()), *sets]
+    for key, benchmarks in named.items():
+        for benchmark in benchmarks:
+            if benchmark not in known:
+                raise ValueError(
+                    f"{key} (={benchmark}): no data set of the study; allowed: "
+                    f"{', '.join(known) or 'none without data.davis or data.sets'}"
+                )
 
 
 def require_benchmarks_of(methods: tuple[External, ...], benchmarks: tuple[Benchmark, ...]) -> None:

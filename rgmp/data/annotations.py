@@ -10,31 +10,32 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from rgmp.config.base import Benchmark
-from rgmp.data.davis import VOID, Sequence
+from rgmp.data.davis import VOID
 from rgmp.data.images import read_labels
+from rgmp.data.sequences import Sequence
 
 Annotation = Literal["foreground", "objects_made_binary", "mixed", "objects"]
 """`foreground`: 0 and 255, as DAVIS-2016 has it; `objects`: 1, 2, ..., as DAVIS-2017."""
 ANNOTATIONS: tuple[Annotation, ...] = get_args(Annotation)
 
 IN_WORDS: dict[Annotation, str] = {
-    "foreground": "DAVIS-2016's own annotations (0 and 255)",
+    "foreground": "annotations of the foreground (0 and 255), as DAVIS-2016's own",
     "objects_made_binary": "annotations of objects, as DAVIS-2017's, made binary",
-    "mixed": "DAVIS-2016's own annotations of some sequences, those of objects of others",
+    "mixed": "annotations of the foreground of some sequences, of objects of others",
     "objects": "annotations of objects",
 }
 
 
-def annotation_of(sequences: Iterable[Sequence], benchmark: Benchmark) -> Annotation:
+def annotation_of(sequences: Iterable[Sequence]) -> Annotation:
     """What kind of annotations sequences are scored on; frame 0 of each tells.
 
     Raises:
         UserError: frame 0 of one cannot be read.
     """
-    if benchmark == "davis2017":
+    listed = [*sequences]
+    if any(sequence.dataset.has_several for sequence in listed):
         return "objects"
-    own = {_is_foreground(sequence) for sequence in sequences}
+    own = {_is_foreground(sequence) for sequence in listed}
     if own == {True}:
         return "foreground"
     return "mixed" if True in own else "objects_made_binary"

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from rgmp.config.base import BENCHMARKS, Benchmark
-from rgmp.data import davis
-from rgmp.data.davis import VOID, Sequence
+from rgmp.data.davis import VOID
 from rgmp.data.images import Labels, Like, read_frame, read_labels, size_text
 from rgmp.data.known import Known, known_sequences, official
+from rgmp.data.sequences import Listing, Sequence, ids_text, is_numbered, meant, no_object
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 
@@ -40,9 +40,9 @@ class Checked:
 def check_videos(videos: Videos) -> Checked:
     """Decode every file of a split's sequences and collect all that is wrong with any of them."""
     found = Checked()
-    root, resolution = videos.davis, videos.resolution
+    tree = videos.tree
     try:
-        listing = davis.list_split(root, videos.benchmark, videos.split, resolution)
+        listing = tree.list_split()
     except UserError as error:
         found.problems.append(str(error))
         return found
@@ -54,12 +54,12 @@ def check_videos(videos: Videos) -> Checked:
         return found
     for name in listing.names:
         try:
-            sequence = davis.list_sequence(root, name, resolution)
+            sequence = tree.list_sequence(name)
         except UserError as error:
             found.problems.append(str(error))
             continue
         known = known_sequences(videos.benchmark).get(name)
-        found.problems += davis.problems_of_files(sequence, root, resolution)
+        found.problems += tree.problems_of(sequence)
         if sequence.frames:
             found.problems += _wrong_length(sequence, videos, known)
             content = _Content(sequence, videos.benchmark, videos.resolution, known, gapless=True)
@@ -67,6 +67,7 @@ def check_videos(videos: Videos) -> Checked:
             found.sequences.append(sequence)
             found.shapes[name] = content.shape
     found.notes += _notes_on_withheld(found.sequences, videos)
+    found.notes += _notes_on_sparse(found.sequences, videos)
     return found
 
 
@@ -85,7 +86,7 @@ def _title(benchmark: Benchmark) -> str:
     return f"DAVIS-{benchmark.removeprefix('davis')}"
 
 
-def _wrong_list(listing: davis.Listing, benchmark: Benchmark, split: str) -> Iterator[str]:
+def _wrong_list(listing: Listing, benchmark: Benchmark, split: str) -> Iterator[str]:
     """The list of another split, or of the other year, in place of this one."""
     names = {*listing.names}
     wanted = official(benchmark, split)
@@ -131,10 +132,23 @@ _SHOWN = 5
 def _notes_on_withheld(sequences: list[Sequence], videos: Videos) -> Iterator[str]:
     """The sequences of a test split that cannot be scored."""
     withheld = [s.name for s in sequences if not s.is_fully_annotated]
-    if withheld and videos.split.startswith("test"):
+    if withheld and videos.tree.is_withheld:
+        given = "frame 0 alone is" if not videos.dataset.sparse else "what gives objects alone is"
         yield (
-            f"{videos.benchmark}/{videos.split}: frame 0 alone is annotated in {_some(withheld)}; "
+            f"{videos.benchmark}/{videos.split}: {given} annotated in {_some(withheld)}; "
             "masks can be made of them, but not scored here"
+        )
+
+
+def _notes_on_sparse(sequences: list[Sequence], videos: Videos) -> Iterator[str]:
+    """The sequences of a set with sparse truth that are trained and scored on a part of frames."""
+    sparse = [s for s in sequences if s.dataset.sparse and not s.is_fully_annotated]
+    if sparse and not videos.tree.is_withheld:
+        annotations = sum(len(sequence.annotations) for sequence in sparse)
+        frames = sum(len(sequence.frames) for sequence in sparse)
+        yield (
+            f"{videos.benchmark}/{videos.split}: {annotations} of {frames} frames are annotated in "
+            f"{_some([s.name for s in sparse])}; these alone are trained on and scored"
         )
 
 
@@ -143,10 +157,10 @@ def _notes_on_withheld(sequences: list[Sequence], videos: Videos) -> Iterator[st
 
 def _absent_folders(videos: Videos) -> Iterator[str]:
     """The folder of all frames or of all annotations, if it is not there, and what is instead."""
-    frames = davis.frames_folder(videos.davis, videos.resolution)
+    frames = videos.tree.frames_folder
     if not frames.is_dir():
         yield f"{frames}: no such folder{_beside(frames)}"
-    annotations = davis.annotations_folder(videos.davis, videos.resolution)
+    annotations = videos.tree.annotations_folder
     other = [p.name for p in _folders(videos.davis) if _UNSUPERVISED.search(p.name)]
     if not annotations.is_dir():
         instead = f"; {other[0]} is of another task: {_WANTED}" if other else _beside(annotations)
@@ -180,8 +194,8 @@ def _folders(folder: Path) -> list[Path]:
 def _wrong_length(sequence: Sequence, videos: Videos, known: Known | None) -> Iterator[str]:
     """A sequence of DAVIS that is shorter or longer than there, or is not annotated throughout.
 
-    Only DAVIS's test splits may withhold the ground truth of later frames: any other split is
-    trained on or scored.
+    Only splits such as DAVIS's for tests may withhold the ground truth of later frames: any other
+    is trained on or scored.
     """
     last = sequence.frames[-1].stem
     length = int(last) + 1 if last.isdecimal() else len(sequence.frames)
@@ -191,9 +205,9 @@ def _wrong_length(sequence: Sequence, videos: Videos, known: Known | None) -> It
             f"{_title(videos.benchmark)} with {known.frames - 1:05d} ({known.frames} frames); "
             "copy it again, or give what is cut on purpose another name"
         )
-    if len(sequence.annotations) == 1 and not videos.split.startswith("test"):
+    if len(sequence.annotations) == 1 and not videos.tree.is_withheld:
         try:
-            sequence.require_annotated(1, f"{videos.benchmark}/{videos.split}")
+            sequence.require_unless_withheld(f"{videos.benchmark}/{videos.split}")
         except UserError as error:
             yield str(error)
 
@@ -222,6 +236,7 @@ class _Content:
         gapless: bool = False,
     ) -> None:
         self._sequence, self._benchmark, self._known = sequence, benchmark, known
+        self._dataset = sequence.dataset
         self._gapless = gapless
         self._height = int(resolution[:-1]) if re.fullmatch("[0-9]+p", resolution) else None
         self._first: Like | None = None
@@ -232,7 +247,9 @@ class _Content:
         """Decode every file, and yield the problems: of single files in order, then of values."""
         masks = {path.stem: path for path in self._sequence.annotations}
         wrong: list[str] = []
-        for frame in filter(davis.is_numbered, self._sequence.frames):
+        for frame in self._sequence.frames:
+            if not (self._dataset.gaps or is_numbered(frame)):
+                continue
             like = None
             try:
                 size = read_frame(frame, self._first).shape[:2]
@@ -240,7 +257,7 @@ class _Content:
                 yield str(error)
             else:
                 if self._first is None:
-                    self._first = Like(f"frame {int(frame.stem)}", size)
+                    self._first = Like(f"frame {_number(frame.stem)}", size)
                     wrong = [*self._wrong_size(frame, size)]
                     yield from wrong
                 # of frames in a wrong resolution every mask would have another size
@@ -254,12 +271,14 @@ class _Content:
         """Decode the annotation of a frame."""
         try:
             labels = read_labels(mask, like)
+            meant(mask, labels, self._dataset)
         except UserError as error:
             yield str(error)
             return
         self._values[mask] = _values_of(labels)
-        if mask == self._sequence.annotations[0] and not self._objects(mask):
-            yield davis.no_object(mask, labels, self._benchmark)
+        gives = mask == self._sequence.annotations[0] and self._dataset.objects != "appearing"
+        if gives and not self._objects(mask):
+            yield no_object(mask, labels, self._dataset, self._benchmark)
 
     def _wrong_size(self, frame: Path, size: tuple[int, ...]) -> Iterator[str]:
         """A first frame (H, W) of DAVIS in another resolution than that of its folder."""
@@ -273,14 +292,13 @@ class _Content:
 
     def _objects(self, mask: Path) -> set[int]:
         """The ids that an annotation shows; of the foreground, 1."""
-        values = self._values[mask]
-        if self._benchmark == "davis2016":
-            return {1} if values else set()
-        return values - {VOID}
+        values = self._values[mask] - {self._dataset.void}
+        return values if self._dataset.has_several else ({1} if values else set())
 
     def _wrong_values(self) -> Iterator[str]:
         """Shades, and ids that skip one, come late, or are others than those of DAVIS."""
-        shaded = [m for m, values in self._values.items() if _are_shades(values)]
+        numbered = self._dataset.objects in {"foreground", "counted"}
+        shaded = [m for m, values in self._values.items() if _are_shades(values, numbered=numbered)]
         if shaded:
             yield _of_each(
                 shaded,
@@ -288,15 +306,19 @@ class _Content:
                 "allowed: labels; download it again",
             )
         first = next(iter(self._sequence.annotations), None)
-        if first not in self._values or self._benchmark == "davis2016":
+        if first not in self._values or not self._dataset.has_several:
             return
         yield from self._wrong_objects(first, [m for m in self._values if m not in shaded])
 
     def _wrong_objects(self, first: Path, masks: list[Path]) -> Iterator[str]:
-        there = self._objects(first)
+        if self._dataset.objects == "appearing":
+            there = {one for mask in masks for one in self._objects(mask)}
+        else:
+            there = self._objects(first)
         if not there or first not in masks:
             return
-        ids = set(range(1, max(there) + 1))
+        counted = self._dataset.objects == "counted"
+        ids = set(range(1, max(there) + 1)) if counted else there
         if not self._gapless:
             there = ids
         if skipped := sorted(ids - there):
@@ -317,19 +339,29 @@ class _Content:
             if self._known:
                 hint = f"; the unsupervised task of {_title(self._benchmark)} has such: {_WANTED}"
             yield _of_each(
-                [*late], f"unknown object {_listed(beyond)}; frame 0 has 1 to {max(there)}{hint}"
+                [*late], f"unknown object {_listed(beyond)}; frame 0 has {ids_text(there)}{hint}"
             )
-        if void := [m for m in masks if self._values[m] == {VOID}]:
-            yield _of_each(void, "has 255 alone, which is void, and no object; store its labels")
+        if void := [m for m in masks if self._values[m] == {self._dataset.void}]:
+            yield _of_each(
+                void,
+                f"has {self._dataset.void} alone, which is void, and no object; store its labels",
+            )
 
     def _describe(self) -> None:
-        objects = next((self._objects(m) for m in self._values), set())
+        shown = [self._objects(mask) for mask in self._values]
+        given = set().union(*(shown if self._dataset.objects == "appearing" else shown[:1]))
+        counted = self._dataset.objects == "counted"
         self.shape = {
             "frames": len(self._sequence.frames),
             "annotations": len(self._sequence.annotations),
-            "objects": max(objects, default=0),
+            "objects": max(given, default=0) if counted else len(given),
             "size": size_text(self._first.shape) if self._first else "unknown",
         }
+
+
+def _number(name: str) -> str:
+    """The number of a frame, such as 0 for 00000, or its name."""
+    return str(int(name)) if name.isdecimal() else name
 
 
 def _values_of(labels: Labels) -> set[int]:
@@ -337,12 +369,12 @@ def _values_of(labels: Labels) -> set[int]:
     return set(np.flatnonzero(np.bincount(labels.ravel())).tolist()) - {0}
 
 
-def _are_shades(values: set[int]) -> bool:
-    """Whether values besides 255 are shades: labels are 1, 2, ..., and few."""
+def _are_shades(values: set[int], *, numbered: bool) -> bool:
+    """Whether values besides 255 are shades: labels are few, and if `numbered` 1, 2, ..."""
     labels = values - {VOID}
     if VOID not in values or len(labels) < 2:
         return False
-    return max(labels) > 2 * len(labels) or len(labels) > _MOST_OBJECTS
+    return (numbered and max(labels) > 2 * len(labels)) or len(labels) > _MOST_OBJECTS
 
 
 _MOST_OBJECTS = 50

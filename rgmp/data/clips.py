@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from rgmp.config.method import Finetune
-from rgmp.data import davis
 from rgmp.data.augment import Crop, Jitter, Mask, choose_crop, deform
 from rgmp.data.decoding import Decoded
 from rgmp.data.sample import Sample, is_object, masks_of
+from rgmp.data.sequences import Sequence as Video
+from rgmp.data.sequences import read_annotation
 from rgmp.data.views import Numbers
 
 
@@ -34,7 +35,7 @@ class Clip(NamedTuple):
         guidance: the numbers of the previous mask's view.
     """
 
-    sequence: davis.Sequence
+    sequence: Video
     times: list[int]
     previous: int
     which: int | None
@@ -46,14 +47,11 @@ class Clip(NamedTuple):
 class Clips:
     """Draws the samples of stage 2 from videos, each from its own random state."""
 
-    def __init__(
-        self, sequences: Sequence[davis.Sequence], settings: Finetune, decoded: Decoded
-    ) -> None:
-        """Draw from `sequences`, whose frames must all be annotated."""
+    def __init__(self, sequences: Sequence[Video], settings: Finetune, decoded: Decoded) -> None:
+        """Draw from the annotated frames of `sequences`."""
         self._sequences = sequences
         self._settings = settings
         self._decoded = decoded
-        self._objects: dict[str, list[int]] = {}  # of the sequences drawn so far
         self._jitter = Jitter.of(settings, 0.0)
 
     def length(self, step: int) -> int:
@@ -67,7 +65,7 @@ class Clips:
         crops = [clip.crop for clip in clips for _ in clip.times]
         numbers = [number for clip in clips for number in clip.numbers]
         views = self._jitter.views(crops, numbers, size)
-        paths = [clip.sequence.frames[t] for clip in clips for t in clip.times]
+        paths = [clip.sequence.annotated_frames[t] for clip in clips for t in clip.times]
         frames = views.of_images([self._decoded.image(path) for path in paths])
         labels = views.of_masks([self._labels(c.sequence, t) for c in clips for t in c.times])
         before = self._jitter.views(
@@ -83,36 +81,38 @@ class Clips:
         """Make the random choices of a sample, but for the guidance's deformation."""
         settings = self._settings
         skip = _scheduled(settings.skip, step, settings.steps)
-        sequence = self._sequences[int(rng.integers(len(self._sequences)))]
+        sequence = self._sequences[int(rng.integers(len(self._sequences)))].from_first_object
         reference, previous, targets = positions(
-            rng, len(sequence.frames), self.length(step) - 1, skip
+            rng, len(sequence.annotated_frames), self.length(step) - 1, skip
         )
-        which = self._pick_object(rng, sequence)
+        which = self._pick_object(rng, sequence, previous)
         hidden = not self._there(sequence, reference, which).any()
-        if hidden or settings.reference_frame == "first":  # frame 0 always shows it
-            reference = 0
+        if hidden or settings.reference_frame == "first":
+            reference = 0 if which is None else sequence.objects[which]  # which shows it
         crop = choose_crop(rng, self._there(sequence, targets[0], which), settings)
         *numbers, guidance = (self._jitter.draw(rng) for _ in range(len(targets) + 2))
         return Clip(sequence, [reference, *targets], previous, which, crop, numbers, guidance)
 
-    def _pick_object(self, rng: np.random.Generator, sequence: davis.Sequence) -> int | None:
-        """The id of an object in frame 0, or None for the union of all."""
-        if sequence.name not in self._objects:
-            first = self._labels(sequence, 0).numpy()
-            self._objects[sequence.name] = [
-                k for k in davis.object_ids(first) if (first == k).any()
-            ]
-        objects = self._objects[sequence.name]
-        choice = int(rng.integers(len(objects) + (len(objects) > 1)))
-        return objects[choice] if choice < len(objects) else None
+    def _pick_object(self, rng: np.random.Generator, sequence: Video, known: int) -> int | None:
+        """The id of an object, or None for the union of all.
 
-    def _there(self, sequence: davis.Sequence, t: int, which: int | None) -> Mask:
+        Only objects that are given in frame `known` or before can be tracked from there, and their
+        union only if they are all there are: an object that appears later has no reference.
+        """
+        sequence.required_objects(self._settings.benchmark)
+        first = sequence.objects
+        given = [k for k in first if first[k] <= known and self._there(sequence, first[k], k).any()]
+        has_all = len(given) > 1 and max(first.values()) <= known
+        choice = int(rng.integers(len(given) + has_all))
+        return given[choice] if choice < len(given) else None
+
+    def _there(self, sequence: Video, t: int, which: int | None) -> Mask:
         """Where an object, or any, is in frame t: bool (H, W)."""
         return is_object(self._labels(sequence, t), which).numpy()
 
-    def _labels(self, sequence: davis.Sequence, t: int) -> Tensor:
+    def _labels(self, sequence: Video, t: int) -> Tensor:
         def decode(path: Path) -> Tensor:
-            return torch.from_numpy(davis.read_annotation(path, self._settings.benchmark))
+            return torch.from_numpy(read_annotation(path, sequence.dataset))
 
         return self._decoded.get(sequence.annotations[t], decode)
 

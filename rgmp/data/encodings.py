@@ -5,21 +5,23 @@ that says how to store it. Palette indices count, as in the official evaluator, 
 an RGB mask has nothing but colours, so those of DAVIS's palette are taken for its indices.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from rgmp.config.base import Benchmark
+from rgmp.config.dataset import Dataset
 from rgmp.data import images
 from rgmp.data.davis import PALETTE
 from rgmp.data.images import Labels, Like
 from rgmp.data.mask_source import MaskFile
+from rgmp.data.sequences import ids_text
 from rgmp.errors import UserError
 
 _MOST_COLOURS = 256
-_BLACK, _OBJECT, _WHITE = (0, 0, 0), 1, 255
+_BLACK, _WHITE = (0, 0, 0), 255
 
 _INDEX_OF = {tuple(PALETTE[3 * i : 3 * i + 3]): i for i in range(256)}
 """The label that DAVIS's palette shows in each of its colours."""
@@ -29,7 +31,7 @@ class Read(NamedTuple):
     """A mask as it was read.
 
     Attributes:
-        labels: uint8 (H, W), as `rgmp.data.davis.read_annotation` gives them.
+        labels: uint8 (H, W), as `rgmp.data.sequences.read_annotation` gives them.
         by_colour: for a palette mask whose indices show the colours of other labels in DAVIS's
             palette, the labels (H, W) that the colours say; else None.
     """
@@ -38,18 +40,20 @@ class Read(NamedTuple):
     by_colour: Labels | None = None
 
 
-def read_mask(mask: MaskFile, benchmark: Benchmark, objects: int, like: Like | None = None) -> Read:
+def read_mask(
+    mask: MaskFile, dataset: Dataset, objects: Sequence[int], like: Like | None = None
+) -> Read:
     """Read a mask in any encoding of which the meaning is certain.
 
     Palette indices and grey values are labels; with one object to find, 0 and 255 are background
     and object too. In RGB the colours of DAVIS's palette stand for their indices; with one object,
-    black and any other colour are background and object. For `davis2016` every label other than 0
-    is the object.
+    black and any other colour are background and object. Where the foreground is the object, every
+    label other than 0 is.
 
     Args:
         mask: the file.
-        benchmark: what counts as an object.
-        objects: how many the ground truth has; 1 for `davis2016`.
+        dataset: what counts as an object.
+        objects: the ids that the ground truth has, in order; of the foreground 1.
         like: the size it must have; None: any.
 
     Raises:
@@ -65,15 +69,15 @@ def read_mask(mask: MaskFile, benchmark: Benchmark, objects: int, like: Like | N
         labels = images.labels_in(mask, picture)
         if image.mode == "P":
             by_colour = _shown_by(image, labels)
-        elif benchmark == "davis2017":
+        elif dataset.has_several:
             labels = _labels_of_grey(mask, labels, objects)
-    if benchmark == "davis2016":
+    if not dataset.has_several:
         shown = None if by_colour is None else _foreground(by_colour)
         return Read(_foreground(labels), shown)
-    if by_colour is not None and labels.max() > objects >= by_colour.max():
+    if by_colour is not None and labels.max() > objects[-1] >= by_colour.max():
         raise UserError(
-            f"{mask}: palette index {labels.max()}, but {objects} objects; its colours are those "
-            "of DAVIS under other indices; convert it to RGB, whose colours are read"
+            f"{mask}: palette index {labels.max()}, but {len(objects)} objects; its colours are "
+            "those of DAVIS under other indices; convert it to RGB, whose colours are read"
         )
     return Read(labels, by_colour)
 
@@ -83,20 +87,20 @@ def _foreground(labels: Labels) -> Labels:
     return (labels > 0).astype(np.uint8)
 
 
-def _labels_of_grey(mask: MaskFile, labels: Labels, objects: int) -> Labels:
-    """The labels of a grey mask of `davis2017`, in which 255 may be the only object.
+def _labels_of_grey(mask: MaskFile, labels: Labels, objects: Sequence[int]) -> Labels:
+    """The labels of a grey mask of objects, of which 255 may be the only one.
 
     Raises:
         UserError: it is black and white, but there are several objects.
     """
     if labels.max() != _WHITE or ((labels != 0) & (labels != _WHITE)).any():
         return labels
-    if objects > 1:
+    if len(objects) > 1:
         raise UserError(
-            f"{mask}: black and white, one mask for {objects} objects; allowed: their ids 1 to "
-            f"{objects}; store them, or score as davis2016"
+            f"{mask}: black and white, one mask for {len(objects)} objects; allowed: their ids "
+            f"{ids_text(objects)}; store them, or score as davis2016"
         )
-    return _foreground(labels)
+    return _foreground(labels) * np.uint8(objects[0])
 
 
 def _shown_by(image: Image.Image, labels: Labels) -> Labels | None:
@@ -117,7 +121,7 @@ def _shown_by(image: Image.Image, labels: Labels) -> Labels | None:
     return None if (table[used] == used).all() else table[labels]
 
 
-def _labels_of_colours(mask: MaskFile, image: Image.Image, objects: int) -> Labels:
+def _labels_of_colours(mask: MaskFile, image: Image.Image, objects: Sequence[int]) -> Labels:
     """The labels of an RGB or opaque RGBA mask.
 
     Raises:
@@ -136,13 +140,15 @@ def _labels_of_colours(mask: MaskFile, image: Image.Image, objects: int) -> Labe
     colours: list[tuple[int, ...]] = sorted(c for _, c in counted if isinstance(c, tuple))
     said = {colour: _INDEX_OF.get(colour) for colour in colours}
     others = [colour for colour in colours if colour != _BLACK]
-    if objects == 1 and len(others) == 1 and len(colours) <= 2:
-        said[others[0]] = _OBJECT
-    unknown = [c for c, label in said.items() if label is None or label > objects]
+    if len(objects) == 1 and len(others) == 1 and len(colours) <= 2:
+        said[others[0]] = objects[0]
+    unknown = [c for c, label in said.items() if label is None or label not in {0, *objects}]
     if unknown:
         shown = ", ".join(map(str, unknown[0]))
         allowed = (
-            f"DAVIS's colours of objects 1 to {objects}" if objects > 1 else "one other colour"
+            f"DAVIS's colours of objects {ids_text(objects)}"
+            if len(objects) > 1
+            else "one other colour"
         )
         raise UserError(
             f"{mask}: mask of mode RGB, whose colour ({shown}) is of no object; allowed: black "

@@ -16,7 +16,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from rgmp.config.base import STAGES, Stage
 from rgmp.config.method import Finetune, Pretrain
-from rgmp.data import davis
 from rgmp.data.clips import Clips
 from rgmp.data.decoding import Decoded
 from rgmp.data.pairs import Pairs
@@ -26,9 +25,7 @@ from rgmp.data.stills import find_stills
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.runtime.distributed import ALONE, Team
-
-STOPPING = (signal.SIGTERM, signal.SIGINT)
-"""Signals that training handles at the end of a step."""
+from rgmp.runtime.signals import STOPPING
 
 
 class Batch(NamedTuple):
@@ -156,15 +153,9 @@ def _source(data: DataRoots, settings: Pretrain | Finetune, megabytes: int) -> P
     """The sampler of a stage, with its cache limit for decoded files (MiB)."""
     if isinstance(settings, Pretrain):
         return Pairs(find_stills(data.stills), settings, Decoded(megabytes))
-    videos = Videos(
-        davis=data.davis_of(settings.benchmark),
-        benchmark=settings.benchmark,
-        split="train",
-        resolution=data.resolution,
-    )
-    sequences = videos.open()
+    sequences = Videos.of(data, settings.benchmark, "train").open()
     for sequence in sequences:
-        sequence.require_annotated(davis.LEAST_TO_TRAIN, "stage 2")
+        sequence.require_annotated("stage 2", scored=False)
     return Clips(sequences, settings, Decoded(megabytes))
 
 

@@ -4,13 +4,13 @@ The digest of a manifest identifies the part, wherever it lies: it is in records
 under every table. It includes the order of sets and sequences, which decides how samples are drawn.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rgmp.config.study import Stills
-from rgmp.data import davis
+from rgmp.data.sequences import Sequence as Video
 from rgmp.data.stills import list_pairs
 from rgmp.errors import UserError
 from rgmp.runtime.digest_cache import Digests
@@ -36,14 +36,21 @@ class Manifest:
     files: list[Path] = field(default_factory=list)
 
 
-def of_videos(sequences: Sequence[davis.Sequence], digests: Digests) -> Manifest:
-    """The manifest of the sequences of a split, in its order."""
+def of_videos(sequences: Sequence[Video], digests: Digests, meaning: Mapping[str, Any]) -> Manifest:
+    """The manifest of the sequences of a split, in its order.
+
+    Args:
+        sequences: their files.
+        digests: of files.
+        meaning: what the name of their data set leaves open of how annotations are read; it counts
+            as content.
+    """
     names = [sequence.name for sequence in sequences]
     paths = [path for sequence in sequences for path in sequence.files]
     return Manifest(
         "sequence",
         len(names),
-        digest_of([names, digests.of_all(paths)]),
+        digest_of([names, digests.of_all(paths), *([meaning] if meaning else [])]),
         {sequence.name: {"sha256": digests.of_all(sequence.files)} for sequence in sequences},
         paths,
     )

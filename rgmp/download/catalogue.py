@@ -12,7 +12,7 @@ from pydantic import Field, Strict, StringConstraints, field_validator, model_va
 
 from rgmp.config.base import Benchmark, Closed, Line, unique
 from rgmp.config.load import read_yaml, validated
-from rgmp.errors import UserError, shown
+from rgmp.errors import UserError, nearest, shown
 
 PACKAGED = Path(__file__).with_name("catalogue.yaml")
 
@@ -139,5 +139,6 @@ def find(name: str, path: Path = PACKAGED) -> DataSet:
     """
     sets = load(path)
     if name not in sets:
-        raise UserError(f"{shown(name)}: no such data set; there are {', '.join(sets)}")
+        known = f"there are {', '.join(sets)}{nearest(name, sets)}"
+        raise UserError(f"{shown(name)}: no such data set; {known}")
     return sets[name]

@@ -1,12 +1,12 @@
 """What gives J and F a scale: masks made without a network, and their scores.
 
-The floor keeps the mask of frame 0 for every frame: what doing nothing scores. The ceiling is the
+The floor keeps the mask of frame 0 for every frame, or that with which an object is given later:
+what doing nothing scores. The ceiling is the
 truth through a quarter of the resolution, at which the network's last map is (facts/rgmp.md,
 "heads"): what a network scores whose map has the share of each object in every 4x4 pixels.
 """
 
 from contextlib import closing
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +14,9 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from rgmp.config.base import Benchmark
-from rgmp.data import davis
+from rgmp.data.davis import without_void
 from rgmp.data.images import Labels
+from rgmp.data.sequences import Sequence
 from rgmp.data.videos import Videos
 from rgmp.evaluation.job import Bound
 from rgmp.evaluation.measures import Score, measure
@@ -41,7 +42,7 @@ def ceiling_of(truth: Labels) -> Labels:
     """
     height, width = truth.shape
     whole = np.pad(
-        davis.without_void(truth), ((0, -height % _STRIDE), (0, -width % _STRIDE)), mode="edge"
+        without_void(truth), ((0, -height % _STRIDE), (0, -width % _STRIDE)), mode="edge"
     )
     labels = np.unique(whole)
     enlarged = [_enlarged(_shares(whole == label)) for label in labels]
@@ -67,12 +68,11 @@ def _enlarged(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 class _Frame(NamedTuple):
-    """A scored annotation, that of its frame 0, and its number of objects."""
+    """A sequence, and the number of a scored annotation of it."""
 
-    annotation: Path
-    first: Path
+    sequence: Sequence
+    number: int
     benchmark: Benchmark
-    objects: int
 
 
 def score_bounds(videos: Videos, *, processes: int = 1) -> list[Score]:
@@ -91,9 +91,10 @@ def score_bounds(videos: Videos, *, processes: int = 1) -> list[Score]:
         ProblemsError: sequences are unknown.
     """
     frames = [
-        _Frame(annotation, truth.sequence.annotations[0], truth.benchmark, len(truth.objects))
+        _Frame(truth.sequence, number, truth.benchmark)
         for truth in open_truths(videos)
-        for annotation in truth.sequence.scored
+        for number in range(len(truth.sequence.annotations))
+        if truth.sequence.scored_at(number)
     ]
     with closing(ordered(_scored, frames, processes, chunk=8)) as scored:
         each = list(scored)
@@ -102,15 +103,24 @@ def score_bounds(videos: Videos, *, processes: int = 1) -> list[Score]:
 
 def _scored(frame: _Frame) -> tuple[list[Score], ...]:
     """The rows of a frame, by bound."""
-    truth, first = (
-        davis.read_annotation(path, frame.benchmark) for path in (frame.annotation, frame.first)
-    )
-    masks: dict[Bound, Labels] = {"floor": davis.without_void(first), "ceiling": ceiling_of(truth)}
-    name, number = frame.annotation.parent.name, frame.annotation.stem
+    sequence, number, benchmark = frame
+    truth = sequence.read(number)
+    masks: dict[Bound, Labels] = {"floor": _kept(sequence, number), "ceiling": ceiling_of(truth)}
+    name = sequence.annotations[number].stem
     return tuple(
         [
-            Score(frame.benchmark, bound, None, name, i, number, *measure(truth == i, mask == i))
-            for i in range(1, frame.objects + 1)
+            Score(benchmark, bound, None, sequence.name, i, name, *measure(truth == i, mask == i))
+            for i in sequence.scored_at(number)
         ]
         for bound, mask in masks.items()
     )
+
+
+def _kept(sequence: Sequence, number: int) -> Labels:
+    """The masks that are given before an annotation, a later one over an earlier: uint8 (H, W)."""
+    kept, *later = sorted({first for first in sequence.objects.values() if first < number})
+    labels = sequence.read_given(kept)
+    for one in later:
+        given = sequence.read_given(one)
+        labels = np.where(given > 0, given, labels)
+    return labels

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rgmp.config.base import Benchmark
-from rgmp.data import davis
+from rgmp.config.dataset import Dataset
 from rgmp.data.annotations import IN_WORDS, Annotation, annotation_of
 from rgmp.data.encodings import read_mask
 from rgmp.data.images import Like
 from rgmp.data.mask_source import MaskFile, open_masks
+from rgmp.data.sequences import read_annotation
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
 from rgmp.evaluation.conventions import End, Frame
@@ -27,7 +28,7 @@ class _Item(NamedTuple):
 
     mask: MaskFile
     truths: tuple[tuple[Annotation, Path], ...]
-    objects: int
+    objects: list[int]
     end: End
 
 
@@ -55,7 +56,7 @@ def open_trees(videos: Videos, other: Path | None) -> tuple[Videos, ...]:
     names = tuple(videos.names())
     beside = videos.model_copy(update={"davis": other, "sequences": names})
     first, second = ({s.name: s for s in tree.open()} for tree in (videos, beside))
-    kind, another = (annotation_of(s.values(), videos.benchmark) for s in (first, second))
+    kind, another = (annotation_of(s.values()) for s in (first, second))
     if kind == another:
         raise UserError(
             f"{other}: has {IN_WORDS[kind]}, as {videos.davis} does; name a tree with the other "
@@ -96,7 +97,7 @@ def measure_frames(
     """
     items = [*_items(trees, masks)]
     benchmark = trees[0].benchmark
-    measured = partial(_measured, benchmark, variant, seed)
+    measured = partial(_measured, benchmark, trees[0].dataset, variant, seed)
     progress = Progress(f"conventions {benchmark}", "masks", len(items))
     frames: list[Frame] = []
     problems: list[str] = []
@@ -112,17 +113,17 @@ def measure_frames(
 def _items(trees: Sequence[Videos], masks: Path) -> Iterator[_Item]:
     """Every mask that is there."""
     first, *others = trees
-    kinds = [annotation_of(videos.open(), videos.benchmark) for videos in trees]
+    kinds = [annotation_of(videos.open()) for videos in trees]
     source = open_masks(masks, first.names())
     beside = [{sequence.name: sequence for sequence in videos.open()} for videos in others]
     for sequence, _, objects in open_truths(first):
         each = [sequence, *(tree[sequence.name] for tree in beside)]
         frames = sequence.annotated
-        found = source.masks_of(sequence.name, frames).masks
+        found = source.masks_of(sequence.name, sequence.names).masks
         for number, annotations in enumerate(zip(*(s.annotations for s in each), strict=True)):
             if (mask := found.get(frames[number])) is not None:
                 truths = tuple(zip(kinds, annotations, strict=True))
-                yield _Item(mask, truths, len(objects), _end(number, len(frames)))
+                yield _Item(mask, truths, objects, _end(number, len(frames)))
 
 
 def _end(number: int, frames: int) -> End:
@@ -132,14 +133,16 @@ def _end(number: int, frames: int) -> End:
     return "last" if number == frames - 1 else "neither"
 
 
-def _measured(benchmark: Benchmark, variant: str, seed: int | None, item: _Item) -> _Found:
+def _measured(
+    benchmark: Benchmark, dataset: Dataset, variant: str, seed: int | None, item: _Item
+) -> _Found:
     """Decode a mask and its annotations, and measure every object."""
     frames = []
     try:
-        mask = read_mask(item.mask, benchmark, item.objects).labels
+        mask = read_mask(item.mask, dataset, item.objects).labels
         for kind, path in item.truths:
-            truth = davis.read_annotation(path, benchmark, Like("its mask", mask.shape))
-            for i in range(1, item.objects + 1):
+            truth = read_annotation(path, dataset, Like("its mask", mask.shape))
+            for i in item.objects:
                 true, predicted = truth == i, mask == i
                 figures = measure(true, predicted)
                 score = Score(benchmark, variant, seed, path.parent.name, i, path.stem, *figures)

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from rgmp.config.base import Benchmark
+from rgmp.data.sequences import ids_text
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
 from rgmp.evaluation.measures import Measured, Score
@@ -42,8 +43,8 @@ def adopt(videos: Videos, table: Path, *, variant: str, seed: int | None = None)
         for i in sorted({*truth.objects, *(number for s, number in given if s == name)}):
             there = given.get((name, i), {}).keys()
             if i not in truth.objects:
-                problems.append(f"{name}: unknown object {i}; allowed: 1 to {truth.objects[-1]}")
-            elif missing := [frame for frame in truth.scored if frame not in there]:
+                problems.append(f"{name}: unknown object {i}; allowed: {ids_text(truth.objects)}")
+            elif missing := [frame for frame in truth.frames_of(i) if frame not in there]:
                 problems.append(f"{name}, object {i}: missing frame {', '.join(missing)}")
             if surplus := sorted(there - known):
                 problems.append(f"{name}, object {i}: unknown frame {', '.join(surplus)}")
@@ -51,8 +52,8 @@ def adopt(videos: Videos, table: Path, *, variant: str, seed: int | None = None)
     return [
         Score(truth.benchmark, variant, seed, name, i, frame, *given[name, i][frame])
         for name, truth in ((truth.sequence.name, truth) for truth in truths)
-        for frame in truth.scored
-        for i in truth.objects
+        for number, frame in enumerate(truth.sequence.annotated)
+        for i in truth.sequence.scored_at(number)
     ]
 
 

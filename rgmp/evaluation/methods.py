@@ -19,7 +19,7 @@ from rgmp.config.protocol import Protocol
 from rgmp.config.study import MARGIN, Margin
 from rgmp.data.mask_source import open_masks
 from rgmp.data.videos import Videos
-from rgmp.errors import ProblemsError, UserError, refuse
+from rgmp.errors import ProblemsError, UserError, nearest, refuse
 from rgmp.evaluation.external_scores import adopt
 from rgmp.evaluation.scoring import Judged, Located, Truth, judge_all, locate, open_truths
 from rgmp.runtime.files import digest_of_file
@@ -171,7 +171,9 @@ def with_protocols(methods: Sequence[Method], path: Path) -> tuple[Method, ...]:
     cards, names = read_yaml(path), [method.name for method in methods]
     known = ", ".join(names)
     problems = [
-        f"{path}: {name}: no such method; there are {known}" for name in cards if name not in names
+        f"{path}: {name}: no such method; there are {known}{nearest(name, names)}"
+        for name in cards
+        if name not in names
     ]
     found = []
     for method in methods:

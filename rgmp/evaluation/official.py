@@ -21,8 +21,8 @@ from typing import NamedTuple, Self, TypeVar
 from PIL import Image
 
 from rgmp.config.base import Benchmark
-from rgmp.data import davis
 from rgmp.data.mask_source import MaskFile, open_masks
+from rgmp.data.sequences import Sequence as Video
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.evaluation.measures import Score
@@ -51,7 +51,7 @@ class Masked(NamedTuple):
         rows: what it measured: frames in order, each frame's objects by id.
     """
 
-    sequence: davis.Sequence
+    sequence: Video
     benchmark: Benchmark
     masks: Mapping[str, MaskFile]
     rows: Sequence[Score]
@@ -72,7 +72,7 @@ def masked_in(videos: Videos, masks: Path, rows: Iterable[Score]) -> list[Masked
         Masked(
             one,
             videos.benchmark,
-            source.masks_of(one.name, one.annotated).masks,
+            source.masks_of(one.name, one.names).masks,
             measured[one.name],
         )
         for one in videos.open()
@@ -82,6 +82,19 @@ def masked_in(videos: Videos, masks: Path, rows: Iterable[Score]) -> list[Masked
 def is_installed() -> bool:
     """Whether there is a davis2017-evaluation; it may still lack what it needs."""
     return find_spec("davis2017") is not None
+
+
+def require_known(videos: Videos) -> None:
+    """Check that the evaluator can score a data set.
+
+    Raises:
+        UserError: it is no year of DAVIS as published.
+    """
+    if not videos.is_official:
+        raise UserError(
+            f"engine official: {NAME} knows DAVIS alone, not {videos.davis} as it is described; "
+            "score with builtin and without cross-check"
+        )
 
 
 class Official:

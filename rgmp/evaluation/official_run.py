@@ -16,10 +16,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from rgmp.config.base import RESOLUTION, Benchmark
+from rgmp.config.dataset import DAVIS
 from rgmp.data import davis
 from rgmp.data.encodings import read_mask
 from rgmp.data.images import Labels, Like
 from rgmp.data.mask_source import MaskFile
+from rgmp.data.sequences import read_annotation
 
 _SET = "val"
 Figures = npt.NDArray[np.float64]
@@ -95,13 +97,14 @@ def _lay_out(run: Run) -> None:
     for folder in (split.parent, annotations, frames, masks):
         folder.mkdir(parents=True)
     split.write_text(f"{run.sequence}\n", encoding="utf-8")
+    dataset, objects = DAVIS[run.benchmark], range(1, run.objects + 1)
     for path in run.annotations:
         (frames / f"{path.stem}.jpg").touch()
-        labels = davis.read_annotation(path, run.benchmark)
+        labels = read_annotation(path, dataset)
         _put(MaskFile(path), labels, annotations / path.name)
     like = Like("its annotation", labels.shape)
     for frame, mask in zip(run.frames, run.masks, strict=True):
-        labels = read_mask(mask, run.benchmark, run.objects, like).labels
+        labels = read_mask(mask, dataset, objects, like).labels
         _put(mask, labels, masks / f"{frame}.png")
 
 

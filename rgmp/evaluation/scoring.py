@@ -2,7 +2,8 @@
 
 `score` takes the masks of any method, in a folder or a zip (`rgmp.data.mask_source`) and in any
 encoding whose meaning is certain (`rgmp.data.encodings`); `score_sequence` takes our own, which are
-as we write them. The first and the last frame are not scored, and their masks may be absent.
+as we write them. The frames that give an object and, of DAVIS, the last one are not scored, and
+their masks may be absent.
 `adopt` reads tables of frames that are already scored.
 """
 
@@ -14,10 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rgmp.config.base import Benchmark
-from rgmp.data import davis
+from rgmp.config.dataset import Dataset
+from rgmp.data.davis import masks_in
 from rgmp.data.encodings import Read, read_mask
 from rgmp.data.images import Labels, Like
 from rgmp.data.mask_source import MaskFile, MaskSource, Match, match, open_masks
+from rgmp.data.sequences import Sequence as Video
+from rgmp.data.sequences import ids_text, read_annotation, shown
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
 from rgmp.evaluation.evidence import Evidence, Truths, evidence_of
@@ -168,7 +172,7 @@ _FRAMES_AT_A_TIME = 8
 
 
 def score_sequence(
-    sequence: davis.Sequence,
+    sequence: Video,
     benchmark: Benchmark,
     masks: Path,
     *,
@@ -191,8 +195,8 @@ def score_sequence(
         UserError: as `score`.
     """
     truth = _truth_of(sequence, benchmark)
-    files = {path.name: MaskFile(path) for path in davis.masks_in(masks)}
-    found = match(files, sequence.annotated)
+    files = {path.name: MaskFile(path) for path in masks_in(masks)}
+    found = match(files, sequence.names)
     problems = (
         [*_misplaced_in(masks, sequence, found)] if masks.is_dir() else [_absent(masks, sequence)]
     )
@@ -208,16 +212,16 @@ def score_sequence(
 
 
 class Truth(NamedTuple):
-    """A fully annotated sequence and the ids of its objects, 1, 2, ..."""
+    """A sequence that can be scored, and the ids of its objects."""
 
-    sequence: davis.Sequence
+    sequence: Video
     benchmark: Benchmark
     objects: list[int]
 
-    @property
-    def scored(self) -> list[str]:
-        """The numbers of the frames that are scored."""
-        return [annotation.stem for annotation in self.sequence.scored]
+    def frames_of(self, which: int) -> list[str]:
+        """The names of the frames in which an object is scored."""
+        named = enumerate(self.sequence.annotated)
+        return [frame for number, frame in named if which in self.sequence.scored_at(number)]
 
 
 def open_truths(videos: Videos) -> list[Truth]:
@@ -229,26 +233,19 @@ def open_truths(videos: Videos) -> list[Truth]:
     return [_truth_of(sequence, videos.benchmark) for sequence in videos.open()]
 
 
-def _truth_of(sequence: davis.Sequence, benchmark: Benchmark) -> Truth:
+def _truth_of(sequence: Video, benchmark: Benchmark) -> Truth:
     """The ground truth of a sequence.
 
     Raises:
         UserError: it is withheld, too short, or without an object.
     """
-    first = sequence.annotations[0]
-    sequence.require_annotated(davis.LEAST_TO_SCORE, "scoring")
-    if benchmark == "davis2016":
-        return Truth(sequence, benchmark, objects=[1])
-    labels = davis.read_annotation(first, benchmark)
-    objects = davis.object_ids(labels)
-    if not objects:
-        raise UserError(davis.no_object(first, labels, benchmark))
-    return Truth(sequence, benchmark, objects)
+    sequence.require_truth()
+    return Truth(sequence, benchmark, sequence.required_objects(benchmark))
 
 
-def _matched(sequence: davis.Sequence, source: MaskSource) -> Match:
+def _matched(sequence: Video, source: MaskSource) -> Match:
     """Which mask is which frame's."""
-    return source.masks_of(sequence.name, sequence.annotated)
+    return source.masks_of(sequence.name, sequence.names)
 
 
 def _unknown(videos: Videos, truths: list[Truth], source: MaskSource) -> Iterator[str]:
@@ -258,10 +255,8 @@ def _unknown(videos: Videos, truths: list[Truth], source: MaskSource) -> Iterato
         UserError: a folder cannot be read.
     """
     root = videos.davis
-    with reading(root, "name a readable DAVIS tree"):
-        annotated = [
-            folder.name for folder in davis.annotations_folder(root, videos.resolution).iterdir()
-        ]
+    with reading(root, "name a readable data set"):
+        annotated = [folder.name for folder in videos.tree.annotations_folder.iterdir()]
     known = {*(truth.sequence.name for truth in truths), *annotated}
     for name in sorted(source.folders):
         if name not in known and any(file.endswith(".png") for file in source.folders[name]):
@@ -282,11 +277,20 @@ def _notes(source: MaskSource, truths: list[Truth], matches: dict[str, Match]) -
             f"{source.path}: names are matched to frames by their number in {_some(renamed)}, "
             f"such as {name}/{example} to {frame}"
         )
+    sparse = [one.sequence for one in truths if not one.sequence.is_fully_annotated]
+    if sparse:
+        there = sum(len(sequence.annotations) for sequence in sparse)
+        every = sum(len(sequence.frames) for sequence in sparse)
+        yield (
+            f"{there} of {every} frames are annotated in {_some([s.name for s in sparse])}; these "
+            "alone are scored"
+        )
     for end, which in ((0, "first"), (-1, "last")):
         lacking = [
             truth.sequence.name
             for truth in truths
             if (found := matches[truth.sequence.name]).masks
+            and truth.sequence.annotations[end] not in truth.sequence.scored
             and truth.sequence.annotated[end] not in found.masks
         ]
         if lacking:
@@ -304,7 +308,7 @@ _SHOWN = 3
 """Sequences that a note names."""
 
 
-def _misplaced(sequence: davis.Sequence, source: MaskSource, found: Match) -> Iterator[str]:
+def _misplaced(sequence: Video, source: MaskSource, found: Match) -> Iterator[str]:
     """Report missing masks, and masks that belong to no frame."""
     where = source.where(sequence.name)
     if sequence.name not in source.folders:
@@ -318,13 +322,13 @@ def _misplaced(sequence: davis.Sequence, source: MaskSource, found: Match) -> It
         yield from _misplaced_in(where, sequence, found)
 
 
-def _absent(where: object, sequence: davis.Sequence) -> str:
+def _absent(where: object, sequence: Video) -> str:
     return f"{where}: no such folder; put the masks of {sequence.name} there"
 
 
-def _misplaced_in(where: object, sequence: davis.Sequence, found: Match) -> Iterator[str]:
+def _misplaced_in(where: object, sequence: Video, found: Match) -> Iterator[str]:
     """The same of a folder that exists."""
-    frames = sequence.annotated
+    frames = sequence.names
     if not found.masks and found.surplus:
         yield (
             f"{where}: {found.surplus[0]} to {found.surplus[-1]} ({len(found.surplus)} files) are "
@@ -339,16 +343,19 @@ def _misplaced_in(where: object, sequence: davis.Sequence, found: Match) -> Iter
 
 
 class _Pair(NamedTuple):
-    """An annotation and the mask to score; those of the first and last frame are only checked.
+    """An annotation and a mask: the objects that are scored in it; where none is, it is checked.
 
-    `before` and `after` are the annotations around it. Of `ours`, no evidence is taken.
+    `objects` are the ids that the sequence has, `before` and `after` the annotations around it. Of
+    `ours`, no evidence is taken.
     """
 
+    sequence: str
     annotation: Path
     mask: MaskFile
     benchmark: Benchmark
-    objects: int
-    scored: bool
+    dataset: Dataset
+    objects: list[int]
+    scored: list[int]
     before: Path | None
     after: Path | None
     ours: bool
@@ -357,14 +364,17 @@ class _Pair(NamedTuple):
 def _pairs(truth: Truth, found: Match, *, ours: bool = False) -> "Iterator[_Pair | None]":
     """The mask of every annotation of a sequence; None where there is none."""
     paths = truth.sequence.annotations
-    for before, path, after in zip((None, *paths), paths, (*paths[1:], None), strict=False):
+    around = zip((None, *paths), paths, (*paths[1:], None), strict=False)
+    for number, (before, path, after) in enumerate(around):
         mask = found.masks.get(path.stem)
         yield mask and _Pair(
+            truth.sequence.name,
             path,
             mask,
             truth.benchmark,
-            len(truth.objects),
-            scored=before is not None and after is not None,
+            truth.sequence.dataset,
+            truth.objects,
+            truth.sequence.scored_at(number),
             before=before,
             after=after,
             ours=ours,
@@ -382,30 +392,44 @@ class _Judgement(NamedTuple):
 def _measured(pair: _Pair) -> _Judgement:
     """Decode a mask, measure its objects, and take evidence."""
     try:
-        read = davis.read_annotation if pair.ours else _annotation
-        truth = read(pair.annotation, pair.benchmark)
+        read = read_annotation if pair.ours else _annotation
+        truth = read(pair.annotation, pair.dataset)
         like = Like("its annotation", truth.shape)
         if pair.ours:
-            found = Read(davis.read_annotation(pair.mask.place, pair.benchmark, like))
+            found = Read(read_annotation(pair.mask.place, pair.dataset, like))
         else:
-            found = read_mask(pair.mask, pair.benchmark, pair.objects, like)
+            found = read_mask(pair.mask, pair.dataset, pair.objects, like)
     except UserError as error:
         return _Judgement([], str(error))
     mask = found.labels
     evidence = None if pair.ours else _evidence(pair, truth, found)
-    if mask.max() > pair.objects:
-        problem = f"{pair.mask}: unknown object {mask.max()}; allowed: 0 to {pair.objects}"
+    if problem := _unknown_object(pair, truth, mask):
         return _Judgement([], problem, evidence)
-    if not pair.scored:
-        return _Judgement([], evidence=evidence)
-    each = [measure(truth == i, mask == i) for i in range(1, pair.objects + 1)]
-    return _Judgement(each, evidence=evidence)
+    return _Judgement([measure(truth == i, mask == i) for i in pair.scored], evidence=evidence)
+
+
+def _unknown_object(pair: _Pair, truth: Labels, mask: Labels) -> str:
+    """The problem of a mask, or of an annotation, with an object that the sequence has not."""
+    if pair.dataset.objects == "first" and (late := {*shown(truth)}.difference(pair.objects)):
+        return (
+            f"{pair.annotation}: object {min(late)}, which the first annotation lacks; if it is "
+            "given here, describe the data set (objects: appearing); else remove it"
+        )
+    if unknown := _beyond(mask, pair.objects):
+        return f"{pair.mask}: unknown object {unknown}; allowed: {ids_text([0, *pair.objects])}"
+    return ""
+
+
+def _beyond(labels: Labels, objects: list[int]) -> int:
+    """The largest label that is no object; 0: there is none."""
+    others = (one for one in range(int(labels.max()), 0, -1) if one not in objects)
+    return next((one for one in others if (labels == one).any()), 0)
 
 
 @lru_cache(maxsize=3)
-def _annotation(path: Path, benchmark: Benchmark) -> Labels:
+def _annotation(path: Path, dataset: Dataset) -> Labels:
     """An annotation; evidence asks for each three times, with its frame and those around it."""
-    return davis.read_annotation(path, benchmark)
+    return read_annotation(path, dataset)
 
 
 def _evidence(pair: _Pair, truth: Labels, found: Read) -> Evidence:
@@ -413,16 +437,16 @@ def _evidence(pair: _Pair, truth: Labels, found: Read) -> Evidence:
     around: list[Labels | None] = []
     for path in (pair.before, pair.after):
         try:
-            around.append(_annotation(path, pair.benchmark) if path else None)
+            around.append(_annotation(path, pair.dataset) if path else None)
         except UserError:
             around.append(None)
     return evidence_of(
-        pair.annotation.parent.name,
+        pair.sequence,
         pair.annotation.stem,
         Truths(truth, *around),
         found.labels,
-        objects=pair.objects,
-        scored=pair.scored,
+        objects=pair.objects[-1],
+        scored=bool(pair.scored),
         first=pair.before is None,
         by_colour=found.by_colour,
     )
@@ -430,6 +454,6 @@ def _evidence(pair: _Pair, truth: Labels, found: Read) -> Evidence:
 
 def _rows(pair: _Pair, measured: list[Measured], variant: str, seed: int | None) -> Iterator[Score]:
     """The rows of a mask's objects."""
-    name, frame = pair.annotation.parent.name, pair.annotation.stem
-    for i, figures in enumerate(measured, start=1):
-        yield Score(pair.benchmark, variant, seed, name, i, frame, *figures)
+    frame = pair.annotation.stem
+    for i, figures in zip(pair.scored, measured, strict=True):
+        yield Score(pair.benchmark, variant, seed, pair.sequence, i, frame, *figures)

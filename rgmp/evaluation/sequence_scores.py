@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rgmp.config.base import Benchmark, Closed
+from rgmp.config.dataset import Dataset
 from rgmp.config.load import validated
 from rgmp.config.study import Engine
-from rgmp.data import davis
+from rgmp.data.davis import masks_in
 from rgmp.data.digests import digest_of_labels
 from rgmp.data.mask_source import MaskFile
+from rgmp.data.sequences import Sequence, read_annotation
 from rgmp.evaluation.measures import Score
 from rgmp.evaluation.official import Masked, Official
 from rgmp.evaluation.scoring import score_sequence
@@ -44,17 +46,17 @@ class Scored(NamedTuple):
     is_new: bool
 
 
-def truth_digest_of(annotation: Path, benchmark: Benchmark) -> str:
-    """A digest of what a benchmark reads from an annotation.
+def truth_digest_of(annotation: Path, dataset: Dataset) -> str:
+    """A digest of what is read from an annotation.
 
     Raises:
         UserError: it cannot be read.
     """
-    return digest_of_labels(davis.read_annotation(annotation, benchmark))
+    return digest_of_labels(read_annotation(annotation, dataset))
 
 
 def scored(
-    sequence: davis.Sequence,
+    sequence: Sequence,
     benchmark: Benchmark,
     masks: Path,
     *,
@@ -62,12 +64,12 @@ def scored(
     variant: str,
     seed: int | None,
     official: Official | None = None,
-    truth_digest: Callable[[Path, Benchmark], str] = truth_digest_of,
+    truth_digest: Callable[[Path, Dataset], str] = truth_digest_of,
 ) -> Scored:
     """Score the masks of a sequence, or read how they were scored before.
 
-    A benchmark counts by what it reads from the annotations: a sequence with one object, and
-    without void, has the same scores in `davis2016` and `davis2017`.
+    A data set counts by what it reads from the annotations, and scores in them: a sequence with one
+    object, and without void, has the same scores in `davis2016` and `davis2017`.
 
     Args:
         sequence: with all of its annotations.
@@ -82,7 +84,10 @@ def scored(
     Raises:
         UserError: as `rgmp.evaluation.scoring.score_sequence` and `Official.measure`.
     """
-    truth = [truth_digest(path, benchmark) for path in sequence.annotations]
+    truth = [
+        [truth_digest(path, sequence.dataset), sequence.scored_at(number)]
+        for number, path in enumerate(sequence.annotations)
+    ]
     engine: Engine = "official" if official else "builtin"
     path = masks / f"scores-{digest_of([truth, engine, sources])[:12]}.json"
     if path.is_file():
@@ -91,7 +96,7 @@ def scored(
         return Scored(rows, is_new=False)
     rows = score_sequence(sequence, benchmark, masks, variant=variant, seed=seed)
     if official:
-        files = {path.stem: MaskFile(path) for path in davis.masks_in(masks)}
+        files = {path.stem: MaskFile(path) for path in masks_in(masks)}
         (rows,) = official.measure([Masked(sequence, benchmark, files, rows)])
     kept = _Kept(rows=tuple(_Row(row.object, row.frame, row.J, row.F) for row in rows))
     write_json(path, kept.model_dump(mode="json"))

@@ -21,6 +21,7 @@ import numpy as np
 from rgmp.data import davis, images
 from rgmp.data.images import Like
 from rgmp.data.mask_source import MaskFile, MaskSource, files_of, open_masks
+from rgmp.data.sequences import Sequence
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
 from rgmp.runtime.archives import Content
@@ -70,7 +71,7 @@ def contents_of(videos: Videos, source: MaskSource) -> list[Content]:
     return contents
 
 
-def _of_sequence(sequence: davis.Sequence, source: MaskSource) -> Iterator[Content | str]:
+def _of_sequence(sequence: Sequence, source: MaskSource) -> Iterator[Content | str]:
     """The members of a sequence, and its problems as text."""
     names = [frame.stem for frame in sequence.frames]
     found, where = source.masks_of(sequence.name, names), source.where(sequence.name)
@@ -82,11 +83,11 @@ def _of_sequence(sequence: davis.Sequence, source: MaskSource) -> Iterator[Conte
     if found.surplus:
         yield f"{where}: no frame for {', '.join(found.surplus)}; remove them"
     try:
-        first = davis.read_annotation(sequence.annotations[0], "davis2017")
+        first = sequence.read(0)
     except UserError as error:
         yield str(error)
         return
-    objects, like = davis.object_ids(first), Like("frame 0's annotation", first.shape)
+    objects, like = [*sequence.objects], Like("frame 0's annotation", first.shape)
     for name, mask in found.masks.items():
         try:
             _require_taken(mask, len(objects), like)

@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rgmp.data import davis
 from rgmp.data.annotations import annotation_of
 from rgmp.data.digests import digest_of_masks
+from rgmp.data.sequences import Sequence as Video
 from rgmp.evaluation.job import ScoringJob
 from rgmp.evaluation.official import Official
 from rgmp.evaluation.recorded_scores import write_measured
@@ -72,7 +72,7 @@ class Evaluation:
         for inference in self._unscored:
             self._segment(inference, inference.videos.open())
 
-    def _segment(self, job: InferenceJob, sequences: list[davis.Sequence]) -> dict[str, Path]:
+    def _segment(self, job: InferenceJob, sequences: list[Video]) -> dict[str, Path]:
         """Make the masks of a run that are not there yet, and write its record."""
         settled = self._settled(job.settings.precision)
         settings = job.settings.model_copy(update={"precision": settled})
@@ -86,8 +86,8 @@ class Evaluation:
             **self._names(job),
         ) as record:
             progress = Progress(f"segment {benchmark}, {job.variant}", "frames", total)
-            made = self._masks.segment(sequences, benchmark, settings, progress.at)
-            read = [path for s in sequences for path in (*s.frames, s.annotations[0])]
+            made = self._masks.segment(sequences, settings, progress.at)
+            read = [path for s in sequences for path in s.as_given.files]
             record.inputs["data"] = files.digest_of_all(read, self._digest)
             record.outputs["masks"] = digest_of_masks(made.places, self._digest)
             record.results.update(frames=total, sequences=len(sequences), segmented=made.new)
@@ -100,7 +100,7 @@ class Evaluation:
     def _score(
         self,
         job: ScoringJob,
-        sequences: list[davis.Sequence],
+        sequences: list[Video],
         places: dict[str, Path],
         official: Official | None,
     ) -> None:
@@ -130,7 +130,7 @@ class Evaluation:
             ]
             read = [path for s in sequences for path in s.annotations]
             record.inputs["data"] = files.digest_of_all(read, self._digest)
-            record.results["annotation"] = annotation_of(sequences, job.videos.benchmark)
+            record.results["annotation"] = annotation_of(sequences)
             write_measured(job.out, [row for s in found for row in s.rows], record)
         new = sum(s.is_new for s in found)
         print(f"{new} of {len(sequences)} sequences scored", file=sys.stderr, flush=True)

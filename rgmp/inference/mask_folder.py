@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import torch
 
-from rgmp.config.base import Benchmark
 from rgmp.config.method import Inference
-from rgmp.data import davis
+from rgmp.data.sequences import Sequence
 from rgmp.inference.identity import identity_of
 from rgmp.inference.propagator import Propagator
 from rgmp.inference.segment import segment_missing, take_folder
@@ -64,8 +63,7 @@ class MaskFolder:
 
     def segment(
         self,
-        sequences: Iterable[davis.Sequence],
-        benchmark: Benchmark,
+        sequences: Iterable[Sequence],
         settings: Inference,
         report: Callable[[int], None],
     ) -> Segmented:
@@ -73,7 +71,6 @@ class MaskFolder:
 
         Args:
             sequences: what to segment.
-            benchmark: how their annotations are read.
             settings: with the precision that `auto` stands for.
             report: called after each sequence with the number of frames finished.
 
@@ -83,15 +80,16 @@ class MaskFolder:
         places: dict[str, Path] = {}
         new = done = 0
         for sequence in sequences:
-            identity = self._identity(sequence, benchmark, settings)
+            identity = self._identity(sequence, settings)
             place = self._folder / f"{sequence.name}-{identity}"
-            new += segment_missing(lambda: self._propagator(settings), sequence, benchmark, place)
+            new += segment_missing(lambda: self._propagator(settings), sequence, place)
             places[sequence.name] = place
             done += len(sequence.frames)
             report(done)
         return Segmented(places, new)
 
-    def _identity(self, sequence: davis.Sequence, benchmark: Benchmark, settings: Inference) -> str:
+    def _identity(self, sequence: Sequence, settings: Inference) -> str:
         frames = digest_of([self._digest(path) for path in sequence.frames])
-        reference = davis.read_annotation(sequence.annotations[0], benchmark)
-        return identity_of(settings, self._threads, frames, reference)
+        names, annotated = sequence.names, sequence.annotated
+        given = [(names.index(annotated[n]), sequence.read_given(n)) for n in sequence.giving]
+        return identity_of(settings, self._threads, frames, len(sequence.objects), given)

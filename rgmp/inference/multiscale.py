@@ -62,6 +62,23 @@ class Passes:
             for scale in self._scales
         ]
 
+    def with_more(
+        self, references: Sequence[Reference], kept: int, frame: Tensor, masks: Tensor
+    ) -> list[Reference]:
+        """References with those of further masks.
+
+        Args:
+            references: from `references`, of other masks.
+            kept: how many of them stay, the first ones.
+            frame: float (1, 3, H, W).
+            masks: float (M, 1, H, W): those whose references stay, then the further ones.
+        """
+        further = self.references(frame, masks[kept:])
+        return [
+            _joined([None if old is None else (old[0][:kept], old[1][:kept]), new])
+            for old, new in zip(references, further, strict=True)
+        ]
+
     def foreground(
         self, frame: Tensor, masks: Tensor, references: Sequence[Reference]
     ) -> tuple[Tensor, list[Reference]]:

@@ -1,4 +1,4 @@
-"""Segment a video by propagating the mask of frame 0 from frame to frame.
+"""Segment a video by propagating the mask of each object from the frame that gives it on.
 
 Source: facts/rgmp.md, "Inference" (paper section 3.4; geometry as in the authors' code).
 """
@@ -42,30 +42,56 @@ class Propagator:
         self._pool = torch.cuda.graph_pool_handle() if self._records else None
 
     @torch.inference_mode()
-    def start(self, frame: Labels, labels: Labels) -> None:
-        """Start a video from frame 0 and its labels.
+    def start(self, frame: Labels, labels: Labels, objects: Sequence[int] | None = None) -> None:
+        """Start a video from its first frame with objects, and the labels of that.
 
         Args:
             frame: uint8 (H, W, 3), RGB.
             labels: uint8 (H, W): 0 background, 1, 2, ... objects, 255 void.
+            objects: the ids; None: 1 to the largest, as DAVIS counts.
 
         Raises:
             UserError: there is no object, the sizes differ, or not even one object fits in memory.
         """
-        self.objects = davis.object_ids(labels)
+        self._track(davis.object_ids(labels) if objects is None else objects)
         if not self.objects:
             raise UserError("the mask of frame 0 has no object; it must show every object to track")
         self._shape = labels.shape
         (top, bottom), (left, right) = (padding(n) for n in labels.shape)
         self._margin = (left, right, top, bottom)
         self._crop = (slice(top, top + labels.shape[0]), slice(left, left + labels.shape[1]))
-        truth = torch.tensor(labels, device=self.device)
-        masks = torch.stack([(truth == i).float() for i in self.objects])
-        self._soft = F.pad(masks, self._margin)
-        self._union = needs_union(self._aggregation, len(self.objects))
+        self._soft = self._masks_in(labels, self.objects)
         self._references: Sequence[Reference] = self._passes.references(
             self.upload(frame), self._masks(self._soft)
         )
+
+    @torch.inference_mode()
+    def add(self, frame: Labels, labels: Labels, objects: Sequence[int], found: Tensor) -> Tensor:
+        """Give further objects at the frame that was segmented last.
+
+        Their pixels are no other object's. Each keeps the reference of the frame that gives it; the
+        union of all, where it is needed, has its reference here.
+
+        Args:
+            frame: uint8 (H, W, 3), RGB.
+            labels: uint8 (H, W): the ids of the further objects, else 0.
+            objects: these ids.
+            found: labels, uint8 (H, W), on the device, as the step returned them.
+
+        Returns:
+            The same with the further objects, on the device.
+
+        Raises:
+            UserError: the sizes differ, or not even one object fits in memory.
+        """
+        count, new = len(self.objects), self._masks_in(labels, objects)
+        self._soft = torch.cat([self._soft * (1 - new.amax(dim=0)), new])
+        self._track([*self.objects, *objects])
+        self._references = self._passes.with_more(
+            self._references, count, self.upload(frame), self._masks(self._soft)
+        )
+        given = torch.tensor(labels, device=self.device)
+        return torch.where(given > 0, given, found)
 
     @torch.inference_mode()
     def step(self, frame: Labels) -> Tensor:
@@ -82,7 +108,8 @@ class Propagator:
         """Like `step`, for a padded frame on the device: float (1, 3, H', W') in [0, 1]."""
         step = self._recorded(whole) or self._advance
         self._soft, labels, self._references = step(whole, self._soft, self._references)
-        return labels[self._crop].clone()
+        found = labels[self._crop].clone()
+        return found if self._ids is None else self._ids[found.int()]
 
     def upload(self, frame: Labels) -> Tensor:
         """A frame, uint8 (H, W, 3), padded on the device: float (1, 3, H', W') in [0, 1]."""
@@ -115,6 +142,24 @@ class Propagator:
             mean[:count], mean[count] if self._union else None, self._aggregation
         )
         return soft, labels, references
+
+    def _track(self, objects: Sequence[int]) -> None:
+        """Take these objects; the network knows them as 1, 2, ..."""
+        self.objects = [*objects]
+        is_counted = self.objects == [*range(1, len(objects) + 1)]
+        table = torch.tensor([0, *objects], dtype=torch.uint8, device=self.device)
+        self._ids = None if is_counted else table
+        self._union = needs_union(self._aggregation, len(objects))
+
+    def _masks_in(self, labels: Labels, objects: Sequence[int]) -> Tensor:
+        """The padded masks of objects in labels, uint8 (H, W): float (M, H', W'), 0 or 1."""
+        if labels.shape != self._shape:
+            raise UserError(
+                f"the mask is {size_text(labels.shape)}, but that of the first frame "
+                f"{size_text(self._shape)}; all masks of a video must have one size"
+            )
+        truth = torch.tensor(labels, device=self.device)
+        return F.pad(torch.stack([(truth == i).float() for i in objects]), self._margin)
 
     def _masks(self, soft: Tensor) -> Tensor:
         """The soft masks as a batch (M, 1, H', W'), followed by their union if needed."""

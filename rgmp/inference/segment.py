@@ -9,10 +9,11 @@ from glob import escape
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from rgmp.config.base import Benchmark
 from rgmp.data import davis
 from rgmp.data.images import Labels, read_frame
+from rgmp.data.sequences import Sequence as Video
 from rgmp.errors import UserError
 from rgmp.inference.job import MARK
 from rgmp.inference.propagator import Propagator, download
@@ -26,30 +27,50 @@ _WAITING = 8
 """Most decoded frames waiting to be segmented, and most masks waiting to be written."""
 
 
-def segment_sequence(
-    propagator: Propagator, sequence: davis.Sequence, benchmark: Benchmark, out: Path
-) -> None:
+def segment_sequence(propagator: Propagator, sequence: Video, out: Path) -> None:
     """Write a mask for every frame of a sequence into the folder `out`, all or none.
 
-    The mask of frame 0 is its annotation.
+    The mask of frame 0 is its annotation. An object that appears later has its annotation in the
+    frame that gives it; in frames before any object is given the mask is empty.
 
     Raises:
         UserError: a file cannot be read, or `out` exists or cannot be written.
     """
-    first = davis.read_annotation(sequence.annotations[0], benchmark)
+    given = {sequence.annotations[number].stem: number for number in sequence.giving}
     with atomic_folder(out) as folder, _Writing() as writing:
         folder.mkdir()
-        for number, (path, frame) in enumerate(_read_ahead(sequence.frames)):
+        tracking = _Tracking(propagator, sequence)
+        for path, frame in _read_ahead(sequence.frames):
             try:
-                if number == 0:
-                    propagator.start(frame, first)
-                    known = torch.from_numpy(davis.without_void(first))
-                    ready = download(known)
-                else:
-                    ready = download(propagator.step(frame))
+                labels = tracking.step(frame, given.get(path.stem))
             except UserError as error:
                 raise UserError(f"{path}: {error}") from error
-            writing.submit(folder / f"{path.stem}.png", ready)
+            writing.submit(folder / f"{path.stem}.png", download(labels))
+
+
+class _Tracking:
+    """A video that is segmented frame by frame, with its objects as they are given."""
+
+    def __init__(self, propagator: Propagator, sequence: Video) -> None:
+        self._propagator, self._sequence = propagator, sequence
+        self._has_begun = False
+
+    def step(self, frame: Labels, number: int | None) -> Tensor:
+        """Segment the next frame: labels, uint8 (H, W), on the propagator's device.
+
+        Args:
+            frame: uint8 (H, W, 3).
+            number: of its annotation, if that gives objects.
+        """
+        labels = self._propagator.step(frame) if self._has_begun else None
+        if number is None:
+            return torch.zeros(frame.shape[:2], dtype=torch.uint8) if labels is None else labels
+        given, objects = self._sequence.read_given(number), self._sequence.given_at(number)
+        self._has_begun = True
+        if labels is None:
+            self._propagator.start(frame, given, objects)
+            return torch.from_numpy(given)
+        return self._propagator.add(frame, given, objects, labels)
 
 
 def _read_ahead(paths: Sequence[Path]) -> Iterator[tuple[Path, Labels]]:
@@ -127,8 +148,7 @@ def take_folder(out: Path, maker: dict[str, str]) -> None:
 
 def segment_missing(
     propagator: Callable[[], Propagator],
-    sequence: davis.Sequence,
-    benchmark: Benchmark,
+    sequence: Video,
     out: Path,
 ) -> bool:
     """Write the masks of a sequence unless they are there; whether they were not.
@@ -140,14 +160,13 @@ def segment_missing(
         return False
     for half in out.parent.glob(f".{escape(out.name)}.*"):  # left by a killed run
         shutil.rmtree(half)
-    segment_sequence(propagator(), sequence, benchmark, out)
+    segment_sequence(propagator(), sequence, out)
     return True
 
 
 def segment_split(
     propagator: Propagator,
-    sequences: list[davis.Sequence],
-    benchmark: Benchmark,
+    sequences: list[Video],
     out: Path,
     maker: dict[str, str],
     report: Callable[[int], None],
@@ -157,7 +176,6 @@ def segment_split(
     Args:
         propagator: of the variant.
         sequences: what to segment.
-        benchmark: how their annotations are read.
         out: `out/<sequence>/00000.png`.
         maker: a digest of weights, settings and data; masks of another maker are removed first.
         report: called with the number of finished frames after each sequence.
@@ -168,6 +186,6 @@ def segment_split(
     take_folder(out, maker)
     done = 0
     for sequence in sequences:
-        segment_missing(lambda: propagator, sequence, benchmark, out / sequence.name)
+        segment_missing(lambda: propagator, sequence, out / sequence.name)
         done += len(sequence.frames)
         report(done)

@@ -34,10 +34,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from numpy.typing import NDArray
 
-from rgmp.config.base import Benchmark
 from rgmp.config.study import Speed
 from rgmp.data import davis
 from rgmp.data.images import Labels
+from rgmp.data.sequences import Sequence as Video
 from rgmp.inference import timing_statistics
 from rgmp.inference.probes import memory_by_length, share_labelled_alike
 from rgmp.inference.propagator import Propagator, download
@@ -50,7 +50,7 @@ from rgmp.runtime.progress import Progress
 class TimedClip(NamedTuple):
     """A video to time: of at least two frames, each uint8 (H, W, 3); labels, uint8 (H, W)."""
 
-    sequence: davis.Sequence
+    sequence: Video
     frames: list[Labels]
     labels: Labels
 
@@ -80,17 +80,15 @@ PRODUCT_SIZES = {"cuda": 8192, "cpu": 1024}
 _PRODUCTS = 10
 
 
-def choose_sequences(
-    sequences: list[davis.Sequence], benchmark: Benchmark, limit: int
-) -> list[davis.Sequence]:
+def choose_sequences(sequences: list[Video], limit: int) -> list[Video]:
     """At most `limit` of the sequences, evenly spaced from the fewest objects to the most.
 
     Raises:
         UserError: a first annotation cannot be read.
     """
 
-    def objects(sequence: davis.Sequence) -> int:
-        return len(davis.object_ids(davis.read_annotation(sequence.annotations[0], benchmark)))
+    def objects(sequence: Video) -> int:
+        return len(sequence.objects)
 
     ordered = sorted(sequences, key=objects)
     count = min(limit, len(ordered))
@@ -98,17 +96,16 @@ def choose_sequences(
 
 
 def measure(
-    makers: Sequence[PropagatorMaker], clips: list[TimedClip], benchmark: Benchmark, limits: Speed
+    makers: Sequence[PropagatorMaker], clips: list[TimedClip], limits: Speed
 ) -> dict[str, Any]:
     """Time every computation on every clip, round after round.
 
-    The cost of objects is measured where the benchmark has several. Their masks are strips of the
+    The cost of objects is measured where the data set has several. Their masks are strips of the
     frame: the content of a mask does not change the time.
 
     Args:
         makers: what to time; ratios are to the first.
         clips: what to time it on.
-        benchmark: how the clips' annotations are read.
         limits: how many rounds at least, and for how long.
 
     Returns:
@@ -124,7 +121,7 @@ def measure(
     """
     watch = cores.Watch()
     timed = [_Timed(maker, clips) for maker in makers]
-    count = _time_rounds(timed, clips, benchmark, limits)
+    count = _time_rounds(timed, clips, limits)
     taken = {"others_share": watch.others_share(), "launchers_share": watch.launchers_share()}
     peak = peak_device_memory()  # before the matrix products
     limit = cache(lambda precision: matrix_products(timed[0].propagator.device, precision))
@@ -135,14 +132,13 @@ def measure(
     }
 
 
-def _time_rounds(
-    timed: list["_Timed"], clips: list[TimedClip], benchmark: Benchmark, limits: Speed
-) -> int:
+def _time_rounds(timed: list["_Timed"], clips: list[TimedClip], limits: Speed) -> int:
     """Time round after round, until ratios are known well enough or time is up: their number.
 
     End to end, whole clips and the cost of objects are in no ratio: the first rounds do for them.
     """
-    several = [_strips(clips[0], count) for count in OBJECTS] if benchmark == "davis2017" else []
+    has_several = clips[0].sequence.dataset.has_several
+    several = [_strips(clips[0], count) for count in OBJECTS] if has_several else []
     progress = Progress("speed", "rounds", limits.repeats)
     began, done = time.perf_counter(), 0
     while True:
@@ -150,7 +146,7 @@ def _time_rounds(
         order = np.random.default_rng(done).permutation(len(timed))
         for number, clip in enumerate(clips):
             for index in order:
-                timed[index].time_clip(number, clip, benchmark, whole)
+                timed[index].time_clip(number, clip, whole)
         for clip in several if whole else []:
             for index in order:
                 timed[index].time_objects(clip)
@@ -199,7 +195,7 @@ class _Timed:
             **{kind: [] for kind in ("network", "end_to_end", "first_frame", "clip")},
         }
 
-    def time_clip(self, number: int, clip: TimedClip, benchmark: Benchmark, whole: bool) -> None:
+    def time_clip(self, number: int, clip: TimedClip, whole: bool) -> None:
         """Time a clip: the network, and if `whole` also end to end and as the authors."""
         times, propagator = self._clips[number], self.propagator
         (zero, *frames), labels = clip.frames, clip.labels
@@ -211,7 +207,7 @@ class _Timed:
         if whole:
             propagator.start(zero, labels)
             times["end_to_end"].append([_end_to_end_seconds(propagator, frame) for frame in frames])
-            times["clip"].append(_clip_seconds(propagator, clip.sequence, benchmark))
+            times["clip"].append(_clip_seconds(propagator, clip.sequence))
 
     def time_objects(self, clip: TimedClip) -> None:
         """Time the network on frames with that many objects."""
@@ -337,10 +333,10 @@ def _end_to_end_seconds(propagator: Propagator, frame: Labels) -> float:
     return time.perf_counter() - start
 
 
-def _clip_seconds(propagator: Propagator, sequence: davis.Sequence, benchmark: Benchmark) -> float:
+def _clip_seconds(propagator: Propagator, sequence: Video) -> float:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        segment_sequence(propagator, sequence, benchmark, Path(folder) / sequence.name)
+        segment_sequence(propagator, sequence, Path(folder) / sequence.name)
         return time.perf_counter() - start
 
 

@@ -5,11 +5,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 
 from rgmp.config.method import Inference
-from rgmp.data import davis
-from rgmp.data.images import read_frame
+from rgmp.data.davis import VOID
+from rgmp.data.images import Labels, read_frame
+from rgmp.data.sequences import Sequence
 from rgmp.inference import speed
 from rgmp.inference.job import SpeedJob
 from rgmp.inference.propagator import Propagator
@@ -18,28 +20,39 @@ from rgmp.provenance import machine
 from rgmp.runtime import device, precision
 
 
-def timed_sequences(job: SpeedJob, sequences: list[davis.Sequence]) -> list[davis.Sequence]:
-    """The sequences to time, cut to the frames to time."""
-    limits = job.limits
-    return [
-        replace(s, frames=s.frames[: limits.frames], annotations=s.annotations[:1])
-        for s in speed.choose_sequences(sequences, job.videos.benchmark, limits.sequences)
-    ]
+def timed_sequences(job: SpeedJob, sequences: list[Sequence]) -> list[Sequence]:
+    """The sequences to time, cut to the frames to time, from the first that gives an object on."""
+    chosen = speed.choose_sequences(sequences, job.limits.sequences)
+    return [_cut(sequence.as_given, job.limits.frames) for sequence in chosen]
 
 
-def measure(job: SpeedJob, sequences: list[davis.Sequence]) -> dict[str, Any]:
+def _cut(sequence: Sequence, count: int) -> Sequence:
+    """A sequence with that many frames and its first annotation."""
+    first = sequence.names.index(sequence.annotated[0])
+    frames = sequence.frames[first : first + count]
+    return replace(sequence, frames=frames, annotations=sequence.annotations[:1])
+
+
+def _counted(sequence: Sequence) -> Labels:
+    """What the first annotation gives, uint8 (H, W), with the ids 1, 2, ... in place of its own."""
+    table = np.zeros(VOID + 1, dtype=np.uint8)
+    table[[*sequence.objects]] = range(1, len(sequence.objects) + 1)
+    found: Labels = table[sequence.read_given(0)]
+    return found
+
+
+def measure(job: SpeedJob, sequences: list[Sequence]) -> dict[str, Any]:
     """The content of the speed file: what was timed and how, raw seconds, their summary."""
-    benchmark = job.videos.benchmark
     clips = [
         speed.TimedClip(
             s,
             [read_frame(path) for path in s.frames],
-            davis.read_annotation(s.annotations[0], benchmark),
+            _counted(s),
         )
         for s in sequences
     ]
     makers, settings = zip(*_makers(job), strict=True)
-    measured = speed.measure(makers, clips, benchmark, job.limits)
+    measured = speed.measure(makers, clips, job.limits)
     described = [
         {
             **computation.model_dump(include={"name", "identity", "again"}),
@@ -51,7 +64,7 @@ def measure(job: SpeedJob, sequences: list[davis.Sequence]) -> dict[str, Any]:
         )
     ]
     return {
-        "benchmark": benchmark,
+        "benchmark": job.videos.benchmark,
         "seed": job.seed,
         "device": machine.device_of(machine.this_machine()),
         "threads": torch.get_num_threads(),
@@ -62,7 +75,7 @@ def measure(job: SpeedJob, sequences: list[davis.Sequence]) -> dict[str, Any]:
 
 def _makers(job: SpeedJob) -> Iterator[tuple[speed.PropagatorMaker, Inference]]:
     """What is to be timed, and the settings with the precision that `auto` stands for."""
-    chosen = device.choose(job.device, job.threads, job.jobs_per_gpu)
+    chosen = device.choose(job.device, job.threads)  # alone on it
     for computation in job.computations:
         network, _ = weights.load(computation.weights)
         settings = computation.settings

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rgmp.config.base import Benchmark
-from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.study.plan import Plan
 
 LEAD = "lead"
@@ -75,7 +74,7 @@ def tables(plan: Plan) -> tuple[Entry, ...]:
     That of published figures is one where frames are DAVIS's, that of checkpoints where several of
     a training run are kept.
     """
-    of_benchmarks = map(_of_benchmark, plan.benchmarks)
+    of_benchmarks = (_of_benchmark(benchmark, plan) for benchmark in plan.benchmarks)
     compared = () if plan.embedded else (REPRODUCTION,)
     kept = (CHECKPOINTS,) if plan.checkpoint_scores else ()
     return (
@@ -157,12 +156,13 @@ CHECKPOINTS = Entry(
 )
 
 
-def _of_benchmark(benchmark: Benchmark) -> Entry:
+def _of_benchmark(benchmark: Benchmark, plan: Plan) -> Entry:
+    title = plan.title_of(benchmark)
     return Entry(
         name=benchmark,
-        title=f"{BENCHMARK_TITLES[benchmark]}: accuracy and speed",
-        caption=f"All measures of davis2017-evaluation on {BENCHMARK_TITLES[benchmark]}, and "
-        "seconds per frame. Published methods are listed only for the whole of DAVIS val.",
+        title=f"{title}: accuracy and speed",
+        caption="All measures of davis2017-evaluation, and seconds per frame. Published methods "
+        "are listed only for the whole of DAVIS val.",
         evidence=("score", "bounds", "speed"),
         section="benchmarks",
         benchmark=benchmark,

@@ -1,10 +1,9 @@
-"""Words for print: what benchmarks, stages, bounds and measures are called."""
+"""Words for print: what stages, bounds and measures are called."""
 
-from rgmp.config.base import Benchmark, Stage
+from rgmp.config.base import Stage
 from rgmp.evaluation.job import Bound
 from rgmp.evaluation.measures import Measure
 
-BENCHMARK_TITLES: dict[Benchmark, str] = {"davis2016": "DAVIS-2016", "davis2017": "DAVIS-2017"}
 STAGE_TITLES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
 BOUND_TITLES: dict[Bound, str] = {
     "floor": "floor: mask of frame 0 kept",
@@ -19,6 +18,16 @@ MEASURE_TITLES: dict[Measure, str] = {
     "F_decay": "F decay",
     "J&F": "J&F",
 }
+UP, DOWN = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}"
+ARROWS: dict[str, str] = {
+    **{title: DOWN if title.endswith("decay") else UP for title in MEASURE_TITLES.values()},
+    **dict.fromkeys(("J, published", "F, published", "J&F, published"), UP),
+    **dict.fromkeys(("J, authors", "F, authors", "J&F [interval]"), UP),
+    **dict.fromkeys(("FPS", "ratio", "end to end", "as the authors", "of the limit"), UP),
+    **dict.fromkeys(("s/frame", "fixed, ms", "per object, ms", "frame 0, s"), DOWN),
+    **dict.fromkeys(("short, MB", "long, MB", "peak, MB"), DOWN),
+}
+"""Headers of columns of which more is better, or less."""
 PROTOCOL_TITLES = {
     "training_data": "trained on",
     "online_finetuning": "online fine-tuning",

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from rgmp.config.base import Benchmark, Closed, Line
 from rgmp.config.load import validated
-from rgmp.errors import UserError, shown
+from rgmp.errors import UserError, nearest, shown
 from rgmp.evaluation.crossed import CONFIDENCE
 from rgmp.evaluation.prediction import LEAST, NormalRange, normal_range
 from rgmp.evaluation.summary import METHOD, by_method, by_seed
@@ -105,7 +105,8 @@ def expect_of(
     if not found:
         asked = f"{benchmark}, {variant}" if benchmark else variant
         there = "; ".join(one.name for one in published.trainings) or "none"
-        raise UserError(f"{path}: no training of {shown(asked)}; there are: {there}")
+        meant = nearest(variant, {one.variant for one in published.trainings} - {variant})
+        raise UserError(f"{path}: no training of {shown(asked)}; there are: {there}{meant}")
     return _lines({one.name: one.values for one in found}, number)
 
 

@@ -14,6 +14,7 @@ from rgmp.study.fit import Proposal
 from rgmp.study.jobs import training_cost
 from rgmp.study.plan import Plan
 from rgmp.study.planned import Training
+from rgmp.study.schedule import PACE
 
 _CHECKPOINTS = 2
 """As many as a training run keeps (`rgmp.training.checkpoints`)."""
@@ -138,11 +139,18 @@ def _in_all(planned: Planned, *, whole: bool) -> str:
     """The time of the whole study with some room."""
     gpus = f"{counted(planned.gpus, 'GPU')} and " if planned.gpus else ""
     least = "" if whole else "at least "
+    bound = f"{duration(planned.bound)}{_bounding(planned)}"
     return (
         f"In all, with {gpus}{counted(planned.cores, 'core')}: {least}{duration(planned.seconds)}; "
-        f"in no order less than {duration(planned.bound)}; the longest chain of jobs takes "
+        f"in no order less than {bound}; the longest chain of jobs takes "
         f"{duration(planned.longest)}; {planned.idle:.0%} idle"
     )
+
+
+def _bounding(planned: Planned) -> str:
+    """What more of would make the bound lower."""
+    words = {"gpus": "GPUs", "cores": "cores", PACE: "cores"}
+    return f" without more {words[planned.bound_by]}" if planned.bound_by in words else ""
 
 
 def _assumptions(costs: Costs, estimated: Estimate) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Published results (`rgmp.facts`) as tables, in fractions, for comparison with a study's own."""
 
+import math
 from statistics import fmean
 
 import pandas as pd
@@ -38,7 +39,8 @@ def methods(benchmark: str) -> pd.DataFrame:
     )
     official = rows_of(of_authors(), benchmark=benchmark)
     for measure in _OFFICIAL:
-        of_rgmp = fmean(official[f"{AUTHORS}{measure}"])
+        values = official[f"{AUTHORS}{measure}"]
+        of_rgmp = fmean(values) if len(values) else math.nan  # of data sets that they had not
         table[measure] = table["label"].eq("RGMP").map({True: of_rgmp})
     return table.reset_index(drop=True)
 

@@ -13,7 +13,6 @@ from rgmp.errors import UserError
 from rgmp.provenance.machine import machine_of
 from rgmp.provenance.record import Record
 from rgmp.reporting import catalog, first_screen, page, reproduction, table_layouts
-from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.planning import what_came_in_words
 from rgmp.reporting.quantities import counted, duration
 from rgmp.reporting.typesetting import NOTHING, interval, points
@@ -21,7 +20,7 @@ from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, mlflow_links
 from rgmp.study.estimate import what_came
-from rgmp.study.mlflow_links import Runs
+from rgmp.study.mlflow_links import Runs, runs_of
 from rgmp.study.results import Results, commit_of, load, seconds_of
 
 
@@ -32,7 +31,7 @@ def write(folder: Path) -> None:
         UserError: `folder` is not a study's folder, one of its files is broken, or a table or a
             figure is not there yet.
     """
-    study, runs = load(folder), mlflow_links.read(folder)
+    study, runs = load(folder), runs_of(folder)
     html = page.render(
         "report.html.j2",
         plan=study.plan,
@@ -81,7 +80,7 @@ def _verdict(study: Results, benchmark: Benchmark) -> str:
     rows = rows_of(study.table("ablation"), benchmark=benchmark)
     full = rows_of(rows, variant="full")[["J&F", "J&F_spread", "seeds"]]
     if full.empty:
-        return f"{BENCHMARK_TITLES[benchmark]}: {study.label('full')} has not been scored yet."
+        return f"{study.plan.title_of(benchmark)}: {study.label('full')} has not been scored yet."
     accuracy, spread, seeds = next(full.itertuples(index=False, name=None))
     reached = points(accuracy) + ("" if pd.isna(spread) else f" ± {points(spread)}")
     told = f"{study.label('full')} reaches {reached}% J&F with {counted(seeds, 'seed')}."
@@ -99,7 +98,7 @@ def _verdict(study: Results, benchmark: Benchmark) -> str:
     for change, what in (("newer", "newer than the run"), ("withdrawn", "withdrawn since the run")):
         if since[change]:
             told += f" {counted(since[change], 'expectation')} {what}."
-    return f"{BENCHMARK_TITLES[benchmark]}: {told}"
+    return f"{study.plan.title_of(benchmark)}: {told}"
 
 
 def _listed(study: Results, rows: pd.DataFrame, column: str) -> str:
@@ -128,12 +127,13 @@ def _found(study: Results, variant: str) -> str:
     predicted = rows_of(study.table("difficulty"), variant=variant)
     predicted = predicted[(predicted["expected"] != "") | (predicted["claim_since_run"] != "")]
     rows = pd.concat([overall[overall["difference_verdict"] != ""], predicted])
-    return " ".join(map(_sentence, rows.sort_values("benchmark", kind="stable").to_dict("records")))
+    in_order = rows.sort_values("benchmark", kind="stable").to_dict("records")
+    return " ".join(_sentence(study, row) for row in in_order)
 
 
-def _sentence(row: dict[Hashable, Any]) -> str:
+def _sentence(study: Results, row: dict[Hashable, Any]) -> str:
     """One difference in words: `DAVIS-2017, occlusion: worse, -5.1 [-8.0, -2.2] points; ...`."""
-    where = BENCHMARK_TITLES[row["benchmark"]] + (
+    where = study.plan.title_of(row["benchmark"]) + (
         f", {row['difficulty']}" * bool(row["difficulty"])
     )
     ends = (row[f"difference_{key}"] for key in ("mean", "low", "high"))

@@ -11,7 +11,6 @@ from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.data.annotations import IN_WORDS
 from rgmp.evaluation.summary import METHOD, by_seed, summarise
 from rgmp.reporting import published
-from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.published import AUTHORS
 from rgmp.reporting.quantities import counted
 from rgmp.reporting.typesetting import points
@@ -117,7 +116,7 @@ def sentences(results: Results) -> list[str]:
     """The verdict on every method that is compared with published figures."""
     table = results.table("reproduction")
     return [
-        _sentence(BENCHMARK_TITLES[benchmark], of_method)
+        _sentence(results.plan.title_of(benchmark), of_method)
         for benchmark in results.plan.benchmarks
         for _, of_method in rows_of(table, benchmark=benchmark).groupby("variant", sort=False)
     ]

@@ -4,6 +4,7 @@ The numbers are those of the CSV files (`Results.table`); only sums of time are 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
@@ -13,21 +14,26 @@ from rgmp.data.annotations import IN_WORDS
 from rgmp.evaluation.job import BOUNDS
 from rgmp.inference.quiet import QUIET
 from rgmp.reporting import catalog, reproduction
-from rgmp.reporting.labels import (
-    BENCHMARK_TITLES,
-    MEASURE_TITLES,
-    PROTOCOL_TITLES,
-    STAGE_TITLES,
-)
+from rgmp.reporting.labels import ARROWS, MEASURE_TITLES, PROTOCOL_TITLES, STAGE_TITLES
 from rgmp.reporting.margin import on_margin
 from rgmp.reporting.published import AUTHORS
 from rgmp.reporting.quantities import counted, duration
-from rgmp.reporting.typesetting import UNKNOWN, Table, interval, limits, number, percent, points
+from rgmp.reporting.typesetting import (
+    UNKNOWN,
+    Table,
+    interval,
+    limits,
+    number,
+    percent,
+    places_of,
+    points,
+)
 from rgmp.runtime import cores
 from rgmp.runtime.tidy import rows_of
 from rgmp.study.protocols import other_protocols
 from rgmp.study.results import Results
 
+_RANKED = {title: ARROWS[title] for title in MEASURE_TITLES.values()}
 NOT_TRAINED = "Not trained here"
 PUBLISHED = "Among published methods"
 OTHER_PROTOCOL = ", another protocol"
@@ -35,6 +41,8 @@ OTHER_PROTOCOL = ", another protocol"
 VERDICT = "Verdict"
 LONGER_STUDY = "Longer study"
 CLAIM = "Claim"
+DIFFERENCE = "Difference [interval]"
+PAPER, TO_PAPER = "Paper", "to paper"
 JUDGED = (VERDICT, LONGER_STUDY, CLAIM)
 """The headers of the columns whose cells begin with a verdict, or with a word on a claim."""
 _PROTOCOL_ACCURACY = (
@@ -87,8 +95,25 @@ _PROTOCOL_CHECKPOINTS = (
     "down to 0.7 times that."
 )
 
-Printed = tuple[dict[str, pd.Series], pd.Series, list[str]]
-"""Header -> cells as text, the first naming the row; the headings of the rows; notes."""
+
+@dataclass(frozen=True)
+class Printed:
+    """The rows of a table as they are printed.
+
+    Attributes:
+        columns: header -> cells as text; the first names the row.
+        headings: of the rows.
+        notes: under the table.
+        compared: the rows whose accuracies may be ranked among those of their heading: of one
+            study and protocol; None: no rows.
+    """
+
+    columns: dict[str, pd.Series]
+    headings: pd.Series
+    notes: list[str]
+    compared: pd.Series | None = None
+
+
 Layout = Callable[[Results, pd.DataFrame], Printed]
 """Prints the rows of a table's CSV file."""
 
@@ -99,7 +124,7 @@ def printed_tables(results: Results) -> list[Table]:
     Raises:
         UserError: one of the files is missing or broken.
     """
-    return [_table(results, entry) for entry in catalog.tables(results.plan)]
+    return [printed_table(results, entry) for entry in catalog.tables(results.plan)]
 
 
 def layout_of(entry: catalog.Entry) -> Layout:
@@ -111,7 +136,8 @@ def layout_of(entry: catalog.Entry) -> Layout:
 def provenance(results: Results) -> str:
     """What is under every table: which study, engine, seeds, commit and data."""
     plan = results.plan
-    on = f" davis2016 on {results.annotation};" if "davis2016" in plan.benchmarks else ""
+    which = "davis2016" in plan.benchmarks and not plan.embedded  # which truth is a question
+    on = f" {plan.title_of('davis2016')} on {results.annotation};" if which else ""
     return (
         f"Study {plan.study} ({plan.title}): {results.nature}. Scored by {results.scored_by};{on} "
         f"seeds {results.seeds}; commit {results.commit}. Data, by the digests of their manifests: "
@@ -119,12 +145,43 @@ def provenance(results: Results) -> str:
     )
 
 
-def _table(results: Results, entry: catalog.Entry) -> Table:
-    rows = _with_other_protocols(results, results.table(entry.name))
-    columns, headings, notes = layout_of(entry)(results, rows)
-    cells = pd.DataFrame({header: column.astype("str") for header, column in columns.items()})
-    marks = [*_marks(results, rows), provenance(results)]
-    return Table(entry.name, entry.title, cells, headings.astype("str"), [*notes, *marks])
+def printed_table(results: Results, entry: catalog.Entry) -> Table:
+    """A table of the catalog.
+
+    Raises:
+        UserError: one of the files that it is made from is missing or broken.
+    """
+    rows = _in_order(results, results.table(entry.name))
+    rows = _with_other_protocols(results, rows)
+    printed = layout_of(entry)(results, rows)
+    cells = pd.DataFrame({head: column.astype("str") for head, column in printed.columns.items()})
+    headings = printed.headings.astype("str")
+    return Table(
+        entry.name,
+        entry.title,
+        cells,
+        headings,
+        [*printed.notes, *_marks(results, rows), provenance(results)],
+        caption=entry.caption_for(results.plan.seeds),
+        arrows={head: arrow for head, arrow in ARROWS.items() if head in cells},
+        places=places_of(cells, headings, printed.compared, _RANKED),
+    )
+
+
+def _in_order(results: Results, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the variants of each benchmark in the order of the paper.
+
+    The others keep their places: published methods are sorted by accuracy, and the rest comes last.
+    """
+    if "variant" not in rows:
+        return rows
+    order = {variant: place for place, variant in enumerate(results.variants)}
+    of_benchmark = {name: place for place, name in enumerate(results.plan.benchmarks)}
+    ours = rows[rows["variant"].isin(order)]
+    keys = zip(ours["benchmark"].map(of_benchmark), ours["variant"].map(order), strict=True)
+    placed = iter([index for _, index in sorted(zip(keys, ours.index, strict=True))])
+    here = {*ours.index}
+    return rows.loc[[next(placed) if i in here else i for i in rows.index]].reset_index(drop=True)
 
 
 def _with_other_protocols(results: Results, rows: pd.DataFrame) -> pd.DataFrame:
@@ -140,7 +197,9 @@ def print_ablation(results: Results, rows: pd.DataFrame) -> Printed:
     columns = {"Variant": _name(rows)}
     for measure in ("J_mean", "F_mean", "J&F"):
         columns[MEASURE_TITLES[measure]] = _with_spread(rows, measure)
-    columns |= _differences(rows)
+    if (paper := rows["published_J&F"]).notna().any():
+        columns |= {PAPER: percent(paper), TO_PAPER: _signed(rows["J&F"] - paper)}
+    columns |= _differences(results, rows)
     notes = ["Per cent: mean over objects, then over seeds, ± standard deviation over seeds."]
     if rows["difference_mean"].notna().any():
         notes += _notes_on_differences(results, "ablation")
@@ -158,10 +217,9 @@ def print_ablation(results: Results, rows: pd.DataFrame) -> Printed:
             "Methods not trained here have no seeds: their verdicts concern these masks only, and "
             "are corrected for multiple tests separately."
         )
-    if rows["published_J&F"].notna().any():
-        columns["Paper"] = percent(rows["published_J&F"])
-        notes.append("Paper: published J&F, where known.")
-    return columns, _benchmark_and_kind(rows), notes
+    if PAPER in columns:
+        notes.append(f"{PAPER}: published J&F, where known; {TO_PAPER}: ours minus it, in points.")
+    return Printed(columns, _benchmark_and_kind(results, rows), notes, _ours(results, rows))
 
 
 def print_difficulty(results: Results, rows: pd.DataFrame) -> Printed:
@@ -174,25 +232,29 @@ def print_difficulty(results: Results, rows: pd.DataFrame) -> Printed:
         "Variant": _name(rows),
         "difficulty": rows["difficulty"],
         "sequences": rows["paired_sequences"],
-        **_differences(rows),
+        **_differences(results, rows),
     }
     kind = rows["expected"].ne("").map({True: ", predicted", False: ", exploratory"})
-    headings = rows["benchmark"].map(BENCHMARK_TITLES).astype("str") + kind.astype("str")
-    return columns, headings, _notes_on_differences(results, "difficulty")
+    headings = _titles(results, rows) + kind.astype("str")
+    return Printed(columns, headings, _notes_on_differences(results, "difficulty"))
 
 
-def _differences(rows: pd.DataFrame) -> dict[str, pd.Series]:
-    """A difference with its two intervals, its verdict, and the outcome of the claim."""
+def _differences(results: Results, rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """A difference with its two intervals, its verdict, and the outcome of the claim.
+
+    Of what computes the same as `full`, no number: there is nothing that could differ.
+    """
     ends = (rows[f"difference_{key}"] for key in ("mean", "low", "high"))
     here = rows["same_sequences_low"], rows["same_sequences_high"]
     theirs = rows["longer_study_verdict"]
+    same = rows["difference_verdict"] == "same computation"
+    differences = [interval(*values) for values in zip(*ends, strict=True)]
+    intervals = [limits(*values) for values in zip(*here, strict=True)]
     return {
-        "Difference [interval]": pd.Series(
-            [interval(*values) for values in zip(*ends, strict=True)], dtype="str"
+        DIFFERENCE: pd.Series(differences, rows.index, dtype="str").where(
+            ~same, f"as {results.label('full')}"
         ),
-        "[these sequences]": pd.Series(
-            [limits(*values) for values in zip(*here, strict=True)], dtype="str"
-        ),
+        "[these sequences]": pd.Series(intervals, rows.index, dtype="str").where(~same, UNKNOWN),
         VERDICT: rows["difference_verdict"].replace("", UNKNOWN),
         **({LONGER_STUDY: theirs.replace("", UNKNOWN)} if theirs.ne("").any() else {}),
         "expected": rows["expected"].replace("", UNKNOWN),
@@ -258,10 +320,11 @@ def print_benchmark(results: Results, rows: pd.DataFrame) -> Printed:
                 f"The leaderboard of davischallenge.org scores on {IN_WORDS['foreground']}; what "
                 "other sources score on is not known."
             )
-    return columns, rows["section"], notes
+    beside_full = rows["section"].isin(rows.loc[rows["variant"] == "full", "section"])
+    return Printed(columns, rows["section"], notes, _ours(results, rows) & beside_full)
 
 
-def print_protocols(_: Results, rows: pd.DataFrame) -> Printed:
+def print_protocols(results: Results, rows: pd.DataFrame) -> Printed:
     """How each method was trained, run and timed."""
     columns = {"Method": _name(rows)} | {
         title: rows[field] for field, title in PROTOCOL_TITLES.items()
@@ -270,7 +333,7 @@ def print_protocols(_: Results, rows: pd.DataFrame) -> Printed:
         "Time per frame: as in the tables of benchmarks. Unknown: nothing is said of it where the "
         "figures come from; what is not known is not taken to differ."
     )
-    return columns, rows["benchmark"].map(BENCHMARK_TITLES), [note]
+    return Printed(columns, _titles(results, rows), [note])
 
 
 def print_reproduction(results: Results, rows: pd.DataFrame) -> Printed:
@@ -288,7 +351,7 @@ def print_reproduction(results: Results, rows: pd.DataFrame) -> Printed:
             f"{title}, difference": number(100 * (ours - theirs), "{:+.2f}"),
         }
     columns["reproduced"] = rows["reproduced"].map({True: "yes", False: "no"}).fillna(UNKNOWN)
-    headings = rows["benchmark"].map(BENCHMARK_TITLES).astype("str") + ", " + rows["label"]
+    headings = _titles(results, rows) + ", " + rows["label"]
     rule = (
         f"Reproduced: J and F each differ by no more than {100 * reproduction.TOLERANCE:g} points, "
         "mean over seeds; the CSV names the source of each published figure."
@@ -296,7 +359,7 @@ def print_reproduction(results: Results, rows: pd.DataFrame) -> Printed:
     notes = [*reproduction.sentences(results), rule]
     if said := reproduction.on_annotations(results):
         notes.append(said)
-    return columns, headings, notes
+    return Printed(columns, headings, notes)
 
 
 def print_speed(results: Results, timed: pd.DataFrame) -> Printed:
@@ -319,8 +382,9 @@ def print_speed(results: Results, timed: pd.DataFrame) -> Printed:
     }
     if labels.notna().any():
         columns["as fp32, %"] = number(100 * labels, "{:.2f}")
-    headings = pd.Series([_timed_on(row) for _, row in rows.iterrows()], rows.index, dtype="str")
-    return columns, headings, _notes_on_speed(results, timed)
+    timed_on = [_timed_on(results, row) for _, row in rows.iterrows()]
+    headings = pd.Series(timed_on, rows.index, dtype="str")
+    return Printed(columns, headings, _notes_on_speed(results, timed))
 
 
 def _with_sharers(results: Results, timed: pd.DataFrame) -> pd.DataFrame:
@@ -357,7 +421,7 @@ def _notes_on_speed(results: Results, timed: pd.DataFrame) -> list[str]:
     if _measured(timed, "labels_as_fp32").notna().any():
         notes.append(_PROTOCOL_LABELS)
     for _, row in measured.drop_duplicates("benchmark").iterrows():
-        notes += _noise(BENCHMARK_TITLES[row["benchmark"]], results.label("full"), row)
+        notes += _noise(results.plan.title_of(row["benchmark"]), results.label("full"), row)
     return notes
 
 
@@ -402,7 +466,7 @@ def print_sequences(results: Results, rows: pd.DataFrame) -> Printed:
         notes.append(f"J&F of {', '.join(map(results.label, shown))}.")
     if any(other[name] for name in shown):
         notes.append(_ON_OTHER_PROTOCOL.format(full=results.label("full")))
-    return columns, full["benchmark"].map(BENCHMARK_TITLES), notes
+    return Printed(columns, _titles(results, full), notes)
 
 
 def print_cost(_: Results, rows: pd.DataFrame) -> Printed:
@@ -417,10 +481,10 @@ def print_cost(_: Results, rows: pd.DataFrame) -> Printed:
         "used by": rows["variants"].map(_some),
     }
     headings = rows["stage"].map(STAGE_TITLES).astype("str") + ", on " + rows["device"]
-    return columns, headings, [f"{duration(3600 * rows['hours'].sum())} in total."]
+    return Printed(columns, headings, [f"{duration(3600 * rows['hours'].sum())} in total."])
 
 
-def print_checkpoints(_: Results, rows: pd.DataFrame) -> Printed:
+def print_checkpoints(results: Results, rows: pd.DataFrame) -> Printed:
     """The last of the checkpoints, their mean and the best, and what is left of choosing."""
     ends = (rows[name] for name in ("optimism", "optimism_low", "optimism_high"))
     columns = {
@@ -434,7 +498,7 @@ def print_checkpoints(_: Results, rows: pd.DataFrame) -> Printed:
             [interval(*values) for values in zip(*ends, strict=True)], dtype="str"
         ),
     }
-    return columns, rows["benchmark"].map(BENCHMARK_TITLES), [_PROTOCOL_CHECKPOINTS]
+    return Printed(columns, _titles(results, rows), [_PROTOCOL_CHECKPOINTS])
 
 
 def _signed(differences: pd.Series) -> pd.Series:
@@ -515,15 +579,25 @@ def _some(names: str) -> str:
     return ", ".join(listed[:3]) + more
 
 
-def _benchmark_and_kind(rows: pd.DataFrame) -> pd.Series:
+def _ours(results: Results, rows: pd.DataFrame) -> pd.Series:
+    """Which rows are of variants: they share everything but what each of them changes."""
+    return rows["variant"].isin(results.variants)
+
+
+def _titles(results: Results, rows: pd.DataFrame) -> pd.Series:
+    """What the benchmark of each row is called."""
+    return rows["benchmark"].map(results.plan.title_of).astype("str")
+
+
+def _benchmark_and_kind(results: Results, rows: pd.DataFrame) -> pd.Series:
     """`DAVIS-2016`, or `DAVIS-2016, not trained here`."""
-    title = rows["benchmark"].map(BENCHMARK_TITLES).astype("str")
+    title = _titles(results, rows)
     return title.where(~rows["external"], title + f", {NOT_TRAINED.lower()}")
 
 
-def _timed_on(row: pd.Series) -> str:
+def _timed_on(results: Results, row: pd.Series) -> str:
     """`DAVIS-2016 on AMD EPYC, 2 threads, fp32`; on a GPU, threads do not matter."""
-    title = BENCHMARK_TITLES[row["benchmark"]]
+    title = results.plan.title_of(row["benchmark"])
     if row["external"]:
         return f"{title}, as others report, on other machines"
     threads = "" if pd.isna(row["threads"]) else f", {counted(row['threads'], 'thread')}"

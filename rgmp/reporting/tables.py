@@ -4,7 +4,7 @@
 one decimal, in print (`rgmp.reporting.table_layouts`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import inf, sqrt
@@ -22,6 +22,7 @@ from rgmp.evaluation.summary import METHOD, keys_of, summarise
 from rgmp.provenance.machine import device_of
 from rgmp.reporting import (
     catalog,
+    methods_section,
     normal_range,
     published,
     reproduction,
@@ -30,15 +31,17 @@ from rgmp.reporting import (
 )
 from rgmp.reporting.analysis import Analysis, analyse_study
 from rgmp.reporting.labels import BOUND_TITLES
-from rgmp.reporting.typesetting import as_latex, as_markdown
+from rgmp.reporting.latex_table import as_latex
+from rgmp.reporting.typesetting import as_markdown
 from rgmp.reporting.verdict_marks import Marks, marked, marks_of
 from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
-from rgmp.study import layout, table_files
+from rgmp.study import data_dictionary, layout, table_files
+from rgmp.study.cross_check import EVALUATOR_DTYPES
 from rgmp.study.preregistration import remember_design
 from rgmp.study.protocols import own_protocol
 from rgmp.study.results import Results, load, seconds_of
-from rgmp.study.table_files import TABLE_DTYPES
+from rgmp.study.table_files import dtypes_of
 from rgmp.study.timing import SpeedFiles, read_speed_files, summary_of
 
 
@@ -70,7 +73,9 @@ def write(folder: Path) -> None:
     """Compute the statistics of a study and write every table into `results/tables/`.
 
     Those of the catalog as .csv, .md and .tex, the tidy ones (`rgmp.study.table_files.TIDY_DTYPES`)
-    as .csv alone; with them J&F of every training (`rgmp.reporting.normal_range`). What is printed
+    as .csv alone; with them J&F of every training (`rgmp.reporting.normal_range`), what
+    the columns mean (`rgmp.study.data_dictionary`) and the methods section of a paper
+    (`rgmp.reporting.methods_section`). What is printed
     is what the CSV files say. The first time that there are scores, seeds and margin are kept:
     seeds that come later are marked, and another margin is said.
 
@@ -83,12 +88,13 @@ def write(folder: Path) -> None:
         remember_design(results.plan, folder)
     for name, table in tables.items():
         table_files.write(folder, name, table)
-    write_text(folder / layout.TABLES / layout.COLUMNS, _columns())
+    write_text(folder / layout.TABLES / layout.DICTIONARY, _dictionary(tables))
     normal_range.write(folder, results.plan.study, tables["objects"])
     for shown in table_layouts.printed_tables(results):
         path = folder / layout.TABLES / shown.name
         write_text(path.with_suffix(".md"), as_markdown(shown))
         write_text(path.with_suffix(".tex"), as_latex(shown))
+    methods_section.write(results)
 
 
 def build(results: Results) -> dict[str, pd.DataFrame]:
@@ -114,20 +120,15 @@ def builder_of(entry: catalog.Entry) -> Builder:
     return builder
 
 
-def _columns() -> str:
-    """What the columns of the tables of differences mean, as Markdown."""
-    head = (
-        "The columns of `ablation.csv` and `difficulty.csv`. Accuracies, differences and standard "
-        "deviations are fractions; an empty cell: none, or not asked."
-    )
-    meanings = (f"| `{name}` | {meaning} |" for name, meaning in table_files.MEANINGS.items())
-    lines = [head, "", "| column | meaning |", "|---|---|", *meanings]
-    return "\n".join(lines) + "\n"
+def _dictionary(tables: Mapping[str, pd.DataFrame]) -> str:
+    """What every column means of these tables, and of that of the other engine."""
+    columns = {name: [*table.columns] for name, table in tables.items()}
+    return data_dictionary.as_markdown(columns | {Path(layout.EVALUATOR).stem: [*EVALUATOR_DTYPES]})
 
 
 def _with_columns(name: str, table: pd.DataFrame) -> pd.DataFrame:
     """A table with the columns that its file has, and their dtypes; text is never missing."""
-    dtypes = dict(TABLE_DTYPES[name])
+    dtypes = dict(dtypes_of(name))
     if name == "speed":
         dtypes |= {str(column): "float64" for column in table if column not in dtypes}
     columns: dict[str, pd.Series] = {}

@@ -1,24 +1,24 @@
-"""How tables are printed: Markdown with tabulate, and LaTeX with booktabs by pandas' Styler.
+"""How tables are printed: numbers as text, what is best, and Markdown; `latex_table` has LaTeX."""
 
-By hand, because neither library does it: the escaping of text, of which pandas leaves brackets at
-the start of a row, quotes and ligatures to break; headings over groups of rows; and, in LaTeX, a
-table no wider than the text.
-"""
-
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from math import isnan
-from typing import Any
+from typing import Literal
 
 import pandas as pd
 
+from rgmp.reporting.labels import UP
 from rgmp.runtime.markup import markdown, markdown_paragraph
 
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "\N{EN DASH}"
 NOTHING = "No data yet."
-ROWS_PER_PAGE = 40  # rows; a longer table runs over pages in LaTeX
+ON_PLACES = (
+    "Bold: the best of its column, underlined: the second best, among variants of one study, by "
+    "the digits that are printed; whether two differ is what verdicts say."
+)
+
+Place = Literal["best", "second", ""]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,10 @@ class Table:
         cells: text; the first column names the row.
         headings: of each row, what it shares with others as a heading; indexed as `cells`.
         notes: sentences under the table.
+        caption: sentences on how to read it.
+        arrows: of columns of which more is better, or less, by header.
+        places: which cells are the best or second best of what they may be compared with
+            (`Place`); rows and columns of `cells`, none: of no cell it is said.
     """
 
     name: str
@@ -38,6 +42,9 @@ class Table:
     cells: pd.DataFrame
     headings: pd.Series
     notes: list[str]
+    caption: str = ""
+    arrows: Mapping[str, str] = field(default_factory=dict)
+    places: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def sections(self) -> Iterator[tuple[str, pd.DataFrame]]:
         """The rows of each heading, in the order in which headings first appear."""
@@ -45,9 +52,64 @@ class Table:
             yield str(heading), rows
 
     def numeric(self) -> list[bool]:
-        """For each column, whether it prints numbers, which are aligned right."""
-        number = rf"[+{MINUS}]?\d|{UNKNOWN}$"
-        return [bool(self.cells[column].str.match(number).all()) for column in self.cells]
+        """For each column, whether it prints numbers, which are aligned right.
+
+        Beside them it may have words; the first column never prints numbers: it names the row.
+        """
+        _, *others = (self.cells[column] for column in self.cells)
+        return [False, *(_prints_numbers(cells) for cells in others)]
+
+    def header(self, column: str) -> str:
+        """A header with its arrow: `J ↑`."""
+        return " ".join(filter(None, (column, self.arrows.get(column))))
+
+    def place(self, row: object, column: str) -> Place:
+        """Whether a cell is the best or second best; `row` is its label in the index of `cells`."""
+        known = column in self.places and row in self.places.index
+        return self.places.loc[row, column] if known else ""  # type: ignore[index,return-value]
+
+    @property
+    def all_notes(self) -> list[str]:
+        """The notes, with what best and second best mean where cells are marked so."""
+        return [*([ON_PLACES] if (self.places != "").any(axis=None) else []), *self.notes]
+
+
+def _prints_numbers(cells: pd.Series) -> bool:
+    """Whether cells are numbers, intervals, or words without a digit, and not words alone."""
+    numbers = cells.str.match(rf"\[?[+{MINUS}]?\d")
+    return bool(numbers.any() and (numbers | ~cells.str.contains(r"\d")).all())
+
+
+def places_of(
+    cells: pd.DataFrame,
+    headings: pd.Series,
+    compared: pd.Series | None,
+    arrows: Mapping[str, str],
+) -> pd.DataFrame:
+    """Which cells are the best and second best of their column under their heading.
+
+    Args:
+        cells: text, which begins with a number or says that there is none.
+        headings: of the rows.
+        compared: the rows that may be compared; None: none.
+        arrows: whether more or less is better, by header; other columns are not ranked.
+
+    Returns:
+        `Place` of every cell of the ranked columns. Equal digits share a place; with two values
+        there is no second best.
+    """
+    ranked = [str(header) for header in cells if header in arrows]
+    places = pd.DataFrame("", cells.index, ranked, dtype="str")
+    rows = cells[compared] if compared is not None else cells[:0]
+    for _, group in rows.groupby(headings, sort=False):
+        for header in ranked:
+            digits = group[header].str.replace(MINUS, "-").str.extract(r"^([-+]?[\d.]+)")[0]
+            values = pd.to_numeric(digits).dropna()
+            distinct = sorted(values.unique(), reverse=arrows[header] == UP)
+            marks = dict(zip(distinct, ["best", *["second"] * (len(distinct) > 2)], strict=False))
+            if len(distinct) > 1:
+                places.loc[values.index, header] = values.map(marks).fillna("")
+    return places
 
 
 def number(values: pd.Series, form: str) -> pd.Series:
@@ -88,97 +150,20 @@ def as_markdown(table: Table) -> str:
     parts = [f"## {markdown(table.title)}"]
     align = ["right" if right else "left" for right in table.numeric()]
     for heading, rows in table.sections():
-        escaped = rows.map(markdown).rename(columns=markdown)
+        escaped = pd.DataFrame(
+            {
+                markdown(table.header(str(column))): [
+                    _IN_MARKDOWN[table.place(row, str(column))].format(markdown(cell))
+                    for row, cell in rows[column].items()
+                ]
+                for column in rows
+            }
+        )
         parts.append(f"**{markdown(heading)}**")
         parts.append(escaped.to_markdown(index=False, disable_numparse=True, colalign=align))
     if table.cells.empty:
         parts.append(NOTHING)
-    return "\n\n".join([*parts, *map(markdown_paragraph, table.notes)]) + "\n"
+    return "\n\n".join([*parts, *map(markdown_paragraph, table.all_notes)]) + "\n"
 
 
-def as_latex(table: Table) -> str:
-    """A `table` no wider than the text, or a `longtable` where it is longer than a page."""
-    long = len(table.cells) > ROWS_PER_PAGE
-    caption, label = f"{_latex(table.title)}.", f"tab:{table.name}"
-    tabular = _longtable(table, caption, label) if long else _with_headings(table, r"\midrule")
-    notes = rf"{{\footnotesize {_latex(' '.join(table.notes))}\par}}"
-    if long:
-        lines = [r"\begingroup", _SMALL, tabular, notes, r"\endgroup"]
-    else:
-        head = rf"\caption{{{caption}}}\label{{{label}}}"
-        lines = [r"\begin{table}", r"\centering", head, _SMALL, f"{_NO_WIDER}{tabular}}}"]
-        lines += [r"\par\smallskip", notes, r"\end{table}"]
-    text = "\n".join(lines) + "\n"
-    needs = [r"% needs \usepackage{booktabs,graphicx,longtable}"]
-    if not text.isascii():
-        needs.append(_BEYOND_ASCII)
-    return "\n".join([*needs, text])
-
-
-_SMALL = r"\footnotesize\setlength{\tabcolsep}{3.5pt}"
-_NO_WIDER = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%" + "\n"
-
-
-def _longtable(table: Table, caption: str, label: str) -> str:
-    """The rows over several pages, each with the header; pandas writes caption and label too."""
-    options = {"environment": "longtable", "caption": caption, "label": label}
-    return _with_headings(table, r"\endlastfoot", **options)
-
-
-def _with_headings(table: Table, before: str, **options: Any) -> str:
-    """The rows as pandas writes them, a heading before those of each section.
-
-    Args:
-        table: what is printed.
-        before: the line after which pandas writes the rows.
-        options: of `Styler.to_latex`.
-    """
-    rows = pd.concat([table.cells[:0], *(rows for _, rows in table.sections())])
-    escaped = rows.map(_latex).rename(columns=_latex)
-    escaped.iloc[:, 0] = escaped.iloc[:, 0].map(_first)
-    align = "".join("r" if right else "l" for right in table.numeric())
-    style = escaped.style.hide(axis="index")
-    lines = style.to_latex(hrules=True, column_format=align, **options).splitlines()
-    at = lines.index(before) + 1
-    headings = [(rf"\emph{{{_latex(name)}}}", len(rows)) for name, rows in table.sections()]
-    for index, (heading, count) in enumerate(headings or [(NOTHING, 0)]):
-        space = r"\addlinespace " if index else ""
-        lines.insert(at, rf"{space}\multicolumn{{{len(align)}}}{{l}}{{{heading}}} \\")
-        at += 1 + count
-    return "\n".join(lines)
-
-
-def _first(cell: str) -> str:
-    """The first cell of a row, of which the line break before takes a bracket or a star."""
-    return "{}" * cell.startswith(("[", "*")) + cell
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    '"': r"\texttt{\char34}",  # elsewhere a closing quote, and with babel the half of an umlaut
-    MINUS: "$-$",
-    "±": r"$\pm$",
-    "†": r"$^\dagger$",
-    UNKNOWN: r"\textendash{}",
-    "‡": r"$^\ddagger$",
-    "§": r"\S{}",
-    "¶": r"\P{}",
-    "<": "$<$",
-    ">": "$>$",
-    "|": "$|$",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-}
-
-
-def _latex(text: str) -> str:
-    """Text for LaTeX, in which no two characters join: two hyphens stay two, as in an option."""
-    escaped = "".join(_LATEX.get(character, character) for character in text)
-    return re.sub(r"(?<=[-'`,?!])(?=[-'`,])", "{}", escaped)
-
-
-_BEYOND_ASCII = (
-    r"% has letters beyond ASCII: pdflatex knows those of western languages, some of them with "
-    r"\usepackage[T1]{fontenc}; others need xelatex or lualatex and a font that has them"
-)
+_IN_MARKDOWN: dict[Place, str] = {"best": "**{}**", "second": "<ins>{}</ins>", "": "{}"}

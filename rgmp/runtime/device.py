@@ -1,20 +1,22 @@
-"""Where to compute: the CPU, or a GPU that no other rgmp job holds."""
+"""Where to compute: the CPU, or a GPU, of which each rgmp job has its own or its share."""
 
+import fcntl
 import itertools
 import os
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from rgmp.errors import UserError
 from rgmp.runtime.distributed import ALONE, Team
-from rgmp.runtime.locks import acquire
+from rgmp.runtime.locks import acquire, try_flock
 
-_held: list[FileLock] = []  # until the process ends
+_held: list[ExitStack] = []  # until the process ends
 
 
 def choose(
@@ -22,16 +24,17 @@ def choose(
 ) -> torch.device:
     """Set the process up for reproducible computation and choose its device.
 
-    A slot on a GPU is reserved by a lock file; if all are taken, this waits.
+    A GPU, or a place on one, is reserved by lock files; if all are taken, this waits.
 
     Args:
         name: `auto` (a GPU if there is one), `cpu` or `cuda`.
         threads: CPU threads; None: PyTorch's choice. On a CPU they decide the last bits.
-        jobs_per_gpu: slots on each GPU; more than one pays only if one job cannot fill it.
-        team: the processes of this job, which take one GPU slot each.
+        jobs_per_gpu: places on each GPU; 1: the job has its GPU alone, as a timing must. More than
+            one pays only if one job cannot fill it.
+        team: the processes of this job, which take a GPU each, alone.
 
     Raises:
-        UserError: `cuda` is requested and there is no GPU, or fewer slots than processes.
+        UserError: `cuda` is requested and there is no GPU, or fewer than processes on this machine.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -44,9 +47,9 @@ def choose(
         # else new memory is filled first, which costs a small network a tenth of its time
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         return torch.device("cpu")
-    if team.size > gpus * jobs_per_gpu:
+    if team.local_size > gpus:
         raise UserError(
-            f"{team.size} processes: PyTorch sees {gpus} GPUs here with {jobs_per_gpu} slots each; "
+            f"{team.local_size} processes: PyTorch sees {gpus} GPUs here, of which each needs one; "
             "start fewer, or compute on the CPU"
         )
     # deterministic upsampling is many times slower on a GPU; the record has the settings
@@ -58,17 +61,19 @@ def choose(
 
 
 def _take_gpus(count: int, places: int, team: Team) -> int:
-    """Reserve a GPU slot for this process of a team and return the GPU's index.
+    """Reserve a GPU, or a place on one, for this process of a team and return the GPU's index.
 
-    Two teams that each held part of what they need would deadlock, so one team at a time reserves
-    its slots.
+    Two teams that each held part of what they need would deadlock, so on each machine one team at a
+    time reserves. On several machines that is left to their scheduler.
     """
+    if team.size == 1:
+        return _take_gpu(count, places)
     gate = FileLock(_lock_path("gate"))
-    if team.size > 1 and team.leads:
+    if not team.local_rank:
         acquire(gate)
-    with team.leader_first():
-        index = _take_gpu(count, places)
-    team.any(False)  # wait until every process has its slot
+    with team.one_first_on_each_machine():
+        index = _take_gpu(count, 1)  # NCCL takes no two processes on one GPU
+    team.any(False)  # wait until every process has its GPU
     gate.release()
     return index
 
@@ -79,19 +84,30 @@ def _lock_path(name: str) -> Path:
 
 
 def _take_gpu(count: int, places: int) -> int:
-    """Reserve a GPU slot and return the GPU's index."""
+    """Reserve a GPU, or one of its places if there are several, and return the GPU's index."""
     said = False
     while True:
         for place, index in itertools.product(range(places), range(count)):
-            uuid = torch.cuda.get_device_properties(index).uuid
-            lock = FileLock(_lock_path(f"gpu-{uuid}-{place}"))
-            try:
-                acquire(lock, timeout=0)
-            except Timeout:
-                continue
-            _held.append(lock)
-            return index
+            if _reserve(str(torch.cuda.get_device_properties(index).uuid), place, places):
+                return index
         if not said:
             print("every GPU is locked by another rgmp job; waiting", file=sys.stderr, flush=True)
             said = True
         time.sleep(1)
+
+
+def _reserve(gpu: str, place: int, places: int) -> bool:
+    """Lock a GPU for this process if nobody else uses it; of several places, one on it.
+
+    Those that share a GPU hold a shared lock on it, however many places each of them sees.
+    """
+    alone = [(f"gpu-{gpu}", fcntl.LOCK_EX)]
+    shared = [(f"gpu-{gpu}", fcntl.LOCK_SH), (f"gpu-{gpu}-{place}", fcntl.LOCK_EX)]
+    with ExitStack() as locks:
+        for name, how in shared if places > 1 else alone:
+            file = try_flock(_lock_path(name), how)
+            if file is None:
+                return False
+            locks.enter_context(file)
+        _held.append(locks.pop_all())
+    return True

@@ -333,6 +333,30 @@ def files_below(folder: Path, pattern: str = "*") -> list[Path]:
         )
 
 
+def visible_files(folder: Path, suffix: str, what_to_do: str) -> tuple[Path, ...]:
+    """A folder's files, sorted, without hidden files such as archivers leave; none if it is absent.
+
+    Raises:
+        UserError: the folder is not readable; ends with `what_to_do`.
+    """
+    with reading(folder, what_to_do):
+        found = folder.iterdir() if exists(folder) else iter(())
+        return tuple(sorted(p for p in found if p.suffix == suffix and p.name[0] != "."))
+
+
+def exists(path: Path) -> bool:
+    """Whether anything is at `path`, including a dangling link.
+
+    Raises:
+        OSError: it cannot be determined.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def digest_of(value: Any) -> str:
     """SHA-256, in hexadecimal, of a JSON value in its canonical form."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

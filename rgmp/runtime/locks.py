@@ -1,18 +1,23 @@
 """Locks between processes: a resumed job waits for a killed run's processes that still work.
 
 They are kernel locks (flock), which are released when their holder is killed. Some file systems do
-not support them, and on a shared disk they may exclude only processes of the same machine.
+not support them, and on a shared disk they may exclude only processes of the same machine (Lustre
+with `localflock`, NFS before Linux 2.6.12). So a lock names its holder, too, who renews the time of
+its file: on another machine it is this that tells one at work from one that has died.
 """
 
 import errno
 import fcntl
 import os
+import signal
 import socket
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 from typing import TextIO
 
 from filelock import FileLock, Timeout
@@ -22,6 +27,11 @@ from rgmp.runtime.files import require_writable
 
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 _BOOT = Path("/proc/sys/kernel/random/boot_id")  # Linux only
+_RENEWED = 10.0
+"""Seconds after which a holder renews the time of its lock's file."""
+_SILENT = 60.0
+"""Seconds without that after which it has died; NFS may show a time so much later."""
+_SOMEONE = "another process"
 
 
 @contextmanager
@@ -29,7 +39,8 @@ def alone_in(folder: Path) -> Iterator[None]:
     """Hold a lock on `folder`; if another process holds it, say so and wait.
 
     The lock is on a hidden file next to the folder, removed when the block ends. If the holder is
-    killed, the file stays, but the kernel releases the lock.
+    killed, the file stays, but the kernel releases the lock; one that names another machine is
+    taken over once it is not renewed any more.
 
     Raises:
         UserError: the lock file cannot be created.
@@ -38,26 +49,46 @@ def alone_in(folder: Path) -> Iterator[None]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     path = folder.parent / f".{folder.name}.lock"
     lock = FileLock(path)
-    try:
-        acquire(lock, timeout=0)
-    except Timeout:
-        print(f"{folder}: locked by {_holder(path)}; waiting", file=sys.stderr, flush=True)
-        acquire(lock)
+    while not _take(lock, path, folder):
+        lock.release()
     try:
         with suppress(OSError):  # a full disk: the lock works without a name in it
             path.write_text(f"process {os.getpid()} of {socket.gethostname()}, since {utc_now()}")
-        yield
+        with _renewed(path):
+            yield
     finally:
         path.unlink(missing_ok=True)  # waiting processes reopen it at each attempt
         lock.release()
 
 
-def acquire(lock: FileLock, timeout: float = -1) -> None:
+def _take(lock: FileLock, path: Path, folder: Path) -> bool:
+    """Wait for a lock and its last holder; false if that has meanwhile removed the file."""
+    try:
+        kept_apart = acquire(lock, timeout=0)
+    except Timeout:
+        print(f"{folder}: locked by {_holder(path)}; waiting", file=sys.stderr, flush=True)
+        kept_apart = acquire(lock)
+    holder = _holder(path)
+    if holder == _SOMEONE or (kept_apart and f" of {socket.gethostname()}, " in holder):
+        return True
+    print(
+        f"{folder}: locked by {holder}, unless that has died; waiting", file=sys.stderr, flush=True
+    )
+    if not _falls_silent(path):
+        return False
+    print(f"{folder}: {holder} has died; its lock is taken over", file=sys.stderr, flush=True)
+    return True
+
+
+def acquire(lock: FileLock, timeout: float = -1) -> bool:
     """Acquire a lock; on a file system without locks, warn and continue without it.
 
     Args:
         lock: not acquired yet.
         timeout: seconds to wait for another process to release it; -1: no limit.
+
+    Returns:
+        Whether the file system has locks.
 
     Raises:
         Timeout: another process still holds it.
@@ -67,23 +98,98 @@ def acquire(lock: FileLock, timeout: float = -1) -> None:
             # else filelock falls back to a plain file, which a killed holder leaves behind
             warnings.filterwarnings("error", "flock not supported")
             lock.acquire(timeout, poll_interval=0.5)
+        return True
     except (OSError, UserWarning) as error:
         if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
             raise
-        print(
-            f"rgmp: warning: {lock.lock_file}: its file system has no locks (flock); "
-            "make sure that no other process writes here at the same time",
-            file=sys.stderr,
-            flush=True,
-        )
+        _warn_of_no_locks(lock.lock_file)
+        return False
+
+
+def try_flock(path: Path, how: int) -> TextIO | None:
+    """Lock a file if that can be done at once; on a file system without locks, warn and go on.
+
+    Args:
+        path: of the file, which is created.
+        how: `fcntl.LOCK_EX`, or `fcntl.LOCK_SH` to share it with others that do.
+
+    Returns:
+        The open file: closing it releases the lock. None: another holds it.
+    """
+    with ExitStack() as opened:
+        file = opened.enter_context(path.open("a", encoding="utf-8"))
+        try:
+            fcntl.flock(file, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            _warn_of_no_locks(path)
+        opened.pop_all()
+        return file
+
+
+def _warn_of_no_locks(path: Path | str) -> None:
+    print(
+        f"rgmp: warning: {path}: its file system has no locks (flock); "
+        "make sure that no other process writes here at the same time",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _holder(path: Path) -> str:
     """The holder named in a lock file."""
     try:
-        return path.read_text(encoding="utf-8").strip() or "another process"
+        return path.read_text(encoding="utf-8").strip() or _SOMEONE
     except (OSError, UnicodeDecodeError):
-        return "another process"
+        return _SOMEONE
+
+
+def _falls_silent(path: Path) -> bool:
+    """Wait until a lock's file is not renewed any more; false once it is not there any more.
+
+    The lock does not show its holder, which is on another machine, or the file system has no locks.
+    """
+    renewed, since = _time_of(path), time.monotonic()
+    while renewed is not None:
+        if time.monotonic() - since >= _SILENT:
+            return True
+        time.sleep(_RENEWED / 10)
+        latest = _time_of(path)
+        if latest != renewed:
+            renewed, since = latest, time.monotonic()
+    return False
+
+
+def _time_of(path: Path) -> int | None:
+    """When a file was last written, in ns; None if it is not there. NFS asks its server."""
+    try:
+        with path.open("rb") as file:
+            return os.fstat(file.fileno()).st_mtime_ns
+    except OSError:
+        return None
+
+
+@contextmanager
+def _renewed(path: Path) -> Iterator[None]:
+    """Renew the time of a lock's file during a block."""
+    ended = Event()
+
+    def renew() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # the main thread's
+        while not ended.wait(_RENEWED):
+            with suppress(OSError):
+                os.utime(path)
+
+    thread = Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def remove_stale_lock(folder: Path) -> TextIO | None:

@@ -12,12 +12,14 @@ def data_of(plan: Plan, benchmark: Benchmark) -> dict[str, Any]:
     Of a DAVIS tree the digest does not: it is of the whole split, whose common part is compared.
     Frames of the same name, objects and number are taken to be the same there.
     """
+    described = plan.data.sets.get(benchmark)
     rendered = plan.data.digests[f"{benchmark}/{plan.split}"][:10] if plan.embedded else None
     return {
         "split": plan.split,
         "resolution": plan.data.resolution,
         "seed of the rendering": plan.data.mini_seed,
         "digest of the rendering": rendered,
+        **({"data set": described.dataset.meaning} if described else {}),
     }
 
 

@@ -10,7 +10,6 @@ from typing import Literal
 from rgmp.config.base import Benchmark, Closed, Line
 from rgmp.config.comparison import Comparison
 from rgmp.config.load import load_comparison, validated
-from rgmp.data.davis import LEAST_TO_SCORE
 from rgmp.data.roots import DataRoots
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
@@ -21,7 +20,7 @@ from rgmp.runtime.files import digest_of, read_json, require_writable
 from rgmp.study import layout
 from rgmp.study.plan import COMPARISON, Plan, kind_of
 from rgmp.study.planned import PlannedExternal
-from rgmp.study.resolve import digest_of_videos, find_external, resolve
+from rgmp.study.resolve import digest_of_videos, find_external, require_no_table, resolve, roots_of
 
 
 class ComparisonPlan(Closed):
@@ -101,14 +100,11 @@ def _resolved(study: Comparison, path: Path, results: Path) -> ComparisonPlan:
     folder = results / study.study
     require_writable(folder)
     digests = Digests(results / digest_cache.FILE)
-    data = DataRoots(**study.data.model_dump())
+    require_no_table(study.data.sets, path)
+    data = roots_of(study.data)
     external = tuple(find_external(one, (), digests) for one in study.external)
     videos = {
-        benchmark: digest_of_videos(
-            Videos.of(data, benchmark, study.split),
-            LEAST_TO_SCORE,
-            digests,
-        )
+        benchmark: digest_of_videos(Videos.of(data, benchmark, study.split), digests, scored=True)
         for benchmark in study.benchmarks
     }
     digests.save()

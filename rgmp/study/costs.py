@@ -15,6 +15,7 @@ import sys
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -49,6 +50,8 @@ class Cost(Closed):
         each: seconds per unit.
         at_once: how many jobs ran meanwhile, itself included: a mean.
         memory_bytes: the most that one took, of the GPU or of its process; None: not known.
+        process_bytes: the most of main memory that the process of one took, without its workers;
+            None: not known.
         disk_fixed: bytes that each job leaves on disk; None: not known.
         disk_each: bytes per unit.
         source: where this is from.
@@ -58,6 +61,7 @@ class Cost(Closed):
     each: float = Field(ge=0)
     at_once: float = Field(1.0, ge=1)
     memory_bytes: int | None = None
+    process_bytes: int | None = None
     disk_fixed: float | None = None
     disk_each: float = 0.0
     source: str
@@ -150,13 +154,28 @@ def find_costs(folder: Path, jobs: Collection[Job], device: str) -> Costs:
     """
     measured = costs = read_measured(folder, device)
     wanted = {job.cost for job in jobs if job.cost}
-    for place in _places(folder):
+    for place in places(folder):
         if wanted <= costs.known.keys():
             break
         try:
             costs = costs.beside(_recorded(place, measured))
         except UserError as error:
             print(f"its costs are not used: {error}", file=sys.stderr)
+    return costs
+
+
+def guessed(costs: Costs, folder: Path, jobs: Collection[Job]) -> Costs:
+    """Costs, and of what they lack, those of the nearest studies on whatever device they ran.
+
+    A study with a broken file is left out.
+    """
+    wanted = {job.cost for job in jobs if job.cost}
+    for place in places(folder):
+        if wanted <= costs.known.keys():
+            break
+        with suppress(UserError):  # `find_costs` has said so
+            for device in devices_of(place):
+                costs = costs.beside(costs_of(place, device))
     return costs
 
 
@@ -168,7 +187,7 @@ def _recorded(folder: Path, measured: Costs) -> Costs:
     return costs_of(folder, devices[0]).scaled_to(measured) if devices else measured
 
 
-def _places(folder: Path) -> Iterator[Path]:
+def places(folder: Path) -> Iterator[Path]:
     """The folders of studies that may know costs, the nearest first."""
     reference = reference_of(folder)
     others = (*folder.parent.glob("*"), *reference.parent.glob("*"))
@@ -183,14 +202,23 @@ def read_measured(folder: Path, device: str) -> Costs:
     Raises:
         UserError: the file is broken.
     """
+    measured = read_costs(folder)
+    return measured if measured and measured.device == device else Costs(device=device)
+
+
+def read_costs(folder: Path) -> Costs | None:
+    """What was measured for a study, on whatever device; None: nothing was.
+
+    Raises:
+        UserError: the file is broken.
+    """
     path = folder / layout.COSTS
     if not path.is_file():
-        return Costs(device=device)
+        return None
     try:
-        measured = validated(Costs, read_json(path), path)
+        return validated(Costs, read_json(path), path)
     except UserError as error:
         raise UserError(f"{error}; remove it, and measure again") from error
-    return measured if measured.device == device else Costs(device=device)
 
 
 def device_of(machine: MachineInfo) -> str:
@@ -371,6 +399,7 @@ def _cost(several: Sequence[Ran], timeline: Timeline, folder: Path) -> Cost:
         each=median(work),
         at_once=fmean(map(timeline.at_once, several)),
         memory_bytes=max(one.memory_bytes for one in several),
+        process_bytes=max(r["peak_memory_bytes"] for one in several for r in one.records),
         source=str(folder),
         **_disk(several[0].job, folder),
     )

@@ -114,6 +114,8 @@ def _parts(results: Results, *, all_of_them: bool) -> tuple[list[Part], int]:
     parts: list[Part] = []
     every = 0
     for benchmark in results.plan.benchmarks:
+        if not results.videos(benchmark).is_official:
+            continue  # of other data sets the evaluator knows nothing
         runs = [*_runs_with_masks(results, benchmark)]
         sequences: list[str] = []
         for number, run in enumerate(runs):
@@ -169,7 +171,7 @@ def _videos(results: Results, part: Part) -> Videos:
 def _masked(results: Results, part: Part, source: MaskSource) -> Masked:
     """A part, with its masks."""
     (sequence,) = _videos(results, part).open()
-    masks = source.masks_of(part.sequence, sequence.annotated).masks
+    masks = source.masks_of(part.sequence, sequence.names).masks
     return Masked(sequence, part.benchmark, masks, part.rows)
 
 

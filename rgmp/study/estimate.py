@@ -7,7 +7,7 @@ compared with none.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -48,6 +48,7 @@ class Planned(Closed):
         cores, gpus: as in `Room`.
         seconds: from the first job to the last.
         bound: seconds below which no order of the jobs gets.
+        bound_by: what sets it, as in `Schedule`; None: not known, of an estimate kept earlier.
         longest: seconds of the longest chain of jobs, each of which waits for the one before.
         idle: the share of the GPUs, or of the cores, that no job holds.
     """
@@ -56,6 +57,7 @@ class Planned(Closed):
     gpus: int
     seconds: float
     bound: float
+    bound_by: str | None = None
     longest: float
     idle: float
 
@@ -167,25 +169,35 @@ def _planned(jobs: Sequence[Job], costs: Costs, room: Room) -> Planned:
         gpus=room.gpus,
         seconds=found.seconds,
         bound=found.bound,
+        bound_by=found.bound_by,
         longest=found.path_seconds,
         idle=found.idle("gpus" if room.gpus else "cores"),
     )
 
 
-def schedule_of(jobs: Sequence[Job], costs: Costs, room: Room) -> Schedule:
+def schedule_of(
+    jobs: Sequence[Job], costs: Costs, room: Room, worked: Mapping[str, float] | None = None
+) -> Schedule:
     """When every job of a study would run; one of unknown cost takes no time.
 
     On GPUs, jobs do not slow each other down: each has its own.
+
+    Args:
+        jobs: of the study, or those that are left of it.
+        costs: of the device.
+        room: what it may use at once.
+        worked: the seconds of its work that a job has behind it, by its name.
     """
     names = {job.name for job in jobs}
+    behind = worked or {}
     tasks = (
         Task(
             name=job.name,
-            seconds=costs.seconds_alone(job) or 0.0,
+            seconds=max((costs.seconds_alone(job) or 0.0) - behind.get(job.name, 0.0), 0.0),
             after=tuple(before for before in job.after if before in names),
             needs={
                 "cores": room.cores if job.threads is None else job.threads,
-                "gpus": job.gpus,
+                "gpus": job.places(room.jobs_per_gpu),
             },
         )
         for job in jobs

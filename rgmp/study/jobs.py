@@ -75,8 +75,12 @@ class Job(NamedTuple):
 
     @property
     def sort(self) -> str:
-        """What its time is added up with: the stage of a training run, else the kind."""
-        return self.stage or self.kind
+        """What its time is added up with: the stage of a training run, or its name's first word."""
+        return self.stage or self.name.partition(" ")[0]
+
+    def places(self, jobs_per_gpu: int) -> int:
+        """The places that it takes on GPUs: all of one where it runs alone, or on several."""
+        return self.gpus * (jobs_per_gpu if self.threads is None or self.gpus > 1 else 1)
 
 
 Sizes = dict[Benchmark, float]

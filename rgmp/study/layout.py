@@ -7,6 +7,8 @@ masks lie with those of the other runs that have its weights, in
 files of a training run are named in `rgmp.training.job`.
 """
 
+from pathlib import Path
+
 from rgmp.config.base import Benchmark
 from rgmp.provenance.record import RECORDS
 from rgmp.training.job import CURVE, WEIGHTS, checkpoint_name
@@ -19,14 +21,29 @@ REPORT = "report.html"
 TABLES = "tables"
 TIDY = ("objects", "sequence_means", "differences", "course", "frames")
 """The tables that are CSV files alone, a row per observation (`table_files.TIDY_DTYPES`)."""
+REPORTED = (
+    *("ablation", "difficulty", "reproduction", "speed", "sequences", "protocols", "cost"),
+    "checkpoints",
+)
+"""The tables of the report beside those of benchmarks (`table_files.TABLE_DTYPES`)."""
 AGREEMENT = f"{TABLES}/agreement.txt"
 """What `rgmp agree` says of the study and its committed reference, where there is one."""
 CROSS_CHECK = "cross-check"
 """The command that scores with the other engine, too, and the name of its record."""
 EVALUATOR = f"{TABLES}/evaluator.csv"
 """J and F by both engines, of the masks that it scored."""
-COLUMNS = "columns.md"
-"""Beside the tables: what the columns of the differences mean."""
+DICTIONARY = "README.md"
+"""Beside the tables: what the columns of the CSV files mean (`rgmp.study.data_dictionary`)."""
+METHODS = (METHODS_MARKDOWN, METHODS_LATEX, BIBLIOGRAPHY) = (
+    "methods.md",
+    "methods.tex",
+    "references.bib",
+)
+"""Beside the tables: the methods section of a paper, and what it cites."""
+TAKEN = frozenset(
+    {*TIDY, *REPORTED, *(Path(name).stem for name in (EVALUATOR, DICTIONARY, *METHODS))}
+)
+"""Names of tables and of files beside them, which no benchmark may have: it has one of its own."""
 NORMAL_RANGE = "normal_range.json"
 """Beside the tables: J&F of every training, for `rgmp expect`."""
 FIGURES = "figures"

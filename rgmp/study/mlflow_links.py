@@ -76,7 +76,7 @@ class Runs:
         return f"{server}#/compare-runs?runs={runs}&experiments={experiments}&{_NAVIGATION}"
 
 
-def read(folder: Path) -> Runs:
+def runs_of(folder: Path) -> Runs:
     """Read what `rgmp track` has left in a study's folder; no runs, if it has not been called.
 
     Raises:

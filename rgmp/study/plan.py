@@ -20,11 +20,12 @@ from rgmp.config.study import (
     Speed,
     Submission,
 )
+from rgmp.config.titles import benchmark_title
 from rgmp.data.attributes import Attribute
 from rgmp.data.job import CheckJob
 from rgmp.data.roots import DataRoots
 from rgmp.data.videos import Videos
-from rgmp.errors import UserError
+from rgmp.errors import UserError, nearest
 from rgmp.evaluation.job import ScoringJob, SubmissionJob
 from rgmp.inference.job import InferenceJob
 from rgmp.runtime.files import (
@@ -103,6 +104,10 @@ class Plan(Closed):
     def digest(self) -> str:
         """A digest of the whole plan."""
         return digest_of(self.model_dump(mode="json"))
+
+    def title_of(self, benchmark: Benchmark) -> str:
+        """What a benchmark is called in print: `DAVIS-2017`, or `embedded, objects`."""
+        return benchmark_title(benchmark, embedded=self.embedded)
 
     @cached_property
     def checks(self) -> dict[str, str]:
@@ -238,7 +243,7 @@ class Plan(Closed):
         aggregation = {"aggregation": full.inference.aggregation}
         if variant.inference.model_copy(update=aggregation) != full.inference:
             return "all"
-        return "none" if benchmark == "davis2016" else SEVERAL
+        return SEVERAL if self.data.has_several(benchmark) else "none"
 
     def training(self, identity: str) -> Training:
         """The training run of that identity."""
@@ -286,14 +291,8 @@ class Plan(Closed):
                 return job.model_copy(update={"weights": self.initial_weights})
             case "networks":
                 return job.model_copy(update={"networks": self.networks})
-        given = {
-            "davis": roots.davis,
-            "resolution": roots.resolution,
-            **dict(zip(("benchmark", "split"), part.split("/", 1), strict=True)),
-        }
-        videos = Videos.model_validate(given)
-        root = {"davis": roots.davis_of(videos.benchmark)}
-        return job.model_copy(update={"videos": (videos.model_copy(update=root),)})
+        benchmark, split = part.split("/", 1)
+        return job.model_copy(update={"videos": (Videos.of(roots, benchmark, split),)})
 
     def job(self, training: Training, folder: Path) -> TrainingJob:
         """The job of a training run of this plan, with files below the study folder."""
@@ -481,6 +480,7 @@ def named(kind: str, name: str, known: Mapping[str, _Job], folder: Path) -> _Job
         example = next(iter(known), "none")
         raise UserError(
             f"{name}: no such {kind} in {folder / layout.PLAN}; name one such as {example}"
+            f"{nearest(name, known)}"
         )
     return known[name]
 

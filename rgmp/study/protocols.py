@@ -1,6 +1,7 @@
 """The protocol of a study's own method, and in what methods that were not trained here differ."""
 
 from collections.abc import Iterator
+from typing import get_args
 
 from rgmp.config.base import Benchmark
 from rgmp.config.method import Finetune
@@ -14,6 +15,7 @@ def own_protocol(results: Results, benchmark: Benchmark) -> Protocol:
     """The card of `full`: as planned, with the precision and the machine that records name."""
     plan = results.plan
     full = plan.variant("full")
+    dataset = results.videos(benchmark).dataset
     timed = layout.record_name(layout.speed(benchmark))
     machines = {device_of(r["machine"]) for r in results.of_kind("speed") if r["name"] == timed}
     computed = {
@@ -25,7 +27,7 @@ def own_protocol(results: Results, benchmark: Benchmark) -> Protocol:
     return Protocol(
         training_data=tuple(_training_data(results)),
         online_finetuning=False,
-        input_size=plan.data.resolution,
+        input_size=plan.data.resolution if dataset.has_resolutions else UNKNOWN,
         scales=full.inference.scales,
         flips=False,
         precision=UNKNOWN if precision == "auto" else precision,
@@ -52,7 +54,14 @@ def _training_data(results: Results) -> Iterator[TrainingSet]:
         yield "embedded"
         return
     for training in trainings:
-        yield training.settings.benchmark if isinstance(training.settings, Finetune) else "stills"
+        yield _named(
+            training.settings.benchmark if isinstance(training.settings, Finetune) else "stills"
+        )
+
+
+def _named(data: str) -> TrainingSet:
+    """The name of a training set on a card; of those that cards do not know, `other`."""
+    return next((known for known in get_args(TrainingSet) if known == data), "other")
 
 
 def other_protocols(results: Results) -> dict[str, str]:

@@ -5,19 +5,29 @@ from pathlib import Path
 from typing import Any
 
 from rgmp.config.base import Benchmark
-from rgmp.config.load import load_study, load_variants
+from rgmp.config.comparison import Truth
+from rgmp.config.load import load_dataset, load_study, load_variants
 from rgmp.config.method import Method, Network
-from rgmp.config.study import OVERALL, External, Machine, Study, Submission, Variant
+from rgmp.config.study import (
+    OVERALL,
+    Data,
+    External,
+    Machine,
+    Stills,
+    Study,
+    Submission,
+    Variant,
+)
 from rgmp.data import manifest
 from rgmp.data.attributes import Attribute, read_attributes
-from rgmp.data.davis import LEAST_TO_SCORE, LEAST_TO_TRAIN, frames_folder, read_split
 from rgmp.data.known import official
 from rgmp.data.mask_source import files_of
-from rgmp.data.roots import DataRoots
+from rgmp.data.roots import DataRoots, Described
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import require
 from rgmp.evaluation.job import BOUNDS
+from rgmp.evaluation.official import require_known
 from rgmp.minidavis.cast import VAL_CAST
 from rgmp.minidavis.version import VERSION
 from rgmp.runtime import digest_cache
@@ -56,13 +66,14 @@ def resolve(
     digests = Digests(results / digest_cache.FILE)
     methods = load_variants(study, path, ablations)
     _require_unreserved([*methods, *(external.name for external in study.external)], path)
+    require_no_table(study.data.sets, path)
     external = tuple(find_external(external, methods, digests) for external in study.external)
     data = _find_data(study, [method for _, method in methods.values()], folder, digests)
     if study.submission:
         data.digests[layout.SUBMISSION] = _find_submission(
             study, study.submission, methods, digests
         )
-    attributes = _find_attributes(study)
+    attributes = _find_attributes(study, data)
     trainings: dict[str, Training] = {}
     variants = []
     for name, (variant, method) in methods.items():
@@ -135,6 +146,13 @@ def _require_unreserved(names: Iterable[str], path: Path) -> None:
                 f"{path}: {name} is a reserved row name (of rgmp bounds); choose another name for "
                 "the variant or external method"
             )
+
+
+def require_no_table(sets: Iterable[str], path: Path) -> None:
+    """Reject a data set with the name of a table: one is named after each benchmark."""
+    for name in sets:
+        if name in layout.TAKEN:
+            raise UserError(f"{path}: data.sets.{name}: is the name of a table; choose another")
 
 
 def _require_longer(plan: Plan, folder: Path) -> None:
@@ -280,14 +298,10 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
             mini_seed=data.mini.seed,
             digests=dict.fromkeys(("stills", *(f"{b}/{s}" for b, s in sorted(splits))), rendered),
         )
-    if data.davis is None:
-        raise AssertionError("Data._one_source rejects a study with neither")
-    roots = DataRoots(
-        davis=data.davis,
-        davis2016=data.davis2016,
-        stills=data.stills if pretrained else (),
-        resolution=data.resolution,
-    )
+    roots = roots_of(data, data.stills if pretrained else ())
+    if study.evaluation.engine == "official":
+        for benchmark in study.benchmarks:
+            require_known(Videos.of(roots, benchmark, study.split))
     found = {}
     if pretrained:
         if not data.stills:
@@ -296,21 +310,39 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
     for benchmark, split in sorted(splits):
         videos = Videos.of(roots, benchmark, split)
         scored = benchmark in study.benchmarks and split == study.split
-        least = LEAST_TO_SCORE if scored else LEAST_TO_TRAIN
-        found[f"{benchmark}/{split}"] = digest_of_videos(videos, least, digests)
+        found[f"{benchmark}/{split}"] = digest_of_videos(videos, digests, scored=scored)
     return DataPaths(**dict(roots), mini_seed=None, digests=found)
 
 
-def digest_of_videos(videos: Videos, least: int, digests: Digests) -> str:
+def roots_of(data: Data | Truth, stills: tuple[Stills, ...] = ()) -> DataRoots:
+    """Where the data of a study are; the descriptions of its data sets are read.
+
+    Raises:
+        UserError: one of them cannot be read.
+    """
+    return DataRoots(
+        davis=data.davis,
+        davis2016=data.davis2016,
+        sets={
+            name: Described(root=one.root, dataset=load_dataset(one.file))
+            for name, one in data.sets.items()
+        },
+        stills=stills,
+        resolution=data.resolution,
+    )
+
+
+def digest_of_videos(videos: Videos, digests: Digests, *, scored: bool) -> str:
     """A digest of the files of a split and of the order of its sequences.
 
     Raises:
-        UserError: files are missing, or a sequence has fewer than `least` annotations.
+        UserError: files are missing, or a sequence has too few annotations to be trained on or, if
+            `scored`, to be scored.
     """
     sequences = videos.open()
     for sequence in sequences:
-        sequence.require_annotated(least, f"{videos.benchmark}/{videos.split}")
-    return manifest.of_videos(sequences, digests).digest
+        sequence.require_annotated(f"{videos.benchmark}/{videos.split}", scored=scored)
+    return manifest.of_videos(sequences, digests, videos.meaning).digest
 
 
 def _find_weights(
@@ -330,17 +362,17 @@ def _find_weights(
     return tuple(initial), tuple(given)
 
 
-def _find_attributes(study: Study) -> tuple[Attribute, ...]:
-    """The attributes that a study names of the sequences of its DAVIS tree.
+def _find_attributes(study: Study, roots: DataRoots) -> tuple[Attribute, ...]:
+    """The attributes that a study names of the sequences of its data sets.
 
     Raises:
         UserError: their file cannot be used.
     """
     data = study.data
-    if data.attributes is None or data.davis is None:
+    if data.attributes is None:
         return ()
-    roots = (data.davis, data.davis2016 or data.davis)
-    frames = (frames_folder(root, data.resolution).glob("*") for root in roots)
+    trees = [Videos.of(roots, benchmark, study.split).tree for benchmark in study.benchmarks]
+    frames = (tree.frames_folder.glob("*") for tree in trees)
     return read_attributes(data.attributes, {path.name for found in frames for path in found})
 
 
@@ -383,17 +415,14 @@ def _find_submission(
         split=submission.split,
         resolution=study.data.resolution,
     )
-    return manifest.of_videos(videos.open(), digests).digest
+    return manifest.of_videos(videos.open(), digests, videos.meaning).digest
 
 
 def _is_complete(study: Study, roots: DataRoots) -> bool:
     """Whether every benchmark is scored on the complete official val split."""
     if study.data.mini or study.split != "val":
         return False
-    return all(
-        set(read_split(roots.davis_of(b), b, "val", roots.resolution)) == official_val(b)
-        for b in study.benchmarks
-    )
+    return all(set(Videos.of(roots, b, "val").names()) == official_val(b) for b in study.benchmarks)
 
 
 def official_val(benchmark: Benchmark) -> set[str]:

@@ -15,8 +15,9 @@ import pandas as pd
 from rgmp.config.base import Benchmark
 from rgmp.data.annotations import ANNOTATIONS, IN_WORDS
 from rgmp.data.attributes import FILE, Attribute, read_attributes
-from rgmp.data.davis import annotations_folder, masks_in
+from rgmp.data.davis import masks_in
 from rgmp.data.mask_source import MaskFile, MaskSource, open_masks
+from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import PRESENT, TOLERANCE
 from rgmp.evaluation.job import BOUNDS
@@ -25,6 +26,7 @@ from rgmp.provenance.code import in_words
 from rgmp.provenance.machine import machine_of, processor_of
 from rgmp.provenance.record import Record, read_all
 from rgmp.study import layout, table_files
+from rgmp.study.paper_order import paper_order
 from rgmp.study.plan import Plan, load_plan
 from rgmp.study.planned import PlannedExternal
 
@@ -61,10 +63,10 @@ class Results:
     plan: Plan
     records: list[Record]
 
-    @property
+    @cached_property
     def variants(self) -> list[str]:
-        """Names of the variants, `full` first."""
-        return [variant.name for variant in self.plan.variants]
+        """Names of the variants, `full` first, in the order of the paper."""
+        return paper_order(self.plan)
 
     @property
     def others(self) -> list[str]:
@@ -81,19 +83,25 @@ class Results:
         """Names of the variants, `full` first, then of the methods that were not trained here."""
         return [*self.variants, *self.external]
 
+    @cached_property
+    def furthest(self) -> list[str]:
+        """Names of the variants beside `full`, those whose J&F differs most from its first.
+
+        Raises:
+            UserError: as `table`.
+        """
+        differences = self.table("ablation").groupby("variant")["difference_mean"]
+        most = differences.agg(lambda values: values.abs().max()).fillna(0).to_dict()
+        return sorted(self.others, key=lambda variant: most.get(variant, 0.0), reverse=True)
+
     def label(self, method: str) -> str:
         """The name in print of a variant, or of a method that was not trained here."""
         named = self.external.get(method) or self.plan.variant(method)
         return named.label
 
-    @property
-    def davis(self) -> Path:
-        """The root of the DAVIS tree."""
-        return self.plan.roots(self.folder).davis
-
-    def davis_of(self, benchmark: Benchmark) -> Path:
-        """The root of the tree that a benchmark is scored on."""
-        return self.plan.roots(self.folder).davis_of(benchmark)
+    def videos(self, benchmark: Benchmark) -> Videos:
+        """The videos that a benchmark is scored on."""
+        return self.plan.videos(benchmark, self.folder)
 
     @cached_property
     def attributes(self) -> tuple[Attribute, ...]:
@@ -102,7 +110,7 @@ class Results:
         Raises:
             UserError: the embedded benchmark's file is broken.
         """
-        own = self.davis / FILE
+        own = self.folder / layout.DAVIS / FILE
         if self.plan.embedded and own.is_file():
             return read_attributes(own)
         return self.plan.attributes
@@ -138,8 +146,8 @@ class Results:
         if given not in self._given:
             self._given[given] = open_masks(given, {*self.table("frames")["sequence"]})
         source = self._given[given]
-        folder = annotations_folder(self.davis_of(benchmark), self.plan.data.resolution) / sequence
-        found = source.masks_of(sequence, [path.stem for path in masks_in(folder)]).masks
+        names = self.videos(benchmark).tree.list_sequence(sequence).names
+        found = source.masks_of(sequence, names).masks
         if frame not in found:
             raise UserError(
                 f"{source.where(sequence)}: no mask of frame {frame}, which is scored; put it "
@@ -260,9 +268,10 @@ class Results:
             return "rendered toy data, not DAVIS; scores are not comparable with the paper's"
         if not self.plan.complete:
             sequences = self.table("objects")["sequence"].nunique()
+            others = not self.plan.data.sets.keys().isdisjoint(self.plan.benchmarks)
+            what = ", ".join(self.plan.benchmarks) if others else "a part of DAVIS"
             return (
-                f"a part of DAVIS ({sequences} sequences scored); "
-                "scores are not comparable with the paper's"
+                f"{what} ({sequences} sequences scored); scores are not comparable with the paper's"
             )
         return f"the whole of DAVIS {self.plan.split}"
 

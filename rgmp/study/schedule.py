@@ -18,6 +18,9 @@ from heapq import heappop, heappush
 
 Pace = Callable[[int], float]
 
+CHAIN = "chain"
+PACE = "pace"
+
 
 @dataclass(frozen=True)
 class Task:
@@ -45,6 +48,8 @@ class Schedule:
         capacity: how much there is of each resource.
         used: resource -> amount times seconds in which jobs hold it.
         bound: seconds below which no order of the jobs gets.
+        bound_by: what sets that bound: a resource, of which no more work fits into the time;
+            `CHAIN`, the longest way through; or `PACE`, that jobs slow each other down.
         path: the names of the jobs on a longest way through, in order.
         path_seconds: how long those take one after another.
     """
@@ -54,6 +59,7 @@ class Schedule:
     capacity: dict[str, int]
     used: dict[str, float]
     bound: float
+    bound_by: str
     path: tuple[str, ...]
     path_seconds: float
 
@@ -139,8 +145,9 @@ def schedule(
         start_what_fits()
     path = _longest(by_name, level)
     long = level[path[0]] if path else 0.0
-    bound = max([long, *_bounds_by_work(by_name, needs, capacity, pace)])
-    return Schedule(starts, ends, dict(capacity), used, bound, path, long)
+    bounds = {CHAIN: long, **_bounds_by_work(by_name, needs, capacity, pace)}
+    bound_by = max(bounds, key=bounds.__getitem__)
+    return Schedule(starts, ends, dict(capacity), used, bounds[bound_by], bound_by, path, long)
 
 
 def _needs(task: Task, capacity: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
@@ -196,14 +203,15 @@ def _bounds_by_work(
     needs: Mapping[str, tuple[tuple[str, int], ...]],
     capacity: Mapping[str, int],
     pace: Pace,
-) -> Iterable[float]:
+) -> dict[str, float]:
     """Seconds that the work takes if nothing is ever idle: of each resource, and by the pace."""
     work = dict.fromkeys(capacity, 0.0)
     for name, kind in needs.items():
         for resource, amount in kind:
             work[resource] += amount * tasks[name].seconds
-    yield from (work[resource] / most for resource, most in capacity.items())
+    bounds = {resource: work[resource] / most for resource, most in capacity.items()}
     if all(needs.values()):  # else any number may run at once
         most = sum(capacity.values())
         every = sum(task.seconds for task in tasks.values())
-        yield every / max(count / pace(count) for count in range(1, most + 1))
+        bounds[PACE] = every / max(count / pace(count) for count in range(1, most + 1))
+    return bounds

@@ -1,7 +1,8 @@
 """The CSV files under a study's `tables/`: their columns, and how they are written and read.
 
 `rgmp tables` computes every statistic of the report once and writes it there; printed tables,
-figures and the report read these files. Accuracies are fractions. The tables of `TIDY_DTYPES` are
+figures and the report read these files. Accuracies are fractions; `rgmp.study.data_dictionary` says
+what the columns mean. The tables of `TIDY_DTYPES` are
 tidy, one row per observation, for figures and readers; the others are the tables of the report.
 """
 
@@ -133,65 +134,13 @@ _REPORTED: dict[str, dict[str, str]] = {
 }
 TABLE_DTYPES = TIDY_DTYPES | _REPORTED
 
-MEANINGS = {
-    "benchmark": "davis2016: the foreground; davis2017: objects",
-    "variant": "the file in ablations/, or the method that was not trained here",
-    "label": "its name in print",
-    "external": "whether it was not trained here",
-    "mixed": "whether its records disagree: other code, data or machine than the others'",
-    "seeds": "how many seeds were scored",
-    "J_mean": "region similarity: mean over frames, objects, seeds",
-    "F_mean": "contour accuracy, likewise",
-    "J&F": "mean of the two",
-    "*_spread": "standard deviation over seeds",
-    "difficulty": "the sequences' attribute; several objects: those that have more than one, where "
-    "the variant is asked that changes nothing else; its expectation is the one named overall",
-    "difference_mean": "J&F minus that of full: mean over objects and seeds",
-    "difference_low": "lower end of the interval on sequences like these: seeds and sequences as "
-    "crossed random effects, 95 % for this row alone; with one seed, of sequences alone",
-    "difference_high": "its upper end",
-    "difference_verdict": "better, worse; no difference beyond the margin of the study; worse (or "
-    "better), by less than the margin; undecided; one seed, or one sequence: no verdict; same "
-    "computation: nothing to test; exploratory: not predicted, hence no verdict. Those of a "
-    "benchmark's table hold at once: two passes of Holm, nominally 5 % each (simulated: better or "
-    "worse up to 7 % with few seeds)",
-    "longer_study_verdict": "the same in the longer study that this one names (longer_study); "
-    "empty: it names none, or that one does not have this comparison",
-    "expected": "what the variant's file predicts: worse, better, none",
-    "claim": "its outcome: supported, if need be as a small effect; contradicted, no effect, "
-    "undecided; overall, for a "
-    "variant that changes sequences with several objects alone: on those, as in difficulty.csv",
-    "claim_since_run": "newer: its file did not expect this yet when the variant was first "
-    "scored; withdrawn: it did then, and does no longer; empty: neither, or not known",
-    "same_sequences_low": "lower end of the interval on these very sequences: seeds alone vary, "
-    "Student's t, 95 % for this row alone",
-    "same_sequences_high": "its upper end",
-    "p_zero": "p-value of no difference, adjusted by Holm",
-    "p_beyond": "p-value of a difference beyond the margin, adjusted by Holm",
-    "smallest_found": "where undecided: the smallest difference that a study of this size finds "
-    "with 80 % power, at the significance that Holm asks of the next",
-    "deciding_seeds": "where undecided: seeds with which, and with deciding_sequences, a "
-    "difference of the margin is found with 80 % power; empty also where 64 seeds and 2,048 "
-    "sequences do not suffice",
-    "deciding_sequences": "the sequences, or figures, to that",
-    "paired_seeds": "seeds that both have",
-    "paired_sequences": "sequences that the difference rests on",
-    "paired_figures": "the clusters that were analysed in their place: figures where those recur, "
-    "else the sequences themselves",
-    "sd_seeds": "standard deviation of the difference by seed",
-    "sd_sequences": "by sequence, or figure",
-    "sd_runs": "by single run, with one seed on one sequence",
-    "because": "the argument for the expectation",
-    "seeds_added": "the seeds that were added after the study's first tables had been made, and on "
-    "which the row rests",
-    "published_J&F": "as published, where known",
-    "next_training_low": "lower end of the interval in which J&F of one more training by this "
-    "recipe is expected on these sequences, 95 %; empty with fewer than three seeds",
-    "next_training_high": "its upper end",
-}
-"""What the columns of `ablation` and `difficulty` mean; numbers are fractions, not per cent."""
 _OPEN = {"speed": _VALUE}
 """Tables with further columns, and their dtype: what a speed file sums up, and FPS by objects."""
+
+
+def dtypes_of(name: str) -> dict[str, str]:
+    """The columns of a table, and their dtypes; another name is that of a data set of the study."""
+    return TABLE_DTYPES.get(name, _BENCHMARK)
 
 
 def write(folder: Path, name: str, table: pd.DataFrame) -> None:
@@ -207,7 +156,7 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     """
     what, command = f"the table {name} of a study", f"rgmp tables {folder}"
     more = _OPEN.get(name)
-    dtypes = TABLE_DTYPES[name]
+    dtypes = dtypes_of(name)
     return read_table(path_of(folder, name), dtypes, what=what, command=command, more=more)
 
 

@@ -31,14 +31,14 @@ def computations(plan: Plan, benchmark: Benchmark) -> dict[str, tuple[PlannedVar
 def computation_of(plan: Plan, benchmark: Benchmark, variant: PlannedVariant) -> str:
     """The identity of what a variant computes on a benchmark: twelve hexadecimal digits.
 
-    Aggregation does not count in `davis2016`, which has one object (`rgmp.inference.aggregation`).
+    Aggregation does not count where the foreground is one object (`rgmp.inference.aggregation`).
     A given network is known by its file alone.
     """
     run = variant.runs[0]
     network: dict[str, Any] = {"file": run.weights_digest}
     if run.trainings:
         network = plan.training(run.trainings[-1]).network.architecture
-    ignored = {"aggregation"} if benchmark == "davis2016" else set()
+    ignored = set() if plan.data.has_several(benchmark) else {"aggregation"}
     inference = variant.inference.model_dump(mode="json", exclude=ignored)
     return digest_of([network, inference])[:12]
 

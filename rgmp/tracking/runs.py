@@ -142,7 +142,7 @@ class _Study:
             | {"kind": "variant", "seeds": text([run.seed for run in variant.runs])}
             | words
             | _code([seed.tags for seed in seeds]),
-            note=sentences.of_variant(variant, rows),
+            note=sentences.of_variant(self.plan, variant, rows),
             data=sorted({data for seed in seeds for data in seed.data}),
             params=params,
             metrics={**metrics, **self.speed.get(variant.name, {})},

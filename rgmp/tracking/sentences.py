@@ -33,16 +33,17 @@ def of_study(plan: Plan) -> str:
     return f"{markdown_paragraph(plan.title)}: {tested}; {shown}."
 
 
-def of_variant(variant: PlannedVariant, rows: Sequence[Mapping[Hashable, Any]]) -> str:
+def of_variant(plan: Plan, variant: PlannedVariant, rows: Sequence[Mapping[Hashable, Any]]) -> str:
     """A variant: its claim, and what came out by its rows of the table `ablation`, in per cent."""
-    return "\n\n".join([markdown_paragraph(variant.claim), *map(_outcome, rows)])
+    found = [f"{plan.title_of(row['benchmark'])}: {_outcome(row)}" for row in rows]
+    return "\n\n".join([markdown_paragraph(variant.claim), *found])
 
 
 def _outcome(row: Mapping[Hashable, Any]) -> str:
-    """One row, such as `davis2016: J&F 51.3 ± 6.8, 5 seeds; -2.6 [-8.3, +3.0] to full: worse.`."""
+    """One row in words, such as `J&F 51.3 ± 6.8, 5 seeds; -2.6 [-8.3, +3.0] to full: worse.`."""
     spread = "" if pd.isna(row["J&F_spread"]) else f" ± {100 * row['J&F_spread']:.1f}"
     seeds = f"{row['seeds']} seed{'s' * (row['seeds'] != 1)}"
-    told = f"{row['benchmark']}: J&F {100 * row['J&F']:.1f}{spread}, {seeds}"
+    told = f"J&F {100 * row['J&F']:.1f}{spread}, {seeds}"
     if not row["difference_verdict"]:
         return f"{told}."
     ends = (row[f"difference_{end}"] for end in ("mean", "low", "high"))

@@ -51,7 +51,7 @@ def mirror(
     uri: str,
     weights_megabytes: float,
     timeout: float,
-    advance: Callable[[], object] = lambda: None,
+    progress: Callable[[], object] = lambda: None,
 ) -> Mirrored:
     """Synchronise an MLflow store with the files of a study.
 
@@ -60,8 +60,8 @@ def mirror(
         uri: the store.
         weights_megabytes: larger weights are logged by hash, not copied.
         timeout: seconds to wait for another process that writes to this store.
-        advance: called whenever a part of the work is done: the study has been read, or a run has
-            been written.
+        progress: called when the study has been read, and with every run that the store gives or
+            takes.
 
     Raises:
         UserError: it is not a study folder, or one of its files is broken.
@@ -74,11 +74,11 @@ def mirror(
             _make_database(uri)
             client = MlflowClient(tracking_uri=uri)
             mirrors = read_mirrors(plan, folder)
-            advance()
+            progress()
             artifacts = None if _has_server(uri) else folder.absolute().parent
             experiment = _experiment(client, plan, artifacts).experiment_id
             room = int(1e6 * weights_megabytes)
-            store = _Store(client, experiment, str(folder.absolute()), room, advance)
+            store = _Store(client, experiment, str(folder.absolute()), room, progress)
             written = store.sync(mirrors)
     except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
         raise ConnectionError(str(error)) from error
@@ -172,7 +172,7 @@ class _Store:
     experiment: str
     folder: str
     weights_bytes: int
-    advance: Callable[[], object]
+    progress: Callable[[], object]
     ids: dict[str, str] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
 
@@ -182,11 +182,11 @@ class _Store:
         Trainings are written before what reads their weights, once all runs that sum some up are
         there; these themselves are completed last.
         """
-        known = {
-            run.data.tags["record"]: run
-            for run in _runs(self.client, self.experiment)
-            if run.data.tags.get("folder") == self.folder
-        }
+        known = {}
+        for run in _runs(self.client, self.experiment):
+            self.progress()
+            if run.data.tags.get("folder") == self.folder:
+                known[run.data.tags["record"]] = run
         models = {
             model.tags["record"]: model
             for model in _models(self.client, self.experiment)
@@ -218,7 +218,7 @@ class _Store:
         if run is None:
             key = {"record": mirror.name, "folder": self.folder, **tags}
             run = self.client.create_run(self.experiment, mirror.started, key, mirror.title)
-            self.advance()
+            self.progress()
         self.ids[mirror.name] = run.info.run_id
         return run
 
@@ -317,7 +317,7 @@ class _Store:
             client.set_terminated(run_id, mirror.status, ended)
         else:
             client.update_run(run_id, mirror.status)
-        self.advance()
+        self.progress()
 
     def _metrics(self, run: Run, mirror: Mirror) -> list[Metric]:
         """The numbers that a run lacks; scores are also those of a model on a data set."""

@@ -1,9 +1,9 @@
-"""`rgmp track`: mirror a study in MLflow, as long as the store answers in time.
+"""`rgmp track`: mirror a study in MLflow within a time limit.
 
-The work is done by `rgmp.tracking.store` in a process of its own, which the kernel ends when no run
-has been written for too long. Only that enforces a limit (a slow server, a driver that waits in C
-or a library that retries would exceed any other) and releases all that the process holds: locks,
-files, connections.
+The work is done by `rgmp.tracking.store` in a process of its own, which the kernel ends when the
+time is over. Only that enforces a limit (a slow server, a driver that waits in C or a library that
+retries would exceed any other) and releases all that the process holds: locks, files, connections.
+The time begins anew with every run that the store gives or takes: a large study has thousands.
 """
 
 import os
@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rgmp.errors import UserError
@@ -21,7 +22,7 @@ from rgmp.study.layout import RUNS
 from rgmp.tracking.mirror import Mirrored
 
 SECONDS_TO_TRACK = 30
-"""The default time limit of `rgmp track`."""
+"""The default time limit of `rgmp track`, for each run."""
 
 
 WEIGHTS_MEGABYTES = 64
@@ -70,9 +71,9 @@ def track(
         folder: the study's, `results/<study>`.
         uri: the store; None: `MLFLOW_TRACKING_URI`, else a SQLite file beside the study's folder.
         weights_megabytes: larger weights are logged by hash, not copied.
-        timeout: seconds without a run being written; a store that needs more counts as
-            unavailable. What has been written by then is kept, and the next call continues from
-            there.
+        timeout: seconds until the first run is read or written, and then for each; a store that
+            needs more counts as unavailable. What has been written by then is kept, and the next
+            call continues there.
 
     Returns:
         What was done, or None if the store is unavailable: then a warning is printed, and a later
@@ -127,7 +128,7 @@ def _in_time(folder: Path, uri: str, weights_megabytes: float, timeout: float) -
         finally:
             process.kill()
     if process.returncode == -signal.SIGALRM:
-        raise TimeoutError(f"nothing was written for {timeout:g} s")
+        raise TimeoutError(f"not done within the time limit of {timeout:g} s")
     if process.returncode < 0:
         raise ChildProcessError(f"killed by signal {-process.returncode}")
     if process.returncode:
@@ -146,13 +147,11 @@ def _mirror() -> None:
     folder, uri, weights_megabytes, timeout = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own
     from rgmp.tracking import store  # noqa: PLC0415 - takes seconds, which do not count
 
-    def restart() -> None:
-        signal.setitimer(signal.ITIMER_REAL, timeout)
-
-    restart()
+    begin = partial(signal.setitimer, signal.ITIMER_REAL, timeout)
+    begin()
     result: Mirrored | UserError | ConnectionError
     try:
-        result = store.mirror(folder, uri, weights_megabytes, 0.9 * timeout, restart)
+        result = store.mirror(folder, uri, weights_megabytes, 0.9 * timeout, begin)
     except (UserError, ConnectionError) as error:
         result = error
     signal.setitimer(signal.ITIMER_REAL, 0)

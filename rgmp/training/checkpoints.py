@@ -12,6 +12,7 @@ from zipfile import BadZipFile
 import torch
 
 from rgmp.model.network import RGMP
+from rgmp.runtime.distributed import ALONE, Team
 from rgmp.runtime.files import atomic_path
 from rgmp.training.journal import Journal
 
@@ -62,24 +63,35 @@ class Checkpoints:
         optimiser: torch.optim.Optimizer,
         journal: Journal,
         average: RGMP | None = None,
+        team: Team = ALONE,
     ) -> int:
-        """Load the latest intact state, if any, and return its number of completed steps."""
+        """Load the latest intact state, if any, and return its number of completed steps.
+
+        The leader of a team reads it and sends it to the others: on a shared disk, a new file may
+        show later on one machine than on another.
+        """
+        state = team.share(self._latest() if team.leads else None)
+        if state is None:
+            return 0
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        journal.restore(state["journal"])
+        if average is not None:
+            average.load_state_dict(state["average"])
+        return int(state["step"])
+
+    def _latest(self) -> dict[str, Any] | None:
+        """The latest intact state; damaged and unfinished ones are removed."""
         for unfinished in self._folder.glob(".*"):
-            shutil.rmtree(unfinished)
+            shutil.rmtree(unfinished, ignore_errors=True)  # NFS hides files there that are open
         for path in reversed(self._states()):
             state = self._read(path)
-            if state is None:
-                print(f"{path}: damaged checkpoint; trying the previous one", file=sys.stderr)
-                path.unlink()
-                continue
-            network.load_state_dict(state["network"])
-            optimiser.load_state_dict(state["optimiser"])
-            journal.restore(state["journal"])
-            if average is not None:
-                average.load_state_dict(state["average"])
-            print(f"resuming after step {state['step']}", file=sys.stderr)
-            return int(state["step"])
-        return 0
+            if state is not None:
+                print(f"resuming after step {state['step']}", file=sys.stderr)
+                return state
+            print(f"{path}: damaged checkpoint; trying the previous one", file=sys.stderr)
+            path.unlink()
+        return None
 
     def clear(self) -> None:
         """Remove all states, after training has ended."""

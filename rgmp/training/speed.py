@@ -10,7 +10,7 @@ from rgmp.errors import UserError
 from rgmp.model.network import RGMP
 from rgmp.provenance.machine import peak_device_memory
 from rgmp.runtime import cores
-from rgmp.runtime.distributed import ALONE
+from rgmp.runtime.distributed import ALONE, Team
 from rgmp.training.job import TrainingJob
 from rgmp.training.update import Update
 
@@ -28,6 +28,7 @@ def measure(
     *,
     enough: float = math.inf,
     last: bool = True,
+    team: Team = ALONE,
 ) -> dict[str, float]:
     """Train a new network for a few steps and discard it.
 
@@ -35,16 +36,18 @@ def measure(
         job: what would be trained; none of its files is written.
         device: where to compute.
         steps: how many to time at most, after a warm-up.
-        enough: seconds of timed steps after which no more follow, once there are `LEAST_STEPS`.
+        enough: seconds of timed steps after which no more follow, once there are `LEAST_STEPS`; a
+            team, whose clocks differ, has none.
         last: whether to time the last steps of the training run, where its clips are longest; else
             the first.
+        team: the processes that share each batch; all of them measure.
 
     Returns:
-        samples_per_second, seconds per step, `waiting`: the share of time spent waiting for data,
-        frames per clip, peak memory in bytes: of tensors on the GPU, or of this process without its
-        workers; all that the GPU gives for that (`device_memory_bytes`; without one, the same);
-        and the share of the machine's cores used by others meanwhile (their use of a GPU is not
-        seen).
+        samples_per_second of the team, seconds per step, `waiting`: the share of time spent waiting
+        for data, frames per clip, peak memory in bytes: of tensors on the GPU, or of this process
+        without its workers; all that the GPU gives for that (`device_memory_bytes`; without one,
+        the same); and the share of the machine's cores used by others meanwhile (their use of a GPU
+        is not seen).
 
     Raises:
         UserError: the data cannot be used, or the training run has too few steps.
@@ -58,20 +61,21 @@ def measure(
     samples = Samples(job.data, settings, job.seed, job.machine.decoded_megabytes)
     network = RGMP(job.network).train()
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    update = Update(network, job, ALONE)
+    update = Update(network, job, team)
     first = max(settings.steps - steps - WARM_UP_STEPS, 0) if last else 0
     timed, waits, frames, begun, watch = 0, 0.0, 0, 0.0, cores.Watch()
-    for step, parts, waited in samples.batches(first, device, job.machine.workers, update.parts):
+    batches = samples.batches(first, device, job.machine.workers, update.parts, team)
+    for step, parts, waited in batches:
         if step - first >= WARM_UP_STEPS:
             timed, waits = timed + 1, waits + waited
         update(step, parts)
         frames = parts[0].frames.shape[1]
         if step - first + 1 == WARM_UP_STEPS:
-            _synchronise(device)
+            _synchronise(device, team)
             begun, watch = time.perf_counter(), cores.Watch()
         if timed == steps or (timed >= LEAST_STEPS and time.perf_counter() - begun >= enough):
             break
-    _synchronise(device)
+    _synchronise(device, team)
     took, others = time.perf_counter() - begun, watch.others_share()
     return {
         "steps": timed,
@@ -97,6 +101,8 @@ def _taken(device: torch.device) -> int:
     return torch.cuda.max_memory_reserved(device) + max(beside, 0)
 
 
-def _synchronise(device: torch.device) -> None:
+def _synchronise(device: torch.device, team: Team) -> None:
+    """Wait for what the device does, and for the others."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    team.any(0)

@@ -14,12 +14,14 @@ from types import FrameType
 
 import torch
 
-from rgmp.data.loader import STOPPING, Samples
+from rgmp.data.loader import Samples
 from rgmp.model import weights
 from rgmp.model.network import RGMP, calibrate
+from rgmp.runtime import slurm
 from rgmp.runtime.distributed import ALONE, Team
 from rgmp.runtime.files import digest_of
 from rgmp.runtime.progress import Progress
+from rgmp.runtime.signals import OUT_OF_TIME, STOPPING
 from rgmp.training.checkpoints import Checkpoints
 from rgmp.training.job import TrainingJob
 from rgmp.training.journal import Journal
@@ -56,8 +58,7 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
     average = MovingAverage(network, settings, ratio) if ratio else None
     averaged = average.network if average else None
     state = network, update.optimiser, journal, averaged
-    with team.leader_first():  # it removes damaged states
-        first = checkpoints.resume(*state)
+    first = checkpoints.resume(*state, team)
     total, done = (count * settings.batch for count in (settings.steps, first))
     progress = Progress(f"{job.stage} {job.name}", "samples", total, done)
     batches = samples.batches(first, device, machine.workers, update.parts, team)
@@ -86,6 +87,8 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
                     )
             if stopping:
                 team.any(stopping)  # the leader has saved
+                if team.leads and stopping == OUT_OF_TIME:
+                    slurm.requeue()
                 sys.exit(128 + stopping)
     if team.leads:
         journal.write()
@@ -140,7 +143,7 @@ def _calibrate(network: RGMP, norms: list[torch.nn.BatchNorm2d], samples: Sample
 
 
 class _Stop:
-    """Records SIGTERM and SIGINT instead of dying, so that the step can finish and be saved."""
+    """Records a signal to stop instead of dying, so that the step can finish and be saved."""
 
     def __init__(self) -> None:
         self.asked = 0

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recomputed
 
 from rgmp.config.method import Bptt
@@ -75,6 +75,18 @@ def unroll(network: RGMP, batch: Sample, how: Unrolling) -> Iterator[tuple[Tenso
                 previous = previous.detach()
         yield torch.stack(losses).mean(), torch.stack(overlaps).mean()
         previous = previous.detach()
+
+
+class NextWindow(nn.Module):
+    """A network as it is trained: a forward pass goes through one window, up to the loss."""
+
+    def __init__(self, network: RGMP) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, clips: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """The next of what `unroll` yields of the network."""
+        return next(clips)
 
 
 def _called(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -1,5 +1,7 @@
 """One training step: the gradients of a batch, shared or in parts, and the optimiser."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -7,10 +9,10 @@ from rgmp.config.method import Finetune, Optimisation
 from rgmp.data.sample import Sample
 from rgmp.model.network import RGMP
 from rgmp.runtime import precision
-from rgmp.runtime.distributed import Team
+from rgmp.runtime.distributed import Team, accumulating
 from rgmp.training.job import TrainingJob
 from rgmp.training.schedule import learning_rate
-from rgmp.training.unroll import Unrolling, unroll, windows
+from rgmp.training.unroll import NextWindow, Unrolling, unroll, windows
 
 
 class Update:
@@ -28,6 +30,7 @@ class Update:
         )
         if isinstance(settings, Finetune):
             self._how = self._how._replace(bptt=settings.bptt, window=settings.frames_per_update)
+        self._next_window = team.replica(NextWindow(network))
         self._learning = [p for p in network.parameters() if p.requires_grad]
         self.optimiser = make_optimiser(self._learning, settings)
 
@@ -44,18 +47,20 @@ class Update:
         outcomes = []
         for _ in windows(parts[0].frames.shape[1], self._how.window):
             self.optimiser.zero_grad(set_to_none=True)
-            measured = []
-            for clip in clips:
-                with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
-                    loss, quality = next(clip)
-                (loss / len(clips)).backward()  # type: ignore[no-untyped-call]
-                measured.append(torch.stack([loss.detach(), quality]))
-            mean = torch.stack(measured).mean(dim=0)
-            self._team.average([*(p.grad for p in self._learning if p.grad is not None), mean])
+            with accumulating(self._next_window):
+                measured = [self._learn(clip, device, len(clips)) for clip in clips[:-1]]
+            measured.append(self._learn(clips[-1], device, len(clips)))
             norm = torch.nn.utils.clip_grad_norm_(self._learning, self._settings.clip_gradient)
             self.optimiser.step()
-            outcomes.append(torch.cat([mean, norm[None]]))
-        return torch.stack(outcomes).mean(dim=0)
+            outcomes.append(torch.cat([torch.stack(measured).mean(dim=0), norm[None]]))
+        return self._team.mean(torch.stack(outcomes).mean(dim=0))
+
+    def _learn(self, clip: Iterator[tuple[Tensor, Tensor]], device: str, parts: int) -> Tensor:
+        """Add the gradient of a part's next window; its loss and intersection over union: (2,)."""
+        with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
+            loss, quality = self._next_window(clip)
+        (loss / parts).backward()
+        return torch.stack([loss.detach(), quality])
 
 
 def make_optimiser(

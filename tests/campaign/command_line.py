@@ -38,6 +38,7 @@ GOOD: dict[str, tuple[str, ...]] = {
     "archive": ARCHIVE[1:],
     "compare": COMPARE[1:],
     **dict.fromkeys(("cross-check", "tables", "figures", "report", "track"), ("results/toy",)),
+    "show": ("results/toy",),
     "agree": ("results/toy", "results/toy"),
     "power": ("results/toy",),
     "expect": ("--of", "results/toy"),

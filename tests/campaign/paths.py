@@ -17,6 +17,7 @@ from campaign.workspace import PLANNED, VARIANTS, write_yaml
 DAVIS = ("--davis", "davis", "--benchmark", "davis2017")
 INFER = ("infer", "--weights", "weights.safetensors", *DAVIS, "--scales", "1", "--device", "cpu")
 SCORE = ("score", *DAVIS, "--out", "out.csv")
+MASKS = ("--masks", "masks")
 CHECK_MASKS = ("check-masks", *DAVIS, "--masks", "masks")
 OTHERS = (
     *("score", "--davis", "davis", "--benchmark", "davis2016", "--out", "out.csv"),
@@ -113,6 +114,7 @@ SLOTS = [
     Slot("cross-check RESULTS", ("cross-check", HERE), "folder", "", base="study"),
     Slot("tables RESULTS", ("tables", HERE), "folder", "results/toy", base="study"),
     Slot("figures RESULTS", ("figures", HERE), "folder", "", base="study"),
+    Slot("show RESULTS", ("show", HERE), "folder", "results/toy", base="study"),
     Slot("report RESULTS", ("report", HERE), "folder", "", base="study"),
     Slot("track RESULTS", ("track", HERE), "folder", "", base="study"),
     Slot("agree B", ("agree", "results/toy", HERE), "folder", "", base="study"),
@@ -125,6 +127,9 @@ SLOTS = [
     Slot("compare --protocols", (*COMPARE, "--protocols", HERE), "file", ""),
     Slot("score --subsets", (*OTHERS, "--subsets", HERE), "file", ""),
     Slot("plan --records", (*PLAN, "--records", HERE), "study", ""),
+    Slot("check --dataset", ("check", "davis", "--dataset", HERE), "file", ""),
+    Slot("score --dataset", (*SCORE[:3], "--dataset", HERE, *SCORE[5:], *MASKS), "file", ""),
+    Slot("score --truth", ("score", "--truth", HERE, *SCORE[5:], *MASKS), "folder", ""),
 ]
 MAKES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("compare", "infer"), ("out", "out/*")),

@@ -31,7 +31,7 @@ READ_BY = {
     "scores": ("tables", "agree", "cross-check", "pack"),
     "speed": ("tables", "pack"),
     "curve": ("track",),
-    "table of results": ("report", "figures", "agree", "power"),
+    "table of results": ("report", "show", "figures", "agree", "power"),
     "tidy table": ("figures",),
     "normal range": ("expect",),
 }
@@ -40,6 +40,7 @@ MAKES: dict[str, tuple[str, ...]] = {
     "cross-check": (f"{TOY}/tables*",),
     "figures": (f"{TOY}/figures*",),
     "report": (f"{TOY}/report.html",),
+    "show": (),
     "agree": (),
     "power": (),
     "expect": (),

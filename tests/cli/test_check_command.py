@@ -9,10 +9,10 @@ from support.commands import (
     the_record,
     truncate,
 )
+from support.davis_tree import open_sequence
 from support.tiny_study import FRAMES, HEIGHT, WIDTH
 
 from rgmp.cli import main as cli
-from rgmp.data.davis import open_sequence
 from rgmp.runtime import digest_cache
 from rgmp.runtime.files import digest_of_all
 from rgmp.study.plan import load_plan

@@ -25,6 +25,7 @@ FILES = {
     *(f"figures/{name}.{kind}" for name in ("methods", "pairs") for kind in ("png", "pdf")),
     *(f"tables/{name}.{kind}" for name in ("methods", "pairs") for kind in ("csv", "md", "tex")),
     "tables/trainings.csv",
+    "tables/README.md",
 }
 
 

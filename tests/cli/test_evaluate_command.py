@@ -14,9 +14,11 @@ from support import tiny_study
 
 from rgmp.cli import main as cli
 from rgmp.config.base import BENCHMARKS, Benchmark
+from rgmp.config.dataset import DAVIS
 from rgmp.config.method import Network
 from rgmp.data import davis
 from rgmp.data.images import Labels, read_labels
+from rgmp.data.sequences import Sequence
 from rgmp.evaluation import sequence_scores
 from rgmp.evaluation.measures import Score
 from rgmp.evaluation.scoring import score_sequence
@@ -115,11 +117,12 @@ def work(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, Benchmark]]:
     done: list[tuple[str, str, Benchmark]] = []
     segmenting, measuring = segment.segment_sequence, score_sequence
 
-    def segmented(p: Propagator, s: davis.Sequence, benchmark: Benchmark, out: Path) -> None:
-        segmenting(p, s, benchmark, out)
+    def segmented(p: Propagator, s: Sequence, out: Path) -> None:
+        segmenting(p, s, out)
+        benchmark = next(name for name, dataset in DAVIS.items() if dataset == s.dataset)
         done.append(("segment", s.name, benchmark))
 
-    def scored(s: davis.Sequence, benchmark: Benchmark, *args: Path, **how: str) -> list[Score]:
+    def scored(s: Sequence, benchmark: Benchmark, *args: Path, **how: str) -> list[Score]:
         done.append(("score", s.name, benchmark))
         return measuring(s, benchmark, *args, **how)  # type: ignore[arg-type]
 
@@ -289,7 +292,7 @@ def test_places_are_found_after_a_move() -> None:
     for run in RUNS:
         benchmark, variant = run.split("/")
         for sequence in ("val_a", "val_b"):
-            mask = results.mask_of(benchmark, variant, sequence, "00000")  # type: ignore[arg-type]
+            mask = results.mask_of(benchmark, variant, sequence, "00000")
             assert mask is not None
             assert len([*mask.place.parent.glob("*.png")]) == tiny_study.FRAMES
 

@@ -15,7 +15,9 @@ from support.commands import SCORE
 
 import rgmp
 from rgmp.cli import main as cli
+from rgmp.cli.command import GROUPS
 from rgmp.cli.complaints import complain
+from rgmp.runtime.progress import Progress
 
 PROJECT = Path(__file__).parents[2]
 RUN = "import sys; from rgmp.cli.main import main; sys.exit(main())"
@@ -231,6 +233,40 @@ def test_the_command_line_alone_names_its_flags() -> None:
     assert naming == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [(["infr"], "infer"), (["check", "davis", "--benchmark", "davis2107"], "davis2017")],
+)
+def test_a_mistyped_name_gets_the_nearest(
+    arguments: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr().err
+    assert f"'{arguments[-1]}' is not allowed; allowed: " in said
+    assert f"; did you mean {meant}?; see `rgmp" in said
+    assert cli.main(["xyzzy"]) == 2
+    assert "did you mean" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"), [("rgmp inf", "infer"), ("rgmp infer --agg", "--aggregation")]
+)
+def test_a_shell_completes_commands_and_options(typed: str, completed: str, tmp_path: Path) -> None:
+    """As argcomplete's function for bash asks: the line in variables, the answer in a file."""
+    asked = {"_ARGCOMPLETE": "1", "COMP_LINE": typed, "COMP_POINT": str(len(typed))}
+    asked |= {"_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "answer"), "_ARGCOMPLETE_IFS": "\n"}
+    command = [sys.executable, "-c", RUN]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), **asked}
+    subprocess.run(command, env=environment, timeout=60, check=True, capture_output=True)
+    assert (tmp_path / "answer").read_text().split() == [completed]
+
+
+def test_only_a_command_that_shows_no_progress_is_quiet(tmp_path: Path) -> None:
+    for given, silent in ((["--quiet"], True), ([], False)):
+        assert cli.main(["show", str(tmp_path), *given]) == 2
+        assert Progress.silent is silent
+
+
 def test_help_names_every_command_and_version_is_the_packages(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -238,6 +274,9 @@ def test_help_names_every_command_and_version_is_the_packages(
         cli.main(["--help"])
     listed = capsys.readouterr().out
     assert re.findall(r"^ {4}([a-z-]+)", listed, re.MULTILINE) == COMMANDS
+    examples = re.findall(r"^  Example: rgmp (.*)$", listed, re.MULTILINE)
+    assert len(examples) == len(GROUPS)
+    assert all(cli.build_parser().parse_args(example.split()).run for example in examples)
     with pytest.raises(SystemExit):
         cli.main(["--version"])
     assert capsys.readouterr().out == f"rgmp {rgmp.__version__}\n"

@@ -22,7 +22,7 @@ from rgmp.runtime import files
 @pytest.mark.usefixtures("here")
 def test_anyones_masks_are_scored(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(SCORE) == 0
-    assert capsys.readouterr().out.splitlines()[0].split()[-1] == "100.00"
+    assert capsys.readouterr().out.splitlines()[0].split()[-1] == "100.0"
     with Path("scores.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {(row["variant"], row["J"], row["F"]) for row in rows} == {("truth", "1.0", "1.0")}
@@ -46,7 +46,7 @@ def test_scores_of_others_are_taken_over(capsys: pytest.CaptureFixture[str]) -> 
     given_scores()
     options = ["--scores", "given.csv", "--sequences", "val_a", "--record", "record.json"]
     assert cli.main(["score", *VAL, *options, "--out", "scores.csv"]) == 0
-    assert capsys.readouterr().out.splitlines()[0].split() == ["J&F", "68.75"]
+    assert capsys.readouterr().out.splitlines()[0].split() == ["J&F", "68.8"]
     with Path("scores.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["J"] for row in rows] == ["0.5", "1.0", "0.5", "1.0"]
@@ -163,7 +163,7 @@ def test_conventions_are_written_printed_and_asked(capsys: pytest.CaptureFixture
         rows = list(csv.DictReader(file))
     official = rows[0]
     assert official["official"] == "True"
-    assert f"J_mean    {100 * float(official['J']):6.2f}" in said
+    assert f"J_mean    {100 * float(official['J']):5.1f}" in said
     some = f"{Path.cwd().name}/some"
     assert [row["J"] for row in rows if row["sequences"] == some] == ["1.0"] * (len(rows) // 2)
     assert f"| official     | objects     | not scored             | counted {' ' * 19}" in found

@@ -56,7 +56,7 @@ def refusal(tmp_path: Path, study: dict[str, Any]) -> str:
         ("speed.repeat", "sequences, frames, repeats"),
         ("evaluation.crosscheck", "engine, cross_check"),
         ("engine", "evaluation, margin"),
-        ("data.root", "mini, davis, davis2016, stills, resolution"),
+        ("data.root", "mini, davis, davis2016, sets, stills, resolution"),
     ],
 )
 def test_unknown_key_is_named_with_those_that_are_allowed(
@@ -73,9 +73,10 @@ def test_unknown_key_is_named_with_those_that_are_allowed(
 def test_unknown_key_is_named_deep_inside(tmp_path: Path) -> None:
     stills = [STUDY["data"]["stills"][0], {"images": "a", "masks": "b", "mask": "c"}]
     line = refusal(tmp_path, changed("data.stills", stills))
-    assert line == "unknown key data.stills.1.mask; allowed there: images, masks, labels, names"
+    allowed = "images, masks, labels, names; did you mean masks?"
+    assert line == f"unknown key data.stills.1.mask; allowed there: {allowed}"
     line = refusal(tmp_path, changed("data", {"mini": {"seed": 0, "sede": 1}}))
-    assert line == "unknown key data.mini.sede; allowed there: seed"
+    assert line == "unknown key data.mini.sede; allowed there: seed; did you mean seed?"
 
 
 def test_misspelt_key_is_named_before_the_one_that_is_missing(tmp_path: Path) -> None:
@@ -271,7 +272,10 @@ EXTERNAL = {"name": "osvos", "label": "OSVOS", "masks": {"davis2017": "masks"}}
         ({"mask": {}}, "unknown key external.0.mask; allowed there: name, label, masks, scores"),
         ({"masks": {}}, "external.0: osvos: set masks or scores for a benchmark"),
         ({"scores": {"davis2017": "a.csv"}}, "external.0: osvos: set masks or scores"),
-        ({"masks": {"davis2018": "masks"}}, "external.0.masks.davis2018"),
+        (
+            {"masks": {"davis2018": "masks"}},
+            "external osvos: davis2018 is not scored in this",
+        ),
         ({"masks": {"davis2016": "masks"}}, "external osvos: davis2016 is not scored in this"),
         ({"seconds_per_frame": {"davis2017": 0}}, "external.0.seconds_per_frame.davis2017"),
         ({"seconds_per_frame": {"davis2016": 9}}, "external.0: osvos: seconds_per_frame"),

@@ -14,12 +14,14 @@ import pytest
 from support.tiny_study import STUDY
 
 from rgmp.config.comparison import Comparison, only_compares
+from rgmp.config.dataset import Dataset
 from rgmp.config.load import read_yaml
 from rgmp.config.method import Method
 from rgmp.config.study import Study, Variant
 
 PROJECT = Path(__file__).parents[2]
 STUDIES = sorted((PROJECT / "workflow/config").glob("*.yaml"))
+DATASETS = sorted((PROJECT / "workflow/config/datasets").glob("*.yaml"))
 ABLATIONS = PROJECT / "ablations"
 
 
@@ -40,10 +42,11 @@ def schemas() -> dict[str, dict[str, Any]]:
         "study": Study.model_json_schema(),
         "comparison": Comparison.model_json_schema(),
         "variant": variant,
+        "dataset": Dataset.model_json_schema(),
     }
 
 
-@pytest.mark.parametrize("name", ["study", "comparison", "variant"])
+@pytest.mark.parametrize("name", ["study", "comparison", "variant", "dataset"])
 def test_schema_says_what_the_models_say(name: str) -> None:
     path = PROJECT / "workflow/schemas" / f"{name}.json"
     wanted = json.dumps(schemas()[name], indent=2) + "\n"
@@ -54,7 +57,7 @@ def test_schema_says_what_the_models_say(name: str) -> None:
 
 def test_every_key_is_described() -> None:
     for schema in schemas().values():
-        for model in (schema, *schema["$defs"].values()):
+        for model in (schema, *schema.get("$defs", {}).values()):
             for key, value in model.get("properties", {}).items():
                 assert value.get("description"), f"{model['title']}.{key}"
 
@@ -66,6 +69,8 @@ def test_files_of_the_project_fit_their_schemas() -> None:
         validate(study, schemas()["comparison" if only_compares(study) else "study"])
     for path in sorted(ABLATIONS.glob("*.yaml")):
         validate(read_yaml(path), schemas()["variant"])
+    for path in DATASETS:
+        validate(read_yaml(path), schemas()["dataset"])
 
 
 @pytest.mark.parametrize(

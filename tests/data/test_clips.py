@@ -9,13 +9,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from support.davis_tree import open_sequence
+from support.described_sets import write_youtube_vos, youtube_vos
 from support.tiny_training import HEIGHT, STILL, WIDTH, box, finetune, first_of, write_davis
 
-from rgmp.data import davis
 from rgmp.data.clips import Clips, positions
 from rgmp.data.davis import write_mask
 from rgmp.data.decoding import Decoded
 from rgmp.data.sample import IGNORE, Sample
+from rgmp.data.sequences import Sequence
 
 FIXED = {**STILL, "skip": (0, 0)}
 
@@ -25,12 +27,13 @@ def root(tmp_path: Path) -> Path:
     return write_davis(tmp_path / "davis")
 
 
-def open_all(root: Path, names: str = "ab") -> list[davis.Sequence]:
-    return [davis.open_sequence(root, name) for name in names]
+def open_all(root: Path, names: str = "ab", benchmark: str = "davis2017") -> list[Sequence]:
+    return [open_sequence(root, name, benchmark) for name in names]
 
 
 def draw(root: Path, seed: int = 0, step: int = 0, names: str = "a", **changes: Any) -> Sample:
-    clips = Clips(open_all(root, names), finetune(**changes), Decoded(64))
+    settings = finetune(**changes)
+    clips = Clips(open_all(root, names, settings.benchmark), settings, Decoded(64))
     return first_of(clips.draw([np.random.default_rng(seed)], step))
 
 
@@ -163,3 +166,24 @@ def test_frames_and_masks_are_seen_alike(root: Path) -> None:
         bright = sample.frames.mean(dim=1)
         for frame, mask in zip(bright, sample.masks, strict=True):
             assert frame[mask == 1].mean() > frame[mask == 0].mean() + 0.2
+
+
+def test_clips_of_a_described_set_have_annotated_frames_and_objects_that_are_given(
+    tmp_path: Path,
+) -> None:
+    sequences = youtube_vos(write_youtube_vos(tmp_path / "set")).open()
+    settings = finetune(benchmark="described", frames=(2, 2), **FIXED)
+    clips = Clips(sequences, settings, Decoded(64))
+    drawn = [clips._choose(np.random.default_rng(seed), 0) for seed in range(200)]
+    for clip in drawn:
+        sequence, first = clip.sequence, clip.sequence.objects
+        frames = [sequence.annotated_frames[t].stem for t in clip.times]
+        assert frames == [sequence.annotations[t].stem for t in clip.times]
+        assert clip.which is None or first[clip.which] <= clip.times[0] <= clip.previous
+        if clip.which is None:
+            assert max(first.values()) <= clip.previous
+    picked = {(clip.sequence.name, clip.which) for clip in drawn}
+    assert picked >= {("0a1b", 1), ("0a1b", 4), ("0a1b", None), ("ff00", 7), ("ff00", 2)}
+    sample = clips.draw([np.random.default_rng(seed) for seed in range(8)], 0)
+    assert sample.masks.shape == (8, 2, HEIGHT, WIDTH)
+    assert (sample.masks[:, 0] == 1).any(dim=2).any(dim=1).all(), "the reference shows the object"

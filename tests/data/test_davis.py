@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.davis_tree import open_sequence, read_annotation, read_split
 from support.tiny_study import (
     FRAMES,
     HEIGHT,
@@ -21,11 +22,13 @@ from support.tiny_study import (
 )
 
 from rgmp.config.base import BENCHMARKS, Benchmark
+from rgmp.config.dataset import DAVIS
 from rgmp.data import davis
 from rgmp.data.annotations import Annotation, annotation_of
 from rgmp.data.check import check_videos
 from rgmp.data.digests import digest_of_masks
 from rgmp.data.images import read_labels
+from rgmp.data.sequences import Sequence
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 
@@ -80,9 +83,9 @@ def test_masks_are_read_as_the_benchmark_means_them(tmp_path: Path) -> None:
     assert read_labels(one_bit).tolist() == [[0, 1]]
     assert read_labels(one_bit).dtype == np.uint8
     grey = saved("grey.png", np.array([[0, 2, 255]], np.uint8))
-    assert davis.read_annotation(grey, "davis2017").tolist() == [[0, 2, 255]]
-    assert davis.read_annotation(grey, "davis2016").tolist() == [[0, 1, 1]]
-    assert davis.read_annotation(saved("2016.png", 255 * half), "davis2016").tolist() == [[0, 1]]
+    assert read_annotation(grey, "davis2017").tolist() == [[0, 2, 255]]
+    assert read_annotation(grey, "davis2016").tolist() == [[0, 1, 1]]
+    assert read_annotation(saved("2016.png", 255 * half), "davis2016").tolist() == [[0, 1]]
 
 
 def test_objects_are_those_up_to_the_largest_id() -> None:
@@ -138,9 +141,9 @@ def test_frame_or_mask_that_is_no_file_is_named(
 
 def test_split_keeps_the_order_of_its_file(tree: Path) -> None:
     (tree / "ImageSets/2017/val.txt").write_text("val_b\r\n\nval_a")
-    assert davis.read_split(tree, "davis2017", "val") == ["val_b", "val_a"]
+    assert read_split(tree, "davis2017", "val") == ["val_b", "val_a"]
     (tree / "ImageSets/2017/val.txt").write_bytes("\ufeffval_a\n".encode())  # as some editors do
-    assert davis.read_split(tree, "davis2017", "val") == ["val_a"]
+    assert read_split(tree, "davis2017", "val") == ["val_a"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +156,7 @@ def test_split_leads_nowhere_else(tree: Path, line: str) -> None:
     with pytest.raises(
         UserError, match=rf"^{path}: {re.escape(repr(line))} is not a sequence name"
     ):
-        davis.read_split(tree, "davis2017", "val")
+        read_split(tree, "davis2017", "val")
 
 
 @pytest.mark.parametrize(
@@ -170,14 +173,16 @@ def test_split_that_is_empty_or_names_a_sequence_twice_is_refused(
     path = tree / "ImageSets/2016/val.txt"
     path.write_text(text)
     with pytest.raises(UserError, match=rf"^{path}: {said};"):
-        davis.read_split(tree, "davis2016", "val")
+        read_split(tree, "davis2016", "val")
 
 
 def test_split_that_is_not_there_is_named_with_those_that_are(tree: Path) -> None:
     with pytest.raises(UserError, match=r"2017/vall\.txt: no such split; .*: train, val;"):
-        davis.read_split(tree, "davis2017", "vall")
-    with pytest.raises(UserError, match=r"none; name the root of a DAVIS tree"):
-        davis.read_split(tree / "JPEGImages", "davis2017", "val")
+        read_split(tree, "davis2017", "vall")
+    with pytest.raises(
+        UserError, match=r"none; name the folder that has ImageSets, JPEGImages and"
+    ):
+        read_split(tree / "JPEGImages", "davis2017", "val")
     (tree / "ImageSets/2017/val.txt").write_bytes(b"\xff\xfe\x00")
     assert len(problems(tree)) == 1
 
@@ -190,13 +195,13 @@ def archive(tree: Path) -> Path:
 
 
 def test_archive_of_davis_2016_is_read_as_published(archive: Path) -> None:
-    assert davis.read_split(archive, "davis2016", "val") == ["val_b", "val_a"]
+    assert read_split(archive, "davis2016", "val") == ["val_b", "val_a"]
     for split in ("train", "val"):
         assert problems(archive, "davis2016", split) == []
     with pytest.raises(UserError, match=r"2016/vall\.txt: no such split; .*: train, val;"):
-        davis.read_split(archive, "davis2016", "vall")
+        read_split(archive, "davis2016", "vall")
     with pytest.raises(UserError, match=r"2017/val\.txt: no such split; .*: none;"):
-        davis.read_split(archive, "davis2017", "val")
+        read_split(archive, "davis2017", "val")
 
 
 def test_both_archives_in_one_tree_have_the_lists_of_sequences(tree: Path) -> None:
@@ -204,10 +209,10 @@ def test_both_archives_in_one_tree_have_the_lists_of_sequences(tree: Path) -> No
     path = tree / "ImageSets/480p/val.txt"
     path.parent.mkdir()
     path.write_text(PAIR.format("val_b", 0))
-    assert davis.read_split(tree, "davis2016", "val") == ["val_a", "val_b"]
+    assert read_split(tree, "davis2016", "val") == ["val_a", "val_b"]
     (tree / "ImageSets/2016/val.txt").unlink()
-    assert davis.read_split(tree, "davis2016", "val") == ["val_b"]
-    assert davis.read_split(tree, "davis2017", "val") == ["val_a", "val_b"]
+    assert read_split(tree, "davis2016", "val") == ["val_b"]
+    assert read_split(tree, "davis2017", "val") == ["val_a", "val_b"]
 
 
 @pytest.mark.parametrize(
@@ -227,10 +232,10 @@ def test_list_of_frames_that_is_none(archive: Path, line: str) -> None:
     path = archive / "ImageSets/480p/val.txt"
     path.write_text(f"{PAIR.format('val_b', 0)}\n{line}\n")
     with pytest.raises(UserError, match=rf"^{path}: line 3 is no frame and its annotation; allow"):
-        davis.read_split(archive, "davis2016", "val")
+        read_split(archive, "davis2016", "val")
     path.write_text("\n")
     with pytest.raises(UserError, match=rf"^{path}: lists no frame"):
-        davis.read_split(archive, "davis2016", "val")
+        read_split(archive, "davis2016", "val")
 
 
 def test_kind_of_annotations(tree: Path) -> None:
@@ -238,18 +243,18 @@ def test_kind_of_annotations(tree: Path) -> None:
     names = ("val_a", "val_b")
 
     def kind(benchmark: Benchmark = "davis2016") -> Annotation:
-        return annotation_of([davis.open_sequence(tree, name) for name in names], benchmark)
+        return annotation_of([open_sequence(tree, name, benchmark) for name in names])
 
     assert (kind(), kind("davis2017")) == ("objects_made_binary", "objects")
     for name, expected in zip(names, ("mixed", "foreground"), strict=True):
         path = annotation(tree, 0, name)
-        labels = davis.read_annotation(path, "davis2016")
+        labels = read_annotation(path, "davis2016")
         Image.fromarray(255 * labels).save(path)
         assert kind() == expected
 
 
 def test_sequence_has_its_files_in_order(tree: Path) -> None:
-    sequence = davis.open_sequence(tree, "val_a")
+    sequence = open_sequence(tree, "val_a")
     stems = ["00000", "00001", "00002", "00003"]
     assert [path.stem for path in sequence.frames] == stems
     assert [path.stem for path in sequence.annotations] == stems
@@ -260,7 +265,7 @@ def test_sequence_has_its_files_in_order(tree: Path) -> None:
 def test_truth_of_later_frames_may_be_withheld_in_a_test_split_alone(tree: Path) -> None:
     for number in range(1, FRAMES):
         annotation(tree, number).unlink()
-    assert davis.open_sequence(tree, "val_a").annotations == (annotation(tree, 0),)
+    assert open_sequence(tree, "val_a").annotations == (annotation(tree, 0),)
     (tree / "ImageSets/2017/test-dev.txt").write_text("val_a\n")
     assert problems(tree, split="test-dev") == []
     (line,) = problems(tree)
@@ -392,7 +397,7 @@ def test_every_fault_is_named_not_the_first_alone(tree: Path) -> None:
 
 def test_masks_of_davis_2016_have_no_objects_for_davis_2017(tree: Path) -> None:
     for number in range(FRAMES):
-        labels = davis.read_annotation(annotation(tree, number), "davis2016")
+        labels = read_annotation(annotation(tree, number), "davis2016")
         Image.fromarray(255 * labels).save(annotation(tree, number))
     assert problems(tree, "davis2016") == []
     (line,) = problems(tree, "davis2017")
@@ -404,10 +409,10 @@ def test_split_that_is_no_file_is_named(tree: Path, put: Callable[[Path], None],
     path = tree / "ImageSets/2017/val.txt"
     path.unlink()
     with pytest.raises(UserError, match=rf"^{path}: no such split"):
-        davis.read_split(tree, "davis2017", "val")
+        read_split(tree, "davis2017", "val")
     put(path)
-    with pytest.raises(UserError, match=rf"^{path}: cannot be read \({why}\); name the root"):
-        davis.read_split(tree, "davis2017", "val")
+    with pytest.raises(UserError, match=rf"^{path}: cannot be read \({why}\); name"):
+        read_split(tree, "davis2017", "val")
 
 
 def test_folder_of_frames_that_may_not_be_read_is_named(
@@ -421,13 +426,13 @@ def test_folder_of_frames_that_may_not_be_read_is_named(
     monkeypatch.setattr(Path, "iterdir", refuse)
     folder = tree / "JPEGImages/480p/val_a"
     with pytest.raises(UserError, match=rf"^{folder}: cannot be read \(Permission denied\); name"):
-        davis.open_sequence(tree, "val_a")
+        open_sequence(tree, "val_a")
 
 
 def test_hidden_files_are_no_masks_for_any_reader(tmp_path: Path) -> None:
     for name in ("00001.png", "00000.png"):
         davis.write_mask(tmp_path / "ant" / name, np.zeros((4, 5), np.uint8))
-    sequences = [davis.Sequence("ant", (), ())]
+    sequences = [Sequence("ant", (), (), DAVIS["davis2017"])]
     before = digest_of_masks({s.name: tmp_path / s.name for s in sequences})
     (tmp_path / "ant/._00000.png").write_bytes(b"an archiver's")
     assert digest_of_masks({s.name: tmp_path / s.name for s in sequences}) == before

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from rgmp.config.base import Benchmark
+from rgmp.config.dataset import DAVIS as YEARS
 from rgmp.data import davis
 from rgmp.data.digests import digest_of_masks
 from rgmp.data.encodings import read_mask
@@ -87,7 +88,7 @@ def test_an_archive_is_the_folder_that_was_packed(tmp_path: Path, top: str) -> N
         assert [*source.folders] == ["camel"]
         found = source.masks_of("camel", FRAMES)
         assert [*found.masks] == FRAMES
-        assert (read_mask(found.masks["00002"], "davis2017", 2).labels == TWO).all()
+        assert (read_mask(found.masks["00002"], YEARS["davis2017"], [1, 2]).labels == TWO).all()
     digests = {source.digest_of(["camel"]) for source in sources}
     assert digests == {digest_of_masks({"camel": folder / top / "camel"})}
 
@@ -129,7 +130,7 @@ def test_a_damaged_member_is_named(tmp_path: Path) -> None:
     path.write_bytes(content)
     source: MaskSource = open_masks(path, ["camel"])
     with pytest.raises(UserError, match=r"given\.zip/camel/00000\.png: not a readable image|zip"):
-        read_mask(source.masks_of("camel", FRAMES).masks["00000"], "davis2017", 2)
+        read_mask(source.masks_of("camel", FRAMES).masks["00000"], YEARS["davis2017"], [1, 2])
 
 
 # ---- encodings ----
@@ -171,21 +172,21 @@ def saved(path: Path, image: Image.Image, **how: Any) -> MaskFile:
 def test_an_encoding_whose_meaning_is_certain_is_read(
     tmp_path: Path, image: Image.Image, benchmark: Benchmark, expected: npt.NDArray[np.uint8]
 ) -> None:
-    objects = int(expected.max())
+    objects = range(1, int(expected.max()) + 1)
     for depth in (8, 4) if image.mode == "P" else (8,):
         mask = saved(tmp_path / "a.png", image, **({"bits": depth} if depth < 8 else {}))
-        found = read_mask(mask, benchmark, objects)
+        found = read_mask(mask, YEARS[benchmark], objects)
         assert (found.labels == expected).all()
         assert found.labels.dtype == np.uint8
 
 
 def test_colours_of_other_labels_are_told_and_indices_count(tmp_path: Path) -> None:
     swapped = palette(TWO, davis.PALETTE[:3] + davis.PALETTE[6:9] + davis.PALETTE[3:6])
-    found = read_mask(saved(tmp_path / "a.png", swapped), "davis2017", 2)
+    found = read_mask(saved(tmp_path / "a.png", swapped), YEARS["davis2017"], [1, 2])
     assert (found.labels == TWO).all()
     assert found.by_colour is not None
     assert (found.by_colour == np.array([0, 2, 1])[TWO]).all()
-    plain = read_mask(saved(tmp_path / "b.png", DAVIS), "davis2017", 2)
+    plain = read_mask(saved(tmp_path / "b.png", DAVIS), YEARS["davis2017"], [1, 2])
     assert plain.by_colour is None
 
 
@@ -208,7 +209,7 @@ def test_an_encoding_whose_meaning_is_uncertain_is_refused(
     tmp_path: Path, image: Image.Image, said: str
 ) -> None:
     with pytest.raises(UserError, match=said):
-        read_mask(saved(tmp_path / "a.png", image), "davis2017", 2)
+        read_mask(saved(tmp_path / "a.png", image), YEARS["davis2017"], [1, 2])
 
 
 def test_a_jpeg_named_as_a_png_and_a_picture_are_refused(tmp_path: Path) -> None:
@@ -217,4 +218,4 @@ def test_a_jpeg_named_as_a_png_and_a_picture_are_refused(tmp_path: Path) -> None
     Image.fromarray(noise).save(tmp_path / "b.png")
     for name, said in (("a.png", "stored as JPEG"), ("b.png", "more than 256 colours")):
         with pytest.raises(UserError, match=said):
-            read_mask(MaskFile(tmp_path / name), "davis2016", 1)
+            read_mask(MaskFile(tmp_path / name), YEARS["davis2016"], [1])

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
+from support.davis_tree import read_split
 from support.file_server import Site, page, serving, whole
 
 from rgmp.cli import main as cli
 from rgmp.config import base
-from rgmp.data import davis
 from rgmp.download import catalogue
 from rgmp.download.catalogue import Archive, DataSet
 from rgmp.download.obtain import Job, Obtained, obtain
@@ -210,9 +210,9 @@ def test_an_archive_of_an_older_catalogue_is_fetched_anew(site: Site, tmp_path: 
 
 def test_davis_gets_the_lists_that_its_archive_lacks(site: Site, tmp_path: Path) -> None:
     make(described(site.url, splits=["davis2016"]), tmp_path)
-    val = davis.read_split(tmp_path / "toy", "davis2016", "val")
+    val = read_split(tmp_path / "toy", "davis2016", "val")
     assert (len(val), val[0]) == (20, "blackswan")
-    assert len(davis.read_split(tmp_path / "toy", "davis2016", "train")) == 30
+    assert len(read_split(tmp_path / "toy", "davis2016", "train")) == 30
 
 
 KILLED = """

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support import tiny_study
+from support.davis_tree import open_sequence, read_annotation, read_split
 
 from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data import davis
@@ -91,9 +92,9 @@ class TestScores:
 
         expected = []
         for bound in ("floor", "ceiling"):
-            for name in davis.read_split(tree, benchmark, "val"):
-                paths = davis.open_sequence(tree, name).annotations
-                truths = [davis.read_annotation(path, benchmark) for path in paths]
+            for name in read_split(tree, benchmark, "val"):
+                paths = open_sequence(tree, name).annotations
+                truths = [read_annotation(path, benchmark) for path in paths]
                 for path, truth in zip(paths, truths, strict=True):
                     mask = masks(bound, truth, truths[0])
                     davis.write_mask(tmp_path / bound / name / path.name, mask)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rgmp.data import davis
+from rgmp.data import sequences
 from rgmp.data.videos import Videos
 from rgmp.errors import ProblemsError, UserError
+from rgmp.evaluation import scoring
 from rgmp.evaluation.methods import Method, methods_of, score_methods
 from rgmp.evaluation.score_table import table_of, write_scores
 from rgmp.evaluation.scoring import score
@@ -99,13 +100,14 @@ def test_an_annotation_is_read_once_for_all_methods(
     videos: Videos, masks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []
-    original = davis.read_annotation
+    original = sequences.read_annotation
 
     def counted(path: Path, *how: object) -> object:
         read.append(path)
         return original(path, *how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(davis, "read_annotation", counted)
+    for module in (sequences, scoring):
+        monkeypatch.setattr(module, "read_annotation", counted)
     methods = tuple(Method(name=name, trainings=(masks,)) for name in "abcdefg")
     score_methods(videos, methods, processes=1)
     first = [path for path in read if path.stem == "00000"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.davis_tree import open_sequence
 
 from rgmp.config.base import Benchmark
 from rgmp.data import davis
@@ -41,7 +42,7 @@ def root(tmp_path: Path) -> Path:
 
 def of(root: Path, name: str, benchmark: Benchmark = "davis2017", **change: Any) -> Scored:
     how: dict[str, Any] = {"sources": "s", "variant": "v", "seed": 3}
-    sequence = davis.open_sequence(root / "davis", name)
+    sequence = open_sequence(root / "davis", name, benchmark)
     return scored(sequence, benchmark, root / "masks" / name, **{**how, **change})
 
 

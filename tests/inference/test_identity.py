@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from rgmp.config.method import Inference
-from rgmp.data import davis
 from rgmp.data.images import Labels
 from rgmp.inference.identity import identity_of
 
@@ -16,7 +15,8 @@ AGGREGATIONS: list[Any] = ["softmax", "winner_take_all", "independent"]
 
 
 def identity(reference: Labels, threads: int = 1, frames: str = "f", **settings: Any) -> str:
-    return identity_of(Inference(**settings), threads, frames, reference)
+    objects = int(reference.max())
+    return identity_of(Inference(**settings), threads, frames, objects, [(0, reference)])
 
 
 def test_aggregation_tells_masks_of_several_objects_apart_and_of_one_it_does_not() -> None:
@@ -42,10 +42,12 @@ def test_the_reference_counts_by_its_labels() -> None:
     assert identity(ONE.copy(order="F")) == identity(ONE)
 
 
-def test_void_is_background() -> None:
-    void = ONE.copy()
-    void[0, 0] = davis.VOID
-    assert identity(void) == identity(ONE)
+def test_what_is_given_later_counts_with_its_frame() -> None:
+    def given(*each: tuple[int, Labels]) -> str:
+        return identity_of(Inference(), 1, "f", 2, each)
+
+    found = [((0, ONE),), ((0, ONE), (2, TWO)), ((0, ONE), (3, TWO)), ((1, ONE),)]
+    assert len({given(*each) for each in found}) == 4
 
 
 def test_every_setting_of_inference_is_tried_here() -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from support.davis_tree import open_sequence, read_annotation
 from support.reference_rgmp import doubles, propagate
 from support.videos import (
     CPU,
@@ -316,8 +317,8 @@ def test_mask_without_an_object_is_refused(network: RGMP) -> None:
 def test_real_frames_equal_the_facts(network: RGMP, shared: Path) -> None:
     root = shared / "davis2016"
     name = sorted(p.name for p in (root / "JPEGImages/480p").iterdir())[0]
-    sequence = davis.open_sequence(root, name)
-    truth = davis.read_annotation(sequence.annotations[0], "davis2016")
+    sequence = open_sequence(root, name)
+    truth = read_annotation(sequence.annotations[0], "davis2016")
     compare_in_fp32(network, [read_frame(path) for path in sequence.frames[:3]], truth)
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.davis_tree import open_sequence
 from support.videos import CPU, Labels, boxes, video
 
-from rgmp.config.base import Benchmark
 from rgmp.config.method import Inference
 from rgmp.data import davis
 from rgmp.data.images import read_frame, read_labels
+from rgmp.data.sequences import Sequence
 from rgmp.errors import UserError
 from rgmp.inference import segment
 from rgmp.inference.propagator import Propagator
@@ -42,14 +43,14 @@ NAMES = ["bear", "camel", "still"]
 MAKER = {"weights": "a", "settings": "b"}
 
 
-def split(tree: Path) -> list[davis.Sequence]:
-    return [davis.open_sequence(tree, name) for name in NAMES]
+def split(tree: Path) -> list[Sequence]:
+    return [open_sequence(tree, name) for name in NAMES]
 
 
 def segmented(tree: Path, network: RGMP, out: Path, maker: dict[str, str] = MAKER) -> list[int]:
     told: list[int] = []
     propagator = Propagator(network, Inference(), CPU)
-    segment_split(propagator, split(tree), "davis2017", out, maker, told.append)
+    segment_split(propagator, split(tree), out, maker, told.append)
     return told
 
 
@@ -67,7 +68,7 @@ def test_masks_are_what_the_propagator_says_in_davis_palette(
         *(f"{name}/{i:05d}.png" for name in NAMES[:2] for i in range(3)),
         "still/00000.png",
     }
-    sequence = davis.open_sequence(tree, "camel")
+    sequence = open_sequence(tree, "camel")
     propagator = Propagator(network, Inference(), CPU)
     truth = read_labels(sequence.annotations[0])
     propagator.start(read_frame(sequence.frames[0]), truth)
@@ -83,9 +84,9 @@ def test_masks_are_what_the_propagator_says_in_davis_palette(
 
 
 def test_davis2016_is_one_object(tree: Path, network: RGMP, tmp_path: Path) -> None:
-    sequence = davis.open_sequence(tree, "bear")
+    sequence = open_sequence(tree, "bear", "davis2016")
     propagator = Propagator(network, Inference(), CPU)
-    segment_sequence(propagator, sequence, "davis2016", tmp_path / "bear")
+    segment_sequence(propagator, sequence, tmp_path / "bear")
     assert propagator.objects == [1]
     first = read_labels(tmp_path / "bear/00000.png")
     np.testing.assert_array_equal(first, read_labels(sequence.annotations[0]) > 0)
@@ -104,9 +105,9 @@ def test_finished_sequences_are_kept(
     made: list[str] = []
     real = segment.segment_sequence
 
-    def counted(p: Propagator, s: davis.Sequence, b: Benchmark, o: Path) -> None:
+    def counted(p: Propagator, s: Sequence, o: Path) -> None:
         made.append(s.name)
-        real(p, s, b, o)
+        real(p, s, o)
 
     monkeypatch.setattr(segment, "segment_sequence", counted)
     assert segmented(tree, network, out) == [3, 6, 7]

@@ -10,9 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from rgmp.config.base import Benchmark
+from rgmp.config.dataset import DAVIS
 from rgmp.config.method import Inference, Network
 from rgmp.config.study import Speed
 from rgmp.data import davis
+from rgmp.data.sequences import Sequence as Video
 from rgmp.inference import speed
 from rgmp.inference.propagator import Propagator
 from rgmp.inference.quiet import is_quiet
@@ -40,8 +42,8 @@ def test_sequences_are_chosen_from_the_fewest_objects_to_the_most(
     for objects in (4, 1, 6, 2, 3):
         annotation = tmp_path / f"{objects}.png"
         davis.write_mask(annotation, np.arange(objects + 1, dtype=np.uint8)[None])
-        sequences.append(davis.Sequence(str(objects), (), (annotation,)))
-    found = speed.choose_sequences(sequences, "davis2017", limit)
+        sequences.append(Video(str(objects), (), (annotation,), DAVIS["davis2017"]))
+    found = speed.choose_sequences(sequences, limit)
     assert "".join(sequence.name for sequence in found) == chosen
 
 
@@ -134,12 +136,18 @@ class Machine:
         return CPU
 
 
-def fake_clip(name: str, frames: int, size: tuple[int, int], objects: int) -> speed.TimedClip:
+def fake_clip(
+    name: str,
+    frames: int,
+    size: tuple[int, int],
+    objects: int,
+    benchmark: Benchmark = "davis2016",
+) -> speed.TimedClip:
     labels = np.zeros(size, np.uint8)
     labels[0, :objects] = range(1, objects + 1)
     paths = tuple(Path(f"{i:05d}.jpg") for i in range(frames))
     return speed.TimedClip(
-        davis.Sequence(name, paths, ()), [np.zeros((*size, 3), np.uint8)] * frames, labels
+        Video(name, paths, (), DAVIS[benchmark]), [np.zeros((*size, 3), np.uint8)] * frames, labels
     )
 
 
@@ -147,7 +155,7 @@ def fake_clip(name: str, frames: int, size: tuple[int, int], objects: int) -> sp
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
 
-    def segment_sequence(machine: Machine, sequence: davis.Sequence, *_: object) -> None:
+    def segment_sequence(machine: Machine, sequence: Video, *_: object) -> None:
         machine.work("clip", machine.CLIP * len(sequence.frames))
 
     monkeypatch.setattr("rgmp.inference.speed.time.perf_counter", lambda: clock.now)
@@ -161,7 +169,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def timed(
     machines: Sequence[Machine],
     clips: list[speed.TimedClip],
-    benchmark: Benchmark = "davis2016",
     *,
     again: Machine | None = None,
     **limits: float,
@@ -171,17 +178,17 @@ def timed(
         speed.PropagatorMaker(lambda m=m: cast(Propagator, m), "fp32", again=m is again)  # type: ignore[misc]
         for m in machines
     ]
-    return speed.measure(makers, clips, benchmark, Speed.model_validate(limits))
+    return speed.measure(makers, clips, Speed.model_validate(limits))
 
 
 def test_warm_up_of_every_shape_is_not_counted(clock: Clock) -> None:
     clips = [
-        fake_clip("bear", 4, (40, 50), 1),
-        fake_clip("camel", 2, (40, 50), 3),
-        fake_clip("dog", 6, (64, 96), 1),
+        fake_clip("bear", 4, (40, 50), 1, "davis2017"),
+        fake_clip("camel", 2, (40, 50), 3, "davis2017"),
+        fake_clip("dog", 6, (64, 96), 1, "davis2017"),
     ]
     machine = Machine(clock)
-    measured = timed([machine], clips, "davis2017")
+    measured = timed([machine], clips)
     (computation,) = measured["computations"]
     for found, (sequence, frames, labels) in zip(computation["clips"], clips, strict=True):
         later, objects = len(frames) - 1, int(labels.max())
@@ -287,7 +294,7 @@ def summaries(measured: dict[str, Any]) -> list[dict[str, float]]:
 
 
 def test_the_cost_of_objects_is_fitted_over_one_to_five(clock: Clock) -> None:
-    measured = timed([Machine(clock)], [fake_clip("bear", 5, (40, 50), 2)], "davis2017")
+    measured = timed([Machine(clock)], [fake_clip("bear", 5, (40, 50), 2, "davis2017")])
     (computation,) = measured["computations"]
     assert [*computation["of_objects"]] == ["1", "2", "3", "4", "5"]
     assert computation["of_objects"]["3"] == [[Machine.SEGMENT + 2 * Machine.PER_OBJECT] * 3] * 5
@@ -297,7 +304,7 @@ def test_the_cost_of_objects_is_fitted_over_one_to_five(clock: Clock) -> None:
 
 
 def test_one_object_has_no_cost_of_further_ones(clock: Clock) -> None:
-    measured = timed([Machine(clock)], [fake_clip("bear", 5, (40, 50), 1)], "davis2016")
+    measured = timed([Machine(clock)], [fake_clip("bear", 5, (40, 50), 1)])
     assert not measured["computations"][0]["of_objects"]
     assert "object_seconds" not in measured["computations"][0]["summary"]
 

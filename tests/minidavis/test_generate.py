@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from support.davis_tree import open_sequence, read_split
 from support.embedded import SPLITS, scene
 
 from rgmp.config.base import BENCHMARKS, Benchmark
-from rgmp.data import attributes, davis
+from rgmp.data import attributes
 from rgmp.data.check import check_videos
 from rgmp.data.images import read_frame, read_labels
 from rgmp.data.videos import Videos
@@ -55,7 +56,7 @@ class TestRendered:
     @pytest.mark.parametrize("split", SPLITS)
     def test_is_a_valid_davis_tree(self, rendered: Path, benchmark: Benchmark, split: str) -> None:
         root = rendered / "davis"
-        assert davis.read_split(root, benchmark, split) == list(getattr(SAMPLE, split))
+        assert read_split(root, benchmark, split) == list(getattr(SAMPLE, split))
         assert check_videos(Videos(davis=root, benchmark=benchmark, split=split)).problems == []
 
     @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ class TestRendered:
     def test_the_files_of_a_video_are_its_frames(
         self, rendered: Path, split: str, name: str
     ) -> None:
-        sequence = davis.open_sequence(rendered / "davis", name)
+        sequence = open_sequence(rendered / "davis", name)
         whole, rng = scene(split, name)
         assert len(sequence.frames) == len(sequence.annotations) == whole.frames
         for number, paths in enumerate(zip(sequence.frames, sequence.annotations, strict=True)):
@@ -93,9 +94,7 @@ class TestRendered:
     ) -> None:
         table = pd.read_csv(rendered / "davis" / attributes.FILE)
         assert list(table.columns) == ["sequence", "attribute", "figure"]
-        assert table["sequence"].tolist() == davis.read_split(
-            rendered / "davis", "davis2017", "val"
-        )
+        assert table["sequence"].tolist() == read_split(rendered / "davis", "davis2017", "val")
         assert (table["attribute"] + "-" + table["figure"] == table["sequence"]).all()
 
     def test_the_contact_sheet_has_a_row_a_video(self, rendered: Path) -> None:

@@ -1,5 +1,6 @@
 """What `rgmp compare` says: who leads, of what the verdicts hold; any number of methods."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from rgmp.reporting.methods import figures, tables
 from rgmp.reporting.methods.comparison import Comparison
 from rgmp.reporting.methods.write import write
 from rgmp.reporting.typesetting import UNKNOWN
+from rgmp.study import layout
+from rgmp.study.data_dictionary import OF_COMPARISONS, described
 
 Values = npt.NDArray[np.float64]
 VIDEOS = Videos(davis=Path("davis"), benchmark="davis2016")
@@ -91,6 +94,17 @@ def test_it_says_of_what_verdicts_hold() -> None:
     assert "of both" not in comparison_of(a=several, c=BASE).reach
 
 
+def assert_described(folder: Path) -> None:
+    """Assert that the data dictionary is of these files, and has no other columns."""
+    columns = {path.stem: [*pd.read_csv(path)] for path in folder.glob("*.csv")}
+    told = (folder / layout.DICTIONARY).read_text(encoding="utf-8")
+    for file, names in columns.items():
+        section = told.partition(f"## `{file}.csv`")[2].partition("\n## ")[0]
+        assert re.findall(r"^\| `(.+?)` \|", section, re.MULTILINE) == names
+    used = {described(file, name) for file, names in columns.items() for name in names}
+    assert used >= {*OF_COMPARISONS}
+
+
 def test_methods_of_other_protocols_are_grouped_and_lead_by_group(tmp_path: Path) -> None:
     ours = Protocol(online_finetuning=False, input_size="480p", hardware="H200")
     about = {
@@ -122,6 +136,7 @@ def test_methods_of_other_protocols_are_grouped_and_lead_by_group(tmp_path: Path
     Strict(html)
     assert "How they were trained, run and timed" in html
     cards = pd.read_csv(tmp_path / "out/tables/protocols.csv").set_index("method")
+    assert_described(tmp_path / "out/tables")
     assert cards.loc["b", "hardware"] == "H200"
     assert cards.loc["d", "input_size"] == "unknown"
     whole = comparison_of({"a": {"protocol": ours}, "b": {"protocol": ours}}, a=BASE, b=BASE + 0.1)

@@ -89,10 +89,11 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sizes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """Studies of two variants, and of ten beside two methods that are not trained here."""
+    """Studies of two variants, of ten beside two methods that are not trained here, and of more."""
+    how: dict[int, dict[str, Any]] = {2: {}, 10: {"external": True}, 14: {"seeds": (0,)}}
     return {
-        n: built(tmp_path_factory.mktemp(f"n{n}"), variants=n, external=n == 10, frames=8)
-        for n in (2, 10)
+        n: built(tmp_path_factory.mktemp(f"n{n}"), variants=n, frames=8, **more)
+        for n, more in how.items()
     }
 
 
@@ -165,7 +166,8 @@ def test_a_benchmark_not_yet_scored_has_no_panel(tmp_path: Path) -> None:
         for draw in DRAWINGS[:4]:
             figure = draw(load(tmp_path))
             assert not isinstance(figure, str)
-            assert [ax.get_title()[:10] for ax in figure.axes] == ["DAVIS-2016"]
+            titles = [ax.get_title().partition("\n")[0] for ax in figure.axes]
+            assert titles == ["embedded, foreground"]
 
 
 @pytest.mark.parametrize("seed", [0, 2])
@@ -179,11 +181,12 @@ def test_a_seed_not_yet_scored_has_no_mark(tmp_path: Path, seed: int) -> None:
             name: draw(study) for name, draw in zip(FIGURE_NAMES, DRAWINGS, strict=True)
         }
     (ax,) = drawn["differences"].axes
-    (first, second) = (marks.get_offsets() for marks in ax.collections)
+    offsets = (marks.get_offsets() for marks in ax.collections)
+    marks = dict(zip(study.others, offsets, strict=True))
     paired = study.table("differences").query("variant == 'no_bptt'")["difference"]
-    assert len(paired) == len(first) == 2
-    np.testing.assert_array_equal(first[:, 0], 100 * paired)
-    assert len(second) == 3
+    assert len(paired) == len(marks["no_bptt"]) == 2
+    np.testing.assert_array_equal(marks["no_bptt"][:, 0], 100 * paired)
+    assert len(marks["no_reference"]) == 3
 
 
 @pytest.mark.parametrize(
@@ -286,7 +289,27 @@ def test_legends_fit_the_page(sizes: dict[int, Path]) -> None:
         assert box.x1 <= figure.bbox.x1
 
 
-@pytest.mark.parametrize("variants", [2, 10])
+def test_of_more_variants_than_colours_the_furthest_from_full_have_one(
+    sizes: dict[int, Path],
+) -> None:
+    study = load(sizes[14])
+    coloured, grey = style.distinct(study), {*study.methods} - {*style.distinct(study)}
+    assert len(coloured) == len({str(style.colour_of(study, m)) for m in coloured}) == 10
+    assert coloured[0] == "full"
+    assert {style.colour_of(study, method) for method in grey} == {style.GREY}
+    difference = study.table("ablation").groupby("variant")["difference_mean"]
+    furthest = difference.agg(lambda values: values.abs().max())
+    assert furthest[coloured[1:]].min() >= furthest[[*grey]].max()
+    with rc_context(STYLE):
+        figures: list[Any] = [draw(study) for draw in DRAWINGS]
+    drawn = dict(zip(FIGURE_NAMES, map(said, figures), strict=True))
+    for name in ("accuracy_speed", "course", "training", "dag"):
+        assert any("4 variants closer to RGMP" in text for text in drawn[name]), name
+    assert {*map(study.label, grey)} <= drawn["differences"]
+    assert not {*map(study.label, grey)} & drawn["strips"]
+
+
+@pytest.mark.parametrize("variants", [2, 10, 14])
 @pytest.mark.parametrize("draw", DRAWINGS)
 def test_no_two_labels_overlap_and_none_leaves_the_page(
     sizes: dict[int, Path], variants: int, draw: Any, monkeypatch: pytest.MonkeyPatch
@@ -325,7 +348,8 @@ def test_who_shares_a_training_stands_together_and_who_trains_nothing_stands_alo
     for run in plan["variants"][0]["runs"]:
         run |= {"trainings": [], "weights": "released.pth"}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
-    nodes = job_graph.sharing(load(tmp_path).plan)
+    study = load(tmp_path)
+    nodes = job_graph.sharing(study.plan, study.variants)
     variants = [node for node in nodes if node.column == 2]
     assert (variants[-1].label, variants[-1].parent) == ("RGMP", None)
     for index, node in enumerate(nodes):

@@ -22,6 +22,7 @@ from rgmp.study.costs import costs_of, recorded_sizes
 from rgmp.study.estimate import Room, estimate
 from rgmp.study.jobs import jobs_of
 from rgmp.study.plan import load_plan
+from rgmp.study.results import load
 
 
 def write_figures(folder: Path) -> None:
@@ -102,7 +103,7 @@ def test_the_first_screen_has_verdict_table_and_two_figures_in_this_order(toy: P
     places = [
         html.index(text)
         for text in (
-            "DAVIS-2016: RGMP reaches",
+            "embedded, foreground: RGMP reaches",
             "What each part of the method contributes",
             'id="accuracy_speed"',
             'id="differences"',
@@ -184,7 +185,7 @@ def test_every_table_and_figure_says_what_made_it(toy: Path) -> None:
 def test_every_record_and_every_item_links_to_its_run(toy: Path, uri: str) -> None:
     plan, records = load_plan(toy), (toy / "records").rglob("*.json")
     names = [json.loads(path.read_text())["name"] for path in records]
-    variants = [f"variants/{v.name}" for v in plan.variants]
+    variants = [f"variants/{name}" for name in load(toy).variants]
     seeds = [f"{v.name}/seed{run.seed}" for v in plan.variants for run in v.runs]
     ids = {name: digest_of(name)[:32] for name in ["study", *variants, *seeds, *names]}
     (toy / "mlflow.json").write_text(json.dumps({"uri": uri, "experiment": "7", "runs": ids}))
@@ -270,7 +271,7 @@ def test_first_is_what_it_is_then_where_a_longer_study_decides_the_opposite(toy:
         html.index(part)
         for part in (
             '<p id="what">This study: training',
-            "without BPTT, DAVIS-2017: here worse, in the longer study better.",
+            "without BPTT, embedded, objects: here worse, in the longer study better.",
             "RGMP reaches",
             "<table",
         )

@@ -80,8 +80,10 @@ def test_a_computation_that_differs_from_itself_says_that_the_machine_was_not_qu
     found = {(row["benchmark"], row["quiet"]) for row in rows_of(tmp_path, "speed")}
     assert found == {("davis2016", "True"), ("davis2017", str(quiet))}
     text = text_of(tmp_path, "speed.md")
-    assert "DAVIS-2016, 5 rounds: RGMP timed twice: a ratio of 1.000" in text
-    assert ("DAVIS-2017, 5 rounds: the machine was not quiet. RGMP timed twice" in text) != quiet
+    assert "embedded, foreground, 5 rounds: RGMP timed twice: a ratio of 1.000" in text
+    assert (
+        "embedded, objects, 5 rounds: the machine was not quiet. RGMP timed twice" in text
+    ) != quiet
     assert text.count("whose interval leaves 0.97 to 1.03") == (not quiet)
 
 
@@ -133,7 +135,10 @@ def test_speed_names_the_threads_of_a_cpu(tmp_path: Path) -> None:
     record["machine"]["gpu"] = "H200"
     path.write_text(json.dumps(record))
     tables.write(tmp_path)
-    for heading in ("DAVIS-2016 on Xeon, 1 thread, fp32", "DAVIS-2017 on H200, fp32"):
+    for heading in (
+        "embedded, foreground on Xeon, 1 thread, fp32",
+        "embedded, objects on H200, fp32",
+    ):
         assert f"**{heading}**" in text_of(tmp_path, "speed.md")
 
 

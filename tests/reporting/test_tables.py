@@ -20,14 +20,17 @@ from rgmp.errors import UserError
 from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.score_table import read_scores
 from rgmp.reporting import catalog, table_layouts, tables
+from rgmp.reporting.latex_table import as_latex
 from rgmp.reporting.quantities import duration
-from rgmp.reporting.typesetting import Table, as_latex, as_markdown, points
+from rgmp.reporting.typesetting import UNKNOWN, Table, as_markdown, points
 from rgmp.runtime.tidy import read_table, write_table
 from rgmp.runtime.tidy import rows_of as rows_by
 from rgmp.study import layout
+from rgmp.study.cross_check import EVALUATOR_DTYPES
+from rgmp.study.data_dictionary import OF_STUDIES, described
 from rgmp.study.plan import save
 from rgmp.study.results import load
-from rgmp.study.table_files import MEANINGS, TABLE_DTYPES
+from rgmp.study.table_files import TABLE_DTYPES
 
 
 @pytest.fixture(scope="module")
@@ -188,8 +191,8 @@ def test_differences_by_difficulty_are_predicted_or_exploratory(seven: Path) -> 
     alone = [r for r in rows if r["variant"] in {"winner_take_all", "independent"}]
     assert {r["benchmark"] for r in alone} == {"davis2017"}, "one object: the same computation"
     text = text_of(seven, "difficulty.md")
-    assert "**DAVIS-2016, predicted**" in text
-    assert "**DAVIS-2017, exploratory**" in text
+    assert "**embedded, foreground, predicted**" in text
+    assert "**embedded, objects, exploratory**" in text
     assert "| without BPTT | occlusion | 2 |" in text
 
 
@@ -208,13 +211,83 @@ def test_what_is_the_same_computation_is_said_to_be(seven: Path) -> None:
     assert int(asked["paired_sequences"]) == 6 > int(several["paired_sequences"]) == 4
 
 
-def test_every_column_of_the_differences_is_described(seven: Path) -> None:
-    text = text_of(seven, layout.COLUMNS)
-    for name in ("ablation", "difficulty"):
-        for column in TABLE_DTYPES[name]:
-            shown = "*_spread" if column.endswith("_spread") else column
-            assert f"| `{shown}` |" in text
-    assert text.count("| `") == len(MEANINGS) == len({*MEANINGS} & {*TABLE_DTYPES["ablation"]}) + 2
+def test_the_cell_says_that_it_is_the_same_computation(seven: Path) -> None:
+    text = text_of(seven, "ablation.md").partition("**embedded, objects**")[0]
+    for label in ("winner takes all", "independent objects"):
+        assert re.search(rf"\| {label} \|.*\| as RGMP \| {UNKNOWN} \| same computation \|", text)
+    assert "+0.0 " not in text
+    assert r"\multicolumn{2}{c}{as RGMP}" in text_of(seven, "ablation.tex")
+
+
+def test_variants_are_printed_in_the_order_of_the_paper_and_the_best_marked(seven: Path) -> None:
+    rows = [row["variant"] for row in rows_of(seven, "ablation")]
+    planned = [variant.name for variant in load(seven).plan.variants]
+    assert rows[: len(planned)] == planned, "files keep the order of the plan"
+    text = text_of(seven, "ablation.md").partition("**embedded, objects**")[2]
+    here = text.partition("\n**")[0]
+    labels = re.findall(r"^\| ([a-zA-Z][^|]*?) \|", here, re.MULTILINE)[1:]
+    assert labels == [
+        *("RGMP", "without reference", "without stage 1"),
+        *("independent objects", "one scale", "winner takes all"),
+        "without BPTT",  # whose settings are those of full in this fake
+    ]
+    accuracies = {
+        row["label"]: points(float(row["J&F"]))
+        for row in rows_of(seven, "ablation")
+        if row["benchmark"] == "davis2017" and row["external"] == "False"
+    }
+    first, second, *_ = sorted({*accuracies.values()}, key=float, reverse=True)
+    best = re.findall(r"^\| ([^|]+) \| [^|]+ \| [^|]+ \| \*\*([\d.]+) ± [\d.]+\*\*", here, re.M)
+    then = re.findall(r"^\| ([^|]+) \| [^|]+ \| [^|]+ \| <ins>([\d.]+) ± [\d.]+</ins>", here, re.M)
+    assert dict(best) == {name: value for name, value in accuracies.items() if value == first}
+    assert dict(then) == {name: value for name, value in accuracies.items() if value == second}
+    floor = text.partition("not trained here**")[2]
+    assert not re.search(r"\*\*\d|<ins>", floor), "what is not trained here is in no contest"
+
+
+def test_published_methods_are_not_ranked(real: Path) -> None:
+    text = text_of(real, "davis2016.md")
+    assert not re.search(r"\*\*\d|<ins>", text), "protocols differ, or are not known"
+    assert "Bold" not in text
+
+
+def test_the_figure_of_the_paper_stands_beside_ours(real: Path) -> None:
+    text = text_of(real, "ablation.md").partition("**DAVIS-2016**")[2]
+    row, *_ = rows_of(real, "ablation")
+    assert (row["benchmark"], row["variant"]) == ("davis2016", "full")
+    ours = float(row["J&F"]) - float(row["published_J&F"])
+    assert f"| 81.8 | {points(ours, '+')} |" in text.partition("\n| without")[0]
+    assert re.search(rf"^\| without BPTT \|.*\| {UNKNOWN} \| {UNKNOWN} \|", text, re.MULTILINE)
+    assert "| J&F ↑ | Paper | to paper | Difference" in text
+
+
+@pytest.mark.parametrize("study", ["seven", "keeping", "real"])
+def test_every_column_of_every_csv_is_described(study: str, request: pytest.FixtureRequest) -> None:
+    folder: Path = request.getfixturevalue(study)
+    sections = text_of(folder, layout.DICTIONARY).split("\n## ")[1:]
+    told = {
+        section.split("`")[1]: re.findall(r"^\| `(.+?)` \| [^|]+ \| [^|]+ \|$", section, re.M)
+        for section in sections
+    }
+    written = {
+        path.name: path.read_text(encoding="utf-8").partition("\n")[0].split(",")
+        for path in (folder / "tables").glob("*.csv")
+    }
+    assert told == written | {"evaluator.csv": [*EVALUATOR_DTYPES]}
+
+
+def test_no_description_is_of_a_column_that_no_csv_has(keeping: Path, real: Path) -> None:
+    columns = {**TABLE_DTYPES, "evaluator": EVALUATOR_DTYPES}
+    columns["speed"] = {
+        name: "" for study in (keeping, real) for name in rows_of(study, "speed")[0]
+    }
+    used = {described(file, column) for file, named in columns.items() for column in named}
+    assert used == {*OF_STUDIES} - {"labels_as_fp32"}, "there where not all compute in fp32"
+
+
+def test_a_column_that_is_not_described_is_named() -> None:
+    with pytest.raises(KeyError, match=r"cost\.csv: the column joules is not described"):
+        described("cost", "joules")
 
 
 # ---- checkpoints ----
@@ -302,7 +375,7 @@ def test_the_names_of_the_files_are_fixed(tmp_path: Path, variants: int, benchma
     tables.write(build(tmp_path, variants=variants, benchmarks=benchmarks, seeds=(0,), frames=6))
     expected = {f"{name}.{kind}" for name in names_of(tmp_path) for kind in ("csv", "md", "tex")}
     expected |= {f"{name}.csv" for name in layout.TIDY}
-    expected |= {layout.COLUMNS, layout.NORMAL_RANGE}
+    expected |= {layout.DICTIONARY, layout.NORMAL_RANGE, *layout.METHODS}
     assert {path.name for path in (tmp_path / "tables").iterdir()} == expected
 
 
@@ -341,7 +414,10 @@ def test_full_stands_among_the_published_methods_on_the_whole_of_davis(real: Pat
             assert reached == sorted(reached, reverse=True)
         assert {"RGMP, this study", "FAVOS"} <= {row["label"] for row in among[: -len(other)]}
         assert {"OSVOS", "STM"} <= {row["label"] for row in other}
-        assert [r["variant"] for r in rows[len(among) :]] == [*load(real).others, *BOUNDS]
+        assert [r["variant"] for r in rows[len(among) :]] == [
+            *(v.name for v in load(real).plan.variants[1:]),
+            *BOUNDS,
+        ]
 
 
 def test_published_methods_have_the_protocol_that_is_known_of_them(real: Path) -> None:
@@ -404,7 +480,7 @@ def test_what_is_not_trained_here_stands_in_every_table(tmp_path: Path) -> None:
     assert theirs["difference_verdict"] not in {"", "exploratory", "same computation"}
     assert theirs["expected"] == theirs["claim"] == ""
     assert ("davis2017", "Painter (masks)") not in found
-    assert "**DAVIS-2017, not trained here**" in text_of(folder, "ablation.md")
+    assert "**embedded, objects, not trained here**" in text_of(folder, "ablation.md")
     sources = {r["label"]: r for r in rows_of(folder, "davis2016")}
     assert sources["Painter (masks)"]["source"] == "its masks, scored here"
     assert sources["Reporter"]["source"] == "the scores in reporter.csv"
@@ -489,11 +565,14 @@ def test_a_job_on_another_type_of_cpu_marks_its_row(tmp_path: Path, job: str, wo
 def test_latex_rows_have_as_many_cells_as_columns(real: Path) -> None:
     for name in names_of(real):
         text = text_of(real, f"{name}.tex")
-        found = re.search(r"\\begin\{(?:tabular|longtable)\}\{([lr]+)\}", text)
+        found = re.search(r"\\begin\{tabular\}\{(.+)\}$", text, re.MULTILINE)
         assert found
+        columns = re.findall("[lrS]", re.sub(r"\[[^]]*\]|@\{[^}]*\}", "", found[1]))
         for line in text.splitlines():
-            if line.endswith(r"\\") and "multicolumn" not in line and "caption" not in line:
-                assert len(re.findall(r"(?<!\\)&", line)) == len(found[1]) - 1
+            if line.endswith(r"\\"):
+                cells = re.split(r"(?<!\\)&", line)
+                spans = (re.match(r"\s*\\multicolumn\{(\d+)\}", cell) for cell in cells)
+                assert sum(int(span[1]) if span else 1 for span in spans) == len(columns)
         assert text.count(r"\begin{") == text.count(r"\end{")
         assert text.isascii()
 
@@ -514,24 +593,27 @@ def none(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("columns", ["onecolumn", "twocolumn"])
 @pytest.mark.parametrize("study", ["ten", "real", "none"])
 def test_latex_compiles_and_fits_the_page(
-    study: str, request: pytest.FixtureRequest, tmp_path: Path
+    study: str, columns: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     latex = shutil.which("pdflatex") or shutil.which("tectonic")
     if latex is None:
         pytest.skip("neither pdflatex nor tectonic is installed")
     folder: Path = request.getfixturevalue(study)
-    inputs = "\n".join(rf"\input{{{folder}/tables/{name}.tex}}" for name in names_of(folder))
+    names = [*(f"{name}.tex" for name in names_of(folder)), layout.METHODS_LATEX]
+    inputs = "\n".join(rf"\input{{{folder}/tables/{name}}}" for name in names)
     (tmp_path / "all.tex").write_text(
-        "\\documentclass{article}\n\\usepackage{booktabs,graphicx,longtable}\n"
+        f"\\documentclass[{columns}]{{article}}\n\\usepackage{{booktabs,graphicx,siunitx}}\n"
         f"\\begin{{document}}\n{inputs}\n\\end{{document}}\n"
     )
     options = ["-halt-on-error", "-interaction=nonstopmode"] if "pdflatex" in latex else []
     command = [latex, *options, "all.tex"]
-    for _ in range(2):  # a longtable knows its widths by the second time
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout[-2000:]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    if done.returncode and "siunitx.sty' not found" in done.stdout:
+        pytest.skip("siunitx is not installed")
+    assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "all.pdf").stat().st_size > 0
     assert "Overfull" not in done.stdout + done.stderr
 

@@ -15,7 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from support.fake_study import build
 
 from rgmp.config.base import Line
-from rgmp.reporting.typesetting import Table, as_latex, as_markdown
+from rgmp.reporting.latex_table import as_latex
+from rgmp.reporting.typesetting import Table, as_markdown, places_of
 from rgmp.runtime.markup import markdown, restructured
 from rgmp.runtime.tidy import read_table, write_table
 from rgmp.study.plan import load_plan
@@ -115,7 +116,7 @@ def test_hostile_labels_compile(tmp_path: Path, count: int) -> None:
     every = "".join(map(chr, range(32, 127)))
     (tmp_path / "t.tex").write_text(as_latex(table([*HOSTILE, every, every[::-1]] * count)))
     (tmp_path / "all.tex").write_text(
-        "\\documentclass{article}\\usepackage{booktabs,graphicx,longtable}\\usepackage[T1]{fontenc}\n"
+        "\\documentclass{article}\\usepackage{booktabs,graphicx,siunitx}\\usepackage[T1]{fontenc}\n"
         "\\begin{document}\\listoftables\\input{t}\\end{document}\n"
     )
     command = [latex, "-draftmode", "-halt-on-error", "-interaction=nonstopmode", "all.tex"]
@@ -134,17 +135,72 @@ def test_a_claim_is_itself_in_the_note_of_its_run(tmp_path: Path) -> None:
     assert run.note == r"\*a\* \[b\](c) \`d\` \<e\>"
 
 
-def test_a_long_table_runs_over_pages_with_its_headings() -> None:
+def test_a_long_table_continues_in_further_floats_with_its_headings() -> None:
     cells = pd.DataFrame({"Sequence": [f"s{i}" for i in range(50)], "J": ["1.0"] * 50})
     headings = pd.Series(["first"] * 20 + ["second"] * 30)
-    text = as_latex(Table("t", "A title", cells, headings, ["A note."]))
-    body = text.partition("\\endlastfoot\n")[2].splitlines()
-    assert r"\begin{longtable}{lr}" in text
-    assert r"\label{tab:t}" in text
-    assert body[0] == r"\multicolumn{2}{l}{\emph{first}} \\"
-    assert body[21] == r"\addlinespace \multicolumn{2}{l}{\emph{second}} \\"
-    assert body[1:21] == [rf"s{i} & 1.0 \\" for i in range(20)]
-    assert body[22:52] == [rf"s{i} & 1.0 \\" for i in range(20, 50)]
+    text = as_latex(Table("t", "A title", cells, headings, ["A note."], caption="How to read it."))
+    first, second = text.split(r"\begin{table}")[1:]
+    assert r"\caption{A title. How to read it.}\label{tab:t}" in first
+    assert r"\emph{Table~\thetable{} continued.}" in second
+    assert "A note." not in first
+    assert second.count("A note.") == second.count(r"\begin{tabular}{lS[table-format=1.1]}") == 1
+    for part, rows in ((first, range(25)), (second, range(25, 50))):
+        body = part.partition("\\midrule\n")[2].partition("\n\\bottomrule")[0].splitlines()
+        assert [line for line in body if line[0] == "s"] == [rf"s{i} & 1.0 \\" for i in rows]
+        heads = [line for line in body if "multicolumn" in line]
+        names = ["first", "second"] if part is first else ["second"]
+        assert heads == [rf"\multicolumn{{2}}{{l}}{{\emph{{{name}}}}} \\" for name in names]
+
+
+def test_numbers_are_aligned_with_what_follows_them_beside() -> None:
+    cells = pd.DataFrame(
+        {
+            "Variant": ["a", "b", "c"],
+            "J": ["9.9 ± 12.3", "\N{MINUS SIGN}10.1 ± 0.4", "\N{EN DASH}"],
+            "Difference": ["+1.2 [\N{MINUS SIGN}0.3, +2.7]", "as a", "\N{EN DASH}"],
+            "steps": ["1,200", "50", "7"],
+            "size": ["480p", "7", "8"],
+            "0 or more": ["1,2", "007", "3"],
+        }
+    )
+    text = as_latex(
+        Table("t", "t", cells, pd.Series([""] * 3), [], arrows={"J": "\N{UPWARDS ARROW}"})
+    )
+    spec = "lS[table-format=+2.1(3)]S[table-format=+1.1]@{\\enspace}rS[table-format=4.0]rr"
+    assert rf"\begin{{tabular}}{{{spec}}}" in text
+    assert r"Variant & {J $\uparrow$} & \multicolumn{2}{c}{Difference} & {steps} & size &" in text
+    assert r"a & 9.9(123) & +1.2 & [$-$0.3, +2.7] & 1200 & 480p & 1,2 \\" in text
+    assert r"b & -10.1(4) & \multicolumn{2}{c}{as a} & 50 & 7 & 007 \\" in text
+    assert r"c & {\textendash{}} & \multicolumn{2}{c}{\textendash{}} & 7 & 8 & 3 \\" in text
+
+
+def test_the_best_is_bold_and_the_second_underlined_under_one_heading() -> None:
+    cells = pd.DataFrame(
+        {
+            "Variant": [*"abcdefg"],
+            "J": ["9.0", "11.0 ± 1.0", "11.0 ± 2.0", "\N{EN DASH}", "50.0", "60.0", "9.0 ± 0.0"],
+            "decay": ["1.0", "2.0", "\N{MINUS SIGN}3.0", "4.0", "1.0", "1.0", "0.0"],
+            "other": ["1.0"] * 7,
+        }
+    )
+    headings = pd.Series([*"1111222"])
+    compared = pd.Series([True] * 6 + [False])
+    arrows = {"J": "\N{UPWARDS ARROW}", "decay": "\N{DOWNWARDS ARROW}"}
+    places = places_of(cells, headings, compared, arrows)
+    assert [*places] == ["J", "decay"]
+    assert [*places["J"]] == ["", "best", "best", "", "", "best", ""], "of two none is second"
+    assert [*places["decay"]] == ["second", "", "best", "", "", "", ""], "equal digits: no best"
+    table = Table("t", "t", cells, headings, ["n"], arrows=arrows, places=places)
+    assert table.header("J") == "J \N{UPWARDS ARROW}"
+    tex, text = as_latex(table), re.sub(" +", " ", as_markdown(table))
+    assert r"c & \bfseries 11.0(20) & \bfseries -3.0 & 1.0 \\" in tex
+    plain = r"\phantom{0}9.0$\mskip\medmuskip{\pm}\mskip\medmuskip$0.0"
+    assert rf"g & {{{plain}}} & 0.0 & 1.0 \\" in tex, "siunitx would print 9.0 alone"
+    assert r"a & 9.0 & {\underline{1.0}} & 1.0 \\" in tex
+    assert "| c | **11.0 ± 2.0** | **\N{MINUS SIGN}3.0** | 1.0 |" in text
+    assert "| a | 9.0 | <ins>1.0</ins> | 1.0 |" in text
+    for made in (tex, text):
+        assert "Bold: the best of its column" in made
 
 
 def test_rows_of_a_heading_stand_together() -> None:

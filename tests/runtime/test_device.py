@@ -1,17 +1,21 @@
 """Which device a job gets, and that two jobs of ours do not get one place twice."""
 
+import os
 import subprocess
 import sys
+import time
+import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-from filelock import FileLock
 
 from rgmp.errors import UserError
 from rgmp.runtime import device
+from rgmp.runtime.distributed import Team
 
 HOLD = """
 import sys
@@ -26,12 +30,12 @@ sys.stdin.read()
 @pytest.fixture(autouse=True)
 def undone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Leave PyTorch as it was, and no lock held."""
-    held: list[FileLock] = []
+    held: list[ExitStack] = []
     monkeypatch.setattr(device, "_held", held)
     threads = torch.get_num_threads()
     yield
     for lock in held:
-        lock.release()
+        lock.close()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(False)
 
@@ -105,12 +109,70 @@ def test_places_fill_one_on_each_gpu_first(monkeypatch: pytest.MonkeyPatch, tmp_
         device.choose("auto", jobs_per_gpu=2)
 
 
+def test_a_timing_has_its_gpu_alone_whoever_else_would_share_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pretend(monkeypatch, tmp_path, 1)
+    refuse_to_wait(monkeypatch)
+    for held, waiting in ((1, 4), (2, 1), (4, 1), (1, 1)):
+        device.choose("cuda", jobs_per_gpu=held)
+        with pytest.raises(TimeoutError):
+            device.choose("cuda", jobs_per_gpu=waiting)
+        device._held.pop().close()
+        device.choose("cuda", jobs_per_gpu=waiting)
+        device._held.pop().close()
+
+
+def test_a_training_by_several_processes_has_whole_gpus(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pretend(monkeypatch, tmp_path, 2)
+    refuse_to_wait(monkeypatch)
+    for silent in ("any", "one_first_on_each_machine"):
+        monkeypatch.setattr(Team, silent, lambda *_: nullcontext())
+    device.choose("cuda", jobs_per_gpu=3)
+    assert device.choose("cuda", jobs_per_gpu=3, team=Team(3, 4, 1, 2)).index == 1
+    with pytest.raises(TimeoutError):
+        device.choose("cuda", jobs_per_gpu=3, team=Team(2, 4, 0, 2))
+    with pytest.raises(UserError, match="3 processes: PyTorch sees 2 GPUs here, of which each"):
+        device.choose("cuda", jobs_per_gpu=3, team=Team(0, 3, 0, 3))
+
+
+def test_more_jobs_than_gpus_take_turns_and_none_is_left_idle(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Six processes at once, on two stand-ins of GPUs."""
+    pretend(monkeypatch, tmp_path, 2)
+    monkeypatch.setattr(device, "time", SimpleNamespace(sleep=lambda _: time.sleep(0.01)))
+    log = tmp_path / "log"
+    jobs: list[int] = []
+    for _ in range(6):
+        with warnings.catch_warnings():  # of threads, of which the job needs none
+            warnings.simplefilter("ignore", DeprecationWarning)
+            job = os.fork()
+        if not job:
+            taken = device.choose("cuda").index
+            for what in ("+", "-"):
+                with log.open("a") as file:
+                    file.write(f"{what}{taken}\n")
+                time.sleep(0.1)
+            os._exit(0)
+        jobs.append(job)
+    assert [os.waitpid(job, 0)[1] for job in jobs] == [0] * 6
+    events = log.read_text().split()
+    for gpu in "01":
+        own = [event[0] for event in events if event[1] == gpu]
+        assert own == ["+", "-"] * (len(own) // 2)
+    assert len(events) == 12
+    assert {"+0", "+1"} == {*events[:2]}
+
+
 def test_a_gpu_that_another_process_holds_is_waited_for_and_free_when_that_is_killed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pretend(monkeypatch, tmp_path, 1)
     device.choose("cuda")
-    device._held.pop().release()
+    device._held.pop().close()
     (lock,) = tmp_path.iterdir()
     other = hold(lock)
     waits: list[float] = []

@@ -3,35 +3,58 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.numpy import load_file
+from support import team_steps
 from support.tiny_training import finetune, write_jobs
 
+from rgmp.config.method import Compute
 from rgmp.data.loader import Samples
 from rgmp.errors import UserError
-from rgmp.runtime.distributed import ALONE, Team
+from rgmp.runtime.distributed import ALONE, Team, accumulating
+from rgmp.training.checkpoints import Checkpoints
 from rgmp.training.journal import CurvePoint
 from rgmp.training.train import checkpoints_of, train
 
-SCRIPT = Path(__file__).parents[1] / "support/two_processes.py"
+TESTS = Path(__file__).parents[1]
 
 
-def start(root: Path, processes: int) -> subprocess.Popen[str]:
-    """Run a study's training by torchrun, as a process group of its own."""
-    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+def start(script: str, root: Path, processes: int) -> subprocess.Popen[str]:
+    """Run a script by torchrun, as a process group of its own."""
+    return torchrun("--standalone", "--nproc-per-node", str(processes), script=script, root=root)
+
+
+def torchrun(*arguments: str, script: str, root: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", *arguments]
     return subprocess.Popen(
-        [sys.executable, *command, str(SCRIPT), str(root)],
+        [*command, str(TESTS / "support" / script), str(root)],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"},
     )
+
+
+def start_a_node(root: Path, port: int) -> subprocess.Popen[str]:
+    """Run what one of two machines runs of a training that is shared by a process on each."""
+    meeting = f"--rdzv-backend c10d --rdzv-id one --rdzv-endpoint localhost:{port}"
+    arguments = f"--nnodes 2 --nproc-per-node 1 {meeting}".split()
+    return torchrun(*arguments, script="two_processes.py", root=root)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return int(free.getsockname()[1])
 
 
 def end_of(folder: Path) -> tuple[dict[str, bytes], list[tuple[float, ...]]]:
@@ -44,13 +67,13 @@ def end_of(folder: Path) -> tuple[dict[str, bytes], list[tuple[float, ...]]]:
     )
 
 
-def test_alone_a_process_leads_and_averages_nothing() -> None:
-    values = torch.tensor([1.0, 2.0])
-    ALONE.average([values])
-    assert values.tolist() == [1, 2]
+def test_alone_a_process_leads_and_shares_nothing() -> None:
+    values, module = torch.tensor([1.0, 2.0]), torch.nn.Linear(1, 1)
+    assert ALONE.mean(values) is ALONE.share(values) is values
+    assert ALONE.replica(module) is module
     assert ALONE.leads
     assert (ALONE.any(0), ALONE.any(15)) == (0, 15)
-    with ALONE.leader_first():
+    with ALONE.one_first_on_each_machine(), accumulating(module):
         assert not Team(1, 2).leads
 
 
@@ -81,12 +104,23 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+class SavedError(Exception):
+    """A training run has saved a checkpoint and stops there."""
+
+
+def save_and_stop(checkpoints: Checkpoints, *state: Any, save: Any = Checkpoints.save) -> None:
+    save(checkpoints, *state)
+    raise SavedError
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_parts(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also when both were stopped by a signal on the way; and as close to one part as rounding."""
+    """Also when both were stopped by a signal on the way, one went on alone for a step, and two on
+    two nodes finished; and as close to one part as rounding.
+    """
     settings = finetune(steps=16, batch=4)
     ends = {}
     for parts in (1, 2):
@@ -96,7 +130,7 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
         ends[parts] = end_of(job.folder)
     (job,) = write_jobs(tmp_path / "team", (settings,), checkpoint_seconds=0)
     folder = job.folder
-    process = start(tmp_path / "team", 2)
+    process = start("two_processes.py", tmp_path / "team", 2)
     deadline = time.monotonic() + 120
     while not list(folder.glob("checkpoints/[0-9]*.pt")):
         assert process.poll() is None, process.communicate()[1]
@@ -106,12 +140,37 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
     _, said = process.communicate(timeout=60)
     assert said.count("stopped by signal after step") == 1, said
     assert not (folder / "weights.safetensors").exists()
-    process = start(tmp_path / "team", 2)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said
-    assert said.count("resuming after step") == 2, said
+    of_two_parts = job.model_copy(update={"compute": Compute(accumulate=2)})
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", save_and_stop)
+        with pytest.raises(SavedError):
+            train(of_two_parts, torch.device("cpu"))
+    port = free_port()
+    nodes = [start_a_node(tmp_path / "team", port) for _ in range(2)]
+    saids = [node.communicate(timeout=120)[1] for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], saids
+    assert "".join(saids).count("resuming after step") == 1, saids
     checkpoints_of(job).clear()
     assert {p.name for p in folder.iterdir()} == {"weights.safetensors", "metrics.jsonl"}
     assert end_of(folder) == ends[2]
     curves = zip(ends[1][1], ends[2][1], strict=True)
     assert all(whole == pytest.approx(halves, rel=1e-3) for whole, halves in curves)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_three_processes_step_as_one_and_an_interruption_changes_no_bit(tmp_path: Path) -> None:
+    """Also with windows, parts of a share, heads without a loss, and recomputed activations."""
+    process = start("team_steps.py", tmp_path, 3)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert "FutureWarning" not in said
+    for number, case in enumerate(team_steps.CASES):
+        whole, interrupted = (
+            load_file(tmp_path / f"{number}-{again}.safetensors") for again in (False, True)
+        )
+        alone = team_steps.steps(case, ALONE, parts=1, interrupted=False)
+        assert alone.keys() == whole.keys()
+        for name, values in whole.items():
+            assert values.tobytes() == interrupted[name].tobytes(), name
+            torch.testing.assert_close(torch.from_numpy(values), alone[name], rtol=1e-3, atol=1e-5)

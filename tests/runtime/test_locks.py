@@ -2,11 +2,14 @@
 
 import errno
 import fcntl
+import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from threading import Thread, Timer
 
 import pytest
 
@@ -56,10 +59,75 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path, capsys: pytest.CaptureFix
         assert capsys.readouterr().err == ""
 
 
+def renew_now_and_then(path: Path, times: int) -> Thread:
+    """Renew the time of a lock's file as its holder on another machine does, and then no more."""
+
+    def renew() -> None:
+        for _ in range(times):
+            time.sleep(0.05)
+            os.utime(path)
+
+    thread = Thread(target=renew)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("has_locks", [True, False])
+def test_holder_on_another_machine_is_waited_for_while_it_renews_its_lock(
+    has_locks: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A lock that holds on one machine alone says nothing of it; where there is none, nor here."""
+    monkeypatch.setattr(locks, "_RENEWED", 0.05)
+    monkeypatch.setattr(locks, "_SILENT", 2)
+    host = "node7" if has_locks else socket.gethostname()
+    if not has_locks:
+        monkeypatch.setattr(fcntl, "flock", without_locks)
+    path = tmp_path / ".masks.lock"
+    named = f"process 12 of {host}, since 2026-01-01T00:00:00+00:00"
+    path.write_text(named)
+    holder = renew_now_and_then(path, times=10)
+    with alone_in(tmp_path / "masks"):
+        assert not holder.is_alive()
+        assert path.read_text().startswith(f"process {os.getpid()} of {socket.gethostname()}, ")
+    said = [line for line in capsys.readouterr().err.splitlines() if "warning" not in line]
+    assert said == [
+        f"{tmp_path}/masks: locked by {named}, unless that has died; waiting",
+        f"{tmp_path}/masks: {named} has died; its lock is taken over",
+    ]
+    assert not path.exists()
+
+
+def test_holder_on_another_machine_that_lets_go_is_not_waited_for_longer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "_RENEWED", 0.05)
+    path = tmp_path / ".masks.lock"
+    path.write_text("process 12 of node7, since 2026-01-01T00:00:00+00:00")
+    Timer(0.1, path.unlink).start()
+    with alone_in(tmp_path / "masks"):
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_held_lock_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "_RENEWED", 0.01)
+    path = tmp_path / ".masks.lock"
+    with alone_in(tmp_path / "masks"):
+        os.utime(path, (0, 0))
+        while path.stat().st_mtime == 0:
+            time.sleep(0.01)
+
+
 def test_a_block_that_raises_lets_go(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(KeyError), alone_in(tmp_path / "masks"):
             raise KeyError
+
+
+def without_locks(*_: object) -> None:
+    raise OSError(errno.ENOLCK, "no locks")
 
 
 @pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])

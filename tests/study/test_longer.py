@@ -233,6 +233,9 @@ def test_better_against_worse_alone_is_opposite(two: tuple[Path, Path]) -> None:
     assert found[:2] == [
         f"without BPTT, {benchmark}: here worse, in the longer study better, by less than the "
         "margin."
-        for benchmark in ("DAVIS-2016", "DAVIS-2017")
+        for benchmark in ("embedded, foreground", "embedded, objects")
     ]
-    assert "without reference, DAVIS-2016, fast: here better, in the longer study worse." in found
+    assert (
+        "without reference, embedded, foreground, fast: here better, in the longer study worse."
+        in found
+    )

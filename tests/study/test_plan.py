@@ -118,7 +118,7 @@ def test_a_study_that_moved_reads_the_embedded_benchmark_of_its_own_folder(moved
         *(job.videos for run in evaluation.runs for job in run),
     ]
     assert {videos.davis for videos in read} == {moved / "data/davis"}
-    assert Results(moved, found, []).davis == moved / "data/davis"
+    assert Results(moved, found, []).videos("davis2016").davis == moved / "data/davis"
     assert resolved().roots(moved).davis == Path("davis")
 
 

@@ -10,6 +10,7 @@ import pytest
 from support.fake_files import write_record
 from support.fake_study import build
 
+from rgmp.config.base import BENCHMARKS
 from rgmp.errors import UserError
 from rgmp.reporting import tables
 from rgmp.reporting.analysis import analyse_study
@@ -79,7 +80,7 @@ def test_it_is_said_on_which_annotation_davis_2016_is_scored(tmp_path: Path) -> 
             record["results"]["annotation"] = kind
             path.write_text(json.dumps(record))
     results = replace(older, records=load(tmp_path).records)
-    assert results.annotation == "DAVIS-2016's own annotations (0 and 255)"
+    assert results.annotation == "annotations of the foreground (0 and 255), as DAVIS-2016's own"
 
 
 def test_words_of_variants_and_of_others_hold_each_for_themselves(tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ def test_words_of_variants_and_of_others_hold_each_for_themselves(tmp_path: Path
         load(build(tmp_path / str(external), variants=3, frames=6, external=external))
         for external in (False, True)
     )
-    assert beside.methods == ["full", "no_bptt", "no_reference", "painter", "reporter"]
+    assert beside.methods == ["full", "no_reference", "no_bptt", "painter", "reporter"]
     ours, theirs = (analyse_study(results).differences for results in (alone, beside))
     assert {m for b, m in theirs if b == "davis2017"} == {*beside.methods[1:]} - {"painter"}
     for key, difference in ours.items():
@@ -153,6 +154,7 @@ def test_scores_of_another_variant_are_refused(three: Path) -> None:
 def test_the_workflow_names_the_tidy_tables_that_there_are() -> None:
     """It does so without pandas, which the columns of the tables need."""
     assert tuple(table_files.TIDY_DTYPES) == layout.TIDY
+    assert table_files.TABLE_DTYPES.keys() == {*layout.TIDY, *layout.REPORTED, *BENCHMARKS}
 
 
 def test_a_table_is_read_as_it_was_written(three: Path) -> None:

@@ -27,6 +27,7 @@ def test_jobs_that_wait_for_each_other_take_their_sum_whatever_there_is() -> Non
     found = schedule(chain(3, 4, 5), {"cores": 9})
     assert (found.seconds, found.bound, found.path_seconds) == (12, 12, 12)
     assert found.path == ("job 0", "job 1", "job 2")
+    assert found.bound_by == "chain"
     assert found.starts == {"job 0": 0, "job 1": 3, "job 2": 7}
     assert found.idle("cores") == pytest.approx(1 - 12 / (9 * 12))
 
@@ -42,7 +43,8 @@ def test_longest_first_misses_the_best_order_by_no_more_than_is_known() -> None:
     """The classic example: 11 where 9 is possible, 4/3 - 1/(3 x 3) of it."""
     tasks = [Task(str(n), t, (), ONE) for n, t in enumerate((5, 5, 4, 4, 3, 3, 3))]
     assert seconds(tasks, 3) == 11
-    assert schedule(tasks, {"cores": 3}).bound == 9
+    found = schedule(tasks, {"cores": 3})
+    assert (found.bound, found.bound_by) == (9, "cores")
 
 
 def test_a_job_that_takes_all_runs_alone_and_what_takes_two_kinds_waits_for_both() -> None:

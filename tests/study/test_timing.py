@@ -90,7 +90,7 @@ def test_a_timing_is_due_again_for_what_changes_the_time_alone(ten: Plan) -> Non
 
 def test_every_variant_finds_the_timing_that_it_shares(ten: Plan) -> None:
     for benchmark, same in (("davis2016", True), ("davis2017", False)):
-        groups = computations(ten, benchmark)  # type: ignore[arg-type]
+        groups = computations(ten, benchmark)
         file = {
             "computations": [
                 {"identity": identity, "again": again, "summary": {"fps": float(number)}}
@@ -98,7 +98,7 @@ def test_every_variant_finds_the_timing_that_it_shares(ten: Plan) -> None:
                 for number, identity in enumerate(groups, start=100 * again)
             ]
         }
-        fps = {v.name: summary_of(ten, file, benchmark, v)["fps"] for v in ten.variants}  # type: ignore[arg-type]
+        fps = {v.name: summary_of(ten, file, benchmark, v)["fps"] for v in ten.variants}
         assert fps["full"] == fps["no_bptt"] == 0
         assert (fps["winner_take_all"] == 0) is same
         assert fps["one_scale"] not in {0, 100}

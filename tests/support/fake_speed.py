@@ -52,6 +52,8 @@ def _timing(benchmark: Benchmark, number: int, objects: dict[str, int]) -> dict[
         **_ends("ratio", 1 / slowness),
         **_ends("end_to_end_fps", 0.9 * fps),
         **(_ends("fixed_seconds", 0.02) | _ends("object_seconds", 0.02) if several else {}),
+        "seconds_per_frame_p95": 1.2 / fps,
+        "end_to_end_seconds_per_frame_p95": 1.3 / fps,
         "first_frame_seconds": 0.03,
         "authors_fps": 0.8 * fps,
         "authors_seconds_per_frame": 1.25 / fps,

@@ -89,7 +89,10 @@ def build(
 
     `complete` makes it look like a study of the whole of DAVIS val, without frames and masks; else
     it is one of the embedded benchmark, with them.
+
+    More variants than have a name here are numbered, and about as good as those.
     """
+    _add_variants(variants)
     names = list(VARIANTS)[:variants]
     plan = _plan(folder, names, benchmarks, seeds, complete)
     if external:
@@ -98,7 +101,7 @@ def build(
     save(plan, folder)
     if not complete:
         lines = ["sequence,attribute", *(",".join(pair) for pair in ATTRIBUTES)]
-        write(plan.data.davis / FILE, "\n".join(lines) + "\n")
+        write(plan.data.described("davis2017").root / FILE, "\n".join(lines) + "\n")
     for training in plan.trainings:
         _write_training(folder, training)
     for inferred in plan.inferences.values():
@@ -111,6 +114,14 @@ def build(
         for benchmark in method.benchmarks:
             _write_external(folder, plan, method.name, benchmark, frames)
     return folder
+
+
+def _add_variants(count: int) -> None:
+    """Number variants until there are so many."""
+    known = tuple(VARIANTS.values())
+    for number in range(len(known), count):
+        _, claim, level, drift = known[number % len(known)]
+        VARIANTS[f"variant_{number:03}"] = f"variant {number}", claim, level, drift
 
 
 def _keeping(trainings: tuple[Training, ...], keep_last: int) -> tuple[Training, ...]:
@@ -134,7 +145,7 @@ def _write_run(folder: Path, plan: Plan, inferred: Inferred, frames: int) -> Non
     masks = f"masks/{variant}-seed{seed}/{{}}-{benchmark}"  # {}: the sequence
     folders = {sequence: masks.format(sequence) for sequence, _ in objects}
     if not plan.complete and seed == plan.seeds[0] and not inferred.step:
-        write_masks(folder / masks, plan.data.davis, benchmark, scores)
+        write_masks(folder / masks, plan.data.described(benchmark).root, benchmark, scores)
     write_record(folder, "infer", f"masks/{run}", variant, seed, benchmark=benchmark, masks=folders)
     engine = {"engine": "builtin"}
     write_record(
@@ -177,7 +188,9 @@ def _write_external(folder: Path, plan: Plan, name: str, benchmark: Benchmark, f
     made = {"scores": f"{path}.csv"}
     write_record(folder, "score", path, name, None, benchmark=benchmark, config=config, made=made)
     if name == "painter" and not plan.complete:
-        write_masks(folder / "masks/painter/{}", plan.data.davis, benchmark, rows)
+        write_masks(
+            folder / "masks/painter/{}", plan.data.described(benchmark).root, benchmark, rows
+        )
 
 
 def _write_bounds(folder: Path, plan: Plan, benchmark: Benchmark, frames: int) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from rgmp.data import davis
 from rgmp.data.images import Labels
+from support.davis_tree import read_annotation
 
 HEIGHT, WIDTH, FRAMES = 40, 72, 4
 SEQUENCES = ("train_a", "train_b", "val_a", "val_b")
@@ -84,7 +85,7 @@ def make_archive_of_2016(tree: Path) -> None:
         lines = [PAIR.format(f"{split}_{letter}", t) for letter in "ba" for t in range(FRAMES)]
         (tree / f"ImageSets/480p/{split}.txt").write_text("".join(lines))
     for path in (tree / "Annotations/480p").rglob("*.png"):
-        Image.fromarray(255 * davis.read_annotation(path, "davis2016")).save(path)
+        Image.fromarray(255 * read_annotation(path, "davis2016")).save(path)
 
 
 def frame(tree: Path, number: int, name: str = "val_a") -> Path:

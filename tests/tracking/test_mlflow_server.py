@@ -103,7 +103,7 @@ def test_web_pages_show_the_variants_side_by_side(
     folder: Path, server: str, browse: Callable[[str, int], tuple[str, str]]
 ) -> None:
     tracked(folder, server)
-    runs = mlflow_links.read(folder)
+    runs = mlflow_links.runs_of(folder)
     page, _ = browse(runs.table, 1600)
     for variant in ABLATIONS:
         assert runs.runs[mlflow_links.variant_run(variant)] in page

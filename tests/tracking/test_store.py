@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from support.tracked_study import (
     write_study,
 )
 
+from rgmp.tracking.store import mirror
+
 
 def test_second_call_writes_nothing(folder: Path) -> None:
     before = retrack(folder)
@@ -25,6 +28,15 @@ def test_second_call_writes_nothing(folder: Path) -> None:
     after = Store(folder)
     assert after.names == before.names
     assert after.content() == before.content()
+
+
+def test_every_run_that_is_read_or_written_is_progress(folder: Path) -> None:
+    uri = f"sqlite:///{folder.parent}/mlflow.db"
+    writing, reading = (iter(range(10**6)) for _ in range(2))
+    made = mirror(folder, uri, 64, TIMEOUT, partial(next, writing))
+    assert next(writing) > made.written > 0
+    assert mirror(folder, uri, 64, TIMEOUT, partial(next, reading)).written == 0
+    assert next(reading) == 1 + len(Store(folder).runs)
 
 
 def test_new_log_alone_is_no_news(folder: Path) -> None:

@@ -405,16 +405,18 @@ def test_killed_at_twelve_random_moments_it_ends_with_the_same_bits(tmp_path: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_signal_to_the_whole_job_saves_and_stops(tmp_path: Path, workers: int) -> None:
+@pytest.mark.parametrize(("workers", "number"), [(0, signal.SIGTERM), (2, signal.SIGUSR1)])
+def test_a_signal_to_the_whole_job_saves_and_stops(
+    tmp_path: Path, workers: int, number: signal.Signals
+) -> None:
     settings = finetune(steps=1000, batch=1)
     jobs = write_jobs(tmp_path, (settings,), workers=workers)
     folder = jobs[0].folder
     process = start(tmp_path)
     wait_for_a_new_state(process, folder / "checkpoints")
-    os.killpg(process.pid, signal.SIGTERM)
+    os.killpg(process.pid, number)
     _, said = process.communicate(timeout=30)
-    assert process.returncode == 128 + signal.SIGTERM, said
+    assert process.returncode == 128 + number, said
     assert "Traceback" not in said
     step = int(said.partition("stopped by signal after step ")[2].partition(";")[0])
     assert max(p.name for p in (folder / "checkpoints").iterdir()).startswith(f"{step:08d}-")

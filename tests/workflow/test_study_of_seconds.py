@@ -386,7 +386,7 @@ class TestStudyOfSeconds:
         finally:
             new.unlink()
         assert "train" not in jobs
-        assert "rule train:" not in done.stderr
+        assert "finetune" not in done.stderr
         rows, wanted = (
             [{**row, "variant": ""} for row in csv.DictReader(path.read_text().splitlines())]
             for path in (scores / "given/seed0.csv", scores / "full/seed0.csv")

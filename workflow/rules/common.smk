@@ -2,10 +2,13 @@
 
 import sys
 from contextlib import redirect_stderr, suppress
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
 from snakemake.cli import parse_args
+from snakemake.logging import logger
+from snakemake.resources import Resource
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from rgmp.config.base import STAGES
@@ -13,45 +16,24 @@ from rgmp.errors import UserError
 from rgmp.evaluation.sequence_scores import scoring_sources
 from rgmp.provenance.code import sources_of
 from rgmp.reporting import catalog
+from rgmp.reporting.run_log import RunLog
 from rgmp.runtime import cores
 from rgmp.runtime.files import write_text
 from rgmp.runtime.locks import record_lock_owner, remove_stale_lock
 from rgmp.runtime.markup import restructured
+from rgmp.runtime.signals import pass_signals_on
+from rgmp.runtime.terminal import Screen
 from rgmp.study import layout
+from rgmp.study.allocation import allocations
 from rgmp.study.bounds import bounds_job
 from rgmp.study.comparison import ComparisonPlan, resolve_any
 from rgmp.study.estimate import remember_estimate
+from rgmp.study.launch import allotment, launcher
 from rgmp.study.longer import files_of as longer_study_files
 from rgmp.study.plan import save as save_plan
 from rgmp.study.references import files_of as reference_files
 from rgmp.study.references import reference_of
 from rgmp.study.timing import computations, representative, timing
-
-
-def limit_cores():
-    """Limit the threads of concurrent jobs to the available cores, whatever --cores says.
-
-    Training runs that share a core slow each other down. A job that requests more threads gets as
-    many as there are cores, and runs alone. Jobs on other machines are not limited.
-    """
-    given = workflow.resource_settings
-    if given.cores is None or (given.nodes is not None and goes_elsewhere()):
-        return
-    limits = given.cores, given.nodes or given.cores, cores.usable_cores()
-    workflow.global_resources["_cores"] = min(limits)
-    workflow.global_resources["_nodes"] = None  # else it counts jobs, not threads
-
-
-def threads_alone(threads):
-    """The threads that a job asks for which is to run alone: all that there are on this machine.
-
-    On another machine nothing of this study runs beside it but by chance: there it asks for those
-    that it uses.
-    """
-    given = workflow.resource_settings
-    if given.nodes is not None and goes_elsewhere():
-        return threads
-    return workflow.global_resources["_cores"] or threads
 
 
 def goes_elsewhere():
@@ -60,6 +42,8 @@ def goes_elsewhere():
     Snakemake's workflow knows its executor only after the rules are parsed, so this reads the command
     line and the profiles. Callers of Snakemake's API who set nodes are taken to use other machines.
     """
+    if workflow.resource_settings.nodes is None:
+        return False
     try:
         with redirect_stderr(StringIO()):
             _, arguments = parse_args(sys.argv[1:])
@@ -69,14 +53,103 @@ def goes_elsewhere():
     return not chosen.common_settings.local_exec
 
 
+def cores_here():
+    """The cores that jobs may use at once; None: they run on other machines."""
+    given = workflow.resource_settings
+    if elsewhere:
+        return None
+    return min(limit for limit in (given.cores, given.nodes, cores.usable_cores()) if limit)
+
+
+def limit_cores():
+    """Limit the threads of concurrent jobs to the available cores, whatever --cores says.
+
+    Training runs that share a core slow each other down. A job that requests more threads gets as
+    many as there are cores, and runs alone. Jobs on other machines are not limited, nor by --cores:
+    fewer threads than a study asks for would change the last bits.
+    """
+    given = workflow.resource_settings
+    if elsewhere:
+        workflow.global_resources["_cores"] = None
+    elif given.cores is not None:
+        workflow.global_resources["_cores"] = cores_here()
+        workflow.global_resources["_nodes"] = None  # else it counts jobs, not threads
+
+
+def threads_alone(threads):
+    """The threads that a job asks for which is to run alone: all that there are on this machine.
+
+    On another machine nothing of this study runs beside it but by chance: there it asks for those
+    that it uses.
+    """
+    return threads if elsewhere else workflow.global_resources["_cores"] or threads
+
+
+def allocated(kind, name=lambda wildcards: "", gpus=0, nodes=1):
+    """What jobs ask a cluster for, as resources: time and main memory, and GPUs if they take any.
+
+    GPUs are asked for as `gpu`; as `gres` if the profile's default resources have a `gres_kind`.
+
+    Args:
+        kind: of the jobs, and `name` the rest of a job's name, as in `rgmp.study.jobs`.
+        gpus: how many each takes where the study computes on GPUs.
+        nodes: over how many machines these are spread evenly; `gres` counts those of one.
+    """
+    taken = gpus if plan.machine.device != "cpu" else 0
+
+    def known_or_default(resource):
+        def value(wildcards, **given):
+            known = asked_for.get(f"{kind} {name(wildcards)}".strip(), {}).get(resource)
+            return known or default_of(resource, wildcards, **given) or 0  # 0: the cluster's own
+
+        return value
+
+    def as_gpu(wildcards, **given):
+        return None if default_of("gres_kind", wildcards, **given) else taken or None
+
+    def as_gres(wildcards, **given):
+        gpu = default_of("gres_kind", wildcards, **given)
+        return f"{gpu}:{taken // nodes}" if gpu and taken else None
+
+    limits = ("runtime", "mem_mb") if elsewhere else ()
+    return {"gpu": as_gpu, "gres": as_gres} | {limit: known_or_default(limit) for limit in limits}
+
+
+def default_of(resource, wildcards, **given):
+    """What the profile or --default-resources gives a job of a resource; None: nothing."""
+    defaults = workflow.resource_settings.default_resources or {}
+    default = defaults.get(resource) or Resource(resource, None)
+    return default.evaluate(wildcards, **given).value
+
+
 def keep_estimate():
     """Keep what the study is expected to take here, for its report; no run fails for that."""
-    given = workflow.resource_settings
-    if isinstance(plan, ComparisonPlan) or (given.nodes is not None and goes_elsewhere()):
-        return
-    limits = given.cores, given.nodes, cores.usable_cores()
-    with suppress(UserError, OSError):
-        remember_estimate(plan, folder, min(limit for limit in limits if limit))
+    here = cores_here()
+    if here is not None and not isinstance(plan, ComparisonPlan):
+        with suppress(UserError, OSError):
+            remember_estimate(plan, folder, here)
+
+
+def say_what_is_due():
+    """Say what this run does, and hand to the logger what says how it goes on."""
+    if not isinstance(plan, ComparisonPlan):
+        jobs = [*workflow.dag.needrun_jobs()]
+        due = {workflow.dag.jobid(job): [str(path) for path in job.output] for job in jobs}
+        run_log = RunLog(plan, folder, due, cores_here())
+        logger.info("\n".join(run_log.heading()), extra={"run_log": run_log})
+
+
+def say_what_came():
+    """Say what came of the study, if this run made its report; it fails for nothing that it reads."""
+    made = [
+        path for job in workflow.dag.needrun_jobs(exclude_finished=False) for path in job.output
+    ]
+    if not isinstance(plan, ComparisonPlan) and str(folder / layout.REPORT) in made:
+        from rgmp.reporting.outcome import outcome  # and pandas, which takes its time
+
+        with suppress(UserError):
+            lines = partial(outcome, folder)
+            logger.info("\n".join(lines(Screen())), extra={"outcome": lines})
 
 
 def resolve_study():
@@ -102,15 +175,14 @@ def targets():
     return [folder / layout.REPORT, *(folder / layout.archive(name) for name in packed), *agreed]
 
 
+def training_name(wildcards):
+    """The training run that the wildcards name, as `rgmp train` takes it."""
+    return f"{wildcards.stage}/{wildcards.training}"
+
+
 def training_of(wildcards):
     """The planned training run that the wildcards name."""
-    return plan.training_of(f"{wildcards.stage}/{wildcards.training}", folder)
-
-
-def launcher_of(wildcards):
-    """The launcher of a training run: torchrun if several processes share it."""
-    count = plan.machine.processes
-    return f"torchrun --standalone --nproc-per-node {count} --no-python " if count > 1 else ""
+    return plan.training_of(training_name(wildcards), folder)
 
 
 def inputs_of_training(wildcards):
@@ -144,15 +216,14 @@ def checked_split(wildcards):
     return folder / plan.check_of(f"{wildcards.benchmark}/{plan.split}")
 
 
-def evaluation_of(variant, wildcards):
+def evaluation_name(variant, wildcards):
     """The evaluation of a variant's weights, as `rgmp evaluate` takes it."""
-    return f"{folder} {layout.evaluation(variant, wildcards.seed, wildcards.get('step'))}"
+    return layout.evaluation(variant, wildcards.seed, wildcards.get("step"))
 
 
 def evaluation_digest(variant, wildcards):
     """A digest of what an evaluation depends on, except its device and the paths of files."""
-    name = layout.evaluation(variant, wildcards.seed, wildcards.get("step"))
-    return plan.evaluation_of(name, folder).digest
+    return plan.evaluation_of(evaluation_name(variant, wildcards), folder).digest
 
 
 def timed_weights(wildcards):
@@ -167,10 +238,14 @@ def timing_digest(wildcards):
     return timing(plan, wildcards.benchmark, folder).digest
 
 
+def adoption_name(wildcards):
+    """The scores of an external method, as `rgmp score` takes them."""
+    return layout.external(wildcards.benchmark, wildcards.external)
+
+
 def adoption_digest(wildcards):
-    """The same for the scores of an external method."""
-    name = layout.external(wildcards.benchmark, wildcards.external)
-    return plan.adoption(name, folder).digest
+    """A digest of what the scores of an external method depend on, except paths of files."""
+    return plan.adoption(adoption_name(wildcards), folder).digest
 
 
 def bounds_digest(wildcards):
@@ -208,7 +283,10 @@ def caption_file(kind, entry):
     return str(path)
 
 
+elsewhere = goes_elsewhere()
 limit_cores()
+if workflow.remote_exec and not elsewhere:
+    pass_signals_on()
 lock_owner = remove_stale_lock(Path(".snakemake")) if workflow.is_main_process else None
 
 try:
@@ -220,4 +298,7 @@ except UserError as error:
 folder = Path("results") / plan.study
 reference = reference_of(folder)
 
+asked_for = {}
+if workflow.is_main_process and elsewhere and not isinstance(plan, ComparisonPlan):
+    asked_for = allocations(plan, folder)
 config |= {"title": restructured(plan.title)}  # for the captions of --report

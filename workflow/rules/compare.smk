@@ -11,7 +11,7 @@ rule compare:
         "results/{study}/logs/compare/{benchmark}.log",
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: threads_alone(8)
     params:
         job=lambda wildcards: plan.digest(wildcards.benchmark),
         sources=sources_of("rgmp.evaluation.methods", "rgmp.reporting.methods.write"),

@@ -9,7 +9,9 @@ rule render_mini:
         "results/{study}/logs/mini.log",
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: threads_alone(plan.variants[0].threads)
+    resources:
+        **allocated("mini"),
     params:
         seed=lambda wildcards: plan.data.mini_seed,
         digest=lambda wildcards: plan.data.digests["stills"],
@@ -31,10 +33,12 @@ rule check_data:
     priority: 1
     conda:
         "../../environment.yml"
-    threads: lambda wildcards: workflow.cores
+    threads: threads_alone(1)
+    resources:
+        **allocated("check", part_of),
     params:
         part=part_of,
     message:
         "check {wildcards.part}"
     shell:
-        "rgmp check results/{wildcards.study} {params.part:q} 2>&1 | tee {log}"
+        "rgmp check results/{wildcards.study} {params.part:q} > {log} 2>&1"

@@ -34,8 +34,9 @@ for name, variants in plan.sharing.items():
             # as in training, for the same bits on machines of one type
             threads: variants[0].threads
             resources:
+                **allocated("evaluate", partial(evaluation_name, name), gpus=1),
                 # no loop variable in a command: it is formatted when the job runs
-                evaluation=lambda wildcards, name=name: evaluation_of(name, wildcards),
+                evaluation=lambda wildcards, name=name: f"{folder} {evaluation_name(name, wildcards)}",
             params:
                 job=lambda wildcards, name=name: evaluation_digest(name, wildcards),
                 sources=scoring_sources(plan.evaluation.engine),
@@ -44,6 +45,10 @@ for name, variants in plan.sharing.items():
                 + (", step {wildcards.step}" if step else "")
             shell:
                 "rgmp evaluate {resources.evaluation} --threads {threads} > {log} 2>&1"
+
+
+localrules:
+    archive,
 
 
 # Masks of a split whose ground truth a server alone has, packed as it takes them: once they are made,
@@ -64,7 +69,7 @@ rule archive:
         "pack the masks of {wildcards.variant}, seed {wildcards.seed}, for the server"
     shell:
         "rgmp archive results/{wildcards.study} {wildcards.variant}/seed{wildcards.seed} "
-        "2>&1 | tee {log}"
+        "> {log} 2>&1"
 
 
 # What gives the numbers a scale: the mask of frame 0 kept, and the truth at the network's resolution.
@@ -79,6 +84,8 @@ rule score_bounds:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **allocated("bounds", lambda wildcards: wildcards.benchmark),
     params:
         job=bounds_digest,
         sources=sources_of("rgmp.evaluation.bounds"),
@@ -102,6 +109,8 @@ rule score_external:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **allocated("score", adoption_name),
     params:
         job=adoption_digest,
         sources=sources_of("rgmp.evaluation.scoring", "rgmp.evaluation.external_scores"),
@@ -109,7 +118,7 @@ rule score_external:
         "score {wildcards.benchmark} of {wildcards.external}, an external method"
     shell:
         "rgmp score results/{wildcards.study} {wildcards.benchmark}/{wildcards.external}/external "
-        "--processes {threads} 2>&1 | tee {log}"
+        "--processes {threads} > {log} 2>&1"
 
 
 # Whether the official evaluator agrees, where it is installed. That is no input: installed later, it is
@@ -125,6 +134,8 @@ rule cross_check:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **allocated("cross-check"),
     params:
         evaluation=plan.evaluation.model_dump(mode="json"),
         sources=sources_of("rgmp.study.cross_check"),
@@ -132,4 +143,4 @@ rule cross_check:
         "cross-check scores with the other engine"
     shell:
         "rgmp cross-check results/{wildcards.study} --processes {threads} --record {output.record} "
-        "2>&1 | tee {log}"
+        "> {log} 2>&1"

@@ -1,5 +1,15 @@
 # From scores, speed files and records to tables, figures, MLflow and report: seconds, no GPU, no
-# torch. The tables hold every statistic of methods and variants; figures and report read them.
+# torch. The tables hold every statistic of methods and variants; figures and report read them. They
+# run where Snakemake does, also where other jobs go to a cluster: its queue would take longer, and
+# MLflow's SQLite file must not be opened from several machines.
+
+
+localrules:
+    make_tables,
+    make_figures,
+    track,
+    make_report,
+    agree,
 
 
 rule make_tables:
@@ -22,7 +32,8 @@ rule make_tables:
             suffix=["md", "tex"],
         ),
         data=expand("results/{{study}}/tables/{name}.csv", name=layout.TIDY),
-        columns=f"results/{{study}}/tables/{layout.COLUMNS}",
+        dictionary=f"results/{{study}}/tables/{layout.DICTIONARY}",
+        methods=expand("results/{{study}}/tables/{name}", name=layout.METHODS),
         normal_range=f"results/{{study}}/tables/{layout.NORMAL_RANGE}",
         record="results/{study}/records/tables.json",
     log:
@@ -88,7 +99,7 @@ rule track:
     message:
         "mirror the records in MLflow"
     shell:
-        "rgmp track results/{wildcards.study} --record {output.record} 2>&1 | tee {log}"
+        "rgmp track results/{wildcards.study} --record {output.record} > {log} 2>&1"
 
 
 rule make_report:
@@ -139,5 +150,5 @@ rule agree:
     message:
         "compare with {params.reference}"
     shell:
-        "rgmp agree results/{wildcards.study} {params.reference} 2>&1 | tee {log} {output} "
-        "|| [ $? -le 2 ]"
+        "rgmp agree results/{wildcards.study} {params.reference} > {log} 2>&1 "
+        "|| [ $? -le 2 ] && cp {log} {output}"

@@ -14,6 +14,8 @@ rule time_frames:
     conda:
         "../../environment.yml"
     threads: threads_alone(plan.variants[0].threads)
+    resources:
+        **allocated("speed", lambda wildcards: wildcards.benchmark, gpus=1),
     params:
         job=timing_digest,
         sources=sources_of("rgmp.inference.speed"),

@@ -16,7 +16,9 @@ rule train:
         "../../environment.yml"
     threads: lambda wildcards: training_of(wildcards).compute.threads * plan.machine.processes
     resources:
-        launcher=launcher_of,
+        **allocated("train", training_name, plan.machine.processes, plan.machine.nodes),
+        **allotment(plan.machine),
+        launcher=launcher(plan.machine),
     message:
         "{wildcards.stage} {wildcards.training}"
     shell:
@@ -39,7 +41,11 @@ rule keep_checkpoints:
         "../../environment.yml"
     threads: lambda wildcards: training_of(wildcards).compute.threads * plan.machine.processes
     resources:
-        launcher=launcher_of,
+        **allocated(
+            "checkpoints of train", training_name, plan.machine.processes, plan.machine.nodes
+        ),
+        **allotment(plan.machine),
+        launcher=launcher(plan.machine),
     params:
         steps=lambda wildcards: training_of(wildcards).settings.earlier_checkpoints,
     message:

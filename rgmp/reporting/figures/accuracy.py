@@ -23,17 +23,22 @@ from rgmp.reporting.figures.intervals import (
 )
 from rgmp.reporting.figures.style import (
     GREY,
+    GREY_MARKER,
     JF,
     MATH,
     add_legend,
     colour_of,
+    distinct,
     in_per_cent,
     legend_entry,
+    legend_of_others,
     marker_of,
     panel_per_benchmark,
 )
 from rgmp.runtime.tidy import rows_of
 from rgmp.study.results import Results
+
+_MANY = 30  # rows, beyond which they are narrow
 
 Point = tuple[float, float]  # seconds per frame; J&F, per cent
 
@@ -50,7 +55,8 @@ def draw_accuracy_speed(results: Results) -> Figure | str:
     timed = known[known["variant"].isin(results.variants)]
     if timed.empty:
         return "Nothing has been both scored and timed yet."
-    height = 3.1 + 0.08 * len(results.methods)
+    coloured = distinct(results)
+    height = 3.1 + 0.08 * len(coloured)
     figure, panels = panel_per_benchmark(results, height, timed["benchmark"])
     add_legend(figure, _entries_of_methods(results))
     labels: list[tuple[Axes, dict[str, Point], list[Point]]] = []
@@ -61,8 +67,9 @@ def draw_accuracy_speed(results: Results) -> Figure | str:
         at: dict[str, Any] = {"x": "seconds_per_frame", "y": "J&F", "ax": ax, "ls": ""}
         if not published.empty:
             sns.lineplot(published, estimator=None, marker=".", color=GREY, mec=GREY, **at)
-        for method in ours["variant"]:  # full is larger, to be seen under its equal
-            size = 9 if method == "full" else 6
+        for method in sorted(ours["variant"], key=coloured.__contains__):
+            # full is larger, to be seen under its equal
+            size = 9 if method == "full" else 6 if method in coloured else 3
             row = ours[ours["variant"] == method]
             sns.lineplot(row, estimator=None, ms=size, **marker_of(results, method), **at)
         ax.margins(y=0.12)
@@ -86,7 +93,9 @@ def _entries_of_methods(results: Results) -> list[Line2D]:
     handles = [
         legend_entry(results.label(variant), ls="", **marker_of(results, variant))
         for variant in results.variants
+        if variant in distinct(results)
     ]
+    handles += legend_of_others(results, ls="", ms=3, **GREY_MARKER)
     for name, external in results.external.items():
         line = "" if external.seconds_per_frame.keys() >= set(external.benchmarks) else ":"
         handles.append(legend_entry(external.label, ls=line, **marker_of(results, name)))
@@ -166,7 +175,8 @@ def draw_differences(results: Results) -> Figure | str:
     compared = in_per_cent(table, "difference_mean", *ENDS)
     seeds = in_per_cent(results.table("differences"), "difference")
     others = results.methods[1:]
-    figure, panels = panel_per_benchmark(results, 1.1 + 0.28 * len(others), compared["benchmark"])
+    row, size = (0.28, 8) if len(others) <= _MANY else (0.16, 6)  # inches; points
+    figure, panels = panel_per_benchmark(results, 1.1 + row * len(others), compared["benchmark"])
     handles = [
         legend_entry(word, ls="", color="k", **marker_of_verdict(word))
         for word in MARKERS_OF_VERDICTS
@@ -181,7 +191,7 @@ def draw_differences(results: Results) -> Figure | str:
         ax.set_xlim(reach[0] - room, reach[1] + room)
         ax.set_xlabel(f"{JF} minus that of {full}, points", **MATH)
     names = [textwrap.fill(results.label(method), 24) for method in others]
-    panels[0][1].set_yticklabels(names)
+    panels[0][1].set_yticklabels(names, fontsize=size)
     return figure
 
 

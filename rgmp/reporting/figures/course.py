@@ -14,12 +14,13 @@ from rgmp.reporting.figures.style import (
     J,
     add_legend,
     colour_of,
+    distinct,
     empty_figure,
     in_per_cent,
     legend_entry,
+    legend_of_others,
     line_of,
 )
-from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.runtime.tidy import rows_of
 from rgmp.study.results import Results
 
@@ -30,7 +31,7 @@ def draw_course(results: Results) -> Figure | str:
     if courses.empty:
         return "Nothing has been scored yet."
     scored = {*zip(courses["variant"], courses["benchmark"], strict=True)}
-    shown = results.methods[1:] or ["full"]
+    shown = distinct(results)[1:] or ["full"]
     panels = [(v, b) for v in shown for b in results.plan.benchmarks if (v, b) in scored]
     columns = min(len(panels), 2 if len(panels) <= 8 else 4)  # ten variants fit a page
     rows = -(-len(panels) // columns)
@@ -42,7 +43,7 @@ def draw_course(results: Results) -> Figure | str:
         for method in dict.fromkeys(("full", variant)):
             _draw_course(ax, results, benchmark, method)
         label = textwrap.fill(results.label(variant), 96 // columns)
-        ax.set_title(f"{BENCHMARK_TITLES[benchmark]}\n{label}", weight="normal", fontsize=7)
+        ax.set_title(f"{results.plan.title_of(benchmark)}\n{label}", weight="normal", fontsize=7)
         ax.margins(x=0)
     for ax in axes[:, 0]:
         ax.set_ylabel(f"{J}, %", **MATH)
@@ -53,7 +54,8 @@ def draw_course(results: Results) -> Figure | str:
     full = legend_entry(results.label("full"), color=colour_of(results, "full"))
     other = legend_entry("the panel's method", color=GREY, ls="--")
     band = Patch(color=GREY, alpha=0.3, lw=0, label="95% interval of the mean")
-    add_legend(figure, [full, *([other] if results.methods[1:] else []), band])
+    rest = legend_of_others(results, "not shown: ", ls="")
+    add_legend(figure, [full, *([other] if results.methods[1:] else []), band, *rest])
     return figure
 
 

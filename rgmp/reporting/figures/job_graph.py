@@ -2,7 +2,7 @@
 
 import textwrap
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from rgmp.config.base import STAGES
-from rgmp.reporting.figures.style import empty_figure
+from rgmp.reporting.figures.style import distinct, empty_figure
 from rgmp.reporting.labels import STAGE_TITLES
 from rgmp.study.jobs import Kind, jobs_of
 from rgmp.study.plan import Plan
@@ -56,13 +56,16 @@ def draw_dag(results: Results) -> Figure:
     plan = results.plan
     counts = jobs(plan, compared=bool(files_of(reference_of(results.folder))))
     rows = 1 + max(_PLACES_OF_COMMANDS[name][1] for name in counts)
-    above_height, height = 0.5 * rows, 0.36 * (len(plan.variants) + 1)
+    shown = [variant for variant in distinct(results) if variant in results.variants]
+    above_height, height = 0.5 * rows, 0.36 * (len(shown) + 1)
     figure = empty_figure(results, 0.4 + above_height + height)
     above, below = figure.subplots(2, 1, height_ratios=[above_height, height])
     _draw_jobs(above, counts)
     above.set_title("Jobs of the study", loc="left")
-    _draw_sharing(below, plan)
-    below.set_title("Shared training runs, for each seed", loc="left")
+    _draw_sharing(below, plan, shown)
+    hidden = len(plan.variants) - len(shown)
+    others = f"; not shown: {hidden} variants closer to {results.label('full')}" if hidden else ""
+    below.set_title(f"Shared training runs, for each seed{others}", loc="left")
     return figure
 
 
@@ -94,13 +97,21 @@ def jobs(plan: Plan, *, compared: bool) -> dict[Kind, int]:
     return {name: counts[name] for name in WAITS_FOR if counts[name]}
 
 
-def sharing(plan: Plan) -> list[Node]:
+def sharing(plan: Plan, variants: Collection[str]) -> list[Node]:
     """The training runs of one seed and the variants that depend on them: a forest, parents first.
 
     Variants that share a training run are adjacent, so no two lines cross.
+
+    Args:
+        plan: of the study.
+        variants: those that are shown, with their training runs.
     """
     seed = plan.seeds[0]
-    chains = {v.name: next(r.trainings for r in v.runs if r.seed == seed) for v in plan.variants}
+    chains = {
+        v.name: next(r.trainings for r in v.runs if r.seed == seed)
+        for v in plan.variants
+        if v.name in variants
+    }
     ordered = [t.identity for t in plan.trainings if t.seed == seed]
     names = sorted(  # those with weights from elsewhere last
         chains, key=lambda name: (not chains[name], [ordered.index(i) for i in chains[name]])
@@ -110,6 +121,8 @@ def sharing(plan: Plan) -> list[Node]:
     for column, stage in enumerate(STAGES):
         for training in (t for t in plan.trainings if t.stage == stage and t.seed == seed):
             rows = [row for row, name in enumerate(names) if training.identity in chains[name]]
+            if not rows:
+                continue
             parent = places.get(training.parent or "")
             label = plan.variant(training.variants[0]).label
             places[training.identity] = len(nodes)
@@ -140,9 +153,9 @@ def _draw_jobs(ax: Axes, counts: Mapping[Kind, int]) -> None:
     ax.axis("off")
 
 
-def _draw_sharing(ax: Axes, plan: Plan) -> None:
+def _draw_sharing(ax: Axes, plan: Plan, variants: Collection[str]) -> None:
     """The tree of `sharing`: a column for each stage's training runs, and one for variants."""
-    nodes, width = sharing(plan), 0.72
+    nodes, width = sharing(plan, variants), 0.72
     for node in nodes:
         _box(ax, node.column, node.row, width, 0.78, textwrap.fill(node.label, 32))
         if node.parent is not None:
@@ -150,10 +163,11 @@ def _draw_sharing(ax: Axes, plan: Plan) -> None:
             bend = parent.column + width + 0.1
             xs = (parent.column + width, bend, bend, node.column)
             ax.plot(xs, (parent.row, parent.row, node.row, node.row), color="0.3", lw=0.8, zorder=0)
-    counts = [sum(node.column == column for node in nodes) for column in range(len(STAGES) + 1)]
-    for column, title in enumerate((*(STAGE_TITLES[stage] for stage in STAGES), "Variants")):
-        ax.text(column, -0.9, f"{title}: {counts[column]}", fontsize=8, weight="bold", va="center")
-    ax.set(xlim=(-0.03, len(STAGES) + width + 0.03), ylim=(counts[-1] - 0.5, -1.3))
+    trained = Counter(t.stage for t in plan.trainings if t.seed == plan.seeds[0])
+    titles = [f"{STAGE_TITLES[stage]}: {trained[stage]}" for stage in STAGES]
+    for column, title in enumerate((*titles, f"Variants: {len(plan.variants)}")):
+        ax.text(column, -0.9, title, fontsize=8, weight="bold", va="center")
+    ax.set(xlim=(-0.03, len(STAGES) + width + 0.03), ylim=(len(variants) - 0.5, -1.3))
     ax.axis("off")
 
 

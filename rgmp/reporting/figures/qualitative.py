@@ -19,8 +19,7 @@ from rgmp.reporting.figures.shots import (
     paint,
     within_reach,
 )
-from rgmp.reporting.figures.style import MATH, PAGE_HEIGHT, WIDTH, J, empty_figure
-from rgmp.reporting.labels import BENCHMARK_TITLES
+from rgmp.reporting.figures.style import MATH, PAGE_HEIGHT, WIDTH, J, distinct, empty_figure
 from rgmp.reporting.typesetting import UNKNOWN
 from rgmp.study.results import Results
 
@@ -36,19 +35,22 @@ def draw_strips(results: Results) -> Figure | str:
     if not (shots and within_reach(results)):
         return _AWAY
     shots = [cropped(results, shot) for shot in shots]
-    shown = [m for m in results.methods if any(mask_of(results, shot, m) for shot in shots)]
+    shown = [m for m in distinct(results) if any(mask_of(results, shot, m) for shot in shots)]
     names = ["truth", *map(results.label, shown)]
-    heads = [f"{BENCHMARK_TITLES[s.benchmark]}\n{s.sequence}, frame {int(s.frame)}" for s in shots]
+    title_of = results.plan.title_of
+    heads = [f"{title_of(s.benchmark)}\n{s.sequence}, frame {int(s.frame)}" for s in shots]
     cells = [[(shot, method) for shot in shots] for method in (None, *shown)]
     return _grid(results, cells, names, heads)
 
 
 def draw_worst(results: Results) -> Figure | str:
     """The sequences on which full does worst: what it is given, then three frames."""
-    rows = [row for b in results.plan.benchmarks for row in hardest(results, b, _count(results))]
-    if not (rows and within_reach(results)):
+    if not within_reach(results):
         return _AWAY
-    names = [f"{BENCHMARK_TITLES[given.benchmark]} {given.sequence}" for given, *_ in rows]
+    rows = [row for b in results.plan.benchmarks for row in hardest(results, b, _count(results))]
+    if not rows:
+        return _AWAY
+    names = [f"{results.plan.title_of(given.benchmark)} {given.sequence}" for given, *_ in rows]
     heads = ["given", "a third on", "two thirds on", "last scored"]
     cells = [[(given, None), *((shot, "full") for shot in later)] for given, *later in rows]
     return _grid(results, cells, names, heads)

@@ -15,6 +15,7 @@ from rgmp.data import davis
 from rgmp.data.encodings import read_mask
 from rgmp.data.images import Labels, read_frame
 from rgmp.data.mask_source import MaskFile
+from rgmp.data.sequences import Sequence
 from rgmp.reporting.figures.style import COLOURBLIND
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout
@@ -41,10 +42,7 @@ class Shot(NamedTuple):
 def within_reach(results: Results) -> bool:
     """Whether there are pictures to show, here: tables may travel without frames and masks."""
     return (
-        all(
-            davis.frames_folder(results.davis_of(b), results.plan.data.resolution).is_dir()
-            for b in results.plan.benchmarks
-        )
+        all(results.videos(b).tree.frames_folder.is_dir() for b in results.plan.benchmarks)
         and (results.folder / layout.MASKS).is_dir()
     )
 
@@ -68,11 +66,16 @@ def hardest(results: Results, benchmark: Benchmark, count: int) -> list[list[Sho
     scored.sort(key=lambda shots: sum(shot.regions["full"] for shot in shots) / len(shots))
     return [
         [
-            Shot(benchmark, shots[0].sequence, f"{0:0{len(shots[0].frame)}}", {}),
+            Shot(benchmark, shots[0].sequence, _first(results, shots[0]), {}),
             *(shots[round(part * (len(shots) - 1))] for part in (1 / 3, 2 / 3, 1)),
         ]
         for shots in scored[:count]
     ]
+
+
+def _first(results: Results, shot: Shot) -> str:
+    """The name of the first frame of the shot's sequence that gives an object."""
+    return _sequence(results, shot).from_first_object.annotated[0]
 
 
 def mask_of(results: Results, shot: Shot, method: str) -> MaskFile | None:
@@ -116,8 +119,9 @@ def paint(results: Results, shot: Shot, mask: MaskFile | None) -> npt.NDArray[np
     Raises:
         UserError: the frame, its annotation or the mask is missing or broken.
     """
-    folder = davis.frames_folder(results.davis_of(shot.benchmark), results.plan.data.resolution)
-    frame = Image.fromarray(read_frame(folder / shot.sequence / f"{shot.frame}.jpg"))
+    sequence = _sequence(results, shot)
+    path = sequence.frames[sequence.names.index(shot.frame)]
+    frame = Image.fromarray(read_frame(path))
     view = shot.view or (0, 0, *frame.size)
     size = (PIXELS, round(PIXELS * (view[3] - view[1]) / (view[2] - view[0])))
     painted = np.array(frame.resize(size, Image.Resampling.LANCZOS, view), float)
@@ -134,20 +138,27 @@ def paint(results: Results, shot: Shot, mask: MaskFile | None) -> npt.NDArray[np
 
 def _labels(results: Results, shot: Shot, mask: MaskFile | None) -> Labels:
     """What a mask says of the shot's frame, uint8 (H, W); None: the truth."""
-    tree = results.davis_of(shot.benchmark)
-    root = davis.annotations_folder(tree, results.plan.data.resolution)
-    folder = root / shot.sequence
+    sequence = _sequence(results, shot)
     if mask is None:
-        return davis.read_annotation(folder / f"{shot.frame}.png", shot.benchmark)
-    given = davis.read_annotation(davis.masks_in(folder)[0], shot.benchmark)
-    return read_mask(mask, shot.benchmark, len(davis.object_ids(given))).labels
+        return sequence.read(sequence.annotated.index(shot.frame))
+    return read_mask(mask, sequence.dataset, [*sequence.objects]).labels
+
+
+def _sequence(results: Results, shot: Shot) -> Sequence:
+    """The files of the shot's sequence.
+
+    Raises:
+        UserError: they are not there any more.
+    """
+    return results.videos(shot.benchmark).tree.open_sequence(shot.sequence)
 
 
 def _shots(results: Results, benchmark: Benchmark) -> dict[str, list[Shot]]:
     """Every scored frame of a benchmark, by sequence, in order."""
     frames = rows_of(results.table("frames"), benchmark=benchmark)
-    order = dict.fromkeys(m for m in results.methods if m in {*frames["variant"]})
-    table = frames.pivot(index=["sequence", "frame"], columns="variant", values="J")[[*order]]
+    scored = {*frames["variant"].unique()}
+    order = [method for method in results.methods if method in scored]
+    table = frames.pivot(index=["sequence", "frame"], columns="variant", values="J")[order]
     shots: dict[str, list[Shot]] = defaultdict(list)
     for sequence, frame, *values in table.sort_index().reset_index().itertuples(index=False):
         regions = {m: value for m, value in zip(order, values, strict=True) if not isnan(value)}

@@ -1,6 +1,7 @@
 """How figures look: sizes, colours, markers, lines, legends, and the empty figures to fill.
 
-A method keeps its colour, marker and line in every figure.
+A method keeps its colour, marker and line in every figure. Of more variants than there are colours,
+those furthest from `full` have one, and the others are grey.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from rgmp.config.base import Benchmark
-from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.study.results import Results
 
 WIDTH = 7.0  # inches: two columns of a journal
@@ -40,6 +40,7 @@ LINES: list[Any] = [  # full's, then those of the others
     (0, (8, 1, 1, 3)),
 ]
 GREY = "0.55"
+GREY_MARKER: dict[str, Any] = {"marker": "o", "color": GREY, "mfc": "none", "mec": GREY, "mew": 0.6}
 STYLE: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
@@ -84,7 +85,7 @@ def panel_per_benchmark(
     figure = empty_figure(results, height)
     axes = figure.subplots(1, len(benchmarks), squeeze=False)[0]
     for ax, benchmark in zip(axes, benchmarks, strict=True):
-        ax.set_title(BENCHMARK_TITLES[benchmark])
+        ax.set_title(results.plan.title_of(benchmark))
     return figure, list(zip(benchmarks, axes, strict=True))
 
 
@@ -93,28 +94,48 @@ def in_per_cent(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
     return table.assign(**{column: 100 * table[column] for column in columns})
 
 
+def distinct(results: Results) -> list[str]:
+    """The methods with a colour of their own, in their order; those not trained here have one."""
+    if len(results.variants) <= len(COLOURS):
+        return results.methods
+    coloured = {"full", *results.furthest[: len(COLOURS) - 1], *results.external}
+    return [method for method in results.methods if method in coloured]
+
+
+def legend_of_others(results: Results, words: str = "", **style: Any) -> list[Line2D]:
+    """An entry of a legend for the variants that have no colour of their own, if there are any."""
+    count = len(results.methods) - len(distinct(results))
+    label = f"{words}{count} variants closer to {results.label('full')}"
+    return [legend_entry(label, **style)] if count else []
+
+
 def colour_of(results: Results, method: str) -> Any:
     """The colour of a method, in matplotlib's terms."""
-    return _own(results, method, COLOURS)
+    return _own(results, method, COLOURS, GREY)
 
 
 def marker_of(results: Results, method: str) -> dict[str, Any]:
     """The marker of a method, as keywords: filled where it is trained here, hollow where not."""
+    if method not in distinct(results):
+        return GREY_MARKER
     colour = colour_of(results, method)
     hollow = {"mfc": "none", "mec": colour, "mew": 1}
     filled = {"mec": "white", "mew": 0.6}
     style = hollow if method in results.external else filled
-    return {"marker": _own(results, method, MARKERS), "color": colour, **style}
+    return {"marker": _own(results, method, MARKERS, "o"), "color": colour, **style}
 
 
 def line_of(results: Results, method: str) -> Any:
     """The line style of a method, in matplotlib's terms."""
-    return _own(results, method, LINES)
+    return _own(results, method, LINES, "-")
 
 
-def _own(results: Results, method: str, choices: Sequence[Any]) -> Any:
-    """A method's own: the first is full's alone, however many methods there are."""
-    index = results.methods.index(method)
+def _own(results: Results, method: str, choices: Sequence[Any], others: Any) -> Any:
+    """A method's own: the first is full's alone; what all have that are not `distinct`."""
+    coloured = distinct(results)
+    if method not in coloured:
+        return others
+    index = coloured.index(method)
     return choices[1 + (index - 1) % (len(choices) - 1)] if index else choices[0]
 
 

@@ -1,6 +1,6 @@
 """Training curves."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,16 @@ from matplotlib.figure import Figure
 
 from rgmp.config.base import STAGES
 from rgmp.reporting.figures.style import (
+    GREY,
     MATH,
     J,
     add_legend,
     colour_of,
+    distinct,
     empty_figure,
     in_per_cent,
     legend_entry,
+    legend_of_others,
     line_of,
 )
 from rgmp.reporting.labels import STAGE_TITLES
@@ -34,11 +37,14 @@ def draw_training(results: Results) -> Figure | str:
     curves = _curves(results)
     if curves.empty:
         return "The training curves (metrics.jsonl) are not in this folder."
-    stages = [stage for stage in STAGES if stage in {*curves["stage"]}]
+    trained, curved = ({*curves[column].unique()} for column in ("stage", "variant"))
+    stages = [stage for stage in STAGES if stage in trained]
     figure = empty_figure(results, 0.7 + 1.9 * len(stages))
     axes = figure.subplots(len(stages), 2, squeeze=False)
-    owners = [variant for variant in results.variants if variant in {*curves["variant"]}]
+    there = [variant for variant in results.variants if variant in curved]
+    owners = [variant for variant in there if variant in distinct(results)]
     for row, stage in zip(axes, stages, strict=True):
+        _draw_others(row, rows_of(curves, stage=stage), {*there} - {*owners})
         for owner in owners:
             runs = rows_of(curves, stage=stage, variant=owner)
             if runs.empty:  # of a stage that the variant shares with another
@@ -54,8 +60,18 @@ def draw_training(results: Results) -> Figure | str:
     for ax in axes[-1]:
         ax.set_xlabel("step")
     styles = {v: {"color": colour_of(results, v), "ls": line_of(results, v)} for v in owners}
-    add_legend(figure, [legend_entry(results.label(v), **style) for v, style in styles.items()])
+    entries = [legend_entry(results.label(v), **style) for v, style in styles.items()]
+    add_legend(figure, [*entries, *legend_of_others(results, color=GREY, lw=0.5)])
     return figure
+
+
+def _draw_others(axes: Sequence[Axes], curves: pd.DataFrame, variants: Collection[str]) -> None:
+    """Loss and J of the variants that have no colour of their own: the mean over the seeds."""
+    runs = curves[curves["variant"].isin(variants)]
+    for ax, quantity in zip(axes, ("loss", "J"), strict=True):
+        means = runs.groupby(["variant", "block"])[["step", quantity]].mean()
+        for _, mean in means.groupby("variant"):
+            ax.plot(mean["step"], mean[quantity], color=GREY, lw=0.5, alpha=0.5)
 
 
 def _draw_runs(axes: Sequence[Axes], runs: pd.DataFrame, **style: Any) -> None:

@@ -6,6 +6,7 @@ from functools import cached_property
 import pandas as pd
 
 from rgmp.config.protocol import UNKNOWN, Protocol
+from rgmp.config.titles import benchmark_title
 from rgmp.data.annotations import IN_WORDS, Annotation
 from rgmp.data.videos import Videos
 from rgmp.evaluation.groups import groups_of, leading
@@ -14,7 +15,6 @@ from rgmp.evaluation.pairwise import LEAST_TRAININGS, Compared, compare_methods
 from rgmp.evaluation.score_table import table_of
 from rgmp.evaluation.summary import METHOD, by_seed, per_object
 from rgmp.provenance.code import Code, in_words
-from rgmp.reporting.labels import BENCHMARK_TITLES
 from rgmp.reporting.quantities import counted
 
 
@@ -116,7 +116,7 @@ class Comparison:
     @property
     def where(self) -> str:
         """On what they were scored: `DAVIS-2016 val`."""
-        return f"{BENCHMARK_TITLES[self.videos.benchmark]} {self.videos.split}"
+        return f"{benchmark_title(self.videos.benchmark)} {self.videos.split}"
 
     @property
     def title(self) -> str:

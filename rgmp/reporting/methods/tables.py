@@ -1,7 +1,7 @@
 """The tables of `rgmp compare`: methods with letters and ranks, and every pair of them.
 
 Numbers are fractions in the CSV files and per cent, with one decimal, in print. The columns of
-pairs mean what those of a study's differences mean (`rgmp.study.table_files.MEANINGS`).
+pairs mean what those of a study's differences mean (`rgmp.study.data_dictionary`).
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from rgmp.evaluation.groups import letters_of, ranks_of
 from rgmp.evaluation.measures import MEASURES
 from rgmp.evaluation.pairwise import Pair
 from rgmp.evaluation.summary import METHOD
-from rgmp.reporting.labels import MEASURE_TITLES, PROTOCOL_TITLES
+from rgmp.reporting.labels import ARROWS, MEASURE_TITLES, PROTOCOL_TITLES
 from rgmp.reporting.methods.comparison import Comparison
 from rgmp.reporting.quantities import counted
 from rgmp.reporting.table_layouts import VERDICT
@@ -228,7 +228,8 @@ def _table(
 ) -> Table:
     cells = pd.DataFrame(columns).astype("str")
     of_rows = pd.Series(headings or comparison.where, cells.index, dtype="str")
-    return Table(name, title, cells, of_rows, notes)
+    arrows = {header: arrow for header, arrow in ARROWS.items() if header in cells}
+    return Table(name, title, cells, of_rows, notes, arrows=arrows)
 
 
 def _range(best: int, worst: int) -> str:

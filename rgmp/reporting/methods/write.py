@@ -12,14 +12,15 @@ from rgmp.provenance.machine import machine_of, this_machine
 from rgmp.reporting import page
 from rgmp.reporting.figures import style
 from rgmp.reporting.figures.write import save
+from rgmp.reporting.latex_table import as_latex
 from rgmp.reporting.methods import figures, tables
 from rgmp.reporting.methods.comparison import Comparison
 from rgmp.reporting.table_layouts import VERDICT
-from rgmp.reporting.typesetting import NOTHING, Table, as_latex, as_markdown
+from rgmp.reporting.typesetting import NOTHING, Table, as_markdown
 from rgmp.runtime.clock import utc_now
 from rgmp.runtime.files import digest_of_file, files_below, write_text
 from rgmp.runtime.tidy import rows_of, write_table
-from rgmp.study import layout
+from rgmp.study import data_dictionary, layout
 
 _CAPTIONS = {
     tables.METHODS: "J&F of each method, with its interval of 95% on sequences like these. Methods "
@@ -48,20 +49,18 @@ def write(folder: Path, comparison: Comparison, inputs: Mapping[str, str]) -> di
         rows(comparison)
         for rows in (tables.rows_of_methods, tables.rows_of_pairs, tables.rows_of_trainings)
     )
-    for name, rows in (
-        (tables.METHODS, methods),
-        (tables.PAIRS, pairs),
-        (tables.TRAININGS, trainings),
-    ):
-        write_table(folder / layout.TABLES / f"{name}.csv", rows)
+    written = {tables.METHODS: methods, tables.PAIRS: pairs, tables.TRAININGS: trainings}
     printed = [
         tables.print_methods(comparison, methods),
         tables.print_pairs(comparison, pairs),
     ]
     if comparison.protocols:
-        cards = tables.rows_of_protocols(comparison)
-        write_table(folder / layout.TABLES / f"{tables.PROTOCOLS}.csv", cards)
-        printed.append(tables.print_protocols(comparison, cards))
+        written[tables.PROTOCOLS] = tables.rows_of_protocols(comparison)
+        printed.append(tables.print_protocols(comparison, written[tables.PROTOCOLS]))
+    for name, rows in written.items():
+        write_table(folder / layout.TABLES / f"{name}.csv", rows)
+    columns = {name: [*map(str, rows.columns)] for name, rows in written.items()}
+    write_text(folder / layout.TABLES / layout.DICTIONARY, data_dictionary.as_markdown(columns))
     for shown in printed:
         path = folder / layout.TABLES / shown.name
         write_text(path.with_suffix(".md"), as_markdown(shown))

@@ -1,0 +1,147 @@
+"""A study on a real Slurm of two nodes, one of which dies half-way, beside a run on this machine.
+
+Not among the tests of `make test`: `make test-cluster` runs them, in minutes.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from support import forked
+from support.slurm import NODES, Slurm, missing, running, wait_until
+from support.workflow import PROJECT, STUDY, make_workspace, snakemake
+
+from rgmp.study import layout
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+LONGER = {"steps": 200}  # long enough for a checkpoint before something happens
+SEVERAL = STUDY | {
+    "pretrain": STUDY["pretrain"] | LONGER,
+    "finetune": STUDY["finetune"] | LONGER,
+    "machine": {"device": "cpu", "checkpoint_seconds": 1},
+}
+SECONDS = 900
+BYTES = ("weights/*/*/weights.safetensors", "masks/**/*.png", "scores/**/*.csv")
+
+
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[Slurm]:
+    why = missing()
+    if why is not None:
+        pytest.skip(why)
+    with tempfile.TemporaryDirectory(prefix="slurm") as folder, running(Path(folder)) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def workspaces(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two folders with the same study: one for here, and one for the cluster."""
+    here = make_workspace(tmp_path_factory.mktemp("here"))
+    (here / "seconds.yaml").write_text(yaml.safe_dump(SEVERAL))
+    there = tmp_path_factory.mktemp("cluster") / "there"
+    return here, shutil.copytree(here, there)
+
+
+class Study:
+    """A study that Snakemake runs on a cluster, as a process of its own."""
+
+    def __init__(self, slurm: Slurm, workspace: Path, *targets: str) -> None:
+        """Run the targets."""
+        self._slurm, self._workspace = slurm, workspace
+        profile = PROJECT / "workflow/profiles/slurm"
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile")]
+        command += [*targets, "--workflow-profile", str(profile), "--configfile", "seconds.yaml"]
+        command += ["--slurm-init-seconds-before-status-checks", "3"]
+        self.said = workspace / "snakemake.log"
+        with self.said.open("w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=workspace,
+                env=slurm.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def __enter__(self) -> "Study":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=60)
+
+    def training_on(self, node: str) -> tuple[str, str]:
+        """The number and the name of a training that has a checkpoint, once one runs on a node."""
+        found: list[tuple[str, str]] = []
+
+        def is_found() -> bool:
+            assert self.process.poll() is None, self.said.read_text(encoding="utf-8")
+            for number, (state, place, rule) in self._slurm.jobs().items():
+                named = re.fullmatch("rule_train_wildcards_tiny_(pretrain|finetune)_(.*)", rule)
+                if (state, place) == ("RUNNING", node) and named:
+                    folder = self._workspace / f"results/tiny/weights/{named[1]}/{named[2]}"
+                    if [*folder.glob("checkpoints/*.pt")]:
+                        found.append((number, f"{named[1]}/{named[2]}"))
+            return bool(found)
+
+        wait_until(is_found, SECONDS)
+        return found[0]
+
+
+def test_a_study_on_two_nodes_is_that_of_one_machine(
+    slurm: Slurm, workspaces: tuple[Path, Path]
+) -> None:
+    """Though one training is out of time there, and the node of another dies under it."""
+    here, there = workspaces
+    done = snakemake(here, "all")
+    assert done.returncode == 0, done.stdout + done.stderr
+    with Study(slurm, there, "all") as study:
+        number, timed_out = study.training_on(NODES[0])
+        slurm.ask("scancel", "--signal=USR1", number)
+        _, lost = study.training_on(NODES[1])
+        slurm.kill_node(NODES[1])
+        wait_until(lambda: slurm.state(NODES[1]).startswith("down"))
+        slurm.start_node(NODES[1])
+        status = study.process.wait(timeout=SECONDS)
+    assert status == 0, study.said.read_text(encoding="utf-8")
+    assert {node for _, node, _ in slurm.jobs().values()} == {*NODES}
+    for training in (timed_out, lost):
+        log = there / f"results/tiny/logs/train/{training}.log"
+        assert log.read_text(encoding="utf-8").startswith("resuming after step ")
+    made = {name: file.read_bytes() for name, file in files_of(here).items()}
+    assert {name: file.read_bytes() for name, file in files_of(there).items()} == made
+    assert tables_of(there, timed_as=here) == tables_of(here, timed_as=here)
+
+
+def files_of(workspace: Path) -> dict[str, Path]:
+    """What a study has made that must not depend on where it ran, by its path."""
+    results = workspace / "results/tiny"
+    return {str(file.relative_to(results)): file for glob in BYTES for file in results.glob(glob)}
+
+
+def tables_of(workspace: Path, timed_as: Path) -> dict[str, bytes]:
+    """The tables of a study, made once more with what another run has measured of time."""
+    results = workspace / "results/tiny"
+    for measured in ("records", layout.SPEED):
+        shutil.copytree(
+            timed_as / "results/tiny" / measured, results / measured, dirs_exist_ok=True
+        )
+    done = forked.run("rgmp.cli.main", ["tables", "results/tiny"], workspace, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return {file.name: file.read_bytes() for file in (results / layout.TABLES).iterdir()}
+
+
+def test_a_mistake_is_not_tried_again(slurm: Slurm, workspaces: tuple[Path, Path]) -> None:
+    _, there = workspaces
+    before = {*slurm.jobs()}
+    (there / "davis/Annotations/480p/train_a/00001.png").write_bytes(b"no picture")
+    with Study(slurm, there, "all") as study:
+        assert study.process.wait(timeout=SECONDS) != 0
+    new = [state for number, (state, _, _) in slurm.jobs().items() if number not in before]
+    assert new.count("FAILED") == 1
+    assert "PENDING" not in new

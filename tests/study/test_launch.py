@@ -1,0 +1,49 @@
+"""How the processes of a training run are started, and what they are allotted."""
+
+import shlex
+import subprocess
+
+import pytest
+
+from rgmp.config.study import Machine
+from rgmp.study.launch import allotment, launcher
+
+
+def words(machine: Machine) -> list[str]:
+    """What a shell on node head, in job 123456 of 4 cores a task, makes of it."""
+    environment = {"SLURM_JOB_ID": "123456", "SLURM_CPUS_PER_TASK": "4"}
+    script = f"hostname() {{ echo head; }}; printf '%s\\n' {launcher(machine)}"
+    said = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, check=True)
+    return said.stdout.decode().split()
+
+
+def test_one_process_is_started_by_itself() -> None:
+    assert launcher(Machine()) == ""
+
+
+def test_processes_of_one_machine_are_started_by_torchrun() -> None:
+    expected = "torchrun --standalone --nproc-per-node 3 --no-python"
+    assert words(Machine(processes=3)) == expected.split()
+
+
+def test_each_node_has_one_torchrun_and_they_meet_on_the_first() -> None:
+    expected = (
+        "srun --nodes 2 --ntasks 2 --ntasks-per-node 1 --cpus-per-task 4 "
+        "torchrun --nnodes 2 --nproc-per-node 3 --rdzv-backend c10d --rdzv-id 123456 "
+        "--rdzv-endpoint head:23456 --no-python"
+    )
+    assert words(Machine(processes=6, nodes=2)) == shlex.split(expected)
+
+
+def test_slurm_is_asked_for_a_task_on_each_node_and_for_none_on_each_gpu() -> None:
+    assert allotment(Machine(processes=6)) == {}
+    asked = allotment(Machine(processes=6, nodes=2))
+    shared = asked.pop("cpus_per_task")
+    assert callable(shared)
+    assert shared({}, threads=24) == 12
+    assert asked == {"mpi": "srun", "nodes": 2, "tasks": 2, "tasks_per_gpu": 0}
+
+
+def test_processes_are_spread_evenly() -> None:
+    with pytest.raises(ValueError, match=r"processes \(=3\) is not a multiple of nodes \(=2\)"):
+        Machine(processes=3, nodes=2)

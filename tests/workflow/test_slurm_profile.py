@@ -1,0 +1,105 @@
+"""What Slurm is asked for, by the profile, the rules and the plan: the commands that it gets."""
+
+import re
+import shlex
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support import forked
+from support.workflow import PROJECT, STUDY, make_workspace, snakemake
+
+from rgmp.provenance.machine import this_machine
+from rgmp.runtime.files import write_json, write_text
+from rgmp.study import layout
+from rgmp.study.costs import Cost, Costs, device_of
+from rgmp.study.jobs import jobs_of, sizes_of
+from rgmp.study.plan import Plan
+from rgmp.study.resolve import resolve
+
+PROFILE = ["--workflow-profile", str(PROJECT / "workflow/profiles/slurm")]
+SBATCH = """#!/bin/sh
+for word; do
+    case $word in --wrap=*) ;; *) printf '%s\\n' "$word" >> $$.sbatch ;; esac
+done
+exit 1
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace, and the login node of a cluster, whose sbatch writes down what it is told."""
+    make_workspace(tmp_path)
+    programs = {"sbatch": SBATCH, "sinfo": "#!/bin/sh\necho 'short long*'\n"}
+    for name, text in programs.items():
+        write_text(tmp_path / "bin" / name, text)
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    return tmp_path
+
+
+def resolved(workspace: Path, change: dict[str, Any]) -> Plan:
+    """The plan of the study with a change, whose data count as checked."""
+    (workspace / "seconds.yaml").write_text(yaml.safe_dump(STUDY | change))
+    with chdir(workspace):
+        plan = resolve(Path("seconds.yaml"))
+    for part in plan.checks:
+        write_text(workspace / "results/tiny" / layout.record(f"data/{part}"), "{}")
+    return plan
+
+
+def asked(workspace: Path, *arguments: str) -> dict[str, list[str]]:
+    """The words of the sbatch command of one job of each rule that may start."""
+    quick = ["--slurm-init-seconds-before-status-checks", "1"]
+    done = snakemake(workspace, *PROFILE, *quick, "--keep-going", *arguments)
+    assert done.returncode == 1, done.stderr
+    found = {}
+    for file in workspace.glob("*.sbatch"):
+        words = file.read_text().splitlines()
+        named = re.match("rule_([a-z_]+)_wildcards_", words[words.index("--comment") + 1])
+        assert named
+        found[named[1]] = words
+    return found
+
+
+def test_the_cores_of_the_login_node_limit_nothing(workspace: Path) -> None:
+    """They are not asked for, though Snakemake has to know them before it runs jobs itself."""
+    resolved(workspace, {"compute": {"threads": 64}})
+    command = ["--snakefile", str(PROJECT / "Snakefile"), *PROFILE, "--dry-run", "--forceall"]
+    command += ["--printshellcmds", "--configfile", "seconds.yaml"]
+    done = forked.run("snakemake.cli", command, workspace, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found = re.findall(r"rgmp (train|evaluate|speed) .*--threads (\d+) ", done.stdout + done.stderr)
+    assert {*found} == {("train", "64"), ("evaluate", "64"), ("speed", "64")}
+
+
+def test_several_processes_have_one_task_with_all_gpus_and_threads(workspace: Path) -> None:
+    """They are torchrun's. --cores, which `snakemake` gives, limits none; defaults stand."""
+    resolved(workspace, {"compute": {"threads": 3}, "machine": {"processes": 2}})
+    train = shlex.join(asked(workspace)["train"])
+    assert re.search(" --gpus=2$", train)
+    assert "ntasks" not in train
+    assert " --cpus-per-task=6 " in train
+    assert " -p long -t 240 --mem 16000 --requeue " in train
+    assert " --signal=USR1@120 " in train
+
+
+def test_time_and_memory_are_those_of_the_plan_and_gpus_may_be_generic_resources(
+    workspace: Path,
+) -> None:
+    plan = resolved(workspace, {"machine": {"workers": 2}})
+    with chdir(workspace):
+        jobs = jobs_of(plan, sizes_of(plan, Path("results/tiny")))
+    cost = Cost(fixed=7200, each=0, process_bytes=10**9, source="a guess")
+    known = {job.cost: cost for job in jobs if job.kind == "train"}
+    costs = Costs(device=device_of(this_machine()), known=known)
+    write_json(workspace / "results/tiny/costs.json", costs.model_dump(mode="json"))
+    defaults = ["gres_kind=gpu:a100", "runtime=33", "mem_mb=4000"]
+    found = asked(workspace, "--default-resources", *defaults)
+    train, bounds = shlex.join(found["train"]), shlex.join(found["score_bounds"])
+    assert " -t 360 --mem 4000 " in train, "three times two hours; a process and two workers"
+    assert train.endswith(" --gres=gpu:a100:1")
+    assert " -t 33 --mem 4000 " in bounds
+    assert "gpu" not in bounds
