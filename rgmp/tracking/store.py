@@ -282,16 +282,19 @@ class _Store:
             model = None
         key = {"record": mirror.name, "folder": self.folder}
         key |= {k: tags[k] for k in ("weights", "weights.kept", "identity") if k in tags}
+        made: set[str] = set()
         if model is None:
             name = re.sub(r"[/:.%\"']", "-", mirror.name.removeprefix("weights/"))
             model = client.create_logged_model(
                 self.experiment, name, run_id, key, mirror.params, "weights"
             )
-        client.set_logged_model_tags(model.model_id, key)
+        else:
+            client.set_logged_model_tags(model.model_id, key)
+            outputs = client.get_run(run_id).outputs
+            made = {output.model_id for output in outputs.model_outputs} if outputs else set()
         self.models[mirror.name] = model.model_id
         _write_weights(client, model.model_id, weights, tags)
-        outputs = client.get_run(run_id).outputs
-        if not outputs or all(o.model_id != model.model_id for o in outputs.model_outputs):
+        if model.model_id not in made:
             step = int(mirror.curve[-1]["step"]) if mirror.curve else 0
             client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step)])
         client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
