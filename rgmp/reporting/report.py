@@ -22,7 +22,7 @@ from rgmp.reporting.quantities import counted, duration
 from rgmp.reporting.typesetting import NOTHING, interval, limits, points
 from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
-from rgmp.study import layout
+from rgmp.study import layout, mlflow_links
 from rgmp.study.estimate import what_came
 from rgmp.study.mlflow_links import runs_of
 from rgmp.study.results import Results, commit_of, load, seconds_of
@@ -62,7 +62,7 @@ def write(folder: Path) -> None:
         },
         beside=_beside(study),
         runs=runs,
-        compared=runs.comparison([name for v in study.variants for name in _names(study, v)]),
+        compared=runs.comparison([mlflow_links.variant_run(v) for v in study.variants]),
         nothing=NOTHING,
         judged=table_layouts.JUDGED,
         facts=_facts(study),
@@ -114,11 +114,6 @@ def _verdict(study: Results, benchmark: Benchmark) -> str:
         if since[change]:
             told += f" {counted(since[change], 'expectation')} {what}."
     return f"{study.plan.title_of(benchmark)}: {told}"
-
-
-def _names(study: Results, variant: str) -> list[str]:
-    """What the runs of a variant are called in MLflow."""
-    return [f"{variant}/seed{run.seed}" for run in study.plan.variant(variant).runs]
 
 
 def _variant(study: Results, variant: str) -> dict[str, Any]:

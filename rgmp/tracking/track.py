@@ -17,9 +17,9 @@ from functools import partial
 from pathlib import Path
 
 from rgmp.errors import UserError
-from rgmp.runtime.files import read_json, write_json
+from rgmp.study import mlflow_links
 from rgmp.study.layout import RUNS
-from rgmp.tracking.runs import Mirrored
+from rgmp.tracking.mirror import Mirrored
 
 SECONDS_TO_TRACK = 30
 """The default time limit of `rgmp track`, for each run."""
@@ -97,11 +97,9 @@ def track(
             file=sys.stderr,
         )
         if not (folder / RUNS).is_file():
-            write_json(folder / RUNS, {"uri": shown, "experiment": None, "runs": {}})
+            mlflow_links.write(folder, mlflow_links.Runs(shown, None, {}))
         return None
-    tracked = {"uri": shown, "experiment": mirrored.experiment, "runs": mirrored.ids}
-    if not (folder / RUNS).is_file() or read_json(folder / RUNS) != tracked:
-        write_json(folder / RUNS, tracked)
+    mlflow_links.write(folder, mlflow_links.Runs(shown, mirrored.experiment, mirrored.ids))
     return Tracked(_without_password(uri), len(mirrored.ids), mirrored.written, mirrored.whole)
 
 

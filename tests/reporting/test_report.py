@@ -230,14 +230,14 @@ def test_every_table_and_figure_says_what_made_it(toy: Path) -> None:
 def test_mlflow_has_a_link_to_every_run_and_one_that_compares_them(toy: Path, uri: str) -> None:
     plan, records = load_plan(toy), (toy / "records").rglob("*.json")
     names = [json.loads(path.read_text())["name"] for path in records]
-    in_order = map(plan.variant, load(toy).variants)
-    variants = [f"{v.name}/seed{run.seed}" for v in in_order for run in v.runs]
-    ids = {name: digest_of(name)[:32] for name in ["study", *variants, *names]}
+    variants = [f"variants/{name}" for name in load(toy).variants]
+    seeds = [f"{v.name}/seed{run.seed}" for v in plan.variants for run in v.runs]
+    ids = {name: digest_of(name)[:32] for name in ["study", *variants, *seeds, *names]}
     (toy / "mlflow.json").write_text(json.dumps({"uri": uri, "experiment": "7", "runs": ids}))
     targets = Strict(html := render(toy)).targets
     server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
     every, compared = (target for target in targets if target.startswith(server))
-    assert every == f"{server}/#/experiments/7/runs"
+    assert every.startswith(f"{server}/#/experiments/7/runs?view")
     assert "compare-runs" in compared
     assert [ids[name] for name in variants] == re.findall(r"%22(\w{32})%22", compared)
     assert ("mlflow ui --backend-store-uri sqlite:///results/mlflow.db" in html) == (
