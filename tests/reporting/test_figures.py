@@ -355,6 +355,7 @@ def test_no_two_labels_overlap_and_none_leaves_the_page(
     boxes = [(text.get_text(), box.padded(-1)) for text, box in written.items()]
     for i, (text, box) in enumerate(boxes):
         assert figure.bbox.x0 - 1 <= box.x0 < box.x1 <= figure.bbox.x1 + 1, text
+        assert figure.bbox.y0 - 1 <= box.y0 < box.y1 <= figure.bbox.y1 + 1, text
         for other, beside in boxes[:i]:
             assert not box.overlaps(beside), f"{text!r} is on {other!r}"
 

@@ -50,7 +50,7 @@ def draw_difficulty(results: Results) -> Figure | str:
     scale_of = mpl.cm.ScalarMappable(scale, _COLOURS)
     bar = figure.colorbar(scale_of, ax=[*axes], aspect=30, pad=0.01, fraction=0.03)
     full = results.label("full").replace("$", r"\$")
-    bar.set_label(f"{JF} minus that of {full}, points", **MATH)
+    bar.set_label(f"{JF} minus that\nof {full}, points", **MATH)
     bar.outline.set_visible(False)
     legend = [Patch(label="predicted", **_ASKED), Patch(fc="0.9", label="exploratory")]
     marks = [legend_entry(word, ls="", **mark) for word, mark in VERDICTS.items()]

@@ -38,7 +38,7 @@ from rgmp.study.results import Results
 _AWAY = "No pictures: the frames and masks that the study was scored on are not available here."
 _MARGIN, _GAP, _HEAD, _AXIS, _FOOT, _LEGEND = 0.16, 0.04, 0.32, 0.72, 0.2, 0.3  # inches
 _RESOLUTION = 300  # pixels an inch, of a picture in print
-_LONGEST = 14  # letters of a name in a line of the narrowest column
+_LONGEST = 15  # letters of a name in a line of the narrowest column
 
 
 def draw_strips(results: Results) -> Figure | str:
@@ -46,10 +46,10 @@ def draw_strips(results: Results) -> Figure | str:
     strips: list[Strip] = []
     if not within_reach(results):
         return _AWAY
+    count = 2 if len(distinct(results)) <= 4 else 1  # as many as a page has room for
     for benchmark in results.plan.benchmarks:
         before = {strip.shots[0].sequence for strip in strips}
         shown = [method for method in distinct(results) if method in results.computing(benchmark)]
-        count = 2 if len(shown) <= 4 else 1  # as many as a page has room for
         columns = _columns(results)
         strips += divergent_strips(results, benchmark, count, columns, shown, before)
     return _draw(results, strips) if strips else _AWAY
@@ -168,7 +168,7 @@ def _draw_strip(sheet: _Sheet, results: Results, strip: Strip, left: float, top:
             _fill_cell(sheet.cell(left, top, column, row), picture, told)
     top += (1 + len(strip.methods)) * (height + _GAP) + 0.06
     wide = len(strip.shots) * (width + _GAP) - _GAP
-    _draw_time(sheet.axes(left + 0.34, top, wide - 0.4, _AXIS - 0.42), results, strip)
+    _draw_time(sheet.axes(left + 0.38, top, wide - 0.44, _AXIS - 0.42), results, strip)
     return top + _AXIS - 0.06
 
 
@@ -176,7 +176,7 @@ def _name_method(ax: Axes, results: Results, method: str) -> None:
     """A method's name over a sample of its line."""
     name = textwrap.fill(results.label(method), _LONGEST)
     colour = colour_of(results, method)
-    ax.text(0.5, 0.56, name, transform=ax.transAxes, fontsize=6.5, ha="center", va="center")
+    ax.text(0.5, 0.56, name, transform=ax.transAxes, fontsize=6.2, ha="center", va="center")
     ax.plot((0.25, 0.75), (0.08, 0.08), color=colour, ls=line_of(results, method))
     ax.set(xlim=(0, 1), ylim=(0, 1))
 
@@ -206,7 +206,7 @@ def _draw_time(ax: Axes, results: Results, strip: Strip) -> None:
     ax.tick_params(length=2, pad=1.5)
     ax.set(xlim=(0, strip.numbers[-1]), ylim=(-4, 104))
     ax.set_xlabel("frame", fontsize=6.5, labelpad=1)
-    ax.set_ylabel(f"{J}, %", fontsize=6.5, labelpad=-3, **MATH)
+    ax.set_ylabel(f"{J}, %", fontsize=6.5, labelpad=0, **MATH)
 
 
 def _add_legend(figure: Figure, objects: int) -> None:
