@@ -5,7 +5,7 @@
 #   make test-avx2    the tests that train or infer, as on a CPU without AVX-512
 #   make test-cluster a study over two nodes of a Slurm on this machine, one of which dies; minutes
 #   make faults       run hundreds of invalid and some valid inputs, and count the expected outcomes
-#   make reference    renew results/reference/ and the README's tables, from results/ or from their scores
+#   make reference    renew results/reference/ and the documents' tables, from results/ or from their scores
 #   make evaluator    add DAVIS's official evaluator, if it could not be fetched at first
 #   make lock         update requirements.lock
 #   make clean        remove the environment and caches; results/ stays

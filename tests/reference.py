@@ -1,14 +1,14 @@
-"""Renew results/reference/ and the README's tables from finished studies: `make reference`.
+"""Renew results/reference/ and the documents' tables from finished studies: `make reference`.
 
-    python tests/reference.py                   # every study that has a place in the README
+    python tests/reference.py                   # every study that has a place in a document
     python tests/reference.py mini              # or those named
 
 copies what a reader needs of results/mini (plan, scores, speed files, records, difficulties,
 tables, pictures of figures) to results/reference/mini. Without such a folder tables and figures of
 the reference are made again from its own scores; those of masks and training curves, which it does
-not have, stay as they are. Where there is neither, the study is run. Then the README's table is
-printed anew from tables/ablation.csv, and the variation that `rgmp power` plans studies by is that
-of the study named in `BASIS`.
+not have, stay as they are. Where there is neither, the study is run. Then its table in the README,
+or in another document, is printed anew from tables/ablation.csv, and the variation that `rgmp
+power` plans studies by is that of the study named in `BASIS`.
 
 A study that takes long is kept while it runs:
 
@@ -45,7 +45,7 @@ from rgmp.study.plan import Plan, load_plan
 from rgmp.study.preregistration import remember_claims
 
 PROJECT = Path(__file__).parents[1]
-README = PROJECT / "README.md"
+DOCUMENTS = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
 RESULTS = PROJECT / "results"
 REFERENCE = RESULTS / layout.REFERENCES
 BASIS = "embedded"
@@ -54,8 +54,8 @@ MEASURED = (layout.PLAN, layout.FIRST, RECORDS, layout.SCORES, layout.SPEED)
 KEPT = (*MEASURED, f"{layout.DAVIS}/{FILE}", layout.TABLES, f"{layout.FIGURES}/*.png")
 
 
-def readme_block(folder: Path) -> str:
-    """What the README shows of a study, in Markdown: what it is, its table, and how to read it."""
+def printed_block(folder: Path) -> str:
+    """What a document shows of a study, in Markdown: what it is, its table, and how to read it."""
     plan, table = load_plan(folder), table_files.read(folder, "ablation")
     samples = sum(samples_of(plan).values())
     sequences = table_files.read(folder, "objects")["sequence"].nunique()
@@ -64,11 +64,11 @@ def readme_block(folder: Path) -> str:
         f"{len(plan.seeds)} seeds, {sequences} sequences."
     )
     notes = (*_on_several_objects(plan, table), *_on_undecided(plan, table), *_on_mixed(table))
-    return "\n\n".join([about, readme_table(plan, table), *notes])
+    return "\n\n".join([about, printed_table(plan, table), *notes])
 
 
-def readme_table(plan: Plan, table: pd.DataFrame) -> str:
-    """The README's table of a study, in Markdown: J&F, difference and verdict on each benchmark."""
+def printed_table(plan: Plan, table: pd.DataFrame) -> str:
+    """A study's table in Markdown: J&F, difference and verdict on each benchmark."""
     ours = [plan.variant(name).label for name in paper_order(plan)]
     columns = {"variant": [*dict.fromkeys([*ours, *table["label"]])]}
     for benchmark in dict.fromkeys(table["benchmark"]):
@@ -142,13 +142,17 @@ def _difference(row: pd.Series) -> str:
 _BEGIN, _END = "<!-- table of {} -->\n", "\n<!-- end of table -->"
 
 
-def studies_of(text: str) -> list[str]:
-    """The studies that have a place in the README, in order."""
-    return re.findall(_BEGIN.format(r"(\w+)"), text)
+def places() -> dict[str, Path]:
+    """The studies that have a place in a document, and the document."""
+    return {
+        study: document
+        for document in DOCUMENTS
+        for study in re.findall(_BEGIN.format(r"(\w+)"), document.read_text(encoding="utf-8"))
+    }
 
 
 def block_of(text: str, study: str) -> re.Match[str]:
-    """The place of a study in the README, between two comments.
+    """The place of a study in a document, between two comments.
 
     Raises:
         ValueError: there is none.
@@ -156,7 +160,7 @@ def block_of(text: str, study: str) -> re.Match[str]:
     begin = _BEGIN.format(study)
     found = re.search(rf"(?<={re.escape(begin)}).*?(?={re.escape(_END)})", text, re.DOTALL)
     if found is None:
-        raise ValueError(f"README.md has no table between {begin!r} and {_END!r}")
+        raise ValueError(f"there is no table between {begin!r} and {_END!r}")
     return found
 
 
@@ -185,10 +189,11 @@ def renew(study: str) -> None:
         remember_claims(plan, variant.name, kept)
     if study == BASIS:
         shutil.copy2(table_files.path_of(kept, "ablation"), power.REFERENCE)
-    text = README.read_text(encoding="utf-8")
+    document = places()[study]
+    text = document.read_text(encoding="utf-8")
     place = block_of(text, study)
-    text = text[: place.start()] + readme_block(kept) + text[place.end() :]
-    README.write_text(text, encoding="utf-8")
+    text = text[: place.start()] + printed_block(kept) + text[place.end() :]
+    document.write_text(text, encoding="utf-8")
 
 
 def _run(study: str) -> None:
@@ -289,12 +294,12 @@ def _copy(source: Path, target: Path, patterns: Iterable[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("studies", nargs="*", metavar="STUDY", help="default: those of the README")
+    parser.add_argument("studies", nargs="*", metavar="STUDY", help="default: those of documents")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--whole-seeds", action="store_true", help="of studies that still run")
     how.add_argument("--restore", action="store_true", help="results/STUDY from its whole seeds")
     options = parser.parse_args()
-    for study in options.studies or studies_of(README.read_text(encoding="utf-8")):
+    for study in options.studies or places():
         if options.whole_seeds:
             keep_whole_seeds(RESULTS / study, REFERENCE / study)
         elif options.restore:

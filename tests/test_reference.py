@@ -1,17 +1,16 @@
-"""What the README says of the reference is what its tables say; a running study is kept by seed."""
+"""What documents say of the reference is what its tables say; a running study is kept by seed."""
 
 from pathlib import Path
 
 import pytest
 from reference import (
     BASIS,
-    README,
     REFERENCE,
     block_of,
     is_finished,
     keep_whole_seeds,
-    readme_block,
-    studies_of,
+    places,
+    printed_block,
     whole_seeds,
 )
 from support.fake_study import build
@@ -24,15 +23,14 @@ STUDIES = sorted(path.name for path in REFERENCE.iterdir() if is_finished(path))
 
 
 @pytest.mark.parametrize("study", STUDIES)
-def test_numbers_of_the_readme_are_those_of_the_reference(study: str) -> None:
-    printed = block_of(README.read_text(encoding="utf-8"), study).group()
-    assert printed == readme_block(REFERENCE / study)
+def test_numbers_of_the_documents_are_those_of_the_reference(study: str) -> None:
+    printed = block_of(places()[study].read_text(encoding="utf-8"), study).group()
+    assert printed == printed_block(REFERENCE / study)
 
 
-def test_a_place_in_the_readme_is_empty_until_there_is_a_reference() -> None:
-    text = README.read_text(encoding="utf-8")
-    filled = [study for study in studies_of(text) if block_of(text, study).group()]
-    assert sorted(filled) == STUDIES
+def test_a_place_in_a_document_is_empty_until_there_is_a_reference() -> None:
+    texts = {study: path.read_text(encoding="utf-8") for study, path in places().items()}
+    assert sorted(study for study in texts if block_of(texts[study], study).group()) == STUDIES
 
 
 @pytest.mark.parametrize("study", STUDIES)

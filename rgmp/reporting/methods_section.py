@@ -125,13 +125,12 @@ def _cited(text: str, escape: Callable[[str], str], cite: Callable[[list[str]], 
 
 def _study(results: Results) -> Iterator[str]:
     plan = results.plan
-    missing = sum(not (results.folder / path).is_file() for path in plan.measured)
     yield (
         "We evaluated reference-guided mask propagation (RGMP) [@oh2018rgmp] with rgmp, in the "
         f"study {plan.study} (commit {results.commit}): {plan.title}."
     )
-    if missing:
-        yield f"The study is not complete: {missing} of {len(plan.measured)} results are missing."
+    if results.unfinished:
+        yield results.unfinished
     for disagreement in results.disagreements:
         yield f"Provenance is mixed: {disagreement.sentence}."
 

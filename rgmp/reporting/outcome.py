@@ -60,6 +60,7 @@ def _table(study: Results, screen: Screen) -> Iterator[str]:
     yield from _wrapped(f"{printed.title}: {study.plan.title}", screen)
     told = f"{study.nature}; J&F in per cent, differences in points with 95% intervals"
     yield from _wrapped(f"{told[0].upper()}{told[1:]}.", screen)
+    yield from _wrapped(study.unfinished, screen)
     for heading, rows in printed.sections():
         cells = rows[[*_SHOWN]]
         if cells[DIFFERENCE].eq(UNKNOWN).all():

@@ -41,6 +41,7 @@ def write(folder: Path) -> None:
         plan=study.plan,
         nature=study.nature,
         question=first_screen.question(study),
+        unfinished=study.unfinished,
         what=first_screen.what(study),
         opposites=first_screen.opposites(study),
         verdicts=[

@@ -138,7 +138,7 @@ def provenance(results: Results) -> str:
     plan = results.plan
     which = "davis2016" in plan.benchmarks and not plan.embedded  # which truth is a question
     on = f" {plan.title_of('davis2016')} on {results.annotation};" if which else ""
-    return (
+    return f"{results.unfinished} ".lstrip() + (
         f"Study {plan.study} ({plan.title}): {results.nature}. Scored by {results.scored_by};{on} "
         f"seeds {results.seeds}; commit {results.commit}. Data, by the digests of their manifests: "
         f"{results.data}."

@@ -266,6 +266,14 @@ class Results:
         """The seeds, as `0, 1, 2`."""
         return ", ".join(map(str, self.plan.seeds))
 
+    @cached_property
+    def unfinished(self) -> str:
+        """That planned results are missing, as a sentence; nothing of a complete study."""
+        planned = self.plan.measured
+        missing = sum(not (self.folder / path).is_file() for path in planned)
+        told = f"The study is not complete: {missing} of {len(planned)} results are missing."
+        return told if missing else ""
+
     @property
     def nature(self) -> str:
         """What the study is scored on, as every table and figure says."""

@@ -36,12 +36,12 @@ def test_study_of_the_project_loads_with_every_variant(path: Path) -> None:
     assert len(set(labels)) == len(labels)
 
 
-def test_the_file_of_the_readme_is_a_row_of_the_default_study(tmp_path: Path) -> None:
+def test_the_file_of_the_documents_is_a_row_of_the_default_study(tmp_path: Path) -> None:
     """A new file and nothing else: no list of variants has to know it."""
     ablations = shutil.copytree(ABLATIONS, tmp_path / "ablations")
     (example,) = re.findall(
         r"```yaml\n# ablations/(shorter_clips\.yaml)\n(.*?)```",
-        (PROJECT / "README.md").read_text(encoding="utf-8"),
+        (PROJECT / "docs/variants.md").read_text(encoding="utf-8"),
         re.DOTALL,
     )
     path = PROJECT / "workflow/config/mini.yaml"

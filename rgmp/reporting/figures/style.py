@@ -67,7 +67,9 @@ MATH: Any = {"parse_math": True}  # of a text that has one of them
 
 def empty_figure(results: Results, height: float) -> Figure:
     """An empty figure of `WIDTH` by `height` inches whose foot says which study it shows."""
-    return figure_on(f"{results.plan.title}: {results.nature} · commit {results.commit}", height)
+    unfinished = " · incomplete" if results.unfinished else ""
+    on = f"{results.plan.title}: {results.nature} · commit {results.commit}{unfinished}"
+    return figure_on(on, height)
 
 
 def figure_on(foot: str, height: float) -> Figure:

@@ -1,0 +1,134 @@
+"""What the documents say is so: their links, their YAML, the errors that they explain."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support.documents import (
+    DOCUMENTS,
+    PROJECT,
+    blocks,
+    headings,
+    inline,
+    links,
+    prose,
+)
+
+from rgmp.cli import main as cli
+from rgmp.config.dataset import Dataset
+from rgmp.config.study import Variant
+from rgmp.runtime.files import read_json
+
+README = PROJECT / "README.md"
+TROUBLES = PROJECT / "docs/troubleshooting.md"
+of_documents = pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda path: str(path.relative_to(PROJECT))
+)
+
+
+@of_documents
+def test_every_link_leads_to_a_file_and_a_heading(document: Path) -> None:
+    for file, heading in links(document):
+        assert file.exists(), f"{document.name} links to {file}"
+        assert not heading or heading in headings(file), f"{document.name}: {file.name}#{heading}"
+
+
+def test_every_document_is_reached_from_the_readme() -> None:
+    reached, new = {README}, [README]
+    while new:
+        targets = {file for file, _ in links(new.pop()) if file.suffix == ".md"}
+        new += targets - reached
+        reached |= targets
+    assert reached >= {*DOCUMENTS}
+
+
+def test_the_readme_is_read_on_a_screen_and_a_half() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 100
+
+
+@of_documents
+def test_commands_and_flags_named_in_a_sentence_exist(document: Path) -> None:
+    (choices,) = cli.build_parser()._subparsers._group_actions  # type: ignore[union-attr]
+    known: dict[str, Any] = dict(choices.choices or {})
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    for said in inline(document):
+        program, *words = said.split()
+        if program == "rgmp" and words and re.fullmatch("[a-z][a-z-]*", words[0]):
+            assert words[0] in known, said
+            flags = {word for word in words if word.startswith("--")}
+            assert flags <= {"--help", *known[words[0]]._option_string_actions}, said
+        elif program == "make" and words and re.fullmatch("[a-z][a-z-]*", words[-1]):
+            assert words[-1] in targets, said
+
+
+@of_documents
+def test_yaml_is_of_a_variant_a_data_set_or_a_study(document: Path) -> None:
+    keys = read_json(PROJECT / "workflow/schemas/study.json")["properties"].keys()
+    for block in blocks(document, "yaml"):
+        content = yaml.safe_load(block)
+        if "frames" in content:
+            Dataset.model_validate(content)
+        elif {"overrides", "expects"} & content.keys():
+            Variant.model_validate({"label": "a", "claim": "b"} | content)
+        else:
+            assert content.keys() <= keys, block
+
+
+def texts_of(path: Path) -> list[str]:
+    """The pieces of text in a module, f-strings among them."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    constants = (node.value for node in nodes if isinstance(node, ast.Constant))
+    return [value for value in constants if isinstance(value, str)]
+
+
+def test_every_error_that_is_explained_is_in_the_code() -> None:
+    texts = "\n".join(
+        text for path in sorted((PROJECT / "rgmp").rglob("*.py")) for text in texts_of(path)
+    )
+    quoted = re.findall(r"^> (.*)$", TROUBLES.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(quoted) > 20
+    pieces = [piece.strip(" ") for error in quoted for piece in error.split("...")]
+    assert [piece for piece in pieces if piece not in texts] == []
+
+
+# ---- packages ----
+
+
+def packages(lines: list[str]) -> set[str]:
+    """Names of packages, as registries compare them, of lines of requirements."""
+    found = (re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line) for line in lines)
+    return {re.sub(r"[-_.]+", "-", match[0]).lower() for match in found if match}
+
+
+def pip_part() -> list[str]:
+    """What environment.yml has pip install."""
+    content = yaml.safe_load((PROJECT / "environment.yml").read_text())
+    (part,) = (entry["pip"] for entry in content["dependencies"] if isinstance(entry, dict))
+    return [str(line) for line in part]
+
+
+def test_every_package_that_is_needed_is_locked() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    needed = [line for group in groups for line in group]
+    locked = (PROJECT / "requirements.lock").read_text().splitlines()
+    assert packages(needed) <= packages(locked)
+
+
+def test_conda_installs_what_is_locked() -> None:
+    """By name of the lock, so that it cannot differ; and the evaluator as `make` does."""
+    *locked, evaluator = pip_part()
+    assert locked == ["--requirement requirements.lock", "--editable ."]
+    makefile = (PROJECT / "Makefile").read_text()
+    (address,) = re.findall(r"^EVALUATOR := (.*)$", makefile, re.MULTILINE)
+    assert evaluator == f"davis2017 @ {address}"
+
+
+def test_the_five_files_to_read_first_are_named_in_one_place() -> None:
+    five = re.findall(r"^\d\. \[`([^`]+)`\]", prose(PROJECT / "CONTRIBUTING.md"), re.MULTILINE)
+    assert len(five) == 5
+    assert all((PROJECT / name).is_file() for name in five)
