@@ -54,17 +54,17 @@ def tree(pristine: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def browse(tmp_path: Path) -> Callable[[str, int], tuple[str, str]]:
+def browse(tmp_path: Path) -> Callable[..., tuple[str, str]]:
     """Chromium without a window: what a page is when its scripts have run, and what they said."""
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     browser = next(filter(None, map(shutil.which, names)), None)
     if browser is None:
         pytest.skip("no chromium is installed")
 
-    def browse(address: str, width: int) -> tuple[str, str]:
+    def browse(address: str, width: int, *flags: str) -> tuple[str, str]:
         command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom"]
         command += [f"--user-data-dir={tmp_path}/browser", f"--window-size={max(width, 500)},900"]
-        command += ["--enable-logging=stderr", "--virtual-time-budget=20000", address]
+        command += [*flags, "--enable-logging=stderr", "--virtual-time-budget=20000", address]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
         console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
         return done.stdout, "\n".join(console)

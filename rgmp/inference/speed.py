@@ -279,8 +279,7 @@ def summarise_clips(clips: list[dict[str, Any]]) -> dict[str, float]:
         percentile of seconds over frames and rounds; median seconds of frame 0; `authors_fps` and
         seconds per frame of whole clips, a geometric mean over rounds; operations per frame.
     """
-    wall = np.sum([clip["clip"] for clip in clips], axis=0)
-    authors = timing_statistics.geometric_mean(wall / sum(clip["frames"] for clip in clips)).mean
+    authors = timing_statistics.authors_seconds(clips).mean
     operations = [np.full(np.size(c["network"]), c["flops_per_frame"]) for c in clips]
     return {
         **_frames_per_second(clips, "network", ""),

@@ -58,9 +58,13 @@ class FigureEntry(Entry):
 
     Attributes:
         family: the file in `rgmp/reporting/figures/` whose `draw_<name>` draws it.
+        alternative: what is to be seen, for who cannot see it.
+        shows: the tables that have its numbers.
     """
 
     family: str
+    alternative: str
+    shows: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -171,24 +175,45 @@ def _of_benchmark(benchmark: Benchmark, plan: Plan) -> Entry:
 
 FIGURE_ENTRIES: tuple[FigureEntry, ...] = (
     FigureEntry(
-        name="accuracy_speed",
-        family="accuracy",
-        title="Accuracy against speed",
-        caption="J&F against seconds per frame, counted as the authors count them: whole clips, "
-        "including frame 0, reading, resizing and transfers.",
-        evidence=("score", "speed"),
-        section=LEAD,
-    ),
-    FigureEntry(
         name="differences",
         family="accuracy",
         title="Differences to the whole method",
         caption="J&F of each variant minus that of the whole method: mean, 95% interval over "
-        "seeds and sequences, single seeds. Squares: no difference beyond the margin. "
-        "Hollow markers: undecided, or no verdict. An arrowhead marks an interval that continues "
-        "beyond the axis.",
+        "seeds and sequences, single seeds. Colour and shape tell the verdict; squares: no "
+        "difference beyond the margin; hollow: undecided, or no verdict. An arrowhead marks an "
+        "interval that continues beyond the axis.",
+        alternative="A row for each variant, a panel for each benchmark: the mean difference of "
+        "J&F in points as a marker on its interval, with zero as a vertical line.",
+        shows=("ablation", "differences"),
         evidence=("score",),
         section=LEAD,
+    ),
+    FigureEntry(
+        name="accuracy_speed",
+        family="accuracy",
+        title="Accuracy against speed",
+        alternative="Points, a panel for each benchmark: J&F in per cent upwards, seconds per "
+        "frame to the right on a logarithmic axis, a marker for each method with bars both ways.",
+        caption="J&F against seconds per frame, counted as the authors count them: whole clips, "
+        "including frame 0, reading, resizing and transfers. Bars: standard deviation over seeds, "
+        "and the 95% interval of the time over rounds. What is the same computation as the whole "
+        "method is left out.",
+        evidence=("score", "speed"),
+        section=LEAD,
+    ),
+    FigureEntry(
+        name="difficulty",
+        family="difficulty",
+        title="Differences by difficulty",
+        caption="J&F of each variant minus that of the whole method, in points, on the sequences "
+        "of one difficulty. Framed: predicted by the variant's file, with the verdict; all others "
+        "are exploratory, and among so many some are far from zero by chance.",
+        alternative="A heat map for each benchmark, variants downwards, difficulties to the right: "
+        "the mean difference of J&F in points as a number on a colour from red, worse, to blue, "
+        "better. Predicted cells are framed and have the mark of their verdict.",
+        shows=("difficulty",),
+        evidence=("score",),
+        section="difficulties",
     ),
     FigureEntry(
         name="course",
@@ -196,7 +221,10 @@ FIGURE_ENTRIES: tuple[FigureEntry, ...] = (
         title="J over the course of a sequence",
         caption="J over the course of a sequence: where errors accumulate, the line falls. Each "
         "variant next to the whole method; bands: 95% bootstrap intervals of the mean, sequences "
-        "resampled.",
+        "resampled. What is the same computation as the whole method is left out.",
+        alternative="Lines in small panels, one for each variant and benchmark: J in per cent over "
+        "the position in the sequence, the variant's line beside that of the whole method.",
+        shows=("course",),
         evidence=("score",),
         section="time",
     ),
@@ -206,6 +234,9 @@ FIGURE_ENTRIES: tuple[FigureEntry, ...] = (
         title="J of every sequence",
         caption="J of every sequence, the hardest at the bottom; the line is the range over seeds "
         "{seeds}.",
+        alternative="A row for each sequence, a panel for each benchmark: J in per cent of the "
+        "whole method as a dot on the range of its seeds, of other variants as ticks.",
+        shows=("sequence_means",),
         evidence=("score",),
         section="by-sequence",
     ),
@@ -215,6 +246,8 @@ FIGURE_ENTRIES: tuple[FigureEntry, ...] = (
         title="Training curves",
         caption="Loss and J during training: the mean over seeds, and thin lines for each seed. A "
         "training run that variants share is drawn once, under the first of them.",
+        alternative="Lines over training steps, a row of two panels for each stage: loss at the "
+        "left, J in per cent at the right, a line for each training run.",
         evidence=("train",),
         section="training-runs",
     ),
@@ -222,8 +255,14 @@ FIGURE_ENTRIES: tuple[FigureEntry, ...] = (
         name="strips",
         family="qualitative",
         title="Where the variants differ most",
-        caption="The frames at which the variants differ most, cropped to the objects and masks: "
-        "masks in colour, ground truth outlined in white, first seed.",
+        caption="The sequences with the frames at which the variants differ most, cropped to the "
+        "objects and masks: the given frame and the truth, then masks in the palette of DAVIS on "
+        "paled frames, first seed. Below: J in every frame. What is the same computation as the "
+        "whole method is left out.",
+        alternative="Pictures in rows and columns: frames of a sequence from left to right, the "
+        "given one first; the truth in the first row, a method's masks in each of the others, "
+        "false positives and false negatives in stripes. Below them, lines of J over frames.",
+        shows=("frames",),
         evidence=("infer", "score"),
         section="pictures",
     ),
@@ -231,8 +270,13 @@ FIGURE_ENTRIES: tuple[FigureEntry, ...] = (
         name="worst",
         family="qualitative",
         title="Where the whole method does worst",
-        caption="The sequences on which the whole method does worst: the given first frame, then "
-        "three more. Masks in colour, ground truth outlined in white.",
+        caption="The sequences on which the whole method does worst, those with several objects "
+        "first: the given frame and the truth, then masks in the palette of DAVIS on paled frames, "
+        "first seed. Below: J in every frame.",
+        alternative="Pictures in pairs of rows: frames of a sequence from left to right, the given "
+        "one first, with the truth above and the masks of the whole method below, false positives "
+        "and false negatives in stripes. Below them, a line of J over frames.",
+        shows=("frames",),
         evidence=("infer", "score"),
         section="pictures",
     ),
@@ -242,6 +286,8 @@ FIGURE_ENTRIES: tuple[FigureEntry, ...] = (
         title="Jobs and shared training runs",
         caption="Which command waits for which, and how often each runs; below, the training runs "
         "of one seed and the variants that depend on them.",
+        alternative="Boxes and arrows: the commands of the study in the order in which they wait "
+        "for one another; below, a tree from training runs to the variants that use them.",
         evidence=(),
         section="jobs",
     ),

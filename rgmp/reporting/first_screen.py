@@ -1,4 +1,4 @@
-"""What the report says first: what the study is, and where a longer one contradicts it."""
+"""What the report says first: what is asked, what the study is, what a longer one contradicts."""
 
 import pandas as pd
 
@@ -10,6 +10,14 @@ from rgmp.study.longer import COMPARED, read_if_there, samples_of
 from rgmp.study.results import Results
 
 _SAMPLES: dict[Stage, str] = {"pretrain": "synthetic pair", "finetune": "clip"}
+
+
+def question(study: Results) -> str:
+    """What a study asks."""
+    full = study.label("full")
+    if study.others:
+        return f"What does each part of {full} contribute to J&F, and where?"
+    return f"What J&F does {full} reach?"
 
 
 def what(study: Results) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from rgmp import facts
 from rgmp.config.base import STAGES
+from rgmp.config.dataset import Dataset
 from rgmp.config.method import Finetune, Network, Optimisation, Pretrain
 from rgmp.provenance.machine import machine_of
 from rgmp.reporting.quantities import counted, duration
@@ -125,8 +126,8 @@ def _cited(text: str, escape: Callable[[str], str], cite: Callable[[list[str]], 
 def _study(results: Results) -> Iterator[str]:
     plan = results.plan
     yield (
-        f"We evaluated reference-guided mask propagation (RGMP) [@oh2018rgmp] with rgmp, "
-        f"{plan.title} (study {plan.study}, commit {results.commit})."
+        "We evaluated reference-guided mask propagation (RGMP) [@oh2018rgmp] with rgmp, in the "
+        f"study {plan.study} (commit {results.commit}): {plan.title}."
     )
     if results.unfinished:
         yield results.unfinished
@@ -306,11 +307,26 @@ def _inference(results: Results) -> Iterator[str]:
 
 def _evaluation(results: Results) -> Iterator[str]:
     if results.of_kind("score"):
+        plan = results.plan
+        frames: dict[str, list[str]] = {}
+        for benchmark in plan.benchmarks:
+            scored = _scored(results.videos(benchmark).dataset)
+            frames.setdefault(scored, []).append(plan.title_of(benchmark))
+        of = [*frames] if len(frames) == 1 else [f"{f} of {_listed(b)}" for f, b in frames.items()]
         yield (
-            "Accuracy is region similarity J and contour accuracy F [@perazzi2016davis] of every "
-            "frame but the first and the last, mean over frames, then objects, then seeds; J&F is "
-            f"the mean of both. Scores are those of {results.scored_by}."
+            f"Accuracy is region similarity J and contour accuracy F [@perazzi2016davis] of "
+            f"{_listed(of)}, mean over frames, then objects, then seeds; J&F is the mean of both. "
+            f"Scores are those of {results.scored_by}."
         )
+
+
+def _scored(dataset: Dataset) -> str:
+    """The frames of a data set that are scored: `every frame but the first and the last`."""
+    frame = "every annotated frame" if dataset.sparse else "every frame"
+    if dataset.objects == "appearing":
+        after = f"{frame} after the one that gives the object"
+        return after if dataset.score_last else f"{after}, but the last"
+    return f"{frame} but the first" + ("" if dataset.score_last else " and the last")
 
 
 def _statistics(results: Results) -> Iterator[str]:

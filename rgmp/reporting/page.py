@@ -1,7 +1,10 @@
-"""Pages of HTML that need nothing else: their templates, and pictures that are part of them."""
+"""Pages of HTML that need nothing else: their templates, pictures in them, files beside them."""
 
 import base64
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -21,3 +24,25 @@ def render(template: str, **values: object) -> str:
 def embedded(image: Path) -> str:
     """A PNG as a data URI."""
     return "data:image/png;base64," + base64.b64encode(image.read_bytes()).decode()
+
+
+class Link(NamedTuple):
+    """A link to a file beside a page: what it is called, and where it is from the page."""
+
+    text: str
+    target: str
+
+
+_KINDS = {".csv": "CSV", ".md": "Markdown", ".tex": "TeX", ".pdf": "PDF", ".png": "PNG"}
+
+
+def files_beside(page: Path, stem: str, kinds: Iterable[str]) -> list[Link]:
+    """Links to the files of some kinds that are there.
+
+    Args:
+        page: the file that has the links.
+        stem: of the files, from the page's folder.
+        kinds: their suffixes.
+    """
+    names = {_KINDS[kind]: f"{stem}{kind}" for kind in kinds}
+    return [Link(t, quote(n)) for t, n in names.items() if (page.parent / n).is_file()]

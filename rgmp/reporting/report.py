@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -11,16 +12,19 @@ from rgmp.config.base import Benchmark
 from rgmp.config.study import SEVERAL
 from rgmp.errors import UserError
 from rgmp.provenance.machine import machine_of
-from rgmp.provenance.record import Record
+from rgmp.provenance.record import RECORDS, Record
 from rgmp.reporting import catalog, first_screen, page, reproduction, table_layouts
+from rgmp.reporting.claims import claims_of
+from rgmp.reporting.heat_map import Cell, heat_maps
+from rgmp.reporting.page import Link
 from rgmp.reporting.planning import what_came_in_words
 from rgmp.reporting.quantities import counted, duration
-from rgmp.reporting.typesetting import NOTHING, interval, points
+from rgmp.reporting.typesetting import NOTHING, interval, limits, points
 from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
-from rgmp.study import layout
+from rgmp.study import layout, mlflow_links
 from rgmp.study.estimate import what_came
-from rgmp.study.mlflow_links import Runs, runs_of
+from rgmp.study.mlflow_links import runs_of
 from rgmp.study.results import Results, commit_of, load, seconds_of
 
 
@@ -36,6 +40,7 @@ def write(folder: Path) -> None:
         "report.html.j2",
         plan=study.plan,
         nature=study.nature,
+        question=first_screen.question(study),
         unfinished=study.unfinished,
         what=first_screen.what(study),
         opposites=first_screen.opposites(study),
@@ -43,24 +48,42 @@ def write(folder: Path) -> None:
             *(_verdict(study, benchmark) for benchmark in study.plan.benchmarks),
             *([] if study.plan.embedded else reproduction.sentences(study)),
         ],
-        variants=[_variant(study, runs, variant) for variant in study.variants],
+        claims=claims_of(study),
+        variants=[_variant(study, variant) for variant in study.variants],
         tables={table.name: table for table in table_layouts.printed_tables(study)},
         figures={entry.name: _figure(study, entry) for entry in catalog.FIGURE_ENTRIES},
         lead=_section(study, catalog.LEAD),
         sections=[_section(study, *section) for section in catalog.SECTIONS.items()],
         made={entry.name: _made(study, entry, "tables") for entry in catalog.tables(study.plan)},
+        files={
+            entry.name: page.files_beside(
+                folder / layout.REPORT, f"{layout.TABLES}/{entry.name}", (".csv", ".tex", ".md")
+            )
+            for entry in catalog.tables(study.plan)
+        },
+        beside=_beside(study),
         runs=runs,
-        tracked=runs.link("study"),
-        compared=runs.comparison([name for v in study.variants for name in _names(study, v)]),
+        compared=runs.comparison([mlflow_links.variant_run(v) for v in study.variants]),
         nothing=NOTHING,
         judged=table_layouts.JUDGED,
         facts=_facts(study),
         disagreements=study.disagreements,
-        records=[
-            _provenance(study, runs, record) for record in study.records if not _is_beside(record)
-        ],
+        records=[_provenance(study, record) for record in study.records if not _is_beside(record)],
     )
     write_text(folder / layout.REPORT, html)
+
+
+def _beside(study: Results) -> list[Link]:
+    """Links to files beside the report that belong to no table or figure, as far as they are."""
+    names = {
+        "what the columns of the tables mean": f"{layout.TABLES}/{layout.DICTIONARY}",
+        "methods section": f"{layout.TABLES}/{layout.METHODS_MARKDOWN}",
+        "in TeX": f"{layout.TABLES}/{layout.METHODS_LATEX}",
+        "its references": f"{layout.TABLES}/{layout.BIBLIOGRAPHY}",
+        "plan": layout.PLAN,
+    }
+    there = {text: name for text, name in names.items() if (study.folder / name).is_file()}
+    return [Link(text, quote(name)) for text, name in there.items()]
 
 
 def _section(study: Results, anchor: str, heading: str = "") -> dict[str, Any]:
@@ -85,15 +108,7 @@ def _verdict(study: Results, benchmark: Benchmark) -> str:
     accuracy, spread, seeds = next(full.itertuples(index=False, name=None))
     reached = points(accuracy) + ("" if pd.isna(spread) else f" ± {points(spread)}")
     told = f"{study.label('full')} reaches {reached}% J&F with {counted(seeds, 'seed')}."
-    told += _listed(study, rows, "difference_verdict")
-    asked = rows[rows["claim"] != ""]
-    if not asked.empty:
-        told += f" Of {counted(len(asked), 'claim')}:{_listed(study, asked, 'claim')}"
     by_difficulty = rows_of(study.table("difficulty"), benchmark=benchmark)
-    words = Counter(by_difficulty.loc[by_difficulty["claim"] != "", "claim"])
-    if words:
-        counts = ", ".join(f"{count} {word}" for word, count in words.most_common())
-        told += f" Of {counted(words.total(), 'prediction')} by difficulty: {counts}."
     others = by_difficulty[by_difficulty["difficulty"] != SEVERAL]
     since = Counter([*rows["claim_since_run"], *others["claim_since_run"]])
     for change, what in (("newer", "newer than the run"), ("withdrawn", "withdrawn since the run")):
@@ -102,38 +117,25 @@ def _verdict(study: Results, benchmark: Benchmark) -> str:
     return f"{study.plan.title_of(benchmark)}: {told}"
 
 
-def _listed(study: Results, rows: pd.DataFrame, column: str) -> str:
-    """The methods with each of a column's words."""
-    return "".join(
-        f" {str(word).capitalize()}: {', '.join(map(study.label, having['variant']))}."
-        for word, having in rows[rows[column] != ""].groupby(column, sort=False)
-    )
-
-
-def _names(study: Results, variant: str) -> dict[str, int]:
-    """What the runs of a variant are called in MLflow, and their seeds."""
-    return {f"{variant}/seed{run.seed}": run.seed for run in study.plan.variant(variant).runs}
-
-
-def _variant(study: Results, runs: Runs, variant: str) -> dict[str, Any]:
-    """A variant, what it tests, what came out, and its runs."""
-    links = {seed: runs.link(name) for name, seed in _names(study, variant).items()}
+def _variant(study: Results, variant: str) -> dict[str, Any]:
+    """A variant, what it tests, and what came out."""
     return {
+        "name": variant,
         "label": study.label(variant),
         "claim": study.plan.variant(variant).claim,
         "found": _found(study, variant),
-        "links": {seed: link for seed, link in links.items() if link},
+        "mixed": study.mixed(variant),
     }
 
 
-def _found(study: Results, variant: str) -> str:
+def _found(study: Results, variant: str) -> list[str]:
     """What the study says about a variant's claim: overall, then each prediction."""
     overall = rows_of(study.table("ablation"), variant=variant).assign(difficulty="")
     predicted = rows_of(study.table("difficulty"), variant=variant)
     predicted = predicted[(predicted["expected"] != "") | (predicted["claim_since_run"] != "")]
     rows = pd.concat([overall[overall["difference_verdict"] != ""], predicted])
     in_order = rows.sort_values("benchmark", kind="stable").to_dict("records")
-    return " ".join(_sentence(study, row) for row in in_order)
+    return [_sentence(study, row) for row in in_order]
 
 
 def _sentence(study: Results, row: dict[Hashable, Any]) -> str:
@@ -162,28 +164,70 @@ def _sentence(study: Results, row: dict[Hashable, Any]) -> str:
     return told + "."
 
 
-def _figure(study: Results, entry: catalog.Entry) -> dict[str, str]:
-    """A figure, how to read it, and what made it."""
-    image = study.folder / layout.FIGURES / f"{entry.name}.png"
+def _figure(study: Results, entry: catalog.FigureEntry) -> dict[str, Any]:
+    """A figure, how to read it, what made it, and its files."""
+    name, beside = f"{layout.FIGURES}/{entry.name}", study.folder / layout.REPORT
+    image = study.folder / f"{name}.png"
     if not image.is_file():
         raise UserError(f"{image}: no such figure; run `rgmp figures {study.folder}` first")
+    numbers = [
+        Link(f"numbers: {table}.csv", file.target)
+        for table in entry.shows
+        for file in page.files_beside(beside, f"{layout.TABLES}/{table}", (".csv",))
+    ]
     return {
         "image": page.embedded(image),
         "caption": entry.caption_for(study.plan.seeds),
         "title": entry.title,
+        "alternative": entry.alternative,
         "made": _made(study, entry, "figures"),
+        "mixed": _is_mixed(study, entry),
+        "files": [*page.files_beside(beside, name, (".pdf", ".png")), *numbers],
+        "grids": _grids(study) if entry.name == catalog.DIFFICULTY.name else [],
+    }
+
+
+def _grids(study: Results) -> list[dict[str, Any]]:
+    """The heat maps of differences by difficulty, for a page, whose cells show their intervals."""
+    maps = heat_maps(study, study.variants)
+    means = [cell.mean for one in maps for cells in one.rows.values() for cell in cells if cell]
+    most = max(map(abs, means), default=0) or 1
+    return [
+        {
+            "title": study.plan.title_of(one.benchmark),
+            "difficulties": one.difficulties,
+            "rows": {
+                study.label(variant): [cell and _grid_cell(cell, most) for cell in cells]
+                for variant, cells in one.rows.items()
+            },
+        }
+        for one in maps
+    ]
+
+
+def _grid_cell(cell: Cell, most: float) -> dict[str, Any]:
+    """A cell of a heat map; `share` is that of its colour, per cent, full at the largest mean."""
+    told = f"{limits(cell.low, cell.high)} points, {counted(cell.sequences, 'sequence')}; "
+    told += (
+        f"{cell.verdict}; expected {cell.expected}: {cell.claim}"
+        if cell.predicted
+        else "exploratory: not predicted, hence no verdict"
+    )
+    return {
+        "text": points(cell.mean, "+"),
+        "told": told + "; mixed provenance" * cell.mixed,
+        "side": "lower" if cell.mean < 0 else "higher",
+        "share": round(100 * abs(cell.mean) / most),
+        "predicted": cell.predicted,
+        "word": cell.verdict.partition(",")[0].replace(" ", "-"),
+        "mixed": cell.mixed,
     }
 
 
 def _made(study: Results, entry: catalog.Entry, command: str) -> str:
     """What made a table or a figure: rule, commit, config, data, machine."""
-    records = [
-        record
-        for record in study.of_kind(*entry.evidence)
-        if entry.benchmark in {None, record["benchmark"]}
-    ]
+    records = _evidence(study, entry)
     counts = Counter(record["kind"] for record in records)
-    odd = {name for disagreement in study.disagreements for name in disagreement.records}
     rested = ["the plan", *(f"{count} {kind} records" for kind, count in counts.items())]
     data = {(r["stage"] or r["benchmark"], r["inputs"].get("data", "")[:10]) for r in records}
     parts = {
@@ -192,9 +236,24 @@ def _made(study: Results, entry: catalog.Entry, command: str) -> str:
         "config": f"{study.plan.file}, plan {study.plan.digest[:10]}",
         "data": ", ".join(sorted(f"{where} {digest}" for where, digest in data if digest)),
         "machine": "; ".join(sorted({machine_of(record["machine"]) for record in records})),
-        "provenance": "mixed" if any(record["name"] in odd for record in records) else "",
+        "provenance": "mixed" if _is_mixed(study, entry) else "",
     }
     return " · ".join(f"{part}: {value}" for part, value in parts.items() if value)
+
+
+def _evidence(study: Results, entry: catalog.Entry) -> list[Record]:
+    """The records that a table or a figure rests on."""
+    return [
+        record
+        for record in study.of_kind(*entry.evidence)
+        if entry.benchmark in {None, record["benchmark"]}
+    ]
+
+
+def _is_mixed(study: Results, entry: catalog.Entry) -> bool:
+    """Whether one of the records that a table or a figure rests on differs from the others."""
+    odd = {name for disagreement in study.disagreements for name in disagreement.records}
+    return any(record["name"] in odd for record in _evidence(study, entry))
 
 
 def _facts(study: Results) -> dict[str, str]:
@@ -228,12 +287,12 @@ def _is_beside(record: Record) -> bool:
     return record["kind"] in {"tables", "figures", "report", "track"}
 
 
-def _provenance(study: Results, runs: Runs, record: Record) -> dict[str, Any]:
+def _provenance(study: Results, record: Record) -> dict[str, Any]:
     """A record as a row of the last table."""
     return {
         "kind": record["kind"],
         "name": record["name"],
-        "link": runs.link(record["name"]),
+        "link": quote(f"{RECORDS}/{record['name']}.json"),
         "commit": commit_of(record),
         "sources": record["code"]["sources"][:10],
         "identity": (record["identity"] or "")[:12],

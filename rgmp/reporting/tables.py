@@ -42,7 +42,7 @@ from rgmp.study.preregistration import remember_design
 from rgmp.study.protocols import own_protocol
 from rgmp.study.results import Results, load, seconds_of
 from rgmp.study.table_files import dtypes_of
-from rgmp.study.timing import SpeedFiles, read_speed_files, summary_of
+from rgmp.study.timing import SpeedFiles, authors_seconds_of, read_speed_files
 
 
 @dataclass(frozen=True)
@@ -231,9 +231,8 @@ def build_benchmark(study: Analysed, benchmark: Benchmark) -> pd.DataFrame:
         table_layouts.NOT_TRAINED if external else "This study" for external in ours["external"]
     ]
     ours = _with_protocols(results, benchmark, ours)
-    ours["seconds_per_frame"] = [
-        _authors_seconds(results, speed, benchmark, method) for method in methods
-    ]
+    times = [_authors_seconds(results, speed, benchmark, method) for method in methods]
+    ours = ours.join(pd.DataFrame(times, ours.index))
     ours["busy"] = [
         not external and speed_rows.is_busy(speed, benchmark) for external in ours["external"]
     ]
@@ -315,15 +314,15 @@ def _source(results: Results, benchmark: Benchmark, method: str) -> str:
 
 def _authors_seconds(
     results: Results, speed: SpeedFiles, benchmark: Benchmark, method: str
-) -> float | None:
+) -> dict[str, float | None]:
     """Seconds per frame as the authors count them: measured, or as those of the method report."""
     if method in results.external:
-        return results.external[method].seconds_per_frame.get(benchmark)
+        return {"seconds_per_frame": results.external[method].seconds_per_frame.get(benchmark)}
     if benchmark not in speed:
-        return None
+        return {"seconds_per_frame": None}
     variant = results.plan.variant(method)
-    timed = summary_of(results.plan, speed[benchmark], benchmark, variant)
-    return timed.get("authors_seconds_per_frame")
+    timed = authors_seconds_of(results.plan, speed[benchmark], benchmark, variant)
+    return {**timed.columns("seconds_per_frame")} if timed else {"seconds_per_frame": None}
 
 
 def build_reproduction(study: Analysed) -> pd.DataFrame:

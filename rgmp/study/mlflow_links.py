@@ -1,15 +1,32 @@
-"""Where MLflow mirrors a study: what `rgmp track` leaves in its folder. Needs no mlflow."""
+"""Where a study's mirror in MLflow is: `mlflow.json`, which `rgmp track` leaves for the report."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
 from rgmp.errors import UserError
-from rgmp.runtime.files import read_json
+from rgmp.runtime.files import read_json, write_json
 from rgmp.study import layout
+
+STUDY = "study"
+"""The run of the whole study."""
+ABLATION_VIEW = "ablation"
+"""The saved view of MLflow's table of runs that shows the variants with their scores."""
+_NAVIGATION = "workflowType=machine_learning"
+"""MLflow's menu for training, not that for chat, which is its default."""
+
+
+def variant_run(variant: str) -> str:
+    """The name of the run that sums up a variant."""
+    return f"variants/{variant}"
+
+
+def seed_run(variant: str | None, seed: int | None) -> str:
+    """The name of the run that sums up a variant with one seed."""
+    return f"{variant}/seed{seed}"
 
 
 @dataclass(frozen=True)
@@ -19,7 +36,7 @@ class Runs:
     Attributes:
         uri: of the store, without a password.
         experiment: its id there; None: nothing has been tracked.
-        runs: name of a record, or of a variant and seed -> id of its run.
+        runs: name of a record, or of what sums some up -> id of its run.
     """
 
     uri: str
@@ -32,6 +49,11 @@ class Runs:
         served = self.uri.startswith("http")
         server = self.uri.rstrip("/") if served else "http://127.0.0.1:5000"
         return f"{server}/#/experiments/{self.experiment}"
+
+    @property
+    def table(self) -> str:
+        """The page of the variants with their scores."""
+        return f"{self.page}/runs?viewStateShareKey={ABLATION_VIEW}&{_NAVIGATION}"
 
     @property
     def command(self) -> str | None:
@@ -51,14 +73,14 @@ class Runs:
             return None
         server = self.page.partition("#")[0]
         runs, experiments = quote(json.dumps(ids)), quote(json.dumps([self.experiment]))
-        return f"{server}#/compare-runs?runs={runs}&experiments={experiments}"
+        return f"{server}#/compare-runs?runs={runs}&experiments={experiments}&{_NAVIGATION}"
 
 
 def runs_of(folder: Path) -> Runs:
-    """Where the runs of a study's folder are.
+    """Read what `rgmp track` has left in a study's folder; no runs, if it has not been called.
 
     Raises:
-        UserError: the file that says it is broken.
+        UserError: the file is broken.
     """
     path = folder / layout.RUNS
     if not path.is_file():
@@ -69,3 +91,10 @@ def runs_of(folder: Path) -> Runs:
         raise UserError(
             f"{path}: not a list of MLflow runs; remove it and run `rgmp track {folder}`"
         ) from error
+
+
+def write(folder: Path, runs: Runs) -> None:
+    """Leave them for the report, unless they are there already."""
+    path, content = folder / layout.RUNS, asdict(runs)
+    if not path.is_file() or read_json(path) != content:
+        write_json(path, content)

@@ -83,6 +83,11 @@ class Results:
         """Names of the variants, `full` first, then of the methods that were not trained here."""
         return [*self.variants, *self.external]
 
+    def computing(self, benchmark: Benchmark) -> list[str]:
+        """The `methods` without the variants that are the same computation as `full` there."""
+        same = {v for v in self.others if self.plan.changed_by(v, benchmark) == "none"}
+        return [method for method in self.methods if method not in same]
+
     @cached_property
     def furthest(self) -> list[str]:
         """Names of the variants beside `full`, those whose J&F differs most from its first.

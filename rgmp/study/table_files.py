@@ -51,7 +51,7 @@ _BENCHMARK = {
     "unknown_protocol": "str",
     "seeds": "Int64",
     **_with_spreads(*_MEASURES),
-    "seconds_per_frame": _VALUE,
+    **dict.fromkeys((f"seconds_per_frame{end}" for end in ("", "_low", "_high")), _VALUE),
     "busy": "boolean",
 }
 _DIFFERENCE = {

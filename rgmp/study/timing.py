@@ -10,6 +10,7 @@ from typing import Any
 
 from rgmp.config.base import Benchmark
 from rgmp.inference.job import Computation, SpeedJob
+from rgmp.inference.timing_statistics import Interval, authors_seconds
 from rgmp.runtime.files import digest_of
 from rgmp.study import layout
 from rgmp.study.job_files import read_speed
@@ -111,6 +112,21 @@ def summary_of(
     plan: Plan, speed: Mapping[str, Any], benchmark: Benchmark, variant: PlannedVariant
 ) -> dict[str, float | None]:
     """The summary in a speed file of what a variant computes; empty if it has not been timed."""
-    timed = timed_computations(speed).get(computation_of(plan, benchmark, variant))
+    timed = _timed(plan, speed, benchmark, variant)
     summary: dict[str, float | None] = timed["summary"] if timed else {}
     return summary
+
+
+def authors_seconds_of(
+    plan: Plan, speed: Mapping[str, Any], benchmark: Benchmark, variant: PlannedVariant
+) -> Interval | None:
+    """Seconds per frame of a variant as the authors count them; None if it has not been timed."""
+    timed = _timed(plan, speed, benchmark, variant)
+    return authors_seconds(timed["clips"]) if timed else None
+
+
+def _timed(
+    plan: Plan, speed: Mapping[str, Any], benchmark: Benchmark, variant: PlannedVariant
+) -> dict[str, Any] | None:
+    """What a speed file says of what a variant computes."""
+    return timed_computations(speed).get(computation_of(plan, benchmark, variant))

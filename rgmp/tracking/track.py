@@ -3,7 +3,7 @@
 The work is done by `rgmp.tracking.store` in a process of its own, which the kernel ends when the
 time is over. Only that enforces a limit (a slow server, a driver that waits in C or a library that
 retries would exceed any other) and releases all that the process holds: locks, files, connections.
-The time begins anew with every run that the store has taken: a large study has thousands.
+The time begins anew with every run that the store gives or takes: a large study has thousands.
 """
 
 import os
@@ -17,9 +17,9 @@ from functools import partial
 from pathlib import Path
 
 from rgmp.errors import UserError
-from rgmp.runtime.files import read_json, write_json
+from rgmp.study import mlflow_links
 from rgmp.study.layout import RUNS
-from rgmp.tracking.runs import Mirrored
+from rgmp.tracking.mirror import Mirrored
 
 SECONDS_TO_TRACK = 30
 """The default time limit of `rgmp track`, for each run."""
@@ -71,8 +71,9 @@ def track(
         folder: the study's, `results/<study>`.
         uri: the store; None: `MLFLOW_TRACKING_URI`, else a SQLite file beside the study's folder.
         weights_megabytes: larger weights are logged by hash, not copied.
-        timeout: seconds for the first run, and then for each; a store that needs more counts as
-            unavailable. What has been written by then is kept, and the next call continues there.
+        timeout: seconds until the first run is read or written, and then for each; a store that
+            needs more counts as unavailable. What has been written by then is kept, and the next
+            call continues there.
 
     Returns:
         What was done, or None if the store is unavailable: then a warning is printed, and a later
@@ -96,11 +97,9 @@ def track(
             file=sys.stderr,
         )
         if not (folder / RUNS).is_file():
-            write_json(folder / RUNS, {"uri": shown, "experiment": None, "runs": {}})
+            mlflow_links.write(folder, mlflow_links.Runs(shown, None, {}))
         return None
-    tracked = {"uri": shown, "experiment": mirrored.experiment, "runs": mirrored.ids}
-    if not (folder / RUNS).is_file() or read_json(folder / RUNS) != tracked:
-        write_json(folder / RUNS, tracked)
+    mlflow_links.write(folder, mlflow_links.Runs(shown, mirrored.experiment, mirrored.ids))
     return Tracked(_without_password(uri), len(mirrored.ids), mirrored.written, mirrored.whole)
 
 

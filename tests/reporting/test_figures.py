@@ -3,6 +3,7 @@ import json
 import re
 import shutil
 import zipfile
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,28 @@ from rgmp.provenance import code
 from rgmp.reporting import tables
 from rgmp.reporting.catalog import FIGURE_ENTRIES, FIGURE_NAMES
 from rgmp.reporting.figures import accuracy, job_graph, style
-from rgmp.reporting.figures.shots import _labels, cropped, hardest, mask_of, most_divergent, paint
+from rgmp.reporting.figures.intervals import VERDICTS, mark_of
+from rgmp.reporting.figures.shots import (
+    FALSE_NEGATIVE,
+    FALSE_POSITIVE,
+    _labels,
+    colour_of_object,
+    divergent_strips,
+    hardest_strips,
+    mask_of,
+    most_divergent,
+    paint,
+)
 from rgmp.reporting.figures.style import COLOURS, LINES, MARKERS, PAGE_HEIGHT, STYLE, WIDTH
 from rgmp.reporting.figures.write import builder_of, write
+from rgmp.reporting.heat_map import heat_maps
+from rgmp.reporting.typesetting import points
 from rgmp.runtime.tidy import write_table
 from rgmp.study import table_files
 from rgmp.study.plan import load_plan, save
 from rgmp.study.results import load, scores_of
 
-DRAWINGS = [builder_of(entry) for entry in FIGURE_ENTRIES]
+DRAWINGS = {entry.name: builder_of(entry) for entry in FIGURE_ENTRIES}
 FILES = {f"{name}.{kind}" for name in FIGURE_NAMES for kind in ("png", "pdf")}
 
 
@@ -38,6 +52,13 @@ def built(folder: Path, **how: Any) -> Path:
     """A fake study with its tables."""
     tables.write(build(folder, **how))
     return folder
+
+
+@cache
+def drawn(folder: Path, name: str) -> Any:
+    """A figure of a study that no test changes."""
+    with rc_context(STYLE):
+        return DRAWINGS[name](load(folder))
 
 
 def test_every_figure_of_the_catalog_has_a_builder_and_every_builder_a_figure() -> None:
@@ -66,7 +87,7 @@ def test_every_size_of_study_is_drawn(tmp_path: Path, variants: int, complete: b
     built(tmp_path, variants=variants, complete=complete, benchmarks=("davis2016",), frames=8)
     study = load(tmp_path)
     with rc_context(STYLE):
-        for draw in DRAWINGS:
+        for draw in DRAWINGS.values():
             shown = draw(study)
             if isinstance(shown, Figure):  # else it says why there is none
                 shown.draw_without_rendering()
@@ -113,10 +134,10 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("draw", DRAWINGS)
-def test_dollars_of_labels_are_dollars_and_our_mathematics_is_set(hostile: Path, draw: Any) -> None:
+@pytest.mark.parametrize("name", FIGURE_NAMES)
+def test_dollars_of_labels_are_dollars_and_our_mathematics_is_set(hostile: Path, name: str) -> None:
+    figure = drawn(hostile, name)
     with rc_context(STYLE):
-        figure = draw(load(hostile))
         figure.draw_without_rendering()
     texts = [text for text in figure.findobj(Text) if "$" in text.get_text()]
     assert figure.get_supxlabel().startswith(r"$\sqrt$ of $x$, 5$ \%: rendered")
@@ -124,10 +145,9 @@ def test_dollars_of_labels_are_dollars_and_our_mathematics_is_set(hostile: Path,
         assert text.get_parse_math() == (r"\mathcal" in text.get_text()), text.get_text()
 
 
-@pytest.mark.parametrize("draw", DRAWINGS)
-def test_no_panel_is_empty_and_every_figure_says_its_study(four: Path, draw: Any) -> None:
-    with rc_context(STYLE):
-        figure = draw(load(four))
+@pytest.mark.parametrize("name", FIGURE_NAMES)
+def test_no_panel_is_empty_and_every_figure_says_its_study(four: Path, name: str) -> None:
+    figure = drawn(four, name)
     assert all(ax.has_data() for ax in figure.axes)
     footer = figure.get_supxlabel()
     assert "embedded benchmark: rendered toy data, not DAVIS" in footer
@@ -139,20 +159,15 @@ def said(figure: Figure) -> set[str]:
     return {text.get_text().replace("\n", " ") for text in figure.findobj(Text)}
 
 
-def test_what_is_not_trained_here_stands_in_every_figure(tmp_path: Path) -> None:
-    study = load(built(tmp_path, variants=2, frames=6, external=True))
-    with rc_context(STYLE):
-        drawn: dict[str, Any] = {
-            name: draw(study) for name, draw in zip(FIGURE_NAMES, DRAWINGS, strict=True)
-        }
+def test_what_is_not_trained_here_stands_in_every_figure(sizes: dict[int, Path]) -> None:
     for name in ("accuracy_speed", "differences", "course", "sequences"):
         for label in ("Painter (masks)", "Reporter"):
-            assert any(label in text for text in said(drawn[name])), (name, label)
-    painted = said(drawn["strips"])
-    assert "Painter (masks)" in painted
+            assert any(label in text for text in said(drawn(sizes[10], name))), (name, label)
+    texts = drawn(sizes[10], "strips").findobj(Text)
+    painted = [text.get_text().replace("\n", " ") for text in texts]
+    assert painted.count("Painter (masks)") == 1  # in the strip of the one benchmark alone
     assert "Reporter" not in painted  # of scores alone there is no picture
-    assert "\N{EN DASH}" in painted  # the painter's on davis2017
-    known, unknown = drawn["accuracy_speed"].axes
+    known, unknown = drawn(sizes[10], "accuracy_speed").axes
     assert [line.get_linestyle() for line in known.lines].count(":") == 1
     assert 0.5 in {line.get_xdata()[0] for line in known.lines if line.get_marker() != "None"}
     assert [line.get_linestyle() for line in unknown.lines].count(":") == 1
@@ -163,10 +178,12 @@ def test_a_benchmark_not_yet_scored_has_no_panel(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "scores" / "davis2017")
     tables.write(tmp_path)
     with rc_context(STYLE):
-        for draw in DRAWINGS[:4]:
-            figure = draw(load(tmp_path))
+        for name in ("accuracy_speed", "differences", "difficulty", "course", "sequences"):
+            figure = DRAWINGS[name](load(tmp_path))
             assert not isinstance(figure, str)
-            assert [ax.get_title() for ax in figure.axes] == ["embedded, foreground"]
+            titles = [ax.get_title() or ax.get_title("left") for ax in figure.axes]
+            titles = [title.partition("\n")[0] for title in titles if title]
+            assert titles == ["embedded, foreground"]
 
 
 @pytest.mark.parametrize("seed", [0, 2])
@@ -176,21 +193,33 @@ def test_a_seed_not_yet_scored_has_no_mark(tmp_path: Path, seed: int) -> None:
     tables.write(tmp_path)
     study = load(tmp_path)
     with rc_context(STYLE):
-        drawn: dict[str, Any] = {
-            name: draw(study) for name, draw in zip(FIGURE_NAMES, DRAWINGS, strict=True)
-        }
-    (ax,) = drawn["differences"].axes
-    (first, second) = (marks.get_offsets() for marks in ax.collections)
+        figures: dict[str, Any] = {name: draw(study) for name, draw in DRAWINGS.items()}
+    (ax,) = figures["differences"].axes
+    offsets = (marks.get_offsets() for marks in ax.collections)
+    marks = dict(zip(study.others, offsets, strict=True))
     paired = study.table("differences").query("variant == 'no_bptt'")["difference"]
-    assert len(paired) == len(first) == 2
-    np.testing.assert_array_equal(first[:, 0], 100 * paired)
-    assert len(second) == 3
+    assert len(paired) == len(marks["no_bptt"]) == 2
+    np.testing.assert_array_equal(marks["no_bptt"][:, 0], 100 * paired)
+    assert len(marks["no_reference"]) == 3
+
+
+@pytest.fixture(scope="module")
+def unscored(four: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of which scores and speed files are gone."""
+    folder = tmp_path_factory.mktemp("unscored") / "study"
+    shutil.copytree(four, folder, ignore=shutil.ignore_patterns("scores", "speed"))
+    plan = load_plan(folder)
+    davis = plan.data.model_copy(update={"davis": folder / "data/davis"})
+    save(plan.model_copy(update={"data": davis}), folder)
+    return folder
 
 
 @pytest.mark.parametrize(
     ("name", "table", "column", "change"),
     [
         ("accuracy_speed", "davis2016", "J&F", -0.3),
+        ("accuracy_speed", "davis2016", "seconds_per_frame_low", -0.01),
+        ("difficulty", "difficulty", "difference_mean", -0.3),
         ("differences", "ablation", "difference_mean", -0.3),
         ("differences", "ablation", "difference_low", -0.3),
         ("differences", "differences", "difference", 0.1),
@@ -202,16 +231,16 @@ def test_a_seed_not_yet_scored_has_no_mark(tmp_path: Path, seed: int) -> None:
     ],
 )
 def test_a_figure_draws_the_numbers_of_the_tables(
-    four: Path, tmp_path: Path, name: str, table: str, column: str, change: float
+    unscored: Path, tmp_path: Path, name: str, table: str, column: str, change: float
 ) -> None:
     """Not its own: scores and speed files are gone, and another number gives another picture."""
-    folder = shutil.copytree(
-        four, tmp_path / "study", ignore=shutil.ignore_patterns("scores", "speed")
-    )
-    plan = load_plan(folder)
-    davis = plan.data.model_copy(update={"davis": folder / "data/davis"})
-    save(plan.model_copy(update={"data": davis}), folder)
-    before = picture(folder, name)
+    folder = tmp_path / "study"
+    folder.mkdir()
+    for path in unscored.iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / "tables").unlink()
+    shutil.copytree(unscored / "tables", folder / "tables")
+    before = picture(unscored, name)
     path = folder / f"tables/{table}.csv"
     numbers = table_files.read(folder, table)
     shown = numbers[column].notna()
@@ -222,14 +251,15 @@ def test_a_figure_draws_the_numbers_of_the_tables(
     assert (before != after).any()
 
 
+@cache
 def picture(folder: Path, name: str) -> Any:
     """A figure as pixels."""
     with rc_context(STYLE):
-        figure = DRAWINGS[FIGURE_NAMES.index(name)](load(folder))
+        figure = DRAWINGS[name](load(folder))
         assert not isinstance(figure, str)
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="png")
-    with Image.open(drawn) as image:
+        saved = io.BytesIO()
+        figure.savefig(saved, format="png", dpi=60)
+    with Image.open(saved) as image:
         return np.asarray(image)
 
 
@@ -264,7 +294,7 @@ def test_ticks_of_seconds_can_be_told_apart(slowness: float) -> None:
 def test_names_of_published_methods_cover_nothing(tmp_path: Path, variants: int) -> None:
     built(tmp_path, variants=variants, complete=True, seeds=(0,), frames=6)
     with rc_context(STYLE):
-        figure = DRAWINGS[0](load(tmp_path))
+        figure = DRAWINGS["accuracy_speed"](load(tmp_path))
         assert not isinstance(figure, str)
         figure.draw_without_rendering()
     for ax in figure.axes:
@@ -275,11 +305,9 @@ def test_names_of_published_methods_cover_nothing(tmp_path: Path, variants: int)
 
 
 def test_legends_fit_the_page(sizes: dict[int, Path]) -> None:
-    study = load(sizes[10])
-    for draw in DRAWINGS[:5]:
+    for name in ("accuracy_speed", "differences", "difficulty", "course", "sequences", "training"):
+        figure = drawn(sizes[10], name)
         with rc_context(STYLE):
-            figure = draw(study)
-            assert not isinstance(figure, str)
             figure.draw_without_rendering()
             (legend,) = figure.legends
             box = legend.get_window_extent()
@@ -298,19 +326,17 @@ def test_of_more_variants_than_colours_the_furthest_from_full_have_one(
     difference = study.table("ablation").groupby("variant")["difference_mean"]
     furthest = difference.agg(lambda values: values.abs().max())
     assert furthest[coloured[1:]].min() >= furthest[[*grey]].max()
-    with rc_context(STYLE):
-        figures: list[Any] = [draw(study) for draw in DRAWINGS]
-    drawn = dict(zip(FIGURE_NAMES, map(said, figures), strict=True))
-    for name in ("accuracy_speed", "course", "training", "dag"):
-        assert any("4 variants closer to RGMP" in text for text in drawn[name]), name
-    assert {*map(study.label, grey)} <= drawn["differences"]
-    assert not {*map(study.label, grey)} & drawn["strips"]
+    for name in ("accuracy_speed", "difficulty", "course", "training", "dag"):
+        words = said(drawn(sizes[14], name))
+        assert any("4 variants closer to RGMP" in text for text in words), name
+    assert {*map(study.label, grey)} <= said(drawn(sizes[14], "differences"))
+    assert not {*map(study.label, grey)} & said(drawn(sizes[14], "strips"))
 
 
 @pytest.mark.parametrize("variants", [2, 10, 14])
-@pytest.mark.parametrize("draw", DRAWINGS)
+@pytest.mark.parametrize("name", FIGURE_NAMES)
 def test_no_two_labels_overlap_and_none_leaves_the_page(
-    sizes: dict[int, Path], variants: int, draw: Any, monkeypatch: pytest.MonkeyPatch
+    sizes: dict[int, Path], variants: int, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: dict[Text, Bbox] = {}
     undisturbed = Text.draw
@@ -320,15 +346,16 @@ def test_no_two_labels_overlap_and_none_leaves_the_page(
         if text.get_text().strip() and text.get_visible():
             written[text] = text.get_window_extent(renderer)
 
+    figure = drawn(sizes[variants], name)
+    monkeypatch.setattr(Text, "draw", note)
     with rc_context(STYLE):
-        figure = draw(load(sizes[variants]))
-        monkeypatch.setattr(Text, "draw", note)
         figure.draw_without_rendering()
     assert len(written) > 5
     assert figure.get_size_inches()[1] <= PAGE_HEIGHT
     boxes = [(text.get_text(), box.padded(-1)) for text, box in written.items()]
     for i, (text, box) in enumerate(boxes):
         assert figure.bbox.x0 - 1 <= box.x0 < box.x1 <= figure.bbox.x1 + 1, text
+        assert figure.bbox.y0 - 1 <= box.y0 < box.y1 <= figure.bbox.y1 + 1, text
         for other, beside in boxes[:i]:
             assert not box.overlaps(beside), f"{text!r} is on {other!r}"
 
@@ -363,8 +390,11 @@ def test_strips_show_the_frames_where_the_variants_differ_most(four: Path) -> No
     study = load(four)
     shots = most_divergent(study, "davis2017", 3)
     assert len({shot.sequence for shot in shots}) == 3
+    assert all(_labels(study, shot, None).max() > 1 for shot in shots), "several objects"
     scores = scores_of(study)
     first = scores[(scores["benchmark"] == "davis2017") & (scores["seed"] == 0)]
+    several = first.loc[first["object"] > 1, "sequence"]
+    first = first[first["sequence"].isin(several)]
     means = first.groupby(["sequence", "frame", "variant"])["J"].mean()
     ranges = means.groupby(["sequence", "frame"]).agg(np.ptp).to_dict()
     assert (shots[0].sequence, shots[0].frame) == max(ranges, key=lambda frame: ranges[frame])
@@ -391,10 +421,114 @@ def test_strips_prefer_objects_in_sight_and_other_sequences(tmp_path: Path) -> N
 
 
 def test_the_hardest_sequences_start_from_what_is_given(four: Path) -> None:
-    rows = hardest(load(four), "davis2016", 2)
-    assert [len(row) for row in rows] == [4, 4]
-    assert [row[0].frame for row in rows] == ["00000", "00000"]
-    assert rows[0][-1].frame == "00018"
+    study = load(four)
+    strips = hardest_strips(study, "davis2016", 2, 4)
+    assert [len(strip.shots) for strip in strips] == [4, 4]
+    assert [strip.shots[0].frame for strip in strips] == ["00000", "00000"]
+    assert strips[0].shots[-1].frame == "00018"
+    assert [strip.methods for strip in strips] == [["full"], ["full"]]
+    (next_strip,) = hardest_strips(study, "davis2016", 1, 4, [strips[0].shots[0].sequence])
+    assert next_strip.shots[0].sequence == strips[1].shots[0].sequence
+
+
+def test_a_strip_has_the_given_frame_first_then_scored_ones_and_the_most_divergent(
+    four: Path,
+) -> None:
+    study = load(four)
+    (strip,) = divergent_strips(study, "davis2017", 1, 4, study.methods)
+    (shot,) = most_divergent(study, "davis2017", 1)
+    frames = [one.frame for one in strip.shots]
+    assert frames[0] == "00000"
+    assert frames == sorted({*frames})
+    assert len(frames) == 4
+    assert shot.frame in frames
+    assert strip.numbers == list(range(1, 19))
+    assert strip.courses["full"][strip.numbers.index(int(shot.frame))] == pytest.approx(
+        100 * shot.regions["full"]
+    )
+
+
+def test_strips_number_their_frames_on_an_axis_of_time(four: Path) -> None:
+    figure = drawn(four, "strips")
+    axes = [ax for ax in figure.axes if ax.get_xlabel() == "frame"]
+    assert axes
+    for ax in axes:
+        ticks = [label.get_text() for label in ax.get_xticklabels()]
+        assert ticks[0] == "0"
+        assert ax.get_xlim()[0] == 0
+        assert {f"frame {tick}" for tick in ticks[1:]} | {"frame 0, given"} <= said(figure)
+
+
+@pytest.mark.parametrize("name", ["accuracy_speed", "course", "strips", "differences"])
+def test_what_is_the_same_computation_has_no_picture(sizes: dict[int, Path], name: str) -> None:
+    """With one object nothing is aggregated: only the differences say so, in words."""
+    study = load(sizes[10])
+    label = study.label("winner_take_all")
+    assert "winner_take_all" in study.computing("davis2017")
+    assert "winner_take_all" not in study.computing("davis2016")
+    figure = drawn(sizes[10], name)
+    first = figure.axes[0]
+    words = [text.get_text().replace("\n", " ") for text in figure.findobj(Text)]
+    match name:
+        case "accuracy_speed":  # a point for each method, with up to two bars
+            points = [line for line in first.lines if line.get_marker() not in ("None", "|", "_")]
+            assert len(points) == len(study.computing("davis2016")) - 1  # the painter is not timed
+        case "course":
+            assert sum(label in word for word in words) == 1
+        case "strips":
+            assert words.count(label) == 1
+        case "differences":
+            assert words.count("same computation") == 2  # and independent objects
+
+
+def test_verdicts_differ_in_colour_and_in_shape() -> None:
+    marks = [*VERDICTS.values()]
+    assert len({str(mark["color"]) for mark in marks}) == len(marks)
+    assert len({mark["marker"] for mark in marks}) == len(marks)
+    assert mark_of("worse, by less than the margin") == VERDICTS["worse"]
+    assert mark_of("no difference beyond the margin") == VERDICTS["no difference"]
+    assert mark_of("undecided") == mark_of("one seed: no verdict") == VERDICTS["no verdict"]
+
+
+def test_the_heat_map_frames_what_was_predicted_and_has_every_comparison(
+    sizes: dict[int, Path],
+) -> None:
+    study = load(sizes[10])
+    table = study.table("difficulty")
+    maps = heat_maps(study, study.variants)
+    cells = [cell for one in maps for row in one.rows.values() for cell in row if cell]
+    assert len(cells) == len(table)
+    assert sum(cell.predicted for cell in cells) == (table["expected"] != "").sum() > 0
+    assert all(one.difficulties[-1] == "several objects" for one in maps[1:])
+    for row in table.to_dict("records"):
+        (one,) = (m for m in maps if m.benchmark == row["benchmark"])
+        cell = one.rows[row["variant"]][one.difficulties.index(row["difficulty"])]
+        assert cell
+        assert (cell.mean, cell.low, cell.high) == (
+            row["difference_mean"],
+            row["difference_low"],
+            row["difference_high"],
+        )
+    figure = drawn(sizes[10], "difficulty")
+    frames = [
+        patch for ax in figure.axes[:2] for patch in ax.patches if not patch.get_facecolor()[3]
+    ]
+    assert len(frames) == sum(cell.predicted for cell in cells)
+    written = [text.get_text() for ax in figure.axes[:2] for text in ax.texts]
+    assert written == [points(cell.mean, "+") for cell in cells]
+
+
+def test_accuracy_and_speed_have_bars_both_ways(four: Path) -> None:
+    study = load(four)
+    figure = drawn(four, "accuracy_speed")
+    ax = figure.axes[0]
+    row: Any = study.table("davis2016").set_index("variant").loc["full"]
+    across, up = (bars.get_segments()[0] for bars in ax.containers[0][2])
+    ends = row[["seconds_per_frame_low", "seconds_per_frame_high"]]
+    assert 0 < ends.iloc[0] < row["seconds_per_frame"] < ends.iloc[1]
+    np.testing.assert_allclose(across[:, 0], ends.astype(float), rtol=1e-9)
+    spread = [row["J&F"] - row["J&F_spread"], row["J&F"] + row["J&F_spread"]]
+    np.testing.assert_allclose(up[:, 1], 100 * np.array(spread, float))
 
 
 def test_masks_that_are_not_there_any_more_are_left_out(four: Path, tmp_path: Path) -> None:
@@ -411,12 +545,38 @@ def test_a_painted_frame_shows_mask_and_outline(four: Path) -> None:
     study = load(four)
     shot = most_divergent(study, "davis2016", 1)[0]
     mask = mask_of(study, shot, "no_reference")
-    truth, masked = paint(study, shot, None), paint(study, shot, mask)
+    truth, masked = paint(study, shot, None, 300), paint(study, shot, mask, 300)
     assert truth.shape == masked.shape
+    assert truth.shape[1] == 300
     white = (truth == 255).all(axis=2)
     assert white.any()
     np.testing.assert_array_equal(white, (masked == 255).all(axis=2))
     assert (truth != masked).any()
+    beside = np.pad(white, 1)
+    near = beside[:-2, 1:-1] | beside[2:, 1:-1] | beside[1:-1, :-2] | beside[1:-1, 2:]
+    assert (truth[near & ~white] == 0).all(), "black beside white shows on every ground"
+
+
+def test_false_positives_false_negatives_and_objects_are_told_apart(four: Path) -> None:
+    study = load(four)
+    shot = most_divergent(study, "davis2017", 1)[0]
+    mask = mask_of(study, shot, "no_reference")
+    width = 160  # pixels of a frame
+    predicted, truth = _labels(study, shot, mask), _labels(study, shot, None)
+    painted = paint(study, shot, mask, width)
+    outlined = (painted == 255).all(axis=2) | (painted == 0).all(axis=2)
+    for errors, colours in (
+        ((predicted > 0) & (predicted != truth), FALSE_POSITIVE),
+        ((predicted == 0) & (truth > 0), FALSE_NEGATIVE),
+    ):
+        striped = np.any([(painted == colour).all(axis=2) for colour in colours], axis=0)
+        assert errors.any()
+        np.testing.assert_array_equal(striped[~outlined], errors[~outlined])
+    assert [colour_of_object(number) for number in (1, 2, 3)] == [
+        (128, 0, 0),
+        (0, 128, 0),
+        (128, 128, 0),
+    ]
 
 
 def test_masks_that_others_packed_are_shown_as_they_are_scored(tmp_path: Path) -> None:
@@ -446,25 +606,31 @@ def test_masks_that_others_packed_are_shown_as_they_are_scored(tmp_path: Path) -
 
 def test_a_strip_is_cropped_to_what_is_marked_and_keeps_its_shape(four: Path) -> None:
     study = load(four)
-    for shot in most_divergent(study, "davis2016", 6):
-        near = cropped(study, shot)
-        left, top, right, bottom = near.view or (0, 0, 160, 96)
+    strips = divergent_strips(study, "davis2016", 6, 4, study.methods)
+    for strip in strips:
+        (view,) = {shot.view for shot in strip.shots}
+        left, top, right, bottom = view or (0, 0, 160, 96)
         assert 0 <= left < right <= 160
         assert 0 <= top < bottom <= 96
         assert (right - left) / (bottom - top) == pytest.approx(160 / 96, rel=0.03)
         assert right - left >= 80
-        for mask in (None, *(mask_of(study, shot, method) for method in shot.regions)):
-            y, x = np.nonzero(_labels(study, shot, mask))
-            assert left <= x.min() <= x.max() < right
-            assert top <= y.min() <= y.max() < bottom
-    one = next(s for s in most_divergent(study, "davis2016", 6) if s.sequence == "occlusion")
-    assert cropped(study, one).view, "a single object does not fill the frame"
-    assert paint(study, cropped(study, one), None).shape == paint(study, one, None).shape
+        for shot in strip.shots:
+            for mask in (None, *(mask_of(study, shot, method) for method in shot.regions)):
+                y, x = np.nonzero(_labels(study, shot, mask))
+                assert left <= x.min() <= x.max() < right
+                assert top <= y.min() <= y.max() < bottom
+    one = next(s.shots[1] for s in strips if s.shots[0].sequence == "occlusion")
+    assert one.view, "a single object does not fill the frame"
+    whole = one._replace(view=None)
+    assert paint(study, one, None, 300).shape == paint(study, whole, None, 300).shape
 
 
 def test_pictures_are_at_most_as_large_as_print_needs(four: Path) -> None:
-    with rc_context(STYLE):
-        figure = DRAWINGS[FIGURE_NAMES.index("strips")](load(four))
+    figure = drawn(four, "strips")
     assert not isinstance(figure, str)
     assert figure.get_size_inches()[0] == WIDTH
-    assert Image.fromarray(np.asarray(figure.axes[0].images[0].get_array())).width == 300
+    for ax in figure.axes:
+        for image in ax.images:
+            inches = ax.get_position().width * WIDTH
+            pixels = np.asarray(image.get_array()).shape[1]
+            assert pixels == pytest.approx(300 * inches, abs=1)

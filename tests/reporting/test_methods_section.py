@@ -4,10 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.described_sets import DATASETS
 from support.fake_study import build
 from support.written_tables import text_of
 
 from rgmp import facts
+from rgmp.config.load import load_dataset
 from rgmp.config.method import Finetune
 from rgmp.reporting import methods_section, tables
 from rgmp.study import layout
@@ -112,3 +114,15 @@ def test_a_study_on_davis_names_it(tmp_path: Path) -> None:
     assert "of the train split of DAVIS-2017" in text
     assert "there is one seed" in text
     assert "holm1979" not in text_of(folder, layout.BIBLIOGRAPHY), "one seed has no verdicts"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("youtube_vos", "every annotated frame after the one that gives the object"),
+        ("lvos", "every annotated frame after the one that gives the object, but the last"),
+        ("mose", "every frame but the first and the last"),
+    ],
+)
+def test_frames_that_are_scored_are_those_of_the_description(name: str, said: str) -> None:
+    assert methods_section._scored(load_dataset(DATASETS / f"{name}.yaml")) == said

@@ -8,13 +8,16 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from PIL import Image
 from support.fake_study import build
 from support.html import Strict
+from support.workflow import PROJECT
 
 from rgmp.errors import UserError
+from rgmp.provenance.record import read_all
 from rgmp.reporting import catalog, report, tables
 from rgmp.runtime.files import digest_of, write_json
 from rgmp.study import table_files
@@ -22,6 +25,7 @@ from rgmp.study.costs import costs_of, recorded_sizes
 from rgmp.study.estimate import Room, estimate
 from rgmp.study.jobs import jobs_of
 from rgmp.study.plan import load_plan
+from rgmp.study.results import load
 
 
 def write_figures(folder: Path) -> None:
@@ -30,6 +34,7 @@ def write_figures(folder: Path) -> None:
     (folder / "figures").mkdir()
     for name in catalog.FIGURE_NAMES:
         Image.new("RGB", (70, 30)).save(folder / "figures" / f"{name}.png")
+        (folder / "figures" / f"{name}.pdf").touch()
 
 
 def render(folder: Path) -> str:
@@ -82,10 +87,42 @@ def test_it_is_one_file_that_needs_nothing_else(toy: Path) -> None:
     assert anchors
     assert set(anchors) <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
-    assert all(target.startswith(("#", "data:")) for target in page.targets)
-    assert sum(target.startswith("data:image/png") for target in page.targets) == len(
-        catalog.FIGURE_NAMES
-    )
+    pictures = sum(target.startswith("data:image/png") for target in page.targets)
+    assert pictures == len(catalog.FIGURE_NAMES) - 1  # and differences by difficulty, as tables
+
+
+def test_links_to_files_are_alive_in_a_copied_folder(toy: Path, tmp_path: Path) -> None:
+    """Those of every table and figure come first; none leads out of the folder."""
+    render(toy)
+    copied = shutil.copytree(toy, tmp_path / "elsewhere" / "copied folder")
+    page = Strict((copied / "report.html").read_text(encoding="utf-8"))
+    linked = [unquote(t) for t in page.targets if not t.startswith(("#", "data:"))]
+    assert all((copied / target).resolve().is_relative_to(copied) for target in linked)
+    assert all((copied / target).is_file() for target in linked)
+    plan = load_plan(toy)
+    wanted = {f"figures/{name}.{kind}" for name in catalog.FIGURE_NAMES for kind in ("png", "pdf")}
+    wanted |= {
+        f"tables/{name}.{kind}" for name in catalog.table_names(plan) for kind in ("csv", "tex")
+    }
+    assert wanted <= {*linked}
+    assert {f"records/{record['name']}.json" for record in read_all(toy)} <= {*linked}
+
+
+def test_a_figure_without_a_pdf_has_no_dead_link(toy: Path) -> None:
+    """The committed reference keeps pictures alone."""
+    (toy / "figures/course.pdf").unlink()
+    targets = Strict(render(toy)).targets
+    assert "figures/course.pdf" not in targets
+    assert "figures/course.png" in targets
+
+
+def test_every_picture_says_in_words_what_is_to_be_seen(toy: Path) -> None:
+    html = unescape(render(toy))
+    for entry in catalog.FIGURE_ENTRIES:
+        assert len(entry.alternative) > 40
+        assert len(entry.alternative) < 400
+        if entry.name != "difficulty":  # whose numbers are there as text
+            assert f'alt="{entry.title}. {entry.alternative}"' in html
 
 
 def test_it_says_which_study_commit_machine_and_what_it_is(toy: Path) -> None:
@@ -102,10 +139,12 @@ def test_the_first_screen_has_verdict_table_and_two_figures_in_this_order(toy: P
     places = [
         html.index(text)
         for text in (
+            "What does each part of RGMP contribute",
             "embedded, foreground: RGMP reaches",
+            'id="claims"',
             "What each part of the method contributes",
-            'id="accuracy_speed"',
             'id="differences"',
+            'id="accuracy_speed"',
             'id="facts"',
         )
     ]
@@ -116,7 +155,7 @@ def test_every_record_that_a_figure_rests_on_is_listed(toy: Path) -> None:
     html = render(toy)
     records = [json.loads(p.read_text()) for p in (toy / "records").rglob("*.json")]
     assert records
-    assert all(f"<td>{record['name']}</td>" in html for record in records)
+    assert all(f">{record['name']}</a>" in html for record in records)
 
 
 def test_mixed_provenance_is_flagged_at_the_top_and_where_it_is(toy: Path) -> None:
@@ -126,7 +165,14 @@ def test_mixed_provenance_is_flagged_at_the_top_and_where_it_is(toy: Path) -> No
     path.write_text(json.dumps(record))
     html = render(toy)
     assert html.index("Mixed provenance") < html.index("<table")
-    assert "masks/davis2016/no_bptt/seed1†" in html
+    assert "masks/davis2016/no_bptt/seed1</a>†" in html
+    dagger = '<a class="mixed" href="#provenance" title="mixed provenance">†</a>'
+    assert f'<th scope="row">without BPTT{dagger}</th>' in html
+    claims = html.partition('id="claims"')[2].partition("</ul>")[0].split("<li>")
+    of_claims = {re.findall(r"variant-(\w+)", claim)[0]: claim for claim in claims[1:]}
+    assert [name for name, claim in of_claims.items() if dagger in claim] == ["no_bptt"]
+    captions = re.findall(r'<figcaption id="caption-of-(\w+)">(.*?)</figcaption>', html)
+    assert [name for name, caption in captions if dagger in caption] == ["strips", "worst"]
     assert "c0ffee1234 and c0ffee1234 (dirty)" in html
     mixed = [name for name, made in made_of(html).items() if "provenance: mixed" in made]
     assert mixed == ["protocols", "strips", "worst"], "what is made from records of inference"
@@ -181,19 +227,18 @@ def test_every_table_and_figure_says_what_made_it(toy: Path) -> None:
 
 
 @pytest.mark.parametrize("uri", ["sqlite:///results/mlflow.db", "https://mlflow.example/lab"])
-def test_every_record_and_every_item_links_to_its_run(toy: Path, uri: str) -> None:
+def test_mlflow_has_a_link_to_every_run_and_one_that_compares_them(toy: Path, uri: str) -> None:
     plan, records = load_plan(toy), (toy / "records").rglob("*.json")
     names = [json.loads(path.read_text())["name"] for path in records]
-    variants = [f"{v.name}/seed{run.seed}" for v in plan.variants for run in v.runs]
-    ids = {name: digest_of(name)[:32] for name in ["study", *variants, *names]}
+    variants = [f"variants/{name}" for name in load(toy).variants]
+    seeds = [f"{v.name}/seed{run.seed}" for v in plan.variants for run in v.runs]
+    ids = {name: digest_of(name)[:32] for name in ["study", *variants, *seeds, *names]}
     (toy / "mlflow.json").write_text(json.dumps({"uri": uri, "experiment": "7", "runs": ids}))
     targets = Strict(html := render(toy)).targets
     server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
-    for name in [*variants, *names]:
-        assert f"{server}/#/experiments/7/runs/{ids[name]}" in targets
-    items = len(catalog.table_names(plan)) + len(catalog.FIGURE_NAMES)
-    assert targets.count(f"{server}/#/experiments/7/runs/{ids['study']}/artifacts") == items
-    (compared,) = (target for target in targets if "compare-runs" in target)
+    every, compared = (target for target in targets if target.startswith(server))
+    assert every.startswith(f"{server}/#/experiments/7/runs?view")
+    assert "compare-runs" in compared
     assert [ids[name] for name in variants] == re.findall(r"%22(\w{32})%22", compared)
     assert ("mlflow ui --backend-store-uri sqlite:///results/mlflow.db" in html) == (
         uri.startswith("sqlite")
@@ -221,7 +266,8 @@ def test_a_label_cannot_break_the_page(tmp_path: Path) -> None:
     plan["variants"][1]["label"] = "<script>x</script>"
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     html = render(tmp_path)
-    assert "<script>" not in html
+    assert "<script>x" not in html
+    assert html.count("<script>") == 1
     Strict(html)
 
 
@@ -258,7 +304,7 @@ def test_first_is_what_it_is_then_where_a_longer_study_decides_the_opposite(toy:
     table_files.write(toy, "ablation", table)
     html = render(toy)
     assert "The longer study contradicts none of these verdicts" in html
-    assert '<th scope="col">Longer study</th>' in html
+    assert ">Longer study</button></th>" in html
     lower = table["variant"] == "no_bptt"
     table.loc[lower, ["difference_verdict", "longer_study_verdict"]] = ["worse", "better"]
     table_files.write(toy, "ablation", table)
@@ -305,6 +351,18 @@ PROBE = """<!DOCTYPE html><link rel="icon" href="data:,"><body style="margin:0">
 const page = document.getElementById("page");
 page.onload = () => {
   const d = page.contentDocument, box = (id) => d.getElementById(id).getBoundingClientRect();
+  const headings = [...d.querySelectorAll("#table-ablation th")];
+  const heading = headings.find((each) => each.textContent.startsWith("J&F"));
+  const read = () => [...d.querySelector("#table-ablation tbody").rows].slice(1)
+    .map((row) => parseFloat(row.cells[heading.cellIndex].textContent));
+  const orders = [[heading.ariaSort, read()]];
+  for (const _ of [1, 2, 3]) {
+    heading.querySelector("button").click();
+    orders.push([heading.ariaSort, read()]);
+  }
+  const top = (element) => element.getBoundingClientRect().top;
+  const records = d.querySelector("table.records"), scroller = records.closest(".wide");
+  scroller.scrollTop = 300;
   const anchors = [...d.querySelectorAll('a[href^="#"]')].map((a) => a.hash.slice(1));
   document.getElementById("found").textContent = JSON.stringify({
     images: d.images.length,
@@ -312,7 +370,11 @@ page.onload = () => {
     anchors: anchors.length,
     dead: anchors.filter((id) => !d.getElementById(id)),
     wider: d.documentElement.scrollWidth - d.documentElement.clientWidth,
-    tops: ["verdict", "table-ablation", "accuracy_speed", "differences"].map((id) => box(id).top),
+    orders: orders,
+    scrolled: scroller.scrollTop,
+    stuck: top(records.tHead.rows[0].cells[0]) - top(scroller),
+    cells: d.querySelectorAll("table.grid td .told").length,
+    tops: ["question", "claims", "table-ablation", "differences"].map((id) => box(id).top),
   });
 };
 page.src = "report.html";
@@ -356,10 +418,61 @@ def test_a_browser_draws_it_whole_on_a_screen_and_on_a_phone(
 ) -> None:
     report.write(toy)
     seen = visit(toy / "report.html", width)
-    assert seen["images"] == seen["drawn"] == len(catalog.FIGURE_NAMES)
+    assert seen["images"] == seen["drawn"] == len(catalog.FIGURE_NAMES) - 1
+    assert seen["cells"] == len(table_files.read(toy, "difficulty"))
     assert seen["anchors"] > 5
     assert seen["dead"] == []
     assert seen["wider"] <= 0, "the page itself does not scroll sideways"
     assert seen["tops"] == sorted(seen["tops"]) or width > 1000
     if width > 1000:
         assert max(seen["tops"]) < 900, "all four are on the first screen"
+    assert seen["scrolled"] == 300
+    assert seen["stuck"] == pytest.approx(0, abs=1), "headings stay in sight"
+    (_, first), *pressed = seen["orders"]
+    assert pressed == [
+        ["ascending", sorted(first)],
+        ["descending", sorted(first, reverse=True)],
+        [None, first],
+    ]
+
+
+NODE_MODULES = (
+    PROJECT / "node_modules",  # npm install --no-save axe-core
+    Path("/usr/local/lib/node_modules"),
+    Path("/usr/lib/node_modules"),
+    Path("/usr/share/nodejs"),
+)
+AXE = next(
+    (path for folder in NODE_MODULES if (path := folder / "axe-core/axe.min.js").is_file()), None
+)
+CHECK = """<script>axe.run(document, {resultTypes: ["violations"]}).then((found) => {
+  const told = document.createElement("pre");
+  told.id = "found";
+  told.textContent = JSON.stringify(found.violations.map((v) => [v.impact, v.id, v.nodes[0].html]));
+  document.body.append(told);
+});</script>"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(AXE is None, reason="axe-core is not installed")
+@pytest.mark.parametrize("scheme", [0, 1], ids=["dark", "light"])
+def test_axe_finds_nothing_serious(
+    toy: Path, tmp_path: Path, browse: Callable[..., tuple[str, str]], scheme: int
+) -> None:
+    assert AXE is not None
+    axe = f"<script>{AXE.read_text(encoding='utf-8')}</script>"
+    checked = tmp_path / "checked.html"
+    checked.write_text(render(toy).replace("</body>", f"{axe}{CHECK}</body>"), encoding="utf-8")
+    flag = f"--blink-settings=preferredColorScheme={scheme}"
+    page, console = browse(checked.as_uri(), 1280, flag)
+    assert console == ""
+    found = re.search(r'<pre id="found">(.*)</pre>', page)
+    assert found
+    violations = json.loads(unescape(found[1]))
+    assert [one for one in violations if one[0] in {"serious", "critical"}] == []
+
+
+def test_beside_its_pictures_a_report_is_small(toy: Path) -> None:
+    pictures = sum(path.stat().st_size for path in (toy / "figures").glob("*.png"))
+    assert pictures < 1e4, "stand-ins"
+    assert len(render(toy)) < 5e5

@@ -41,12 +41,21 @@ def write_speed(folder: Path, plan: Plan, benchmark: Benchmark, objects: dict[st
 def _timing(benchmark: Benchmark, number: int, objects: dict[str, int]) -> dict[str, Any]:
     """The clips and the summary of the computation of that number, each slower than the last."""
     slowness, random = 1 + 0.15 * number, random_of("speed", benchmark, number)
+    fps = 21 / slowness
     clips: list[dict[str, Any]] = []
     for sequence, count in list(objects.items())[:3]:
         seconds = slowness * 0.02 * (1 + count) * random.lognormal(0, 0.05, (5, 9))
-        clips.append({"sequence": sequence, "objects": count, "network": seconds.tolist()})
+        whole = 10 * 1.25 / fps * random.lognormal(0, 0.05, 5)
+        clips.append(
+            {
+                "sequence": sequence,
+                "objects": count,
+                "frames": 10,
+                "network": seconds.tolist(),
+                "clip": whole.tolist(),
+            }
+        )
     several = benchmark == "davis2017"
-    fps = 21 / slowness
     summary = {
         **_ends("fps", fps),
         **_ends("ratio", 1 / slowness),

@@ -14,11 +14,13 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace, TracebackType
 
 from rgmp.tracking import track
+from support import unsynced_sqlite
 from support.forked import PRELOADED, SERVER
 
 SERVER.set_forkserver_preload(
     [
         *PRELOADED,  # there is one such server for all tests
+        unsynced_sqlite.__name__,
         "rgmp.tracking.store",
         "mlflow.store.tracking.sqlalchemy_store",  # MLflow imports these when it opens a store
         "mlflow.store.workspace.utils",

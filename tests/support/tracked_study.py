@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from rgmp.tracking.track import Tracked, environment, track
@@ -16,16 +17,17 @@ from rgmp.tracking.track import Tracked, environment, track
 os.environ.update(environment())  # the tests stay off the network, too
 
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import LoggedModel, Run
 
+import support.unsynced_sqlite  # noqa: F401 - it takes effect
 from rgmp.config.base import Stage
 from rgmp.provenance.record import recording
-from rgmp.study import layout
+from rgmp.study import layout, table_files
 from rgmp.study.plan import Plan, load_plan, save
 from rgmp.study.planned import Training
 from rgmp.study.resolve import resolve
 from rgmp.study.timing import computations
-from rgmp.tracking.runs import Mirrored
+from rgmp.tracking.mirror import Mirrored
 from rgmp.tracking.store import mirror
 
 STUDY = """
@@ -62,12 +64,14 @@ def write_study(root: Path, variants: Collection[str] = ABLATIONS) -> Path:
     for training in plan.trainings:
         write_curve(folder, training, 3)
         write_training(folder, training)
+        (folder / layout.weights(training.folder)).write_bytes(b"weights")
     for variant in plan.variants:
         write_score(folder, variant.name, J=0.5)
     write_speed(folder, plan)
     for kind in ("check", "tables"):
         write_record(folder, kind, kind)
-    for name in ("tables/ablation.csv", "figures/.hidden.png", "logs/train/a.log", "report.html"):
+    write_ablation(folder, variants)
+    for name in ("figures/.hidden.png", "logs/train/a.log", "report.html"):
         (folder / name).parent.mkdir(exist_ok=True, parents=True)
         (folder / name).write_text(name)
     MlflowClient(f"sqlite:///{results}/mlflow.db").search_experiments()
@@ -101,15 +105,32 @@ def write_training(
     )
 
 
-def write_score(folder: Path, variant: str, **results: float) -> None:
+def write_score(
+    folder: Path, variant: str, inputs: dict[str, str] | None = None, **results: float
+) -> None:
     name = f"scores/davis2016/{variant}/seed0"
     about: dict[str, Any] = {"variant": variant, "seed": 0, "benchmark": "davis2016"}
     results["J&F"] = results["J"]
     config = {"engine": "builtin"}
-    write_record(folder, "score", name, **about, config=config, results=results)
+    write_record(folder, "score", name, **about, config=config, results=results, inputs=inputs)
     table = folder / f"{name}.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
     table.write_text("benchmark,J\n")
+
+
+def write_ablation(folder: Path, variants: Collection[str], **changed: float) -> None:
+    """A row for each variant; numbers that nothing else here has."""
+    numbers = {"J&F": 0.625, "J&F_spread": 0.125, "J_mean": 0.5, "F_mean": 0.75} | changed
+    apart = {"difference_mean": -0.25, "difference_low": -0.5, "difference_high": 0.0625}
+    found = {"difference_verdict": "worse", "expected": "worse", "claim": "supported"}
+    rows = [
+        {"benchmark": "davis2016", "variant": variant, "label": variant, "seeds": 1}
+        | numbers
+        | (apart | found if variant != "full" else {})
+        for variant in variants
+    ]
+    table = pd.DataFrame(rows, columns=list(table_files.TABLE_DTYPES["ablation"]))
+    table_files.write(folder, "ablation", table)
 
 
 def write_speed(folder: Path, plan: Plan) -> None:
@@ -168,6 +189,8 @@ class Store:
         self.all = list(self.client.search_runs([experiment.experiment_id]))
         self.runs = {run.data.tags["record"]: run for run in self.all}
         self.names = {run.info.run_id: name for name, run in self.runs.items()}
+        self.all_models = list(self.client.search_logged_models([experiment.experiment_id]))
+        self.models: dict[str, LoggedModel] = {m.tags["record"]: m for m in self.all_models}
 
     def parent(self, run: Run) -> str | None:
         return self.names.get(run.data.tags.get("mlflow.parentRunId", ""))
@@ -181,16 +204,25 @@ class Store:
         inner = [name for f in found if f.is_dir for name in self.artifacts(run, f.path)]
         return sorted([f.path for f in found if not f.is_dir] + inner)
 
+    def files_of(self, model: LoggedModel) -> list[str]:
+        """The artifacts of a model."""
+        return sorted(f.path for f in self.client.list_logged_model_artifacts(model.model_id))
+
     def content(self) -> dict[str, Any]:
         """Everything that two mirrors of the same files share."""
         assert len(self.all) == len(self.runs), "a run is there twice"
+        assert len(self.all_models) == len(self.models), "a model is there twice"
         return {name: self._content(run) for name, run in self.runs.items()}
 
     def _content(self, run: Run) -> dict[str, Any]:
         tags = {k: v for k, v in run.data.tags.items() if k != "mlflow.parentRunId"}
         for run_id, name in self.names.items():  # in descriptions, which link to other runs
             tags = {k: v.replace(run_id, f"<{name}>") for k, v in tags.items()}
-        inputs = self.client.get_run(run.info.run_id).inputs
+        models = {model.model_id: name for name, model in self.models.items()}
+        if "model" in tags:
+            tags["model"] = models[tags["model"]]
+        whole = self.client.get_run(run.info.run_id)
+        inputs, outputs = whole.inputs, whole.outputs
         return {
             "parent": self.parent(run),
             "status": run.info.status,
@@ -203,6 +235,20 @@ class Store:
                 (data.dataset.name, data.dataset.digest)
                 for data in (inputs.dataset_inputs if inputs else [])
             ],
+            "reads": [models[i.model_id] for i in (inputs.model_inputs if inputs else [])],
+            "makes": [
+                (models[o.model_id], o.step) for o in (outputs.model_outputs if outputs else [])
+            ],
+            "model": [
+                (
+                    *(model.name, model.status, model.model_type, model.params),
+                    self.files_of(model),
+                    *(model.tags[key] for key in ("weights", "weights.kept", "identity")),
+                    sorted((m.key, m.value, m.dataset_name) for m in model.metrics or []),
+                )
+                for model in self.models.values()
+                if model.source_run_id == run.info.run_id
+            ],
         }
 
 
@@ -214,11 +260,18 @@ def retrack(folder: Path) -> Store:
 _WRITES = (
     "create_experiment",
     "create_run",
+    "create_logged_model",
+    "finalize_logged_model",
     "log_batch",
     "log_artifact",
     "log_dict",
     "log_inputs",
+    "log_model_artifact",
+    "log_outputs",
+    "set_experiment_tag",
+    "set_logged_model_tags",
     "set_terminated",
+    "update_run",
 )
 
 

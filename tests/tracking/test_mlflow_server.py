@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from mlflow import MlflowClient
@@ -22,6 +21,8 @@ from support.tracked_study import (
     mirrored,
     tracked,
 )
+
+from rgmp.study import mlflow_links
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -74,6 +75,7 @@ def address_of(process: subprocess.Popen[bytes], log: Path) -> str:
     return found[1]
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.slow
 def test_server_holds_what_a_file_holds_and_the_report_links_into_it(
     folder: Path, server: str, backend: str, monkeypatch: pytest.MonkeyPatch
@@ -95,19 +97,21 @@ def test_server_holds_what_a_file_holds_and_the_report_links_into_it(
     assert len(Store(folder, backend).runs) == done.runs, "the database itself says the same"
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.slow
 def test_web_pages_show_the_variants_side_by_side(
     folder: Path, server: str, browse: Callable[[str, int], tuple[str, str]]
 ) -> None:
     tracked(folder, server)
-    left = json.loads((folder / "mlflow.json").read_text())
-    variants = {variant: left["runs"][f"{variant}/seed0"] for variant in ABLATIONS}
-    found = quote("tags.kind = 'variant'")
-    page, _ = browse(f"{server}/#/experiments/{left['experiment']}/runs?searchFilter={found}", 1600)
-    for variant, run_id in variants.items():
-        assert f"{variant} seed 0" in page
-        assert run_id in page
-    ids, experiments = (quote(json.dumps(x)) for x in ([*variants.values()], [left["experiment"]]))
-    page, _ = browse(f"{server}/#/compare-runs?runs={ids}&experiments={experiments}", 1600)
-    for text in ("Parallel Coordinates Plot", "inference.aggregation", "davis2016/J_and_F"):
+    runs = mlflow_links.runs_of(folder)
+    page, _ = browse(runs.table, 1600)
+    for variant in ABLATIONS:
+        assert runs.runs[mlflow_links.variant_run(variant)] in page
+        assert f"{variant}/seed0" not in page
+    for text in ("J_and_F/davis2016", "0.625", "verdict/davis2016", "worse"):
+        assert text in page
+    compared = runs.comparison([mlflow_links.variant_run(variant) for variant in ABLATIONS])
+    assert compared is not None
+    page, _ = browse(compared, 1600)
+    for text in ("Parallel Coordinates Plot", "inference.aggregation", "J_and_F/davis2016"):
         assert text in page

@@ -18,14 +18,18 @@ from support.tracked_study import (
     mirrored,
     retrack,
     training_of,
+    write_ablation,
     write_curve,
     write_record,
+    write_score,
     write_training,
 )
 
+from rgmp.errors import UserError
 from rgmp.provenance.code import package_sources
 from rgmp.runtime.files import digest_of_file
 from rgmp.study import layout
+from rgmp.study.mlflow_links import ABLATION_VIEW
 from rgmp.study.plan import load_plan
 from rgmp.tracking.runs import read_mirrors
 from rgmp.tracking.store import mirror
@@ -52,7 +56,8 @@ def test_every_job_is_one_run_below_its_variant_and_seed(whole: Path) -> None:
         "speed/davis2016": "study",
     }
     for variant in ABLATIONS:
-        expected[f"{variant}/seed0"] = None
+        expected[f"variants/{variant}"] = None
+        expected[f"{variant}/seed0"] = f"variants/{variant}"
         expected[f"scores/davis2016/{variant}/seed0"] = f"{variant}/seed0"
     for training in plan.trainings:
         expected[training.folder] = f"{training.variants[0]}/seed0"
@@ -85,11 +90,158 @@ def test_run_of_a_training_has_its_settings_curve_weights_and_data(whole: Path) 
     assert run.data.tags["input.data"] == training.data
 
 
-def test_run_of_a_variant_has_its_final_scores_and_what_it_changes(whole: Path) -> None:
+def test_run_of_a_variant_has_its_row_of_the_ablation_table(whole: Path) -> None:
+    store = Store(whole)
+    run = store.runs["variants/no_bptt"]
+    assert run.data.metrics == {
+        "J_and_F/davis2016": 0.625,
+        "J_and_F_sd/davis2016": 0.125,
+        "difference/davis2016": -0.25,
+        "difference_low/davis2016": -0.5,
+        "difference_high/davis2016": 0.0625,
+        "seeds/davis2016": 1,
+        "davis2016/J_mean": 0.5,
+        "davis2016/F_mean": 0.75,
+        "davis2016/fps": 8.0,
+    }
+    words = {key: run.data.tags[f"{key}/davis2016"] for key in ("verdict", "expected", "claim")}
+    assert words == {"verdict": "worse", "expected": "worse", "claim": "supported"}
+    assert run.data.params == {
+        "variant": "no_bptt",
+        "finetune.bptt": "none",
+        "inference.aggregation": "softmax",
+    }
+    assert run.data.tags["mlflow.note.content"] == (
+        "It matters\n\nembedded, foreground: J&F 62.5 ± 12.5, 1 seed; -25.0 [-50.0, +6.2] to full: "
+        "worse; claim supported."
+    )
+    full = store.runs["variants/full"].data
+    assert "difference/davis2016" not in full.metrics
+    assert full.tags["mlflow.note.content"].endswith("foreground: J&F 62.5 ± 12.5, 1 seed.")
+
+
+def test_variant_without_tables_has_its_speed_alone(folder: Path) -> None:
+    shutil.rmtree(folder / "tables")
+    run = retrack(folder).runs["variants/full"]
+    assert (run.info.status, run.data.metrics) == ("FINISHED", {"davis2016/fps": 8.0})
+
+
+def test_broken_table_is_named(folder: Path) -> None:
+    (folder / "tables" / "ablation.csv").write_text("benchmark\n")
+    with pytest.raises(UserError, match=r"ablation\.csv"):
+        mirrored(folder)
+
+
+def test_changed_table_reaches_the_variant_that_is_there_also_with_smaller_numbers(
+    folder: Path,
+) -> None:
+    before = retrack(folder)
+    write_ablation(folder, ABLATIONS, **{"J&F": 0.375})
+    after = retrack(folder)
+    assert after.names == before.names
+    assert after.runs["variants/full"].data.metrics["J_and_F/davis2016"] == 0.375
+    assert mirrored(folder).written == 0
+
+
+def test_number_that_is_gone_is_not_kept(folder: Path) -> None:
+    before = retrack(folder)
+    write_ablation(folder, ["full"])
+    after = retrack(folder)
+    assert "J_and_F/davis2016" not in after.runs["variants/no_bptt"].data.metrics
+    assert after.parent(after.runs["no_bptt/seed0"]) == "variants/no_bptt"
+    seeds = [store.runs["no_bptt/seed0"].info.run_id for store in (before, after)]
+    assert seeds[0] == seeds[1]
+
+
+def test_duration_is_that_of_the_work_without_the_time_between(whole: Path) -> None:
+    store = Store(whole)
+    took = {n: run.info.end_time - run.info.start_time for n, run in store.runs.items()}
+    for name, run in store.runs.items():
+        below = [took[n] for n, child in store.runs.items() if store.parent(child) == name]
+        if run.data.tags["kind"] in {"variant", "seed"}:
+            assert below
+            assert took[name] == sum(below)
+    others = [took[n] for n, run in store.runs.items() if store.parent(run) == "study"]
+    variants = [took[f"variants/{variant}"] for variant in ABLATIONS]
+    assert took["study"] == sum(others) + sum(variants)
+
+
+def test_every_run_says_in_a_sentence_what_it_is(whole: Path) -> None:
+    notes = {n: run.data.tags["mlflow.note.content"] for n, run in Store(whole).runs.items()}
+    assert all(len(note) > 10 for name, note in notes.items() if "variants/" not in name)
+    training = training_of(whole, "pretrain")
+    assert notes[training.folder] == (
+        "Training, stage pretrain, 3 steps with seed 0, for full, no\\_bptt, winner\\_take\\_all."
+    )
+    assert notes["speed/davis2016"].startswith("Seconds per frame on davis2016")
+    assert notes["scores/davis2016/full/seed0"] == (
+        "J and F of every frame of davis2016, of masks by full with seed 0."
+    )
+
+
+def test_comparison_opens_on_j_and_f(whole: Path) -> None:
+    """MLflow takes the first name, sorted by bytes, that all runs to compare have."""
+    runs = Store(whole).runs
+    for name in ("variants/{}", "{}/seed0"):
+        shared = [set(runs[name.format(variant)].data.metrics) for variant in ABLATIONS]
+        assert min(set.intersection(*shared)) == "J_and_F/davis2016"
+
+
+def test_views_show_what_is_there(whole: Path) -> None:
+    store = Store(whole)
+    views = {
+        key.rpartition(".")[2]: json.loads(value)
+        for key, value in store.experiment.tags.items()
+        if key.startswith("mlflow.sharedViewState.")
+    }
+    newest = max(views, key=lambda key: views[key]["createdAt"])
+    assert newest == ABLATION_VIEW
+    for view in views.values():
+        state = json.loads(view["state"])
+        found = store.client.search_runs([store.experiment.experiment_id], state["searchFilter"])
+        assert found
+        for column in state["selectedColumns"]:
+            kind, name = column.rstrip("`").split(".`")
+            have = [getattr(run.data, kind, {}) for run in found]
+            assert kind == "attributes" or any(name in each for each in have), column
+
+
+def test_weights_are_models_with_their_scores_by_data_set(folder: Path) -> None:
+    training = training_of(folder, "finetune")
+    weights = folder / training.folder / "weights.safetensors"
+    weights.write_bytes(b"weights")
+    digest = digest_of_file(weights)
+    write_training(folder, training, outputs={f"{training.folder}/weights.safetensors": digest})
+    part = {"manifest": "cd" * 32}
+    about: dict[str, Any] = {"variant": "full", "seed": 0, "benchmark": "davis2016"}
+    write_record(
+        folder, "infer", "masks/davis2016/full/seed0", **about, inputs=part | {"weights": digest}
+    )
+    write_score(folder, "full", inputs=part, J=0.5)
+    store = retrack(folder)
+    content = store.content()
+    ((name, status, kind, params, files, known, kept, identity, metrics),) = content[
+        training.folder
+    ]["model"]
+    assert name == training.folder.removeprefix("weights/").replace("/", "-")
+    assert (status, kind, files) == ("READY", "weights", ["weights.safetensors"])
+    assert params == store.runs[training.folder].data.params
+    assert (known, kept, identity) == (digest, "as an artifact", training.identity)
+    assert metrics == [
+        ("J_and_F/davis2016", 0.5, "tiny/davis2016"),
+        ("davis2016/J", 0.5, "tiny/davis2016"),
+    ]
+    assert content[training.folder]["makes"] == [(training.folder, 3)]
+    for reader in ("masks/davis2016/full/seed0", "scores/davis2016/full/seed0", "full/seed0"):
+        assert content[reader]["reads"] == [training.folder]
+    assert mirrored(folder).written == 0
+
+
+def test_run_of_a_seed_has_its_final_scores_and_what_its_variant_changes(whole: Path) -> None:
     run = Store(whole).runs["winner_take_all/seed0"]
     assert run.data.metrics == {
         "davis2016/J": 0.5,
-        "davis2016/J_and_F": 0.5,
+        "J_and_F/davis2016": 0.5,
         "davis2016/fps": 8.0,
     }
     assert run.data.params == {
@@ -120,6 +272,7 @@ def test_every_run_says_by_which_code_environment_and_machine(whole: Path) -> No
     ):
         tags, code = store.runs[name].data.tags, package_code()
         assert (tags["commit"], tags["sources"], tags["lock"]) == code
+        assert tags.get("mlflow.source.git.commit") == code[0]
         assert tags["machine"]
         assert (
             name.startswith("scores") or tags["identity"] == training_of(whole, "finetune").identity
@@ -142,7 +295,8 @@ def test_run_of_a_variant_names_all_its_data_and_links_to_its_training_runs(whol
     trainings = [training_of(whole, stage, "no_bptt") for stage in ("pretrain", "finetune")]
     assert sorted(data) == sorted((f"tiny/{t.stage}", t.data[:36]) for t in trainings)
     note = run.data.tags["mlflow.note.content"]
-    assert note.startswith("It matters")
+    assert note.startswith("No BPTT, trained and evaluated with seed 0.")
+    assert store.runs["variants/no_bptt"].data.tags["mlflow.note.content"].startswith("It matters")
     for training in trainings:
         run_id = store.runs[training.folder].info.run_id
         assert f"[{training.folder}](#/experiments/1/runs/{run_id})" in note
@@ -158,11 +312,12 @@ def test_small_weights_are_artifacts_large_ones_are_named_by_their_hash(folder: 
     mirror(folder, uri, 0.001, TIMEOUT)
     store = Store(folder)
     run = store.runs[training.folder]
-    assert store.artifacts(run) == ["record.json", "weights.json"]
+    assert store.artifacts(run) == ["record.json"]
+    assert store.files_of(store.models[training.folder]) == ["weights.json"]
     assert run.data.tags["weights"] == digest_of_file(weights)
     mirror(folder, uri, 1, TIMEOUT)
     kept = Store(folder)
-    assert "weights.safetensors" in kept.artifacts(kept.runs[training.folder])
+    assert "weights.safetensors" in kept.files_of(kept.models[training.folder])
     assert kept.runs[training.folder].info.run_id == run.info.run_id
 
 
@@ -170,7 +325,7 @@ def test_weights_that_are_not_those_of_the_record_are_not_copied(folder: Path) -
     training = training_of(folder, "finetune")
     (folder / training.folder / "weights.safetensors").write_bytes(b"others")
     store = retrack(folder)
-    assert store.artifacts(store.runs[training.folder]) == ["record.json", "weights.json"]
+    assert store.files_of(store.models[training.folder]) == ["weights.json"]
 
 
 def test_artifacts_are_what_was_rendered_and_the_records(whole: Path) -> None:
@@ -192,14 +347,15 @@ def test_claim_and_title_are_text_also_where_they_begin_like_a_list(folder: Path
     (folder / "plan.json").write_text(json.dumps(plan))
     store = retrack(folder)
     assert store.experiment.tags["mlflow.note.content"].startswith(r"\# 1.")
-    assert store.runs["full/seed0"].data.tags["mlflow.note.content"].startswith(r"1\. It works")
+    note = store.runs["variants/full"].data.tags["mlflow.note.content"]
+    assert note.startswith(r"1\. It works")
 
 
 def test_variant_that_is_not_scored_is_not_finished(folder: Path) -> None:
     (folder / layout.record("scores/davis2016/full/seed0")).unlink()
     store = retrack(folder)
     unfinished = {n for n, run in store.runs.items() if run.info.status != "FINISHED"}
-    assert unfinished == {"study", "full/seed0"}
+    assert unfinished == {"study", "variants/full", "full/seed0"}
 
 
 # ---- a training run in progress ----

@@ -30,11 +30,13 @@ def test_second_call_writes_nothing(folder: Path) -> None:
     assert after.content() == before.content()
 
 
-def test_every_run_that_is_written_is_progress_and_nothing_else(folder: Path) -> None:
-    uri, calls = f"sqlite:///{folder.parent}/mlflow.db", iter(range(10**6))
-    made = mirror(folder, uri, 64, TIMEOUT, partial(next, calls))
-    assert next(calls) >= made.written > 0
-    assert mirror(folder, uri, 64, TIMEOUT, pytest.fail).written == 0
+def test_every_run_that_is_read_or_written_is_progress(folder: Path) -> None:
+    uri = f"sqlite:///{folder.parent}/mlflow.db"
+    writing, reading = (iter(range(10**6)) for _ in range(2))
+    made = mirror(folder, uri, 64, TIMEOUT, partial(next, writing))
+    assert next(writing) > made.written > 0
+    assert mirror(folder, uri, 64, TIMEOUT, partial(next, reading)).written == 0
+    assert next(reading) == 1 + len(Store(folder).runs)
 
 
 def test_new_log_alone_is_no_news(folder: Path) -> None:
@@ -113,7 +115,7 @@ def test_folder_with_the_name_of_the_database_is_refused_at_once(
 def test_call_that_was_killed_is_completed_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also in the middle, and at every write of the run of the study and of a job, the last."""
+    """Also in the middle, at every write before the first run and of a training, and at the end."""
     results = write_study(tmp_path, ["full"])
     folder, empty = results / "tiny", results / "empty.db"
     shutil.copy(results / "mlflow.db", empty)
@@ -121,8 +123,11 @@ def test_call_that_was_killed_is_completed_by_the_next(
         writes = die_at_write(patch, fatal=0)
         undisturbed = retrack(folder).content()
     runs = [number for number, name in enumerate(writes, start=1) if name == "create_run"]
-    of_study, of_training = range(1, runs[1]), range(runs[-1], len(writes) + 1)
-    for fatal in (*of_study, len(writes) // 2, *of_training):
+    model = writes.index("create_logged_model")
+    of_study = range(1, runs[0] + 1)
+    of_training = range(max(n for n in runs if n <= model), min(n for n in runs if n > model))
+    of_sum = range(len(writes) - 3, len(writes) + 1)
+    for fatal in (*of_study, *of_training, len(writes) // 2, *of_sum):
         uri = f"sqlite:///{shutil.copy(empty, results / f'{fatal}.db')}"
         with monkeypatch.context() as patch:
             die_at_write(patch, fatal)

@@ -69,6 +69,7 @@ def test_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
         track(tmp_path)
 
 
+@pytest.mark.usefixtures("forked")
 def test_fault_of_ours_keeps_its_traceback(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RuntimeError, match="see above"):
         track(folder, weights_megabytes="many")  # type: ignore[arg-type]
@@ -215,6 +216,7 @@ def test_database_that_does_not_answer_costs_one_line(
 # ---- the environment ----
 
 
+@pytest.mark.usefixtures("forked")
 def test_store_of_the_environment_is_used(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ def test_the_numbers_of_processes_are_those_that_share_a_batch_evenly(tmp_path: 
     (job,) = write_jobs(tmp_path, (finetune(batch=12),), compute={"accumulate": 2})
     assert counts_up_to(6, job) == [1, 2, 3, 6]
     assert counts_up_to(3, job) == [1, 2, 3]
-    with pytest.raises(UserError, match=r"--processes 5: a batch of 12 samples .* try 1, 2, 3$"):
+    with pytest.raises(UserError, match=r"5 processes: a batch of 12 samples .* try 1, 2, 3$"):
         counts_up_to(5, job)
 
 

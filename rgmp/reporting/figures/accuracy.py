@@ -1,10 +1,11 @@
 """Accuracy: against speed, with the published methods, and as differences to the whole method."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -16,8 +17,9 @@ from matplotlib.transforms import Bbox, offset_copy
 
 from rgmp.reporting.figures.intervals import (
     ENDS,
-    MARKERS_OF_VERDICTS,
-    marker_of_verdict,
+    SAME,
+    VERDICTS,
+    mark_of,
     put_interval,
     reach_of,
 )
@@ -49,7 +51,8 @@ def draw_accuracy_speed(results: Results) -> Figure | str:
     A method that is not trained here is a horizontal line where its speed is unknown.
     """
     methods = in_per_cent(
-        pd.concat([results.table(benchmark) for benchmark in results.plan.benchmarks]), "J&F"
+        pd.concat([results.table(benchmark) for benchmark in results.plan.benchmarks]),
+        *("J&F", "J&F_spread"),
     )
     known = methods.dropna(subset=["J&F", "seconds_per_frame"])
     timed = known[known["variant"].isin(results.variants)]
@@ -67,11 +70,9 @@ def draw_accuracy_speed(results: Results) -> Figure | str:
         at: dict[str, Any] = {"x": "seconds_per_frame", "y": "J&F", "ax": ax, "ls": ""}
         if not published.empty:
             sns.lineplot(published, estimator=None, marker=".", color=GREY, mec=GREY, **at)
-        for method in sorted(ours["variant"], key=coloured.__contains__):
-            # full is larger, to be seen under its equal
-            size = 9 if method == "full" else 6 if method in coloured else 3
-            row = ours[ours["variant"] == method]
-            sns.lineplot(row, estimator=None, ms=size, **marker_of(results, method), **at)
+        ours = ours[ours["variant"].isin(results.computing(benchmark))]
+        for row in sorted(ours.to_dict("records"), key=lambda row: row["variant"] in coloured):
+            _draw_method(ax, row, **marker_of(results, row["variant"]))
         ax.margins(y=0.12)
         ax.set(xlabel="seconds per frame", ylabel="")
         _log_seconds(ax, rows["seconds_per_frame"].to_list())
@@ -81,6 +82,20 @@ def draw_accuracy_speed(results: Results) -> Figure | str:
     for ax, named, others in labels:
         _name_points(figure, ax, named, others)
     return figure
+
+
+def _draw_method(ax: Axes, row: dict[Hashable, Any], **style: Any) -> None:
+    """The marker of a method, with bars: the interval of its time, the spread of its seeds."""
+    seconds, reached = row["seconds_per_frame"], row["J&F"]
+    bars = {
+        "xerr": [
+            [seconds - row["seconds_per_frame_low"]],
+            [row["seconds_per_frame_high"] - seconds],
+        ],
+        "yerr": row["J&F_spread"],
+    }
+    known = {side: length for side, length in bars.items() if not np.isnan(length).any()}
+    ax.errorbar(seconds, reached, **known, ls="", elinewidth=0.9, capsize=2, ms=6, **style)
 
 
 def _points(rows: pd.DataFrame) -> dict[str, Point]:
@@ -177,17 +192,14 @@ def draw_differences(results: Results) -> Figure | str:
     others = results.methods[1:]
     row, size = (0.28, 8) if len(others) <= _MANY else (0.16, 6)  # inches; points
     figure, panels = panel_per_benchmark(results, 1.1 + row * len(others), compared["benchmark"])
-    handles = [
-        legend_entry(word, ls="", color="k", **marker_of_verdict(word))
-        for word in MARKERS_OF_VERDICTS
-    ]
+    handles = [legend_entry(word, ls="", **mark) for word, mark in VERDICTS.items()]
     add_legend(figure, [*handles, legend_entry("a single seed", ls="", marker="|", color=GREY)])
     reach = reach_of(compared)
     room = 0.05 * (reach[1] - reach[0])
     full = results.label("full").replace("$", r"\$")
     for benchmark, ax in panels:
         single = rows_of(seeds, benchmark=benchmark)
-        _draw_differences(ax, results, rows_of(compared, benchmark=benchmark), single, reach)
+        _draw_differences(ax, others, rows_of(compared, benchmark=benchmark), single, reach)
         ax.set_xlim(reach[0] - room, reach[1] + room)
         ax.set_xlabel(f"{JF} minus that of {full}, points", **MATH)
     names = [textwrap.fill(results.label(method), 24) for method in others]
@@ -197,25 +209,27 @@ def draw_differences(results: Results) -> Figure | str:
 
 def _draw_differences(
     ax: Axes,
-    results: Results,
+    others: list[str],
     compared: pd.DataFrame,
     seeds: pd.DataFrame,
     reach: tuple[float, float],
 ) -> None:
-    """A row for each method: its interval, its single seeds and its mean."""
-    others = results.methods[1:]
+    """A row for each method: its interval, its single seeds and its mean, or why it has none."""
     ax.axvline(0, color="k", lw=0.8)
-    at: dict[str, Any] = {"y": "variant", "order": others, "ax": ax}
-    for height, method in enumerate(others):
-        for low, high in rows_of(compared, variant=method)[ENDS].itertuples(index=False):
-            put_interval(ax, height, (low, high), colour_of(results, method), reach)
-    marks = at | {"marker": "|", "color": GREY, "size": 9, "linewidth": 1, "zorder": 2}
-    sns.stripplot(seeds, x="difference", jitter=False, **marks)
-    for method, verdict in zip(compared["variant"], compared["difference_verdict"], strict=True):
-        marker = {"ms": 6, "mew": 1, **marker_of_verdict(verdict)}
-        colour = colour_of(results, method)
-        row = rows_of(compared, variant=method)
-        sns.pointplot(row, x="difference_mean", color=colour, **marker, **at)
+    same = rows_of(compared, difference_verdict=SAME)["variant"]
+    distinct = compared[~compared["variant"].isin(same)]
+    marks: dict[str, Any] = {"marker": "|", "color": GREY, "size": 9, "linewidth": 1, "zorder": 2}
+    seeds = seeds[~seeds["variant"].isin(same)]
+    sns.stripplot(seeds, x="difference", y="variant", order=others, ax=ax, jitter=False, **marks)
+    for row in distinct.to_dict("records"):
+        height, mark = others.index(row["variant"]), mark_of(row["difference_verdict"])
+        put_interval(ax, height, (row[ENDS[0]], row[ENDS[1]]), mark["color"], reach)
+        ax.plot(row["difference_mean"], height, ls="", ms=6, mew=1, zorder=3, **mark)
+    for variant in same:
+        ground = {"fc": "white", "ec": "none", "pad": 1}
+        place: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "bbox": ground}
+        at: dict[str, Any] = {"va": "center", "ha": "left", "fontsize": 7, "color": "0.35"}
+        ax.text(0.02, others.index(variant), SAME, **at, **place)
     ax.set_ylim(len(others) - 0.5, -0.5)
     ax.set_yticks(range(len(others)), [""] * len(others))
     ax.tick_params(left=False)

@@ -32,7 +32,12 @@ def draw_course(results: Results) -> Figure | str:
         return "Nothing has been scored yet."
     scored = {*zip(courses["variant"], courses["benchmark"], strict=True)}
     shown = distinct(results)[1:] or ["full"]
-    panels = [(v, b) for v in shown for b in results.plan.benchmarks if (v, b) in scored]
+    panels = [
+        (method, benchmark)
+        for method in shown
+        for benchmark in results.plan.benchmarks
+        if (method, benchmark) in scored and method in results.computing(benchmark)
+    ]
     columns = min(len(panels), 2 if len(panels) <= 8 else 4)  # ten variants fit a page
     rows = -(-len(panels) // columns)
     figure = empty_figure(results, min(0.7 + 1.5 * rows, PAGE_HEIGHT))

@@ -6,16 +6,26 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from rgmp.evaluation.verdicts import Verdict
+from rgmp.reporting.figures.style import COLOURBLIND
+
+SAME: Verdict = "same computation"
 ENDS = ["difference_low", "difference_high"]
-MARKERS_OF_VERDICTS = {"better": "^", "worse": "v", "no difference": "s", "no verdict": "o"}
+VERDICTS: dict[str, dict[str, Any]] = {
+    "better": {"marker": "^", "color": COLOURBLIND[0]},
+    "worse": {"marker": "v", "color": COLOURBLIND[3]},
+    "no difference": {"marker": "s", "color": "0.3"},
+    "no verdict": {"marker": "o", "color": "0.35", "mec": "0.35", "mfc": "white"},
+}
+"""How a verdict is marked: a shape for each colour, hollow where there is none."""
 
 
-def marker_of_verdict(verdict: str) -> dict[str, Any]:
-    """The marker of a verdict, hollow where there is none; less than the margin is still worse."""
-    for word, marker in MARKERS_OF_VERDICTS.items():
-        if verdict.startswith(word) and word != "no verdict":
-            return {"marker": marker}
-    return {"marker": MARKERS_OF_VERDICTS["no verdict"], "mfc": "white"}
+def mark_of(verdict: str) -> dict[str, Any]:
+    """Marker and colour of a verdict; less than the margin is still worse."""
+    for word, mark in VERDICTS.items():
+        if verdict.startswith(word):
+            return mark
+    return VERDICTS["no verdict"]
 
 
 def reach_of(compared: pd.DataFrame, room: float = 2) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from rgmp.config.base import Benchmark
 from rgmp.reporting.figures.style import (
     COLOURS,
     MATH,
+    PAGE_HEIGHT,
     J,
     add_legend,
     in_per_cent,
@@ -23,6 +24,9 @@ from rgmp.reporting.published import AUTHORS
 from rgmp.runtime.tidy import rows_of
 from rgmp.study.results import Results
 
+_LEGIBLE = 50
+"""Names of sequences that stand below one another on a page in the usual size."""
+
 
 def draw_sequences(results: Results) -> Figure | str:
     """J of each sequence: full, the other methods, and the authors' where comparable."""
@@ -30,7 +34,8 @@ def draw_sequences(results: Results) -> Figure | str:
     if full.empty:
         return f"{results.label('full')} has not been scored yet."
     longest = full.groupby("benchmark")["sequence"].nunique().max()
-    figure, panels = panel_per_benchmark(results, 1.2 + 0.15 * longest, full["benchmark"])
+    height = min(1.2 + 0.15 * longest, PAGE_HEIGHT)
+    figure, panels = panel_per_benchmark(results, height, full["benchmark"])
     for benchmark, ax in panels:
         _draw_panel(ax, results, benchmark)
     add_legend(figure, _entries(results))
@@ -65,7 +70,7 @@ def _draw_panel(ax: Axes, results: Results, benchmark: Benchmark) -> None:
         put(runs[runs["variant"] == name], ms=4, **marker_of(results, name))
     if results.comparable:
         put(_authors(results, benchmark), marker="D", color=COLOURS[3], ms=4, mfc="none")
-    ax.set_yticks(range(len(order)), order, fontsize=7)
+    ax.set_yticks(range(len(order)), order, fontsize=7 if len(order) <= _LEGIBLE else 6)
     ax.set_ylim(len(order) - 0.3, -0.7)
     ax.grid(axis="y", visible=True)  # seaborn leaves it out
     ax.set_ylabel("")

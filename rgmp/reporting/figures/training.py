@@ -37,10 +37,11 @@ def draw_training(results: Results) -> Figure | str:
     curves = _curves(results)
     if curves.empty:
         return "The training curves (metrics.jsonl) are not in this folder."
-    stages = [stage for stage in STAGES if stage in {*curves["stage"]}]
+    trained, curved = ({*curves[column].unique()} for column in ("stage", "variant"))
+    stages = [stage for stage in STAGES if stage in trained]
     figure = empty_figure(results, 0.7 + 1.9 * len(stages))
     axes = figure.subplots(len(stages), 2, squeeze=False)
-    there = [variant for variant in results.variants if variant in {*curves["variant"]}]
+    there = [variant for variant in results.variants if variant in curved]
     owners = [variant for variant in there if variant in distinct(results)]
     for row, stage in zip(axes, stages, strict=True):
         _draw_others(row, rows_of(curves, stage=stage), {*there} - {*owners})

@@ -6,13 +6,14 @@ same tables give the same bytes.
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from rgmp.reporting import catalog
 from rgmp.reporting.figures import style
@@ -36,19 +37,30 @@ def write(folder: Path) -> None:
     study = load(folder)
     with mpl.rc_context(style.STYLE):
         # all before the first is written: a broken file leaves the figures as they were
-        drawn = {entry.name: builder_of(entry)(study) for entry in catalog.FIGURE_ENTRIES}
-        for name, shown in drawn.items():
+        drawn = {entry: builder_of(entry)(study) for entry in catalog.FIGURE_ENTRIES}
+        for entry, shown in drawn.items():
             figure = _in_words(study, shown) if isinstance(shown, str) else shown
-            save(figure, folder / layout.FIGURES / name)
+            said = {"Title": entry.title, "Subject": entry.alternative}
+            save(figure, folder / layout.FIGURES / entry.name, said)
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Save a figure at `path`, as .png and .pdf; `style.STYLE` has to be set."""
+def save(figure: Figure, path: Path, said: Mapping[str, str]) -> None:
+    """Save a figure at `path`, as .png and .pdf, laid out once; `style.STYLE` has to be set.
+
+    Args:
+        figure: what is saved.
+        path: without a suffix.
+        said: of the figure, by the names of a PDF's metadata: its title, and in `Subject` what is
+            to be seen.
+    """
+    figure.set_dpi(mpl.rcParams["savefig.dpi"])
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     with atomic_path(path.with_suffix(".png")) as temporary:
-        _save_png(figure, temporary)
+        _save_png(figure, temporary, said)
     with atomic_path(path.with_suffix(".pdf")) as temporary:
         # without the date, the same tables give the same bytes
-        figure.savefig(temporary, metadata={"CreationDate": None})
+        figure.savefig(temporary, metadata={"CreationDate": None, **said})
 
 
 def builder_of(entry: catalog.FigureEntry) -> Builder:
@@ -57,15 +69,21 @@ def builder_of(entry: catalog.FigureEntry) -> Builder:
     return builder
 
 
-def _save_png(figure: Figure, path: Path) -> None:
-    """Save with 32 levels a channel: frames look the same and take half the bytes."""
+def _save_png(figure: Figure, path: Path, said: Mapping[str, str]) -> None:
+    """Save with what is said of it; with 32 levels a channel where there are frames.
+
+    Frames look the same with them and take half the bytes.
+    """
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
+    text = PngInfo()
+    text.add_text("Title", said["Title"])
+    text.add_text("Description", said["Subject"])
     with Image.open(drawn) as image:
-        coarse = image.convert("RGB").point(
-            [round(v * 31 / 255) * 255 // 31 for v in range(256)] * 3
-        )
-        coarse.save(path, "PNG", dpi=image.info["dpi"])
+        shown = image.convert("RGB")
+        if any(ax.images for ax in figure.axes):
+            shown = shown.point([round(v * 31 / 255) * 255 // 31 for v in range(256)] * 3)
+        shown.save(path, "PNG", dpi=image.info["dpi"], pnginfo=text)
 
 
 def _in_words(results: Results, sentence: str) -> Figure:

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from rgmp.reporting.figures.intervals import (
     ENDS,
-    MARKERS_OF_VERDICTS,
-    marker_of_verdict,
+    VERDICTS,
+    mark_of,
     put_interval,
     reach_of,
 )
@@ -75,19 +75,10 @@ def draw_pairs(rows: pd.DataFrame, margin: float, foot: str) -> Figure:
     ax.axvspan(-margin, margin, color="0.95", lw=0)
     ax.axvline(0, color="k", lw=0.8)
     for height, ends in enumerate(shown[ENDS].itertuples(index=False, name=None)):
-        put_interval(ax, height, ends, COLOURS[0], reach)
-    for height, (mean, verdict) in enumerate(
-        zip(shown["difference_mean"], rows["difference_verdict"], strict=True)
-    ):
-        style = {"ms": 5.5, "mew": 1, "color": COLOURS[0], **marker_of_verdict(verdict)}
-        ax.plot(mean, height, ls="", **style)
-    add_legend(
-        figure,
-        [
-            legend_entry(word, ls="", color="k", **marker_of_verdict(word))
-            for word in MARKERS_OF_VERDICTS
-        ],
-    )
+        mark = mark_of(rows["difference_verdict"].iloc[height])
+        put_interval(ax, height, ends, mark["color"], reach)
+        ax.plot(shown["difference_mean"].iloc[height], height, ls="", ms=5.5, mew=1, **mark)
+    add_legend(figure, [legend_entry(word, ls="", **mark) for word, mark in VERDICTS.items()])
     _name_rows(ax, names)
     room = 0.05 * (reach[1] - reach[0])
     ax.set_xlim(reach[0] - room, reach[1] + room)

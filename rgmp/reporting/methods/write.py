@@ -29,6 +29,18 @@ _CAPTIONS = {
     "shaded. Hollow markers: undecided, or no verdict. Squares: no difference beyond the margin. "
     "An arrowhead marks an interval that continues beyond the axis.",
 }
+_SAID = {
+    tables.METHODS: {
+        "Title": "J&F of each method",
+        "Subject": "A row for each method: J&F in per cent as a dot on its interval, and at the "
+        "right the letters of its groups.",
+    },
+    tables.PAIRS: {
+        "Title": "Differences of every pair of methods",
+        "Subject": "A row for each pair of methods: the difference of J&F in points as a marker on "
+        "its interval, with zero as a vertical line and the margin shaded.",
+    },
+}
 
 
 def write(folder: Path, comparison: Comparison, inputs: Mapping[str, str]) -> dict[str, str]:
@@ -72,7 +84,7 @@ def write(folder: Path, comparison: Comparison, inputs: Mapping[str, str]) -> di
             tables.PAIRS: figures.draw_pairs(pairs, comparison.margin, foot),
         }
         for name, figure in drawn.items():
-            save(figure, folder / layout.FIGURES / name)
+            save(figure, folder / layout.FIGURES / name, _SAID[name])
     write_text(folder / layout.REPORT, _report(folder, comparison, printed, inputs))
     made = files_below(folder)
     return {path.relative_to(folder).as_posix(): digest_of_file(path) for path in made}
@@ -93,13 +105,24 @@ def _report(
             name: {
                 "image": page.embedded(folder / layout.FIGURES / f"{name}.png"),
                 "caption": caption,
-                "title": comparison.title,
+                "title": _SAID[name]["Title"],
+                "alternative": _SAID[name]["Subject"],
                 "made": made.rstrip("."),
+                "mixed": False,
+                "files": page.files_beside(
+                    folder / layout.REPORT, f"{layout.FIGURES}/{name}", (".pdf", ".png")
+                ),
+                "grids": [],
             }
             for name, caption in _CAPTIONS.items()
         },
         made=dict.fromkeys([table.name for table in printed], made.rstrip(".")),
-        tracked=None,
+        files={
+            table.name: page.files_beside(
+                folder / layout.REPORT, f"{layout.TABLES}/{table.name}", (".csv", ".tex", ".md")
+            )
+            for table in printed
+        },
         nothing=NOTHING,
         judged=[VERDICT],
         facts=_facts(comparison, inputs),

@@ -1,0 +1,100 @@
+"""Differences by difficulty as a grid of cells, which the figure and the report both show."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import pandas as pd
+
+from rgmp.config.base import Benchmark
+from rgmp.config.study import SEVERAL
+from rgmp.runtime.tidy import rows_of
+from rgmp.study.results import Results
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What was found of a variant on the sequences of one difficulty.
+
+    Attributes:
+        mean: J&F minus that of `full`, a fraction; `low` and `high` are the ends of its interval.
+        sequences: how many sequences it rests on.
+        predicted: whether the variant's file says what to expect; else it is exploratory.
+        verdict: of what was predicted.
+        expected: as the variant's file says; empty: nothing.
+        claim: what became of it.
+        mixed: whether it rests on records of mixed provenance.
+    """
+
+    mean: float
+    low: float
+    high: float
+    sequences: int
+    predicted: bool
+    verdict: str
+    expected: str
+    claim: str
+    mixed: bool
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A benchmark's grid.
+
+    Attributes:
+        benchmark: it is of.
+        difficulties: of the columns; several objects last.
+        rows: the cells of each variant, by its name; None: the comparison is not made.
+    """
+
+    benchmark: Benchmark
+    difficulties: list[str]
+    rows: dict[str, list[Cell | None]]
+
+
+def heat_maps(results: Results, variants: Collection[str]) -> list[HeatMap]:
+    """The grid of each benchmark of which `tables/difficulty.csv` has a comparison.
+
+    Args:
+        results: of the study.
+        variants: those that are shown.
+
+    Raises:
+        UserError: the table is missing or broken.
+    """
+    table = results.table("difficulty").dropna(subset="difference_mean")
+    table = table[table["variant"].isin(variants)]
+    order = _order(table)
+    of_benchmarks = ((b, rows_of(table, benchmark=b)) for b in results.plan.benchmarks)
+    return [_heat_map(results, b, rows, order) for b, rows in of_benchmarks if not rows.empty]
+
+
+def _order(table: pd.DataFrame) -> list[str]:
+    """Every difficulty, as they follow one another where a variant has most of them."""
+    of_variants = table.groupby(["benchmark", "variant"], sort=False)["difficulty"].apply(list)
+    most_first = sorted(of_variants, key=len, reverse=True)
+    names = dict.fromkeys(name for names in most_first for name in names)
+    return sorted(names, key=lambda name: name == SEVERAL)
+
+
+def _heat_map(
+    results: Results, benchmark: Benchmark, table: pd.DataFrame, order: list[str]
+) -> HeatMap:
+    """The grid of a benchmark's rows."""
+    difficulties = [name for name in order if name in {*table["difficulty"]}]
+    found = {
+        (row["variant"], row["difficulty"]): Cell(
+            mean=row["difference_mean"],
+            low=row["difference_low"],
+            high=row["difference_high"],
+            sequences=row["paired_sequences"],
+            predicted=row["expected"] != "",
+            verdict=row["difference_verdict"],
+            expected=row["expected"],
+            claim=row["claim"],
+            mixed=bool(row["mixed"]),
+        )
+        for row in table.to_dict("records")
+    }
+    shown = [variant for variant in results.others if variant in {*table["variant"]}]
+    rows = {variant: [found.get((variant, name)) for name in difficulties] for variant in shown}
+    return HeatMap(benchmark, difficulties, rows)

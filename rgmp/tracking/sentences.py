@@ -1,0 +1,72 @@
+"""What each run is, in a sentence of Markdown: the description on its page in MLflow."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from rgmp.provenance.record import Record
+from rgmp.runtime.markup import markdown, markdown_paragraph
+from rgmp.study.plan import Plan
+from rgmp.study.planned import PlannedVariant, Training
+
+_JOBS = {
+    "mini": "The embedded benchmark, rendered with seed {seed}.",
+    "check": "Every file of {name}, decoded, counted and known by its digest.",
+    "checkpoints": "Weights after earlier steps of a training run.",
+    "infer": "Masks of {benchmark} by {variant} with seed {seed}.",
+    "score": "J and F of every frame of {benchmark}, of masks by {variant} with seed {seed}.",
+    "bounds": "J and F of two baselines on {benchmark}: the mask of frame 0 kept throughout, and "
+    "the truth at reduced resolution.",
+    "speed": "Seconds per frame on {benchmark} of every distinct computation of the study.",
+    "cross-check": "Masks scored with the other engine as well.",
+    "tables": "The study's statistics and tables, made from scores and records.",
+    "figures": "The study's figures, drawn from its tables.",
+    "report": "The study's report, written from its tables and figures.",
+}
+
+
+def of_study(plan: Plan) -> str:
+    """A study: its title, and on what it runs."""
+    shown = "rendered toy data, not DAVIS" if plan.embedded else f"split {markdown(plan.split)}"
+    tested = f"{len(plan.variants)} variants, {len(plan.seeds)} seeds, {', '.join(plan.benchmarks)}"
+    return f"{markdown_paragraph(plan.title)}: {tested}; {shown}."
+
+
+def of_variant(plan: Plan, variant: PlannedVariant, rows: Sequence[Mapping[Hashable, Any]]) -> str:
+    """A variant: its claim, and what came out by its rows of the table `ablation`, in per cent."""
+    found = [f"{plan.title_of(row['benchmark'])}: {_outcome(row)}" for row in rows]
+    return "\n\n".join([markdown_paragraph(variant.claim), *found])
+
+
+def _outcome(row: Mapping[Hashable, Any]) -> str:
+    """One row in words, such as `J&F 51.3 ± 6.8, 5 seeds; -2.6 [-8.3, +3.0] to full: worse.`."""
+    spread = "" if pd.isna(row["J&F_spread"]) else f" ± {100 * row['J&F_spread']:.1f}"
+    seeds = f"{row['seeds']} seed{'s' * (row['seeds'] != 1)}"
+    told = f"J&F {100 * row['J&F']:.1f}{spread}, {seeds}"
+    if not row["difference_verdict"]:
+        return f"{told}."
+    ends = (row[f"difference_{end}"] for end in ("mean", "low", "high"))
+    mean, *interval = ("" if pd.isna(end) else f"{100 * end:+.1f}" for end in ends)
+    between = f" [{', '.join(interval)}]" if all(interval) else ""
+    claim = f"; claim {row['claim']}" if row["claim"] else ""
+    return f"{told}; {mean}{between} to full: {row['difference_verdict']}{claim}."
+
+
+def of_seed(variant: PlannedVariant, seed: int) -> str:
+    """A variant with one seed."""
+    return markdown_paragraph(f"{variant.label}, trained and evaluated with seed {seed}.")
+
+
+def of_training(training: Training) -> str:
+    """A training run, and for whom it is."""
+    shared = ", ".join(training.variants)
+    steps = f"{training.settings.steps:,} steps"
+    told = f"Training, stage {training.stage}, {steps} with seed {training.seed}, for {shared}."
+    return markdown_paragraph(told)
+
+
+def of_job(record: Record) -> str:
+    """Any other job."""
+    sentence = _JOBS.get(record["kind"], "What rgmp {kind} made.")
+    return markdown_paragraph(sentence.format_map(record))
