@@ -1,12 +1,14 @@
 """J over the course of a sequence: where errors add up, a line falls."""
 
 import textwrap
+from collections.abc import Collection, Iterable
 
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from rgmp.config.base import Benchmark
 from rgmp.reporting.figures.style import (
     GREY,
     MATH,
@@ -28,16 +30,11 @@ from rgmp.study.results import Results
 def draw_course(results: Results) -> Figure | str:
     """How J falls from the first frame to the last: each variant beside full, with bands."""
     courses = results.table("course")
-    if courses.empty:
-        return "Nothing has been scored yet."
     scored = {*zip(courses["variant"], courses["benchmark"], strict=True)}
-    shown = distinct(results)[1:] or ["full"]
-    panels = [
-        (method, benchmark)
-        for method in shown
-        for benchmark in results.plan.benchmarks
-        if (method, benchmark) in scored and method in results.computing(benchmark)
-    ]
+    beside = _panels(results, distinct(results)[1:], scored)
+    panels = beside or _panels(results, ["full"], scored)
+    if not panels:
+        return "Nothing has been scored yet."
     columns = min(len(panels), 2 if len(panels) <= 8 else 4)  # ten variants fit a page
     rows = -(-len(panels) // columns)
     figure = empty_figure(results, min(0.7 + 1.5 * rows, PAGE_HEIGHT))
@@ -62,6 +59,18 @@ def draw_course(results: Results) -> Figure | str:
     rest = legend_of_others(results, "not shown: ", ls="")
     add_legend(figure, [full, *([other] if results.methods[1:] else []), band, *rest])
     return figure
+
+
+def _panels(
+    results: Results, methods: Iterable[str], scored: Collection[tuple[str, Benchmark]]
+) -> list[tuple[str, Benchmark]]:
+    """A method and a benchmark each, where it is scored and no other method's computation."""
+    return [
+        (method, benchmark)
+        for method in methods
+        for benchmark in results.plan.benchmarks
+        if (method, benchmark) in scored and method in results.computing(benchmark)
+    ]
 
 
 def _draw_course(ax: Axes, results: Results, benchmark: str, method: str) -> None:
