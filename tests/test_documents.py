@@ -94,6 +94,17 @@ def test_every_error_that_is_explained_is_in_the_code() -> None:
     assert [piece for piece in pieces if piece not in texts] == []
 
 
+def test_every_formula_and_source_of_the_statistics_is_beside_the_code() -> None:
+    modules = sorted((PROJECT / "rgmp/evaluation").glob("*.py"))
+    docstrings = (ast.get_docstring(ast.parse(path.read_text())) or "" for path in modules)
+    beside = " ".join(" ".join(docstrings).split())
+    text = (PROJECT / "docs/statistics.md").read_text(encoding="utf-8")
+    formulas = re.findall(r"^    (\S.*)$", text, re.MULTILINE)
+    sources = re.findall(r"[A-Z][^.,]*(?: -[^,]*)? \d+, (?:19|20)\d\d", text)
+    assert (len(formulas), len(sources)) > (10, 10)
+    assert [said for said in (*formulas, *sources) if " ".join(said.split()) not in beside] == []
+
+
 def test_the_five_files_to_read_first_are_named_in_one_place() -> None:
     five = re.findall(r"^\d\. \[`([^`]+)`\]", prose(PROJECT / "CONTRIBUTING.md"), re.MULTILINE)
     assert len(five) == 5

@@ -2,8 +2,8 @@
 
 A stand-in is where the documents' file would be: `workflow/config/mini.yaml` is the tiny study,
 `data/davis2017` its tree, `results/mini` what it made. `rgmp` runs in this process; Snakemake and
-make say what they would do. What needs a network, a GPU, Slurm or a person is parsed, as far as it
-is ours, and listed (`pytest -rP -k listed`).
+make say what they would do. What needs a network, a GPU, Slurm or a terminal is parsed, as far as
+it is ours, and listed (`pytest -rP -k listed`).
 """
 
 import os
@@ -63,7 +63,7 @@ def why_not(command: Command) -> str:
     if program in {"git", "pip", "conda"} or words[:1] == ["download"]:
         return "a network"
     if program not in {"rgmp", "snakemake", "make"}:
-        return "a person"
+        return "a terminal or a browser"
     return ""
 
 
