@@ -129,7 +129,7 @@ def test_lists_everything_that_is_wrong_with_a_table(
 
 def test_names_every_unknown_sequence(root: Path, tmp_path: Path) -> None:
     videos = Videos(davis=root, benchmark="davis2017", sequences=("cat", "ant", "dog"))
-    with pytest.raises(UserError, match=r"^cat: unknown sequence; val has bee, ant; dog: "):
+    with pytest.raises(UserError, match=r"^cat: unknown sequence; val has bee, ant; .*; dog: "):
         adopt(videos, tmp_path / "theirs.csv", variant="theirs")
 
 
