@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from rgmp.inference.quiet import is_settled
 
@@ -33,8 +34,6 @@ class Interval(NamedTuple):
 
 def mean(values: ArrayLike) -> Interval:
     """The mean of a value for each of at least two rounds."""
-    from scipy import stats  # takes a second, and the workflow reads this module at each start
-
     sample = np.asarray(values, dtype=np.float64)
     middle = float(sample.mean())
     half = float(stats.t.ppf(0.975, len(sample) - 1) * stats.sem(sample))

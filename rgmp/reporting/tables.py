@@ -19,6 +19,7 @@ from rgmp.evaluation.comparison import Difference
 from rgmp.evaluation.crossed import Values
 from rgmp.evaluation.power import components_of
 from rgmp.evaluation.summary import METHOD, keys_of, summarise
+from rgmp.inference.timing_statistics import authors_seconds
 from rgmp.provenance.machine import device_of
 from rgmp.reporting import (
     catalog,
@@ -42,7 +43,7 @@ from rgmp.study.preregistration import remember_design
 from rgmp.study.protocols import own_protocol
 from rgmp.study.results import Results, load, seconds_of
 from rgmp.study.table_files import dtypes_of
-from rgmp.study.timing import SpeedFiles, authors_seconds_of, read_speed_files
+from rgmp.study.timing import SpeedFiles, clips_of, read_speed_files
 
 
 @dataclass(frozen=True)
@@ -321,7 +322,8 @@ def _authors_seconds(
     if benchmark not in speed:
         return {"seconds_per_frame": None}
     variant = results.plan.variant(method)
-    timed = authors_seconds_of(results.plan, speed[benchmark], benchmark, variant)
+    clips = clips_of(results.plan, speed[benchmark], benchmark, variant)
+    timed = authors_seconds(clips) if clips else None
     return {**timed.columns("seconds_per_frame")} if timed else {"seconds_per_frame": None}
 
 

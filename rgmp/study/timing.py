@@ -10,7 +10,6 @@ from typing import Any
 
 from rgmp.config.base import Benchmark
 from rgmp.inference.job import Computation, SpeedJob
-from rgmp.inference.timing_statistics import Interval, authors_seconds
 from rgmp.runtime.files import digest_of
 from rgmp.study import layout
 from rgmp.study.job_files import read_speed
@@ -117,12 +116,13 @@ def summary_of(
     return summary
 
 
-def authors_seconds_of(
+def clips_of(
     plan: Plan, speed: Mapping[str, Any], benchmark: Benchmark, variant: PlannedVariant
-) -> Interval | None:
-    """Seconds per frame of a variant as the authors count them; None if it has not been timed."""
+) -> list[dict[str, Any]]:
+    """The clips in a speed file with the times of a variant; none if it has not been timed."""
     timed = _timed(plan, speed, benchmark, variant)
-    return authors_seconds(timed["clips"]) if timed else None
+    clips: list[dict[str, Any]] = timed["clips"] if timed else []
+    return clips
 
 
 def _timed(
