@@ -146,13 +146,13 @@ class LogHandler(LogHandlerBase):
                 lines = run.end(number, self._logs.get(number, []), now)
                 return [] if self._quiet else lines
             case LogEvent.JOB_ERROR:
-                lines = self._failed(run, given)
+                lines = self._failed(run, given, now)
                 if self.common_settings.show_failed_logs:
                     lines += show_logs(given["log"])
                 return lines
             case LogEvent.GROUP_ERROR:
                 jobs = given["job_error_info"]
-                return [line for job in jobs for line in self._failed(run, job)]
+                return [line for job in jobs for line in self._failed(run, job, now)]
             case LogEvent.ERROR if given["exception"] == "RuleException":
                 self._held.append(record)
             case _ if "outcome" in given:
@@ -162,9 +162,9 @@ class LogHandler(LogHandlerBase):
                 self._plain.handle(record)
         return []
 
-    def _failed(self, run: "RunLog", job: Mapping[str, Any]) -> list[str]:
+    def _failed(self, run: "RunLog", job: Mapping[str, Any], now: float) -> list[str]:
         del self._held[:1]
-        lines = run.fail(job["jobid"], job["rule_name"], job["log"])
+        lines = run.fail(job["jobid"], job["rule_name"], job["log"], now)
         return [self._screen.paint(lines[0], "red"), *lines[1:]]
 
     def _print(self, lines: Iterable[str]) -> None:

@@ -96,8 +96,7 @@ ABLATION = Entry(
     name="ablation",
     title="What each part of the method contributes",
     caption="Each variant compared with the whole method. Intervals are 95% each, over seeds and "
-    "sequences; the verdicts of a benchmark are corrected for multiple tests. A claim is what was "
-    "expected of the variant before it was run.",
+    "sequences; the verdicts of a benchmark are corrected for multiple tests.",
     evidence=("score", "bounds"),
     section=LEAD,
 )

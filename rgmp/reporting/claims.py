@@ -47,12 +47,14 @@ class Claim:
     Attributes:
         variant: that tests it.
         label: of the variant.
+        text: the claim, as the variant's file has it.
         outcomes: on each benchmark, by what the data do with the claim.
         predictions: what became of the predictions by difficulty; empty: there are none.
     """
 
     variant: str
     label: str
+    text: str
     outcomes: dict[str, list[Outcome]]
     predictions: str
 
@@ -80,7 +82,8 @@ def _claim(study: Results, variant: str) -> Claim:
                 outcome = _outcome(study, row)
                 outcomes.setdefault(_DATA[outcome.word], []).append(outcome)
     others = by_difficulty[by_difficulty["difficulty"] != SEVERAL]
-    return Claim(variant, study.label(variant), outcomes, _predictions(others["claim"]))
+    text = study.plan.variant(variant).claim
+    return Claim(variant, study.label(variant), text, outcomes, _predictions(others["claim"]))
 
 
 def _asked(rows: pd.DataFrame) -> pd.DataFrame:

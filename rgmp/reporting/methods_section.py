@@ -233,12 +233,14 @@ def _stage(results: Results, settings: Pretrain | Finetune) -> Iterator[str]:
         f"It takes {counted(settings.steps, 'step')} of {counted(settings.batch, 'sample')} of "
         f"{height}x{width} pixels with {_OPTIMISERS[settings.optimiser]}, {_rate(settings)}."
     )
+    jitters = (settings.brightness, settings.contrast, settings.saturation)
+    equal = len({*jitters}) == 1
+    each = [f"{100 * jitter:g}%" for jitter in jitters[: 1 if equal else None]]
     yield (
         f"Views are rotated by {_range(settings.rotation)} degrees, scaled by "
         f"{_range(settings.scale)}, sheared by {_range(settings.shear)} degrees and shifted by up "
         f"to {100 * settings.translation:g}% of the crop; brightness, contrast "
-        f"and saturation change by up to {100 * settings.brightness:g}%, "
-        f"{100 * settings.contrast:g}% and {100 * settings.saturation:g}%; samples are "
+        f"and saturation change by up to {_listed(each)}; samples are "
         f"mirrored with a probability of {settings.flip:g} and zoomed by {_range(settings.zoom)}."
     )
     if settings.ema_ratio:
@@ -256,11 +258,16 @@ def _range(ends: tuple[float, float]) -> str:
 
 def _rate(settings: Optimisation) -> str:
     """The learning rate and its course."""
-    start = f"a learning rate of {settings.learning_rate:g}"
+    start = f"a learning rate of {_plain(settings.learning_rate)}"
     course = _SCHEDULES[settings.schedule]
-    falls = f" falling to {settings.final_learning_rate:g} {course}" if course else ""
+    falls = f" falling to {_plain(settings.final_learning_rate)} {course}" if course else ""
     decay = f", weight decay {settings.weight_decay:g}" if settings.weight_decay else ""
     return f"{start}{falls}{decay} and gradients clipped at a norm of {settings.clip_gradient:g}"
+
+
+def _plain(rate: float) -> str:
+    """A learning rate without an exponent."""
+    return f"{rate:.10f}".rstrip("0").rstrip(".")
 
 
 def _variants(results: Results) -> Iterator[str]:
@@ -288,7 +295,7 @@ def _flat(overrides: object, key: str = "") -> Iterator[str]:
         case list() | tuple():
             yield f"{key}: {' '.join(map(str, overrides))}"
         case _:
-            yield f"{key}: {overrides}"
+            yield f"{key}: {str(overrides).lower() if isinstance(overrides, bool) else overrides}"
 
 
 def _inference(results: Results) -> Iterator[str]:
@@ -352,7 +359,7 @@ def _statistics(results: Results) -> Iterator[str]:
         newer = table["claim_since_run"].eq("newer").sum()
         yield (
             "What a variant is expected to change stands in its file; of these expectations "
-            f"{newer or 'none'} is known to be newer than the run."
+            f"{newer or 'none'} was added after the run."
         )
 
 

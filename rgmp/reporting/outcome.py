@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from rgmp.config.study import SEVERAL
 from rgmp.errors import UserError, visible
 from rgmp.reporting import catalog
 from rgmp.reporting.table_layouts import CLAIM, DIFFERENCE, VERDICT, printed_table
@@ -99,6 +100,8 @@ def _claims(study: Results, screen: Screen) -> Iterator[str]:
     """What became of the claims, in all benchmarks and difficulties."""
     for what, name in (("Claims", "ablation"), ("Predictions by difficulty", "difficulty")):
         table = study.table(name)
+        if name == "difficulty":  # what is asked on several objects is among the claims
+            table = table[table["difficulty"] != SEVERAL]
         words = Counter(table.loc[table["claim"] != "", "claim"])
         if words:
             counts = (f"{n} {_painted(word, screen)}" for word, n in words.most_common())

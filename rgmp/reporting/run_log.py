@@ -133,18 +133,21 @@ class RunLog:
         *others, last = (f"{at} {visible(line)}" for line in told)
         return [*others, "   ".join([last, *self._left(now)])]
 
-    def fail(self, number: int, message: str, logs: Iterable[str]) -> list[str]:
+    def fail(self, number: int, message: str, logs: Iterable[str], now: float) -> list[str]:
         """A job has failed: what it was, what it said last, and where the rest of that is.
 
         Args:
             number: as when it started.
             message: what its rule is called, if it never did.
             logs: that it wrote.
+            now: seconds since the run started.
         """
         paths = [*logs]
         said = next(filter(None, map(_last_words, paths)), ["it said nothing"])
-        named = self._running.pop(number, message)
+        named, job = self._running.pop(number, message), self._due.get(number)
         self._failed[named] = paths
+        if self._remaining and job:
+            self._remaining.give_up(job.name, now)
         ended = "STOPPED" if said[-1] == "rgmp: interrupted" else "FAILED"
         lines = [f"{ended} {named}", *(f"  {visible(line)}" for line in said)]
         return lines + [f"  log: {path}" for path in paths]

@@ -138,8 +138,8 @@ def estimate(
 
 
 def identity_of(jobs: Iterable[Job]) -> str:
-    """Twelve hexadecimal digits that identify the jobs of a study and their work."""
-    return digest_of([[job.name, job.cost, job.units] for job in jobs if job.cost])[:12]
+    """Twelve hexadecimal digits that identify the jobs of a study and their work, in any order."""
+    return digest_of({job.name: [job.cost, job.units] for job in jobs if job.cost})[:12]
 
 
 def _sort(jobs: Sequence[Job], costs: Costs) -> Sort:

@@ -62,10 +62,6 @@ class Runs:
             return None
         return f"mlflow ui --backend-store-uri {self.uri}"
 
-    def link(self, name: str) -> str | None:
-        """The page of a run."""
-        return f"{self.page}/runs/{self.runs[name]}" if name in self.runs else None
-
     def comparison(self, names: list[str]) -> str | None:
         """The page that compares some runs."""
         ids = [self.runs[name] for name in names if name in self.runs]

@@ -32,7 +32,7 @@ class Remaining:
         """Of the jobs that the run has to do, from its start.
 
         Args:
-            jobs: in any order; what they wait for besides is done.
+            jobs: each after those that it waits for; what they wait for besides is done.
             costs: of them; a job whose cost is not known takes no time, unless it computes on what
                 trainings do: then nothing is known of the whole.
             room: what they may use at once.
@@ -42,6 +42,7 @@ class Remaining:
         known = [cost for job in jobs if (cost := costs.known.get(job.cost))]
         self.sources = tuple(dict.fromkeys(cost.source for cost in known))
         self._began: dict[str, float] = {}
+        self._given_up: dict[str, dict[str, Job]] = {}
         self._whole = schedule_of(jobs, costs, room).seconds
         self._pace = 1.0
 
@@ -53,27 +54,47 @@ class Remaining:
         return self._whole if known and self._whole else None
 
     def begin(self, name: str, now: float) -> None:
-        """A job starts, `now` seconds after the run did."""
+        """A job starts, `now` seconds after the run did: for the first time, or again."""
+        if again := self._given_up.pop(name, None):
+            before = self._planned(now)
+            self._left |= again
+            self._whole += self._planned(now) - before
         self._began[name] = now
 
     def end(self, name: str) -> None:
-        """A job is done, or is not going to be."""
+        """A job is done."""
         self._left.pop(name, None)
+
+    def give_up(self, name: str, now: float) -> None:
+        """A job has failed: unless it starts again, what waits for it will not be done either."""
+        before = self._planned(now)
+        del self._began[name]
+        failed = {name}
+        for job in self._left.values():  # each after those that it waits for
+            if failed.intersection(job.after):
+                failed.add(job.name)
+        self._given_up[name] = {k: job for k, job in self._left.items() if k in failed}
+        self._left = {k: job for k, job in self._left.items() if k not in failed}
+        self._whole -= before - self._planned(now)
 
     def at(self, now: float) -> float | None:
         """The seconds that are left, `now` seconds after the start of the run; None: not known."""
         if self.seconds is None:
             return None
+        left = self._planned(now)
+        done = self._whole - left
+        if done > _ENOUGH * self._whole:
+            self._pace = now / done
+        return left * self._pace
+
+    def _planned(self, now: float) -> float:
+        """The seconds that were planned for what is left, less the work of what runs."""
         worked = {
             name: (now - began) / self._pace
             for name, began in self._began.items()
             if name in self._left
         }
-        left = schedule_of([*self._left.values()], self._costs, self.room, worked).seconds
-        done = self._whole - left
-        if done > _ENOUGH * self._whole:
-            self._pace = now / done
-        return left * self._pace
+        return schedule_of([*self._left.values()], self._costs, self.room, worked).seconds
 
 
 def remaining_of(

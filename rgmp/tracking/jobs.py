@@ -44,7 +44,7 @@ def jobs(plan: Plan, records: Sequence[Record], folder: Path) -> list[Mirror]:
         below = parent if parent in parents else STUDY
         training = trainings.get(record["name"])
         done.append(
-            _job(record, folder, below, models.get(record["name"]))
+            _job(plan, record, folder, below, models.get(record["name"]))
             if training is None
             else _training(training, record, folder, below)
         )
@@ -57,12 +57,12 @@ def jobs(plan: Plan, records: Sequence[Record], folder: Path) -> list[Mirror]:
     return [*done, *growing]
 
 
-def _job(record: Record, folder: Path, parent: str, model: str | None) -> Mirror:
+def _job(plan: Plan, record: Record, folder: Path, parent: str, model: str | None) -> Mirror:
     """The run of a finished job."""
     made = [folder / f"{record['name']}{suffix}" for suffix in (".csv", ".json")]
     return Mirror(
         **_about(record, parent),
-        note=sentences.of_job(record),
+        note=sentences.of_job(plan, record),
         metrics=measures.numbers(record),
         model=model,
         artifacts=[(path, "") for path in made if path.is_file()],

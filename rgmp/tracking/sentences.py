@@ -29,7 +29,8 @@ _JOBS = {
 def of_study(plan: Plan) -> str:
     """A study: its title, and on what it runs."""
     shown = "rendered toy data, not DAVIS" if plan.embedded else f"split {markdown(plan.split)}"
-    tested = f"{len(plan.variants)} variants, {len(plan.seeds)} seeds, {', '.join(plan.benchmarks)}"
+    benchmarks = "; ".join(map(plan.title_of, plan.benchmarks))
+    tested = f"{len(plan.variants)} variants, {len(plan.seeds)} seeds, {benchmarks}"
     return f"{markdown_paragraph(plan.title)}: {tested}; {shown}."
 
 
@@ -66,7 +67,8 @@ def of_training(training: Training) -> str:
     return markdown_paragraph(told)
 
 
-def of_job(record: Record) -> str:
+def of_job(plan: Plan, record: Record) -> str:
     """Any other job."""
     sentence = _JOBS.get(record["kind"], "What rgmp {kind} made.")
-    return markdown_paragraph(sentence.format_map(record))
+    benchmark = record["benchmark"] and plan.title_of(record["benchmark"])
+    return markdown_paragraph(sentence.format_map({**record, "benchmark": benchmark}))

@@ -86,14 +86,14 @@ def test_a_failure_is_said_at_once_and_at_the_end(folder: Path, tmp_path: Path) 
     write_text(Path(fault), "Traceback (most recent call last):\n  File x\nValueError: no\n")
     number = number_of(folder, "scores/davis2017/full/seed0")
     run.begin(number, "evaluate", 0)
-    assert run.fail(number, "evaluate_full", [mistake]) == [
+    assert run.fail(number, "evaluate_full", [mistake], 1.0) == [
         "FAILED evaluate full/seed0",
         "  rgmp: a.png: broken; do this",
         "  rgmp: b.png: broken",
         f"  log: {mistake}",
     ]
-    assert run.fail(0, "all", [nothing, fault])[1:2] == ["  ValueError: no"]
-    assert run.fail(0, "others", [nothing])[1:] == ["  it said nothing", f"  log: {nothing}"]
+    assert run.fail(0, "all", [nothing, fault], 1.0)[1:2] == ["  ValueError: no"]
+    assert run.fail(0, "others", [nothing], 1.0)[1:] == ["  it said nothing", f"  log: {nothing}"]
     said = [*run.closing()]
     assert said[0] == f"0 of {len(due_in(folder)) - 1} jobs done; failed or stopped:"
     assert said[1] == f"  evaluate full/seed0  {mistake}"
@@ -101,7 +101,7 @@ def test_a_failure_is_said_at_once_and_at_the_end(folder: Path, tmp_path: Path) 
     run.end(number, [], 6)
     assert mistake not in "\n".join(run.closing()), "tried again, it went well"
     write_text(Path(nothing), "rgmp: interrupted\n")
-    assert run.fail(number, "evaluate_full", [nothing])[0] == "STOPPED evaluate_full"
+    assert run.fail(number, "evaluate_full", [nothing], 1.0)[0] == "STOPPED evaluate_full"
 
 
 def test_nothing_is_said_at_the_end_of_a_run_that_went_well(folder: Path) -> None:

@@ -54,6 +54,18 @@ def test_a_machine_that_takes_twice_as_long_is_found_out() -> None:
     assert left.at(200) == pytest.approx(220)
 
 
+def test_what_waits_for_a_failed_job_is_not_waited_for() -> None:
+    left = Remaining([*FOUR, job("e", "long")], COSTS, Room(1))
+    left.begin("a", 0)
+    left.give_up("a", 50)
+    assert left.at(50) == pytest.approx(200), "b and e; neither c nor d"
+    left.begin("b", 50)
+    left.end("b")
+    assert left.at(150) == pytest.approx(100)
+    left.begin("a", 150)
+    assert left.at(150) == pytest.approx(310), "tried again: a, c, d and e"
+
+
 def test_a_job_that_takes_longer_than_planned_takes_no_negative_time() -> None:
     left = Remaining([job("a", "short")], COSTS, Room(1))
     left.begin("a", 0)

@@ -173,9 +173,9 @@ def test_every_run_says_in_a_sentence_what_it_is(whole: Path) -> None:
     assert notes[training.folder] == (
         "Training, stage pretrain, 3 steps with seed 0, for full, no\\_bptt, winner\\_take\\_all."
     )
-    assert notes["speed/davis2016"].startswith("Seconds per frame on davis2016")
+    assert notes["speed/davis2016"].startswith("Seconds per frame on embedded, foreground")
     assert notes["scores/davis2016/full/seed0"] == (
-        "J and F of every frame of davis2016, of masks by full with seed 0."
+        "J and F of every frame of embedded, foreground, of masks by full with seed 0."
     )
 
 

@@ -42,7 +42,8 @@ class Run:
         assert now >= 0
         return [f"job {number} is done: {', '.join(logs)}"]
 
-    def fail(self, number: int, message: str, logs: list[str]) -> list[str]:
+    def fail(self, number: int, message: str, logs: list[str], now: float) -> list[str]:
+        assert now >= 0
         self.failed = True
         return [f"FAILED {number} {message}", f"log: {', '.join(logs)}"]
 

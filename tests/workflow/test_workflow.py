@@ -21,7 +21,9 @@ from rgmp.reporting.figures import job_graph
 from rgmp.runtime.cores import usable_cores
 from rgmp.runtime.files import read_json, write_json, write_text
 from rgmp.study.costs import Cost, Costs, device_of
+from rgmp.study.estimate import identity_of
 from rgmp.study.jobs import jobs_of, sizes_of
+from rgmp.study.plan import load_plan
 from rgmp.study.resolve import resolve
 
 
@@ -212,6 +214,9 @@ def test_a_run_keeps_what_it_was_expected_to_take(tmp_path: Path) -> None:
     done = snakemake(tmp_path, scores)
     assert done.returncode == 0, done.stdout + done.stderr
     (kept,) = (tmp_path / "results/tiny/first").glob("estimate-*.json")
+    with chdir(tmp_path):
+        loaded = jobs_of(load_plan(Path("results/tiny")), sizes_of(plan, Path("results/tiny")))
+    assert kept.name == f"estimate-{identity_of(loaded)}.json", "as the report will look for it"
     found = read_json(kept)
     assert (found["ran"], found["sources"]) == (0, ["a guess"])
     assert found["planned"][0]["cores"] == min(4, usable_cores())
