@@ -46,6 +46,12 @@ def test_limits_have_room_for_slower_nodes_and_for_workers(toy: Path) -> None:
         assert one["mem_mb"] == 700 * (1 + workers) + 1000
 
 
+def test_memory_is_that_of_each_node(toy: Path) -> None:
+    of_one, of_two = (on("cpu", toy, processes=4, nodes=nodes) for nodes in (1, 2))
+    for name, one in of_one.items():
+        assert of_two[name]["mem_mb"] - 1000 == (one["mem_mb"] - 1000) / 2
+
+
 def test_records_of_cpus_say_nothing_of_gpus(toy: Path) -> None:
     assert {*map(len, on("cuda", toy).values())} == {0}
 
