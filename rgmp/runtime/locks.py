@@ -86,7 +86,9 @@ def _take(lock: FileLock, path: Path, folder: Path) -> str | None:
     last = _wait_until_stale(path)
     if last is None:
         return None
-    print(f"{folder}: {_holder(path)} has died; its lock is taken over", file=sys.stderr, flush=True)
+    print(
+        f"{folder}: {_holder(path)} has died; its lock is taken over", file=sys.stderr, flush=True
+    )
     _remove_stale(path, last)
     name = _create(path)
     time.sleep(_RENEWED / 5)  # others who wait look twice meanwhile: see `_remove_stale`

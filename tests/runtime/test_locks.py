@@ -110,7 +110,7 @@ def test_a_stale_lock_that_another_has_taken_over_is_left_to_it(
     path.write_text("process 12 of node7, since 2026-01-01T00:00:00+00:00")
     remove = locks._remove_stale
     others = "process 3 of node8, since 2026-01-01T00:01:00+00:00"
-    found = []
+    found: list[str | None] = []
 
     def remove_after_another(stale: Path, name: str) -> None:
         if not found:
