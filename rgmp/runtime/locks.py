@@ -2,8 +2,9 @@
 
 They are kernel locks (flock), which are released when their holder is killed. Some file systems do
 not support them, and on a shared disk they may exclude only processes of the same machine (Lustre
-with `localflock`, NFS before Linux 2.6.12). So a lock names its holder, too, who renews the time of
-its file: on another machine it is this that tells one at work from one that has died.
+with `localflock`, NFS before Linux 2.6.12). So a lock is a file as well, which only one process can
+create, on any machine. It names its holder, who renews its time, as one does a lease: on another
+machine it is this that tells a holder at work from one that has died, whose lock is stale.
 """
 
 import errno
@@ -29,8 +30,8 @@ _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 _BOOT = Path("/proc/sys/kernel/random/boot_id")  # Linux only
 _RENEWED = 10.0
 """Seconds after which a holder renews the time of its lock's file."""
-_SILENT = 60.0
-"""Seconds without that after which it has died; NFS may show a time so much later."""
+_LEASE = 60.0
+"""Seconds without that after which a lock is stale; NFS may show a time so much later."""
 _SOMEONE = "another process"
 
 
@@ -38,9 +39,9 @@ _SOMEONE = "another process"
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold a lock on `folder`; if another process holds it, say so and wait.
 
-    The lock is on a hidden file next to the folder, removed when the block ends. If the holder is
-    killed, the file stays, but the kernel releases the lock; one that names another machine is
-    taken over once it is not renewed any more.
+    The lock is two hidden files next to the folder, removed when the block ends: `.lock` names the
+    holder, and `.flock` has the kernel's lock. If the holder is killed, the files stay, but the
+    kernel releases its lock; a lock of another machine is taken over once it is stale.
 
     Raises:
         UserError: the lock file cannot be created.
@@ -48,36 +49,87 @@ def alone_in(folder: Path) -> Iterator[None]:
     require_writable(folder.parent)
     folder.parent.mkdir(parents=True, exist_ok=True)
     path = folder.parent / f".{folder.name}.lock"
-    lock = FileLock(path)
-    while not _take(lock, path, folder):
+    lock = FileLock(path.with_suffix(".flock"))
+    while (name := _take(lock, path, folder)) is None:
         lock.release()
     try:
-        with suppress(OSError):  # a full disk: the lock works without a name in it
-            path.write_text(f"process {os.getpid()} of {socket.gethostname()}, since {utc_now()}")
         with _renewed(path):
             yield
     finally:
-        path.unlink(missing_ok=True)  # waiting processes reopen it at each attempt
+        if _name_in(path) == name:  # else it was taken for stale, and is another's
+            Path(lock.lock_file).unlink(missing_ok=True)  # those who wait reopen it at each attempt
+            path.unlink(missing_ok=True)
         lock.release()
 
 
-def _take(lock: FileLock, path: Path, folder: Path) -> bool:
-    """Wait for a lock and its last holder; false if that has meanwhile removed the file."""
+def _take(lock: FileLock, path: Path, folder: Path) -> str | None:
+    """Wait for a lock and its last holder, and take it.
+
+    Returns:
+        What names this process in it; None: the holder has let go, or another was faster.
+    """
     try:
         kept_apart = acquire(lock, timeout=0)
     except Timeout:
         print(f"{folder}: locked by {_holder(path)}; waiting", file=sys.stderr, flush=True)
         kept_apart = acquire(lock)
+    last = _name_in(path)
+    if last is None:
+        return _create(path)
+    if kept_apart and f" of {socket.gethostname()}, " in last:
+        _remove_stale(path, last)
+        return _create(path)
     holder = _holder(path)
-    if holder == _SOMEONE or (kept_apart and f" of {socket.gethostname()}, " in holder):
-        return True
     print(
         f"{folder}: locked by {holder}, unless that has died; waiting", file=sys.stderr, flush=True
     )
-    if not _falls_silent(path):
-        return False
-    print(f"{folder}: {holder} has died; its lock is taken over", file=sys.stderr, flush=True)
-    return True
+    last = _wait_until_stale(path)
+    if last is None:
+        return None
+    print(
+        f"{folder}: {_holder(path)} has died; its lock is taken over", file=sys.stderr, flush=True
+    )
+    _remove_stale(path, last)
+    name = _create(path)
+    time.sleep(_RENEWED / 5)  # others who wait look twice meanwhile: see `_remove_stale`
+    return name if _name_in(path) == name else None
+
+
+def _create(path: Path) -> str | None:
+    """Create a lock's file, which names this process.
+
+    Returns:
+        What is in it: nothing on a full disk, where the lock works without a name. None: another
+        process has created it.
+    """
+    name = f"process {os.getpid()} of {socket.gethostname()}, since {utc_now()}"
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return None
+    try:
+        path.write_text(name, encoding="utf-8")
+    except OSError:
+        return ""
+    return name
+
+
+def _remove_stale(path: Path, name: str) -> None:
+    """Remove the file of a stale lock, unless another process has just taken it over.
+
+    Of several that wait only one can rename the file, which is then sure to be the one looked at.
+    If it is a new holder's, it is put back; should someone have taken the lock in that moment, the
+    new holder finds that it is not its own.
+    """
+    aside = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}")
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        return
+    if _name_in(aside) != name:
+        with suppress(FileExistsError):
+            os.link(aside, path)
+    aside.unlink()
 
 
 def acquire(lock: FileLock, timeout: float = -1) -> bool:
@@ -140,27 +192,32 @@ def _warn_of_no_locks(path: Path | str) -> None:
 
 
 def _holder(path: Path) -> str:
-    """The holder named in a lock file."""
+    """The holder of a lock, as people are told of it."""
+    return _name_in(path) or _SOMEONE
+
+
+def _name_in(path: Path) -> str | None:
+    """What names the holder in a lock's file, nothing on a full disk; None: there is no file."""
     try:
-        return path.read_text(encoding="utf-8").strip() or _SOMEONE
-    except (OSError, UnicodeDecodeError):
-        return _SOMEONE
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
 
 
-def _falls_silent(path: Path) -> bool:
-    """Wait until a lock's file is not renewed any more; false once it is not there any more.
+def _wait_until_stale(path: Path) -> str | None:
+    """Wait until a lock is stale; what names its holder, or None once its file is not there.
 
-    The lock does not show its holder, which is on another machine, or the file system has no locks.
+    The kernel's lock does not show that holder, which is on another machine, or there are none.
     """
     renewed, since = _time_of(path), time.monotonic()
     while renewed is not None:
-        if time.monotonic() - since >= _SILENT:
-            return True
+        if time.monotonic() - since >= _LEASE:
+            return _name_in(path)
         time.sleep(_RENEWED / 10)
         latest = _time_of(path)
         if latest != renewed:
             renewed, since = latest, time.monotonic()
-    return False
+    return None
 
 
 def _time_of(path: Path) -> int | None:

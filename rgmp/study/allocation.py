@@ -32,7 +32,7 @@ def allocations(plan: Plan, folder: Path) -> dict[str, dict[str, int]]:
 
     Returns:
         By Snakemake's names, as far as they are known: `runtime`, the time limit in minutes, and
-        `mem_mb`, main memory.
+        `mem_mb`, main memory of each of its nodes.
 
     Raises:
         UserError: the data, or a file of the study, cannot be read.
@@ -49,8 +49,10 @@ def _allocated(plan: Plan, job: Job, costs: Costs) -> Iterator[tuple[str, int]]:
     yield "runtime", max(math.ceil(_TIMES * cost.seconds(job.units) / 60), _LEAST_MINUTES)
     held = cost.process_bytes if plan.machine.device != "cpu" else cost.memory_bytes
     if held is not None:
-        # a training shares it with workers, none of which takes more than it does
-        count = plan.machine.processes * (1 + plan.machine.workers) if job.kind == "train" else 1
+        # of one node; workers share theirs with the training, and none takes more than it does
+        machine = plan.machine
+        each = machine.processes // machine.nodes * (1 + machine.workers)
+        count = each if job.kind == "train" else 1
         yield "mem_mb", count * held // 10**6 + _SPARE_MEGABYTES
 
 

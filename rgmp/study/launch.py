@@ -3,10 +3,26 @@
 from collections.abc import Callable
 
 from rgmp.config.study import Machine
+from rgmp.runtime.signals import OUT_OF_TIME
+
+_HANDLED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", OUT_OF_TIME.name)
+"""What torchrun passes on to its processes: by default all but the notice, which would end it.
+
+On one node Snakemake starts it with signals blocked; the tasks of srun get them from Slurm itself.
+
+It is told by the variable of its option --signals-to-handle, which older torchruns refuse.
+"""
 
 
-def launcher(machine: Machine) -> str:
-    """The words of a shell before the command of a training run; none for a single process."""
+def launcher(machine: Machine, threads: int) -> str:
+    """The words of a shell before the command of a training run; none for a single process.
+
+    Args:
+        machine: says how many processes and nodes share the training run.
+        threads: of the whole training run. Its job on a cluster may use all of these cores, but
+            srun gives each task only one unless told otherwise, and Snakemake's Slurm plugin keeps
+            Slurm's own variables (`SLURM_CPUS_PER_TASK`) from the job.
+    """
     each = machine.processes // machine.nodes
     if machine.processes == 1:
         return ""
@@ -16,7 +32,8 @@ def launcher(machine: Machine) -> str:
     meeting = "$(hostname):$((20000 + SLURM_JOB_ID % 10000))"
     return (
         f"srun --nodes {machine.nodes} --ntasks {machine.nodes} --ntasks-per-node 1 "
-        '--cpus-per-task "${SLURM_CPUS_PER_TASK:-1}" '
+        f"--cpus-per-task {_threads_of_node(machine, threads)} "
+        f"env PET_SIGNALS_TO_HANDLE={','.join(_HANDLED)} "
         f"torchrun --nnodes {machine.nodes} --nproc-per-node {each} --rdzv-backend c10d "
         f'--rdzv-id "$SLURM_JOB_ID" --rdzv-endpoint "{meeting}" --no-python '
     )
@@ -35,5 +52,10 @@ def allotment(machine: Machine) -> dict[str, str | int | Callable[..., int]]:
         "nodes": machine.nodes,
         "tasks": machine.nodes,
         "tasks_per_gpu": 0,
-        "cpus_per_task": lambda wildcards, threads: threads // machine.nodes,  # noqa: ARG005
+        "cpus_per_task": lambda wildcards, threads: _threads_of_node(machine, threads),  # noqa: ARG005
     }
+
+
+def _threads_of_node(machine: Machine, threads: int) -> int:
+    """The nodes of a training run share its threads."""
+    return max(threads // machine.nodes, 1)

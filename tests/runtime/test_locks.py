@@ -81,7 +81,7 @@ def test_holder_on_another_machine_is_waited_for_while_it_renews_its_lock(
 ) -> None:
     """A lock that holds on one machine alone says nothing of it; where there is none, nor here."""
     monkeypatch.setattr(locks, "_RENEWED", 0.05)
-    monkeypatch.setattr(locks, "_SILENT", 2)
+    monkeypatch.setattr(locks, "_LEASE", 2)
     host = "node7" if has_locks else socket.gethostname()
     if not has_locks:
         monkeypatch.setattr(fcntl, "flock", without_locks)
@@ -98,6 +98,42 @@ def test_holder_on_another_machine_is_waited_for_while_it_renews_its_lock(
         f"{tmp_path}/masks: {named} has died; its lock is taken over",
     ]
     assert not path.exists()
+
+
+def test_a_stale_lock_that_another_has_taken_over_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that wait, on machines that no kernel lock keeps apart, one goes on."""
+    monkeypatch.setattr(locks, "_RENEWED", 0.05)
+    monkeypatch.setattr(locks, "_LEASE", 0.2)
+    path = tmp_path / ".masks.lock"
+    path.write_text("process 12 of node7, since 2026-01-01T00:00:00+00:00")
+    remove = locks._remove_stale
+    others = "process 3 of node8, since 2026-01-01T00:01:00+00:00"
+    found: list[str | None] = []
+
+    def remove_after_another(stale: Path, name: str) -> None:
+        if not found:
+            stale.write_text(others)
+        remove(stale, name)
+        found.append(stale.read_text() if stale.exists() else None)
+
+    monkeypatch.setattr(locks, "_remove_stale", remove_after_another)
+    with alone_in(tmp_path / "masks"):
+        assert found == [others, None]
+
+
+def test_of_two_that_find_no_lock_one_creates_it(tmp_path: Path) -> None:
+    path = tmp_path / ".masks.lock"
+    assert locks._create(path) == path.read_text()
+    assert locks._create(path) is None
+
+
+def test_a_lock_that_was_taken_over_stays_its_new_holders(tmp_path: Path) -> None:
+    path = tmp_path / ".masks.lock"
+    with alone_in(tmp_path / "masks"):
+        path.write_text("process 3 of node8, since 2026-01-01T00:01:00+00:00")
+    assert path.exists()
 
 
 def test_holder_on_another_machine_that_lets_go_is_not_waited_for_longer(
@@ -144,7 +180,7 @@ def test_file_system_without_locks_costs_a_line(
     for _ in range(2):
         with alone_in(tmp_path / "masks"):
             said = capsys.readouterr().err
-        assert said.startswith(f"rgmp: warning: {tmp_path}/.masks.lock: its file system has no lo")
+        assert said.startswith(f"rgmp: warning: {tmp_path}/.masks.flock: its file system has no lo")
         assert said.count("\n") == 1
     assert remove_stale_lock(tmp_path / ".snakemake") is None
 

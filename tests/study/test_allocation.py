@@ -58,3 +58,16 @@ def test_memory_of_a_gpu_is_not_main_memory(toy: Path) -> None:
     costs = Costs(device="H200", known=known)
     write_json(toy / layout.COSTS, costs.model_dump(mode="json"))
     assert [*on("auto", toy).values()] == [{"runtime": 10}] * len(on("auto", toy))
+
+
+def test_memory_is_that_of_each_node(toy: Path) -> None:
+    plan = load_plan(toy)
+    change = {"processes": 4, "nodes": 2, "workers": 2}
+    machine = plan.machine.model_copy(update={"device": "cuda", **change})
+    jobs = jobs_of(plan.model_copy(update={"machine": machine}), {})
+    cost = Cost(fixed=60, each=0, process_bytes=10**9, source="measured")
+    costs = Costs(device="H200", known=dict.fromkeys((job.cost for job in jobs), cost))
+    write_json(toy / layout.COSTS, costs.model_dump(mode="json"))
+    asked = [*on("cuda", toy, **change).values()]
+    assert asked
+    assert {one["mem_mb"] for one in asked} == {2 * (1 + 2) * 1000 + 1000}

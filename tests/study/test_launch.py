@@ -10,15 +10,15 @@ from rgmp.study.launch import allotment, launcher
 
 
 def words(machine: Machine) -> list[str]:
-    """What a shell on node head, in job 123456 of 4 cores a task, makes of it."""
-    environment = {"SLURM_JOB_ID": "123456", "SLURM_CPUS_PER_TASK": "4"}
-    script = f"hostname() {{ echo head; }}; printf '%s\\n' {launcher(machine)}"
+    """What a shell on node head, in job 123456 of 8 threads, makes of it."""
+    environment = {"SLURM_JOB_ID": "123456"}  # its plugin for Snakemake removes most others
+    script = f"hostname() {{ echo head; }}; printf '%s\\n' {launcher(machine, threads=8)}"
     said = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, check=True)
     return said.stdout.decode().split()
 
 
 def test_one_process_is_started_by_itself() -> None:
-    assert launcher(Machine()) == ""
+    assert launcher(Machine(), threads=8) == ""
 
 
 def test_processes_of_one_machine_are_started_by_torchrun() -> None:
@@ -29,6 +29,7 @@ def test_processes_of_one_machine_are_started_by_torchrun() -> None:
 def test_each_node_has_one_torchrun_and_they_meet_on_the_first() -> None:
     expected = (
         "srun --nodes 2 --ntasks 2 --ntasks-per-node 1 --cpus-per-task 4 "
+        "env PET_SIGNALS_TO_HANDLE=SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1 "
         "torchrun --nnodes 2 --nproc-per-node 3 --rdzv-backend c10d --rdzv-id 123456 "
         "--rdzv-endpoint head:23456 --no-python"
     )

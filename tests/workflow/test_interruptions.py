@@ -93,10 +93,15 @@ def test_no_more_jobs_at_a_time_than_the_machine_has_cores(
 
 @pytest.mark.parametrize(
     ("arguments", "threads"),
-    [((), 1), (("--jobs", "7"), 1), (("--jobs", "7", "--executor", "elsewhere"), 3)],
-    ids=["here", "here, counted", "elsewhere"],
+    [
+        ((), 1),
+        (("--jobs", "7"), 1),
+        (("--jobs", "7", "--executor", "elsewhere"), 3),
+        (("--mode", "remote"), 3),  # as it is started there
+    ],
+    ids=["here", "here, counted", "elsewhere", "sent here"],
 )
-def test_only_jobs_that_go_to_other_machines_are_not_limited(
+def test_only_jobs_of_other_machines_are_not_limited(
     busy: Path, arguments: tuple[str, ...], threads: int
 ) -> None:
     said = on_one_core(busy, "--dry-run", "--printshellcmds", *arguments)

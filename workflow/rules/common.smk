@@ -54,9 +54,9 @@ def goes_elsewhere():
 
 
 def cores_here():
-    """The cores that jobs may use at once; None: they run on other machines."""
+    """The cores that jobs may use at once; None: they run on other machines, or this is one."""
     given = workflow.resource_settings
-    if elsewhere:
+    if not limited:
         return None
     return min(limit for limit in (given.cores, given.nodes, cores.usable_cores()) if limit)
 
@@ -66,10 +66,11 @@ def limit_cores():
 
     Training runs that share a core slow each other down. A job that requests more threads gets as
     many as there are cores, and runs alone. Jobs on other machines are not limited, nor by --cores:
-    fewer threads than a study asks for would change the last bits.
+    fewer threads than a study asks for would change the last bits. Nor is the job that was sent to
+    this machine: its threads are what it was allotted, on all of its nodes.
     """
     given = workflow.resource_settings
-    if elsewhere:
+    if not limited:
         workflow.global_resources["_cores"] = None
     elif given.cores is not None:
         workflow.global_resources["_cores"] = cores_here()
@@ -82,7 +83,7 @@ def threads_alone(threads):
     On another machine nothing of this study runs beside it but by chance: there it asks for those
     that it uses.
     """
-    return threads if elsewhere else workflow.global_resources["_cores"] or threads
+    return (limited and workflow.global_resources["_cores"]) or threads
 
 
 def allocated(kind, name=lambda wildcards: "", gpus=0, nodes=1):
@@ -284,6 +285,7 @@ def caption_file(kind, entry):
 
 
 elsewhere = goes_elsewhere()
+limited = not elsewhere and not workflow.remote_exec  # by the cores of this machine
 limit_cores()
 if workflow.remote_exec and not elsewhere:
     pass_signals_on()

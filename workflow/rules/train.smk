@@ -18,7 +18,7 @@ rule train:
     resources:
         **allocated("train", training_name, plan.machine.processes, plan.machine.nodes),
         **allotment(plan.machine),
-        launcher=launcher(plan.machine),
+        launcher=lambda wildcards, threads: launcher(plan.machine, threads),
     message:
         "{wildcards.stage} {wildcards.training}"
     shell:
@@ -45,7 +45,7 @@ rule keep_checkpoints:
             "checkpoints of train", training_name, plan.machine.processes, plan.machine.nodes
         ),
         **allotment(plan.machine),
-        launcher=launcher(plan.machine),
+        launcher=lambda wildcards, threads: launcher(plan.machine, threads),
     params:
         steps=lambda wildcards: training_of(wildcards).settings.earlier_checkpoints,
     message:
