@@ -183,7 +183,8 @@ def add_truth(flags: argparse._ArgumentGroup) -> None:
         type=Path,
         metavar="FOLDER",
         help="in place of --davis: a folder of annotations alone, <sequence>/00000.png ..., read "
-        "as those of --benchmark (default: davis2017)",
+        "as those of --benchmark (default: davis2017), but that objects are the ids that frame 0 "
+        "shows, which may skip numbers; --davis has 1 to the largest",
     )
 
 

@@ -41,7 +41,6 @@ _NEEDED = (
     "--davis or --truth",
     "--benchmark or --dataset or --truth",
     "--masks or --scores",
-    "--out",
 )
 
 
@@ -57,7 +56,9 @@ def _score_options(command: argparse.ArgumentParser) -> None:
         metavar="FILE.csv",
         help="or J and F of every frame, used unchanged",
     )
-    flags.add_argument("--out", type=Path, metavar="SCORES.csv", help="output table")
+    flags.add_argument(
+        "--out", type=Path, metavar="SCORES.csv", help="table of every frame (default: none)"
+    )
     flags.add_argument("--engine", choices=get_args(Engine), help=default_of(ScoringJob, "engine"))
     flags.add_argument(
         "--cross-check",
@@ -100,10 +101,11 @@ def _score(options: argparse.Namespace) -> None:
     from rgmp.evaluation import score_table
     from rgmp.evaluation.recorded_scores import write_measured
 
-    given = [job.source] if job.adopts else files_of(job.source)
-    table = files.Kind("score table", score_table.require_scores)
-    files.require_target(job.out, table, chain(given, job.videos.files()))
-    made = [job.out] + ([conventions.out] if conventions else [])
+    if job.out:
+        given = [job.source] if job.adopts else files_of(job.source)
+        table = files.Kind("score table", score_table.require_scores)
+        files.require_target(job.out, table, chain(given, job.videos.files()))
+    made = [path for path in (job.out, conventions and conventions.out) if path]
     config = {"scores": str(job.source)} if job.adopts else {"engine": job.engine}
     with record_command(
         job.record,

@@ -86,9 +86,12 @@ class Clips:
             rng, len(sequence.annotated_frames), self.length(step) - 1, skip
         )
         which = self._pick_object(rng, sequence, previous)
+        first = sequence.objects
+        given = max(first.values()) if which is None else first[which]
+        reference = max(reference, given)
         hidden = not self._there(sequence, reference, which).any()
         if hidden or settings.reference_frame == "first":
-            reference = 0 if which is None else sequence.objects[which]  # which shows it
+            reference = given  # which shows it
         crop = choose_crop(rng, self._there(sequence, targets[0], which), settings)
         *numbers, guidance = (self._jitter.draw(rng) for _ in range(len(targets) + 2))
         return Clip(sequence, [reference, *targets], previous, which, crop, numbers, guidance)

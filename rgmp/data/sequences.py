@@ -405,8 +405,8 @@ class Tree:
             yield f"{folder}: {surplus[0]} has no frame{_more(surplus[1:])}; remove it"
         unlike = [f"{name}.png" for name in sorted(numbered - annotated)]
         there = annotated & numbered
+        first = min(numbered, default="")
         if self.dataset.sparse:
-            first = min(numbered, default="")
             if not there:
                 yield f"{folder}: no annotation of any frame; annotate one, or remove the sequence"
             elif first not in there and self.dataset.objects != "appearing":
@@ -415,10 +415,10 @@ class Tree:
                     "say that objects appear (objects: appearing)"
                 )
         # the truth of later frames may be withheld
-        elif unlike and there != {"00000"}:
+        elif unlike and there != {first}:
             yield (
                 f"{folder}: {unlike[0]} is missing{_more(unlike[1:])}; annotate every frame, or "
-                "only frame 0"
+                f"only the first, {first}"
             )
 
     def _formatted(self, pattern: str) -> str:
@@ -553,7 +553,7 @@ def _gap(folder: Path, frames: tuple[Path, ...], absent: list[str]) -> Iterator[
 
 def _misnamed(folder: Path, frames: tuple[Path, ...]) -> Iterator[str]:
     """Names that are not ordered as the numbers in them, in a set with gaps."""
-    matched = [_ENDS_WITH_NUMBER.fullmatch(frame.stem) for frame in frames]
+    matched = [ENDS_WITH_NUMBER.fullmatch(frame.stem) for frame in frames]
     for frame, match in zip(frames, matched, strict=True):
         if match is None:
             yield f"{folder}: {frame.name} has no number; name frames by numbers, such as 00005.jpg"
@@ -579,7 +579,9 @@ def is_numbered(path: Path) -> bool:
 
 
 _NUMBER = re.compile("[0-9]{5}")
-_ENDS_WITH_NUMBER = re.compile("(.*?)([0-9]+)")
+ENDS_WITH_NUMBER = re.compile("(.*?)([0-9]+)")
+"""The name of a frame in a set with gaps: what all names begin with, which may be empty, and its
+number."""
 
 
 def _more(names: list[str]) -> str:

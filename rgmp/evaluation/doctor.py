@@ -161,7 +161,8 @@ def permuted(frames: Frames) -> str | None:
     now, best = np.diag(by_label).mean(), by_label[truth, mask].mean()
     if best - now <= GAIN:
         return None
-    moved = [f"{m + 1} is {t + 1}" for t, m in zip(truth, mask, strict=True) if t != m]
+    ids = scored[0].objects
+    moved = [f"{ids[m]} is {ids[t]}" for t, m in zip(truth, mask, strict=True) if t != m]
     return f"J {now:.3f}, but {best:.3f} if {', '.join(moved)}"
 
 
@@ -204,7 +205,7 @@ def other_annotations(frames: Frames) -> str | None:
     objects = _objects(first.now)
     each: npt.NDArray[np.float64] = regions(first.now).max(axis=1)
     given = int((each > 0.99).sum())
-    has_more = first.highest > objects and first.labels > 1 and objects > 1
+    has_more = first.has_others and first.labels > 1 and objects > 1
     has_fewer = 1 < first.labels < objects and given == first.labels
     if has_more or has_fewer:
         return f"{first.labels} objects in the mask of frame 0, {objects} in the truth"

@@ -5,6 +5,7 @@ two masks are the same is decided on all pixels.
 """
 
 import zlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +15,8 @@ from rgmp.data.davis import without_void
 from rgmp.data.images import Labels
 
 Counts = npt.NDArray[np.int64]
-"""Pixels by label of the truth (rows) and of the mask (columns), 0 to K, then whatever is above K
-together: (K + 2, K + 2)."""
+"""Pixels by label of the truth (rows) and of the mask (columns): background, the K objects in order
+of their ids, then whatever is no object together: (K + 2, K + 2)."""
 
 STEP = 4
 """Rows and columns from one counted pixel to the next."""
@@ -30,8 +31,9 @@ class Evidence(NamedTuple):
         first: whether it is the mask of frame 0.
         exact: whether it equals the truth in every pixel, void as background.
         digest: of its labels.
+        objects: the ids of the sequence's objects, in order.
         labels: how many other than background it has.
-        highest: the largest label it has.
+        has_others: whether one of them is no object.
         now, before, after: pixels counted with the truth of its frame, and of the frame before and
             after; None where there is none.
         by_colour: the same with its frame's, of the labels that the colours of its palette say;
@@ -44,8 +46,9 @@ class Evidence(NamedTuple):
     first: bool
     exact: bool
     digest: int
+    objects: tuple[int, ...]
     labels: int
-    highest: int
+    has_others: bool
     now: Counts
     before: Counts | None
     after: Counts | None
@@ -60,11 +63,13 @@ class Truths(NamedTuple):
     after: Labels | None
 
 
-def counts_of(truth: Labels, mask: Labels, objects: int) -> Counts:
+def counts_of(truth: Labels, mask: Labels, objects: Sequence[int]) -> Counts:
     """Count pixels by the labels of truth and mask, both uint8 (H, W); void is background."""
-    rows = np.minimum(without_void(truth[::STEP, ::STEP]), objects + 1).astype(np.uint16)
-    columns = np.minimum(mask[::STEP, ::STEP], objects + 1)
-    side = objects + 2  # at most 256: ids are below void
+    side = len(objects) + 2  # at most 256: ids are below void
+    place = np.full(256, side - 1, np.uint16)
+    place[[0, *objects]] = np.arange(side - 1)
+    rows = place[without_void(truth[::STEP, ::STEP])]
+    columns = place[mask[::STEP, ::STEP]]
     counts = np.bincount((rows * side + columns).ravel(), minlength=side * side)
     return counts.reshape(side, side).astype(np.int64)
 
@@ -75,15 +80,14 @@ def evidence_of(
     truths: Truths,
     mask: Labels,
     *,
-    objects: int,
+    objects: Sequence[int],
     scored: bool,
     first: bool,
     by_colour: Labels | None = None,
 ) -> Evidence:
-    """The evidence of one mask, whose fields the arguments name; `objects` is K."""
-    highest = int(mask.max())
+    """The evidence of one mask, whose fields the arguments name."""
     # of few labels, these take a fifth of a histogram's time
-    labels = sum(bool((mask == label).any()) for label in range(1, highest + 1))
+    labels = [label for label in range(1, int(mask.max()) + 1) if (mask == label).any()]
     now = counts_of(truths.now, mask, objects)
     around = [
         None if t is None or t.shape != mask.shape else counts_of(t, mask, objects)
@@ -96,8 +100,9 @@ def evidence_of(
         first=first,
         exact=bool(now.sum() == np.trace(now) and (without_void(truths.now) == mask).all()),
         digest=zlib.crc32(mask.tobytes()),
-        labels=labels,
-        highest=highest,
+        objects=tuple(objects),
+        labels=len(labels),
+        has_others=not {*labels}.issubset(objects),
         now=now,
         before=around[0],
         after=around[1],
@@ -108,7 +113,7 @@ def evidence_of(
 def regions(counts: Counts) -> npt.NDArray[np.float64]:
     """J of every object of the truth with every label of the mask: (K, K), 1 where both are empty.
 
-    What is above K takes no part.
+    What is no object takes no part.
     """
     own, others = counts.sum(axis=1)[1:-1, None], counts.sum(axis=0)[None, 1:-1]
     both = counts[1:-1, 1:-1]

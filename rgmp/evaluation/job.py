@@ -18,7 +18,7 @@ class ScoringJob(Closed):
         videos: the ground truth.
         source: folder or zip of `<sequence>/00000.png`, ...; or a table of J and F of every frame.
         adopts: whether `source` is such a table.
-        out: where the table goes.
+        out: where the table goes; None: none is written. A study's job has it.
         engine: what measures.
         cross_check: whether the other engine measures too; no row depends on it.
         strict: whether a likely mistake in the masks is an error.
@@ -31,7 +31,7 @@ class ScoringJob(Closed):
     videos: Videos
     source: Path
     adopts: bool = False
-    out: Path
+    out: Path | None = None
     engine: Engine = "builtin"
     cross_check: CrossCheck = "off"
     strict: bool = False

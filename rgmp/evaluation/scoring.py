@@ -445,7 +445,7 @@ def _evidence(pair: _Pair, truth: Labels, found: Read) -> Evidence:
         pair.annotation.stem,
         Truths(truth, *around),
         found.labels,
-        objects=pair.objects[-1],
+        objects=pair.objects,
         scored=bool(pair.scored),
         first=pair.before is None,
         by_colour=found.by_colour,

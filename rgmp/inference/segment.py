@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rgmp.data import davis
 from rgmp.data.images import Labels, read_frame
+from rgmp.data.sequences import ENDS_WITH_NUMBER
 from rgmp.data.sequences import Sequence as Video
 from rgmp.errors import UserError
 from rgmp.inference.job import MARK
@@ -105,8 +106,9 @@ class _Writing:
 
 def _is_ours(folder: Path) -> bool:
     """Whether a folder contains nothing but complete or partial output of this package."""
-    # scores are kept beside masks (`rgmp.evaluation.sequence_scores`)
-    ours = rf"\d+\.png|{re.escape(MARK)}|scores-[0-9a-f]+\.json"
+    # masks are named as frames; scores are kept beside them (`rgmp.evaluation.sequence_scores`)
+    mask = rf"{ENDS_WITH_NUMBER.pattern}\.png"
+    ours = rf"{mask}|{re.escape(MARK)}|scores-[0-9a-f]+\.json"
     return (
         folder.is_dir()
         and not folder.is_symlink()

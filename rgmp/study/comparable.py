@@ -3,6 +3,7 @@
 from typing import Any
 
 from rgmp.config.base import Benchmark
+from rgmp.config.dataset import Dataset
 from rgmp.study.plan import Plan
 
 
@@ -19,8 +20,13 @@ def data_of(plan: Plan, benchmark: Benchmark) -> dict[str, Any]:
         "resolution": plan.data.resolution,
         "seed of the rendering": plan.data.mini_seed,
         "digest of the rendering": rendered,
-        **({"data set": described.dataset.meaning} if described else {}),
+        **({"data set": _read_and_scored(described.dataset)} if described else {}),
     }
+
+
+def _read_and_scored(dataset: Dataset) -> dict[str, Any]:
+    """What of a description changes the scores of the same masks on the same files."""
+    return {**dataset.meaning, "score_last": dataset.score_last}
 
 
 def first_difference(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[str, Any, Any] | None:

@@ -30,6 +30,19 @@ def test_anyones_masks_are_scored(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_means_are_printed_where_no_table_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    there = {*Path().rglob("*")}
+    truth = ["score", "--truth", "truth", "--masks", "truth"]
+    for command in (SCORE[:-2], truth):
+        assert cli.main(command) == 0
+        assert capsys.readouterr().out.splitlines()[0].split() == ["J&F", "100.0"]
+        assert {*Path().rglob("*")} == there
+    assert cli.main([*truth, "--record", "record.json"]) == 0
+    found = the_record("record.json")
+    assert (found["results"]["J&F"], found["outputs"]) == (1.0, {})
+
+
+@pytest.mark.usefixtures("here")
 def test_a_rerun_reads_no_older_result() -> None:
     assert cli.main(SCORE) == 0
     older = Path("scores.csv").read_text()

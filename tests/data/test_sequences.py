@@ -201,6 +201,19 @@ def test_withheld_truth_is_no_problem_in_a_split_that_is_said_to_have_none(tmp_p
     assert "1 of 4 frames annotated; described/train needs every frame annotated" in problem
 
 
+def test_truth_is_withheld_after_the_first_frame_whatever_its_name(tmp_path: Path) -> None:
+    hidden = described(gaps=True, withheld=("val",))
+    video = {"f_005": {1: ONE, 3: FOUR}, "f_010": None, "f_020": None}
+    write_video(tmp_path, "a", video)
+    videos = videos_of(tmp_path, hidden, "val")
+    assert len(videos.open()[0].annotations) == 1
+    assert check_videos(videos).problems == []
+    write_mask(tmp_path / "Annotations/a/f_020.png", labels({1: ONE}))
+    said = r"f_010\.png is missing; annotate every frame, or only the first, f_005$"
+    with pytest.raises(UserError, match=said):
+        videos.open()
+
+
 # ---- what annotations mean ----
 
 

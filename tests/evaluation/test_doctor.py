@@ -10,6 +10,7 @@ from PIL import Image
 from support.two_boxes import write_tree
 
 from rgmp.config.base import Benchmark
+from rgmp.config.dataset import of_two_folders
 from rgmp.data import davis
 from rgmp.data.videos import Videos
 from rgmp.evaluation.doctor import Finding, findings, same_figures, warnings_of
@@ -88,6 +89,36 @@ def test_a_mistake_is_named_with_its_evidence(
     assert (finding.cause, finding.sequences) == (cause, ("ant",))
     assert evidence in finding.text
     assert next(warnings_of([finding])).startswith(f"{cause}: ant: in 1 of 1 sequences (ant: ")
+
+
+SKIPPING = np.array([0, 2, 7, 9], dtype=np.uint8)
+"""Ids that skip numbers, in place of 1 and 2, and of an object that there is not."""
+
+
+@pytest.mark.parametrize(
+    ("masks", "cause", "evidence"),
+    [
+        (RIGHT, None, ""),
+        (EXACT, "identical to the truth", "6 of 6 frames equal"),
+        (relabelled(2, 1), "ids permuted", "if 7 is 2, 2 is 7"),
+        (LATE, "shifted by one frame", "with the frame before"),
+        (relabelled(1, 1), "every object in one mask", "one id for 2 objects"),
+        (MORE, "another annotation of the same videos", "3 objects in the mask of frame 0, 2 in"),
+    ],
+)
+def test_ids_may_skip_numbers(
+    tmp_path: Path, masks: Masks, cause: str | None, evidence: str
+) -> None:
+    for number, labels in enumerate(masks):
+        davis.write_mask(tmp_path / f"truth/ant/{number:05d}.png", SKIPPING[truth(number)])
+        davis.write_mask(tmp_path / f"masks/ant/{number:05d}.png", SKIPPING[labels])
+    bare = Videos(
+        davis=tmp_path / "truth", benchmark="davis2017", dataset=of_two_folders("davis2017")
+    )
+    judged = judge(bare, tmp_path / "masks", variant="x", seed=None)
+    found = findings(judged.evidence, judged.rows)
+    assert [each.cause for each in found] == ([cause] if cause else [])
+    assert all(evidence in each.text for each in found)
 
 
 @pytest.mark.parametrize("benchmark", ["davis2016", "davis2017"])

@@ -128,6 +128,7 @@ def test_what_another_maker_left_is_removed(
     segmented(tree, network, out, {"weights": "old", "settings": "b"})
     davis.write_mask(out / "bear/00002.png", np.full((40, 50), 7, np.uint8))
     davis.write_mask(out / "swan/00000.png", np.full((40, 50), 7, np.uint8))
+    davis.write_mask(out / "duck/frame_00005.png", np.full((40, 50), 7, np.uint8))
     half = out / ".camel.x/camel/.00000.png.x"  # of a run that was killed
     davis.write_mask(half / "00000.png", np.full((40, 50), 7, np.uint8))
     segmented(tree, network, out)

@@ -14,6 +14,7 @@ from rgmp.data.davis import write_mask
 from rgmp.errors import UserError
 from rgmp.evaluation.score_table import read_scores
 from rgmp.study import layout
+from rgmp.study.comparable import data_of, first_difference
 from rgmp.study.comparison import ComparisonPlan, resolve_any
 from rgmp.study.plan import Plan, load_plan
 from rgmp.study.resolve import resolve
@@ -68,6 +69,18 @@ def test_what_annotations_mean_is_part_of_the_identity_and_where_they_lie_is_not
     assert finetuned(planned(**moved)) == finetuned(before)
     describe(void=255)
     assert finetuned(planned(**moved)) != finetuned(before)
+
+
+def test_studies_that_score_other_frames_are_not_compared() -> None:
+    before = planned()
+    describe(score_last=False)
+    after = planned()
+    assert finetuned(after) == finetuned(before)
+    found = first_difference(data_of(before, "ytvos"), data_of(after, "ytvos"))
+    assert found is not None
+    assert found[0] == "data set"
+    assert [each["score_last"] for each in found[1:]] == [True, False]
+    assert first_difference(data_of(after, "ytvos"), data_of(planned(), "ytvos")) is None
 
 
 def test_the_bytes_of_annotations_are_part_of_the_identity() -> None:
