@@ -51,7 +51,7 @@ MISTAKES: dict[str, tuple[list[str], Callable[[], object], str]] = {
     "no command": ([], nothing, "COMMAND"),
     "unknown command": (["segment"], nothing, "segment"),
     "unknown option": ([*SCORE, "--engin2", "x"], nothing, "--engin2"),
-    "missing option": (["score", *VAL], nothing, "--out"),
+    "missing option": (["bounds", *VAL], nothing, "--out"),
     "unknown benchmark": (["infer", "--benchmark", "davis2018"], nothing, "davis2018"),
     "number that is none": ([*SPEED, "--limit", "many"], nothing, "many"),
     "no repeats": ([*SPEED, "--repeats", "0"], nothing, "--repeats"),
