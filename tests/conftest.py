@@ -24,8 +24,8 @@ SHARED = TESTS.parents[1] / "shared"
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than the cores, since many a test waits for a process of its own; at most eight."""
-    return min(usable_cores() + 1, 8)
+    """Twice the cores, since many a test waits for a process of its own; at most eight."""
+    return min(2 * usable_cores(), 8)
 
 
 def pytest_collection_finish() -> None:

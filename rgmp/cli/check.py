@@ -29,6 +29,7 @@ from rgmp.data.manifest import Manifest
 from rgmp.data.videos import Videos
 from rgmp.errors import ProblemsError, UserError, refuse, shown
 from rgmp.provenance.command import record_command
+from rgmp.reporting.quantities import counted
 from rgmp.runtime import digest_cache, files
 from rgmp.runtime.digest_cache import Digests
 from rgmp.study import layout
@@ -107,10 +108,9 @@ def _check(options: argparse.Namespace) -> None:
             record.inputs[part] = found.digest
             record.manifest[part] = found.parts
             record.results[part] = found.size
-            counted = f"{found.size} {found.unit}{'s' * (found.size != 1)}"
-            print(f"{part}: {counted}, manifest {found.digest[:12]}")
+            print(f"{part}: {counted(found.size, found.unit)}, manifest {found.digest[:12]}")
         read = {path for found in manifests.values() for path in found.files}
-        print(f"{len(read)} files, no problems found")
+        print(f"{counted(len(read), 'file')}, no problems found")
 
 
 def _manifests(
