@@ -5,6 +5,7 @@ Each computes the gradient of its share of every batch, and all take the same st
 that mean.
 """
 
+import gc
 import os
 import warnings
 from collections.abc import Iterator
@@ -128,4 +129,6 @@ def process_group() -> Iterator[Team]:
     dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=_TIMEOUT)
     local_rank, local_size = (int(os.environ[name]) for name in ("LOCAL_RANK", "LOCAL_WORLD_SIZE"))
     yield Team(dist.get_rank(), dist.get_world_size(), local_rank, local_size)
+    # replicas hold the group, some of them in cycles: its threads must not outlive the interpreter
+    gc.collect()
     dist.destroy_process_group()
