@@ -212,9 +212,10 @@ def _make_again(kept: Path) -> None:
         if {"infer", "train"}.intersection(entry.evidence)
         for path in [kept / layout.FIGURES / f"{entry.name}.png"]
     }
+    here = kept.relative_to(PROJECT)  # records keep the command, which is to work in any clone
     for command in ("tables", "figures"):
-        record = str(kept / RECORDS / f"{command}.json")
-        subprocess.run(["rgmp", command, str(kept), "--record", record], check=True)
+        record = here / RECORDS / f"{command}.json"
+        subprocess.run(["rgmp", command, here, "--record", record], cwd=PROJECT, check=True)
     for path, picture in of_others.items():
         path.write_bytes(picture)
     for path in (kept / layout.FIGURES).glob("*.pdf"):

@@ -1,5 +1,6 @@
 """What documents say of the reference is what its tables say; a running study is kept by seed."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,15 @@ def test_the_reference_is_whole(study: str) -> None:
     first = {path.name.rpartition("-")[0] for path in (folder / layout.FIRST).iterdir()}
     claims = {f"claims-{variant.name}" for variant in load_plan(folder).variants}
     assert first == claims | {"seeds", "margin"}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_commands_in_records_work_in_any_clone(study: str) -> None:
+    records = [
+        json.loads(path.read_text()) for path in (REFERENCE / study).rglob("records/**/*.json")
+    ]
+    words = {word for record in records for word in record.get("command", [])}
+    assert not [word for word in words if word.startswith("/")]
 
 
 @pytest.mark.skipif(BASIS not in STUDIES, reason=f"there is no reference of {BASIS} yet")
