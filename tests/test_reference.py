@@ -16,7 +16,6 @@ from reference import (
 )
 from support.fake_study import build
 
-from rgmp.provenance.record import RECORDS
 from rgmp.reporting import power
 from rgmp.study import layout, table_files
 from rgmp.study.plan import load_plan
