@@ -13,27 +13,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rgmp.config.base import RESOLUTION, Benchmark
 from rgmp.data.images import Labels
 from rgmp.runtime.files import visible_files
 
 VOID = 255
 """Label where the truth is unknown."""
-
-
-def split_file(root: Path, benchmark: Benchmark, split: str) -> Path:
-    """The list of a split's sequences."""
-    return root / "ImageSets" / benchmark.removeprefix("davis") / f"{split}.txt"
-
-
-def frames_folder(root: Path, resolution: str = RESOLUTION) -> Path:
-    """The folder that has a folder of frames for each sequence, 00000.jpg and so on."""
-    return root / "JPEGImages" / resolution
-
-
-def annotations_folder(root: Path, resolution: str = RESOLUTION) -> Path:
-    """The folder that has a folder of annotations for each sequence, 00000.png and so on."""
-    return root / "Annotations" / resolution
 
 
 def object_ids(first: Labels) -> list[int]:

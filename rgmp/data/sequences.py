@@ -8,7 +8,7 @@ scored. Whoever segments, scores or trains reads that, not the description.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -16,12 +16,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rgmp.config.base import RESOLUTION
-from rgmp.config.dataset import Dataset
+from rgmp.config.base import RESOLUTION, Benchmark
+from rgmp.config.dataset import DAVIS, Dataset
 from rgmp.data.davis import VOID, masks_in, object_ids
 from rgmp.data.images import Labels, Like, read_labels
 from rgmp.errors import UserError
-from rgmp.runtime.files import exists, files_below, reading, require_regular, visible_files
+from rgmp.runtime.files import (
+    exists,
+    files_below,
+    reading,
+    require_regular,
+    visible_files,
+    write_text,
+)
 
 _READABLE_ROOT = "name the root of a readable data set"
 
@@ -319,6 +326,12 @@ class Tree:
     resolution: str = RESOLUTION
 
     @property
+    def split_file(self) -> Path | None:
+        """The list of the split's sequences; None: they are those that have a folder."""
+        listed = self.dataset.sequences
+        return None if listed is None else self.root / self._formatted(listed)
+
+    @property
     def frames_folder(self) -> Path:
         """The folder that has a folder of frames for each sequence."""
         return self._folder_of_all(self.dataset.frames)
@@ -347,15 +360,26 @@ class Tree:
         for pattern in (self.dataset.frames, self.dataset.annotations, *filter(None, given)):
             yield from files_below(self.root / pattern.partition("{")[0].rpartition("/")[0])
 
+    def write_split(self, names: Iterable[str]) -> None:
+        """Write the list of the split's sequences.
+
+        Raises:
+            ValueError: the set has none.
+            UserError: it cannot be written.
+        """
+        if self.split_file is None:
+            raise ValueError(f"{self.name}: its sequences are folders, not a list")
+        write_text(self.split_file, "".join(f"{name}\n" for name in names))
+
     def list_split(self) -> Listing:
         """The list of the split's sequences.
 
         Raises:
             UserError: no such tree or split, or a split that is not a readable file.
         """
-        if self.dataset.sequences is None:
+        path = self.split_file
+        if path is None:
             return self._folders()
-        path = self.root / self._formatted(self.dataset.sequences)
         with reading(path, _READABLE_ROOT):
             if self.dataset.pairs and not exists(path):
                 pairs = self.root / self._formatted(self.dataset.pairs)
@@ -594,3 +618,8 @@ def _more(names: list[str]) -> str:
 
 _FEW = 5
 """Names that a line about many of them lists."""
+
+
+def davis_tree(root: Path, benchmark: Benchmark, split: str) -> Tree:
+    """A split of DAVIS, at 480p."""
+    return Tree(root, benchmark, DAVIS[benchmark], split)

@@ -14,7 +14,7 @@ from urllib3.util.retry import Retry
 from rgmp import facts
 from rgmp.config.base import Benchmark
 from rgmp.config.load import validated
-from rgmp.data.davis import split_file
+from rgmp.data.sequences import davis_tree
 from rgmp.download.catalogue import Archive, DataSet
 from rgmp.download.receipt import Fetched, Pins, is_whole, write_receipt
 from rgmp.download.transfer import (
@@ -34,7 +34,6 @@ from rgmp.runtime.files import (
     reading,
     require_regular,
     require_writable,
-    write_text,
     writing,
 )
 from rgmp.runtime.locks import alone_in
@@ -245,10 +244,9 @@ def _write_splits(folder: Path, benchmark: Benchmark) -> None:
     """Write a benchmark's lists of sequences, as published, unless the archive has them."""
     rows = [row for row in facts.read("davis_sequences.csv") if row["benchmark"] == benchmark]
     for split in dict.fromkeys(row["split"] for row in rows):
-        path = split_file(folder, benchmark, split)
-        if not path.exists():
-            names = [row["sequence"] for row in rows if row["split"] == split]
-            write_text(path, "\n".join(names) + "\n")
+        tree = davis_tree(folder, benchmark, split)
+        if tree.split_file and not tree.split_file.exists():
+            tree.write_split(row["sequence"] for row in rows if row["split"] == split)
 
 
 def _fetched(job: Job, archive: Archive, given: Mapping[str, Path]) -> Fetched:

@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from rgmp.config.base import RESOLUTION, Benchmark
+from rgmp.config.base import Benchmark
 from rgmp.config.dataset import DAVIS
 from rgmp.data import davis
 from rgmp.data.encodings import read_mask
 from rgmp.data.images import Labels, Like
 from rgmp.data.mask_source import MaskFile
-from rgmp.data.sequences import read_annotation
+from rgmp.data.sequences import davis_tree, read_annotation
 
 _SET = "val"
 Figures = npt.NDArray[np.float64]
@@ -87,16 +87,12 @@ def evaluate(run: Run) -> Answer:
 
 def _lay_out(run: Run) -> None:
     """Make the tree: a split of one sequence; its annotations; frames, which are only counted."""
-    davis_root = run.place / "davis"
-    split = davis.split_file(davis_root, "davis2017", _SET)
-    annotations, frames = (
-        folder(davis_root, RESOLUTION) / run.sequence
-        for folder in (davis.annotations_folder, davis.frames_folder)
-    )
+    tree = davis_tree(run.place / "davis", "davis2017", _SET)
+    annotations, frames = tree.annotations_of(run.sequence), tree.frames_of(run.sequence)
     masks = run.place / "masks" / run.sequence
-    for folder in (split.parent, annotations, frames, masks):
+    for folder in (annotations, frames, masks):
         folder.mkdir(parents=True)
-    split.write_text(f"{run.sequence}\n", encoding="utf-8")
+    tree.write_split([run.sequence])
     dataset, objects = DAVIS[run.benchmark], range(1, run.objects + 1)
     for path in run.annotations:
         (frames / f"{path.stem}.jpg").touch()

@@ -30,6 +30,7 @@ from PIL import Image, ImageDraw
 from rgmp.config.base import BENCHMARKS
 from rgmp.data import attributes, davis
 from rgmp.data.images import read_frame, read_labels
+from rgmp.data.sequences import davis_tree
 from rgmp.data.videos import Videos
 from rgmp.minidavis.animation import Pixels
 from rgmp.minidavis.cast import TRAIN, VAL
@@ -77,9 +78,7 @@ def render(out: Path, seed: int, contents: Contents = Contents(), processes: int
         root = folder / "davis"
         for split, names in (("train", contents.train), ("val", contents.val)):
             for benchmark in BENCHMARKS:
-                listing = davis.split_file(root, benchmark, split)
-                listing.parent.mkdir(parents=True, exist_ok=True)
-                listing.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+                davis_tree(root, benchmark, split).write_split(names)
         _write_attributes(root / attributes.FILE, contents.val)
         tasks = [
             *(partial(_film, root, "train", name, seed) for name in contents.train),
@@ -109,7 +108,8 @@ def _film(root: Path, split: str, name: str, seed: int) -> None:
     pool, names = POOLS[split], {"train": TRAIN, "val": VAL}[split]
     rng = np.random.default_rng([seed, pool.number, names.index(name)])
     scene = video(name, pool, rng)
-    frames, annotations = davis.frames_folder(root) / name, davis.annotations_folder(root) / name
+    tree = davis_tree(root, "davis2017", split)
+    frames, annotations = tree.frames_of(name), tree.annotations_of(name)
     annotations.mkdir(parents=True)
     for number in range(scene.frames):
         image, labels = photograph(scene, number, rng)
