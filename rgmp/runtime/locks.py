@@ -1,15 +1,20 @@
 """Locks between processes: a resumed job waits for a killed run's processes that still work.
 
-They are kernel locks (flock), which are released when their holder is killed. Some file systems do
-not support them, and on a shared disk they may exclude only processes of the same machine (Lustre
-with `localflock`, NFS before Linux 2.6.12). So a lock is a file as well, which only one process can
-create, on any machine. It names its holder, who renews its time, as one does a lease: on another
-machine it is this that tells a holder at work from one that has died, whose lock is stale.
+A lock is a file, which only one process can create, on any machine that shares the disk. It names
+its holder, who holds a kernel lock (flock) on it and renews its time, as one does a lease. While
+the kernel lock is held, the holder lives. Where it is not, a holder on this machine has died; one
+elsewhere may live, since on a shared disk kernel locks may exclude only processes of the same
+machine (Lustre with `localflock`, NFS before Linux 2.6.12): it has died if it has not renewed the
+time for the length of a lease. No clock is compared with another machine's.
+
+Only one process can create a file on NFS since version 3. There a time, or a file, may show up to a
+minute later to other machines, unless they open the file: so they do.
 """
 
 import errno
 import fcntl
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -19,117 +24,319 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
-from typing import TextIO
+from typing import BinaryIO, NamedTuple, TextIO
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from rgmp.runtime.clock import utc_now
-from rgmp.runtime.files import require_writable
+from rgmp.runtime.files import digest_of_bytes, require_writable, writing
 
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+_NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK}
 _BOOT = Path("/proc/sys/kernel/random/boot_id")  # Linux only
 _RENEWED = 10.0
 """Seconds after which a holder renews the time of its lock's file."""
+_LOOKED_AT = 0.5
+"""Seconds after which one who waits looks at the lock again."""
 _LEASE = 60.0
-"""Seconds without that after which a lock is stale; NFS may show a time so much later."""
-_SOMEONE = "another process"
+"""Seconds without a renewal after which the holder has died."""
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold a lock on `folder`; if another process holds it, say so and wait.
 
-    The lock is two hidden files next to the folder, removed when the block ends: `.lock` names the
-    holder, and `.flock` has the kernel's lock. If the holder is killed, the files stay, but the
-    kernel releases its lock; a lock of another machine is taken over once it is stale.
+    The lock is a hidden file next to the folder, `.lock`, removed when the block ends. That of a
+    holder which is killed stays until its successor ends.
+
+    One case is left in which two processes work here at once: kernel locks hold on one machine
+    only, and the holder, on another, is stopped for longer than a lease (a job that is suspended, a
+    machine that swaps). It is taken for dead, and says so when it wakes up and goes on. So what is
+    written here has to be the same whoever writes it, to appear whole, and may be there already or
+    vanish: the last rename counts.
 
     Raises:
-        UserError: the lock file cannot be created.
+        UserError: the lock file cannot be created, or the disk is full.
     """
     require_writable(folder.parent)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    path = folder.parent / f".{folder.name}.lock"
-    lock = FileLock(path.with_suffix(".flock"))
-    while (name := _take(lock, path, folder)) is None:
-        lock.release()
+    root = folder.parent / f".{folder.name}.lock"
+    with writing(root):
+        held = _take(root, folder)
+    if _lives(held.chain[-1]) is None:
+        _warn_of_no_locks(root)
     try:
-        with _renewed(path):
+        with _renewed(held, folder):
             yield
     finally:
-        if _name_in(path) == name:  # else it was taken for stale, and is another's
-            Path(lock.lock_file).unlink(missing_ok=True)  # those who wait reopen it at each attempt
-            path.unlink(missing_ok=True)
-        lock.release()
+        _let_go(held)
 
 
-def _take(lock: FileLock, path: Path, folder: Path) -> str | None:
-    """Wait for a lock and its last holder, and take it.
+class _Seen(NamedTuple):
+    """A lock's file at one moment.
+
+    Attributes:
+        path: of the file.
+        text: who holds it, and in a second line the machine and a word of its own; empty for a
+            moment on a file system without hard links.
+        renewed: when it was renewed last, in ns, by whichever clock.
+        place: what has kernel locks in common here, as `_place` names it.
+    """
+
+    path: Path
+    text: str
+    renewed: int
+    place: str
+
+    @property
+    def holder(self) -> str:
+        """The holder, as people are told of it."""
+        return self.text.partition("\n")[0] or "another process"
+
+    @property
+    def is_of_here(self) -> bool:
+        """Whether a kernel lock of its holder would show here."""
+        return self.text.partition("\n")[2].split()[:1] == [self.place]
+
+
+class _Held(NamedTuple):
+    """A lock that this process holds.
+
+    Attributes:
+        chain: the locks of the dead holders that it succeeds, and itself.
+        successor: where the next one's file would be.
+        file: its own open file, with the kernel lock if there are such.
+    """
+
+    chain: list[_Seen]
+    successor: Path
+    file: BinaryIO
+
+
+def _look(root: Path) -> tuple[list[_Seen], Path]:
+    """All locks from the first to the last, whose holder's turn it is.
+
+    Nobody removes the lock of another. Of two that find one stale, the slower would remove what is
+    the faster's by then. They create the file of a successor, whose name follows from what is in
+    the stale one; only one of them can.
 
     Returns:
-        What names this process in it; None: the holder has let go, or another was faster.
+        The locks, and where the next one's file would be.
     """
-    try:
-        kept_apart = acquire(lock, timeout=0)
-    except Timeout:
-        print(f"{folder}: locked by {_holder(path)}; waiting", file=sys.stderr, flush=True)
-        kept_apart = acquire(lock)
-    last = _name_in(path)
-    if last is None:
-        return _create(path)
-    if kept_apart and f" of {socket.gethostname()}, " in last:
-        _remove_stale(path, last)
-        return _create(path)
-    holder = _holder(path)
-    print(
-        f"{folder}: locked by {holder}, unless that has died; waiting", file=sys.stderr, flush=True
-    )
-    last = _wait_until_stale(path)
-    if last is None:
-        return None
-    print(
-        f"{folder}: {_holder(path)} has died; its lock is taken over", file=sys.stderr, flush=True
-    )
-    _remove_stale(path, last)
-    name = _create(path)
-    time.sleep(_RENEWED / 5)  # others who wait look twice meanwhile: see `_remove_stale`
-    return name if _name_in(path) == name else None
+    chain: list[_Seen] = []
+    path = root
+    while (seen := _at(path)) is not None:
+        chain.append(seen)
+        path = root.with_name(f"{root.name}.{digest_of_bytes(seen.text.encode())[:16]}")
+    return chain, path
 
 
-def _create(path: Path) -> str | None:
-    """Create a lock's file, which names this process.
-
-    Returns:
-        What is in it: nothing on a full disk, where the lock works without a name. None: another
-        process has created it.
-    """
-    name = f"process {os.getpid()} of {socket.gethostname()}, since {utc_now()}"
+def _at(path: Path) -> _Seen | None:
+    """A lock's file as it is now, by opening it; None: there is none."""
     try:
-        path.touch(exist_ok=False)
-    except FileExistsError:
-        return None
-    try:
-        path.write_text(name, encoding="utf-8")
+        with path.open(encoding="utf-8", errors="replace") as file:
+            status = os.fstat(file.fileno())
+            return _Seen(path, file.read(), status.st_mtime_ns, _place(status))
     except OSError:
-        return ""
-    return name
+        return None
 
 
-def _remove_stale(path: Path, name: str) -> None:
-    """Remove the file of a stale lock, unless another process has just taken it over.
+def _take(root: Path, folder: Path) -> _Held:
+    """Wait until a lock is free or its holder has died, and take it.
 
-    Of several that wait only one can rename the file, which is then sure to be the one looked at.
-    If it is a new holder's, it is put back; should someone have taken the lock in that moment, the
-    new holder finds that it is not its own.
+    Raises:
+        OSError: its file cannot be created.
     """
-    aside = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}")
+    watch = _Watch(folder)
+    while True:
+        chain, free = _look(root)
+        if not chain or watch.has_died(chain[-1]):
+            held = _succeed(chain, free)
+            if held is not None:
+                return held
+        time.sleep(_LOOKED_AT)
+
+
+class _Watch:
+    """Tells a holder that lives from one that has died, for one who waits."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._said = ""
+        self._last: _Seen | None = None
+        self._unchanged = 0
+
+    def has_died(self, last: _Seen) -> bool:
+        """Whether the holder of the last lock has died; of one that may live people are told."""
+        lives = _lives(last)
+        self._unchanged = self._unchanged + 1 if last == self._last and not lives else 0
+        self._last = last
+        if lives is False:
+            return True
+        doubt = "" if lives else ", unless that has died"
+        self._say(f"locked by {last.holder}{doubt}; waiting")
+        # Looks are counted, not the time between them: the holder may have been stopped together
+        # with this process, and then needs a moment to renew its lock.
+        if self._unchanged < _LEASE / _LOOKED_AT:
+            return False
+        self._say(f"{last.holder} has died; its lock is taken over")
+        return True
+
+    def _say(self, what: str) -> None:
+        if what != self._said:
+            print(f"{self._folder}: {what}", file=sys.stderr, flush=True)
+            self._said = what
+
+
+def _lives(seen: _Seen) -> bool | None:
+    """Whether the holder of a lock lives, as its kernel lock tells; None: that tells nothing."""
     try:
-        path.rename(aside)
-    except FileNotFoundError:
-        return
-    if _name_in(aside) != name:
+        with seen.path.open("rb") as file:
+            # shared: two that look at once must not take each other for the holder
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    return False if seen.is_of_here else None
+
+
+def _succeed(chain: list[_Seen], free: Path) -> _Held | None:
+    """Take the lock that follows on those of dead holders.
+
+    Returns:
+        None: another process was faster, or the last holder lives after all.
+
+    Raises:
+        OSError: its file cannot be created.
+    """
+    file = _create(free)
+    if file is None:
+        return None
+    now, successor = _look(chain[0].path if chain else free)
+    if now[:-1] == chain and now[-1:] == [_at(free)]:
+        return _Held(now, successor, file)
+    # a holder woke up: it has renewed its lock, or let go of it, and another's is there now
+    free.unlink(missing_ok=True)
+    file.close()
+    return None
+
+
+def _create(path: Path) -> BinaryIO | None:
+    """Create a lock's file, with what is in it and the kernel lock from the start.
+
+    On a file system without hard links it is empty for a moment; if its creator dies in that, or is
+    stopped for a lease, nothing tells it from the next such one.
+
+    Returns:
+        The open file; None: another process has created it.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    own = secrets.token_hex(8)
+    whole = path.with_name(f"{path.name}.{own}.new")
+    file = _write(whole, own)
+    try:
+        os.link(whole, path)
+    except FileExistsError:
+        seen = _at(path)
+        if seen is not None and own in seen.text:
+            return file  # NFS lost the answer to the link, and asked again
+        file.close()
+        return None
+    except OSError as error:
+        file.close()
+        if error.errno not in _NO_LINKS:
+            raise
         with suppress(FileExistsError):
-            os.link(aside, path)
-    aside.unlink()
+            return _write(path, own)
+        return None
+    finally:
+        whole.unlink(missing_ok=True)
+    return file
+
+
+def _write(path: Path, own: str) -> BinaryIO:
+    """Write a lock's file, with a word of its own; it keeps the kernel lock, if there is such.
+
+    Raises:
+        FileExistsError: it is there.
+        OSError: it cannot be written.
+    """
+    file = path.open("xb")
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        where = _place(os.fstat(file.fileno()))
+        who = f"process {os.getpid()} of {socket.gethostname()}, since {utc_now()}"
+        file.write(f"{who}\n{where} {own}\n".encode())
+        file.flush()
+        os.fsync(file.fileno())
+    except OSError:
+        file.close()
+        path.unlink(missing_ok=True)
+        raise
+    return file
+
+
+def _let_go(held: _Held) -> None:
+    """Remove a lock's files, unless another process has taken this one for dead.
+
+    By then those are of its chain. On a full disk they stay, and the next holder succeeds.
+    """
+    with held.file, suppress(OSError):
+        end = _create(held.successor)  # from now on nobody else can
+        if end is not None:
+            with end:
+                for seen in held.chain:
+                    now = _at(seen.path)
+                    if now is not None and now.text == seen.text:  # else somebody else wrote it
+                        seen.path.unlink(missing_ok=True)
+                held.successor.unlink(missing_ok=True)
+        fcntl.flock(held.file, fcntl.LOCK_UN)  # a process that was forked may have it open, too
+
+
+@contextmanager
+def _renewed(held: _Held, folder: Path) -> Iterator[None]:
+    """Renew the time of a lock's file during a block, and say if another process took it."""
+    ended = Event()
+
+    def renew() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # the main thread's
+        while not ended.wait(_RENEWED):
+            taken = _at(held.successor)
+            if taken is not None:
+                _warn_of_successor(folder, taken)
+                return
+            with suppress(OSError):
+                os.utime(held.file.fileno())  # not by its path, where another's may be
+
+    thread = Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _warn_of_successor(folder: Path, taken: _Seen) -> None:
+    print(
+        f"rgmp: warning: {folder}: this process stood still for so long that {taken.holder} "
+        "took it for dead; both work here now, and write the same",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _place(status: os.stat_result) -> str:
+    """Where a kernel lock on a file holds for certain: under this kernel, in one mounted disk."""
+    host, boot = _machine()
+    return f"{boot or host}/{status.st_dev}"
 
 
 def acquire(lock: FileLock, timeout: float = -1) -> bool:
@@ -189,64 +396,6 @@ def _warn_of_no_locks(path: Path | str) -> None:
         file=sys.stderr,
         flush=True,
     )
-
-
-def _holder(path: Path) -> str:
-    """The holder of a lock, as people are told of it."""
-    return _name_in(path) or _SOMEONE
-
-
-def _name_in(path: Path) -> str | None:
-    """What names the holder in a lock's file, nothing on a full disk; None: there is no file."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return None
-
-
-def _wait_until_stale(path: Path) -> str | None:
-    """Wait until a lock is stale; what names its holder, or None once its file is not there.
-
-    The kernel's lock does not show that holder, which is on another machine, or there are none.
-    """
-    renewed, since = _time_of(path), time.monotonic()
-    while renewed is not None:
-        if time.monotonic() - since >= _LEASE:
-            return _name_in(path)
-        time.sleep(_RENEWED / 10)
-        latest = _time_of(path)
-        if latest != renewed:
-            renewed, since = latest, time.monotonic()
-    return None
-
-
-def _time_of(path: Path) -> int | None:
-    """When a file was last written, in ns; None if it is not there. NFS asks its server."""
-    try:
-        with path.open("rb") as file:
-            return os.fstat(file.fileno()).st_mtime_ns
-    except OSError:
-        return None
-
-
-@contextmanager
-def _renewed(path: Path) -> Iterator[None]:
-    """Renew the time of a lock's file during a block."""
-    ended = Event()
-
-    def renew() -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # the main thread's
-        while not ended.wait(_RENEWED):
-            with suppress(OSError):
-                os.utime(path)
-
-    thread = Thread(target=renew, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def remove_stale_lock(folder: Path) -> TextIO | None:
