@@ -41,13 +41,17 @@ _LOOKED_AT = 0.5
 _LEASE = 60.0
 """Seconds without a renewal after which the holder has died."""
 
+_SIZE = 256
+"""Bytes of a lock's file; names of hosts have at most 64."""
+
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold a lock on `folder`; if another process holds it, say so and wait.
 
-    The lock is a hidden file next to the folder, `.lock`, removed when the block ends. That of a
-    holder which is killed stays until its successor ends.
+    The lock is two hidden files next to the folder, `.lock` and one that shows that its holder
+    lives, removed when the block ends. Those of a holder that is killed stay until its successor's
+    block ends.
 
     One case is left in which two processes work here at once: kernel locks hold on one machine
     only, and the holder, on another, is stopped for longer than a lease (a job that is suspended, a
@@ -73,25 +77,27 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 class _Seen(NamedTuple):
-    """A lock's file at one moment.
+    """A lock at one moment.
 
     Attributes:
-        path: of the file.
-        text: who holds it, and in a second line the machine and a word of its own; empty for a
-            moment on a file system without hard links.
+        path: of its file.
+        text: what is in that: who holds it, and in a second line where, and a word of its own. It
+            is empty for a moment on a file system without hard links.
+        successor: where the file of the lock that follows on it would be.
         renewed: when it was renewed last, in ns, by whichever clock.
-        place: what has kernel locks in common here, as `_place` names it.
+        place: where this process is, as the second line has it.
     """
 
     path: Path
     text: str
+    successor: Path
     renewed: int
     place: str
 
     @property
     def holder(self) -> str:
         """The holder, as people are told of it."""
-        return self.text.partition("\n")[0] or "another process"
+        return self.text.partition("\n")[0].strip() or "another process"
 
     @property
     def is_of_here(self) -> bool:
@@ -104,41 +110,53 @@ class _Held(NamedTuple):
 
     Attributes:
         chain: the locks of the dead holders that it succeeds, and itself.
-        successor: where the next one's file would be.
-        file: its own open file, with the kernel lock if there are such.
+        life: its open file that shows that its holder lives.
     """
 
     chain: list[_Seen]
-    successor: Path
-    file: BinaryIO
+    life: BinaryIO
 
 
-def _look(root: Path) -> tuple[list[_Seen], Path]:
+def _look(root: Path) -> list[_Seen]:
     """All locks from the first to the last, whose holder's turn it is.
 
     Nobody removes the lock of another. Of two that find one stale, the slower would remove what is
     the faster's by then. They create the file of a successor, whose name follows from what is in
     the stale one; only one of them can.
-
-    Returns:
-        The locks, and where the next one's file would be.
     """
     chain: list[_Seen] = []
     path = root
-    while (seen := _at(path)) is not None:
+    while (seen := _at(path, root)) is not None:
         chain.append(seen)
-        path = root.with_name(f"{root.name}.{digest_of_bytes(seen.text.encode())[:16]}")
-    return chain, path
+        path = seen.successor
+    return chain
 
 
-def _at(path: Path) -> _Seen | None:
-    """A lock's file as it is now, by opening it; None: there is none."""
+def _at(path: Path, root: Path) -> _Seen | None:
+    """The lock whose file is at `path`, as it is now; None: there is none."""
     try:
+        # opening a file has NFS ask its server
         with path.open(encoding="utf-8", errors="replace") as file:
+            text, status = file.read(), os.fstat(file.fileno())
+        successor = _successor(root, text)
+        with suppress(FileNotFoundError), _life_of(successor).open() as file:
             status = os.fstat(file.fileno())
-            return _Seen(path, file.read(), status.st_mtime_ns, _place(status))
     except OSError:
         return None
+    return _Seen(path, text, successor, status.st_mtime_ns, _place(status))
+
+
+def _successor(root: Path, text: str) -> Path:
+    return root.with_name(f"{root.name}.{digest_of_bytes(text.encode())[:16]}")
+
+
+def _life_of(successor: Path) -> Path:
+    """The file with the kernel lock of a holder, which it renews.
+
+    It is a link to the lock's file, but has the kernel lock under its own name: file systems in
+    user space (FUSE) may take two names for two files.
+    """
+    return successor.with_name(f"{successor.name}.life")
 
 
 def _take(root: Path, folder: Path) -> _Held:
@@ -149,9 +167,9 @@ def _take(root: Path, folder: Path) -> _Held:
     """
     watch = _Watch(folder)
     while True:
-        chain, free = _look(root)
+        chain = _look(root)
         if not chain or watch.has_died(chain[-1]):
-            held = _succeed(chain, free)
+            held = _succeed(chain, root)
             if held is not None:
                 return held
         time.sleep(_LOOKED_AT)
@@ -191,7 +209,7 @@ class _Watch:
 def _lives(seen: _Seen) -> bool | None:
     """Whether the holder of a lock lives, as its kernel lock tells; None: that tells nothing."""
     try:
-        with seen.path.open("rb") as file:
+        with _life_of(seen.successor).open("rb") as file:
             # shared: two that look at once must not take each other for the holder
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -201,86 +219,89 @@ def _lives(seen: _Seen) -> bool | None:
     return False if seen.is_of_here else None
 
 
-def _succeed(chain: list[_Seen], free: Path) -> _Held | None:
+def _succeed(chain: list[_Seen], root: Path) -> _Held | None:
     """Take the lock that follows on those of dead holders.
 
     Returns:
         None: another process was faster, or the last holder lives after all.
 
     Raises:
-        OSError: its file cannot be created.
+        OSError: its files cannot be created.
     """
-    file = _create(free)
-    if file is None:
+    path = chain[-1].successor if chain else root
+    text = _text(path)
+    life = _create(path, root, text)
+    if life is None:
         return None
-    now, successor = _look(chain[0].path if chain else free)
-    if now[:-1] == chain and now[-1:] == [_at(free)]:
-        return _Held(now, successor, file)
+    now = _look(root)
+    if now[:-1] == chain and now[-1:] and now[-1].text == text:
+        return _Held(now, life)
     # a holder woke up: it has renewed its lock, or let go of it, and another's is there now
-    free.unlink(missing_ok=True)
-    file.close()
+    path.unlink(missing_ok=True)
+    _life_of(_successor(root, text)).unlink(missing_ok=True)
+    life.close()
     return None
 
 
-def _create(path: Path) -> BinaryIO | None:
-    """Create a lock's file, with what is in it and the kernel lock from the start.
+def _text(path: Path) -> str:
+    """What this process writes into a lock's file: see `_Seen`."""
+    who = f"process {os.getpid()} of {socket.gethostname()}, since {utc_now()}"
+    where = f"{_place(path.parent.stat())} {secrets.token_hex(8)}"
+    # all have one length: file systems may show that of the file that had the name before
+    return f"{who}\n{where}".ljust(_SIZE - 1) + "\n"
 
-    On a file system without hard links it is empty for a moment; if its creator dies in that, or is
-    stopped for a lease, nothing tells it from the next such one.
+
+def _create(path: Path, root: Path, text: str) -> BinaryIO | None:
+    """Create a lock's file, with all that is in it from the start.
+
+    Not so on a file system without hard links, where its creator may die before it has written it.
 
     Returns:
-        The open file; None: another process has created it.
+        The open file that shows that its holder lives; None: another process has created the lock.
 
     Raises:
         OSError: it cannot be created.
     """
-    own = secrets.token_hex(8)
-    whole = path.with_name(f"{path.name}.{own}.new")
-    file = _write(whole, own)
-    try:
-        os.link(whole, path)
-    except FileExistsError:
-        seen = _at(path)
-        if seen is not None and own in seen.text:
-            return file  # NFS lost the answer to the link, and asked again
-        file.close()
-        return None
-    except OSError as error:
-        file.close()
-        if error.errno not in _NO_LINKS:
-            raise
-        with suppress(FileExistsError):
-            return _write(path, own)
-        return None
-    finally:
-        whole.unlink(missing_ok=True)
-    return file
-
-
-def _write(path: Path, own: str) -> BinaryIO:
-    """Write a lock's file, with a word of its own; it keeps the kernel lock, if there is such.
-
-    Raises:
-        FileExistsError: it is there.
-        OSError: it cannot be written.
-    """
-    file = path.open("xb")
-    try:
+    name = _life_of(_successor(root, text))
+    with ExitStack() as undone:
+        life = undone.enter_context(name.open("xb"))
+        undone.callback(name.unlink, missing_ok=True)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(life, fcntl.LOCK_EX)
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
-        where = _place(os.fstat(file.fileno()))
-        who = f"process {os.getpid()} of {socket.gethostname()}, since {utc_now()}"
-        file.write(f"{who}\n{where} {own}\n".encode())
-        file.flush()
-        os.fsync(file.fileno())
-    except OSError:
-        file.close()
-        path.unlink(missing_ok=True)
-        raise
-    return file
+        life.write(text.encode())
+        life.flush()
+        os.fsync(life.fileno())
+        if not _link(name, path, text):
+            return None
+        undone.pop_all()
+        return life
+
+
+def _link(name: Path, path: Path, text: str) -> bool:
+    """Give a file that is written a second name, unless there is a file of that name.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    try:
+        os.link(name, path)
+    except FileExistsError:
+        with suppress(OSError):  # by now it may be gone
+            # NFS asks again if it loses an answer, and then the file is there
+            return path.read_text(encoding="utf-8", errors="replace") == text
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+        except FileExistsError:
+            return False
+    return True
 
 
 def _let_go(held: _Held) -> None:
@@ -288,32 +309,37 @@ def _let_go(held: _Held) -> None:
 
     By then those are of its chain. On a full disk they stay, and the next holder succeeds.
     """
-    with held.file, suppress(OSError):
-        end = _create(held.successor)  # from now on nobody else can
+    root, own = held.chain[0].path, held.chain[-1]
+    with held.life, suppress(OSError):
+        text = _text(root)
+        end = _create(own.successor, root, text)  # from now on nobody else can
         if end is not None:
             with end:
                 for seen in held.chain:
-                    now = _at(seen.path)
+                    now = _at(seen.path, root)
                     if now is not None and now.text == seen.text:  # else somebody else wrote it
                         seen.path.unlink(missing_ok=True)
-                held.successor.unlink(missing_ok=True)
-        fcntl.flock(held.file, fcntl.LOCK_UN)  # a process that was forked may have it open, too
+                    _life_of(seen.successor).unlink(missing_ok=True)
+                own.successor.unlink(missing_ok=True)
+                _life_of(_successor(root, text)).unlink(missing_ok=True)
+        fcntl.flock(held.life, fcntl.LOCK_UN)  # a process that was forked may have it open, too
 
 
 @contextmanager
 def _renewed(held: _Held, folder: Path) -> Iterator[None]:
     """Renew the time of a lock's file during a block, and say if another process took it."""
     ended = Event()
+    root, successor = held.chain[0].path, held.chain[-1].successor
 
     def renew() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # the main thread's
         while not ended.wait(_RENEWED):
-            taken = _at(held.successor)
+            taken = _at(successor, root)
             if taken is not None:
                 _warn_of_successor(folder, taken)
                 return
             with suppress(OSError):
-                os.utime(held.file.fileno())  # not by its path, where another's may be
+                os.utime(held.life.fileno())
 
     thread = Thread(target=renew, daemon=True)
     thread.start()

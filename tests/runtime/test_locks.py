@@ -117,7 +117,7 @@ def test_holder_on_another_machine_is_waited_for_while_it_renews_its_lock(
 
 def holders(path: Path) -> list[str]:
     """The holders that a lock's files name, the dead ones first."""
-    return [seen.holder for seen in locks._look(path)[0]]
+    return [seen.holder for seen in locks._look(path)]
 
 
 def test_of_two_that_find_one_holder_dead_the_slower_takes_nothing(tmp_path: Path) -> None:
@@ -125,16 +125,16 @@ def test_of_two_that_find_one_holder_dead_the_slower_takes_nothing(tmp_path: Pat
     path = tmp_path / ".masks.lock"
     path.write_text(OTHERS.format("node7"))
     stale = locks._look(path)
-    faster = locks._succeed(*stale)
+    faster = locks._succeed(stale, path)
     assert faster is not None
-    assert locks._succeed(*stale) is None
+    assert locks._succeed(stale, path) is None
     locks._let_go(faster)
-    assert locks._succeed(*stale) is None
+    assert locks._succeed(stale, path) is None
     assert not list(tmp_path.iterdir())
     third = locks._succeed([], path)
     assert third is not None
-    assert locks._succeed(*stale) is None
-    assert locks._look(path)[0] == third.chain
+    assert locks._succeed(stale, path) is None
+    assert locks._look(path) == third.chain
     locks._let_go(third)
     assert not list(tmp_path.iterdir())
 
@@ -144,7 +144,7 @@ def test_a_holder_that_wakes_up_in_the_last_moment_keeps_its_lock(tmp_path: Path
     path.write_text(OTHERS.format("node7"))
     stale = locks._look(path)
     os.utime(path)
-    assert locks._succeed(*stale) is None
+    assert locks._succeed(stale, path) is None
     assert [*tmp_path.iterdir()] == [path]
 
 
@@ -155,7 +155,7 @@ def test_a_holder_that_wakes_up_too_late_says_so_and_leaves_the_lock_to_the_next
     path = tmp_path / ".masks.lock"
     with alone_in(tmp_path / "masks"):
         monkeypatch.setattr(locks, "utc_now", lambda: "2026-01-01T00:01:00Z")
-        while (next_one := locks._succeed(*locks._look(path))) is None:
+        while (next_one := locks._succeed(locks._look(path), path)) is None:
             pass  # it has been renewed in that moment
         said = ""
         while "\n" not in said:
@@ -166,7 +166,7 @@ def test_a_holder_that_wakes_up_too_late_says_so_and_leaves_the_lock_to_the_next
         f"{os.getpid()} of {socket.gethostname()}, since 2026-01-01T00:01:00Z took it for dead; "
         "both work here now, and write the same\n"
     )
-    assert [seen.text for seen in locks._look(path)[0]] == [seen.text for seen in next_one.chain]
+    assert [seen.text for seen in locks._look(path)] == [seen.text for seen in next_one.chain]
     locks._let_go(next_one)
     assert not list(tmp_path.iterdir())
 
@@ -238,7 +238,7 @@ def test_the_next_one_comes_while_the_holder_lets_go(
 
     def and_let_the_next_one_come(path: Path, missing_ok: bool = False) -> None:
         unlink(path, missing_ok)
-        if not others and path.suffix != ".new":
+        if not others and path.suffix != ".life":
             others.append(hold(tmp_path / "masks"))
             assert others[0].stdout
             assert others[0].stdout.readline() == "held\n"
@@ -274,12 +274,32 @@ def test_of_two_that_find_no_lock_one_creates_it(
     if not has_links:
         monkeypatch.setattr(os, "link", without_links)
     path = tmp_path / ".masks.lock"
-    file = locks._create(path)
-    assert file is not None
-    with file:
-        assert locks._create(path) is None
-        assert [*tmp_path.iterdir()] == [path]
-        assert holders(path)[0].startswith(f"process {os.getpid()} of ")
+    held = locks._succeed([], path)
+    assert held is not None
+    assert locks._succeed([], path) is None
+    assert locks._look(path) == held.chain
+    assert holders(path)[0].startswith(f"process {os.getpid()} of ")
+    assert locks._lives(held.chain[0])
+    locks._let_go(held)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_that_is_let_go_when_another_wants_to_create_it_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+    failed: list[Path] = []
+
+    def too_late(source: Path, target: Path) -> None:
+        if not failed:
+            failed.append(target)
+            raise FileExistsError
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", too_late)
+    with alone_in(tmp_path / "masks"):
+        assert len(holders(tmp_path / ".masks.lock")) == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_link_that_was_made_though_its_answer_was_lost_counts(
@@ -309,7 +329,8 @@ def test_full_disk_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest.M
         alone_in(tmp_path / "masks"),
     ):
         pass
-    assert [path.name for path in tmp_path.iterdir()] == [".full_while_it_works.lock"]
+    left = sorted(path.name.partition(".lock")[0] for path in tmp_path.iterdir())
+    assert left == 2 * [".full_while_it_works"]
     monkeypatch.undo()
     with alone_in(tmp_path / "full_while_it_works"):
         assert len(holders(tmp_path / ".full_while_it_works.lock")) == 2
