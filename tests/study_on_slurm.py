@@ -59,7 +59,7 @@ def table(records: list[Record]) -> list[str]:
         took[host].append(seconds)
         lines.append(f"{record['started']}  {seconds:8.1f} s  {host:12}  {record['name']}")
     for host, times in sorted(took.items()):
-        lines.append(f"{host}: {len(times)} jobs, {in_minutes(sum(times))} in all")
+        lines.append(f"{host}: {in_minutes(sum(times))} in all, jobs: {len(times)}")
     return lines
 
 
