@@ -13,6 +13,13 @@ On one node Snakemake starts it with signals blocked; the tasks of srun get them
 It is told by the variable of its option --signals-to-handle, which older torchruns refuse.
 """
 
+_WAIT = 600
+"""Seconds after which srun ends the other tasks once one has ended; by default it waits for ever.
+
+A task that died together with the daemons that look after it never reports its end. This is longer
+than the 300 s (`SlurmdTimeout`) after which Slurm takes a node for down and starts the job again.
+"""
+
 
 def launcher(machine: Machine, threads: int) -> str:
     """The words of a shell before the command of a training run; none for a single process.
@@ -33,7 +40,7 @@ def launcher(machine: Machine, threads: int) -> str:
     # on the other nodes, with pages of warnings, whenever the first is done before them.
     meeting = "$(hostname):$((20000 + SLURM_JOB_ID % 10000))"
     return (
-        f"srun --nodes {machine.nodes} --ntasks {machine.nodes} --ntasks-per-node 1 "
+        f"srun --wait {_WAIT} --nodes {machine.nodes} --ntasks {machine.nodes} --ntasks-per-node 1 "
         f"--cpus-per-task {_threads_of_node(machine, threads)} "
         f"env PET_SIGNALS_TO_HANDLE={','.join(_HANDLED)} "
         """sh -c 'exec torchrun --node-rank "$SLURM_NODEID" "$@"' torchrun """

@@ -28,7 +28,7 @@ def test_processes_of_one_machine_are_started_by_torchrun() -> None:
 
 def test_each_node_has_one_torchrun_and_they_meet_on_the_first() -> None:
     expected = (
-        "srun --nodes 2 --ntasks 2 --ntasks-per-node 1 --cpus-per-task 4 "
+        "srun --wait 600 --nodes 2 --ntasks 2 --ntasks-per-node 1 --cpus-per-task 4 "
         "env PET_SIGNALS_TO_HANDLE=SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1 "
         """sh -c 'exec torchrun --node-rank "$SLURM_NODEID" "$@"' torchrun """
         "--nnodes 2 --nproc-per-node 3 --rdzv-backend static --rdzv-id 123456 "
