@@ -36,7 +36,7 @@ from rgmp.config.study import SEVERAL
 from rgmp.data.attributes import FILE
 from rgmp.provenance.record import RECORDS
 from rgmp.reporting import catalog, power
-from rgmp.reporting.typesetting import interval, points
+from rgmp.runtime.quantities import interval, points, with_spread
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, table_files
 from rgmp.study.longer import samples_of
@@ -75,7 +75,9 @@ def printed_table(plan: Plan, table: pd.DataFrame) -> str:
         rows = rows_of(table, benchmark=benchmark).set_index("label").loc[columns["variant"]]
         of_variants = [row for _, row in rows.iterrows()]
         title = plan.title_of(benchmark)
-        columns[f"{title}: J&F"] = [_score(row) for row in of_variants]
+        columns[f"{title}: J&F"] = [
+            with_spread(row["J&F"], row["J&F_spread"]) for row in of_variants
+        ]
         columns[f"{title}: difference"] = [_difference(row) for row in of_variants]
     return str(pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True))
 
@@ -122,12 +124,6 @@ def _on_mixed(table: pd.DataFrame) -> Iterator[str]:
             f"Of other sources, data or machine than the rest: {', '.join(labels)} (the report "
             "says in what)."
         )
-
-
-def _score(row: pd.Series) -> str:
-    """J&F, with its spread if there are seeds."""
-    spread = row["J&F_spread"]
-    return points(row["J&F"]) + ("" if pd.isna(spread) else f" ± {points(spread)}")
 
 
 def _difference(row: pd.Series) -> str:
