@@ -134,7 +134,7 @@ def _name_axes(grid: Mapping[tuple[int, int], Axes], width: int) -> None:
             for label, side in zip(
                 axis.get_xticklabels(), ("left", "center", "right"), strict=True
             ):
-                label.set_horizontalalignment(side)  # none leaves the page
+                label.set(ha=side)  # none leaves the page
 
 
 def _draw_course(ax: Axes, results: Results, benchmark: str, method: str) -> None:
