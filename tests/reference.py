@@ -5,11 +5,11 @@
 
 copies what a reader needs of results/mini (plan, scores, speed files, records, difficulties,
 tables, pictures of figures) to results/reference/mini. Without such a folder tables and figures of
-the reference are made again from its own scores. It has no masks and no training curves: figures of
-them say so in words, but for those that a document shows, which stay; figures/README.md and a line
-say which these are, and how old. Where there is neither, the study is run. Then its table in the
-README, or in another document, is printed anew from tables/ablation.csv, and the variation that
-`rgmp power` plans studies by is that of the study named in `BASIS`.
+the reference are made again from its own scores; those of masks and training curves, which it does
+not have, stay as they are, and figures/README.md and a line say since when. Where there is neither,
+the study is run. Then its table in the README, or in another document, is printed anew from
+tables/ablation.csv, and the variation that `rgmp power` plans studies by is that of the study named
+in `BASIS`.
 
 A study that takes long is kept while it runs:
 
@@ -203,15 +203,14 @@ def _run(study: str) -> None:
 
 def _make_again(kept: Path) -> None:
     """Make the tables and figures of a reference again, as far as it has what they are made of."""
-    of_runs = pictures_of_runs(kept)
-    stay = {path: path.read_bytes() for path in shown_in_documents(of_runs)}
+    of_runs = {path: path.read_bytes() for path in pictures_of_runs(kept)}
     here = kept.relative_to(PROJECT)  # records keep the command, which is to work in any clone
     for command in ("tables", "figures"):
         record = here / RECORDS / f"{command}.json"
         subprocess.run(["rgmp", command, here, "--record", record], cwd=PROJECT, check=True)
-    for path, picture in stay.items():
+    for path, picture in of_runs.items():
         path.write_bytes(picture)
-    _say_ages(kept, of_runs, stay)
+    _say_ages(kept, of_runs)
     for path in (kept / layout.FIGURES).glob("*.pdf"):
         path.unlink()
 
@@ -225,25 +224,13 @@ def pictures_of_runs(kept: Path) -> list[Path]:
     ]
 
 
-def shown_in_documents(pictures: Iterable[Path]) -> list[Path]:
-    """Those of some pictures that a document shows."""
-    shown = {
-        (document.parent / target).resolve()
-        for document in DOCUMENTS
-        for target in re.findall(r"\]\(([^)]+\.png)\)", document.read_text(encoding="utf-8"))
-    }
-    return [path for path in pictures if path.resolve() in shown]
-
-
-def _say_ages(kept: Path, of_runs: Iterable[Path], stay: Collection[Path]) -> None:
+def _say_ages(kept: Path, pictures: Iterable[Path]) -> None:
     """Say, in a file beside the figures and in lines, which were not drawn again, and how old."""
-    lines = ["Not drawn again with the other figures:", ""]
-    for path in of_runs:
+    lines = ["Of masks and training curves, which are not kept here, and so not drawn again:", ""]
+    for path in pictures:
         log = ["git", "log", "-1", "--format=%h of %cs", "--", str(path)]
         since = subprocess.run(log, cwd=PROJECT, check=True, capture_output=True, text=True).stdout
-        found = f"is as commit {since.strip()} has it" if path in stay else "shows nothing"
-        told = "masks and training curves, of which it is, are not kept here."
-        lines.append(f"- `{path.name}` {found}: {told}")
+        lines.append(f"- `{path.name}` is as commit {since.strip()} has it.")
     text = "\n".join([*lines, ""])
     (kept / layout.FIGURES / "README.md").write_text(text, encoding="utf-8")
     print(f"{kept.name}: {text}", file=sys.stderr, end="")
