@@ -63,7 +63,10 @@ class StreamedPasses(Passes):
     def foreground(
         self, frame: Tensor, masks: Tensor, references: Sequence[Reference]
     ) -> tuple[Tensor, list[Reference]]:
-        """As `Passes.foreground`; the scales are added in the same order."""
+        """As `Passes.foreground`; the scales are added in the same order.
+
+        Memory of one stream is used on another between two waits only, so none is reused too early.
+        """
         torch.backends.cudnn.allow_tf32 = self._tf32
         begun = torch.cuda.current_stream() if frame.is_cuda else None
         found = []
@@ -72,10 +75,9 @@ class StreamedPasses(Passes):
                 stream.wait_stream(begun)
             with torch.cuda.stream(stream):  # of None: nothing
                 found.append(self._pass(scale, frame, masks, reference, slice(len(masks))))
-        for stream, (part, _) in zip(self._streams, found, strict=True):
+        for stream in self._streams:
             if stream is not None and begun is not None:
                 begun.wait_stream(stream)
-                part.record_stream(begun)
         total = torch.zeros_like(masks[:, 0])
         for part, _ in found:
             total += part
