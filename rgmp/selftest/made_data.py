@@ -6,6 +6,7 @@ has about 80 kB, as those of DAVIS (863 of 13 videos had 80.3 kB on average).
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ Size = tuple[int, int]
 
 _THREADS = 8
 _QUALITY = 88
+_DRIFT = 200
 _NOISE = 10
 """Grey levels: with `_QUALITY` the texture of a photograph, by its bytes."""
 
@@ -34,13 +36,20 @@ def frame_of(size: Size, number: int, seed: int) -> Labels:
         uint8 (H, W, 3).
     """
     height, width = size
-    coarse = np.random.default_rng(seed).integers(0, 256, (9, 16, 3), dtype=np.uint8)
-    wide = Image.fromarray(coarse).resize((width + 200, height + 200), Image.Resampling.BICUBIC)
-    left, top = 2 * number % 200, 3 * number % 200
-    part = np.asarray(wide.crop((left, top, left + width, top + height)), dtype=np.int16)
+    left, top = 2 * number % _DRIFT, 3 * number % _DRIFT
+    box = (left, top, left + width, top + height)
+    part = np.asarray(_texture(size, seed).crop(box), dtype=np.int16)
     rng = np.random.default_rng([seed, number])
     noisy = part + rng.integers(-_NOISE, _NOISE + 1, part.shape, dtype=np.int16)
     return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=32)
+def _texture(size: Size, seed: int) -> Image.Image:
+    height, width = size
+    coarse = np.random.default_rng(seed).integers(0, 256, (9, 16, 3), dtype=np.uint8)
+    larger = width + _DRIFT, height + _DRIFT
+    return Image.fromarray(coarse).resize(larger, Image.Resampling.BICUBIC)
 
 
 def labels_of(size: Size, objects: int, number: int = 0) -> Labels:

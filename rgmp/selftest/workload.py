@@ -3,25 +3,24 @@
 This is the one place that chooses sizes and numbers of repetitions.
 """
 
-from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
+from torch import Tensor
 
-import rgmp
-from rgmp.config.load import load_study, load_variants
 from rgmp.config.method import Finetune, Method, Network, Pretrain
-from rgmp.errors import UserError
 from rgmp.model.network import RGMP, calibrate
 from rgmp.runtime import precision
 from rgmp.runtime.precisions import Precision
-from rgmp.selftest.bench import Bench, NotHereError
+from rgmp.selftest.bench import Bench
+from rgmp.selftest.made_data import frame_of, labels_of
 
 Scales = tuple[float, ...]
 
-PROJECT = Path(rgmp.__file__).parents[1]
-PAPERS_STUDY = Path("workflow/config/davis.yaml")
-"""The study whose training is timed, below the project's folder."""
+_TUNED_ON = 96, 192
+"""Height and width of the frame that a random network is tuned on."""
+_SPREAD = 3.0
+"""Standard deviation of the logits there."""
 
 
 class Workload(NamedTuple):
@@ -98,38 +97,26 @@ def of(device: torch.device) -> Workload:
     return _ON_CPU._replace(precisions=tuple(dict.fromkeys((bf16, "fp32"))))
 
 
+@torch.no_grad()
 def network_of(bench: Bench, work: Workload) -> RGMP:
-    """A network with random weights in eval mode, on the CPU, whose maps stay within bounds.
+    """A network with random weights in eval mode, on the CPU, that labels some pixels.
 
-    Its batch norms have the statistics of noise: left at the identity they would let the
-    activations grow from block to block until nothing but one label is left.
+    Its batch norms have the statistics of a made frame, else activations would grow from block to
+    block; and its head is scaled and shifted so that half the pixels of that frame are foreground:
+    masks with one label only would tell nothing about an error.
     """
     torch.manual_seed(bench.seed)
     network = RGMP(work.network).eval()
+    frame = torch.from_numpy(frame_of(_TUNED_ON, 0, 0)).permute(2, 0, 1)[None] / 255
+    mask = torch.from_numpy(labels_of(_TUNED_ON, 1))[None, None].float()
     norms = [m for m in network.encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    frames, masks = torch.rand(2, 3, 128, 128), (torch.rand(2, 1, 128, 128) > 0.5).float()
-    calibrate(norms, lambda: network.encoder(frames, masks))
-    return network.eval()
-
-
-def papers_methods() -> dict[str, Method]:
-    """The methods of the paper's study by variant.
-
-    Raises:
-        NotHereError: this installation has no study files.
-    """
-    path, ablations = PROJECT / PAPERS_STUDY, PROJECT / "ablations"
-    try:
-        study = load_study(path)
-        variants = load_variants(study, path, ablations)
-    except UserError as error:
-        raise NotHereError(f"the paper's study is not here: {error}") from error
-    return {name: method for name, (_, method) in variants.items()}
-
-
-def papers_seeds() -> int:
-    """How many seeds the paper's study has."""
-    return len(load_study(PROJECT / PAPERS_STUDY).seeds)
+    calibrate(norms, lambda: network.encoder(frame, mask))
+    logits, _ = network(frame, mask, network.reference(frame, mask))
+    difference, head = logits[:, 1] - logits[:, 0], network.decoder.head2
+    for parameter in head.parameters():
+        parameter *= _SPREAD / difference.std()
+    cast(Tensor, head.bias)[1] -= difference.median() * _SPREAD / difference.std()
+    return network
 
 
 def training_of(method: Method, work: Workload) -> tuple[Pretrain, Finetune]:
