@@ -1,5 +1,6 @@
 """What every section of the selftest is given."""
 
+import gc
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,13 @@ class Bench:
         """Wait for what the device does."""
         if self.on_gpu:
             torch.cuda.synchronize(self.device)
+
+    def release(self) -> None:
+        """Give back the memory of the device that nothing uses, and forget its peak."""
+        gc.collect()
+        if self.on_gpu:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(self.device)
 
 
 class NotHereError(Exception):

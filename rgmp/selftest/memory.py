@@ -1,6 +1,5 @@
 """Memory by the number of objects: what a frame takes, and what each further object adds."""
 
-import gc
 from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
@@ -71,15 +70,7 @@ def section(bench: Bench) -> Iterator[Finding]:
                 longer = used.long_bytes / used.short_bytes
                 yield at_most("memory of a clip four times as long", here, longer, _GROWTH)
             del propagator
-            _release(bench)
+            bench.release()
         per_object, fixed = np.polyfit(OBJECTS, peaks, 1)
         yield Finding("memory of each object", conditions, float(per_object), "MiB")
         yield Finding("memory beside the objects", conditions, float(fixed), "MiB")
-
-
-def _release(bench: Bench) -> None:
-    """Give back what the last propagator took, so that the next one is measured alone."""
-    gc.collect()
-    if bench.on_gpu:
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(bench.device)

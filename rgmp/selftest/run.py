@@ -25,6 +25,7 @@ _GRACE = 5.0
 """Seconds between the time at which a section should have ended and that at which it is killed."""
 _PROBE_SECONDS = 120.0
 LOGS = "logs"
+_WORKER = "from rgmp.selftest.worker import serve; serve()"
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,8 @@ class _Running:
             "seconds": seconds - _GRACE,
             "davis": self._asked.davis and str(self._asked.davis.absolute()),
         }
-        command = [sys.executable, "-m", "rgmp.selftest.worker", json.dumps(order)]
+        # not by -m: processes that it spawns would import the module again, and torch with it
+        command = [sys.executable, "-c", _WORKER, json.dumps(order)]
         environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
         with log.open("wb") as errors, _started(command, environment, errors) as process:
             late = threading.Event()

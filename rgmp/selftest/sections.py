@@ -30,7 +30,19 @@ class Section(NamedTuple):
         return self.on_gpu if device == "cuda" else self.on_cpu
 
 
-SECTIONS: tuple[Section, ...] = (Section("memory", "memory by number of objects", 15, 20),)
+SECTIONS: tuple[Section, ...] = (
+    Section("marked_tests", "the tests that need a GPU", 40, None),
+    Section("devices", "trained weights on the device and on the CPU", 60, 120),
+    Section("precisions", "bf16 and tf32 against fp32, on these weights", 15, 40),
+    Section("graphs", "a CUDA graph for each shape against the eager path", 30, None),
+    Section("memory", "memory by number of objects", 25, 40),
+    Section("fallback", "less memory than all objects take at once", 20, None),
+    Section("determinism", "two runs bit for bit, and what that costs", 25, 30),
+    Section("collectives", "NCCL, or gloo on a CPU, with one process", 10, 10),
+    Section("davis", "three sequences of real frames", 20, 60),
+    Section("study", "two variants of the embedded benchmark, by the ordinary commands", 100, 150),
+)
+"""One line for each: what needs little time stands before what needs much."""
 
 
 def named(names: list[str] | None) -> tuple[Section, ...]:

@@ -1,4 +1,4 @@
-"""A section of the selftest in a process of its own: `python -m rgmp.selftest.worker JSON`.
+"""A section of the selftest in a process of its own.
 
 A fault of CUDA spoils every later call of its process, some settings are read but once, and a call
 that hangs can only be killed: so no section shares a process with another.
@@ -80,18 +80,19 @@ def _machine(chosen: torch.device) -> dict[str, Any]:
     return {**described, **this_machine(), "determinism": determinism()}
 
 
+def serve() -> None:
+    """Carry out the order on the command line, which is JSON; answer on standard output."""
+    _end_with_parent()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a section or a library prints is no answer
+    main(json.loads(sys.argv[1]), answers)
+
+
 def _end_with_parent() -> None:
     """End this process, and all that it started, once its parent no longer holds its input."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        os.read(0, 1)  # without Python's lock, which a forked process would wait for in vain
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=wait, daemon=True).start()
-
-
-if __name__ == "__main__":
-    _end_with_parent()
-    own = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a section or a library prints is no answer
-    main(json.loads(sys.argv[1]), own)
