@@ -20,7 +20,8 @@ from rgmp.runtime.precisions import Precision
 from rgmp.selftest import workload
 from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Finding
-from rgmp.selftest.made_data import clip_in_memory
+from rgmp.selftest.made_data import timed_clip
+from rgmp.selftest.scenes import random_network
 from rgmp.selftest.turns import Contestant, Turn, failed, reason_of, take_turns
 from rgmp.selftest.workload import Scales, Workload
 
@@ -43,10 +44,10 @@ _CLIPS = 5
 def section(bench: Bench) -> Iterator[Finding]:
     """Measure the throughput of inference."""
     work = workload.of(bench.device)
-    network = workload.network_of(bench, work)
+    network = random_network(work.network, bench.seed)
     main = partial(Propagator, network, _settings(work.scales[0], work.precisions[0]), bench.device)
     clips = [
-        clip_in_memory(bench.work / f"inference-{n}", work.size, work.most_frames, n)
+        timed_clip(bench.work / f"inference-{n}", work.most_frames, work.size, n)
         for n in work.objects
     ]
     turns: list[Turn] = []
@@ -164,7 +165,7 @@ def _batches(turns: list[Turn], work: Workload) -> Iterator[Finding]:
 
 def _long_clip(bench: Bench, work: Workload, propagator: Propagator) -> Iterator[Finding]:
     """From JPEGs to PNGs: speed, what the segmenting thread waits for, how long a device idles."""
-    clip = clip_in_memory(bench.work / "long", work.size, work.clip, 1)
+    clip = timed_clip(bench.work / "long", work.clip, work.size, 1)
     conditions: dict[str, str | int | float] = {
         "precision": work.precisions[0],
         "scales": len(work.scales[0]),

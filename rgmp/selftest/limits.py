@@ -17,7 +17,7 @@ from rgmp.runtime.precisions import Precision
 from rgmp.selftest import workload
 from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Finding
-from rgmp.selftest.made_data import frame_of, labels_of
+from rgmp.selftest.scenes import discs, random_network, video
 from rgmp.selftest.turns import failed, reason_of
 from rgmp.selftest.workload import Workload
 
@@ -102,7 +102,7 @@ def section(bench: Bench) -> Iterator[Finding]:
             rate / 1e12,
             "TFLOP/s",
         )
-    network = workload.network_of(bench, work)
+    network = random_network(work.network, bench.seed)
     for precision in work.precisions:
         settings = Inference(scales=work.scales[0], precision=precision)
         conditions = {"precision": precision, "scales": len(work.scales[0]), "objects": 1}
@@ -115,8 +115,9 @@ def section(bench: Bench) -> Iterator[Finding]:
 
 def convolutions_of(propagator: Propagator, work: Workload) -> Counter[Convolution]:
     """The convolutions of a step for a frame with one object, and how often each runs."""
-    propagator.start(frame_of(work.size, 0, 0), labels_of(work.size, 1))
-    whole = propagator.upload(frame_of(work.size, 1, 0))
+    first, second = video(2, *work.size)
+    propagator.start(first, discs(1, *work.size))
+    whole = propagator.upload(second)
     with torch.inference_mode(), Convolutions() as counted:
         propagator._advance(whole, propagator._soft, propagator._references)
     return counted.found

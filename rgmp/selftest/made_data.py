@@ -1,12 +1,11 @@
-"""Made videos and stills of any size: drifting textures with ellipses that move.
+"""Made videos and stills of any size on a disk, for sections that read them.
 
 What they show does not matter to speed, but how long they take to decode does: at 480x854 a frame
-has about 80 kB, as those of DAVIS (863 of 13 videos had 80.3 kB on average).
+has about 85 kB, as those of DAVIS (863 of 13 videos had 80 kB on average).
 """
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,120 +14,80 @@ from PIL import Image
 from rgmp.config.dataset import DAVIS
 from rgmp.config.study import Stills
 from rgmp.data import davis
-from rgmp.data.images import Labels, read_frame
-from rgmp.data.sequences import Tree
-from rgmp.data.videos import Videos
+from rgmp.data.images import read_frame
+from rgmp.data.sequences import Tree, davis_tree
 from rgmp.inference.speed import TimedClip
+from rgmp.selftest.scenes import discs, video
 
 Size = tuple[int, int]
 
 _THREADS = 8
-_QUALITY = 88
-_DRIFT = 200
-_NOISE = 10
-"""Grey levels: with `_QUALITY` the texture of a photograph, by its bytes."""
+_QUALITY = 92
 
 
-def frame_of(size: Size, number: int, seed: int) -> Labels:
-    """Frame `number` of the video `seed`: a smooth texture that drifts, with noise.
+def write_videos(root: Path, count: int, frames: int, size: Size, objects: int) -> Tree:
+    """Write videos of discs on drifting textures, every frame annotated.
 
-    Returns:
-        uint8 (H, W, 3).
-    """
-    height, width = size
-    left, top = 2 * number % _DRIFT, 3 * number % _DRIFT
-    box = (left, top, left + width, top + height)
-    part = np.asarray(_texture(size, seed).crop(box), dtype=np.int16)
-    rng = np.random.default_rng([seed, number])
-    noisy = part + rng.integers(-_NOISE, _NOISE + 1, part.shape, dtype=np.int16)
-    return np.clip(noisy, 0, 255).astype(np.uint8)
-
-
-@lru_cache(maxsize=32)
-def _texture(size: Size, seed: int) -> Image.Image:
-    height, width = size
-    coarse = np.random.default_rng(seed).integers(0, 256, (9, 16, 3), dtype=np.uint8)
-    larger = width + _DRIFT, height + _DRIFT
-    return Image.fromarray(coarse).resize(larger, Image.Resampling.BICUBIC)
-
-
-def labels_of(size: Size, objects: int, number: int = 0) -> Labels:
-    """Labels of frame `number`: so many ellipses side by side, each of which moves up and down.
+    Args:
+        root: of the DAVIS tree to write.
+        count: how many videos; they are called `0`, `1`, ...
+        frames: of each.
+        size: of a frame, (H, W).
+        objects: in each frame.
 
     Returns:
-        uint8 (H, W): 0 background, 1, 2, ... objects.
+        The split `train` of the tree, which has them all.
     """
-    height, width = size
-    rows, columns = np.mgrid[:height, :width]
-    labels = np.zeros(size, np.uint8)
-    for index in range(objects):
-        x = (index + 0.5) * width / objects
-        y = height * (0.5 + 0.2 * np.sin(0.1 * number + index))
-        radius = 0.4 * width / max(objects, 2)
-        inside = ((columns - x) / radius) ** 2 + ((rows - y) / (0.3 * height)) ** 2 < 1
-        labels[inside] = index + 1
-    return labels
-
-
-def write_videos(root: Path, names: list[str], frames: int, size: Size, objects: int) -> Path:
-    """Write a DAVIS tree whose split `train` has these videos, every frame annotated.
-
-    Returns:
-        Its root.
-    """
-    tree = tree_of(root)
+    tree = davis_tree(root, "davis2017", "train")
+    names = [str(number) for number in range(count)]
     tree.write_split(names)
+    labels = discs(objects, *size)
 
-    def write(video: int, number: int) -> None:
-        name = names[video]
-        path = tree.frames_of(name) / f"{number:05d}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(frame_of(size, number, video)).save(path, quality=_QUALITY)
-        davis.write_mask(
-            tree.annotations_of(name) / f"{number:05d}.png", labels_of(size, objects, number)
-        )
+    def write(name: str) -> None:
+        tree.frames_of(name).mkdir(parents=True)
+        for number, frame in enumerate(video(frames, *size, seed=int(name))):
+            image = Image.fromarray(frame)
+            image.save(tree.frames_of(name) / f"{number:05d}.jpg", quality=_QUALITY)
+            davis.write_mask(tree.annotations_of(name) / f"{number:05d}.png", labels)
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        each = [(v, n) for v in range(len(names)) for n in range(frames)]
-        list(pool.map(lambda task: write(*task), each))
-    return root
-
-
-def tree_of(root: Path) -> Tree:
-    """The split `train` of the tree that `write_videos` writes."""
-    return Videos(davis=root, benchmark="davis2017", split="train").tree
+        list(pool.map(write, names))
+    return tree
 
 
 def write_stills(root: Path, count: int, size: Size) -> Stills:
     """Write stills of one object each, and their masks."""
-    made = Stills(images=root / "images", masks=root / "masks")
+    made = stills_in(root)
     made.images.mkdir(parents=True)
     made.masks.mkdir()
+    mask = Image.fromarray(255 * discs(1, *size))
 
     def write(number: int) -> None:
-        pixels = frame_of(size, 0, 1000 + number)
-        Image.fromarray(pixels).save(made.images / f"{number:05d}.jpg", quality=_QUALITY)
-        mask = 255 * labels_of(size, 1, number)
-        Image.fromarray(mask).save(made.masks / f"{number:05d}.png")
+        (frame,) = video(1, *size, seed=1000 + number)
+        Image.fromarray(frame).save(made.images / f"{number:05d}.jpg", quality=_QUALITY)
+        mask.save(made.masks / f"{number:05d}.png")
 
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(write, range(count)))
     return made
 
 
-def clip_in_memory(folder: Path, size: Size, frames: int, objects: int) -> TimedClip:
-    """A clip to time, which is also on the disk, with the annotation of frame 0.
+def stills_in(root: Path) -> Stills:
+    """The stills that `write_stills` writes below a folder."""
+    return Stills(images=root / "images", masks=root / "masks")
+
+
+def timed_clip(root: Path, frames: int, size: Size, objects: int) -> TimedClip:
+    """A clip to time, in memory and on the disk, with the annotation of frame 0.
 
     Args:
-        folder: of a tree to write, which need not exist.
-        size: of a frame, (H, W).
+        root: of the DAVIS tree to write.
         frames: how many.
-        objects: how many frame 0 shows.
+        size: of a frame, (H, W).
+        objects: how many it shows.
     """
-    name = "clip"
-    write_videos(folder, [name], frames, size, objects)
-    written = tree_of(folder).open_sequence(name)
+    written = write_videos(root, 1, frames, size, objects).open_sequence("0")
     benchmark = "davis2017" if objects > 1 else "davis2016"
     sequence = replace(written, annotations=written.annotations[:1], dataset=DAVIS[benchmark])
     decoded = [read_frame(path) for path in sequence.frames]
-    return TimedClip(sequence, decoded, labels_of(size, objects))
+    return TimedClip(sequence, decoded, np.asarray(discs(objects, *size)))

@@ -16,7 +16,8 @@ from rgmp.selftest import workload
 from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Finding
 from rgmp.selftest.inference import interval_finding
-from rgmp.selftest.made_data import clip_in_memory
+from rgmp.selftest.made_data import timed_clip
+from rgmp.selftest.scenes import random_network
 from rgmp.selftest.turns import Contestant, Turn, reason_of, take_turns
 from rgmp.selftest.variations import StreamedPasses, Varied, compiled, contiguous, fused, unfolded
 from rgmp.selftest.workload import Workload
@@ -36,7 +37,7 @@ def section(bench: Bench) -> Iterator[Finding]:
     """Compare the ways."""
     work = workload.of(bench.device)
     precision, scales = work.precisions[0], work.scales[0]
-    network = workload.network_of(bench, work)
+    network = random_network(work.network, bench.seed)
     settings = Inference(scales=scales, precision=precision)
     contestants = [
         Contestant({"way": name, "precision": precision, "scales": len(scales)}, maker)
@@ -73,7 +74,7 @@ def _compared(
     bench: Bench, work: Workload, contestants: list[Contestant], share: float
 ) -> Iterator[Finding]:
     """Time ways in turns on one object, and compare their labels with the eager path's."""
-    clip = clip_in_memory(bench.work / "ways", work.size, work.most_frames, 1)
+    clip = timed_clip(bench.work / "ways", work.most_frames, work.size, 1)
     turns: dict[str, Turn] = {}
     for outcome in take_turns(bench, "ways", contestants, [clip], share):
         if isinstance(outcome, Finding):
@@ -121,12 +122,12 @@ def compile_and_compare(bench: Bench, precision: Precision) -> Iterator[Finding]
     On a GPU both are replayed as CUDA graphs.
     """
     work = workload.of(bench.device)
-    network = workload.network_of(bench, work)
+    network = random_network(work.network, bench.seed)
     settings = Inference(scales=work.scales[1], precision=precision)
     of = partial(Varied, network, settings, bench.device)
     eager = partial(of, graph=False)
     built = PropagatorMaker(partial(Propagator, network, settings, bench.device), precision)
-    clip = clip_in_memory(bench.work / "compiled", work.size, work.most_frames, 1)
+    clip = timed_clip(bench.work / "compiled", work.most_frames, work.size, 1)
     for mode in MODES:
         maker = PropagatorMaker(partial(of, passes=partial(compiled, mode)), precision, eager)
         contestants = [

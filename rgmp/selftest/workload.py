@@ -3,24 +3,16 @@
 This is the one place that chooses sizes and numbers of repetitions.
 """
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from rgmp.config.method import Finetune, Method, Network, Pretrain
-from rgmp.model.network import RGMP, calibrate
 from rgmp.runtime import precision
 from rgmp.runtime.precisions import Precision
-from rgmp.selftest.bench import Bench
-from rgmp.selftest.made_data import frame_of, labels_of
 
 Scales = tuple[float, ...]
 
-_TUNED_ON = 96, 192
-"""Height and width of the frame that a random network is tuned on."""
-_SPREAD = 3.0
-"""Standard deviation of the logits there."""
 
 
 class Workload(NamedTuple):
@@ -95,28 +87,6 @@ def of(device: torch.device) -> Workload:
         return _ON_GPU
     bf16 = precision.choose("auto", device, training=False)
     return _ON_CPU._replace(precisions=tuple(dict.fromkeys((bf16, "fp32"))))
-
-
-@torch.no_grad()
-def network_of(bench: Bench, work: Workload) -> RGMP:
-    """A network with random weights in eval mode, on the CPU, that labels some pixels.
-
-    Its batch norms have the statistics of a made frame, else activations would grow from block to
-    block; and its head is scaled and shifted so that half the pixels of that frame are foreground:
-    masks with one label only would tell nothing about an error.
-    """
-    torch.manual_seed(bench.seed)
-    network = RGMP(work.network).eval()
-    frame = torch.from_numpy(frame_of(_TUNED_ON, 0, 0)).permute(2, 0, 1)[None] / 255
-    mask = torch.from_numpy(labels_of(_TUNED_ON, 1))[None, None].float()
-    norms = [m for m in network.encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    calibrate(norms, lambda: network.encoder(frame, mask))
-    logits, _ = network(frame, mask, network.reference(frame, mask))
-    difference, head = logits[:, 1] - logits[:, 0], network.decoder.head2
-    for parameter in head.parameters():
-        parameter *= _SPREAD / difference.std()
-    cast(Tensor, head.bias)[1] -= difference.median() * _SPREAD / difference.std()
-    return network
 
 
 def training_of(method: Method, work: Workload) -> tuple[Pretrain, Finetune]:
