@@ -14,7 +14,7 @@ from rgmp.data.images import read_frame
 from rgmp.inference.propagator import Propagator, download
 from rgmp.inference.segment import Waits, segment_sequence
 from rgmp.inference.speed import PropagatorMaker, TimedClip
-from rgmp.inference.timing_statistics import Interval, geometric_mean, mean
+from rgmp.inference.timing_statistics import geometric_mean, mean
 from rgmp.model.network import RGMP
 from rgmp.runtime.precisions import Precision
 from rgmp.selftest import workload
@@ -22,7 +22,7 @@ from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Finding
 from rgmp.selftest.made_data import timed_clip
 from rgmp.selftest.scenes import random_network
-from rgmp.selftest.turns import Contestant, Turn, failed, reason_of, take_turns
+from rgmp.selftest.turns import Contestant, Turn, failed, interval_finding, reason_of, take_turns
 from rgmp.selftest.workload import Scales, Workload
 
 AIMS = 350.0, 650.0
@@ -131,22 +131,13 @@ def _aimed_at(work: Workload) -> dict[str, str | int]:
     return {"precision": "bf16", "scales": len(work.scales[0])}
 
 
-def interval_finding(
-    quantity: str, conditions: dict[str, str | int | float], found: Interval, unit: str = ""
-) -> Finding:
-    """An estimate with its 95 % interval."""
-    return Finding(quantity, conditions, found.mean, unit, found.low, found.high)
-
-
 def _batches(turns: list[Turn], work: Workload) -> Iterator[Finding]:
     """How many times as fast objects are in one batch as one after the other."""
     for turn in turns:
         if turn.contestant.conditions["at once"]:
             wanted = {**turn.contestant.conditions, "at once": 0}
             batch = [
-                t
-                for t in turns
-                if t.contestant.conditions == wanted and t.objects == turn.objects
+                t for t in turns if t.contestant.conditions == wanted and t.objects == turn.objects
             ]
             for other in batch:
                 gain = other.ratio_to(turn)
@@ -221,9 +212,7 @@ def _clip_round(bench: Bench, propagator: Propagator, clip: TimedClip) -> dict[s
         with tempfile.TemporaryDirectory(dir=bench.work) as folder:
             waits = segment_sequence(propagator, clip.sequence, Path(folder) / "masks")
 
-    found = {
-        work.__name__: _seconds(bench, work) for work in (pipelined, end_to_end, whole)
-    }
+    found = {work.__name__: _seconds(bench, work) for work in (pipelined, end_to_end, whole)}
     found["clip"] = found.pop("whole")
     return {**found, "reading": waits.reading, "writing": waits.writing}
 
@@ -236,9 +225,7 @@ def _seconds(bench: Bench, work: Callable[[], None]) -> float:
     return time.perf_counter() - begun
 
 
-def _threads(
-    clip: TimedClip, conditions: dict[str, str | int | float]
-) -> Iterator[Finding]:
+def _threads(clip: TimedClip, conditions: dict[str, str | int | float]) -> Iterator[Finding]:
     """What one thread decodes and encodes in a second, alone."""
     begun = time.perf_counter()
     for path in clip.sequence.frames:

@@ -1,7 +1,7 @@
 """The limit that can be had: a large matrix product, and the step's own convolutions alone."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from rgmp.inference.propagator import Propagator
 from rgmp.runtime.precisions import Precision
 from rgmp.selftest import workload
 from rgmp.selftest.bench import Bench
-from rgmp.selftest.finding import Finding
+from rgmp.selftest.finding import Condition, Finding
 from rgmp.selftest.scenes import discs, random_network, video
 from rgmp.selftest.turns import failed, reason_of
 from rgmp.selftest.workload import Workload
@@ -54,11 +54,11 @@ class Convolution(NamedTuple):
         return int(2 * batch * np.prod(pixels) * np.prod(self.kernel))
 
 
-class Convolutions(TorchDispatchMode):
+class Convolutions(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the convolutions that run while it is on, whoever calls them."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.found: Counter[Convolution] = Counter()
 
     def __torch_dispatch__(
@@ -105,7 +105,7 @@ def section(bench: Bench) -> Iterator[Finding]:
     network = random_network(work.network, bench.seed)
     for precision in work.precisions:
         settings = Inference(scales=work.scales[0], precision=precision)
-        conditions = {"precision": precision, "scales": len(work.scales[0]), "objects": 1}
+        conditions: dict[str, Condition] = {"precision": precision, "scales": len(work.scales[0]), "objects": 1}
         try:
             found = convolutions_of(Propagator(network, settings, bench.device), work)
             yield from _alone(bench, found, precision, conditions)
@@ -120,14 +120,15 @@ def convolutions_of(propagator: Propagator, work: Workload) -> Counter[Convoluti
     whole = propagator.upload(second)
     with torch.inference_mode(), Convolutions() as counted:
         propagator._advance(whole, propagator._soft, propagator._references)
-    return counted.found
+    found: Counter[Convolution] = counted.found
+    return found
 
 
 def _alone(
     bench: Bench,
     found: Counter[Convolution],
     precision: Precision,
-    conditions: dict[str, str | int],
+    conditions: Mapping[str, Condition],
 ) -> Iterator[Finding]:
     """What these convolutions take, each alone."""
     torch.backends.cudnn.allow_tf32 = precision == "tf32"

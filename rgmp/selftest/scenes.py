@@ -54,6 +54,6 @@ def random_network(settings: Network, seed: int = 0) -> RGMP:
     between, head = logits[:, 1] - logits[:, 0], network.decoder.head2
     gain = 3 / between.std()
     head.weight *= gain
-    head.bias *= gain  # type: ignore[operator]  # it has one
-    head.bias[1] -= gain * between.median()  # type: ignore[index]
+    head.bias *= gain
+    head.bias[1] -= gain * between.median()
     return network

@@ -73,6 +73,13 @@ def failed(what: str, conditions: Mapping[str, Condition], reason: str) -> Findi
     return Finding(what, conditions, reason, limit="runs", holds=False)
 
 
+def interval_finding(
+    quantity: str, conditions: Mapping[str, Condition], found: Interval, unit: str = ""
+) -> Finding:
+    """An estimate with its 95 % interval."""
+    return Finding(quantity, conditions, found.mean, unit, found.low, found.high)
+
+
 def tried(
     what: str, contestants: Sequence[Contestant], clips: Sequence[TimedClip]
 ) -> Iterator[Finding | tuple[Contestant, float]]:

@@ -10,7 +10,7 @@ corners of each scale's own size, so labels would differ in earnest; 512x864 thr
 import copy
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from rgmp.config.method import Inference
 from rgmp.inference.multiscale import Passes, cast_to_bf16
 from rgmp.inference.propagator import Propagator
-from rgmp.model.network import RGMP, Decoder, Encoder, Pyramid, Reference, Residual
-from rgmp.model.resnet import BasicBlock, Bottleneck, Projection
+from rgmp.model.network import RGMP, Reference, Residual
+from rgmp.model.resnet import BasicBlock, Bottleneck
 
 PassesMaker = Callable[[RGMP, Inference, torch.device], Passes]
 
@@ -102,9 +102,7 @@ def unfolded(network: RGMP, settings: Inference, device: torch.device) -> Passes
     return passes
 
 
-def compiled(
-    mode: str | None, network: RGMP, settings: Inference, device: torch.device
-) -> Passes:
+def compiled(mode: str | None, network: RGMP, settings: Inference, device: torch.device) -> Passes:
     """Passes through a network that `torch.compile` has compiled, for each shape anew."""
     passes = Passes(network, settings, device)
     passes._network = torch.compile(passes._network, mode=mode, dynamic=False)  # type: ignore[assignment]
@@ -151,7 +149,8 @@ def _shortcut(block: BasicBlock | Bottleneck, x: Tensor) -> Tensor:
 
 def _with_relu(convolution: nn.Conv2d, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
     """ReLU of a convolution, plus the shortcut if there is one."""
-    stride, padding, dilation = convolution.stride, convolution.padding, convolution.dilation
+    stride, dilation = convolution.stride, convolution.dilation
+    padding = cast("tuple[int, ...]", convolution.padding)
     weight, bias, groups = convolution.weight, convolution.bias, convolution.groups
     if not x.is_cuda:
         out = convolution(x)

@@ -15,10 +15,9 @@ from rgmp.runtime.processes import apart
 from rgmp.selftest import workload
 from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Finding
-from rgmp.selftest.inference import interval_finding
 from rgmp.selftest.made_data import timed_clip
 from rgmp.selftest.scenes import random_network
-from rgmp.selftest.turns import Contestant, Turn, reason_of, take_turns
+from rgmp.selftest.turns import Contestant, Turn, interval_finding, reason_of, take_turns
 from rgmp.selftest.variations import StreamedPasses, Varied, compiled, contiguous, fused, unfolded
 from rgmp.selftest.workload import Workload
 
@@ -26,7 +25,7 @@ BUILT = "as built"
 """The product's own step: a CUDA graph on a GPU, else eager."""
 
 _SHARE_OF_TURNS = 0.3
-_COMPILE_SECONDS = 90.0
+_COMPILE_SECONDS = 75.0
 """Most that compiling may take in all: kernels of every shape are chosen by trying them."""
 _LEAST_COMPILE_SECONDS = 25.0
 MODES: tuple[str | None, ...] = (None, "max-autotune-no-cudagraphs")
@@ -44,12 +43,10 @@ def section(bench: Bench) -> Iterator[Finding]:
         for name, maker in ways(network, settings, bench.device).items()
     ]
     yield from _compared(bench, work, contestants, _SHARE_OF_TURNS)
-    yield from _compiled(bench, work, precision)
+    yield from _compiled(bench, precision)
 
 
-def ways(
-    network: RGMP, settings: Inference, device: torch.device
-) -> dict[str, PropagatorMaker]:
+def ways(network: RGMP, settings: Inference, device: torch.device) -> dict[str, PropagatorMaker]:
     """What makes each way's propagator; what is built comes first."""
     varied: Mapping[str, Callable[[], Propagator]] = {
         "eager": partial(Varied, network, settings, device, graph=False),
@@ -92,7 +89,7 @@ def _compared(
             yield Finding("pixels labelled as by the eager path", conditions, alike)
 
 
-def _compiled(bench: Bench, work: Workload, precision: Precision) -> Iterator[Finding]:
+def _compiled(bench: Bench, precision: Precision) -> Iterator[Finding]:
     """The compiled step, at scale 1 alone, in a process that may be ended."""
     conditions = {"precision": precision, "scales": 1, "objects": 1}
     seconds = min(_COMPILE_SECONDS, bench.seconds_left() - 5)

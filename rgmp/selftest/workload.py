@@ -14,7 +14,6 @@ from rgmp.runtime.precisions import Precision
 Scales = tuple[float, ...]
 
 
-
 class Workload(NamedTuple):
     """Sizes and repetitions.
 
@@ -27,9 +26,10 @@ class Workload(NamedTuple):
         most_frames: of the clips on which computations take turns.
         clip: frames of the clip that is read from and written to a disk.
         product: rows and columns of a large matrix product.
-        crops: of the training samples of each stage; None: the paper's.
+        samples: crop and batch of each training stage; None: the paper's.
         videos, stills: how many made ones training reads.
-        steps: training steps that are timed, of the precision whose waiting counts.
+        steps: most training steps that are timed with the loader.
+        rounds, steps_of_a_round: of training steps without it.
     """
 
     network: Network
@@ -39,11 +39,12 @@ class Workload(NamedTuple):
     precisions: tuple[Precision, ...]
     most_frames: int
     clip: int
-    crops: tuple[tuple[int, int], tuple[int, int]] | None
-    batches: tuple[int, int] | None
+    samples: tuple[tuple[tuple[int, int], int], ...] | None
     videos: int
     stills: int
     steps: int
+    rounds: int
+    steps_of_a_round: int
 
     @property
     def is_papers(self) -> bool:
@@ -59,11 +60,12 @@ _ON_GPU = Workload(
     precisions=("bf16", "tf32", "fp32"),
     most_frames=12,
     clip=70,  # as a video of DAVIS
-    crops=None,
-    batches=None,
+    samples=None,
     videos=12,
     stills=400,
     steps=120,
+    rounds=5,
+    steps_of_a_round=4,
 )
 _ON_CPU = Workload(
     network=Network(backbone="resnet18", width=8, decoder_width=16),
@@ -73,11 +75,12 @@ _ON_CPU = Workload(
     precisions=("bf16", "fp32"),
     most_frames=4,
     clip=12,
-    crops=((64, 64), (64, 96)),
-    batches=(4, 2),
+    samples=(((64, 64), 4), ((64, 96), 2)),
     videos=2,
     stills=12,
-    steps=10,
+    steps=8,
+    rounds=3,
+    steps_of_a_round=1,
 )
 
 
@@ -90,11 +93,9 @@ def of(device: torch.device) -> Workload:
 
 
 def training_of(method: Method, work: Workload) -> tuple[Pretrain, Finetune]:
-    """The settings of both stages, with the workload's crops and batches if it has any."""
+    """The settings of both stages, with the workload's own samples if it has any."""
     first, second = method.pretrain, method.finetune
-    if work.crops is not None and work.batches is not None:
-        first, second = (
-            stage.model_copy(update={"crop": crop, "batch": batch})
-            for stage, crop, batch in zip((first, second), work.crops, work.batches, strict=True)
-        )
+    if work.samples is not None:
+        changes = [{"crop": crop, "batch": batch} for crop, batch in work.samples]
+        first, second = first.model_copy(update=changes[0]), second.model_copy(update=changes[1])
     return first, second

@@ -254,10 +254,30 @@ def test_frames_are_read_ahead_in_order_and_not_all_at_once(
         return np.array([int(path.stem)], np.uint8)
 
     monkeypatch.setattr(segment, "read_frame", reading)
-    for number, (path, frame) in enumerate(segment._read_ahead(paths)):
+    for number, (path, frame) in enumerate(segment._read_ahead(paths, segment.Waits())):
         assert (path, int(frame[0])) == (paths[number], number)
         assert len(read) <= number + segment._WAITING
     assert len(read) == 50
+
+
+def test_waiting_for_a_slow_disk_is_counted(
+    tree: Path, network: RGMP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the first frame at least: others are decoded meanwhile; at the end of the last mask."""
+
+    def slow(function: Callable[..., Any]) -> Callable[..., Any]:
+        def slower(*arguments: Any) -> Any:
+            time.sleep(0.2)
+            return function(*arguments)
+
+        return slower
+
+    monkeypatch.setattr(segment, "read_frame", slow(segment.read_frame))
+    monkeypatch.setattr(davis, "write_mask", slow(davis.write_mask))
+    (sequence, *_) = Videos(davis=tree, benchmark="davis2017").open()
+    waits = segment.segment_sequence(Propagator(network, Inference(), CPU), sequence, tmp_path / "m")
+    assert waits.reading > 0.15
+    assert waits.writing > 0.15
 
 
 def test_a_mask_that_cannot_be_written_is_said(
