@@ -52,7 +52,12 @@ def _run(bench: Bench, device: str) -> dict[str, float]:
     )
     plan = load_plan(results)
     for training in plan.trainings:
-        command(place, "train", f"results/{plan.study}", training.folder.removeprefix("weights/"))
+        command(
+            place,
+            "train",
+            f"results/{plan.study}",
+            f"{training.stage}/{training.slug}-{training.identity}",
+        )
     figures = {}
     for variant in VARIANTS:
         run = layout.evaluation(variant, bench.seed)
