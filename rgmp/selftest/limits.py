@@ -89,7 +89,7 @@ def section(bench: Bench) -> Iterator[Finding]:
     """Measure what the device can do, in every precision."""
     work = workload.of(bench.device)
     for precision in work.precisions:
-        conditions = {"precision": precision}
+        conditions: dict[str, Condition] = {"precision": precision}
         try:
             rate = speed.matrix_products(bench.device, precision)
         except Exception as error:  # the others go on
@@ -105,7 +105,11 @@ def section(bench: Bench) -> Iterator[Finding]:
     network = random_network(work.network, bench.seed)
     for precision in work.precisions:
         settings = Inference(scales=work.scales[0], precision=precision)
-        conditions: dict[str, Condition] = {"precision": precision, "scales": len(work.scales[0]), "objects": 1}
+        conditions = {
+            "precision": precision,
+            "scales": len(work.scales[0]),
+            "objects": 1,
+        }
         try:
             found = convolutions_of(Propagator(network, settings, bench.device), work)
             yield from _alone(bench, found, precision, conditions)

@@ -155,7 +155,11 @@ def _findings(
     for kind, seconds in sorted(by_kind.items(), key=lambda item: item[1], reverse=True):
         yield Finding("share of a step", {**conditions, "kind": kind}, seconds / total)
     for rank, row in enumerate(rows[:_TOP], start=1):
-        where: dict[str, Condition] = {"rank": rank, "name": row.name[:120], "times": row.times // steps}
+        where: dict[str, Condition] = {
+            "rank": rank,
+            "name": row.name[:120],
+            "times": row.times // steps,
+        }
         yield Finding(
             "share of one kernel or operator", {**conditions, **where}, row.seconds / total
         )

@@ -4,8 +4,10 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -267,17 +269,17 @@ def test_waiting_for_a_slow_disk_is_counted(
 
     def slow(function: Callable[..., Any]) -> Callable[..., Any]:
         def slower(*arguments: Any) -> Any:
-            time.sleep(0.2)
+            time.sleep(0.5)
             return function(*arguments)
 
         return slower
 
-    monkeypatch.setattr(segment, "read_frame", slow(segment.read_frame))
+    monkeypatch.setattr(segment, "read_frame", slow(read_frame))
     monkeypatch.setattr(davis, "write_mask", slow(davis.write_mask))
-    (sequence, *_) = Videos(davis=tree, benchmark="davis2017").open()
-    waits = segment.segment_sequence(Propagator(network, Inference(), CPU), sequence, tmp_path / "m")
-    assert waits.reading > 0.15
-    assert waits.writing > 0.15
+    propagator = Propagator(network, Inference(), CPU)
+    waits = segment_sequence(propagator, open_sequence(tree, "bear"), tmp_path / "masks")
+    assert waits.reading > 0.25
+    assert waits.writing > 0.25
 
 
 def test_a_mask_that_cannot_be_written_is_said(
