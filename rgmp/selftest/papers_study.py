@@ -4,13 +4,13 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-import rgmp
 from rgmp.config.base import Stage
 from rgmp.config.load import load_study, load_variants
 from rgmp.config.method import Method
+from rgmp.provenance.code import checkout
 from rgmp.runtime.files import digest_of
 
-PROJECT = Path(rgmp.__file__).parents[1]
+PROJECT = checkout()
 PAPERS_STUDY = PROJECT / "workflow/config/davis.yaml"
 
 
