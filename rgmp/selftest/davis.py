@@ -25,7 +25,7 @@ def section(bench: Bench) -> Iterator[Finding]:
         NotHereError: no DAVIS tree was named.
     """
     if bench.davis is None:
-        raise NotHereError("no DAVIS tree is given; name one with --davis")
+        raise NotHereError("no DAVIS tree is named")
     videos = videos_in(bench)
     trained = small.trained(bench)
     network, _ = weights.load(trained.weights)

@@ -28,7 +28,6 @@ class SectionResult:
         seconds: how long it took.
         findings: as JSON values.
         traceback: of what it failed with.
-        log: file, in the folder, of what it printed.
     """
 
     name: str
@@ -38,7 +37,6 @@ class SectionResult:
     seconds: float = 0.0
     findings: list[dict[str, Any]] = field(default_factory=list)
     traceback: str = ""
-    log: str = ""
 
     @property
     def broken(self) -> list[dict[str, Any]]:

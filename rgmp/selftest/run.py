@@ -24,7 +24,10 @@ from rgmp.selftest.sections import Section
 _GRACE = 5.0
 """Seconds between the time at which a section should have ended and that at which it is killed."""
 _PROBE_SECONDS = 120.0
-LOGS = "logs"
+LOG = "selftest.log"
+"""What the sections print, and their libraries: one file, after a line with the section's name."""
+_LAST = 4000
+"""Characters of it that stand for the traceback of a process that left none."""
 _WORKER = "from rgmp.selftest.worker import serve; serve()"
 
 
@@ -56,7 +59,8 @@ def run(asked: Asked) -> Results:
     """
     began, started = time.monotonic(), utc_now()
     require_target(asked.folder / FILE, Kind("file of a selftest", read))
-    (asked.folder / LOGS).mkdir(parents=True, exist_ok=True)
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    (asked.folder / LOG).unlink(missing_ok=True)
     with TemporaryDirectory(prefix="rgmp-selftest-") as scratch:
         running = _Running(asked, began + 60 * asked.minutes, Path(scratch))
         machine = running.machine()
@@ -127,15 +131,16 @@ class _Running:
         Raises:
             UserError: the device is not there.
         """
-        log = self._asked.folder / LOGS / "machine.log"
-        for answer in self._answers(None, _PROBE_SECONDS, log):
+        failed = ""
+        for answer in self._answers(None, _PROBE_SECONDS):
             if "machine" in answer:
                 machine: dict[str, Any] = answer["machine"]
                 self._device = machine["device"]
                 return machine
             if "refused" in answer:
                 raise UserError(answer["refused"])
-        raise RuntimeError(f"the machine could not be described; see {log}")
+            failed = answer.get("traceback", "")
+        raise RuntimeError(f"the machine could not be described: {failed}")
 
     def section(self, section: Section, later: tuple[Section, ...], results: Results) -> None:
         """Run a section, unless it cannot run here or there is no time for it."""
@@ -158,9 +163,8 @@ class _Running:
     def _carry_out(self, section: Section, seconds: float, results: Results) -> None:
         """Run a section for so many seconds at most; its findings are written as they come."""
         result, began = results.sections[-1], time.monotonic()
-        result.log = f"{LOGS}/{section.name}.log"
         try:
-            for answer in self._answers(section, seconds, self._asked.folder / result.log):
+            for answer in self._answers(section, seconds):
                 result.seconds = round(time.monotonic() - began, 1)
                 self._take(answer, result)
                 results.write()
@@ -186,9 +190,7 @@ class _Running:
             result.reason = answer.get("failed") or answer["refused"]
             result.traceback = answer["traceback"]
 
-    def _answers(
-        self, section: Section | None, seconds: float, log: Path
-    ) -> Iterator[dict[str, Any]]:
+    def _answers(self, section: Section | None, seconds: float) -> Iterator[dict[str, Any]]:
         """What a process says that carries out a section; without one it describes the machine."""
         order = {
             "module": section and section.module,
@@ -201,7 +203,12 @@ class _Running:
         # not by -m: processes that it spawns would import the module again, and torch with it
         command = [sys.executable, "-c", _WORKER, json.dumps(order)]
         environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
-        with log.open("wb") as errors, _started(command, environment, errors) as process:
+        log = self._asked.folder / LOG
+        with log.open("ab") as errors:
+            errors.write(f"=== {section.name if section else 'machine'}\n".encode())
+            errors.flush()
+            process = _started(command, environment, errors)
+        with process:
             late = threading.Event()
             timer = threading.Timer(seconds, _end, (process, late))
             timer.start()
@@ -241,7 +248,8 @@ def _ending(
     if late.is_set():
         yield {"killed": f"it was ended after {seconds:.0f} s, so that the others have their time"}
     elif not answer.keys() & {"ended", "not_here", "failed", "refused"} or status:
-        last = log.read_text(encoding="utf-8", errors="replace")[-4000:]
+        said = log.read_text(encoding="utf-8", errors="replace").rpartition("=== ")[2]
+        last = said[-_LAST:]
         yield {"failed": f"its process ended with status {status}", "traceback": last}
 
 

@@ -101,7 +101,7 @@ def test_devices_agree_on_a_network_trained_here(bench: Bench) -> None:
     assert all(finding.holds is not False for finding in found)
     assert not values(precisions.compared(bench, ()), "labels equal to fp32")
     (alike,) = values(precisions.compared(bench, ("bf16",)), "labels equal to fp32")
-    assert 0.9 < alike < 1
+    assert 0.9 < alike <= 1
 
 
 @pytest.mark.slow
@@ -185,7 +185,7 @@ SHAPES = (graphs.Shape(33, 60, 1), graphs.Shape(40, 70, 2), graphs.Shape(33, 60,
 
 def recording(monkeypatch: pytest.MonkeyPatch, graph: Any) -> None:
     """Let a CPU record its steps as a GPU does, by what stands for a CUDA graph."""
-    real = graphs.Propagator
+    real = propagator.Propagator
 
     def make(*arguments: Any, graphs: bool = True) -> propagator.Propagator:
         made = real(*arguments, graphs=graphs)
@@ -252,14 +252,14 @@ def test_labels_of_a_random_network_show_more_than_one_object() -> None:
 def test_objects_that_do_not_fit_are_segmented_in_smaller_batches(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The device gives as much memory as it is told: 100 bytes for each object at once."""
+    """The device gives as much memory as it is told: 100 bytes for each of six masks at once."""
     granted = [1.0]
     real = Passes._pass
 
     def within(
         passes: Passes, scale: float, frame: Any, masks: Any, reference: Any, chunk: slice
     ) -> Any:
-        if len(masks[chunk]) * 100 > granted[0] * 500:
+        if len(masks[chunk]) * 100 > granted[0] * 600:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(passes, scale, frame, masks, reference, chunk)
 
@@ -268,14 +268,14 @@ def test_objects_that_do_not_fit_are_segmented_in_smaller_batches(
 
     monkeypatch.setattr(Passes, "_pass", within)
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", limit)
-    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda _: 500)
-    whole = type("Properties", (), {"total_memory": 500})
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda _: 600)
+    whole = type("Properties", (), {"total_memory": 600})
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: whole)
     monkeypatch.setattr(fallback, "_SIZE", (33, 60))
     monkeypatch.setattr(fallback, "Network", lambda: NETWORK)
     monkeypatch.setattr(fallback, "_SHARES", (0.7, 0.4, 0.1))
     found = [*fallback.section(bench)]
-    assert values(found, "objects at once") == [3, 2]
+    assert values(found, "masks at once") == [3, 2]
     assert min(values(found, "labels equal")) > 0.999
     assert len(values(found, "refused")) == 1
     assert values(found, "objects were segmented in smaller batches") == [True]
@@ -322,7 +322,7 @@ def test_a_failing_marked_test_is_found(
 
 @pytest.mark.slow
 def test_sequences_of_a_davis_tree_are_segmented_and_scored(bench: Bench, tmp_path: Path) -> None:
-    with pytest.raises(NotHereError, match="--davis"):
+    with pytest.raises(NotHereError, match="no DAVIS tree"):
         next(davis.section(bench))
     root = write_davis(tmp_path / "davis", frames=(4, 4, 3, 3))
     for year in ("2016", "2017"):
