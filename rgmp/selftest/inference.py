@@ -58,7 +58,7 @@ def section(bench: Bench) -> Iterator[Finding]:
             yield outcome
             continue
         turns.append(outcome)
-        if not outcome.contestant.conditions["at once"]:
+        if outcome.contestant.conditions["at once"] == "all":
             yield from _speeds(outcome, work)
     yield from _batches(turns, work)
     try:
@@ -84,10 +84,10 @@ def _contestants(bench: Bench, work: Workload, network: RGMP) -> Iterator[Contes
         for scales in work.scales:
             make = partial(Propagator, network, _settings(scales, precision), bench.device)
             conditions = {"precision": precision, "scales": len(scales)}
-            yield Contestant({**conditions, "at once": 0}, PropagatorMaker(make, precision))
+            yield Contestant({**conditions, "at once": "all"}, PropagatorMaker(make, precision))
             if scales == work.scales[0] and precision in {work.precisions[0], "fp32"}:
                 each = partial(one_by_one, make)
-                yield Contestant({**conditions, "at once": 1}, PropagatorMaker(each, precision))
+                yield Contestant({**conditions, "at once": "one"}, PropagatorMaker(each, precision))
 
 
 def _conditions(turn: Turn) -> dict[str, str | int | float]:
@@ -134,8 +134,8 @@ def _aimed_at(work: Workload) -> dict[str, str | int]:
 def _batches(turns: list[Turn], work: Workload) -> Iterator[Finding]:
     """How many times as fast objects are in one batch as one after the other."""
     for turn in turns:
-        if turn.contestant.conditions["at once"]:
-            wanted = {**turn.contestant.conditions, "at once": 0}
+        if turn.contestant.conditions["at once"] == "one":
+            wanted = {**turn.contestant.conditions, "at once": "all"}
             batch = [
                 t for t in turns if t.contestant.conditions == wanted and t.objects == turn.objects
             ]

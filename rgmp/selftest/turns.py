@@ -92,6 +92,7 @@ def tried(
     for contestant in contestants:
         try:
             propagator, seconds = contestant.maker.make(), 0.0
+            is_to_be_captured = propagator._records
             for clip in clips:
                 propagator.start(clip.frames[0], clip.labels)
                 download(propagator.step(clip.frames[1]))()
@@ -101,6 +102,9 @@ def tried(
         except Exception as error:  # whatever it is, the others go on
             yield failed(what, contestant.conditions, reason_of(error))
         else:
+            if is_to_be_captured and not propagator._records:
+                reason = "it cannot be captured; the section's log says why; eager steps are timed"
+                yield failed("CUDA graph", contestant.conditions, reason)
             yield contestant, seconds
 
 

@@ -118,6 +118,7 @@ def compile_and_compare(bench: Bench, precision: Precision) -> Iterator[Finding]
 
     On a GPU both are replayed as CUDA graphs.
     """
+    bench.prepare()
     work = workload.of(bench.device)
     network = random_network(work.network, bench.seed)
     settings = Inference(scales=work.scales[1], precision=precision)

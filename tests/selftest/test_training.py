@@ -61,9 +61,10 @@ def test_a_variation_that_raises_is_said_and_the_others_are_timed(tmp_path: Path
     assert job.settings.crop == (32, 32)
     variations = (training.VARIATIONS[2], training.Variation("broken", prepare=refuse))
     found = list(training.compared(bench, SMALL, job, "finetune", variations))
-    failed, fused = found
+    failed, rate, fused = found
     assert failed.value == "RuntimeError: no compiler here"
     assert failed.conditions["variation"] == "broken"
+    assert float(rate.value) > 0
     assert fused.conditions["variation"] == "fused optimiser"
     assert fused.low is not None
     assert fused.low < float(fused.value)
