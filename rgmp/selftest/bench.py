@@ -51,7 +51,6 @@ class Bench:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self.device)
 
-
     def prepare(self) -> None:
         """Set up a further process as the section's own is; the device is already reserved."""
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(self.work / "compiled-kernels")

@@ -124,7 +124,7 @@ def _speeds(turn: Turn, work: Workload) -> Iterator[Finding]:
     rate = turn.raw["flops_per_frame"] * turn.fps("network").mean
     yield Finding("operations a second", conditions, rate / 1e12, "TFLOP/s")
     product = turn.summary["matmul_flops_per_second"]
-    yield Finding("share of a large matrix product's", conditions, rate / product)
+    yield Finding("share of the speed of a large matrix product", conditions, rate / product)
 
 
 def _aimed_at(work: Workload) -> dict[str, str | int]:

@@ -162,7 +162,7 @@ def _alone(
                 "image": "x".join(map(str, each.image)),
                 "kernel": "x".join(map(str, each.kernel)),
                 "times": found[each],
-                "TFLOP/s": round(each.operations / seconds[each] / 1e12, 1),
+                "TFLOP/s": round(each.operations / seconds[each] / 1e12, 3),
             },
             seconds[each] * found[each] / total,
         )

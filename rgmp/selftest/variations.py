@@ -50,6 +50,15 @@ class Varied(Propagator):
         self._passes = passes(network, settings, device)
         self._records = graph and self._records
 
+    def operations(self, whole: Tensor) -> int:
+        """As `Propagator.operations`, of what was compiled: operators are counted, not kernels."""
+        network = self._passes._network
+        self._passes._network = getattr(network, "_orig_mod", network)
+        try:
+            return super().operations(whole)
+        finally:
+            self._passes._network = network
+
 
 class StreamedPasses(Passes):
     """Passes whose scales run beside each other, each on a stream of its own."""
