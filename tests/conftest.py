@@ -23,6 +23,7 @@ TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
 
 
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist need not be there
 def pytest_xdist_auto_num_workers() -> int:
     """Twice the cores, since many a test waits for a process of its own; at most eight."""
     return min(2 * usable_cores(), 8)

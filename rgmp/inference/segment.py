@@ -16,8 +16,8 @@ from torch import Tensor
 
 from rgmp.data import davis
 from rgmp.data.images import Labels, read_frame
-from rgmp.data.sequences import ENDS_WITH_NUMBER
-from rgmp.data.sequences import Sequence as Video
+from rgmp.data.sequence import Sequence as Video
+from rgmp.data.tree import ENDS_WITH_NUMBER
 from rgmp.errors import UserError
 from rgmp.inference.job import MARK
 from rgmp.inference.propagator import Propagator, download

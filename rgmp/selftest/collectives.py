@@ -5,6 +5,7 @@ On a GPU the gradients go through NCCL, on a CPU through gloo.
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 
 import torch
@@ -34,6 +35,8 @@ def section(bench: Bench) -> Iterator[Finding]:
         port = free.getsockname()[1]
     alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"}
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    for library in ("NCCL", "GLOO") if sys.platform == "linux" else ():
+        os.environ.setdefault(f"{library}_SOCKET_IFNAME", "lo")  # there may be no network
     os.environ.update({"TORCHELASTIC_RUN_ID": "selftest", **alone, **place})
     with process_group() as team:
         conditions: dict[str, Condition] = {"backend": "nccl" if bench.on_gpu else "gloo"}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from rgmp.config.base import BENCHMARKS
 from rgmp.config.method import Inference
-from rgmp.data.sequences import davis_tree
+from rgmp.data.tree import davis_tree
 from rgmp.data.videos import Videos
 from rgmp.inference.propagator import Propagator
 from rgmp.inference.segment import segment_sequence

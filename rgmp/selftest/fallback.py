@@ -50,6 +50,10 @@ def section(bench: Bench) -> Iterator[Finding]:
         except UserError as error:
             yield Finding("refused", here, str(error))
             continue
+        except torch.OutOfMemoryError as error:  # a place that no smaller batch helps
+            yield required("out of memory was met", here, False)
+            yield Finding("messages", here, str(error).splitlines()[0])
+            continue
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0, bench.device)
         yield from _compared(here, wanted, found, said)

@@ -17,7 +17,7 @@ from rgmp.selftest.finding import Condition, Finding, at_most
 from rgmp.selftest.scenes import discs, random_network, video
 
 OBJECTS = (1, 2, 3, 4, 5)
-_FRAMES = 4
+_FRAMES = 3
 _MIB = 2**20
 _GROWTH = 1.01
 """Largest ratio of the memory of a clip four times as long, on a GPU, where it can be counted."""
@@ -34,7 +34,7 @@ class Size(NamedTuple):
 
 
 ON_GPU = Size("resnet50", 480, 854, (0.5, 0.75, 1.0), ("fp32", "bf16"))
-ON_CPU = Size("resnet18", 240, 427, (1.0,), ("fp32",))
+ON_CPU = Size("resnet18", 120, 214, (1.0,), ("fp32",))
 
 
 def section(bench: Bench) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """Run the selftest: section after section, each in a process of its own, within a time."""
 
+import importlib.metadata
 import json
 import os
 import signal
@@ -107,8 +108,18 @@ def _described(asked: Asked, started: str) -> dict[str, Any]:
         },
         "started": started,
         "code": running_code(),
-        "versions": package_versions(),
+        "versions": {**dict(_versions_of(_COMPUTING)), **package_versions()},
     }
+
+
+_COMPUTING = ("torch", "triton", "numpy", "scipy", "pandas", "pillow", "pydantic")
+"""Packages whose versions are noted also where this one is run from its sources, not installed."""
+
+
+def _versions_of(packages: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for package in packages:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            yield package, importlib.metadata.version(package)
 
 
 def _heading(machine: dict[str, Any]) -> str:
@@ -195,6 +206,7 @@ class _Running:
         order = {
             "module": section and section.module,
             "device": self._device,
+            "reserves": section is None or section.reserves,
             "folder": str(self._asked.folder.absolute()),
             "work": str(self._scratch),
             "seconds": seconds - _GRACE,

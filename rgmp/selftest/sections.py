@@ -11,6 +11,8 @@ class Section(NamedTuple):
         title: what it shows, for people.
         on_gpu: about how many seconds it takes on a GPU; with less left it does not begin.
         on_cpu: about how many on a CPU; None: it needs a GPU.
+        reserves: whether it takes the GPU for itself, as a job does; it cannot where it starts jobs
+            that do.
         package: of its module.
     """
 
@@ -18,6 +20,7 @@ class Section(NamedTuple):
     title: str
     on_gpu: float
     on_cpu: float | None
+    reserves: bool = True
     package: str = "rgmp.selftest"
 
     @property
@@ -31,7 +34,7 @@ class Section(NamedTuple):
 
 
 SECTIONS: tuple[Section, ...] = (
-    Section("marked_tests", "the tests that need a GPU", 40, None),
+    Section("marked_tests", "the tests that need a GPU", 40, None, reserves=False),
     Section("devices", "trained weights on the device and on the CPU", 60, 120),
     Section("precisions", "bf16 and tf32 against fp32, on these weights", 15, 40),
     Section("graphs", "a CUDA graph for each shape against the eager path", 30, None),
@@ -45,7 +48,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("training", "samples a second of both stages, waiting for data, gains", 120, 60),
     Section("profile", "where the time goes", 25, 15),
     Section("ways", "other ways to compute the step, in turns", 60, 40),
-    Section("study", "two variants of the embedded benchmark, by the ordinary commands", 100, 150),
+    Section("study", "two variants, by the ordinary commands", 100, 150, reserves=False),
 )
 """One line for each: what needs little time stands before what needs much."""
 

@@ -80,8 +80,8 @@ ON_GPU = Extent(
 )
 ON_CPU = Extent(
     Contents(TRAIN[::8], VAL[::10], 48),
-    {"steps": 80, "batch": 8},
-    {"steps": 20, "batch": 4},
+    {"steps": 300, "batch": 4},
+    {"steps": 80, "batch": 2},
     workers=0,
 )
 

@@ -103,7 +103,7 @@ def tried(
             yield failed(what, contestant.conditions, reason_of(error))
         else:
             if is_to_be_captured and not propagator._records:
-                reason = "it cannot be captured; the section's log says why; eager steps are timed"
+                reason = "it cannot be captured; selftest.log says why; eager steps are timed"
                 yield failed("CUDA graph", contestant.conditions, reason)
             yield contestant, seconds
 

@@ -3,7 +3,7 @@
 A fault of CUDA spoils every later call of its process, some settings are read but once, and a call
 that hangs can only be killed: so no section shares a process with another.
 
-It answers on standard output, one JSON object a line: `machine` first, then each `finding`, then
+It answers on standard output, one JSON object a line: the `machine`, or each `finding`; then
 `ended`, or one of `failed`, `refused` and `not_here`. All that the section prints goes to standard
 error.
 """
@@ -31,8 +31,8 @@ def main(order: dict[str, Any], answers: TextIO) -> None:
     """Run a section.
 
     Args:
-        order: `module`, or none to describe the machine alone; `device`, `folder`, `work`,
-            `seconds`, `davis`.
+        order: `module`, or none to describe the machine alone; `device`, and whether it `reserves`
+            that; `folder`, `work`, `seconds`, `davis`.
         answers: where to write the answers.
     """
 
@@ -41,9 +41,11 @@ def main(order: dict[str, Any], answers: TextIO) -> None:
 
     deadline = time.monotonic() + order["seconds"]
     try:
-        chosen = device.choose(order["device"])
-        answer(machine=_machine(chosen))
-        if order["module"] is not None:
+        reserves = order["reserves"]
+        chosen = device.choose(order["device"]) if reserves else torch.device(order["device"])
+        if order["module"] is None:
+            answer(machine=_machine(chosen))
+        else:
             davis = order["davis"]
             bench = Bench(
                 device=chosen,

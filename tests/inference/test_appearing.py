@@ -18,7 +18,7 @@ from support.described_sets import (
 
 from rgmp.config.method import Aggregation, Inference, Network
 from rgmp.data.images import Labels, read_frame, read_labels
-from rgmp.data.sequences import Sequence
+from rgmp.data.sequence import Sequence
 from rgmp.inference.mask_folder import MaskFolder
 from rgmp.inference.propagator import Propagator
 from rgmp.inference.segment import segment_sequence

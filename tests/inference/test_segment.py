@@ -18,7 +18,7 @@ from support.videos import CPU, Labels, boxes, video
 from rgmp.config.method import Inference
 from rgmp.data import davis
 from rgmp.data.images import read_frame, read_labels
-from rgmp.data.sequences import Sequence
+from rgmp.data.sequence import Sequence
 from rgmp.errors import UserError
 from rgmp.inference import segment
 from rgmp.inference.propagator import Propagator

@@ -24,13 +24,14 @@ LEFT_OUT = (
 """What the package requires, and the wheels leave out."""
 WITHOUT = f"""
 import sys
+from importlib.machinery import PathFinder
 
-class Absent:
-    def find_spec(self, name, *_):
-        if name.partition(".")[0] in {LEFT_OUT!r}:
-            raise ModuleNotFoundError(f"no module named {{name}}: it is left out", name=name)
+class Finder(PathFinder):
+    @classmethod
+    def find_spec(cls, name, *of):
+        return None if name.partition(".")[0] in {LEFT_OUT!r} else super().find_spec(name, *of)
 
-sys.meta_path.insert(0, Absent())
+sys.meta_path[sys.meta_path.index(PathFinder)] = Finder
 """
 
 
@@ -43,7 +44,7 @@ def without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_left_out_and_what_is_brought_is_all_that_is_required() -> None:
     project = (PROJECT / "pyproject.toml").read_text().partition("[project.optional")[0]
-    required = {*re.findall(r'^    "([a-z-]+)>=', project, re.MULTILINE)}
+    required = {*re.findall(r'^    "([a-z0-9-]+)>=', project, re.MULTILINE)}
     makefile = (PROJECT / "Makefile").read_text()
     (brought,) = re.findall(r"^selftest_needs := ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)
     there = {
@@ -67,7 +68,7 @@ def test_sections_and_the_command_line_import_without_them() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import mlflow"], capture_output=True, text=True, check=False
     )
-    assert "it is left out" in done.stderr
+    assert "No module named 'mlflow'" in done.stderr
 
 
 @pytest.mark.slow

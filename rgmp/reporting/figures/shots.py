@@ -13,10 +13,11 @@ from PIL import Image
 from scipy.ndimage import binary_dilation, maximum_filter, minimum_filter
 
 from rgmp.config.base import Benchmark
-from rgmp.data import davis, sequences
+from rgmp.data import davis
 from rgmp.data.encodings import read_mask
 from rgmp.data.images import Labels, read_frame
 from rgmp.data.mask_source import MaskFile
+from rgmp.data.sequence import Sequence as Video
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout
 from rgmp.study.results import Results
@@ -278,7 +279,7 @@ def _labels(results: Results, shot: Shot, mask: MaskFile | None) -> Labels:
     return read_mask(mask, sequence.dataset, [*sequence.objects]).labels
 
 
-def _sequence(results: Results, shot: Shot) -> sequences.Sequence:
+def _sequence(results: Results, shot: Shot) -> Video:
     """The files of the shot's sequence.
 
     Raises:
