@@ -15,7 +15,7 @@ from rgmp.config.dataset import DAVIS
 from rgmp.config.study import Stills
 from rgmp.data import davis
 from rgmp.data.images import read_frame
-from rgmp.data.sequences import Tree, davis_tree
+from rgmp.data.tree import Tree, davis_tree
 from rgmp.inference.speed import TimedClip
 from rgmp.selftest.scenes import discs, video
 
