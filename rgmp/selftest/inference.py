@@ -35,25 +35,42 @@ _KINDS = {
     "end_to_end": "frames a second, end to end",
     "clip": "frames a second, whole short clip with frame 0",
 }
-_SHARE_OF_TURNS = 0.6
-"""Of the time: the rest is for the long clip, the limits of both, and what a start takes."""
+_SHARE_OF_TURNS = 0.3
+"""Of the time that is left, for the turns of a precision."""
 _CLIPS = 5
 """How often the long clip is segmented."""
 
 
 def section(bench: Bench) -> Iterator[Finding]:
-    """Measure the throughput of inference."""
+    """Measure the throughput of inference, the fastest precision first.
+
+    Those of one precision take turns. Precisions do not: fp32 takes so much longer on a GPU that
+    the others would get few frames.
+    """
     work = workload.of(bench.device)
     network = random_network(work.network, bench.seed)
-    main = partial(Propagator, network, _settings(work.scales[0], work.precisions[0]), bench.device)
     clips = [
         timed_clip(bench.work / f"inference-{n}", work.most_frames, work.size, n)
         for n in work.objects
     ]
+    for number, precision in enumerate(work.precisions):
+        contestants = [*_contestants(bench, work, network, precision)]
+        yield from _compared(bench, work, contestants, clips)
+        if number:
+            continue
+        try:
+            settings = _settings(work.scales[0], precision)
+            yield from _long_clip(bench, work, Propagator(network, settings, bench.device))
+        except Exception as error:  # the others go on
+            yield failed("whole clip", {"precision": precision}, reason_of(error))
+
+
+def _compared(
+    bench: Bench, work: Workload, contestants: list[Contestant], clips: list[TimedClip]
+) -> Iterator[Finding]:
+    """The speeds of computations that take turns."""
     turns: list[Turn] = []
-    for outcome in take_turns(
-        bench, "inference", [*_contestants(bench, work, network)], clips, _SHARE_OF_TURNS
-    ):
+    for outcome in take_turns(bench, "inference", contestants, clips, _SHARE_OF_TURNS):
         if isinstance(outcome, Finding):
             yield outcome
             continue
@@ -61,10 +78,6 @@ def section(bench: Bench) -> Iterator[Finding]:
         if outcome.contestant.conditions["at once"] == "all":
             yield from _speeds(outcome, work)
     yield from _batches(turns, work)
-    try:
-        yield from _long_clip(bench, work, main())
-    except Exception as error:  # the speeds above stand
-        yield failed("whole clip", {}, reason_of(error))
 
 
 def _settings(scales: Scales, precision: Precision) -> Inference:
@@ -78,16 +91,17 @@ def one_by_one(make: Callable[[], Propagator]) -> Propagator:
     return propagator
 
 
-def _contestants(bench: Bench, work: Workload, network: RGMP) -> Iterator[Contestant]:
-    """Every precision at every set of scales; and the first of both object by object."""
-    for precision in work.precisions:
-        for scales in work.scales:
-            make = partial(Propagator, network, _settings(scales, precision), bench.device)
-            conditions = {"precision": precision, "scales": len(scales)}
-            yield Contestant({**conditions, "at once": "all"}, PropagatorMaker(make, precision))
-            if scales == work.scales[0] and precision in {work.precisions[0], "fp32"}:
-                each = partial(one_by_one, make)
-                yield Contestant({**conditions, "at once": "one"}, PropagatorMaker(each, precision))
+def _contestants(
+    bench: Bench, work: Workload, network: RGMP, precision: Precision
+) -> Iterator[Contestant]:
+    """A precision at every set of scales; the fastest of all object by object, too."""
+    for scales in work.scales:
+        make = partial(Propagator, network, _settings(scales, precision), bench.device)
+        conditions = {"precision": precision, "scales": len(scales)}
+        yield Contestant({**conditions, "at once": "all"}, PropagatorMaker(make, precision))
+        if scales == work.scales[0] and precision == work.precisions[0]:
+            each = partial(one_by_one, make)
+            yield Contestant({**conditions, "at once": "one"}, PropagatorMaker(each, precision))
 
 
 def _conditions(turn: Turn) -> dict[str, str | int | float]:

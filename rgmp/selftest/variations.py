@@ -93,12 +93,19 @@ class StreamedPasses(Passes):
         return total / len(self._scales), [following for _, following in found]
 
 
-def contiguous(network: RGMP, settings: Inference, device: torch.device) -> Passes:
-    """Passes in memory with channels first, as PyTorch has it by default."""
-    passes = Passes(network, settings, device)
-    for parameter in passes._network.parameters():
-        parameter.data = parameter.data.contiguous()
-    return passes
+class ChannelsFirstPasses(Passes):
+    """Passes in memory as PyTorch has it by default."""
+
+    def __init__(self, network: RGMP, settings: Inference, device: torch.device) -> None:
+        super().__init__(network, settings, device)
+        for parameter in self._network.parameters():
+            parameter.data = parameter.data.contiguous()
+
+    def foreground(
+        self, frame: Tensor, masks: Tensor, references: Sequence[Reference]
+    ) -> tuple[Tensor, list[Reference]]:
+        """As `Passes.foreground`: a frame with its channels last would make all that follows so."""
+        return super().foreground(frame.contiguous(), masks.contiguous(), references)
 
 
 def unfolded(network: RGMP, settings: Inference, device: torch.device) -> Passes:

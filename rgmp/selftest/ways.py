@@ -18,7 +18,14 @@ from rgmp.selftest.finding import Finding
 from rgmp.selftest.made_data import timed_clip
 from rgmp.selftest.scenes import random_network
 from rgmp.selftest.turns import Contestant, Turn, interval_finding, reason_of, take_turns
-from rgmp.selftest.variations import StreamedPasses, Varied, compiled, contiguous, fused, unfolded
+from rgmp.selftest.variations import (
+    ChannelsFirstPasses,
+    StreamedPasses,
+    Varied,
+    compiled,
+    fused,
+    unfolded,
+)
 from rgmp.selftest.workload import Workload
 
 BUILT = "as built"
@@ -54,7 +61,7 @@ def ways(network: RGMP, settings: Inference, device: torch.device) -> dict[str, 
         "ReLU and shortcut in the convolution": partial(
             Varied, network, settings, device, passes=fused
         ),
-        "channels first": partial(Varied, network, settings, device, passes=contiguous),
+        "channels first": partial(Varied, network, settings, device, passes=ChannelsFirstPasses),
         "batch norm not folded": partial(Varied, network, settings, device, passes=unfolded),
     }
     built, eager = partial(Propagator, network, settings, device), varied["eager"]

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -110,3 +111,17 @@ def test_tf32_is_for_a_block_alone() -> None:
     with training.rounding("bf16"):
         assert flags() == (False, False)
     assert flags() == before
+
+
+def test_loading_processes_fit_into_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of stage 2 has 4 clips of 9 frames of 256x512 pixels: 61 MB."""
+    settings = papers_study.load().full.finetune
+    batch = 4 * 9 * 256 * 512 * 13
+    monkeypatch.setattr(training.cores, "usable_cores", lambda: 16)
+    for free, wanted in ((2**40, 14), (3 * 5 * batch, 3), (64 * 2**20, 0)):
+        monkeypatch.setattr(training, "disk_usage", lambda _, free=free: Free(free))
+        assert training._workers(settings) == wanted
+
+
+class Free(NamedTuple):
+    free: int

@@ -53,7 +53,7 @@ def test_a_way_differs_from_what_is_built() -> None:
     settings = Inference()
     built = Passes(network, settings, CPU)._network
     assert is_channels_last(built)
-    assert not is_channels_last(variations.contiguous(network, settings, CPU)._network)
+    assert not is_channels_last(variations.ChannelsFirstPasses(network, settings, CPU)._network)
     whole = variations.unfolded(network, settings, CPU)._network
     norms = [sum(isinstance(m, torch.nn.BatchNorm2d) for m in n.modules()) for n in (built, whole)]
     assert norms[0] == 0
