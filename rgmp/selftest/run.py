@@ -258,7 +258,7 @@ def _ending(
         yield answer
     status = process.wait()
     if late.is_set():
-        yield {"killed": f"it was ended after {seconds:.0f} s, so that the others have their time"}
+        yield {"killed": f"it was ended after {seconds:.0f} s: there was no more time for it"}
     elif not answer.keys() & {"ended", "not_here", "failed", "refused"} or status:
         said = log.read_text(encoding="utf-8", errors="replace").rpartition("=== ")[2]
         last = said[-_LAST:]

@@ -236,7 +236,7 @@ def test_a_graph_that_gives_other_labels_or_is_refused_is_found(
     network = scenes.random_network(NETWORK)
     found = [*graphs.compared(bench, network, "softmax", SHAPES)]
     assert all(f.holds is alike for f in found if f.quantity == "labels equal")
-    assert values(found, "recorded, not a message") == [recorded]
+    assert values(found, "every shape recorded") == [recorded]
     assert bool(values(found, "messages")) is not recorded
 
 

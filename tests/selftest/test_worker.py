@@ -2,11 +2,17 @@
 
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
+from support.documents import PROJECT
 
 from rgmp.selftest.worker import main
 
@@ -84,3 +90,29 @@ def test_a_section_that_starts_jobs_leaves_them_the_gpu(
         main(order_of(tmp_path, module="starting", device="cuda", reserves=reserves), said)
         assert "finding" in said.getvalue()
         assert taken == wanted
+
+
+@pytest.mark.slow
+def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    order = json.dumps(order_of(tmp_path, module="sleeping"))
+    (tmp_path / "sleeping.py").write_text(
+        "import subprocess, time\n\ndef section(bench):\n"
+        "    started = subprocess.Popen(['sleep', '600'], stdin=subprocess.DEVNULL)\n"
+        "    yield type('Pid', (), {'line': '', 'as_json': lambda _: started.pid})()\n"
+        "    time.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", "from rgmp.selftest.worker import serve; serve()", order]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{PROJECT}"},
+        start_new_session=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        started = psutil.Process(json.loads(process.stdout.readline())["finding"])
+        process.stdin.close()
+        assert process.wait(60) == -signal.SIGKILL
+    psutil.wait_procs([started], timeout=60)
+    assert not started.is_running() or started.status() == psutil.STATUS_ZOMBIE
