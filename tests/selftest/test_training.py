@@ -117,7 +117,7 @@ def test_loading_processes_fit_into_shared_memory(monkeypatch: pytest.MonkeyPatc
     """A batch of stage 2 has 4 clips of 9 frames of 256x512 pixels: 61 MB."""
     settings = papers_study.load().full.finetune
     batch = 4 * 9 * 256 * 512 * 13
-    monkeypatch.setattr(training.cores, "usable_cores", lambda: 16)
+    monkeypatch.setattr("rgmp.runtime.cores.usable_cores", lambda: 16)
     for free, wanted in ((2**40, 14), (3 * 5 * batch, 3), (64 * 2**20, 0)):
         monkeypatch.setattr(training, "disk_usage", lambda _, free=free: Free(free))
         assert training._workers(settings) == wanted
