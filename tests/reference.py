@@ -19,6 +19,11 @@ A study that takes long is kept while it runs:
 The first copies the scores and records of the seeds that every variant has, to be committed. The
 second makes results/embedded from them where there is no such folder, such as in a new clone; then
 the study, run as ever, runs the first seed and those that are missing.
+
+    python tests/reference.py --selftest FOLDER
+
+keeps what `rgmp selftest --out FOLDER` found on a GPU in results/reference/gpu, and says it in the
+README and in docs/speed.md. Until then they say that nothing was measured on any.
 """
 
 import argparse
@@ -39,6 +44,7 @@ from rgmp.provenance.record import RECORDS
 from rgmp.reporting import catalog, power
 from rgmp.runtime.quantities import interval, points, with_spread
 from rgmp.runtime.tidy import rows_of
+from rgmp.selftest.published import block, publish, sentence
 from rgmp.study import layout, table_files
 from rgmp.study.longer import samples_of
 from rgmp.study.paper_order import paper_order
@@ -49,6 +55,7 @@ PROJECT = Path(__file__).parents[1]
 DOCUMENTS = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
 RESULTS = PROJECT / "results"
 REFERENCE = RESULTS / layout.REFERENCES
+GPU = REFERENCE / "gpu"
 BASIS = "embedded"
 """The study whose variation `rgmp power STUDY.yaml` plans others by."""
 MEASURED = (layout.PLAN, layout.FIRST, RECORDS, layout.SCORES, layout.SPEED)
@@ -145,6 +152,7 @@ def places() -> dict[str, Path]:
         study: document
         for document in DOCUMENTS
         for study in re.findall(_BEGIN.format(r"(\w+)"), document.read_text(encoding="utf-8"))
+        if study != GPU.name
     }
 
 
@@ -159,6 +167,26 @@ def block_of(text: str, study: str) -> re.Match[str]:
     if found is None:
         raise ValueError(f"there is no table between {begin!r} and {_END!r}")
     return found
+
+
+def of_gpu() -> dict[Path, str]:
+    """What documents say of the speed of a GPU, by document."""
+    return {PROJECT / "README.md": sentence(GPU), PROJECT / "docs/speed.md": block(GPU)}
+
+
+def renew_gpu(source: Path | None) -> None:
+    """Keep the results of a selftest, if one is named; and say in the documents what is kept.
+
+    Raises:
+        UserError: they are not of a GPU.
+    """
+    if source is not None:
+        publish(source, GPU)
+    for document, told in of_gpu().items():
+        text = document.read_text(encoding="utf-8")
+        place = block_of(text, GPU.name)
+        text = text[: place.start()] + told + text[place.end() :]
+        document.write_text(text, encoding="utf-8")
 
 
 def is_finished(folder: Path) -> bool:
@@ -313,7 +341,11 @@ def main() -> None:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--whole-seeds", action="store_true", help="of studies that still run")
     how.add_argument("--restore", action="store_true", help="results/STUDY from its whole seeds")
+    how.add_argument("--selftest", type=Path, metavar="FOLDER", help="of a selftest on a GPU")
     options = parser.parse_args()
+    if options.selftest:
+        renew_gpu(options.selftest)
+        return
     for study in options.studies or places():
         if options.whole_seeds:
             keep_whole_seeds(RESULTS / study, REFERENCE / study)
@@ -321,6 +353,8 @@ def main() -> None:
             restore(REFERENCE / study, RESULTS / study)
         else:
             renew(study)
+    if not options.studies:
+        renew_gpu(None)
 
 
 if __name__ == "__main__":

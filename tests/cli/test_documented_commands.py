@@ -59,7 +59,7 @@ def why_not(command: Command) -> str:
     program, *words = command
     if program == "srun" or "workflow/profiles/slurm" in words:
         return "Slurm"
-    if program == "rgmp" and {"--gpus", "--fit"} & {*words}:
+    if program == "rgmp" and {"--gpus", "--fit", "cuda"} & {*words}:
         return "a GPU"
     if program in {"git", "pip", "conda"} or words[:1] == ["download"]:
         return "a network"
