@@ -42,6 +42,7 @@ from rgmp.config.study import SEVERAL
 from rgmp.data.attributes import FILE
 from rgmp.provenance.record import RECORDS
 from rgmp.reporting import catalog, power
+from rgmp.runtime.files import read_json, write_json
 from rgmp.runtime.quantities import interval, points, with_spread
 from rgmp.runtime.tidy import rows_of
 from rgmp.selftest.published import block, publish, sentence
@@ -208,6 +209,7 @@ def renew(study: str) -> None:
         if not whole:
             _run(study)
         _replace(finished, kept, KEPT)
+    _leave_out_hosts(kept / RECORDS)
     (kept / layout.AGREEMENT).unlink(missing_ok=True)  # with what is replaced here
     plan = load_plan(kept)
     for variant in plan.variants:  # as its plan was when it ran
@@ -227,6 +229,14 @@ def _run(study: str) -> None:
     print(f"{study}: not finished; it is run", file=sys.stderr)
     command = ["snakemake", "--cores", "all", "all", "--configfile", str(file)]
     subprocess.run(command, cwd=PROJECT, check=True)
+
+
+def _leave_out_hosts(records: Path) -> None:
+    """Remove the names of machines from records: the reference is public."""
+    for path in records.rglob("*.json"):
+        record = read_json(path)
+        if record["machine"].pop("host", None) is not None:
+            write_json(path, record)
 
 
 def _make_again(kept: Path) -> None:
@@ -278,6 +288,7 @@ def keep_whole_seeds(folder: Path, kept: Path) -> None:
     """Copy the scores and records of whole seeds, and what is of no seed, of a running study."""
     whole = whole_seeds(folder)
     _replace(folder, kept, MEASURED)
+    _leave_out_hosts(kept / RECORDS)
     _remove_seeds(kept, {*load_plan(folder).seeds}.difference(whole))
     print(f"{kept}: seeds {', '.join(map(str, whole)) or 'none'}")
 

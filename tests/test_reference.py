@@ -67,6 +67,7 @@ def test_commands_in_records_work_in_any_clone(study: str) -> None:
     ]
     words = {word for record in records for word in record.get("command", [])}
     assert not [word for word in words if word.startswith("/")]
+    assert not [record for record in records if "host" in record["machine"]]
 
 
 @pytest.mark.skipif(BASIS not in STUDIES, reason=f"there is no reference of {BASIS} yet")
