@@ -1,4 +1,7 @@
-"""A whole study: what one run makes, and what is done again after a change."""
+"""A whole study: what one run makes, and what is done again after a change.
+
+The classes share the one run (conftest.py), and workers take a class each.
+"""
 
 import csv
 import re
@@ -10,9 +13,10 @@ from urllib.parse import unquote
 import pytest
 import reference
 import yaml
+from filelock import FileLock
 from PIL import Image
 from support import tiny_study
-from support.workflow import PROJECT, STUDY, make_workspace, planned, snakemake
+from support.workflow import PROJECT, STUDY, planned, snakemake
 
 from rgmp.provenance.record import read_all
 from rgmp.reporting import catalog
@@ -40,42 +44,10 @@ def planned_with_other_bytes(workspace: Path, sequence: str) -> dict[str, int]:
         frame.write_bytes(before)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a study of seconds after one run of everything."""
-    workspace = make_workspace(tmp_path_factory.mktemp("study"))
-    done = snakemake(workspace, "all")
-    logs = "\n".join(p.read_text() for p in workspace.glob("results/tiny/logs/**/*.log"))
-    assert done.returncode == 0, done.stderr + logs
-    return workspace
-
-
 @pytest.mark.slow
 @pytest.mark.torch
-class TestStudyOfSeconds:
-    """What one run makes, and what is done again after a change."""
-
-    def test_makes_every_row(self, finished: Path) -> None:
-        folder = finished / "results/tiny"
-        assert len(list(folder.glob("scores/*/*/seed0.csv"))) == 4 * 2
-        with (folder / "scores/davis2017/full/seed0.csv").open() as file:
-            rows = list(csv.DictReader(file))
-        assert len(rows) == 2 * 2 * (
-            tiny_study.FRAMES - 2
-        )  # sequences, objects, frames but first and last
-        assert {row["variant"] for row in rows} == {"full"}
-        assert {row["seed"] for row in rows} == {"0"}
-
-    def test_what_is_not_trained_here_stands_beside(self, finished: Path) -> None:
-        with (finished / "results/tiny/tables/ablation.csv").open() as file:
-            theirs = {
-                row["label"]: row for row in csv.DictReader(file) if row["external"] == "True"
-            }
-        bounds = {*BOUND_TITLES.values()}
-        assert theirs.keys() == {"Painter", "Reporter", *bounds}
-        assert {theirs[bound]["difference_mean"] for bound in bounds} == {""}
-        assert theirs["Painter"]["J&F"] == "1.0"
-        assert float(theirs["Reporter"]["J&F"]) == pytest.approx(0.6)
+class TestWhatIsDueAfterAChange:
+    """What a dry run announces, or a run finds to do, where something has changed."""
 
     def test_other_masks_of_others_are_scored_again_and_nothing_else(self, finished: Path) -> None:
         mask = finished / "given/masks/val_a/00001.png"
@@ -88,62 +60,6 @@ class TestStudyOfSeconds:
         remade = {"cross_check", "make_tables", "make_figures", "make_report", "track"}
         assert set(jobs) == {"score_external", *remade, "all", "total"}
         assert jobs["score_external"] == 1
-
-    def test_makes_every_table_and_figure(self, finished: Path) -> None:
-        folder = finished / "results/tiny"
-        for name in catalog.table_names(load_plan(folder)):
-            for suffix in ("csv", "md", "tex"):
-                assert (folder / f"tables/{name}.{suffix}").stat().st_size > 0
-        for name in catalog.FIGURE_NAMES:
-            assert (folder / f"figures/{name}.png").stat().st_size > 0
-        assert "A study of seconds" in (folder / "report.html").read_text(encoding="utf-8")
-
-    def test_every_job_left_a_record(self, finished: Path) -> None:
-        records = read_all(finished / "results/tiny")
-        kinds = [record["kind"] for record in records]
-        assert kinds.count("train") == 5
-        assert kinds.count("infer") == 8
-        assert kinds.count("score") == 8 + 2
-        assert kinds.count("speed") == kinds.count("bounds") == 2
-        assert kinds.count("check") == 4
-        assert all(record["study"] == "tiny" for record in records)
-
-    def test_the_report_of_the_workflow_has_captions(self, finished: Path) -> None:
-        done = snakemake(finished, "all", "--report", "workflow.html")
-        assert done.returncode == 0, done.stderr
-        html = (finished / "workflow.html").read_text(encoding="utf-8")
-        folder = finished / "results/tiny"
-        for name in (*catalog.table_names(load_plan(folder)), *catalog.FIGURE_NAMES):
-            assert f"tables/{name}.csv" in html or f"figures/{name}.png" in html
-        assert "A study of seconds" in html
-        assert "the range over seeds 0." in html, "captions read the study"
-
-    def test_the_report_links_to_files_and_to_the_runs(self, finished: Path) -> None:
-        folder = finished / "results/tiny"
-        tracked = read_json(folder / "mlflow.json")
-        runs = tracked["runs"]
-        html = (folder / "report.html").read_text(encoding="utf-8")
-        names = {record["name"] for record in read_all(folder)} - {"track", "report"}
-        assert {"study", "full/seed0"} | names == runs.keys() & ({"study", "full/seed0"} | names)
-        assert f"/#/experiments/{tracked['experiment']}/runs" in html
-        linked = [unquote(target) for target in re.findall(r'href="([^"#:]+)"', html)]
-        assert len(linked) > 50
-        assert all((folder / target).is_file() for target in linked)
-
-    def test_winner_take_all_has_the_weights_of_full(self, finished: Path) -> None:
-        folder = finished / "results/tiny/records/masks/davis2017"
-        full, winner = (read_json(folder / f"{v}/seed0.json") for v in ("full", "winner_take_all"))
-        assert full["inputs"]["weights"] == winner["inputs"]["weights"]
-        assert full["config"]["aggregation"] != winner["config"]["aggregation"]
-        assert not {*full["masks"].values()} & {*winner["masks"].values()}
-        folder = folder.with_name("davis2016")  # one object, the foreground
-        full, winner = (read_json(folder / f"{v}/seed0.json") for v in ("full", "winner_take_all"))
-        assert full["masks"] == winner["masks"]
-
-    def test_again_there_is_nothing_to_do(self, finished: Path) -> None:
-        done = snakemake(finished, "all")
-        assert done.returncode == 0
-        assert "Nothing to be done" in done.stdout + done.stderr
 
     def test_a_changed_label_trains_nothing(self, finished: Path) -> None:
         variant = finished / "ablations/no_synthetic.yaml"
@@ -196,6 +112,78 @@ class TestStudyOfSeconds:
             study.write_text(before)
         assert own(planned(done)) == {"train": 5, "evaluate": 3}
         assert "seed 0" not in done.stdout + done.stderr
+
+    def test_a_dry_run_changes_no_plan(self, finished: Path) -> None:
+        """Trainings of a study that is running find themselves in it."""
+        study = finished / "seconds.yaml"
+        plan, before = finished / "results/tiny/plan.json", study.read_text()
+        planned_before = plan.read_bytes()
+        study.write_text(before.replace("learning_rate: 0.001", "learning_rate: 0.002"))
+        try:
+            assert planned(snakemake(finished, "all", "--dry-run"))["train"] > 0
+        finally:
+            study.write_text(before)
+        assert plan.read_bytes() == planned_before
+
+    def test_touched_weights_of_stage_1_train_nothing(self, finished: Path) -> None:
+        for weights in finished.glob("results/tiny/weights/pretrain/*/weights.safetensors"):
+            weights.touch()
+        assert "Nothing to be done" in snakemake(finished, "all").stderr
+
+    def test_a_touched_file_of_the_same_bytes_runs_nothing(self, finished: Path) -> None:
+        (finished / "davis/JPEGImages/480p/val_a/00001.jpg").touch()
+        assert "Nothing to be done" in snakemake(finished, "all").stderr
+
+    def test_the_same_bytes_elsewhere_on_another_device_run_nothing(self, finished: Path) -> None:
+        study = finished / "seconds.yaml"
+        before = study.read_text()
+        moved = STUDY | {"data": STUDY["data"] | {"davis": "moved"}}
+        study.write_text(yaml.safe_dump(moved | {"machine": {"device": "auto"}}))
+        (finished / "davis").rename(finished / "moved")
+        try:
+            jobs = planned(snakemake(finished, "all", "--dry-run"))
+        finally:
+            (finished / "moved").rename(finished / "davis")
+            study.write_text(before)
+        remade = {"make_tables", "make_figures", "make_report", "track"}
+        assert set(jobs) == {*remade, "all", "total"}
+
+    @pytest.mark.parametrize(
+        ("change", "again"),
+        [
+            ({"inference": {"scales": [0.5]}}, {"evaluate": 3, "time_frames": 2}),
+            ({"speed": STUDY["speed"] | {"frames": 4}}, {"time_frames": 2}),
+            ({"evaluation": {"cross_check": "off"}}, {}),
+        ],
+    )
+    def test_a_changed_setting_runs_what_it_changes(
+        self, finished: Path, change: dict[str, object], again: dict[str, int]
+    ) -> None:
+        study = finished / "seconds.yaml"
+        before = study.read_text()
+        study.write_text(yaml.safe_dump(STUDY | change))
+        try:
+            jobs = planned(snakemake(finished, "all", "--dry-run"))
+        finally:
+            study.write_text(before)
+        assert own(jobs) == again
+
+    def test_other_bytes_in_the_val_split_train_nothing(self, finished: Path) -> None:
+        jobs = planned_with_other_bytes(finished, "val_a")
+        assert "train" not in jobs
+        assert jobs["check_data"] == 2  # as davis2016 and as davis2017
+        assert jobs["evaluate"] == 3
+        assert jobs["time_frames"] == jobs["score_bounds"] == 2
+
+    def test_other_bytes_in_the_train_split_train_stage_2_again(self, finished: Path) -> None:
+        jobs = planned_with_other_bytes(finished, "train_a")
+        assert jobs["train"] == jobs["evaluate"] == 3
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+class TestHowAStudyGoesOn:
+    """What runs again in a copy, from what is kept of a study, and with other settings."""
 
     def test_new_sequences_train_nothing(self, finished: Path, tmp_path: Path) -> None:
         """Evaluations find what they segmented (tests/cli/test_evaluate_command.py)."""
@@ -274,61 +262,6 @@ class TestStudyOfSeconds:
         record = read_json(copy / "results/tiny/records/masks/davis2017/full/seed0.json")
         assert record["results"]["segmented"] == 0
 
-    def test_a_dry_run_changes_no_plan(self, finished: Path) -> None:
-        """Trainings of a study that is running find themselves in it."""
-        study = finished / "seconds.yaml"
-        plan, before = finished / "results/tiny/plan.json", study.read_text()
-        planned_before = plan.read_bytes()
-        study.write_text(before.replace("learning_rate: 0.001", "learning_rate: 0.002"))
-        try:
-            assert planned(snakemake(finished, "all", "--dry-run"))["train"] > 0
-        finally:
-            study.write_text(before)
-        assert plan.read_bytes() == planned_before
-
-    def test_touched_weights_of_stage_1_train_nothing(self, finished: Path) -> None:
-        for weights in finished.glob("results/tiny/weights/pretrain/*/weights.safetensors"):
-            weights.touch()
-        assert "Nothing to be done" in snakemake(finished, "all").stderr
-
-    def test_a_touched_file_of_the_same_bytes_runs_nothing(self, finished: Path) -> None:
-        (finished / "davis/JPEGImages/480p/val_a/00001.jpg").touch()
-        assert "Nothing to be done" in snakemake(finished, "all").stderr
-
-    def test_the_same_bytes_elsewhere_on_another_device_run_nothing(self, finished: Path) -> None:
-        study = finished / "seconds.yaml"
-        before = study.read_text()
-        moved = STUDY | {"data": STUDY["data"] | {"davis": "moved"}}
-        study.write_text(yaml.safe_dump(moved | {"machine": {"device": "auto"}}))
-        (finished / "davis").rename(finished / "moved")
-        try:
-            jobs = planned(snakemake(finished, "all", "--dry-run"))
-        finally:
-            (finished / "moved").rename(finished / "davis")
-            study.write_text(before)
-        remade = {"make_tables", "make_figures", "make_report", "track"}
-        assert set(jobs) == {*remade, "all", "total"}
-
-    @pytest.mark.parametrize(
-        ("change", "again"),
-        [
-            ({"inference": {"scales": [0.5]}}, {"evaluate": 3, "time_frames": 2}),
-            ({"speed": STUDY["speed"] | {"frames": 4}}, {"time_frames": 2}),
-            ({"evaluation": {"cross_check": "off"}}, {}),
-        ],
-    )
-    def test_a_changed_setting_runs_what_it_changes(
-        self, finished: Path, change: dict[str, object], again: dict[str, int]
-    ) -> None:
-        study = finished / "seconds.yaml"
-        before = study.read_text()
-        study.write_text(yaml.safe_dump(STUDY | change))
-        try:
-            jobs = planned(snakemake(finished, "all", "--dry-run"))
-        finally:
-            study.write_text(before)
-        assert own(jobs) == again
-
     def test_checkpoints_are_added_beside_what_is_there(
         self, finished: Path, tmp_path: Path
     ) -> None:
@@ -362,17 +295,6 @@ class TestStudyOfSeconds:
             assert float(row["best"]) >= float(row["last"])
         assert "keep_checkpoints" not in planned(snakemake(copy, "all", "--dry-run"))
 
-    def test_other_bytes_in_the_val_split_train_nothing(self, finished: Path) -> None:
-        jobs = planned_with_other_bytes(finished, "val_a")
-        assert "train" not in jobs
-        assert jobs["check_data"] == 2  # as davis2016 and as davis2017
-        assert jobs["evaluate"] == 3
-        assert jobs["time_frames"] == jobs["score_bounds"] == 2
-
-    def test_other_bytes_in_the_train_split_train_stage_2_again(self, finished: Path) -> None:
-        jobs = planned_with_other_bytes(finished, "train_a")
-        assert jobs["train"] == jobs["evaluate"] == 3
-
     def test_weights_from_elsewhere_are_run_and_scored_without_training(
         self, finished: Path
     ) -> None:
@@ -397,3 +319,88 @@ class TestStudyOfSeconds:
             for path in (scores / "given/seed0.csv", scores / "full/seed0.csv")
         )
         assert rows == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+class TestWhatOneRunMakes:
+    """The files of the finished study."""
+
+    def test_makes_every_row(self, finished: Path) -> None:
+        folder = finished / "results/tiny"
+        assert len(list(folder.glob("scores/*/*/seed0.csv"))) == 4 * 2
+        with (folder / "scores/davis2017/full/seed0.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == 2 * 2 * (
+            tiny_study.FRAMES - 2
+        )  # sequences, objects, frames but first and last
+        assert {row["variant"] for row in rows} == {"full"}
+        assert {row["seed"] for row in rows} == {"0"}
+
+    def test_what_is_not_trained_here_stands_beside(self, finished: Path) -> None:
+        with (finished / "results/tiny/tables/ablation.csv").open() as file:
+            theirs = {
+                row["label"]: row for row in csv.DictReader(file) if row["external"] == "True"
+            }
+        bounds = {*BOUND_TITLES.values()}
+        assert theirs.keys() == {"Painter", "Reporter", *bounds}
+        assert {theirs[bound]["difference_mean"] for bound in bounds} == {""}
+        assert theirs["Painter"]["J&F"] == "1.0"
+        assert float(theirs["Reporter"]["J&F"]) == pytest.approx(0.6)
+
+    def test_makes_every_table_and_figure(self, finished: Path) -> None:
+        folder = finished / "results/tiny"
+        for name in catalog.table_names(load_plan(folder)):
+            for suffix in ("csv", "md", "tex"):
+                assert (folder / f"tables/{name}.{suffix}").stat().st_size > 0
+        for name in catalog.FIGURE_NAMES:
+            assert (folder / f"figures/{name}.png").stat().st_size > 0
+        assert "A study of seconds" in (folder / "report.html").read_text(encoding="utf-8")
+
+    def test_every_job_left_a_record(self, finished: Path) -> None:
+        records = read_all(finished / "results/tiny")
+        kinds = [record["kind"] for record in records]
+        assert kinds.count("train") == 5
+        assert kinds.count("infer") == 8
+        assert kinds.count("score") == 8 + 2
+        assert kinds.count("speed") == kinds.count("bounds") == 2
+        assert kinds.count("check") == 4
+        assert all(record["study"] == "tiny" for record in records)
+
+    def test_the_report_of_the_workflow_has_captions(self, finished: Path) -> None:
+        done = snakemake(finished, "all", "--report", "workflow.html")
+        assert done.returncode == 0, done.stderr
+        html = (finished / "workflow.html").read_text(encoding="utf-8")
+        folder = finished / "results/tiny"
+        for name in (*catalog.table_names(load_plan(folder)), *catalog.FIGURE_NAMES):
+            assert f"tables/{name}.csv" in html or f"figures/{name}.png" in html
+        assert "A study of seconds" in html
+        assert "the range over seeds 0." in html, "captions read the study"
+
+    def test_the_report_links_to_files_and_to_the_runs(self, finished: Path) -> None:
+        folder = finished / "results/tiny"
+        tracked = read_json(folder / "mlflow.json")
+        runs = tracked["runs"]
+        html = (folder / "report.html").read_text(encoding="utf-8")
+        names = {record["name"] for record in read_all(folder)} - {"track", "report"}
+        assert {"study", "full/seed0"} | names == runs.keys() & ({"study", "full/seed0"} | names)
+        assert f"/#/experiments/{tracked['experiment']}/runs" in html
+        linked = [unquote(target) for target in re.findall(r'href="([^"#:]+)"', html)]
+        assert len(linked) > 50
+        assert all((folder / target).is_file() for target in linked)
+
+    def test_winner_take_all_has_the_weights_of_full(self, finished: Path) -> None:
+        folder = finished / "results/tiny/records/masks/davis2017"
+        full, winner = (read_json(folder / f"{v}/seed0.json") for v in ("full", "winner_take_all"))
+        assert full["inputs"]["weights"] == winner["inputs"]["weights"]
+        assert full["config"]["aggregation"] != winner["config"]["aggregation"]
+        assert not {*full["masks"].values()} & {*winner["masks"].values()}
+        folder = folder.with_name("davis2016")  # one object, the foreground
+        full, winner = (read_json(folder / f"{v}/seed0.json") for v in ("full", "winner_take_all"))
+        assert full["masks"] == winner["masks"]
+
+    def test_again_there_is_nothing_to_do(self, made: Path) -> None:
+        with FileLock(made.with_suffix(".lock")):
+            done = snakemake(made, "all")
+        assert done.returncode == 0
+        assert "Nothing to be done" in done.stdout + done.stderr
