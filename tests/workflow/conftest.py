@@ -31,12 +31,12 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
     All workers share it: it is not to be changed, and Snakemake runs in it under `made.lock` alone.
     """
-    request.getfixturevalue("forked_jobs")
     folder = tmp_path_factory.getbasetemp()
     root = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "made"
     ended = root.with_suffix(".ended")
     with FileLock(root.with_suffix(".lock")):
         if not root.exists():
+            request.getfixturevalue("forked_jobs")
             done = snakemake(make_workspace(root), "all")
             logs = "\n".join(p.read_text() for p in root.glob("results/tiny/logs/**/*.log"))
             assert done.returncode == 0, done.stderr + logs
@@ -45,9 +45,9 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return root
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def finished(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of it, which tests change and restore."""
+    """A copy of it for each class, whose tests change and restore it."""
     copy = tmp_path_factory.mktemp("finished") / "study"
     with FileLock(made.with_suffix(".lock")):
         return shutil.copytree(made, copy, symlinks=True)

@@ -46,6 +46,91 @@ def planned_with_other_bytes(workspace: Path, sequence: str) -> dict[str, int]:
 
 @pytest.mark.slow
 @pytest.mark.torch
+class TestWhatOneRunMakes:
+    """The files of the finished study."""
+
+    def test_makes_every_row(self, finished: Path) -> None:
+        folder = finished / "results/tiny"
+        assert len(list(folder.glob("scores/*/*/seed0.csv"))) == 4 * 2
+        with (folder / "scores/davis2017/full/seed0.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == 2 * 2 * (
+            tiny_study.FRAMES - 2
+        )  # sequences, objects, frames but first and last
+        assert {row["variant"] for row in rows} == {"full"}
+        assert {row["seed"] for row in rows} == {"0"}
+
+    def test_what_is_not_trained_here_stands_beside(self, finished: Path) -> None:
+        with (finished / "results/tiny/tables/ablation.csv").open() as file:
+            theirs = {
+                row["label"]: row for row in csv.DictReader(file) if row["external"] == "True"
+            }
+        bounds = {*BOUND_TITLES.values()}
+        assert theirs.keys() == {"Painter", "Reporter", *bounds}
+        assert {theirs[bound]["difference_mean"] for bound in bounds} == {""}
+        assert theirs["Painter"]["J&F"] == "1.0"
+        assert float(theirs["Reporter"]["J&F"]) == pytest.approx(0.6)
+
+    def test_makes_every_table_and_figure(self, finished: Path) -> None:
+        folder = finished / "results/tiny"
+        for name in catalog.table_names(load_plan(folder)):
+            for suffix in ("csv", "md", "tex"):
+                assert (folder / f"tables/{name}.{suffix}").stat().st_size > 0
+        for name in catalog.FIGURE_NAMES:
+            assert (folder / f"figures/{name}.png").stat().st_size > 0
+        assert "A study of seconds" in (folder / "report.html").read_text(encoding="utf-8")
+
+    def test_every_job_left_a_record(self, finished: Path) -> None:
+        records = read_all(finished / "results/tiny")
+        kinds = [record["kind"] for record in records]
+        assert kinds.count("train") == 5
+        assert kinds.count("infer") == 8
+        assert kinds.count("score") == 8 + 2
+        assert kinds.count("speed") == kinds.count("bounds") == 2
+        assert kinds.count("check") == 4
+        assert all(record["study"] == "tiny" for record in records)
+
+    def test_the_report_of_the_workflow_has_captions(self, finished: Path) -> None:
+        done = snakemake(finished, "all", "--report", "workflow.html")
+        assert done.returncode == 0, done.stderr
+        html = (finished / "workflow.html").read_text(encoding="utf-8")
+        folder = finished / "results/tiny"
+        for name in (*catalog.table_names(load_plan(folder)), *catalog.FIGURE_NAMES):
+            assert f"tables/{name}.csv" in html or f"figures/{name}.png" in html
+        assert "A study of seconds" in html
+        assert "the range over seeds 0." in html, "captions read the study"
+
+    def test_the_report_links_to_files_and_to_the_runs(self, finished: Path) -> None:
+        folder = finished / "results/tiny"
+        tracked = read_json(folder / "mlflow.json")
+        runs = tracked["runs"]
+        html = (folder / "report.html").read_text(encoding="utf-8")
+        names = {record["name"] for record in read_all(folder)} - {"track", "report"}
+        assert {"study", "full/seed0"} | names == runs.keys() & ({"study", "full/seed0"} | names)
+        assert f"/#/experiments/{tracked['experiment']}/runs" in html
+        linked = [unquote(target) for target in re.findall(r'href="([^"#:]+)"', html)]
+        assert len(linked) > 50
+        assert all((folder / target).is_file() for target in linked)
+
+    def test_winner_take_all_has_the_weights_of_full(self, finished: Path) -> None:
+        folder = finished / "results/tiny/records/masks/davis2017"
+        full, winner = (read_json(folder / f"{v}/seed0.json") for v in ("full", "winner_take_all"))
+        assert full["inputs"]["weights"] == winner["inputs"]["weights"]
+        assert full["config"]["aggregation"] != winner["config"]["aggregation"]
+        assert not {*full["masks"].values()} & {*winner["masks"].values()}
+        folder = folder.with_name("davis2016")  # one object, the foreground
+        full, winner = (read_json(folder / f"{v}/seed0.json") for v in ("full", "winner_take_all"))
+        assert full["masks"] == winner["masks"]
+
+    def test_again_there_is_nothing_to_do(self, made: Path) -> None:
+        with FileLock(made.with_suffix(".lock")):
+            done = snakemake(made, "all")
+        assert done.returncode == 0
+        assert "Nothing to be done" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.torch
 class TestWhatIsDueAfterAChange:
     """What a dry run announces, or a run finds to do, where something has changed."""
 
@@ -182,6 +267,7 @@ class TestWhatIsDueAfterAChange:
 
 @pytest.mark.slow
 @pytest.mark.torch
+@pytest.mark.usefixtures("forked_jobs")
 class TestHowAStudyGoesOn:
     """What runs again in a copy, from what is kept of a study, and with other settings."""
 
@@ -319,88 +405,3 @@ class TestHowAStudyGoesOn:
             for path in (scores / "given/seed0.csv", scores / "full/seed0.csv")
         )
         assert rows == wanted
-
-
-@pytest.mark.slow
-@pytest.mark.torch
-class TestWhatOneRunMakes:
-    """The files of the finished study."""
-
-    def test_makes_every_row(self, finished: Path) -> None:
-        folder = finished / "results/tiny"
-        assert len(list(folder.glob("scores/*/*/seed0.csv"))) == 4 * 2
-        with (folder / "scores/davis2017/full/seed0.csv").open() as file:
-            rows = list(csv.DictReader(file))
-        assert len(rows) == 2 * 2 * (
-            tiny_study.FRAMES - 2
-        )  # sequences, objects, frames but first and last
-        assert {row["variant"] for row in rows} == {"full"}
-        assert {row["seed"] for row in rows} == {"0"}
-
-    def test_what_is_not_trained_here_stands_beside(self, finished: Path) -> None:
-        with (finished / "results/tiny/tables/ablation.csv").open() as file:
-            theirs = {
-                row["label"]: row for row in csv.DictReader(file) if row["external"] == "True"
-            }
-        bounds = {*BOUND_TITLES.values()}
-        assert theirs.keys() == {"Painter", "Reporter", *bounds}
-        assert {theirs[bound]["difference_mean"] for bound in bounds} == {""}
-        assert theirs["Painter"]["J&F"] == "1.0"
-        assert float(theirs["Reporter"]["J&F"]) == pytest.approx(0.6)
-
-    def test_makes_every_table_and_figure(self, finished: Path) -> None:
-        folder = finished / "results/tiny"
-        for name in catalog.table_names(load_plan(folder)):
-            for suffix in ("csv", "md", "tex"):
-                assert (folder / f"tables/{name}.{suffix}").stat().st_size > 0
-        for name in catalog.FIGURE_NAMES:
-            assert (folder / f"figures/{name}.png").stat().st_size > 0
-        assert "A study of seconds" in (folder / "report.html").read_text(encoding="utf-8")
-
-    def test_every_job_left_a_record(self, finished: Path) -> None:
-        records = read_all(finished / "results/tiny")
-        kinds = [record["kind"] for record in records]
-        assert kinds.count("train") == 5
-        assert kinds.count("infer") == 8
-        assert kinds.count("score") == 8 + 2
-        assert kinds.count("speed") == kinds.count("bounds") == 2
-        assert kinds.count("check") == 4
-        assert all(record["study"] == "tiny" for record in records)
-
-    def test_the_report_of_the_workflow_has_captions(self, finished: Path) -> None:
-        done = snakemake(finished, "all", "--report", "workflow.html")
-        assert done.returncode == 0, done.stderr
-        html = (finished / "workflow.html").read_text(encoding="utf-8")
-        folder = finished / "results/tiny"
-        for name in (*catalog.table_names(load_plan(folder)), *catalog.FIGURE_NAMES):
-            assert f"tables/{name}.csv" in html or f"figures/{name}.png" in html
-        assert "A study of seconds" in html
-        assert "the range over seeds 0." in html, "captions read the study"
-
-    def test_the_report_links_to_files_and_to_the_runs(self, finished: Path) -> None:
-        folder = finished / "results/tiny"
-        tracked = read_json(folder / "mlflow.json")
-        runs = tracked["runs"]
-        html = (folder / "report.html").read_text(encoding="utf-8")
-        names = {record["name"] for record in read_all(folder)} - {"track", "report"}
-        assert {"study", "full/seed0"} | names == runs.keys() & ({"study", "full/seed0"} | names)
-        assert f"/#/experiments/{tracked['experiment']}/runs" in html
-        linked = [unquote(target) for target in re.findall(r'href="([^"#:]+)"', html)]
-        assert len(linked) > 50
-        assert all((folder / target).is_file() for target in linked)
-
-    def test_winner_take_all_has_the_weights_of_full(self, finished: Path) -> None:
-        folder = finished / "results/tiny/records/masks/davis2017"
-        full, winner = (read_json(folder / f"{v}/seed0.json") for v in ("full", "winner_take_all"))
-        assert full["inputs"]["weights"] == winner["inputs"]["weights"]
-        assert full["config"]["aggregation"] != winner["config"]["aggregation"]
-        assert not {*full["masks"].values()} & {*winner["masks"].values()}
-        folder = folder.with_name("davis2016")  # one object, the foreground
-        full, winner = (read_json(folder / f"{v}/seed0.json") for v in ("full", "winner_take_all"))
-        assert full["masks"] == winner["masks"]
-
-    def test_again_there_is_nothing_to_do(self, made: Path) -> None:
-        with FileLock(made.with_suffix(".lock")):
-            done = snakemake(made, "all")
-        assert done.returncode == 0
-        assert "Nothing to be done" in done.stdout + done.stderr
