@@ -8,6 +8,7 @@
 #   make faults       run hundreds of invalid and some valid inputs, and count the expected outcomes
 #   make reference    renew results/reference/ and the documents' tables, from results/ or from their scores
 #   make evaluator    add DAVIS's official evaluator, if it could not be fetched at first
+#   make wheels       what `rgmp selftest` needs beside torch and numpy, for a machine without network
 #   make lock         update requirements.lock
 #   make clean        remove the environment and caches; results/ stays
 #
@@ -24,7 +25,7 @@ environment := .venv/installed
 pytest := pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: all test check-style check-types check-imports check-workflow test-avx2 test-cluster test-install faults reference evaluator lock clean
+.PHONY: all test check-style check-types check-imports check-workflow test-avx2 test-cluster test-install faults reference evaluator wheels lock clean
 .DELETE_ON_ERROR:
 
 all: $(environment)
@@ -90,6 +91,20 @@ add_evaluator := rm -rf .venv/evaluator && \
 
 evaluator: $(environment)
 	$(add_evaluator)
+
+# What `rgmp selftest` imports, and the packages that these need; the last line is for its tests.
+WHEELS_PYTHON := 3.12
+selftest_needs := annotated-types filelock isal pandas pillow psutil pydantic pydantic-core \
+	python-dateutil pyyaml safetensors scipy typing-extensions typing-inspection \
+	iniconfig packaging pluggy pygments pytest
+# manylinux2014 is x86-64; pip takes no wheel of another tag than those that it is told
+platforms := $(foreach tag,manylinux2014 manylinux_2_17 manylinux_2_27 manylinux_2_28,--platform $(tag)_x86_64)
+
+wheels: $(environment)
+	grep -E '^($(shell echo $(selftest_needs) | tr ' ' '|'))==' requirements.lock > .venv/selftest.txt
+	$(pip) download --quiet --no-deps --only-binary :all: --python-version $(WHEELS_PYTHON) \
+		$(platforms) --dest $@ --requirement .venv/selftest.txt
+	@du -ch $@ | tail -1
 
 # torch and torchvision are built for each other, so this pair is updated by hand.
 lock: | .venv/bin/python

@@ -38,6 +38,7 @@ if _is_free(MEMORY):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist need not be there
 def pytest_xdist_auto_num_workers() -> int:
     """Twice the cores, since many a test waits for a process of its own; at most eight."""
     return min(2 * usable_cores(), 8)
@@ -96,10 +97,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _imports_torch(item.path):
             item.add_marker("torch")
+    _skip_without_gpu([item for item in items if item.get_closest_marker("cuda")])
     items.sort(key=_is_slow)
     if workers:
         slow = Counter(_scope(item) for item in items if _is_slow(item))
         items.sort(key=lambda item: -slow[_scope(item)])
+
+
+def _skip_without_gpu(items: list[pytest.Item]) -> None:
+    """Skip the tests that need a GPU where there is none."""
+    if not items:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason="needs a GPU, and PyTorch sees none"))
 
 
 def _is_slow(item: pytest.Item) -> bool:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rgmp.cli.options import COMMAND_LINE, given_of, per_cent
 from rgmp.config.load import validated
+from rgmp.data.listing import read_names
 from rgmp.data.mask_source import files_of
-from rgmp.data.sequences import read_names
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
 from rgmp.evaluation.job import ConventionsJob, ScoringJob

@@ -25,7 +25,7 @@ from rgmp.config.method import Aggregation, Inference
 from rgmp.config.study import Device, Speed
 from rgmp.data import digests
 from rgmp.data.check import problems_of
-from rgmp.data.sequences import Sequence
+from rgmp.data.sequence import Sequence
 from rgmp.errors import refuse
 from rgmp.inference.job import Computation, InferenceJob, NetworkJob, SpeedJob
 from rgmp.provenance import code

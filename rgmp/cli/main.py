@@ -34,6 +34,7 @@ from rgmp.cli import (
     power,
     report,
     score,
+    selftest,
     show,
     train,
 )
@@ -63,6 +64,7 @@ _EVERY = (
     *power.COMMANDS,
     *expect.COMMANDS,
     *pack.COMMANDS,
+    *selftest.COMMANDS,
 )
 COMMANDS = tuple(command for group in GROUPS for command in _EVERY if command.group == group)
 """Every command, in the order of the help."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from rgmp.data.davis import VOID
 from rgmp.data.images import read_labels
-from rgmp.data.sequences import Sequence
+from rgmp.data.sequence import Sequence
 
 Annotation = Literal["foreground", "objects_made_binary", "mixed", "objects"]
 """`foreground`: 0 and 255, as DAVIS-2016 has it; `objects`: 1, 2, ..., as DAVIS-2017."""

@@ -15,7 +15,9 @@ from rgmp.config.base import BENCHMARKS, Benchmark
 from rgmp.data.davis import VOID
 from rgmp.data.images import Labels, Like, read_frame, read_labels, size_text
 from rgmp.data.known import Known, known_sequences, official
-from rgmp.data.sequences import Listing, Sequence, ids_text, is_numbered, meant, no_object
+from rgmp.data.listing import Listing
+from rgmp.data.sequence import Sequence, ids_text, meant, no_object
+from rgmp.data.tree import is_numbered
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 

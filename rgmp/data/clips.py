@@ -17,8 +17,8 @@ from rgmp.config.method import Finetune
 from rgmp.data.augment import Crop, Jitter, Mask, choose_crop, deform
 from rgmp.data.decoding import Decoded
 from rgmp.data.sample import Sample, is_object, masks_of
-from rgmp.data.sequences import Sequence as Video
-from rgmp.data.sequences import read_annotation
+from rgmp.data.sequence import Sequence as Video
+from rgmp.data.sequence import read_annotation
 from rgmp.data.views import Numbers
 
 

@@ -17,7 +17,7 @@ from rgmp.data import images
 from rgmp.data.davis import PALETTE
 from rgmp.data.images import Labels, Like
 from rgmp.data.mask_source import MaskFile
-from rgmp.data.sequences import ids_text
+from rgmp.data.sequence import ids_text
 from rgmp.errors import UserError
 
 _MOST_COLOURS = 256
@@ -31,7 +31,7 @@ class Read(NamedTuple):
     """A mask as it was read.
 
     Attributes:
-        labels: uint8 (H, W), as `rgmp.data.sequences.read_annotation` gives them.
+        labels: uint8 (H, W), as `rgmp.data.sequence.read_annotation` gives them.
         by_colour: for a palette mask whose indices show the colours of other labels in DAVIS's
             palette, the labels (H, W) that the colours say; else None.
     """

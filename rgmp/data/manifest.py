@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rgmp.config.study import Stills
-from rgmp.data.sequences import Sequence as Video
+from rgmp.data.sequence import Sequence as Video
 from rgmp.data.stills import list_pairs
 from rgmp.errors import UserError
 from rgmp.runtime.digest_cache import Digests

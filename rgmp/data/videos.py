@@ -9,7 +9,8 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer, model_vali
 from rgmp.config.base import BENCHMARKS, RESOLUTION, Benchmark, Closed, Name
 from rgmp.config.dataset import DAVIS, Dataset
 from rgmp.data.roots import DataRoots
-from rgmp.data.sequences import Sequence, Tree
+from rgmp.data.sequence import Sequence
+from rgmp.data.tree import Tree
 from rgmp.errors import nearest, refuse
 
 

@@ -14,7 +14,7 @@ from urllib3.util.retry import Retry
 from rgmp import facts
 from rgmp.config.base import Benchmark
 from rgmp.config.load import validated
-from rgmp.data.sequences import davis_tree
+from rgmp.data.tree import davis_tree
 from rgmp.download.catalogue import Archive, DataSet
 from rgmp.download.receipt import Fetched, Pins, is_whole, write_receipt
 from rgmp.download.transfer import (

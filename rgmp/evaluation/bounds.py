@@ -16,7 +16,7 @@ from scipy import ndimage
 from rgmp.config.base import Benchmark
 from rgmp.data.davis import without_void
 from rgmp.data.images import Labels
-from rgmp.data.sequences import Sequence
+from rgmp.data.sequence import Sequence
 from rgmp.data.videos import Videos
 from rgmp.evaluation.job import Bound
 from rgmp.evaluation.measures import Score, measure

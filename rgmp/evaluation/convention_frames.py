@@ -12,7 +12,7 @@ from rgmp.data.annotations import IN_WORDS, Annotation, annotation_of
 from rgmp.data.encodings import read_mask
 from rgmp.data.images import Like
 from rgmp.data.mask_source import MaskFile, open_masks
-from rgmp.data.sequences import read_annotation
+from rgmp.data.sequence import read_annotation
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
 from rgmp.evaluation.conventions import End, Frame

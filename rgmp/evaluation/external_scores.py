@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from rgmp.config.base import Benchmark
-from rgmp.data.sequences import ids_text
+from rgmp.data.sequence import ids_text
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
 from rgmp.evaluation.measures import Measured, Score

@@ -22,7 +22,7 @@ from PIL import Image
 
 from rgmp.config.base import Benchmark
 from rgmp.data.mask_source import MaskFile, open_masks
-from rgmp.data.sequences import Sequence as Video
+from rgmp.data.sequence import Sequence as Video
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.evaluation.measures import Score

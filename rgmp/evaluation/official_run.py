@@ -21,7 +21,8 @@ from rgmp.data import davis
 from rgmp.data.encodings import read_mask
 from rgmp.data.images import Labels, Like
 from rgmp.data.mask_source import MaskFile
-from rgmp.data.sequences import davis_tree, read_annotation
+from rgmp.data.sequence import read_annotation
+from rgmp.data.tree import davis_tree
 
 _SET = "val"
 Figures = npt.NDArray[np.float64]

@@ -20,8 +20,8 @@ from rgmp.data.davis import masks_in
 from rgmp.data.encodings import Read, read_mask
 from rgmp.data.images import Labels, Like
 from rgmp.data.mask_source import MaskFile, MaskSource, Match, match, open_masks
-from rgmp.data.sequences import Sequence as Video
-from rgmp.data.sequences import ids_text, read_annotation, shown
+from rgmp.data.sequence import Sequence as Video
+from rgmp.data.sequence import ids_text, read_annotation, shown
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
 from rgmp.evaluation.evidence import Evidence, Truths, evidence_of

@@ -11,7 +11,7 @@ from rgmp.config.study import Engine
 from rgmp.data.davis import masks_in
 from rgmp.data.digests import digest_of_labels
 from rgmp.data.mask_source import MaskFile
-from rgmp.data.sequences import Sequence, read_annotation
+from rgmp.data.sequence import Sequence, read_annotation
 from rgmp.evaluation.measures import Score
 from rgmp.evaluation.official import Masked, Official
 from rgmp.evaluation.scoring import score_sequence

@@ -21,7 +21,7 @@ import numpy as np
 from rgmp.data import davis, images
 from rgmp.data.images import Like
 from rgmp.data.mask_source import MaskFile, MaskSource, files_of, open_masks
-from rgmp.data.sequences import Sequence
+from rgmp.data.sequence import Sequence
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
 from rgmp.runtime.archives import Content

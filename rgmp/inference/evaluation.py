@@ -9,7 +9,7 @@ from typing import Any
 
 from rgmp.data.annotations import annotation_of
 from rgmp.data.digests import digest_of_masks
-from rgmp.data.sequences import Sequence as Video
+from rgmp.data.sequence import Sequence as Video
 from rgmp.evaluation.job import ScoringJob
 from rgmp.evaluation.official import Official
 from rgmp.evaluation.recorded_scores import write_measured

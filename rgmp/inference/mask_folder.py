@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from rgmp.config.method import Inference
-from rgmp.data.sequences import Sequence
+from rgmp.data.sequence import Sequence
 from rgmp.inference.identity import identity_of
 from rgmp.inference.propagator import Propagator
 from rgmp.inference.segment import segment_missing, take_folder

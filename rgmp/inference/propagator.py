@@ -32,12 +32,21 @@ class Propagator:
     >>> labels = propagator.step(second_frame)
     """
 
-    def __init__(self, network: RGMP, settings: Inference, device: torch.device) -> None:
-        """Take a network; it is not modified."""
+    def __init__(
+        self, network: RGMP, settings: Inference, device: torch.device, *, graphs: bool = True
+    ) -> None:
+        """Take a network; it is not modified.
+
+        Args:
+            network: in eval mode.
+            settings: how it is run.
+            device: where it runs.
+            graphs: whether a GPU replays the step as a CUDA graph.
+        """
         self._passes = Passes(network, settings, device)
         self._aggregation = settings.aggregation
         self.device = device
-        self._records = device.type == "cuda"
+        self._records = graphs and device.type == "cuda"
         self._graphs: dict[tuple[int, ...], Graph] = {}
         self._pool = torch.cuda.graph_pool_handle() if self._records else None
 

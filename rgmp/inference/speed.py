@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from rgmp.config.study import Speed
 from rgmp.data import davis
 from rgmp.data.images import Labels
-from rgmp.data.sequences import Sequence as Video
+from rgmp.data.sequence import Sequence as Video
 from rgmp.inference import timing_statistics
 from rgmp.inference.probes import memory_by_length, share_labelled_alike
 from rgmp.inference.propagator import Propagator, download

@@ -11,7 +11,7 @@ import torch
 from rgmp.config.method import Inference
 from rgmp.data.davis import VOID
 from rgmp.data.images import Labels, read_frame
-from rgmp.data.sequences import Sequence
+from rgmp.data.sequence import Sequence
 from rgmp.inference import speed
 from rgmp.inference.job import SpeedJob
 from rgmp.inference.propagator import Propagator

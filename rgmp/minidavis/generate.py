@@ -30,7 +30,7 @@ from PIL import Image, ImageDraw
 from rgmp.config.base import BENCHMARKS
 from rgmp.data import attributes, davis
 from rgmp.data.images import read_frame, read_labels
-from rgmp.data.sequences import davis_tree
+from rgmp.data.tree import davis_tree
 from rgmp.data.videos import Videos
 from rgmp.minidavis.animation import Pixels
 from rgmp.minidavis.cast import TRAIN, VAL

@@ -55,21 +55,7 @@ class Team(NamedTuple):
         """
         if self.size == 1:
             return module
-        for buffer in module.buffers():
-            dist.broadcast(buffer, 0)  # they are computed, and so differ between types of CPU
-        # A parameter may have no gradient, such as a head without a loss. Where DDP looks for those
-        # it also keeps the layout of its buckets, which it else changes after the first step of
-        # every attempt: a sum of three gradients or more would then depend on interruptions. If
-        # every parameter has one, DDP says once that it needed not look.
-        with warnings.catch_warnings():
-            # since 2.14: it has another name, which earlier releases do not know
-            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
-            return DistributedDataParallel(
-                module,
-                broadcast_buffers=False,
-                find_unused_parameters=True,
-                gradient_as_bucket_view=True,
-            )
+        return replicated(module)
 
     def mean(self, tensor: Tensor) -> Tensor:
         """The mean of a tensor over the team."""
@@ -103,6 +89,25 @@ class Team(NamedTuple):
         yield
         if self.size > 1 and not self.local_rank:
             dist.barrier()
+
+
+def replicated(module: nn.Module) -> nn.Module:
+    """`module` in DDP, in the process group that this process has joined; see `Team.replica`."""
+    for buffer in module.buffers():
+        dist.broadcast(buffer, 0)  # they are computed, and so differ between types of CPU
+    # A parameter may have no gradient, such as a head without a loss. Where DDP looks for those
+    # it also keeps the layout of its buckets, which it else changes after the first step of
+    # every attempt: a sum of three gradients or more would then depend on interruptions. If
+    # every parameter has one, DDP says once that it needed not look.
+    with warnings.catch_warnings():
+        # since 2.14: it has another name, which earlier releases do not know
+        warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+        return DistributedDataParallel(
+            module,
+            broadcast_buffers=False,
+            find_unused_parameters=True,
+            gradient_as_bucket_view=True,
+        )
 
 
 def accumulating(replica: nn.Module) -> AbstractContextManager[None]:

@@ -17,7 +17,7 @@ from rgmp.data.annotations import ANNOTATIONS, IN_WORDS
 from rgmp.data.attributes import FILE, Attribute, read_attributes
 from rgmp.data.davis import masks_in
 from rgmp.data.mask_source import MaskFile, MaskSource, open_masks
-from rgmp.data.sequences import Sequence
+from rgmp.data.sequence import Sequence
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import PRESENT, TOLERANCE

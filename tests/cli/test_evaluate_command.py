@@ -18,7 +18,7 @@ from rgmp.config.dataset import DAVIS
 from rgmp.config.method import Network
 from rgmp.data import davis
 from rgmp.data.images import Labels, read_labels
-from rgmp.data.sequences import Sequence
+from rgmp.data.sequence import Sequence
 from rgmp.evaluation import sequence_scores
 from rgmp.evaluation.measures import Score
 from rgmp.evaluation.scoring import score_sequence

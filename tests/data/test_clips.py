@@ -17,7 +17,7 @@ from rgmp.data.clips import Clips, positions
 from rgmp.data.davis import write_mask
 from rgmp.data.decoding import Decoded
 from rgmp.data.sample import IGNORE, Sample
-from rgmp.data.sequences import Sequence
+from rgmp.data.sequence import Sequence
 
 FIXED = {**STILL, "skip": (0, 0)}
 

@@ -28,7 +28,7 @@ from rgmp.data.annotations import Annotation, annotation_of
 from rgmp.data.check import check_videos
 from rgmp.data.digests import digest_of_masks
 from rgmp.data.images import read_labels
-from rgmp.data.sequences import Sequence
+from rgmp.data.sequence import Sequence
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 

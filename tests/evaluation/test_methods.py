@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rgmp.data import sequences
+from rgmp.data import sequence
 from rgmp.data.videos import Videos
 from rgmp.errors import ProblemsError, UserError
 from rgmp.evaluation import scoring
@@ -100,13 +100,13 @@ def test_an_annotation_is_read_once_for_all_methods(
     videos: Videos, masks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []
-    original = sequences.read_annotation
+    original = sequence.read_annotation
 
     def counted(path: Path, *how: object) -> object:
         read.append(path)
         return original(path, *how)  # type: ignore[arg-type]
 
-    for module in (sequences, scoring):
+    for module in (sequence, scoring):
         monkeypatch.setattr(module, "read_annotation", counted)
     methods = tuple(Method(name=name, trainings=(masks,)) for name in "abcdefg")
     score_methods(videos, methods, processes=1)

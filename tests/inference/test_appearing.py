@@ -18,7 +18,7 @@ from support.described_sets import (
 
 from rgmp.config.method import Aggregation, Inference, Network
 from rgmp.data.images import Labels, read_frame, read_labels
-from rgmp.data.sequences import Sequence
+from rgmp.data.sequence import Sequence
 from rgmp.inference.mask_folder import MaskFolder
 from rgmp.inference.propagator import Propagator
 from rgmp.inference.segment import segment_sequence
@@ -136,3 +136,19 @@ def test_masks_are_kept_by_what_is_given_and_where(
     assert found.new == 2
     again = folder.segment((one.as_given for one in videos.values()), settings, lambda _: None)
     assert (again.new, again.places) == (0, found.places)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+def test_an_object_is_added_on_a_gpu_as_on_a_cpu(
+    frames: list[Labels], aggregation: Aggregation
+) -> None:
+    def found(device: torch.device) -> Labels:
+        settings = Inference(scales=(0.5, 1.0), aggregation=aggregation)
+        one = Propagator(network(), settings, device)
+        one.start(frames[0], given(1))
+        steps = [one.add(frames[1], given(2), [2], one.step(frames[1]))]
+        steps += [one.step(frame) for frame in frames[2:]]
+        return np.stack([step.cpu().numpy() for step in steps])
+
+    assert np.mean(found(torch.device("cuda")) == found(CPU)) > 0.999

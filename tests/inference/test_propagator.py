@@ -322,7 +322,7 @@ def test_real_frames_equal_the_facts(network: RGMP, shared: Path) -> None:
     compare_in_fp32(network, [read_frame(path) for path in sequence.frames[:3]], truth)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.cuda
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
 @pytest.mark.parametrize("objects", [1, 10])
 def test_a_gpu_gives_what_a_cpu_gives(precision: str, objects: int) -> None:

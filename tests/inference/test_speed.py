@@ -14,7 +14,7 @@ from rgmp.config.dataset import DAVIS
 from rgmp.config.method import Inference, Network
 from rgmp.config.study import Speed
 from rgmp.data import davis
-from rgmp.data.sequences import Sequence as Video
+from rgmp.data.sequence import Sequence as Video
 from rgmp.inference import speed
 from rgmp.inference.propagator import Propagator
 from rgmp.inference.quiet import is_quiet

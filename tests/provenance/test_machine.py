@@ -2,6 +2,7 @@
 
 import pytest
 
+from rgmp.provenance import machine
 from rgmp.provenance.machine import MachineInfo, device_of, machine_of, processor_of
 
 CPU: MachineInfo = {
@@ -37,3 +38,11 @@ def test_a_cpu_decides_bits_by_the_instructions_that_it_may_use(
 ) -> None:
     assert processor_of(CPU, flags) == said
     assert processor_of(GPU, flags) == "H200"
+
+
+def test_the_driver_is_asked_where_its_file_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_ASK_DRIVER", ("echo", "580.159.03"))
+    assert machine._said_by_driver().strip() == "580.159.03"
+    for absent in (("no-such-tool",), ("false",)):
+        monkeypatch.setattr(machine, "_ASK_DRIVER", absent)
+        assert machine._said_by_driver() == ""

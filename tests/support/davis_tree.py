@@ -4,9 +4,9 @@ from pathlib import Path
 
 from rgmp.config.base import Benchmark
 from rgmp.config.dataset import DAVIS
-from rgmp.data import sequences
+from rgmp.data import sequence
 from rgmp.data.images import Labels
-from rgmp.data.sequences import Sequence
+from rgmp.data.sequence import Sequence
 from rgmp.data.videos import Videos
 
 
@@ -19,4 +19,4 @@ def open_sequence(root: Path, name: str, benchmark: Benchmark = "davis2017") -> 
 
 
 def read_annotation(path: Path, benchmark: Benchmark) -> Labels:
-    return sequences.read_annotation(path, DAVIS[benchmark])
+    return sequence.read_annotation(path, DAVIS[benchmark])

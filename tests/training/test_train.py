@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -432,3 +433,47 @@ def test_a_fault_in_a_worker_ends_the_training(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert "1.png" in said
     assert not (jobs[0].folder / "weights.safetensors").exists()
+
+
+@pytest.mark.cuda
+def test_a_gpu_trains_nearly_as_a_cpu_and_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    """Few steps: bits differ from the first one on, and drift apart."""
+    gpu, settings = torch.device("cuda"), finetune(steps=4)
+    kept = {}
+    for name, device in {"cpu": CPU, "gpu": gpu}.items():
+        (job,) = write_jobs(tmp_path / name, (settings,))
+        train(job, device)
+        kept[name] = load_tensors(job.weights)
+    for key, value in kept["cpu"].items():
+        torch.testing.assert_close(kept["gpu"][key], value, rtol=0, atol=4 * 2e-3)  # Adam's steps
+    (job,) = write_jobs(tmp_path / "stopped", (settings,))
+    _stop_after_two_steps(job, gpu)
+    train(job, gpu)
+    again = load_tensors(job.weights)
+    for key, value in kept["gpu"].items():
+        torch.testing.assert_close(again[key], value, rtol=0, atol=1e-4)
+
+
+def _stop_after_two_steps(job: TrainingJob, device: torch.device) -> None:
+    """Train until the checkpoint of step 2, as a run does that a signal stops."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rgmp.training.train._Stop", partial(_StopAt, 2))
+        with pytest.raises(SystemExit):
+            train(job, device)
+
+
+class _StopAt:
+    """Asks for a stop once it was asked for so many steps."""
+
+    def __init__(self, steps: int) -> None:
+        self._left = steps
+
+    def __enter__(self) -> "_StopAt":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    @property
+    def asked(self) -> int:
+        self._left -= 1
+        return signal.SIGTERM if self._left <= 0 else 0

@@ -24,7 +24,7 @@ from rgmp.config.load import load_dataset, validated
 from rgmp.data.check import check_videos
 from rgmp.data.davis import VOID, write_mask
 from rgmp.data.images import read_labels
-from rgmp.data.sequences import Sequence, ids_text, read_annotation
+from rgmp.data.sequence import Sequence, ids_text, read_annotation
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 

@@ -1,0 +1,86 @@
+"""`make wheels` brings what the selftest imports; the packages of the rest need not be there."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from support.documents import PROJECT
+
+from rgmp.minidavis.cast import TRAIN, VAL
+from rgmp.minidavis.generate import Contents
+from rgmp.selftest import small, study
+from rgmp.selftest.bench import Bench
+from rgmp.selftest.sections import SECTIONS
+
+LEFT_OUT = (
+    "argcomplete", "jinja2", "matplotlib", "mlflow", "requests", "rocrate", "seaborn",
+    "snakemake", "tabulate", "torchvision", "urllib3",
+)  # fmt: skip
+"""What the package requires, and the wheels leave out."""
+WITHOUT = f"""
+import sys
+from importlib.machinery import PathFinder
+
+class Finder(PathFinder):
+    @classmethod
+    def find_spec(cls, name, *of):
+        return None if name.partition(".")[0] in {LEFT_OUT!r} else super().find_spec(name, *of)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Finder
+"""
+
+
+@pytest.fixture
+def without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every process that starts from now on lack these packages."""
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{PROJECT}:{os.environ.get('PYTHONPATH', '')}")
+
+
+def test_what_is_left_out_and_what_is_brought_is_all_that_is_required() -> None:
+    project = (PROJECT / "pyproject.toml").read_text().partition("[project.optional")[0]
+    required = {*re.findall(r'^    "([a-z0-9-]+)>=', project, re.MULTILINE)}
+    makefile = (PROJECT / "Makefile").read_text()
+    (brought,) = re.findall(r"^selftest_needs := ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)
+    there = {
+        *brought.replace("\\", " ").split(),
+        "torch",
+        "numpy",
+        "snakemake-interface-logger-plugins",
+    }
+    assert required - there == {*LEFT_OUT}
+    assert not there & {*LEFT_OUT}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("without")
+def test_sections_and_the_command_line_import_without_them() -> None:
+    modules = ", ".join(["rgmp.cli.main", "rgmp.selftest.run", "rgmp.selftest.worker"])
+    modules += "".join(f", {section.module}" for section in SECTIONS)
+    command = [sys.executable, "-c", f"import {modules}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", "import mlflow"], capture_output=True, text=True, check=False
+    )
+    assert "No module named 'mlflow'" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("without")
+def test_the_ordinary_commands_train_and_score_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = {"steps": 2, "batch": 2}
+    extent = small.Extent(Contents(TRAIN[:1], VAL[:1], 3), two, two, workers=0)
+    monkeypatch.setattr(small, "ON_CPU", extent)
+    monkeypatch.setattr("rgmp.runtime.cores.usable_cores", lambda: 1)
+    bench = Bench(torch.device("cpu"), tmp_path, tmp_path / "work", time.monotonic() + 600)
+    found = [*study.section(bench)]
+    assert [finding.conditions["variant"] for finding in found] == ["full", "no_bptt"]
+    assert all(0 <= float(finding.value) <= 100 for finding in found)
