@@ -44,7 +44,7 @@ from rgmp.runtime.quantities import points
 from rgmp.runtime.tidy import write_table
 from rgmp.study import table_files
 from rgmp.study.plan import load_plan, save
-from rgmp.study.results import load, scores_of
+from rgmp.study.results import Results, load, scores_of
 
 DRAWINGS = {entry.name: builder_of(entry) for entry in FIGURE_ENTRIES}
 FILES = {f"{name}.{kind}" for name in FIGURE_NAMES for kind in ("png", "pdf")}
@@ -57,10 +57,16 @@ def built(folder: Path, **how: Any) -> Path:
 
 
 @cache
+def loaded(folder: Path) -> Results:
+    """A study that no test changes; tables that one has read the next need not."""
+    return load(folder)
+
+
+@cache
 def drawn(folder: Path, name: str) -> Any:
     """A figure of a study that no test changes."""
     with rc_context(STYLE):
-        return DRAWINGS[name](load(folder))
+        return DRAWINGS[name](loaded(folder))
 
 
 def test_every_figure_of_the_catalog_has_a_builder_and_every_builder_a_figure() -> None:
@@ -256,7 +262,7 @@ def test_a_figure_draws_the_numbers_of_the_tables(
 def picture(folder: Path, name: str) -> Any:
     """A figure as pixels."""
     with rc_context(STYLE):
-        figure = DRAWINGS[name](load(folder))
+        figure = DRAWINGS[name](loaded(folder))
         assert not isinstance(figure, str)
         saved = io.BytesIO()
         figure.savefig(saved, format="png", dpi=60)
@@ -322,7 +328,7 @@ def test_legends_fit_the_page(sizes: dict[int, Path]) -> None:
 def test_of_more_variants_than_colours_the_furthest_from_full_have_one(
     sizes: dict[int, Path],
 ) -> None:
-    study = load(sizes[14])
+    study = loaded(sizes[14])
     coloured, grey = style.distinct(study), {*study.methods} - {*style.distinct(study)}
     assert len(coloured) == len({str(style.colour_of(study, m)) for m in coloured}) == 10
     assert coloured[0] == "full"
@@ -391,7 +397,7 @@ def test_who_shares_a_training_stands_together_and_who_trains_nothing_stands_alo
 
 
 def test_strips_show_the_frames_where_the_variants_differ_most(four: Path) -> None:
-    study = load(four)
+    study = loaded(four)
     shots = most_divergent(study, "davis2017", 3)
     assert len({shot.sequence for shot in shots}) == 3
     assert all(_labels(study, shot, None).max() > 1 for shot in shots), "several objects"
@@ -425,7 +431,7 @@ def test_strips_prefer_objects_in_sight_and_other_sequences(tmp_path: Path) -> N
 
 
 def test_the_hardest_sequences_start_from_what_is_given(four: Path) -> None:
-    study = load(four)
+    study = loaded(four)
     strips = hardest_strips(study, "davis2016", 2, 4)
     assert [len(strip.shots) for strip in strips] == [4, 4]
     assert [strip.shots[0].frame for strip in strips] == ["00000", "00000"]
@@ -438,7 +444,7 @@ def test_the_hardest_sequences_start_from_what_is_given(four: Path) -> None:
 def test_a_strip_has_the_given_frame_first_then_scored_ones_and_the_most_divergent(
     four: Path,
 ) -> None:
-    study = load(four)
+    study = loaded(four)
     (strip,) = divergent_strips(study, "davis2017", 1, 4, study.methods)
     (shot,) = most_divergent(study, "davis2017", 1)
     frames = [one.frame for one in strip.shots]
@@ -466,7 +472,7 @@ def test_strips_number_their_frames_on_an_axis_of_time(four: Path) -> None:
 @pytest.mark.parametrize("name", ["accuracy_speed", "course", "strips", "differences"])
 def test_what_is_the_same_computation_has_no_picture(sizes: dict[int, Path], name: str) -> None:
     """With one object nothing is aggregated: only the differences say so, in words."""
-    study = load(sizes[10])
+    study = loaded(sizes[10])
     label = study.label("winner_take_all")
     assert "winner_take_all" in study.computing("davis2017")
     assert "winner_take_all" not in study.computing("davis2016")
@@ -539,7 +545,7 @@ def test_legends_call_the_verdicts_that_occur_as_the_tables_do(sizes: dict[int, 
 def test_the_heat_map_frames_what_was_predicted_and_has_every_comparison(
     sizes: dict[int, Path],
 ) -> None:
-    study = load(sizes[10])
+    study = loaded(sizes[10])
     table = study.table("difficulty")
     maps = heat_maps(study, study.variants)
     cells = [cell for one in maps for row in one.rows.values() for cell in row if cell]
@@ -566,7 +572,7 @@ def test_the_heat_map_frames_what_was_predicted_and_has_every_comparison(
 
 
 def test_accuracy_and_speed_have_bars_both_ways(four: Path) -> None:
-    study = load(four)
+    study = loaded(four)
     figure = drawn(four, "accuracy_speed")
     ax = figure.axes[0]
     row: Any = study.table("davis2016").set_index("variant").loc["full"]
@@ -589,7 +595,7 @@ def test_masks_that_are_not_there_any_more_are_left_out(four: Path, tmp_path: Pa
 
 
 def test_a_painted_frame_shows_mask_and_outline(four: Path) -> None:
-    study = load(four)
+    study = loaded(four)
     shot = most_divergent(study, "davis2016", 1)[0]
     mask = mask_of(study, shot, "no_reference")
     truth, masked = paint(study, shot, None, 300), paint(study, shot, mask, 300)
@@ -605,7 +611,7 @@ def test_a_painted_frame_shows_mask_and_outline(four: Path) -> None:
 
 
 def test_false_positives_false_negatives_and_objects_are_told_apart(four: Path) -> None:
-    study = load(four)
+    study = loaded(four)
     shot = most_divergent(study, "davis2017", 1)[0]
     mask = mask_of(study, shot, "no_reference")
     width = 160  # pixels of a frame
@@ -652,7 +658,7 @@ def test_masks_that_others_packed_are_shown_as_they_are_scored(tmp_path: Path) -
 
 
 def test_a_strip_is_cropped_to_what_is_marked_and_keeps_its_shape(four: Path) -> None:
-    study = load(four)
+    study = loaded(four)
     strips = divergent_strips(study, "davis2016", 6, 4, study.methods)
     for strip in strips:
         (view,) = {shot.view for shot in strip.shots}
