@@ -21,6 +21,21 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
 
 TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
+MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder there that others cannot enter
+ROOM = 4 * 2**30  # bytes: several times what all tests leave
+
+
+def _is_free(folder: Path) -> bool:
+    """Whether a folder has room for the files of all tests, and may hold commands."""
+    if not os.access(folder, os.W_OK):
+        return False
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize > ROOM and not found.f_flag & os.ST_NOEXEC
+
+
+# A file of a test that has to be on the disk makes it wait for the disk: in memory it does not.
+if _is_free(MEMORY):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist need not be there

@@ -6,9 +6,10 @@
 copies what a reader needs of results/mini (plan, scores, speed files, records, difficulties,
 tables, pictures of figures) to results/reference/mini. Without such a folder tables and figures of
 the reference are made again from its own scores; those of masks and training curves, which it does
-not have, stay as they are. Where there is neither, the study is run. Then its table in the README,
-or in another document, is printed anew from tables/ablation.csv, and the variation that `rgmp
-power` plans studies by is that of the study named in `BASIS`.
+not have, stay as they are, and figures/README.md and a line say since when. Where there is neither,
+the study is run. Then its table in the README, or in another document, is printed anew from
+tables/ablation.csv, and the variation that `rgmp power` plans studies by is that of the study named
+in `BASIS`.
 
 A study that takes long is kept while it runs:
 
@@ -18,6 +19,11 @@ A study that takes long is kept while it runs:
 The first copies the scores and records of the seeds that every variant has, to be committed. The
 second makes results/embedded from them where there is no such folder, such as in a new clone; then
 the study, run as ever, runs the first seed and those that are missing.
+
+    python tests/reference.py --selftest FOLDER
+
+keeps what `rgmp selftest --out FOLDER` found on a GPU in results/reference/gpu, and says it in the
+README and in docs/speed.md. Until then they say that nothing was measured on any.
 """
 
 import argparse
@@ -36,8 +42,10 @@ from rgmp.config.study import SEVERAL
 from rgmp.data.attributes import FILE
 from rgmp.provenance.record import RECORDS
 from rgmp.reporting import catalog, power
-from rgmp.reporting.typesetting import interval, points
+from rgmp.runtime.files import read_json, write_json
+from rgmp.runtime.quantities import interval, points, with_spread
 from rgmp.runtime.tidy import rows_of
+from rgmp.selftest.published import block, publish, sentence
 from rgmp.study import layout, table_files
 from rgmp.study.longer import samples_of
 from rgmp.study.paper_order import paper_order
@@ -48,6 +56,7 @@ PROJECT = Path(__file__).parents[1]
 DOCUMENTS = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
 RESULTS = PROJECT / "results"
 REFERENCE = RESULTS / layout.REFERENCES
+GPU = REFERENCE / "gpu"
 BASIS = "embedded"
 """The study whose variation `rgmp power STUDY.yaml` plans others by."""
 MEASURED = (layout.PLAN, layout.FIRST, RECORDS, layout.SCORES, layout.SPEED)
@@ -75,7 +84,9 @@ def printed_table(plan: Plan, table: pd.DataFrame) -> str:
         rows = rows_of(table, benchmark=benchmark).set_index("label").loc[columns["variant"]]
         of_variants = [row for _, row in rows.iterrows()]
         title = plan.title_of(benchmark)
-        columns[f"{title}: J&F"] = [_score(row) for row in of_variants]
+        columns[f"{title}: J&F"] = [
+            with_spread(row["J&F"], row["J&F_spread"]) for row in of_variants
+        ]
         columns[f"{title}: difference"] = [_difference(row) for row in of_variants]
     return str(pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True))
 
@@ -124,12 +135,6 @@ def _on_mixed(table: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def _score(row: pd.Series) -> str:
-    """J&F, with its spread if there are seeds."""
-    spread = row["J&F_spread"]
-    return points(row["J&F"]) + ("" if pd.isna(spread) else f" ± {points(spread)}")
-
-
 def _difference(row: pd.Series) -> str:
     """The difference with its interval and verdict; nothing for `full` and what has none."""
     verdict = str(row["difference_verdict"])
@@ -148,6 +153,7 @@ def places() -> dict[str, Path]:
         study: document
         for document in DOCUMENTS
         for study in re.findall(_BEGIN.format(r"(\w+)"), document.read_text(encoding="utf-8"))
+        if study != GPU.name
     }
 
 
@@ -162,6 +168,26 @@ def block_of(text: str, study: str) -> re.Match[str]:
     if found is None:
         raise ValueError(f"there is no table between {begin!r} and {_END!r}")
     return found
+
+
+def of_gpu() -> dict[Path, str]:
+    """What documents say of the speed of a GPU, by document."""
+    return {PROJECT / "README.md": sentence(GPU), PROJECT / "docs/speed.md": block(GPU)}
+
+
+def renew_gpu(source: Path | None) -> None:
+    """Keep the results of a selftest, if one is named; and say in the documents what is kept.
+
+    Raises:
+        UserError: they are not of a GPU.
+    """
+    if source is not None:
+        publish(source, GPU)
+    for document, told in of_gpu().items():
+        text = document.read_text(encoding="utf-8")
+        place = block_of(text, GPU.name)
+        text = text[: place.start()] + told + text[place.end() :]
+        document.write_text(text, encoding="utf-8")
 
 
 def is_finished(folder: Path) -> bool:
@@ -183,6 +209,7 @@ def renew(study: str) -> None:
         if not whole:
             _run(study)
         _replace(finished, kept, KEPT)
+    _leave_out_hosts(kept / RECORDS)
     (kept / layout.AGREEMENT).unlink(missing_ok=True)  # with what is replaced here
     plan = load_plan(kept)
     for variant in plan.variants:  # as its plan was when it ran
@@ -204,22 +231,47 @@ def _run(study: str) -> None:
     subprocess.run(command, cwd=PROJECT, check=True)
 
 
+def _leave_out_hosts(records: Path) -> None:
+    """Remove the names of machines from records: the reference is public."""
+    for path in records.rglob("*.json"):
+        record = read_json(path)
+        if record["machine"].pop("host", None) is not None:
+            write_json(path, record)
+
+
 def _make_again(kept: Path) -> None:
     """Make the tables and figures of a reference again, as far as it has what they are made of."""
-    of_others = {
-        path: path.read_bytes()
-        for entry in catalog.FIGURE_ENTRIES
-        if {"infer", "train"}.intersection(entry.evidence)
-        for path in [kept / layout.FIGURES / f"{entry.name}.png"]
-    }
+    of_runs = {path: path.read_bytes() for path in pictures_of_runs(kept)}
     here = kept.relative_to(PROJECT)  # records keep the command, which is to work in any clone
     for command in ("tables", "figures"):
         record = here / RECORDS / f"{command}.json"
         subprocess.run(["rgmp", command, here, "--record", record], cwd=PROJECT, check=True)
-    for path, picture in of_others.items():
+    for path, picture in of_runs.items():
         path.write_bytes(picture)
+    _say_ages(kept, of_runs)
     for path in (kept / layout.FIGURES).glob("*.pdf"):
         path.unlink()
+
+
+def pictures_of_runs(kept: Path) -> list[Path]:
+    """The pictures of masks and of training curves, which are not kept with scores."""
+    return [
+        kept / layout.FIGURES / f"{entry.name}.png"
+        for entry in catalog.FIGURE_ENTRIES
+        if {"infer", "train"}.intersection(entry.evidence)
+    ]
+
+
+def _say_ages(kept: Path, pictures: Iterable[Path]) -> None:
+    """Say, in a file beside the figures and in lines, which were not drawn again, and how old."""
+    lines = ["Of masks and training curves, which are not kept here, and so not drawn again:", ""]
+    for path in pictures:
+        log = ["git", "log", "-1", "--format=%h of %cs", "--", str(path)]
+        since = subprocess.run(log, cwd=PROJECT, check=True, capture_output=True, text=True).stdout
+        lines.append(f"- `{path.name}` is as commit {since.strip()} has it.")
+    text = "\n".join([*lines, ""])
+    (kept / layout.FIGURES / "README.md").write_text(text, encoding="utf-8")
+    print(f"{kept.name}: {text}", file=sys.stderr, end="")
 
 
 def whole_seeds(folder: Path) -> list[int]:
@@ -236,6 +288,7 @@ def keep_whole_seeds(folder: Path, kept: Path) -> None:
     """Copy the scores and records of whole seeds, and what is of no seed, of a running study."""
     whole = whole_seeds(folder)
     _replace(folder, kept, MEASURED)
+    _leave_out_hosts(kept / RECORDS)
     _remove_seeds(kept, {*load_plan(folder).seeds}.difference(whole))
     print(f"{kept}: seeds {', '.join(map(str, whole)) or 'none'}")
 
@@ -299,7 +352,11 @@ def main() -> None:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--whole-seeds", action="store_true", help="of studies that still run")
     how.add_argument("--restore", action="store_true", help="results/STUDY from its whole seeds")
+    how.add_argument("--selftest", type=Path, metavar="FOLDER", help="of a selftest on a GPU")
     options = parser.parse_args()
+    if options.selftest:
+        renew_gpu(options.selftest)
+        return
     for study in options.studies or places():
         if options.whole_seeds:
             keep_whole_seeds(RESULTS / study, REFERENCE / study)
@@ -307,6 +364,8 @@ def main() -> None:
             restore(REFERENCE / study, RESULTS / study)
         else:
             renew(study)
+    if not options.studies:
+        renew_gpu(None)
 
 
 if __name__ == "__main__":

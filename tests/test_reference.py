@@ -1,6 +1,7 @@
 """What documents say of the reference is what its tables say; a running study is kept by seed."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from reference import (
     block_of,
     is_finished,
     keep_whole_seeds,
+    pictures_of_runs,
     places,
     printed_block,
     whole_seeds,
@@ -48,12 +50,24 @@ def test_the_reference_is_whole(study: str) -> None:
 
 
 @pytest.mark.parametrize("study", STUDIES)
+def test_no_picture_is_older_than_the_rest_without_saying_so(study: str) -> None:
+    of_runs = pictures_of_runs(REFERENCE / study)
+    about = of_runs[0].with_name("README.md")
+    if not about.exists():  # it is a copy of a run
+        return
+    text = about.read_text(encoding="utf-8")
+    dated = re.findall(r"`(\w+\.png)` is as commit [0-9a-f]{7,} of \d{4}-\d\d-\d\d has it", text)
+    assert dated == [path.name for path in of_runs]
+
+
+@pytest.mark.parametrize("study", STUDIES)
 def test_commands_in_records_work_in_any_clone(study: str) -> None:
     records = [
         json.loads(path.read_text()) for path in (REFERENCE / study).rglob("records/**/*.json")
     ]
     words = {word for record in records for word in record.get("command", [])}
     assert not [word for word in words if word.startswith("/")]
+    assert not [record for record in records if "host" in record["machine"]]
 
 
 @pytest.mark.skipif(BASIS not in STUDIES, reason=f"there is no reference of {BASIS} yet")

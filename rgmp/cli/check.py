@@ -29,9 +29,9 @@ from rgmp.data.manifest import Manifest
 from rgmp.data.videos import Videos
 from rgmp.errors import ProblemsError, UserError, refuse, shown
 from rgmp.provenance.command import record_command
-from rgmp.reporting.quantities import counted
 from rgmp.runtime import digest_cache, files
 from rgmp.runtime.digest_cache import Digests
+from rgmp.runtime.quantities import counted
 from rgmp.study import layout
 from rgmp.study.plan import load_plan
 

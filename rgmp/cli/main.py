@@ -4,7 +4,9 @@ Commands import their own dependencies, so a job that does not need torch does n
 """
 
 import argparse
+import atexit
 import errno
+import gc
 import os
 import shutil
 import signal
@@ -75,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pipe it prints to is closed, as for a command that SIGPIPE ends; 130 if it is interrupted.
     """
     receive_signals()
+    atexit.register(gc.freeze)  # to collect all of torch as it ends takes a process half a second
     try:
         try:
             _require_unicode(sys.argv[1:] if arguments is None else arguments)

@@ -38,6 +38,11 @@ Verdict = Literal[
     "same computation",
     "exploratory",
 ]
+NO_DIFFERENCE: Verdict = "no difference beyond the margin"
+UNDECIDED: Verdict = "undecided"
+SAME: Verdict = "same computation"
+Kind = Literal["better", "worse", "no difference beyond the margin", "undecided", "no verdict"]
+"""What a verdict says in the end, however large the difference is."""
 Word = Literal["supported", "supported, small effect", "contradicted", "no effect", "undecided"]
 """What becomes of a claim."""
 
@@ -106,7 +111,7 @@ def judge(
             continue
         verdict = _verdict(one.mean, zero[key] <= SIGNIFICANCE, beyond[key] <= SIGNIFICANCE)
         smallest, deciding = None, None
-        if verdict == "undecided":
+        if verdict == UNDECIDED:
             smallest = smallest_found(one, SIGNIFICANCE / open_ones)
             deciding = size_that_decides(one, margin, SIGNIFICANCE / open_ones)
         judged[key] = Judged(one, verdict, zero[key], beyond[key], smallest, deciding)
@@ -118,7 +123,7 @@ def _verdict(mean: float, differs: bool, within: bool) -> Verdict:
         return "better, by less than the margin" if mean > 0 else "worse, by less than the margin"
     if differs:
         return "better" if mean > 0 else "worse"
-    return "no difference beyond the margin" if within else "undecided"
+    return NO_DIFFERENCE if within else UNDECIDED
 
 
 def holm(p_values: Mapping[K, float]) -> dict[K, float]:
@@ -163,4 +168,11 @@ def direction_of(verdict: str) -> int:
 
 def is_decided(verdict: str) -> bool:
     """Whether a verdict says that there is a difference, or none beyond the margin."""
-    return direction_of(verdict) != 0 or verdict == "no difference beyond the margin"
+    return direction_of(verdict) != 0 or verdict == NO_DIFFERENCE
+
+
+def kind_of(verdict: str) -> Kind:
+    """What a verdict says in the end; of what has none, or of the same computation: no verdict."""
+    found: dict[str, Kind] = {NO_DIFFERENCE: "no difference beyond the margin"}
+    found |= {UNDECIDED: "undecided", "better": "better", "worse": "worse"}
+    return found.get(verdict.partition(", ")[0], "no verdict")

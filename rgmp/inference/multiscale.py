@@ -47,10 +47,7 @@ class Passes:
         self._scales = settings.scales
         self._network = folded(network).to(device).to(memory_format=torch.channels_last)
         if settings.precision == "bf16":
-            # the frame is normalised before rounding, and logits are never rounded
-            for name, module in self._network.named_modules():
-                if isinstance(module, nn.Conv2d) and not name.startswith("decoder.head"):
-                    module.to(torch.bfloat16)
+            cast_to_bf16(self._network)
         self._tf32 = settings.precision == "tf32"
         self._at_once = sys.maxsize
 
@@ -138,6 +135,16 @@ class Passes:
                 file=sys.stderr,
                 flush=True,
             )
+
+
+def cast_to_bf16(network: RGMP) -> None:
+    """Cast the convolutions of a network, in place, but for the heads.
+
+    The frame is normalised before rounding, and logits are never rounded.
+    """
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d) and not name.startswith("decoder.head"):
+            module.to(torch.bfloat16)
 
 
 _OUT_OF_MEMORY = (

@@ -2,9 +2,12 @@
 
 import re
 import shutil
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
@@ -28,25 +31,43 @@ _WAITING = 8
 """Most decoded frames waiting to be segmented, and most masks waiting to be written."""
 
 
-def segment_sequence(propagator: Propagator, sequence: Video, out: Path) -> None:
+@dataclass
+class Waits:
+    """Seconds that the thread which segments a sequence waited for those that read and write.
+
+    Attributes:
+        reading: for a frame to be decoded.
+        writing: for a mask to be written, whose labels a GPU may still have to compute.
+    """
+
+    reading: float = 0.0
+    writing: float = 0.0
+
+
+def segment_sequence(propagator: Propagator, sequence: Video, out: Path) -> Waits:
     """Write a mask for every frame of a sequence into the folder `out`, all or none.
 
     The mask of frame 0 is its annotation. An object that appears later has its annotation in the
     frame that gives it; in frames before any object is given the mask is empty.
 
+    Returns:
+        How long it waited.
+
     Raises:
         UserError: a file cannot be read, or `out` exists or cannot be written.
     """
     given = {sequence.annotations[number].stem: number for number in sequence.giving}
-    with atomic_folder(out) as folder, _Writing() as writing:
+    waits = Waits()
+    with atomic_folder(out) as folder, _Writing(waits) as writing:
         folder.mkdir()
         tracking = _Tracking(propagator, sequence)
-        for path, frame in _read_ahead(sequence.frames):
+        for path, frame in _read_ahead(sequence.frames, waits):
             try:
                 labels = tracking.step(frame, given.get(path.stem))
             except UserError as error:
                 raise UserError(f"{path}: {error}") from error
             writing.submit(folder / f"{path.stem}.png", download(labels))
+    return waits
 
 
 class _Tracking:
@@ -74,18 +95,24 @@ class _Tracking:
         return self._propagator.add(frame, given, objects, labels)
 
 
-def _read_ahead(paths: Sequence[Path]) -> Iterator[tuple[Path, Labels]]:
+def _read_ahead(paths: Sequence[Path], waits: Waits) -> Iterator[tuple[Path, Labels]]:
     """Every path with its frame, decoded by other threads while the caller works."""
     with ThreadPoolExecutor(_THREADS) as readers:
         reading = deque(readers.submit(read_frame, path) for path in paths[:_WAITING])
         for number, path in enumerate(paths, start=_WAITING):
-            yield path, reading.popleft().result()
+            begun = time.perf_counter()
+            frame = reading.popleft().result()
+            waits.reading += time.perf_counter() - begun
+            yield path, frame
             if number < len(paths):
                 reading.append(readers.submit(read_frame, paths[number]))
 
 
 class _Writing:
     """Encodes and writes masks in other threads; all are written when the block ends."""
+
+    def __init__(self, waits: Waits) -> None:
+        self._waits = waits
 
     def __enter__(self) -> "_Writing":
         self._writers = ThreadPoolExecutor(_THREADS)
@@ -94,14 +121,22 @@ class _Writing:
 
     def submit(self, path: Path, ready: Callable[[], Labels]) -> None:
         if len(self._pending) == _WAITING:
-            self._pending.popleft().result()
+            with self._waiting():
+                self._pending.popleft().result()
         self._pending.append(self._writers.submit(lambda: davis.write_mask(path, ready())))
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._writers.shutdown()
+        with self._waiting():
+            self._writers.shutdown()
         if kind is None:
             for pending in self._pending:
                 pending.result()
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        begun = time.perf_counter()
+        yield
+        self._waits.writing += time.perf_counter() - begun
 
 
 def _is_ours(folder: Path) -> bool:

@@ -72,12 +72,12 @@ def source_files(*modules: str) -> list[Path]:
     """
     package = _package()
     found: set[Path] = set()
-    waiting = [_file_of(module) for module in modules]
+    waiting = [file for module in modules if (file := _file_of(package, module))]
     while waiting:
         file = waiting.pop()
-        if file is not None and file not in found:
+        if file not in found:
             found.add(file)
-            waiting += [_file_of(name) for name in _imported_by(file)]
+            waiting += _imported_by(package, file)
     beside = {
         path
         for folder in {file.parent for file in found} - {package}
@@ -91,9 +91,10 @@ def _package() -> Path:
     return Path(rgmp.__file__).parent
 
 
-def _file_of(module: str) -> Path | None:
+@cache
+def _file_of(package: Path, module: str) -> Path | None:
     """The file of one of our modules; None for a package, for a module's member, for others."""
-    path = _package().parent / f"{module.replace('.', '/')}.py"
+    path = package.parent / f"{module.replace('.', '/')}.py"
     if path.is_file():
         return path
     # facts has its code in its __init__
@@ -102,21 +103,31 @@ def _file_of(module: str) -> Path | None:
 
 
 @cache
-def _imported_by(file: Path) -> tuple[str, ...]:
-    """Every name that a file imports from this package, and the modules it may belong to.
+def _imported_by(package: Path, file: Path) -> tuple[Path, ...]:
+    """The files of this package that one of them imports.
 
     Cached, because the workflow's rules depend on the same modules many times.
     """
-    return tuple(_imports(ast.parse(file.read_text(encoding="utf-8"))))
+    names = _imports(ast.parse(file.read_text(encoding="utf-8")))
+    return tuple(found for name in names if (found := _file_of(package, name)))
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    """Every name that is imported from this package, and the modules it may belong to.
+
+    An import is a statement, so no expression is looked into: they are most of a tree.
+    """
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names if name.name.startswith("rgmp"))
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rgmp"):
             yield node.module or ""
             yield from (f"{node.module}.{name.name}" for name in node.names)
+        else:
+            for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+                waiting += getattr(node, part, ())
 
 
 def package_sources() -> str:

@@ -4,12 +4,13 @@ import os
 import platform
 import re
 import resource
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 import psutil
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
@@ -18,8 +19,9 @@ _STATUS = Path("/proc/self/status")
 
 
 class MachineInfo(TypedDict):
-    """The machine of a job."""
+    """The machine of a job; of one that several share, that which wrote the record."""
 
+    host: NotRequired[str]  # its name, on a cluster that of the node; not in earlier records
     system: str
     cpu: str
     cores: int
@@ -72,6 +74,8 @@ def this_machine() -> MachineInfo:
     """This machine, with the GPU that the process has used, if any."""
     gpu = _gpu()
     return MachineInfo(
+        # Slurm's own names, of which one machine may have several
+        host=os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
         system=platform.platform(),
         cpu=_cpu(),
         cores=os.cpu_count() or 1,

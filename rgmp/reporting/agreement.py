@@ -18,8 +18,7 @@ from rgmp.evaluation.agreement import (
     on_common_sequences,
 )
 from rgmp.evaluation.summary import keys_of, per_object
-from rgmp.reporting.quantities import counted
-from rgmp.reporting.typesetting import UNKNOWN, interval, points
+from rgmp.runtime.quantities import UNKNOWN, counted, interval, points
 from rgmp.study import agreement as studies
 from rgmp.study.longer import Compared
 from rgmp.study.results import Results, scores_of

@@ -206,7 +206,8 @@ FIGURE_ENTRIES: tuple[FigureEntry, ...] = (
         title="Differences by difficulty",
         caption="J&F of each variant minus that of the whole method, in points, on the sequences "
         "of one difficulty. Framed: predicted by the variant's file, with the verdict; all others "
-        "are exploratory, and among so many some are far from zero by chance.",
+        "are exploratory, and among so many some are far from zero by chance. Empty: not compared, "
+        "as where both compute the same.",
         alternative="A heat map for each benchmark, variants downwards, difficulties to the right: "
         "the mean difference of J&F in points as a number on a colour from red, worse, to blue, "
         "better. Predicted cells are framed and have the mark of their verdict.",

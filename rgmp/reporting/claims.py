@@ -1,15 +1,14 @@
-"""What became of the claims of a study, in words: supported, contradicted or left open."""
+"""What became of the claims of a study, in words: supported, contradicted or undecided."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from rgmp.config.study import SEVERAL
+from rgmp.config.study import SEVERAL, Effect
 from rgmp.evaluation.verdicts import Word
-from rgmp.reporting.quantities import counted
-from rgmp.reporting.typesetting import interval
+from rgmp.runtime.quantities import interval
 from rgmp.runtime.tidy import rows_of
 from rgmp.study.results import Results
 
@@ -18,9 +17,14 @@ _DATA: dict[Word, str] = {
     "supported, small effect": "support it as a small effect",
     "contradicted": "contradict it",
     "no effect": "show no effect",
-    "undecided": "leave it open",
+    "undecided": "leave it undecided",
 }
 """What the data do with a claim."""
+_EXPECTED: dict[Effect, str] = {
+    "worse": "worse than {}",
+    "better": "better than {}",
+    "none": "no difference to {}",
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Outcome:
     Attributes:
         word: as `tables/*.csv` have it.
         where: the benchmark, and on which of its sequences.
-        told: the difference with its interval, points.
+        told: the difference with its interval, in points.
         mixed: whether it rests on records of mixed provenance.
     """
 
@@ -48,6 +52,7 @@ class Claim:
         variant: that tests it.
         label: of the variant.
         text: the claim, as the variant's file has it.
+        expected: what it expects of J&F, in words; empty: nothing overall.
         outcomes: on each benchmark, by what the data do with the claim.
         predictions: what became of the predictions by difficulty; empty: there are none.
     """
@@ -55,6 +60,7 @@ class Claim:
     variant: str
     label: str
     text: str
+    expected: str
     outcomes: dict[str, list[Outcome]]
     predictions: str
 
@@ -76,14 +82,21 @@ def _claim(study: Results, variant: str) -> Claim:
     overall = _asked(rows_of(study.table("ablation"), variant=variant))
     overall = overall[~overall["benchmark"].isin(on_several["benchmark"])]
     outcomes: dict[str, list[Outcome]] = {}
+    expected = dict.fromkeys([*overall["expected"], *on_several["expected"]])
     for benchmark in study.plan.benchmarks:
         for rows in (overall, on_several):
             for row in rows_of(rows, benchmark=benchmark).to_dict("records"):
                 outcome = _outcome(study, row)
                 outcomes.setdefault(_DATA[outcome.word], []).append(outcome)
     others = by_difficulty[by_difficulty["difficulty"] != SEVERAL]
-    text = study.plan.variant(variant).claim
-    return Claim(variant, study.label(variant), text, outcomes, _predictions(others["claim"]))
+    return Claim(
+        variant,
+        study.label(variant),
+        study.plan.variant(variant).claim,
+        ", ".join(_EXPECTED[effect].format(study.label("full")) for effect in expected),
+        outcomes,
+        _predictions(others["claim"]),
+    )
 
 
 def _asked(rows: pd.DataFrame) -> pd.DataFrame:
@@ -93,15 +106,21 @@ def _asked(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _outcome(study: Results, row: dict[Hashable, Any]) -> Outcome:
     ends = (row[f"difference_{end}"] for end in ("mean", "low", "high"))
-    where = study.plan.title_of(row["benchmark"])
-    if row.get("difficulty"):
-        where += f", {row['difficulty']}"
-    return Outcome(row["claim"], where, interval(*ends), study.mixed(row["variant"]))
+    told = f"{interval(*ends)} points"
+    return Outcome(row["claim"], where(study, row), told, study.mixed(row["variant"]))
+
+
+def where(study: Results, row: Mapping[Hashable, Any]) -> str:
+    """The benchmark of a comparison, and on which of its sequences it was made, if not on all."""
+    title = study.plan.title_of(row["benchmark"])
+    difficulty = row.get("difficulty", "")
+    if pd.isna(difficulty) or not difficulty:
+        return title
+    which = "sequences with several objects" if difficulty == SEVERAL else difficulty
+    return f"{title}, {which}"
 
 
 def _predictions(words: "pd.Series[str]") -> str:
-    """`2 predictions by difficulty: 1 supported, 1 undecided`."""
-    if words.empty:
-        return ""
+    """`Predictions by difficulty: 1 supported, 1 undecided`; nothing where there is none."""
     counts = ", ".join(f"{count} {word}" for word, count in words.value_counts().items())
-    return f"{counted(len(words), 'prediction')} by difficulty: {counts}"
+    return counts and f"Predictions by difficulty: {counts}"

@@ -4,8 +4,9 @@ import pandas as pd
 
 from rgmp.config.base import STAGES, Stage
 from rgmp.evaluation.verdicts import direction_of
+from rgmp.reporting.claims import where
 from rgmp.reporting.margin import on_margin
-from rgmp.reporting.quantities import counted
+from rgmp.runtime.quantities import counted
 from rgmp.study.longer import COMPARED, read_if_there, samples_of
 from rgmp.study.results import Results
 
@@ -81,8 +82,7 @@ def opposites(study: Results) -> list[str] | None:
         rows[column].map(direction_of) for column in ("difference_verdict", "longer_study_verdict")
     )
     return [
-        f"{row['label']}, {study.plan.title_of(row['benchmark'])}"
-        + ("" if pd.isna(row["difficulty"]) else f", {row['difficulty']}")
-        + f": here {row['difference_verdict']}, in the longer study {row['longer_study_verdict']}."
+        f"{row['label']}, {where(study, row)}: here {row['difference_verdict']}, "
+        f"in the longer study {row['longer_study_verdict']}."
         for row in rows[ours * theirs < 0].to_dict("records")
     ]

@@ -42,13 +42,18 @@ class HeatMap:
 
     Attributes:
         benchmark: it is of.
-        difficulties: of the columns; several objects last.
+        difficulties: of the columns; those of all benchmarks, several objects last.
         rows: the cells of each variant, by its name; None: the comparison is not made.
     """
 
     benchmark: Benchmark
     difficulties: list[str]
     rows: dict[str, list[Cell | None]]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Those that there are, row by row."""
+        return [cell for cells in self.rows.values() for cell in cells if cell]
 
 
 def heat_maps(results: Results, variants: Collection[str]) -> list[HeatMap]:
@@ -77,10 +82,9 @@ def _order(table: pd.DataFrame) -> list[str]:
 
 
 def _heat_map(
-    results: Results, benchmark: Benchmark, table: pd.DataFrame, order: list[str]
+    results: Results, benchmark: Benchmark, table: pd.DataFrame, difficulties: list[str]
 ) -> HeatMap:
     """The grid of a benchmark's rows."""
-    difficulties = [name for name in order if name in {*table["difficulty"]}]
     found = {
         (row["variant"], row["difficulty"]): Cell(
             mean=row["difference_mean"],

@@ -3,6 +3,7 @@
 from rgmp.config.base import Stage
 from rgmp.evaluation.job import Bound
 from rgmp.evaluation.measures import Measure
+from rgmp.evaluation.verdicts import Kind
 
 STAGE_TITLES: dict[Stage, str] = {"pretrain": "Stage 1, stills", "finetune": "Stage 2, videos"}
 BOUND_TITLES: dict[Bound, str] = {
@@ -28,6 +29,14 @@ ARROWS: dict[str, str] = {
     **dict.fromkeys(("short, MB", "long, MB", "peak, MB"), DOWN),
 }
 """Headers of columns of which more is better, or less."""
+MARKS: dict[Kind, str] = {
+    "better": "▲",
+    "worse": "▼",
+    "no difference beyond the margin": "■",
+    "undecided": "○",
+    "no verdict": "◇",
+}
+"""Of verdicts, in text; figures have the same shapes."""
 PROTOCOL_TITLES = {
     "training_data": "trained on",
     "online_finetuning": "online fine-tuning",

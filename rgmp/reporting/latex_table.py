@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rgmp.reporting.typesetting import MINUS, NOTHING, Place, Table
+from rgmp.reporting.typesetting import NOTHING, Place, Table
 from rgmp.runtime.markup import latex
+from rgmp.runtime.quantities import MINUS
 
 ROWS_PER_PAGE = 40
 """Of a float, at most; headings are not counted."""

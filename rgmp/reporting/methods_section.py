@@ -13,10 +13,9 @@ from rgmp.config.base import STAGES
 from rgmp.config.dataset import Dataset
 from rgmp.config.method import Finetune, Network, Optimisation, Pretrain
 from rgmp.provenance.machine import machine_of
-from rgmp.reporting.quantities import counted, duration
-from rgmp.reporting.typesetting import UNKNOWN
 from rgmp.runtime.files import write_text
 from rgmp.runtime.markup import latex, markdown
+from rgmp.runtime.quantities import UNKNOWN, counted, duration
 from rgmp.study import layout
 from rgmp.study.planned import Training
 from rgmp.study.protocols import only

@@ -17,8 +17,8 @@ from rgmp.errors import UserError, nearest, shown
 from rgmp.evaluation.crossed import CONFIDENCE
 from rgmp.evaluation.prediction import LEAST, NormalRange, normal_range
 from rgmp.evaluation.summary import METHOD, by_method, by_seed
-from rgmp.reporting.typesetting import points
 from rgmp.runtime.files import read_json, write_json
+from rgmp.runtime.quantities import points
 from rgmp.study import layout
 
 _WHAT_FOR = (

@@ -15,7 +15,7 @@ from rgmp.config.study import SEVERAL
 from rgmp.errors import UserError, visible
 from rgmp.reporting import catalog
 from rgmp.reporting.table_layouts import CLAIM, DIFFERENCE, VERDICT, printed_table
-from rgmp.reporting.typesetting import UNKNOWN
+from rgmp.runtime.quantities import UNKNOWN
 from rgmp.runtime.terminal import Colour, Screen
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from rgmp.config.base import STAGES
 from rgmp.config.method import Finetune
-from rgmp.reporting.quantities import counted, duration
 from rgmp.runtime.cores import BUSY
+from rgmp.runtime.quantities import counted, duration
 from rgmp.study import layout
 from rgmp.study.costs import Cost, Costs
 from rgmp.study.estimate import Came, Estimate, Planned, Sort
 from rgmp.study.fit import Proposal
 from rgmp.study.jobs import training_cost
+from rgmp.study.paper_order import trainings_in_order
 from rgmp.study.plan import Plan
 from rgmp.study.planned import Training
 from rgmp.study.schedule import PACE
@@ -26,7 +27,7 @@ _LEFT_OUT = (
 
 def sharing_in_words(plan: Plan, folder: Path) -> Iterator[str]:
     """Every training run, the variants that share it, and the checkpoints that it keeps."""
-    for training in plan.trainings:
+    for training in trainings_in_order(plan):
         kept = _kept(training, folder)
         yield f"{training.folder}  for {', '.join(training.variants)}{kept}"
 

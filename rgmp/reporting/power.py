@@ -26,7 +26,7 @@ from rgmp.evaluation.power import (
     deviations,
     forecast,
 )
-from rgmp.reporting.typesetting import points
+from rgmp.runtime.quantities import points
 from rgmp.runtime.tidy import not_a_table, read_table
 from rgmp.study import table_files
 from rgmp.study.results import load

@@ -11,16 +11,18 @@ import pandas as pd
 from rgmp.config.base import Benchmark
 from rgmp.config.study import SEVERAL
 from rgmp.errors import UserError
+from rgmp.evaluation.verdicts import kind_of
 from rgmp.provenance.machine import machine_of
 from rgmp.provenance.record import RECORDS, Record
 from rgmp.reporting import catalog, first_screen, page, reproduction, table_layouts
-from rgmp.reporting.claims import claims_of
+from rgmp.reporting.claims import claims_of, where
 from rgmp.reporting.heat_map import Cell, heat_maps
+from rgmp.reporting.labels import MARKS
 from rgmp.reporting.page import Link
 from rgmp.reporting.planning import what_came_in_words
-from rgmp.reporting.quantities import counted, duration
-from rgmp.reporting.typesetting import NOTHING, interval, limits, points
+from rgmp.reporting.typesetting import NOTHING
 from rgmp.runtime.files import write_text
+from rgmp.runtime.quantities import counted, duration, interval, limits, points, with_spread
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, mlflow_links
 from rgmp.study.estimate import what_came
@@ -49,6 +51,7 @@ def write(folder: Path) -> None:
             *([] if study.plan.embedded else reproduction.sentences(study)),
         ],
         claims=claims_of(study),
+        full=study.label("full"),
         variants=[_variant(study, variant) for variant in study.variants],
         tables={table.name: table for table in table_layouts.printed_tables(study)},
         figures={entry.name: _figure(study, entry) for entry in catalog.FIGURE_ENTRIES},
@@ -106,8 +109,9 @@ def _verdict(study: Results, benchmark: Benchmark) -> str:
     if full.empty:
         return f"{study.plan.title_of(benchmark)}: {study.label('full')} has not been scored yet."
     accuracy, spread, seeds = next(full.itertuples(index=False, name=None))
-    reached = points(accuracy) + ("" if pd.isna(spread) else f" ± {points(spread)}")
-    told = f"{study.label('full')} reaches {reached}% J&F with {counted(seeds, 'seed')}."
+    reached = with_spread(accuracy, spread)
+    of = f"the mean and standard deviation of {seeds} seeds" if seeds > 1 else "of one seed"
+    told = f"{study.label('full')} reaches {reached}% J&F ({of})."
     by_difficulty = rows_of(study.table("difficulty"), benchmark=benchmark)
     others = by_difficulty[by_difficulty["difficulty"] != SEVERAL]
     since = Counter([*rows["claim_since_run"], *others["claim_since_run"]])
@@ -140,25 +144,22 @@ def _found(study: Results, variant: str) -> list[str]:
 
 def _sentence(study: Results, row: dict[Hashable, Any]) -> str:
     """One difference in words: `DAVIS-2017, occlusion: worse, -5.1 [-8.0, -2.2] points; ...`."""
-    where = study.plan.title_of(row["benchmark"]) + (
-        f", {row['difficulty']}" * bool(row["difficulty"])
-    )
     ends = (row[f"difference_{key}"] for key in ("mean", "low", "high"))
-    told = f"{where}: {row['difference_verdict']}, {interval(*ends)} points"
+    told = f"{where(study, row)}: {row['difference_verdict']}, {interval(*ends)} points"
     smallest = row["smallest_found"]
     if smallest > 1:  # no two scores differ by more
         told += "; no difference would be found for sure"
     elif not pd.isna(smallest):
-        told += f"; a difference of {points(smallest)} would be found"
+        told += f"; a study like this finds a difference of {points(smallest)} points"
     if not pd.isna(row["deciding_seeds"]):
         size = (
             counted(row["deciding_seeds"], "seed"),
             counted(row["deciding_sequences"], "sequence"),
         )
-        told += f", one of the margin with {' and '.join(size)}"
+        told += f"; one as large as the margin takes {' and '.join(size)}"
     if row["claim"]:
         newer = " (expected since the run)" * (row["claim_since_run"] == "newer")
-        told += f"; expected {row['expected']}: {row['claim']}{newer}"
+        told += f"; expected: {row['expected']}; claim: {row['claim']}{newer}"
     elif row["claim_since_run"] == "withdrawn":
         told += "; what was expected has been withdrawn since the run"
     return told + "."
@@ -190,11 +191,13 @@ def _figure(study: Results, entry: catalog.FigureEntry) -> dict[str, Any]:
 def _grids(study: Results) -> list[dict[str, Any]]:
     """The heat maps of differences by difficulty, for a page, whose cells show their intervals."""
     maps = heat_maps(study, study.variants)
-    means = [cell.mean for one in maps for cells in one.rows.values() for cell in cells if cell]
-    most = max(map(abs, means), default=0) or 1
+    cells = [cell for one in maps for cell in one.cells]
+    most = max((abs(cell.mean) for cell in cells), default=0) or 1
+    there = {kind_of(cell.verdict) for cell in cells if cell.predicted}
     return [
         {
             "title": study.plan.title_of(one.benchmark),
+            "marks": {kind: mark for kind, mark in MARKS.items() if kind in there},
             "difficulties": one.difficulties,
             "rows": {
                 study.label(variant): [cell and _grid_cell(cell, most) for cell in cells]
@@ -209,7 +212,7 @@ def _grid_cell(cell: Cell, most: float) -> dict[str, Any]:
     """A cell of a heat map; `share` is that of its colour, per cent, full at the largest mean."""
     told = f"{limits(cell.low, cell.high)} points, {counted(cell.sequences, 'sequence')}; "
     told += (
-        f"{cell.verdict}; expected {cell.expected}: {cell.claim}"
+        f"verdict: {cell.verdict}; expected: {cell.expected}; claim: {cell.claim}"
         if cell.predicted
         else "exploratory: not predicted, hence no verdict"
     )
@@ -219,7 +222,7 @@ def _grid_cell(cell: Cell, most: float) -> dict[str, Any]:
         "side": "lower" if cell.mean < 0 else "higher",
         "share": round(100 * abs(cell.mean) / most),
         "predicted": cell.predicted,
-        "word": cell.verdict.partition(",")[0].replace(" ", "-"),
+        "mark": MARKS[kind_of(cell.verdict)] if cell.predicted else "",
         "mixed": cell.mixed,
     }
 

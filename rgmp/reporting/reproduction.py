@@ -12,8 +12,7 @@ from rgmp.data.annotations import IN_WORDS
 from rgmp.evaluation.summary import METHOD, by_seed, summarise
 from rgmp.reporting import published
 from rgmp.reporting.published import AUTHORS
-from rgmp.reporting.quantities import counted
-from rgmp.reporting.typesetting import points
+from rgmp.runtime.quantities import counted, points
 from rgmp.runtime.tidy import rows_of
 from rgmp.study.results import Results
 

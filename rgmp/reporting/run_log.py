@@ -13,8 +13,8 @@ from pathlib import Path
 from rgmp.errors import UserError, visible
 from rgmp.provenance.record import Record, read
 from rgmp.reporting.planning import size_in_words
-from rgmp.reporting.quantities import counted, duration
 from rgmp.runtime.clock import in_minutes
+from rgmp.runtime.quantities import counted, duration
 from rgmp.study import layout
 from rgmp.study.jobs import Job, Kind, Sizes, jobs_of, sizes_of
 from rgmp.study.plan import Plan

@@ -17,18 +17,17 @@ from rgmp.reporting import catalog, reproduction
 from rgmp.reporting.labels import ARROWS, MEASURE_TITLES, PROTOCOL_TITLES, STAGE_TITLES
 from rgmp.reporting.margin import on_margin
 from rgmp.reporting.published import AUTHORS
-from rgmp.reporting.quantities import counted, duration
-from rgmp.reporting.typesetting import (
+from rgmp.reporting.typesetting import Table, number, percent, places_of
+from rgmp.runtime import cores
+from rgmp.runtime.quantities import (
     UNKNOWN,
-    Table,
+    counted,
+    duration,
     interval,
     limits,
-    number,
-    percent,
-    places_of,
     points,
+    with_spread,
 )
-from rgmp.runtime import cores
 from rgmp.runtime.tidy import rows_of
 from rgmp.study.protocols import other_protocols
 from rgmp.study.results import Results
@@ -40,9 +39,9 @@ OTHER_PROTOCOL = ", another protocol"
 """Added to the heading of rows that are known to differ in it from `full`."""
 VERDICT = "Verdict"
 LONGER_STUDY = "Longer study"
-CLAIM = "Claim"
+EXPECTED, CLAIM = "Expected", "Claim"
 DIFFERENCE = "Difference [interval]"
-PAPER, TO_PAPER = "Paper", "to paper"
+PAPER, TO_PAPER = "Paper", "To paper"
 JUDGED = (VERDICT, LONGER_STUDY, CLAIM)
 """The headers of the columns whose cells begin with a verdict, or with a word on a claim."""
 _PROTOCOL_ACCURACY = (
@@ -230,8 +229,8 @@ def print_difficulty(results: Results, rows: pd.DataFrame) -> Printed:
     )
     columns = {
         "Variant": _name(rows),
-        "difficulty": rows["difficulty"],
-        "sequences": rows["paired_sequences"],
+        "Difficulty": rows["difficulty"],
+        "Sequences": rows["paired_sequences"],
         **_differences(results, rows),
     }
     kind = rows["expected"].ne("").map({True: ", predicted", False: ", exploratory"})
@@ -257,7 +256,7 @@ def _differences(results: Results, rows: pd.DataFrame) -> dict[str, pd.Series]:
         "[these sequences]": pd.Series(intervals, rows.index, dtype="str").where(~same, UNKNOWN),
         VERDICT: rows["difference_verdict"].replace("", UNKNOWN),
         **({LONGER_STUDY: theirs.replace("", UNKNOWN)} if theirs.ne("").any() else {}),
-        "expected": rows["expected"].replace("", UNKNOWN),
+        EXPECTED: rows["expected"].replace("", UNKNOWN),
         CLAIM: _claims(rows),
     }
 
@@ -509,8 +508,7 @@ def _signed(differences: pd.Series) -> pd.Series:
 def _with_spread(rows: pd.DataFrame, name: str) -> pd.Series:
     """A mean over seeds with its standard deviation, if there are several."""
     pairs = zip(rows[name], rows[f"{name}_spread"], strict=True)
-    cells = [points(mean) + ("" if pd.isna(s) else f" ± {points(s)}") for mean, s in pairs]
-    return pd.Series(cells, rows.index, dtype="str")
+    return pd.Series([with_spread(*pair) for pair in pairs], rows.index, dtype="str")
 
 
 def _marks(results: Results, rows: pd.DataFrame) -> list[str]:

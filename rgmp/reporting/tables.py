@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rgmp.config.base import STAGES, Benchmark
+from rgmp.config.base import Benchmark
 from rgmp.config.protocol import Protocol
 from rgmp.config.study import SEVERAL
 from rgmp.evaluation.comparison import Difference
@@ -39,6 +39,7 @@ from rgmp.runtime.files import write_text
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import data_dictionary, layout, table_files
 from rgmp.study.cross_check import EVALUATOR_DTYPES
+from rgmp.study.paper_order import trainings_in_order
 from rgmp.study.preregistration import remember_design
 from rgmp.study.protocols import own_protocol
 from rgmp.study.results import Results, load, seconds_of
@@ -383,7 +384,7 @@ def build_cost(study: Analysed) -> pd.DataFrame:
             "peak_memory_bytes": record["peak_gpu_memory_bytes"] or record["peak_memory_bytes"],
             "mixed": record["name"] in odd,
         }
-        for training in sorted(results.plan.trainings, key=lambda t: STAGES.index(t.stage))
+        for training in trainings_in_order(results.plan)
         if (record := records.get(training.identity))
     ]
     return pd.DataFrame(rows)

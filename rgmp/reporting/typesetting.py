@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from math import isnan
 from typing import Literal
 
 import pandas as pd
 
 from rgmp.reporting.labels import UP
 from rgmp.runtime.markup import markdown, markdown_paragraph
+from rgmp.runtime.quantities import MINUS, UNKNOWN, minus, points
 
-MINUS = "\N{MINUS SIGN}"
-UNKNOWN = "\N{EN DASH}"
 NOTHING = "No data yet."
 ON_PLACES = (
     "Bold: the best of its column, underlined: the second best, among variants of one study, by "
@@ -114,35 +112,12 @@ def places_of(
 
 def number(values: pd.Series, form: str) -> pd.Series:
     """Numbers in a format such as `{:.1f}`; a dash where there is none."""
-    return values.map(lambda value: UNKNOWN if pd.isna(value) else _minus(form.format(value)))
+    return values.map(lambda value: UNKNOWN if pd.isna(value) else minus(form.format(value)))
 
 
 def percent(fractions: pd.Series) -> pd.Series:
     """Fractions as per cent with one decimal; a dash where there is none."""
     return fractions.map(points)
-
-
-def points(fraction: float, sign: str = "-") -> str:
-    """A fraction as per cent with one decimal: 12.3; with sign `+`, +12.3; a dash for none.
-
-    With a sign, what is just below zero is -0.0: an interval that ends there leaves zero out.
-    """
-    zero = "z" if sign == "-" else ""
-    return UNKNOWN if isnan(fraction) else _minus(f"{100 * fraction + 0.0:{sign}{zero}.1f}")
-
-
-def interval(mean: float, low: float, high: float) -> str:
-    """A difference of fractions, with its interval in points: +1.2 [-0.3, +2.7]; or a dash."""
-    return UNKNOWN if isnan(mean) else f"{points(mean, '+')} {limits(low, high)}"
-
-
-def limits(low: float, high: float) -> str:
-    """The limits of an interval of differences, in points: [-0.3, +2.7]; or a dash."""
-    return UNKNOWN if isnan(low) else f"[{points(low, '+')}, {points(high, '+')}]"
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", MINUS)
 
 
 def as_markdown(table: Table) -> str:

@@ -3,11 +3,15 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -63,6 +67,59 @@ def side_by_side(work: Callable[[], Result], count: int) -> list[Result]:
         return [each.result() for each in doing]
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def apart(work: Callable[[], Iterable[Result]], seconds: float) -> Iterator[Result]:
+    """Do a piece of work in a fresh process that is ended, with all it started, when time is up.
+
+    Args:
+        work: a function that can be sent to another process, as its results can.
+        seconds: how long it may take.
+
+    Yields:
+        Its results, as they come.
+
+    Raises:
+        TimeoutError: it took longer; what came before was yielded.
+        RuntimeError: it raised, or was killed.
+    """
+    context, end = get_context("spawn"), time.monotonic() + seconds
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send_all, args=(work, sender))
+    process.start()
+    sender.close()
+    try:
+        while True:
+            if not receiver.poll(max(end - time.monotonic(), 0)):
+                raise TimeoutError(f"not done after {seconds:.0f} s")
+            try:
+                kind, value = receiver.recv()
+            except EOFError:
+                raise RuntimeError("its process was killed") from None
+            if kind == "done":
+                return
+            if kind == "failed":
+                raise RuntimeError(value)
+            yield value
+    finally:
+        receiver.close()
+        if process.pid is not None:
+            with suppress(ProcessLookupError):  # it has ended, or has no group yet
+                os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+        process.join()
+
+
+def _send_all(work: Callable[[], Iterable[Result]], sender: "Connection[Any, Any]") -> None:
+    """Send every result, then that it is done, or why it failed."""
+    os.setpgid(0, 0)
+    _end_with_parent()
+    try:
+        for result in work():
+            sender.send(("result", result))
+        sender.send(("done", None))
+    except Exception as error:
+        sender.send(("failed", f"{type(error).__name__}: {error}"))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What every section of the selftest is given."""
 
 import gc
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,14 @@ class Bench:
         if self.on_gpu:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self.device)
+
+    def prepare(self) -> None:
+        """Set up a further process as the section's own is; the device is already reserved."""
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(self.work / "compiled-kernels")
+        if self.on_gpu:
+            torch.cuda.set_device(self.device)
+            torch.backends.cudnn.benchmark = True
+            torch.backends.cudnn.allow_tf32 = False
 
 
 class NotHereError(Exception):

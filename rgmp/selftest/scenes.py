@@ -39,18 +39,21 @@ def discs(count: int, height: int, width: int) -> Labels:
 def random_network(settings: Network, seed: int = 0) -> RGMP:
     """An untrained network, on the CPU and in eval mode, whose labels are not all alike.
 
-    Its batch norms have the statistics of a random frame, and its head a spread of 1: otherwise
-    activations grow from block to block, and the labels say nothing about an error.
+    Its batch norms have the statistics of a frame, else activations would grow from block to block.
+    Its head has a spread of 3 there, and calls half of the pixels foreground: masks with one label
+    say nothing about an error.
     """
     torch.manual_seed(seed)
     network = RGMP(settings).eval()
-    frame = torch.rand(1, 3, 12, 16)
-    frame = torch.nn.functional.interpolate(frame, (96, 128), mode="bilinear")
-    mask = torch.zeros(1, 1, 96, 128)
-    mask[..., 30:70, 40:90] = 1
+    (shown,) = video(1, 96, 192, seed)
+    frame = torch.from_numpy(shown).permute(2, 0, 1)[None] / 255
+    mask = torch.from_numpy(discs(1, 96, 192))[None, None].float()
     norms = [m for m in network.encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     calibrate(norms, lambda: network.encoder(frame, mask))
     logits, _ = network(frame, mask, network.reference(frame, mask))
-    between = logits[:, 1] - logits[:, 0]
-    network.decoder.head2.weight.div_(between.std())
+    between, head = logits[:, 1] - logits[:, 0], network.decoder.head2
+    gain = 3 / between.std()
+    head.weight *= gain
+    head.bias *= gain
+    head.bias[1] -= gain * between.median()
     return network

@@ -43,6 +43,11 @@ SECTIONS: tuple[Section, ...] = (
     Section("determinism", "two runs bit for bit, and what that costs", 30, 30),
     Section("collectives", "NCCL, or gloo on a CPU, with one process", 10, 10),
     Section("davis", "three sequences of real frames", 20, 60),
+    Section("limits", "a large matrix product, and the step's convolutions alone", 20, 15),
+    Section("inference", "frames a second, by objects, scales and precision", 60, 40),
+    Section("training", "samples a second of both stages, waiting for data, gains", 60, 60),
+    Section("profile", "where the time goes", 15, 15),
+    Section("ways", "other ways to compute the step, in turns", 35, 40),
     Section("study", "two variants, by the ordinary commands", 100, 150, reserves=False),
 )
 """One line for each: what needs little time stands before what needs much."""

@@ -13,6 +13,13 @@ On one node Snakemake starts it with signals blocked; the tasks of srun get them
 It is told by the variable of its option --signals-to-handle, which older torchruns refuse.
 """
 
+_WAIT = 600
+"""Seconds after which srun ends the other tasks once one has ended; by default it waits for ever.
+
+A task that died together with the daemons that look after it never reports its end. This is longer
+than the 300 s (`SlurmdTimeout`) after which Slurm takes a node for down and starts the job again.
+"""
+
 
 def launcher(machine: Machine, threads: int) -> str:
     """The words of a shell before the command of a training run; none for a single process.
@@ -28,13 +35,16 @@ def launcher(machine: Machine, threads: int) -> str:
         return ""
     if machine.nodes == 1:
         return f"torchrun --standalone --nproc-per-node {each} --no-python "
-    # this shell runs on the first of the nodes; two trainings there must not meet at one port
+    # this shell runs on the first of the nodes; two trainings there must not meet at one port. The
+    # node that a task is on decides its rank: torchrun's dynamic rendezvous (c10d) fails to end it
+    # on the other nodes, with pages of warnings, whenever the first is done before them.
     meeting = "$(hostname):$((20000 + SLURM_JOB_ID % 10000))"
     return (
-        f"srun --nodes {machine.nodes} --ntasks {machine.nodes} --ntasks-per-node 1 "
+        f"srun --wait {_WAIT} --nodes {machine.nodes} --ntasks {machine.nodes} --ntasks-per-node 1 "
         f"--cpus-per-task {_threads_of_node(machine, threads)} "
         f"env PET_SIGNALS_TO_HANDLE={','.join(_HANDLED)} "
-        f"torchrun --nnodes {machine.nodes} --nproc-per-node {each} --rdzv-backend c10d "
+        """sh -c 'exec torchrun --node-rank "$SLURM_NODEID" "$@"' torchrun """
+        f"--nnodes {machine.nodes} --nproc-per-node {each} --rdzv-backend static "
         f'--rdzv-id "$SLURM_JOB_ID" --rdzv-endpoint "{meeting}" --no-python '
     )
 

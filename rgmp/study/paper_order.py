@@ -8,7 +8,7 @@ from typing import Any
 
 from rgmp.config.base import STAGES
 from rgmp.study.plan import Plan
-from rgmp.study.planned import PlannedVariant
+from rgmp.study.planned import PlannedVariant, Training
 
 
 def paper_order(plan: Plan) -> list[str]:
@@ -20,6 +20,21 @@ def paper_order(plan: Plan) -> list[str]:
         if variant.name != "full"
     }
     return ["full", *sorted(keys, key=lambda name: (*keys[name], name))]
+
+
+def trainings_in_order(plan: Plan) -> list[Training]:
+    """The training runs, each with its variants in the order of the paper.
+
+    Of a stage those come first that earlier variants need, the seeds of each side by side.
+    """
+    place = {name: number for number, name in enumerate(paper_order(plan))}
+    found = [
+        training.model_copy(
+            update={"variants": tuple(sorted(training.variants, key=place.__getitem__))}
+        )
+        for training in plan.trainings
+    ]
+    return sorted(found, key=lambda t: (STAGES.index(t.stage), place[t.variants[0]], t.seed))
 
 
 def _first_change(of_full: dict[str, Any], parts: dict[str, Any]) -> tuple[int, bool]:

@@ -17,6 +17,7 @@ from rgmp.data.annotations import ANNOTATIONS, IN_WORDS
 from rgmp.data.attributes import FILE, Attribute, read_attributes
 from rgmp.data.davis import masks_in
 from rgmp.data.mask_source import MaskFile, MaskSource, open_masks
+from rgmp.data.sequence import Sequence
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
 from rgmp.evaluation.engines import PRESENT, TOLERANCE
@@ -107,6 +108,22 @@ class Results:
     def videos(self, benchmark: Benchmark) -> Videos:
         """The videos that a benchmark is scored on."""
         return self.plan.videos(benchmark, self.folder)
+
+    def sequence(self, benchmark: Benchmark, name: str) -> Sequence:
+        """The files of a sequence that a benchmark is scored on, listed once.
+
+        Raises:
+            UserError: they do not match, or are not there any more.
+        """
+        if (benchmark, name) not in self._sequences:
+            opened = self.videos(benchmark).tree.open_sequence(name)
+            self._sequences[benchmark, name] = opened
+        return self._sequences[benchmark, name]
+
+    @cached_property
+    def _sequences(self) -> dict[tuple[Benchmark, str], Sequence]:
+        """The sequences that have been listed."""
+        return {}
 
     @cached_property
     def attributes(self) -> tuple[Attribute, ...]:

@@ -163,6 +163,7 @@ def _tags(record: Record) -> dict[str, str]:
         "weights": weights_of(record),
         "mlflow.source.name": f"rgmp {record['kind']}",
         "command": " ".join(record["command"]),
+        "host": machine.get("host"),
         "cpu": machine["cpu"],
         "gpu": machine["gpu"],
         "driver": machine["driver"],

@@ -3,10 +3,9 @@
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from rgmp.provenance.record import Record
 from rgmp.runtime.markup import markdown, markdown_paragraph
+from rgmp.runtime.quantities import counted, interval, with_spread
 from rgmp.study.plan import Plan
 from rgmp.study.planned import PlannedVariant, Training
 
@@ -42,16 +41,12 @@ def of_variant(plan: Plan, variant: PlannedVariant, rows: Sequence[Mapping[Hasha
 
 def _outcome(row: Mapping[Hashable, Any]) -> str:
     """One row in words, such as `J&F 51.3 ± 6.8, 5 seeds; -2.6 [-8.3, +3.0] to full: worse.`."""
-    spread = "" if pd.isna(row["J&F_spread"]) else f" ± {100 * row['J&F_spread']:.1f}"
-    seeds = f"{row['seeds']} seed{'s' * (row['seeds'] != 1)}"
-    told = f"J&F {100 * row['J&F']:.1f}{spread}, {seeds}"
+    told = f"J&F {with_spread(row['J&F'], row['J&F_spread'])}, {counted(row['seeds'], 'seed')}"
     if not row["difference_verdict"]:
         return f"{told}."
     ends = (row[f"difference_{end}"] for end in ("mean", "low", "high"))
-    mean, *interval = ("" if pd.isna(end) else f"{100 * end:+.1f}" for end in ends)
-    between = f" [{', '.join(interval)}]" if all(interval) else ""
     claim = f"; claim {row['claim']}" if row["claim"] else ""
-    return f"{told}; {mean}{between} to full: {row['difference_verdict']}{claim}."
+    return f"{told}; {interval(*ends)} to full: {row['difference_verdict']}{claim}."
 
 
 def of_seed(variant: PlannedVariant, seed: int) -> str:

@@ -1,10 +1,16 @@
-"""The checkpoints from which a killed training run resumes."""
+"""The checkpoints from which a killed training run resumes.
+
+Another process may keep checkpoints of the same run in the same folder, if it took this one for
+dead (`rgmp.runtime.locks.alone_in`). Both reach the same bits: a checkpoint of the one is as good
+as the other's, so what the other has removed is not missed.
+"""
 
 import hashlib
 import io
 import pickle
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 from zipfile import BadZipFile
@@ -50,12 +56,11 @@ class Checkpoints:
             state["average"] = average.state_dict()
         buffer = io.BytesIO()  # torch.save to a full disk raises no OSError
         torch.save(state, buffer)
-        with atomic_path(
-            self._folder / f"{step:08d}-{_digest(buffer.getbuffer())}.pt"
-        ) as temporary:
+        path = self._folder / f"{step:08d}-{_digest(buffer.getbuffer())}.pt"
+        with suppress(FileNotFoundError), atomic_path(path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
         for old in self._states()[:-2]:
-            old.unlink()
+            old.unlink(missing_ok=True)
 
     def resume(
         self,
@@ -90,23 +95,26 @@ class Checkpoints:
                 print(f"resuming after step {state['step']}", file=sys.stderr)
                 return state
             print(f"{path}: damaged checkpoint; trying the previous one", file=sys.stderr)
-            path.unlink()
+            path.unlink(missing_ok=True)
         return None
 
     def clear(self) -> None:
         """Remove all states, after training has ended."""
-        if self._folder.is_dir():
-            shutil.rmtree(self._folder)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _states(self) -> list[Path]:
         return sorted(self._folder.glob("[0-9]*-*.pt"))
 
     def _read(self, path: Path) -> dict[str, Any] | None:
         broken = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, BadZipFile)
-        if path.stem.partition("-")[2] != _digest(path.read_bytes()):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        if path.stem.partition("-")[2] != _digest(content):
             return None
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         except broken:
             return None
         return cast("dict[str, Any]", state) if state["identity"] == self._identity else None

@@ -3,7 +3,7 @@
 A stand-in is where the documents' file would be: `workflow/config/mini.yaml` is the tiny study,
 `data/davis2017` its tree, `results/mini` what it made. `rgmp` runs in this process; Snakemake and
 make say what they would do. What needs a network, a GPU, Slurm or a terminal is parsed, as far as
-it is ours, and listed (`pytest -rP -k listed`).
+it is ours, and listed (`pytest -rP -k listed`). Commands of ours in sentences are parsed.
 """
 
 import os
@@ -18,7 +18,7 @@ import pytest
 import yaml
 from support import forked, tiny_study
 from support.described_sets import VIDEO, write_video, write_youtube_vos
-from support.documents import PROJECT, commands
+from support.documents import PROJECT, commands, inline_commands
 from support.forked_mlflow import FORKED
 
 from rgmp.cli import main as cli
@@ -50,6 +50,7 @@ RESULTS = "results/mini"
 Command = tuple[str, ...]
 EVERY = commands()
 OURS = [command for command in EVERY if command[0] == "rgmp"]
+INLINE = inline_commands()
 DRY = [command for command in EVERY if command[0] == "snakemake"]
 
 
@@ -198,6 +199,22 @@ def test_a_command_of_make_has_a_recipe(command: Command) -> None:
     call = ["make", "--dry-run", *command[1:]]
     done = subprocess.run(call, cwd=PROJECT, env=environment, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", INLINE, ids=said)
+def test_a_command_in_a_sentence_is_parsed(command: Command) -> None:
+    """A name that stands alone names a command; `COMMAND` stands for each."""
+    _, name, *words = command
+    every = [one.name for one in cli.COMMANDS]
+    for start in every if name == "COMMAND" else [name]:
+        if "--help" in command:
+            with pytest.raises(SystemExit) as left:
+                cli.build_parser().parse_args([start, *words])
+            assert left.value.code == 0
+        elif words:
+            assert cli.build_parser().parse_args([start, *words]).run
+        else:
+            assert start in every
 
 
 def test_what_is_not_run_is_parsed_and_listed() -> None:

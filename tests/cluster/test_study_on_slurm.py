@@ -1,4 +1,6 @@
-"""A study on a real Slurm of two nodes, one of which dies half-way, beside a run on this machine.
+"""A study, and a training over both nodes, on a real Slurm of two nodes, one of which dies.
+
+Each is compared with a run on this machine alone.
 
 Not among the tests of `make test`: `make test-cluster` runs them, in minutes.
 """
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from support.slurm import NODES, Slurm, missing, running, wait_until
 from support.workflow import PROJECT, STUDY, make_workspace, snakemake
 
 from rgmp.study import layout
+from rgmp.study.resolve import resolve
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 LONGER = {"steps": 200}  # long enough for a checkpoint before something happens
@@ -26,6 +30,8 @@ SEVERAL = STUDY | {
     "finetune": STUDY["finetune"] | LONGER,
     "machine": {"device": "cpu", "checkpoint_seconds": 1},
 }
+SPREAD = SEVERAL["machine"] | {"processes": len(NODES)}
+BOTH = "n[1-2]"
 SECONDS = 900
 BYTES = ("weights/*/*/weights.safetensors", "masks/**/*.png", "scores/**/*.csv")
 
@@ -144,3 +150,38 @@ def test_a_mistake_is_not_tried_again(slurm: Slurm, workspaces: tuple[Path, Path
     new = [state for number, (state, _, _) in slurm.jobs().items() if number not in before]
     assert new.count("FAILED") == 1
     assert "PENDING" not in new
+
+
+def test_a_training_over_two_nodes_is_that_of_two_processes_of_one(
+    slurm: Slurm, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Though it is out of time, and one of its nodes dies when it has begun again."""
+    here = make_workspace(tmp_path_factory.mktemp("two_processes"))
+    (here / "seconds.yaml").write_text(yaml.safe_dump(SEVERAL | {"machine": SPREAD}))
+    with chdir(here):
+        name = next(t.folder for t in resolve(Path("seconds.yaml")).trainings if t.parent is None)
+    record, weights = (
+        f"results/tiny/{layout.record(name)}",
+        f"results/tiny/{name}/weights.safetensors",
+    )
+    done = snakemake(here, record)
+    assert done.returncode == 0, done.stdout + done.stderr
+    there = shutil.copytree(here, tmp_path_factory.mktemp("two_nodes") / "there")
+    shutil.rmtree(there / "results/tiny/weights")
+    (there / record).unlink()
+    nodes = {"nodes": len(NODES)}
+    (there / "seconds.yaml").write_text(yaml.safe_dump(SEVERAL | {"machine": SPREAD | nodes}))
+    log = there / f"results/tiny/logs/train/{name.removeprefix('weights/')}.log"
+    with Study(slurm, there, record) as study:
+        number, _ = study.training_on(BOTH)
+        slurm.ask("scancel", "--signal=USR1", number)
+        wait_until(lambda: "checkpoint saved" in log.read_text(encoding="utf-8"))
+        assert log.read_text(encoding="utf-8").count("checkpoint saved") == 1
+        wait_until(lambda: log.read_text(encoding="utf-8").startswith("resuming after step "), 120)
+        slurm.kill_node(NODES[1])
+        wait_until(lambda: slurm.state(NODES[1]).startswith("down"))
+        slurm.start_node(NODES[1])
+        assert study.process.wait(timeout=SECONDS) == 0, study.said.read_text(encoding="utf-8")
+    assert " Restarts=2 " in slurm.ask("scontrol", "show", "job", number)
+    assert log.read_text(encoding="utf-8").startswith("resuming after step ")
+    assert (there / weights).read_bytes() == (here / weights).read_bytes()

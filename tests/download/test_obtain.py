@@ -264,7 +264,7 @@ def test_killed_anywhere_and_run_again(site: Site, tmp_path: Path) -> None:
     assert {tuple(state) for state in states[:-1]} == {("9", "False")}
     make(described(site.url), tmp_path / "data")
     assert contents(tmp_path / "data/toy") == FILES
-    assert {p.name for p in (tmp_path / "data").iterdir()} - {".toy.lock", ".toy.flock"} == {"toy"}
+    assert {p.name for p in (tmp_path / "data").iterdir()} - {".toy.lock"} == {"toy"}
 
 
 # ---- the command ----

@@ -4,8 +4,10 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -254,10 +256,30 @@ def test_frames_are_read_ahead_in_order_and_not_all_at_once(
         return np.array([int(path.stem)], np.uint8)
 
     monkeypatch.setattr(segment, "read_frame", reading)
-    for number, (path, frame) in enumerate(segment._read_ahead(paths)):
+    for number, (path, frame) in enumerate(segment._read_ahead(paths, segment.Waits())):
         assert (path, int(frame[0])) == (paths[number], number)
         assert len(read) <= number + segment._WAITING
     assert len(read) == 50
+
+
+def test_waiting_for_a_slow_disk_is_counted(
+    tree: Path, network: RGMP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the first frame at least: others are decoded meanwhile; at the end of the last mask."""
+
+    def slow(function: Callable[..., Any]) -> Callable[..., Any]:
+        def slower(*arguments: Any) -> Any:
+            time.sleep(0.5)
+            return function(*arguments)
+
+        return slower
+
+    monkeypatch.setattr(segment, "read_frame", slow(read_frame))
+    monkeypatch.setattr(davis, "write_mask", slow(davis.write_mask))
+    propagator = Propagator(network, Inference(), CPU)
+    waits = segment_sequence(propagator, open_sequence(tree, "bear"), tmp_path / "masks")
+    assert waits.reading > 0.25
+    assert waits.writing > 0.25
 
 
 def test_a_mask_that_cannot_be_written_is_said(

@@ -1,9 +1,17 @@
 """What is said of a machine, and of what decides the last bits on it."""
 
+import socket
+
 import pytest
 
 from rgmp.provenance import machine
-from rgmp.provenance.machine import MachineInfo, device_of, machine_of, processor_of
+from rgmp.provenance.machine import (
+    MachineInfo,
+    device_of,
+    machine_of,
+    processor_of,
+    this_machine,
+)
 
 CPU: MachineInfo = {
     "system": "Linux",
@@ -18,6 +26,13 @@ GPU: MachineInfo = {**CPU, "gpu": "H200", "driver": "550.54"}
 
 def test_a_job_computes_on_its_gpu_or_else_on_the_cpu() -> None:
     assert (device_of(CPU), device_of(GPU)) == ("Xeon", "H200")
+
+
+def test_a_machine_has_the_name_that_slurm_calls_it_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURMD_NODENAME", raising=False)
+    assert this_machine()["host"] == socket.gethostname()
+    monkeypatch.setenv("SLURMD_NODENAME", "n2")
+    assert this_machine()["host"] == "n2"
 
 
 def test_a_machine_is_its_cpu_and_the_gpu_that_was_used() -> None:

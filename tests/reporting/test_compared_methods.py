@@ -22,7 +22,7 @@ from rgmp.reporting.figures.style import STYLE
 from rgmp.reporting.methods import figures, tables
 from rgmp.reporting.methods.comparison import Comparison
 from rgmp.reporting.methods.write import write
-from rgmp.reporting.typesetting import UNKNOWN
+from rgmp.runtime.quantities import UNKNOWN
 from rgmp.study import layout
 from rgmp.study.data_dictionary import OF_COMPARISONS, described
 

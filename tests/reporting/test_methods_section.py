@@ -17,13 +17,6 @@ from rgmp.study.plan import load_plan, save
 from rgmp.study.results import load
 
 
-@pytest.fixture(scope="module")
-def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = build(tmp_path_factory.mktemp("five"), variants=5, frames=6)
-    tables.write(folder)
-    return folder
-
-
 def test_the_section_says_what_ran(five: Path) -> None:
     text, plan = text_of(five, layout.METHODS_MARKDOWN), load_plan(five)
     for said in (

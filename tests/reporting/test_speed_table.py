@@ -14,13 +14,6 @@ from support.written_tables import rows_of, text_of
 from rgmp.reporting import tables
 
 
-@pytest.fixture(scope="module")
-def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = build(tmp_path_factory.mktemp("five"), variants=5, frames=6)
-    tables.write(folder)
-    return folder
-
-
 def speed_file(folder: Path, benchmark: str, change: Callable[[dict[str, Any]], object]) -> None:
     """Change a speed file."""
     path = folder / f"speed/{benchmark}.json"

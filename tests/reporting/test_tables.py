@@ -21,8 +21,8 @@ from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.score_table import read_scores
 from rgmp.reporting import catalog, table_layouts, tables
 from rgmp.reporting.latex_table import as_latex
-from rgmp.reporting.quantities import duration
-from rgmp.reporting.typesetting import UNKNOWN, Table, as_markdown, points
+from rgmp.reporting.typesetting import Table, as_markdown
+from rgmp.runtime.quantities import UNKNOWN, duration, points
 from rgmp.runtime.tidy import read_table, write_table
 from rgmp.runtime.tidy import rows_of as rows_by
 from rgmp.study import layout
@@ -258,7 +258,7 @@ def test_the_figure_of_the_paper_stands_beside_ours(real: Path) -> None:
     ours = float(row["J&F"]) - float(row["published_J&F"])
     assert f"| 81.8 | {points(ours, '+')} |" in text.partition("\n| without")[0]
     assert re.search(rf"^\| without BPTT \|.*\| {UNKNOWN} \| {UNKNOWN} \|", text, re.MULTILINE)
-    assert "| J&F ↑ | Paper | to paper | Difference" in text
+    assert "| J&F ↑ | Paper | To paper | Difference" in text
 
 
 @pytest.mark.parametrize("study", ["seven", "keeping", "real"])

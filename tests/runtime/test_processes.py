@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
+from pathlib import Path
 
 import psutil
 import pytest
 
-from rgmp.runtime.processes import ordered
+from rgmp.runtime.processes import apart, ordered
 
 
 def test_none_outlives_a_killed_parent() -> None:
@@ -45,3 +49,32 @@ def test_what_a_worker_raises_is_raised_here() -> None:
         pytest.raises(ValueError, match="one"),
     ):
         list(results)
+
+
+def some_then_fail() -> Iterator[int]:
+    yield from (1, 2)
+    raise ValueError("no third")
+
+
+def one_then_sleep(path: Path) -> Iterator[int]:
+    """With a child of its own, which is to end too."""
+    with subprocess.Popen(["sleep", "300"]) as child:
+        path.write_text(str(child.pid))
+        yield 1
+        time.sleep(300)
+
+
+def test_results_come_from_a_process_apart_until_it_fails() -> None:
+    found = apart(some_then_fail, 60)
+    assert (next(found), next(found)) == (1, 2)
+    with pytest.raises(RuntimeError, match="ValueError: no third"):
+        next(found)
+
+
+def test_a_process_apart_is_ended_with_all_it_started(tmp_path: Path) -> None:
+    found = apart(partial(one_then_sleep, tmp_path / "child"), 10)
+    assert next(found) == 1
+    child = psutil.Process(int((tmp_path / "child").read_text()))
+    with pytest.raises(TimeoutError, match="not done after 10 s"):
+        next(found)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE

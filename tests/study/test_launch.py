@@ -14,7 +14,7 @@ def words(machine: Machine) -> list[str]:
     environment = {"SLURM_JOB_ID": "123456"}  # its plugin for Snakemake removes most others
     script = f"hostname() {{ echo head; }}; printf '%s\\n' {launcher(machine, threads=8)}"
     said = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, check=True)
-    return said.stdout.decode().split()
+    return said.stdout.decode().splitlines()
 
 
 def test_one_process_is_started_by_itself() -> None:
@@ -28,9 +28,10 @@ def test_processes_of_one_machine_are_started_by_torchrun() -> None:
 
 def test_each_node_has_one_torchrun_and_they_meet_on_the_first() -> None:
     expected = (
-        "srun --nodes 2 --ntasks 2 --ntasks-per-node 1 --cpus-per-task 4 "
+        "srun --wait 600 --nodes 2 --ntasks 2 --ntasks-per-node 1 --cpus-per-task 4 "
         "env PET_SIGNALS_TO_HANDLE=SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1 "
-        "torchrun --nnodes 2 --nproc-per-node 3 --rdzv-backend c10d --rdzv-id 123456 "
+        """sh -c 'exec torchrun --node-rank "$SLURM_NODEID" "$@"' torchrun """
+        "--nnodes 2 --nproc-per-node 3 --rdzv-backend static --rdzv-id 123456 "
         "--rdzv-endpoint head:23456 --no-python"
     )
     assert words(Machine(processes=6, nodes=2)) == shlex.split(expected)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -67,7 +68,25 @@ def prose(path: Path) -> str:
 
 def inline(path: Path) -> list[str]:
     """What stands between backticks, outside blocks of code."""
-    return [" ".join(found.split()) for found in re.findall(r"`([^`]+)`", prose(path))]
+    return _inline(prose(path))
+
+
+def _inline(text: str) -> list[str]:
+    return [" ".join(found.split()) for found in re.findall(r"`([^`]+)`", text)]
+
+
+def inline_commands() -> list[tuple[str, ...]]:
+    """The command lines of ours that stand in sentences, each once; those in quoted errors do not.
+
+    What is not known there is a word in capitals, such as FOLDER.
+    """
+    found = [
+        tuple(shlex.split(said))
+        for document in DOCUMENTS
+        for said in _inline(re.sub(r"^>.*$", "", prose(document), flags=re.MULTILINE))
+        if said.startswith("rgmp ")
+    ]
+    return [*dict.fromkeys(found)]
 
 
 def links(path: Path) -> Iterator[tuple[Path, str]]:

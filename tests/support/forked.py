@@ -12,7 +12,16 @@ from subprocess import CompletedProcess
 from tempfile import TemporaryDirectory
 
 SERVER = get_context("forkserver")
-PRELOADED = ["snakemake.cli", "rgmp.reporting.catalog", "rgmp.study.resolve", "rgmp.study.timing"]
+PRELOADED = [
+    "snakemake.cli",
+    "snakemake.report.html_reporter",  # Snakemake imports these when it reads a command line
+    "snakemake_logger_plugin_rgmp",
+    "smart_open",
+    "yte",
+    "rgmp.reporting.catalog",
+    "rgmp.study.resolve",
+    "rgmp.study.timing",
+]
 SERVER.set_forkserver_preload(PRELOADED)
 
 

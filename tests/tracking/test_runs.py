@@ -112,8 +112,8 @@ def test_run_of_a_variant_has_its_row_of_the_ablation_table(whole: Path) -> None
         "inference.aggregation": "softmax",
     }
     assert run.data.tags["mlflow.note.content"] == (
-        "It matters\n\nembedded, foreground: J&F 62.5 ± 12.5, 1 seed; -25.0 [-50.0, +6.2] to full: "
-        "worse; claim supported."
+        "It matters\n\nembedded, foreground: J&F 62.5 ± 12.5, 1 seed; "
+        "\N{MINUS SIGN}25.0 [\N{MINUS SIGN}50.0, +6.2] to full: worse; claim supported."
     )
     full = store.runs["variants/full"].data
     assert "difference/davis2016" not in full.metrics

@@ -22,6 +22,7 @@ from torch import Tensor
 from rgmp.data import davis
 from rgmp.data.loader import Samples
 from rgmp.errors import UserError
+from rgmp.training.checkpoints import Checkpoints
 from rgmp.training.job import TrainingJob
 from rgmp.training.journal import CurvePoint, Journal
 from rgmp.training.train import checkpoints_of, train
@@ -190,6 +191,39 @@ def _empty(state: Path) -> None:
 
 
 AVERAGED = {"ema_ratio": 0.5, "keep_last": 3, "save_interval": 2}
+
+
+@pytest.mark.parametrize(
+    ("moment", "time_of_it"),
+    [("_states", 1), ("_states", 2), ("_states", 4), ("write_bytes", 1), ("write_bytes", 2)],
+)
+def test_two_that_train_at_once_in_one_folder_end_with_the_same_bits(
+    moment: str, time_of_it: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when one stood still for so long that the other took it for dead (`alone_in`).
+
+    The other runs from start to end in a moment of the first: when that has looked which states
+    there are, and when it has written one, but under another name yet.
+    """
+    alone = fresh(tmp_path / "alone", pretrain(steps=6))
+    jobs = write_jobs(tmp_path / "two", (pretrain(steps=6),))
+    interrupted(jobs, 3)
+    owner: Any = Path if moment == "write_bytes" else Checkpoints
+    act = getattr(owner, moment)
+    times: list[Path] = []
+
+    def and_let_the_other_run(self: Any, *what: Any) -> Any:
+        done = act(self, *what)
+        times.append(jobs[0].folder)
+        if len(times) == time_of_it:
+            run(jobs)
+        return done
+
+    monkeypatch.setattr(owner, moment, and_let_the_other_run)
+    assert run(jobs) == times[0]
+    assert weights(times[0]) == weights(alone)
+    assert curve(times[0]) == curve(alone)
+    assert {p.name for p in times[0].iterdir()} == {"weights.safetensors", "metrics.jsonl"}
 
 
 @pytest.mark.parametrize(

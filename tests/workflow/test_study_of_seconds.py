@@ -1,4 +1,7 @@
-"""A whole study: what one run makes, and what is done again after a change."""
+"""A whole study: what one run makes, and what is done again after a change.
+
+The classes share the one run (conftest.py), and workers take a class each.
+"""
 
 import csv
 import re
@@ -10,9 +13,10 @@ from urllib.parse import unquote
 import pytest
 import reference
 import yaml
+from filelock import FileLock
 from PIL import Image
 from support import tiny_study
-from support.workflow import PROJECT, STUDY, make_workspace, planned, snakemake
+from support.workflow import PROJECT, STUDY, planned, snakemake
 
 from rgmp.provenance.record import read_all
 from rgmp.reporting import catalog
@@ -40,20 +44,10 @@ def planned_with_other_bytes(workspace: Path, sequence: str) -> dict[str, int]:
         frame.write_bytes(before)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a study of seconds after one run of everything."""
-    workspace = make_workspace(tmp_path_factory.mktemp("study"))
-    done = snakemake(workspace, "all")
-    logs = "\n".join(p.read_text() for p in workspace.glob("results/tiny/logs/**/*.log"))
-    assert done.returncode == 0, done.stderr + logs
-    return workspace
-
-
 @pytest.mark.slow
 @pytest.mark.torch
-class TestStudyOfSeconds:
-    """What one run makes, and what is done again after a change."""
+class TestWhatOneRunMakes:
+    """The files of the finished study."""
 
     def test_makes_every_row(self, finished: Path) -> None:
         folder = finished / "results/tiny"
@@ -76,18 +70,6 @@ class TestStudyOfSeconds:
         assert {theirs[bound]["difference_mean"] for bound in bounds} == {""}
         assert theirs["Painter"]["J&F"] == "1.0"
         assert float(theirs["Reporter"]["J&F"]) == pytest.approx(0.6)
-
-    def test_other_masks_of_others_are_scored_again_and_nothing_else(self, finished: Path) -> None:
-        mask = finished / "given/masks/val_a/00001.png"
-        before = mask.read_bytes()
-        mask.write_bytes((finished / "given/masks/val_b/00002.png").read_bytes())
-        try:
-            jobs = planned(snakemake(finished, "all", "--dry-run"))
-        finally:
-            mask.write_bytes(before)
-        remade = {"cross_check", "make_tables", "make_figures", "make_report", "track"}
-        assert set(jobs) == {"score_external", *remade, "all", "total"}
-        assert jobs["score_external"] == 1
 
     def test_makes_every_table_and_figure(self, finished: Path) -> None:
         folder = finished / "results/tiny"
@@ -140,10 +122,29 @@ class TestStudyOfSeconds:
         full, winner = (read_json(folder / f"{v}/seed0.json") for v in ("full", "winner_take_all"))
         assert full["masks"] == winner["masks"]
 
-    def test_again_there_is_nothing_to_do(self, finished: Path) -> None:
-        done = snakemake(finished, "all")
+    def test_again_there_is_nothing_to_do(self, made: Path) -> None:
+        with FileLock(made.with_suffix(".lock")):
+            done = snakemake(made, "all")
         assert done.returncode == 0
         assert "Nothing to be done" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+class TestWhatIsDueAfterAChange:
+    """What a dry run announces, or a run finds to do, where something has changed."""
+
+    def test_other_masks_of_others_are_scored_again_and_nothing_else(self, finished: Path) -> None:
+        mask = finished / "given/masks/val_a/00001.png"
+        before = mask.read_bytes()
+        mask.write_bytes((finished / "given/masks/val_b/00002.png").read_bytes())
+        try:
+            jobs = planned(snakemake(finished, "all", "--dry-run"))
+        finally:
+            mask.write_bytes(before)
+        remade = {"cross_check", "make_tables", "make_figures", "make_report", "track"}
+        assert set(jobs) == {"score_external", *remade, "all", "total"}
+        assert jobs["score_external"] == 1
 
     def test_a_changed_label_trains_nothing(self, finished: Path) -> None:
         variant = finished / "ablations/no_synthetic.yaml"
@@ -196,6 +197,79 @@ class TestStudyOfSeconds:
             study.write_text(before)
         assert own(planned(done)) == {"train": 5, "evaluate": 3}
         assert "seed 0" not in done.stdout + done.stderr
+
+    def test_a_dry_run_changes_no_plan(self, finished: Path) -> None:
+        """Trainings of a study that is running find themselves in it."""
+        study = finished / "seconds.yaml"
+        plan, before = finished / "results/tiny/plan.json", study.read_text()
+        planned_before = plan.read_bytes()
+        study.write_text(before.replace("learning_rate: 0.001", "learning_rate: 0.002"))
+        try:
+            assert planned(snakemake(finished, "all", "--dry-run"))["train"] > 0
+        finally:
+            study.write_text(before)
+        assert plan.read_bytes() == planned_before
+
+    def test_touched_weights_of_stage_1_train_nothing(self, finished: Path) -> None:
+        for weights in finished.glob("results/tiny/weights/pretrain/*/weights.safetensors"):
+            weights.touch()
+        assert "Nothing to be done" in snakemake(finished, "all").stderr
+
+    def test_a_touched_file_of_the_same_bytes_runs_nothing(self, finished: Path) -> None:
+        (finished / "davis/JPEGImages/480p/val_a/00001.jpg").touch()
+        assert "Nothing to be done" in snakemake(finished, "all").stderr
+
+    def test_the_same_bytes_elsewhere_on_another_device_run_nothing(self, finished: Path) -> None:
+        study = finished / "seconds.yaml"
+        before = study.read_text()
+        moved = STUDY | {"data": STUDY["data"] | {"davis": "moved"}}
+        study.write_text(yaml.safe_dump(moved | {"machine": {"device": "auto"}}))
+        (finished / "davis").rename(finished / "moved")
+        try:
+            jobs = planned(snakemake(finished, "all", "--dry-run"))
+        finally:
+            (finished / "moved").rename(finished / "davis")
+            study.write_text(before)
+        remade = {"make_tables", "make_figures", "make_report", "track"}
+        assert set(jobs) == {*remade, "all", "total"}
+
+    @pytest.mark.parametrize(
+        ("change", "again"),
+        [
+            ({"inference": {"scales": [0.5]}}, {"evaluate": 3, "time_frames": 2}),
+            ({"speed": STUDY["speed"] | {"frames": 4}}, {"time_frames": 2}),
+            ({"evaluation": {"cross_check": "off"}}, {}),
+        ],
+    )
+    def test_a_changed_setting_runs_what_it_changes(
+        self, finished: Path, change: dict[str, object], again: dict[str, int]
+    ) -> None:
+        study = finished / "seconds.yaml"
+        before = study.read_text()
+        study.write_text(yaml.safe_dump(STUDY | change))
+        try:
+            jobs = planned(snakemake(finished, "all", "--dry-run"))
+        finally:
+            study.write_text(before)
+        assert own(jobs) == again
+
+    def test_other_bytes_in_the_val_split_train_nothing(self, finished: Path) -> None:
+        jobs = planned_with_other_bytes(finished, "val_a")
+        assert "train" not in jobs
+        assert jobs["check_data"] == 2  # as davis2016 and as davis2017
+        assert jobs["evaluate"] == 3
+        assert jobs["time_frames"] == jobs["score_bounds"] == 2
+
+    def test_other_bytes_in_the_train_split_train_stage_2_again(self, finished: Path) -> None:
+        jobs = planned_with_other_bytes(finished, "train_a")
+        assert jobs["train"] == jobs["evaluate"] == 3
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+@pytest.mark.usefixtures("forked_jobs")
+class TestHowAStudyGoesOn:
+    """What runs again in a copy, from what is kept of a study, and with other settings."""
 
     def test_new_sequences_train_nothing(self, finished: Path, tmp_path: Path) -> None:
         """Evaluations find what they segmented (tests/cli/test_evaluate_command.py)."""
@@ -274,61 +348,6 @@ class TestStudyOfSeconds:
         record = read_json(copy / "results/tiny/records/masks/davis2017/full/seed0.json")
         assert record["results"]["segmented"] == 0
 
-    def test_a_dry_run_changes_no_plan(self, finished: Path) -> None:
-        """Trainings of a study that is running find themselves in it."""
-        study = finished / "seconds.yaml"
-        plan, before = finished / "results/tiny/plan.json", study.read_text()
-        planned_before = plan.read_bytes()
-        study.write_text(before.replace("learning_rate: 0.001", "learning_rate: 0.002"))
-        try:
-            assert planned(snakemake(finished, "all", "--dry-run"))["train"] > 0
-        finally:
-            study.write_text(before)
-        assert plan.read_bytes() == planned_before
-
-    def test_touched_weights_of_stage_1_train_nothing(self, finished: Path) -> None:
-        for weights in finished.glob("results/tiny/weights/pretrain/*/weights.safetensors"):
-            weights.touch()
-        assert "Nothing to be done" in snakemake(finished, "all").stderr
-
-    def test_a_touched_file_of_the_same_bytes_runs_nothing(self, finished: Path) -> None:
-        (finished / "davis/JPEGImages/480p/val_a/00001.jpg").touch()
-        assert "Nothing to be done" in snakemake(finished, "all").stderr
-
-    def test_the_same_bytes_elsewhere_on_another_device_run_nothing(self, finished: Path) -> None:
-        study = finished / "seconds.yaml"
-        before = study.read_text()
-        moved = STUDY | {"data": STUDY["data"] | {"davis": "moved"}}
-        study.write_text(yaml.safe_dump(moved | {"machine": {"device": "auto"}}))
-        (finished / "davis").rename(finished / "moved")
-        try:
-            jobs = planned(snakemake(finished, "all", "--dry-run"))
-        finally:
-            (finished / "moved").rename(finished / "davis")
-            study.write_text(before)
-        remade = {"make_tables", "make_figures", "make_report", "track"}
-        assert set(jobs) == {*remade, "all", "total"}
-
-    @pytest.mark.parametrize(
-        ("change", "again"),
-        [
-            ({"inference": {"scales": [0.5]}}, {"evaluate": 3, "time_frames": 2}),
-            ({"speed": STUDY["speed"] | {"frames": 4}}, {"time_frames": 2}),
-            ({"evaluation": {"cross_check": "off"}}, {}),
-        ],
-    )
-    def test_a_changed_setting_runs_what_it_changes(
-        self, finished: Path, change: dict[str, object], again: dict[str, int]
-    ) -> None:
-        study = finished / "seconds.yaml"
-        before = study.read_text()
-        study.write_text(yaml.safe_dump(STUDY | change))
-        try:
-            jobs = planned(snakemake(finished, "all", "--dry-run"))
-        finally:
-            study.write_text(before)
-        assert own(jobs) == again
-
     def test_checkpoints_are_added_beside_what_is_there(
         self, finished: Path, tmp_path: Path
     ) -> None:
@@ -361,17 +380,6 @@ class TestStudyOfSeconds:
             assert float(row["last"]) == pytest.approx(float(ablation["J&F"]))
             assert float(row["best"]) >= float(row["last"])
         assert "keep_checkpoints" not in planned(snakemake(copy, "all", "--dry-run"))
-
-    def test_other_bytes_in_the_val_split_train_nothing(self, finished: Path) -> None:
-        jobs = planned_with_other_bytes(finished, "val_a")
-        assert "train" not in jobs
-        assert jobs["check_data"] == 2  # as davis2016 and as davis2017
-        assert jobs["evaluate"] == 3
-        assert jobs["time_frames"] == jobs["score_bounds"] == 2
-
-    def test_other_bytes_in_the_train_split_train_stage_2_again(self, finished: Path) -> None:
-        jobs = planned_with_other_bytes(finished, "train_a")
-        assert jobs["train"] == jobs["evaluate"] == 3
 
     def test_weights_from_elsewhere_are_run_and_scored_without_training(
         self, finished: Path

@@ -15,10 +15,10 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox, offset_copy
 
+from rgmp.evaluation.verdicts import SAME
 from rgmp.reporting.figures.intervals import (
     ENDS,
-    SAME,
-    VERDICTS,
+    entries_of,
     mark_of,
     put_interval,
     reach_of,
@@ -41,8 +41,18 @@ from rgmp.runtime.tidy import rows_of
 from rgmp.study.results import Results
 
 _MANY = 30  # rows, beyond which they are narrow
+_LEAST_SPAN = 2.0
+"""From the left of an axis of time to its right, a ratio."""
+_DIGITS: dict[float, tuple[float, ...]] = {
+    3: (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8),
+    10: (1, 2, 3, 5, 7),
+    200: (1, 2, 5),
+    np.inf: (1,),
+}
+"""Digits of ticks, by the largest span that has them."""
 
 Point = tuple[float, float]  # seconds per frame; J&F, per cent
+Extent = tuple[tuple[float, float], tuple[float, float]]  # from where to where, likewise
 
 
 def draw_accuracy_speed(results: Results) -> Figure | str:
@@ -62,21 +72,26 @@ def draw_accuracy_speed(results: Results) -> Figure | str:
     height = 3.1 + 0.08 * len(coloured)
     figure, panels = panel_per_benchmark(results, height, timed["benchmark"])
     add_legend(figure, _entries_of_methods(results))
-    labels: list[tuple[Axes, dict[str, Point], list[Point]]] = []
+    labels: list[tuple[Axes, dict[str, Point], list[Extent]]] = []
     for benchmark, ax in panels:
-        _draw_untimed(ax, results, rows_of(methods, benchmark=benchmark))
+        lines = _draw_untimed(ax, results, rows_of(methods, benchmark=benchmark))
         rows = rows_of(known, benchmark=benchmark)
         published, ours = rows[rows["variant"] == ""], rows[rows["variant"] != ""]
         at: dict[str, Any] = {"x": "seconds_per_frame", "y": "J&F", "ax": ax, "ls": ""}
         if not published.empty:
             sns.lineplot(published, estimator=None, marker=".", color=GREY, mec=GREY, **at)
         ours = ours[ours["variant"].isin(results.computing(benchmark))]
-        for row in sorted(ours.to_dict("records"), key=lambda row: row["variant"] in coloured):
+        crosses = [
             _draw_method(ax, row, **marker_of(results, row["variant"]))
+            for row in sorted(ours.to_dict("records"), key=lambda row: row["variant"] in coloured)
+        ]
         ax.margins(y=0.12)
         ax.set(xlabel="seconds per frame", ylabel="")
-        _log_seconds(ax, rows["seconds_per_frame"].to_list())
-        labels.append((ax, _points(published), [*_points(ours).values()]))
+        bars = [bar for cross in crosses for bar in cross]
+        seconds = [*rows["seconds_per_frame"], *(end for (ends, _) in bars for end in ends)]
+        _log_seconds(ax, seconds)
+        across = [(ax.get_xlim(), (reached, reached)) for reached in lines]
+        labels.append((ax, _points(published), [*bars, *across]))
     panels[0][1].set_ylabel(f"{JF}, %", **MATH)
     figure.draw_without_rendering()  # the layout decides where a point is
     for ax, named, others in labels:
@@ -84,8 +99,12 @@ def draw_accuracy_speed(results: Results) -> Figure | str:
     return figure
 
 
-def _draw_method(ax: Axes, row: dict[Hashable, Any], **style: Any) -> None:
-    """The marker of a method, with bars: the interval of its time, the spread of its seeds."""
+def _draw_method(ax: Axes, row: dict[Hashable, Any], **style: Any) -> list[Extent]:
+    """The marker of a method, with bars: the interval of its time, the spread of its seeds.
+
+    Returns:
+        From where to where each bar goes; one that is not known is the marker's point.
+    """
     seconds, reached = row["seconds_per_frame"], row["J&F"]
     bars = {
         "xerr": [
@@ -96,6 +115,12 @@ def _draw_method(ax: Axes, row: dict[Hashable, Any], **style: Any) -> None:
     }
     known = {side: length for side, length in bars.items() if not np.isnan(length).any()}
     ax.errorbar(seconds, reached, **known, ls="", elinewidth=0.9, capsize=2, ms=6, **style)
+    left, right = np.ravel(known.get("xerr", (0, 0)))
+    spread = known.get("yerr", 0)
+    return [
+        ((seconds - left, seconds + right), (reached, reached)),
+        ((seconds, seconds), (reached - spread, reached + spread)),
+    ]
 
 
 def _points(rows: pd.DataFrame) -> dict[str, Point]:
@@ -119,20 +144,26 @@ def _entries_of_methods(results: Results) -> list[Line2D]:
     return handles
 
 
-def _draw_untimed(ax: Axes, results: Results, methods: pd.DataFrame) -> None:
-    """A horizontal line for each method that is not trained here and whose speed is unknown."""
+def _draw_untimed(ax: Axes, results: Results, methods: pd.DataFrame) -> list[float]:
+    """A horizontal line for each method that is not trained here and whose speed is unknown.
+
+    Returns:
+        Where they are.
+    """
     untimed = methods[
         methods["variant"].isin(results.external) & methods["seconds_per_frame"].isna()
     ]
     for method, reached in zip(untimed["variant"], untimed["J&F"], strict=True):
         ax.axhline(reached, color=colour_of(results, method), ls=":", lw=1)
+    return untimed["J&F"].to_list()
 
 
 def _log_seconds(ax: Axes, seconds: Sequence[float]) -> None:
-    """A log axis with room at both ends, and as many ticks as can be told apart."""
-    low, high = min(seconds) / 2, max(seconds) * 2
-    span = high / low
-    digits = (1,) if span > 200 else (1, 2, 5) if span > 5 else (1, 2, 3, 4, 5, 7)
+    """A log axis over these times with room at both ends, and ticks that can be told apart."""
+    ratio = max(seconds) / min(seconds)
+    room = max(ratio**0.12, (_LEAST_SPAN / ratio) ** 0.5, 1.1)
+    low, high = min(seconds) / room, max(seconds) * room
+    digits = next(digits for span, digits in _DIGITS.items() if high / low <= span)
     ticks = [digit * 10.0**exponent for exponent, digit in product(range(-6, 5), digits)]
     ax.set_xscale("log")
     ax.set_xlim(low, high)
@@ -159,12 +190,20 @@ _PLACES_OF_NAMES: list[_Place] = [
 ]
 
 
-def _name_points(figure: Figure, ax: Axes, points: dict[str, Point], others: list[Point]) -> None:
-    """Write each name at the first place beside its point that covers no point and no name."""
-    centres = [ax.transData.transform(point) for point in (*points.values(), *others)]
-    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in centres]
+def _name_points(figure: Figure, ax: Axes, points: dict[str, Point], others: list[Extent]) -> None:
+    """Write each name at the first place beside its point that covers least: points, bars, names.
+
+    Args:
+        figure: it is in, laid out.
+        ax: the panel.
+        points: to be named, by name.
+        others: bars and lines beside them.
+    """
+    drawn = [*others, *(((x, x), (y, y)) for x, y in points.values())]
+    corners = [ax.transData.transform([*zip(*extent, strict=True)]) for extent in drawn]
+    taken = [Bbox(ends).padded(4 if (ends[0] == ends[1]).all() else 1) for ends in corners]
     frame = ax.get_window_extent()
-    for name, point in sorted(points.items()):
+    for name, point in sorted(points.items(), key=lambda item: -item[1][1]):
         label = ax.text(*point, name, fontsize=6.5, color="0.25", va="center_baseline")
 
         def put(place: _Place, label: Text = label) -> Bbox:
@@ -192,7 +231,8 @@ def draw_differences(results: Results) -> Figure | str:
     others = results.methods[1:]
     row, size = (0.28, 8) if len(others) <= _MANY else (0.16, 6)  # inches; points
     figure, panels = panel_per_benchmark(results, 1.1 + row * len(others), compared["benchmark"])
-    handles = [legend_entry(word, ls="", **mark) for word, mark in VERDICTS.items()]
+    verdicts = compared.loc[compared["difference_verdict"] != SAME, "difference_verdict"]
+    handles = entries_of(verdicts)
     add_legend(figure, [*handles, legend_entry("a single seed", ls="", marker="|", color=GREY)])
     reach = reach_of(compared)
     room = 0.05 * (reach[1] - reach[0])

@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from rgmp.reporting.figures.intervals import VERDICTS, mark_of
+from rgmp.reporting.figures.intervals import entries_of, mark_of
 from rgmp.reporting.figures.style import (
     JF,
     MATH,
@@ -19,11 +19,10 @@ from rgmp.reporting.figures.style import (
     add_legend,
     distinct,
     empty_figure,
-    legend_entry,
     legend_of_others,
 )
 from rgmp.reporting.heat_map import Cell, HeatMap, heat_maps
-from rgmp.reporting.typesetting import points
+from rgmp.runtime.quantities import points
 from rgmp.study.results import Results
 
 _COLOURS = mpl.colormaps["RdBu"]
@@ -42,8 +41,10 @@ def draw_difficulty(results: Results) -> Figure | str:
     cell = min(0.27, (PAGE_HEIGHT - around) / sum(heights))
     figure = empty_figure(results, around + cell * sum(heights))
     axes = figure.subplots(len(maps), 1, squeeze=False, height_ratios=heights)[:, 0]
-    means = [one.mean for m in maps for cells in m.rows.values() for one in cells if one]
-    limit = 120 * max(map(abs, means)) or 1  # with room, to see a frame on every colour
+    cells = [cell for one in maps for cell in one.cells]
+    limit = (
+        120 * max(abs(cell.mean) for cell in cells) or 1
+    )  # with room, to see a frame on every colour
     scale = Normalize(-limit, limit)
     for ax, one in zip(axes, maps, strict=True):
         _draw_map(ax, results, one, scale)
@@ -53,7 +54,7 @@ def draw_difficulty(results: Results) -> Figure | str:
     bar.set_label(f"{JF} minus that\nof {full}, points", **MATH)
     bar.outline.set_visible(False)
     legend = [Patch(label="predicted", **_ASKED), Patch(fc="0.9", label="exploratory")]
-    marks = [legend_entry(word, ls="", **mark) for word, mark in VERDICTS.items()]
+    marks = entries_of(cell.verdict for cell in cells if cell.predicted)
     add_legend(figure, [*marks, *legend, *legend_of_others(results, "not shown: ", ls="")])
     return figure
 

@@ -1,31 +1,36 @@
 """Differences with their intervals and verdicts, as several figures draw them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
-from rgmp.evaluation.verdicts import Verdict
-from rgmp.reporting.figures.style import COLOURBLIND
+from rgmp.evaluation.verdicts import Kind, kind_of
+from rgmp.reporting.figures.style import COLOURBLIND, legend_entry
 
-SAME: Verdict = "same computation"
 ENDS = ["difference_low", "difference_high"]
-VERDICTS: dict[str, dict[str, Any]] = {
+VERDICTS: dict[Kind, dict[str, Any]] = {
     "better": {"marker": "^", "color": COLOURBLIND[0]},
     "worse": {"marker": "v", "color": COLOURBLIND[3]},
-    "no difference": {"marker": "s", "color": "0.3"},
-    "no verdict": {"marker": "o", "color": "0.35", "mec": "0.35", "mfc": "white"},
+    "no difference beyond the margin": {"marker": "s", "color": "0.3"},
+    "undecided": {"marker": "o", "color": "0.35", "mec": "0.35", "mfc": "white"},
+    "no verdict": {"marker": "D", "color": "0.55", "mec": "0.55", "mfc": "white"},
 }
-"""How a verdict is marked: a shape for each colour, hollow where there is none."""
+"""How a verdict is marked: a shape for each colour, hollow where nothing is decided."""
 
 
 def mark_of(verdict: str) -> dict[str, Any]:
     """Marker and colour of a verdict; less than the margin is still worse."""
-    for word, mark in VERDICTS.items():
-        if verdict.startswith(word):
-            return mark
-    return VERDICTS["no verdict"]
+    return VERDICTS[kind_of(verdict)]
+
+
+def entries_of(verdicts: Iterable[str]) -> list[Line2D]:
+    """Entries of a legend for the kinds of verdicts that occur, in the words of the tables."""
+    there = {*map(kind_of, verdicts)}
+    return [legend_entry(kind, ls="", **mark) for kind, mark in VERDICTS.items() if kind in there]
 
 
 def reach_of(compared: pd.DataFrame, room: float = 2) -> tuple[float, float]:

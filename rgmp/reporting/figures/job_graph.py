@@ -13,6 +13,7 @@ from rgmp.config.base import STAGES
 from rgmp.reporting.figures.style import distinct, empty_figure
 from rgmp.reporting.labels import STAGE_TITLES
 from rgmp.study.jobs import Kind, jobs_of
+from rgmp.study.paper_order import paper_order, trainings_in_order
 from rgmp.study.plan import Plan
 from rgmp.study.references import files_of, reference_of
 from rgmp.study.results import Results
@@ -100,7 +101,8 @@ def jobs(plan: Plan, *, compared: bool) -> dict[Kind, int]:
 def sharing(plan: Plan, variants: Collection[str]) -> list[Node]:
     """The training runs of one seed and the variants that depend on them: a forest, parents first.
 
-    Variants that share a training run are adjacent, so no two lines cross.
+    Variants that share a training run are adjacent, so no two lines cross; beyond that, they stand
+    in the order of the paper, as the training runs do.
 
     Args:
         plan: of the study.
@@ -112,14 +114,20 @@ def sharing(plan: Plan, variants: Collection[str]) -> list[Node]:
         for v in plan.variants
         if v.name in variants
     }
-    ordered = [t.identity for t in plan.trainings if t.seed == seed]
+    of_seed = [training for training in trainings_in_order(plan) if training.seed == seed]
+    order = paper_order(plan)
+    first = {training.identity: order.index(training.variants[0]) for training in of_seed}
     names = sorted(  # those with weights from elsewhere last
-        chains, key=lambda name: (not chains[name], [ordered.index(i) for i in chains[name]])
+        chains,
+        key=lambda name: (
+            not chains[name],
+            [*map(first.__getitem__, chains[name]), order.index(name)],
+        ),
     )
     nodes: list[Node] = []
     places: dict[str, int] = {}
     for column, stage in enumerate(STAGES):
-        for training in (t for t in plan.trainings if t.stage == stage and t.seed == seed):
+        for training in (training for training in of_seed if training.stage == stage):
             rows = [row for row, name in enumerate(names) if training.identity in chains[name]]
             if not rows:
                 continue

@@ -32,7 +32,7 @@ from rgmp.reporting.figures.style import (
     empty_figure,
     line_of,
 )
-from rgmp.reporting.typesetting import UNKNOWN
+from rgmp.runtime.quantities import UNKNOWN
 from rgmp.study.results import Results
 
 _AWAY = "No pictures: the frames and masks that the study was scored on are not available here."

@@ -17,7 +17,6 @@ from rgmp.data import davis
 from rgmp.data.encodings import read_mask
 from rgmp.data.images import Labels, read_frame
 from rgmp.data.mask_source import MaskFile
-from rgmp.data.sequence import Sequence as Video
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout
 from rgmp.study.results import Results
@@ -169,7 +168,7 @@ def _strip(
 
 def _given(results: Results, shot: Shot) -> Shot:
     """The first frame of a shot's sequence that gives an object."""
-    first = _sequence(results, shot).from_first_object.annotated[0]
+    first = results.sequence(shot.benchmark, shot.sequence).from_first_object.annotated[0]
     return shot._replace(frame=first, regions={})
 
 
@@ -232,7 +231,7 @@ def paint(results: Results, shot: Shot, mask: MaskFile | None, width: int) -> Pi
     Raises:
         UserError: the frame, its annotation or the mask is missing or broken.
     """
-    sequence = _sequence(results, shot)
+    sequence = results.sequence(shot.benchmark, shot.sequence)
     frame = Image.fromarray(read_frame(sequence.frames[sequence.names.index(shot.frame)]))
     view = shot.view or (0, 0, *frame.size)
     size = (width, round(width * frame.height / frame.width))  # a view has a frame's shape
@@ -273,19 +272,10 @@ def _stripe(
 
 def _labels(results: Results, shot: Shot, mask: MaskFile | None) -> Labels:
     """What a mask says of the shot's frame, uint8 (H, W); None: the truth."""
-    sequence = _sequence(results, shot)
+    sequence = results.sequence(shot.benchmark, shot.sequence)
     if mask is None:
         return sequence.read(sequence.annotated.index(shot.frame))
     return read_mask(mask, sequence.dataset, [*sequence.objects]).labels
-
-
-def _sequence(results: Results, shot: Shot) -> Video:
-    """The files of the shot's sequence.
-
-    Raises:
-        UserError: they are not there any more.
-    """
-    return results.videos(shot.benchmark).tree.open_sequence(shot.sequence)
 
 
 def _shots(results: Results, benchmark: Benchmark) -> dict[str, list[Shot]]:

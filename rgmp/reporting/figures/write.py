@@ -75,7 +75,7 @@ def _save_png(figure: Figure, path: Path, said: Mapping[str, str]) -> None:
     Frames look the same with them and take half the bytes.
     """
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png")
+    figure.savefig(drawn, format="png", pil_kwargs={"compress_level": 0})  # read again at once
     text = PngInfo()
     text.add_text("Title", said["Title"])
     text.add_text("Description", said["Subject"])

@@ -15,7 +15,7 @@ from rgmp.evaluation.pairwise import LEAST_TRAININGS, Compared, compare_methods
 from rgmp.evaluation.score_table import table_of
 from rgmp.evaluation.summary import METHOD, by_seed, per_object
 from rgmp.provenance.code import Code, in_words
-from rgmp.reporting.quantities import counted
+from rgmp.runtime.quantities import counted
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from rgmp.reporting.figures.intervals import (
     ENDS,
-    VERDICTS,
+    entries_of,
     mark_of,
     put_interval,
     reach_of,
@@ -78,7 +78,7 @@ def draw_pairs(rows: pd.DataFrame, margin: float, foot: str) -> Figure:
         mark = mark_of(rows["difference_verdict"].iloc[height])
         put_interval(ax, height, ends, mark["color"], reach)
         ax.plot(shown["difference_mean"].iloc[height], height, ls="", ms=5.5, mew=1, **mark)
-    add_legend(figure, [legend_entry(word, ls="", **mark) for word, mark in VERDICTS.items()])
+    add_legend(figure, entries_of(rows["difference_verdict"]))
     _name_rows(ax, names)
     room = 0.05 * (reach[1] - reach[0])
     ax.set_xlim(reach[0] - room, reach[1] + room)

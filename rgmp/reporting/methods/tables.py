@@ -15,9 +15,9 @@ from rgmp.evaluation.pairwise import Pair
 from rgmp.evaluation.summary import METHOD
 from rgmp.reporting.labels import ARROWS, MEASURE_TITLES, PROTOCOL_TITLES
 from rgmp.reporting.methods.comparison import Comparison
-from rgmp.reporting.quantities import counted
 from rgmp.reporting.table_layouts import VERDICT
-from rgmp.reporting.typesetting import UNKNOWN, Table, interval, percent, points
+from rgmp.reporting.typesetting import Table, percent
+from rgmp.runtime.quantities import UNKNOWN, counted, interval, points
 
 METHODS, PAIRS, PROTOCOLS, TRAININGS = "methods", "pairs", "protocols", "trainings"
 """The names of the tables; that of protocols is there where something is known of one, and the

@@ -1,22 +1,29 @@
-"""An encoder starts from ImageNet weights, and says which it lacks."""
+"""What comes from torchvision: an encoder's ImageNet weights, its mathematics, and tints.
+
+To import it takes as long as to import PyTorch: it is done here alone, in one worker of tests.
+"""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
-import torchvision
+from support.tiny_training import picture
 from torch import Tensor, nn
 
 from rgmp.config.method import Network
+from rgmp.data.views import tinted
 from rgmp.errors import UserError
 from rgmp.model import weights as checkpoint
-from rgmp.model.network import RGMP
+from rgmp.model.network import RGMP, Encoder
 
 SMALL = Network(backbone="resnet10", width=8, decoder_width=8)
 
 
 def resnet18(counted: bool = True) -> dict[str, Tensor]:
+    import torchvision
+
     torch.manual_seed(7)
     network = torchvision.models.resnet18(weights=None)
     lively_norms = {
@@ -108,3 +115,42 @@ def test_weights_of_a_deeper_resnet_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match=r"unexpected key layer1\.1\.conv1\.weight for resnet10"):
         checkpoint.load_imagenet(RGMP(SMALL), tmp_path / "a")
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "resnet50"])
+@torch.no_grad()
+def test_without_a_mask_the_encoder_is_torchvisions(backbone: str) -> None:
+    """In float64: fp32 rounds differently on each type of CPU, and a deep one adds it up."""
+    import torchvision
+
+    torch.manual_seed(1)
+    theirs = torchvision.models.get_model(backbone, weights=None).double().eval()
+    ours = Encoder(backbone, 64).double().eval()
+    missing, surplus = ours.load_state_dict(theirs.state_dict(), strict=False)
+    assert set(missing) == {"mean", "std", "conv1_mask.weight", "conv1_mask.bias"}
+    assert set(surplus) == {"fc.weight", "fc.bias"}
+    nn.init.zeros_(cast(nn.Parameter, ours.conv1_mask.bias))
+    frame = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0)).double()
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+    std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    x = theirs.maxpool(theirs.relu(theirs.bn1(theirs.conv1((frame - mean) / std))))
+    expected = []
+    for layer in (theirs.layer1, theirs.layer2, theirs.layer3, theirs.layer4):
+        x = layer(x)
+        expected.append(x)
+    no_mask = torch.zeros(1, 1, 64, 96, dtype=torch.float64)
+    for got, wanted in zip(ours(frame, no_mask), expected, strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-7, atol=1e-7)
+
+
+def test_tints_are_torchvisions() -> None:
+    from torchvision.transforms.v2 import functional as colour
+
+    pictures = [torch.from_numpy(picture(seed).copy()) for seed in range(4)]
+    images = torch.stack([pixels.permute(2, 0, 1).float() / 255 for pixels in pictures])
+    tints = np.random.default_rng(0).uniform(0.3, 1.7, (4, 3))
+    for image, changed, factors in zip(images, tinted(images, tints), tints.tolist(), strict=True):
+        expected = colour.adjust_brightness(image, factors[0])
+        expected = colour.adjust_contrast(expected, factors[1])
+        expected = colour.adjust_saturation(expected, factors[2])
+        torch.testing.assert_close(changed, expected, atol=1e-6, rtol=0)

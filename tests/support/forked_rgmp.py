@@ -1,0 +1,102 @@
+"""`rgmp` for the jobs of a study, forked from a process that has imported what commands need.
+
+Imports are most of what a job of the tiny study takes: four seconds where it needs torch. Here a
+command `rgmp` that stands first in PATH hands its arguments, folder, environment and open files to
+that process (`support/rgmp_shim.py`), which forks one that runs them as from a shell.
+"""
+
+import gc
+import json
+import os
+import pkgutil
+import selectors
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager, suppress
+from importlib import import_module
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NoReturn
+
+import rgmp
+from rgmp.cli.main import main
+
+TESTS = Path(__file__).parents[1]
+NOT_PRELOADED = "rgmp.tracking.store"  # `rgmp track` starts a process of its own for MLflow
+
+
+@contextmanager
+def forked_rgmp(folder: Path) -> Iterator[str]:
+    """A PATH whose `rgmp` is forked from a process that ends with the block, or with this one."""
+    words = [sys.executable, "-IS", str(TESTS / "support/rgmp_shim.py"), str(folder / "socket")]
+    command = folder / "rgmp"
+    command.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    command.chmod(0o755)
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    with socket.socket(socket.AF_UNIX) as listening:
+        with chdir(folder):
+            listening.bind("socket")
+        listening.listen(64)  # from here on jobs may come: they wait
+        with subprocess.Popen(
+            [sys.executable, "-m", "support.forked_rgmp", str(listening.fileno())],
+            stdin=subprocess.PIPE,
+            pass_fds=[listening.fileno()],
+            env={**os.environ, "PYTHONPATH": path},
+        ):
+            yield os.pathsep.join([str(folder), os.environ["PATH"]])
+
+
+def serve(listening: socket.socket) -> None:
+    """Run what is asked for, each in a process of its own, until standard input ends."""
+    for module in pkgutil.walk_packages(rgmp.__path__, "rgmp."):
+        if module.name != NOT_PRELOADED:
+            import_module(module.name)
+    gc.freeze()  # else a round of the garbage collector would copy all of it into each process
+    with selectors.DefaultSelector() as selector:
+        for asking in (listening, sys.stdin):
+            selector.register(asking, selectors.EVENT_READ)
+        while all(key.fileobj is listening for key, _ in selector.select()):
+            connection, _ = listening.accept()
+            with connection:
+                if os.fork() == 0:
+                    _answer(connection)
+            _forget_ended()
+    _forget_ended()
+
+
+def _forget_ended() -> None:
+    """Let go of the processes that have answered."""
+    with suppress(ChildProcessError):  # there is none
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _answer(connection: socket.socket) -> NoReturn:
+    """Run one command in a process of its own, and say with which status it has ended."""
+    _, files, *_ = socket.recv_fds(connection, 1, 3)
+    with connection.makefile("rb") as asked:
+        request = json.load(asked)
+    program = get_context("fork").Process(target=_run, args=(files,), kwargs=request)
+    program.start()
+    program.join()
+    connection.sendall(str(program.exitcode).encode())
+    os._exit(0)
+
+
+def _run(files: list[int], arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv = ["rgmp", *arguments]
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as given:
+        serve(given)

@@ -1,0 +1,53 @@
+"""A finished study of seconds, made once for all workers, and jobs that start at once."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from support.forked_rgmp import forked_rgmp
+from support.workflow import make_workspace, snakemake
+
+
+@pytest.fixture(scope="session")
+def path_with_forked_rgmp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with forked_rgmp(tmp_path_factory.mktemp("rgmp")) as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def forked_jobs(path_with_forked_rgmp: str) -> Iterator[None]:
+    """Let jobs fork their processes, not start new interpreters; all else is as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", path_with_forked_rgmp)
+        yield
+
+
+@pytest.fixture(scope="module")
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study of seconds after one run of everything.
+
+    All workers share it: it is not to be changed, and Snakemake runs in it under `made.lock` alone.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    root = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "made"
+    ended = root.with_suffix(".ended")
+    with FileLock(root.with_suffix(".lock")):
+        if not root.exists():
+            request.getfixturevalue("forked_jobs")
+            done = snakemake(make_workspace(root), "all")
+            logs = "\n".join(p.read_text() for p in root.glob("results/tiny/logs/**/*.log"))
+            assert done.returncode == 0, done.stderr + logs
+            ended.touch()
+        assert ended.exists(), "another worker could not make it"
+    return root
+
+
+@pytest.fixture(scope="class")
+def finished(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of it for each class, whose tests change and restore it."""
+    copy = tmp_path_factory.mktemp("finished") / "study"
+    with FileLock(made.with_suffix(".lock")):
+        return shutil.copytree(made, copy, symlinks=True)
