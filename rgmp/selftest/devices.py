@@ -19,8 +19,11 @@ from rgmp.selftest.finding import Condition, Finding, at_least, at_most
 
 ALIKE = 0.999
 """Least share of pixels that are labelled alike in fp32, wherever it is computed."""
-_FOUND = 20.0
-"""Least J&F, in per cent: a network that finds nothing labels everything alike on every device."""
+_FOUND = 12.0
+"""Least J&F, in per cent: a network that finds nothing labels everything alike on every device.
+
+One that was trained for too short a time had 8.4, that of a CPU has 20.5; other bits give others.
+"""
 _POINTS = 0.1
 """Largest difference of J&F, in points."""
 

@@ -84,8 +84,11 @@ def test_every_section_has_its_module() -> None:
     assert [section.name for section in named(["memory", "devices"])] == ["devices", "memory"]
 
 
-def test_all_sections_fit_the_default_time_on_a_gpu() -> None:
-    assert sum(section.on_gpu for section in SECTIONS) < 9 * 60
+def test_all_sections_but_the_last_fit_the_default_time_on_a_gpu() -> None:
+    """The study comes last: it is what is left out where others take longer."""
+    *others, last = SECTIONS
+    assert last.name == "study"
+    assert sum(section.on_gpu for section in others) < 9 * 60
 
 
 def test_the_method_is_that_of_the_default_study() -> None:
