@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from shutil import disk_usage
 from typing import NamedTuple
@@ -25,7 +24,6 @@ from rgmp.runtime import cores
 from rgmp.runtime.distributed import ALONE
 from rgmp.runtime.files import atomic_folder
 from rgmp.runtime.precisions import Precision
-from rgmp.runtime.processes import apart
 from rgmp.selftest import papers_study, workload
 from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Condition, Finding, at_most
@@ -55,8 +53,6 @@ _LOADED = {"cuda": 40, "cpu": 10}
 """Batches that the loader draws alone, by device."""
 _LEAST_ROUNDS = 2
 """However little time there is: the fewest that have an interval."""
-_COMPILE_SECONDS = 60.0
-_LEAST_COMPILE_SECONDS = 25.0
 
 
 class Variation(NamedTuple):
@@ -116,7 +112,6 @@ def section(bench: Bench) -> Iterator[Finding]:
                 yield _loading(bench, job, stage)
     for stage, job in jobs.items():
         yield from compared(bench, work, job, stage, VARIATIONS)
-    yield from _compiled(bench, work)
 
 
 def jobs_of(bench: Bench, work: Workload, trained: Trained) -> dict[Stage, TrainingJob]:
@@ -339,26 +334,3 @@ class _Run:
             self._train()
         self._bench.synchronise()
         return (time.perf_counter() - begun) / steps
-
-
-def _compiled(bench: Bench, work: Workload) -> Iterator[Finding]:
-    """The compiled step of stage 1, in a process that may be ended."""
-    seconds = min(_COMPILE_SECONDS, bench.seconds_left() - 5)
-    conditions = {"stage": "pretrain", "precision": work.precisions[0]}
-    if seconds < _LEAST_COMPILE_SECONDS:
-        reason = f"not tried: {max(seconds, 0):.0f} s are left"
-    else:
-        reason = ""
-        try:
-            yield from apart(partial(_compile_and_compare, bench), seconds)
-        except Exception as error:  # the figures above stand
-            reason = reason_of(error)
-    if reason:
-        yield Finding(f"{COMPILED.name}: no figure", conditions, reason)
-
-
-def _compile_and_compare(bench: Bench) -> Iterator[Finding]:
-    bench.prepare()
-    work = workload.of(bench.device)
-    job = jobs_of(bench, work, papers_study.load())["pretrain"]
-    yield from compared(bench, work, job, "pretrain", (COMPILED,))
