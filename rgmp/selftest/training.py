@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from shutil import disk_usage
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +26,7 @@ from rgmp.runtime.precisions import Precision
 from rgmp.selftest import papers_study, workload
 from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Condition, Finding, at_most
+from rgmp.selftest.loading_processes import affordable_workers
 from rgmp.selftest.made_data import stills_in, write_stills, write_videos
 from rgmp.selftest.papers_study import Trained
 from rgmp.selftest.turns import failed, interval_finding, reason_of
@@ -45,10 +45,6 @@ _CACHED_MEGABYTES = 16
 """Few: of a set as large as DAVIS hardly a frame is in the cache, and the made one is small."""
 _LONG, _SHORT = 8.0, 3.0
 """Seconds of timed steps: where waiting for data is looked at, and elsewhere."""
-_BYTES_OF_A_PIXEL = 3 * 4 + 1
-"""Of a frame and its mask in a batch."""
-_AHEAD = 5
-"""Batches of each loading process in memory at most: four ahead, and the one that is drawn."""
 _LOADED = {"cuda": 40, "cpu": 10}
 """Batches that the loader draws alone, by device."""
 _LEAST_ROUNDS = 2
@@ -129,21 +125,15 @@ def jobs_of(bench: Bench, work: Workload, trained: Trained) -> dict[Stage, Train
             seed=bench.seed,
             network=work.network,
             settings=each,
-            machine=Machine(workers=_workers(each), decoded_megabytes=_CACHED_MEGABYTES),
+            machine=Machine(
+                workers=affordable_workers(each, cores.usable_cores() - 2),
+                decoded_megabytes=_CACHED_MEGABYTES,
+            ),
             data=DataRoots(davis=root / "davis", stills=(stills_in(root / "stills"),)),
             folder=bench.work / f"trained-{stage}",
         )
         for stage, each in settings.items()
     }
-
-
-def _workers(settings: Pretrain | Finetune) -> int:
-    """As many loading processes as cores allow, and the shared memory that their batches fill."""
-    frames = settings.frames[1] if isinstance(settings, Finetune) else 2
-    batch = settings.batch * frames * settings.crop[0] * settings.crop[1] * _BYTES_OF_A_PIXEL
-    shared = Path("/dev/shm")  # noqa: S108 - where Linux has it, and containers little of it
-    free = disk_usage(shared).free if shared.is_dir() else 2**40
-    return min(max(cores.usable_cores() - 2, 1), int(free // (_AHEAD * batch)))
 
 
 def in_precision(job: TrainingJob, precision: Precision) -> TrainingJob:
