@@ -1,4 +1,4 @@
-"""How many processes may load data: their batches wait in shared memory, of which there may be little."""
+"""How many processes may load data: their batches wait in shared memory, which may be small."""
 
 from pathlib import Path
 from shutil import disk_usage

@@ -187,7 +187,7 @@ class _Running:
         print(f"\n{section.name}: {section.title}", flush=True)
         if needed is None:
             result.status, result.reason = "not here", "it needs a GPU"
-        elif left < section.allotment(self._device):
+        elif left < section.allotment(self._device) - sections.GRACE:
             result.status = "no time"
             result.reason = f"{max(left, 0):.0f} s are left, and it takes about {needed:.0f} s"
         else:

@@ -234,7 +234,7 @@ def test_a_process_that_has_said_all_is_not_waited_for(
 
 
 def test_a_process_that_cannot_be_ended_is_left_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As one is that waits in the driver, which no signal reaches."""
     stuck = subprocess.Popen(["sleep", "600"], stdin=subprocess.PIPE, start_new_session=True)

@@ -332,7 +332,7 @@ def test_of_tests_that_were_ended_those_are_counted_that_ran() -> None:
 
 
 def test_marked_tests_that_hang_are_ended_and_what_ran_is_counted(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def hang(*_: object, timeout: float, **__: object) -> None:
         raise subprocess.TimeoutExpired("pytest", timeout, output=b"a.py::test_a PASSED [ 9%]\n")
