@@ -277,7 +277,8 @@ def _ending(
     process: "subprocess.Popen[str]", seconds: float, log: Path
 ) -> Iterator[dict[str, Any]]:
     """The answers of a process, and how it ended, unless it said so itself."""
-    until, answer = time.monotonic() + seconds, {}
+    answer: dict[str, Any] = {}
+    until = time.monotonic() + seconds
     lines: SimpleQueue[str | None] = SimpleQueue()
     assert process.stdout is not None  # noqa: S101 - it was asked for
     # apart, for neither a process that hangs nor one stuck in the driver may hold up this one
