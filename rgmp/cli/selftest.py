@@ -9,6 +9,8 @@ from rgmp.cli.options import at_least
 from rgmp.config.study import Device
 from rgmp.selftest.sections import SECTIONS, named
 
+_ONLY_IF_NAMED = ", ".join(section.name for section in SECTIONS if section.only_if_named)
+
 
 def _selftest_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
@@ -31,7 +33,8 @@ def _selftest_options(command: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="SECTION",
         choices=[section.name for section in SECTIONS],
-        help=f"sections to run (default: all): {', '.join(s.name for s in SECTIONS)}",
+        help="sections to run, also if an earlier run in the folder finished them (default: all "
+        f"that none did, without {_ONLY_IF_NAMED}): {', '.join(s.name for s in SECTIONS)}",
     )
     command.add_argument(
         "--davis",
@@ -49,6 +52,7 @@ def _selftest(options: argparse.Namespace) -> int:
         folder=options.out,
         minutes=options.minutes,
         sections=named(options.only),
+        renews=options.only is not None,
         davis=options.davis,
     )
     return 0 if run(asked).all_hold else 1

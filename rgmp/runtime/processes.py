@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
@@ -81,7 +82,7 @@ def apart(work: Callable[[], Iterable[Result]], seconds: float) -> Iterator[Resu
 
     Raises:
         TimeoutError: it took longer; what came before was yielded.
-        RuntimeError: it raised, or was killed.
+        RuntimeError: it raised, and a note has its traceback; or it was killed.
     """
     context, end = get_context("spawn"), time.monotonic() + seconds
     receiver, sender = context.Pipe(duplex=False)
@@ -99,7 +100,9 @@ def apart(work: Callable[[], Iterable[Result]], seconds: float) -> Iterator[Resu
             if kind == "done":
                 return
             if kind == "failed":
-                raise RuntimeError(value)
+                error = RuntimeError(value[0])
+                error.add_note(value[1])
+                raise error
             yield value
     finally:
         receiver.close()
@@ -113,13 +116,13 @@ def apart(work: Callable[[], Iterable[Result]], seconds: float) -> Iterator[Resu
 def _send_all(work: Callable[[], Iterable[Result]], sender: "Connection[Any, Any]") -> None:
     """Send every result, then that it is done, or why it failed."""
     os.setpgid(0, 0)
-    _end_with_parent()
+    _end_with_parent(with_group=True)
     try:
         for result in work():
             sender.send(("result", result))
         sender.send(("done", None))
     except Exception as error:
-        sender.send(("failed", f"{type(error).__name__}: {error}"))
+        sender.send(("failed", (f"{type(error).__name__}: {error}", traceback.format_exc())))
 
 
 @contextmanager
@@ -144,14 +147,16 @@ def _interrupts_held() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-def _end_with_parent() -> None:
-    """End this process, whatever it is doing, when its parent has ended."""
+def _end_with_parent(with_group: bool = False) -> None:
+    """End this process, whatever it is doing, when its parent has ended; and all of its group."""
     parent = parent_process()
     if parent is None:
         return
 
     def wait() -> None:
         parent.join()
+        if with_group:
+            os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,15 @@ class Bench:
             torch.cuda.set_device(self.device)
             torch.backends.cudnn.benchmark = True
             torch.backends.cudnn.allow_tf32 = False
+
+
+def importing_the_same() -> dict[str, str]:
+    """The environment of a command in another folder that is to import what this process does.
+
+    A relative path in `PYTHONPATH` would be taken from that folder.
+    """
+    places = (str(Path(place).absolute()) for place in sys.path)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
 
 
 class NotHereError(Exception):

@@ -12,21 +12,24 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any
 
 from rgmp.errors import UserError, visible
 from rgmp.provenance.code import package_versions, running_code
 from rgmp.runtime.clock import in_minutes, utc_now
 from rgmp.runtime.files import Kind, require_target
-from rgmp.selftest.results import FILE, Results, SectionResult, read
-from rgmp.selftest.sections import Section
+from rgmp.selftest import sections
+from rgmp.selftest.results import FILE, Results, SectionResult, comparable, read
+from rgmp.selftest.sections import Section, fitting
 
-_GRACE = 5.0
-"""Seconds between the time at which a section should have ended and that at which it is killed."""
+_ENDING = 5.0
+"""Seconds that a process has to end by itself after its last answer, and after it was killed."""
 _PROBE_SECONDS = 120.0
 LOG = "selftest.log"
 """What the sections print, and their libraries: one file, after a line with the section's name."""
+_LAST_ANSWERS = frozenset({"ended", "not_here", "failed", "refused"})
 _LAST = 4000
 """Characters of it that stand for the traceback of a process that left none."""
 _WORKER = "from rgmp.selftest.worker import serve; serve()"
@@ -42,6 +45,7 @@ class Asked:
         minutes: how long it may take in all.
         sections: which to run, in order.
         davis: root of a DAVIS tree with real frames, if one is given.
+        renews: whether the sections run again that an earlier run in the folder has finished.
     """
 
     device: str
@@ -49,10 +53,14 @@ class Asked:
     minutes: float
     sections: tuple[Section, ...]
     davis: Path | None = None
+    renews: bool = False
 
 
 def run(asked: Asked) -> Results:
     """Run the sections and print what they find; `selftest.json` is whole after every finding.
+
+    If the same code ran earlier in the folder on the same machine, what was found then is kept
+    until its section runs again; a finished one runs only if it is to be renewed.
 
     Raises:
         UserError: the folder cannot be written, or the device is not there.
@@ -61,22 +69,39 @@ def run(asked: Asked) -> Results:
     began, started = time.monotonic(), utc_now()
     require_target(asked.folder / FILE, Kind("file of a selftest", read))
     asked.folder.mkdir(parents=True, exist_ok=True)
-    (asked.folder / LOG).unlink(missing_ok=True)
     with TemporaryDirectory(prefix="rgmp-selftest-") as scratch:
         running = _Running(asked, began + 60 * asked.minutes, Path(scratch))
         machine = running.machine()
         results = Results(asked.folder, {**_described(asked, started), "machine": machine})
         print(_heading(machine), flush=True)
+        waiting = _kept(asked, results)
         try:
-            for number, section in enumerate(asked.sections):
-                later = asked.sections[number + 1 :]
-                running.section(section, later, results)
+            for number, section in enumerate(waiting):
+                running.section(section, waiting[number + 1 :], results)
         finally:
             results.run["seconds"] = round(time.monotonic() - began, 1)
             results.write()
             for line in summary(results):
                 print(visible(line), flush=True)
     return results
+
+
+def _kept(asked: Asked, results: Results) -> tuple[Section, ...]:
+    """Keep what an earlier run in the folder found; returns the sections that are to run."""
+    file = asked.folder / FILE
+    if not file.exists():
+        return asked.sections
+    earlier = read(file)
+    there = comparable(earlier, results.run)
+    if not there and earlier["sections"]:
+        print("the earlier run here was of another machine or code: its results are replaced")
+    results.sections.extend(s for s in there if s.findings or s.status == "done")
+    done = {s.name for s in there if s.status == "done"}
+    if asked.renews:
+        done -= {section.name for section in asked.sections}
+    if done:
+        print(f"kept from an earlier run: {', '.join(s.name for s in there if s.name in done)}")
+    return tuple(section for section in asked.sections if section.name not in done)
 
 
 def summary(results: Results) -> Iterator[str]:
@@ -155,20 +180,25 @@ class _Running:
 
     def section(self, section: Section, later: tuple[Section, ...], results: Results) -> None:
         """Run a section, unless it cannot run here or there is no time for it."""
-        result = SectionResult(section.name, section.title)
-        results.sections.append(result)
+        result = SectionResult(section.name, section.title, started=utc_now())
+        earlier = [s for s in results.sections if s.name == section.name]
+        results.sections = [s for s in results.sections if s.name != section.name] + [result]
         left, needed = self._deadline - time.monotonic(), section.needs(self._device)
         print(f"\n{section.name}: {section.title}", flush=True)
         if needed is None:
             result.status, result.reason = "not here", "it needs a GPU"
-        elif left < needed:
+        elif left < section.allotment(self._device) - sections.GRACE:
             result.status = "no time"
             result.reason = f"{max(left, 0):.0f} s are left, and it takes about {needed:.0f} s"
         else:
-            reserved = sum((s.needs(self._device) or 0.0) + _GRACE for s in later)
-            self._carry_out(section, min(max(needed + _GRACE, left - reserved), left), results)
+            spare = left - section.allotment(self._device)
+            others = fitting(later, spare, self._device)
+            reserved = sum(other.allotment(self._device) for other in others)
+            self._carry_out(section, left - reserved, results)
         if result.status != "done":
             print(visible(f"    {result.status}: {result.reason}"), flush=True)
+        if result.status in {"no time", "not here"} and not result.findings and earlier:
+            results.sections[-1:] = earlier
         results.write()
 
     def _carry_out(self, section: Section, seconds: float, results: Results) -> None:
@@ -207,9 +237,10 @@ class _Running:
             "module": section and section.module,
             "device": self._device,
             "reserves": section is None or section.reserves,
+            "searches": section is None or section.searches,
             "folder": str(self._asked.folder.absolute()),
             "work": str(self._scratch),
-            "seconds": seconds - _GRACE,
+            "deadline": time.monotonic() + seconds - sections.GRACE,
             "davis": self._asked.davis and str(self._asked.davis.absolute()),
         }
         # not by -m: processes that it spawns would import the module again, and torch with it
@@ -220,15 +251,10 @@ class _Running:
             errors.write(f"=== {section.name if section else 'machine'}\n".encode())
             errors.flush()
             process = _started(command, environment, errors)
-        with process:
-            late = threading.Event()
-            timer = threading.Timer(seconds, _end, (process, late))
-            timer.start()
-            try:
-                yield from _ending(process, seconds, late, log)
-            finally:
-                timer.cancel()
-                _end(process)
+        try:
+            yield from _ending(process, seconds, log)
+        finally:
+            _end(process)
 
 
 def _started(
@@ -248,26 +274,52 @@ def _started(
 
 
 def _ending(
-    process: "subprocess.Popen[str]", seconds: float, late: threading.Event, log: Path
+    process: "subprocess.Popen[str]", seconds: float, log: Path
 ) -> Iterator[dict[str, Any]]:
     """The answers of a process, and how it ended, unless it said so itself."""
     answer: dict[str, Any] = {}
+    until = time.monotonic() + seconds
+    lines: SimpleQueue[str | None] = SimpleQueue()
     assert process.stdout is not None  # noqa: S101 - it was asked for
-    for line in process.stdout:
+    # apart, for neither a process that hangs nor one stuck in the driver may hold up this one
+    threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
+    while not answer.keys() & _LAST_ANSWERS:
+        try:
+            line = lines.get(timeout=max(until - time.monotonic(), 0))
+        except Empty:
+            yield {"killed": f"it was ended after {seconds:.0f} s: there was no more time for it"}
+            return
+        if line is None:
+            break
         answer = json.loads(line)
         yield answer
-    status = process.wait()
-    if late.is_set():
-        yield {"killed": f"it was ended after {seconds:.0f} s: there was no more time for it"}
-    elif not answer.keys() & {"ended", "not_here", "failed", "refused"} or status:
+    status = _status(process)
+    if status or not answer.keys() & _LAST_ANSWERS:
         said = log.read_text(encoding="utf-8", errors="replace").rpartition("=== ")[2]
-        last = said[-_LAST:]
-        yield {"failed": f"its process ended with status {status}", "traceback": last}
+        yield {"failed": f"its process ended with status {status}", "traceback": said[-_LAST:]}
 
 
-def _end(process: "subprocess.Popen[str]", late: threading.Event | None = None) -> None:
-    """End a process, and all that it started."""
-    if late is not None and process.poll() is None:
-        late.set()
+def _read(stream: IO[str], lines: "SimpleQueue[str | None]") -> None:
+    """Pass on the lines of a stream, then None."""
+    with stream:
+        for line in stream:
+            lines.put(line)
+    lines.put(None)
+
+
+def _status(process: "subprocess.Popen[str]") -> int | None:
+    """The exit status of a process; None: it does not end."""
+    try:
+        return process.wait(_ENDING)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """End a process, and all that it started; one that is stuck in the driver is left behind."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    assert process.stdin is not None  # noqa: S101 - it was asked for
+    process.stdin.close()
+    if _status(process) is None:
+        print(f"    process {process.pid} is stuck and cannot be ended", flush=True)

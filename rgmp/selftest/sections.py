@@ -1,6 +1,12 @@
 """The sections of the selftest, in the order in which they run."""
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+
+STARTING = 5.0
+"""Seconds until the process of a section has imported torch and started CUDA."""
+GRACE = 5.0
+"""Seconds between the time at which a section should have ended and that at which it is killed."""
 
 
 class Section(NamedTuple):
@@ -13,7 +19,9 @@ class Section(NamedTuple):
         on_cpu: about how many on a CPU; None: it needs a GPU.
         reserves: whether it takes the GPU for itself, as a job does; it cannot where it starts jobs
             that do.
-        package: of its module.
+        searches: whether cuDNN tries all its algorithms for each new shape, as jobs let it: that
+            takes longer than all else where a shape is computed but a few times.
+        only_if_named: whether it runs only if it is asked for.
     """
 
     name: str
@@ -21,38 +29,67 @@ class Section(NamedTuple):
     on_gpu: float
     on_cpu: float | None
     reserves: bool = True
-    package: str = "rgmp.selftest"
+    searches: bool = True
+    only_if_named: bool = False
 
     @property
     def module(self) -> str:
         """The name of its module."""
-        return f"{self.package}.{self.name}"
+        return f"rgmp.selftest.{self.name}"
 
     def needs(self, device: str) -> float | None:
         """About how many seconds it takes on a type of device; None: it needs a GPU."""
         return self.on_gpu if device == "cuda" else self.on_cpu
 
+    def allotment(self, device: str) -> float:
+        """Seconds that its process may take at least: 0 where it cannot run."""
+        needed = self.needs(device)
+        return 0.0 if needed is None else STARTING + needed + GRACE
+
 
 SECTIONS: tuple[Section, ...] = (
     Section("marked_tests", "the tests that need a GPU", 40, None, reserves=False),
-    Section("devices", "trained weights on the device and on the CPU", 60, 120),
-    Section("precisions", "bf16 and tf32 against fp32, on these weights", 15, 40),
-    Section("graphs", "a CUDA graph for each shape against the eager path", 40, None),
-    Section("memory", "memory by number of objects", 60, 40),
+    Section("devices", "trained weights on the device and on the CPU", 60, 120, searches=False),
+    Section("limits", "a large matrix product, and the step's convolutions alone", 30, 15),
+    Section("inference", "frames a second, by objects, scales and precision", 120, 40),
+    Section("profile", "where the time goes", 40, 15),
+    Section("precisions", "bf16 and tf32 against fp32, on these weights", 15, 40, searches=False),
+    Section(
+        "graphs", "a CUDA graph for each shape against the eager path", 20, None, searches=False
+    ),
+    Section("memory", "memory by number of objects", 30, 40, searches=False),
     Section("fallback", "less memory than all objects take at once", 40, None),
-    Section("determinism", "two runs bit for bit, and what that costs", 30, 30),
-    Section("collectives", "NCCL, or gloo on a CPU, with one process", 10, 10),
+    Section("determinism", "two runs bit for bit, and what that costs", 60, 30),
+    Section("collectives", "NCCL, or gloo on a CPU, with one process", 25, 10),
     Section("davis", "three sequences of real frames", 20, 60),
-    Section("limits", "a large matrix product, and the step's convolutions alone", 20, 15),
-    Section("inference", "frames a second, by objects, scales and precision", 60, 40),
-    Section("training", "samples a second of both stages, waiting for data, gains", 60, 60),
-    Section("profile", "where the time goes", 15, 15),
+    Section("training", "samples a second of both stages, waiting for data, gains", 180, 60),
     Section("ways", "other ways to compute the step, in turns", 35, 40),
-    Section("study", "two variants, by the ordinary commands", 100, 150, reserves=False),
+    Section("compiling", "torch.compile, of the step and of training", 120, 120),
+    Section(
+        "study",
+        "two variants, by the ordinary commands",
+        170,
+        150,
+        reserves=False,
+        only_if_named=True,
+    ),
 )
-"""One line for each: what needs little time stands before what needs much."""
+"""What a card is judged by stands first: one run of the default time has no room for all.
+
+The seconds on a GPU are estimated, with those that cuDNN's search takes; none was measured yet.
+"""
 
 
 def named(names: list[str] | None) -> tuple[Section, ...]:
-    """The sections of those names, in their order; all of them without names."""
-    return tuple(s for s in SECTIONS if names is None or s.name in names)
+    """The sections of those names, in their order; without names all that need not be named."""
+    if names is None:
+        return tuple(s for s in SECTIONS if not s.only_if_named)
+    return tuple(s for s in SECTIONS if s.name in names)
+
+
+def fitting(sections: Sequence[Section], seconds: float, device: str) -> Iterator[Section]:
+    """Those of the sections, in order, that find time if each takes its allotment."""
+    for section in sections:
+        if section.allotment(device) <= seconds:
+            seconds -= section.allotment(device)
+            yield section

@@ -25,6 +25,7 @@ from rgmp.minidavis.generate import Contents, render
 from rgmp.model.network import RGMP
 from rgmp.runtime import cores
 from rgmp.selftest.bench import Bench
+from rgmp.selftest.loading_processes import affordable_workers
 from rgmp.training.job import TrainingJob
 from rgmp.training.train import train
 
@@ -115,13 +116,15 @@ def trained(bench: Bench) -> Trained:
         ("pretrain", Pretrain, extent.pretrain),
         ("finetune", Finetune, extent.finetune),
     ):
+        settings = kind.model_validate({**METHOD[stage], **shorter})
+        workers = affordable_workers(settings, extent.workers) if extent.workers else 0
         job = TrainingJob(
             identity="selftest",
             seed=bench.seed,
             network=Network.model_validate(METHOD["network"]),
-            settings=kind.model_validate({**METHOD[stage], **shorter}),
+            settings=settings,
             compute=Compute(threads=torch.get_num_threads()),
-            machine=Machine(device=bench.device.type, workers=extent.workers),
+            machine=Machine(device=bench.device.type, workers=workers),
             data=DataRoots(davis=data / "davis", stills=(stills,)),
             parent=parent,
             folder=bench.work / "weights" / stage,

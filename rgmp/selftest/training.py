@@ -3,9 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
-from shutil import disk_usage
 from typing import NamedTuple
 
 import numpy as np
@@ -25,10 +22,10 @@ from rgmp.runtime import cores
 from rgmp.runtime.distributed import ALONE
 from rgmp.runtime.files import atomic_folder
 from rgmp.runtime.precisions import Precision
-from rgmp.runtime.processes import apart
 from rgmp.selftest import papers_study, workload
 from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Condition, Finding, at_most
+from rgmp.selftest.loading_processes import affordable_workers
 from rgmp.selftest.made_data import stills_in, write_stills, write_videos
 from rgmp.selftest.papers_study import Trained
 from rgmp.selftest.turns import failed, interval_finding, reason_of
@@ -47,16 +44,10 @@ _CACHED_MEGABYTES = 16
 """Few: of a set as large as DAVIS hardly a frame is in the cache, and the made one is small."""
 _LONG, _SHORT = 8.0, 3.0
 """Seconds of timed steps: where waiting for data is looked at, and elsewhere."""
-_BYTES_OF_A_PIXEL = 3 * 4 + 1
-"""Of a frame and its mask in a batch."""
-_AHEAD = 5
-"""Batches of each loading process in memory at most: four ahead, and the one that is drawn."""
 _LOADED = {"cuda": 40, "cpu": 10}
 """Batches that the loader draws alone, by device."""
 _LEAST_ROUNDS = 2
 """However little time there is: the fewest that have an interval."""
-_COMPILE_SECONDS = 60.0
-_LEAST_COMPILE_SECONDS = 25.0
 
 
 class Variation(NamedTuple):
@@ -116,7 +107,6 @@ def section(bench: Bench) -> Iterator[Finding]:
                 yield _loading(bench, job, stage)
     for stage, job in jobs.items():
         yield from compared(bench, work, job, stage, VARIATIONS)
-    yield from _compiled(bench, work)
 
 
 def jobs_of(bench: Bench, work: Workload, trained: Trained) -> dict[Stage, TrainingJob]:
@@ -134,21 +124,15 @@ def jobs_of(bench: Bench, work: Workload, trained: Trained) -> dict[Stage, Train
             seed=bench.seed,
             network=work.network,
             settings=each,
-            machine=Machine(workers=_workers(each), decoded_megabytes=_CACHED_MEGABYTES),
+            machine=Machine(
+                workers=affordable_workers(each, cores.usable_cores() - 2),
+                decoded_megabytes=_CACHED_MEGABYTES,
+            ),
             data=DataRoots(davis=root / "davis", stills=(stills_in(root / "stills"),)),
             folder=bench.work / f"trained-{stage}",
         )
         for stage, each in settings.items()
     }
-
-
-def _workers(settings: Pretrain | Finetune) -> int:
-    """As many loading processes as cores allow, and the shared memory that their batches fill."""
-    frames = settings.frames[1] if isinstance(settings, Finetune) else 2
-    batch = settings.batch * frames * settings.crop[0] * settings.crop[1] * _BYTES_OF_A_PIXEL
-    shared = Path("/dev/shm")  # noqa: S108 - where Linux has it, and containers little of it
-    free = disk_usage(shared).free if shared.is_dir() else 2**40
-    return min(max(cores.usable_cores() - 2, 1), int(free // (_AHEAD * batch)))
 
 
 def in_precision(job: TrainingJob, precision: Precision) -> TrainingJob:
@@ -339,26 +323,3 @@ class _Run:
             self._train()
         self._bench.synchronise()
         return (time.perf_counter() - begun) / steps
-
-
-def _compiled(bench: Bench, work: Workload) -> Iterator[Finding]:
-    """The compiled step of stage 1, in a process that may be ended."""
-    seconds = min(_COMPILE_SECONDS, bench.seconds_left() - 5)
-    conditions = {"stage": "pretrain", "precision": work.precisions[0]}
-    if seconds < _LEAST_COMPILE_SECONDS:
-        reason = f"not tried: {max(seconds, 0):.0f} s are left"
-    else:
-        reason = ""
-        try:
-            yield from apart(partial(_compile_and_compare, bench), seconds)
-        except Exception as error:  # the figures above stand
-            reason = reason_of(error)
-    if reason:
-        yield Finding(f"{COMPILED.name}: no figure", conditions, reason)
-
-
-def _compile_and_compare(bench: Bench) -> Iterator[Finding]:
-    bench.prepare()
-    work = workload.of(bench.device)
-    job = jobs_of(bench, work, papers_study.load())["pretrain"]
-    yield from compared(bench, work, job, "pretrain", (COMPILED,))

@@ -1,6 +1,7 @@
 """Computations that take turns: each is tried first, and one that fails leaves the others alone."""
 
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -63,7 +64,11 @@ class Turn:
 
 
 def reason_of(error: BaseException) -> str:
-    """An error in a line: its kind, and the first line of what it says."""
+    """An error in a line: its kind, and the first line of what it says.
+
+    The line stands in the results, in place of what was to be found; its traceback goes to the log.
+    """
+    traceback.print_exception(error)
     said = str(error).strip().splitlines()
     return f"{type(error).__name__}: {said[0][:300]}" if said else type(error).__name__
 

@@ -14,7 +14,6 @@ import os
 import signal
 import sys
 import threading
-import time
 import traceback
 from pathlib import Path
 from typing import Any, TextIO
@@ -32,17 +31,19 @@ def main(order: dict[str, Any], answers: TextIO) -> None:
 
     Args:
         order: `module`, or none to describe the machine alone; `device`, and whether it `reserves`
-            that; `folder`, `work`, `seconds`, `davis`.
+            that; whether cuDNN `searches` algorithms; `folder`, `work`, `davis`; the `deadline`, on
+            the clock of `time.monotonic`, which all processes of a machine share on Linux.
         answers: where to write the answers.
     """
 
     def answer(**said: Any) -> None:
         print(json.dumps(said, allow_nan=False), file=answers, flush=True)
 
-    deadline = time.monotonic() + order["seconds"]
     try:
         reserves = order["reserves"]
         chosen = device.choose(order["device"]) if reserves else torch.device(order["device"])
+        if not order["searches"]:
+            torch.backends.cudnn.benchmark = False
         if order["module"] is None:
             answer(machine=_machine(chosen))
         else:
@@ -51,7 +52,7 @@ def main(order: dict[str, Any], answers: TextIO) -> None:
                 device=chosen,
                 folder=Path(order["folder"]),
                 work=Path(order["work"]),
-                deadline=deadline,
+                deadline=order["deadline"],
                 davis=None if davis is None else Path(davis),
             )
             for finding in importlib.import_module(order["module"]).section(bench):

@@ -25,7 +25,6 @@ class Workload(NamedTuple):
         precisions: the fastest first.
         most_frames: of the clips on which computations take turns.
         clip: frames of the clip that is read from and written to a disk.
-        product: rows and columns of a large matrix product.
         samples: crop and batch of each training stage; None: the paper's.
         videos, stills: how many made ones training reads.
         steps: most training steps that are timed with the loader.

@@ -1,5 +1,7 @@
 """Workers end with the process that started them."""
 
+import inspect
+import os
 import subprocess
 import sys
 import time
@@ -67,8 +69,35 @@ def one_then_sleep(path: Path) -> Iterator[int]:
 def test_results_come_from_a_process_apart_until_it_fails() -> None:
     found = apart(some_then_fail, 60)
     assert (next(found), next(found)) == (1, 2)
-    with pytest.raises(RuntimeError, match="ValueError: no third"):
+    with pytest.raises(RuntimeError, match="ValueError: no third") as raised:
         next(found)
+    assert "in some_then_fail" in raised.value.__notes__[0]
+
+
+def test_what_a_process_apart_started_ends_with_a_killed_parent(tmp_path: Path) -> None:
+    code = (
+        "import sys; from functools import partial; from pathlib import Path\n"
+        "from runtime_of_test import one_then_sleep\n"
+        "from rgmp.runtime.processes import apart\n"
+        "if __name__ == '__main__':\n"
+        "    for _ in apart(partial(one_then_sleep, Path(sys.argv[1])), 300):\n"
+        "        print('started', flush=True)\n"
+    )
+    (tmp_path / "runtime_of_test.py").write_text(
+        "import subprocess, time\n"
+        + inspect.getsource(one_then_sleep).replace("(path: Path) -> Iterator[int]", "(path)")
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "child")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"started\n"
+        child = psutil.Process(int((tmp_path / "child").read_text()))
+        parent.kill()
+    _, alive = psutil.wait_procs([child], timeout=60)
+    for process in alive:
+        process.kill()
+    assert not alive
 
 
 def test_a_process_apart_is_ended_with_all_it_started(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from rgmp.cli import main as cli
 from rgmp.errors import UserError
 from rgmp.runtime.files import write_json
 from rgmp.selftest import run as running
+from rgmp.selftest import sections as listed
 from rgmp.selftest.results import FILE, Results
 from rgmp.selftest.run import Asked, run
 from rgmp.selftest.sections import Section
@@ -60,6 +61,8 @@ def serve():
             time.sleep(600)  # what it started has to end with it
         time.sleep(600)
     say(ended=True)
+    if kind == "lingering":
+        time.sleep(600)
 """
 
 
@@ -68,7 +71,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "fake_worker.py").write_text(FAKE)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
     monkeypatch.setattr(running, "_WORKER", "from fake_worker import serve; serve()")
-    monkeypatch.setattr(running, "_GRACE", 0.5)
+    monkeypatch.setattr(listed, "GRACE", 0.5)
+    monkeypatch.setattr(listed, "STARTING", 0.5)
 
 
 def asked(folder: Path, *kinds: str, seconds: float = 600, **changes: Any) -> Asked:
@@ -160,7 +164,89 @@ def test_a_file_of_another_kind_is_not_replaced(tmp_path: Path) -> None:
         run(asked(tmp_path, "fine"))
     (tmp_path / "out" / FILE).unlink()
     run(asked(tmp_path, "fine"))
+
+
+def findings_of(results: Results) -> dict[str, tuple[str, str]]:
+    return {s.name: (s.status, s.started) for s in results.sections}
+
+
+def test_a_further_run_goes_on_where_the_earlier_one_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter("abcdefghijklmnop")
+    monkeypatch.setattr(running, "utc_now", lambda: next(times))
+    first = findings_of(run(asked(tmp_path, "fine", "broken")))
+    second = findings_of(run(asked(tmp_path, "fine", "broken", "last")))
+    assert "kept from an earlier run: fine\n" in capsys.readouterr().out
+    assert second["fine"] == first["fine"]
+    assert second["broken"] != first["broken"], "what failed runs again"
+    assert second["last"][0] == "done"
+    third = findings_of(run(asked(tmp_path, "fine", renews=True)))
+    assert third["fine"][0] == "done"
+    assert third["fine"] != second["fine"]
+    assert {name: third[name] for name in ("broken", "last")} == {
+        name: second[name] for name in ("broken", "last")
+    }
+
+
+def test_what_was_found_is_kept_where_there_is_no_time_to_find_it_again(tmp_path: Path) -> None:
+    first = run(asked(tmp_path, "broken"))
+    long = Section("broken", "long", 1000, 1000)
+    second = run(asked(tmp_path, seconds=60, sections=(long,)))
+    assert findings_of(second) == findings_of(first)
+    assert kept(second)["broken"]["findings"]
+
+
+@pytest.mark.parametrize("what", ["machine", "versions", "code"])
+def test_results_of_another_machine_or_code_are_replaced(
+    what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(asked(tmp_path, "fine"))
+    file = tmp_path / "out" / FILE
+    value = json.loads(file.read_text())
+    value[what] |= {
+        "machine": {"gpu": "H200"},
+        "versions": {"torch": "1"},
+        "code": {"commit": "x"},
+    }[what]
+    write_json(file, value)
     assert [*kept(run(asked(tmp_path, "last")))] == ["last"]
+    assert "of another machine or code" in capsys.readouterr().out
+
+
+def test_an_untracked_file_is_no_other_code(tmp_path: Path) -> None:
+    run(asked(tmp_path, "fine"))
+    file = tmp_path / "out" / FILE
+    value = json.loads(file.read_text())
+    value["code"]["dirty"] = not value["code"]["dirty"]
+    write_json(file, value)
+    assert [*kept(run(asked(tmp_path, "last")))] == ["fine", "last"]
+
+
+def test_a_process_that_has_said_all_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "_ENDING", 0.5)
+    found = kept(run(asked(tmp_path, "lingering", "last")))
+    assert [section["status"] for section in found.values()] == ["done", "done"]
+    assert found["lingering"]["seconds"] < 300
+    assert not [p for p in psutil.process_iter(["cmdline"]) if _is_fake(p, tmp_path)]
+
+
+def test_a_process_that_cannot_be_ended_is_left_behind(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As one is that waits in the driver, which no signal reaches."""
+    stuck = subprocess.Popen(["sleep", "600"], stdin=subprocess.PIPE, start_new_session=True)
+    monkeypatch.setattr(running, "_ENDING", 0.1)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "killpg", lambda *_: None)
+            running._end(stuck)  # type: ignore[arg-type]
+        assert f"process {stuck.pid} is stuck" in capsys.readouterr().out
+    finally:
+        stuck.kill()
+        stuck.wait()
 
 
 def test_an_interrupt_keeps_what_is_there(tmp_path: Path) -> None:

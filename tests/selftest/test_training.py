@@ -11,7 +11,7 @@ from support.videos import CPU
 
 from rgmp.config.method import Network
 from rgmp.model.network import RGMP
-from rgmp.selftest import papers_study, training, workload
+from rgmp.selftest import loading_processes, papers_study, training, workload
 from rgmp.selftest.bench import Bench
 from rgmp.study.resolve import resolve
 
@@ -117,10 +117,9 @@ def test_loading_processes_fit_into_shared_memory(monkeypatch: pytest.MonkeyPatc
     """A batch of stage 2 has 4 clips of 9 frames of 256x512 pixels: 61 MB."""
     settings = papers_study.load().full.finetune
     batch = 4 * 9 * 256 * 512 * 13
-    monkeypatch.setattr("rgmp.runtime.cores.usable_cores", lambda: 16)
     for free, wanted in ((2**40, 14), (3 * 5 * batch, 3), (64 * 2**20, 0)):
-        monkeypatch.setattr(training, "disk_usage", lambda _, free=free: Free(free))
-        assert training._workers(settings) == wanted
+        monkeypatch.setattr(loading_processes, "disk_usage", lambda _, free=free: Free(free))
+        assert loading_processes.affordable_workers(settings, 14) == wanted
 
 
 class Free(NamedTuple):

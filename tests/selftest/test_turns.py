@@ -22,7 +22,9 @@ def test_a_clip_is_as_long_as_there_is_time_for() -> None:
     assert affordable_frames(0.1, -5, 12) == 3
 
 
-def test_who_fails_is_said_and_the_others_take_turns(tmp_path: Path) -> None:
+def test_who_fails_is_said_and_the_others_take_turns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def refuse() -> Propagator:
         raise RuntimeError
 
@@ -37,6 +39,7 @@ def test_who_fails_is_said_and_the_others_take_turns(tmp_path: Path) -> None:
     bench = Bench(CPU, tmp_path, tmp_path, time.monotonic() + 30)
     found = list(take_turns(bench, "test", contestants, clips))
     assert found[0] == failed("test", {"way": "broken"}, "RuntimeError")
+    assert ", in refuse\n" in capsys.readouterr().err, "its traceback is for the log"
     turns = [turn for turn in found if isinstance(turn, Turn)]
     said = [(turn.contestant.conditions["way"], turn.objects) for turn in turns]
     assert said == [("one", 1), ("one", 2), ("other", 1), ("other", 2)]

@@ -14,7 +14,7 @@ from rgmp.config.method import Inference, Network
 from rgmp.inference.multiscale import Passes
 from rgmp.inference.propagator import Propagator
 from rgmp.model.network import RGMP
-from rgmp.selftest import scenes, variations, ways, workload
+from rgmp.selftest import compiling, scenes, variations, ways, workload
 from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Finding
 
@@ -90,7 +90,6 @@ def test_a_way_that_raises_is_said_and_the_others_are_compared(
 ) -> None:
     monkeypatch.setattr(workload, "of", lambda _: SMALL)
     monkeypatch.setattr(ways, "fused", broken)
-    monkeypatch.setattr(ways, "_LEAST_COMPILE_SECONDS", 1e6)
     bench = Bench(CPU, tmp_path, tmp_path, time.monotonic() + 60)
     found = list(ways.section(bench))
     (failed,) = [finding for finding in found if finding.holds is False]
@@ -102,8 +101,6 @@ def test_a_way_that_raises_is_said_and_the_others_are_compared(
     gains = [f for f in found if f.quantity == "speed relative to what is built"]
     assert len(gains) == 5
     assert all(f.low is not None and f.low < float(f.value) for f in gains)
-    not_tried = [f.quantity for f in found if str(f.value).startswith("not tried")]
-    assert not_tried == [f"{ways._name(mode)}: no figure" for mode in ways.MODES]
 
 
 def slow(*_: object) -> Any:
@@ -113,11 +110,14 @@ def slow(*_: object) -> Any:
 def test_compiling_that_takes_too_long_is_ended_and_said(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(ways, "compile_and_compare", slow)
-    monkeypatch.setattr(ways, "_LEAST_COMPILE_SECONDS", 0)
-    bench = Bench(CPU, tmp_path, tmp_path, time.monotonic() + 6)
-    found: list[Finding] = list(ways._compiled(bench, "fp32"))
-    assert [finding.value for finding in found] == ["TimeoutError: not done after 1 s"] * 2
+    for name in ("compile_step", "compile_training"):
+        monkeypatch.setattr(compiling, name, slow)
+    bench = Bench(CPU, tmp_path, tmp_path, time.monotonic() + 8)
+    found: list[Finding] = list(compiling.section(bench))
+    assert [finding.quantity for finding in found] == [
+        f"torch.compile{mode}: no figure" for mode in ("", ", max-autotune-no-cudagraphs", "")
+    ]
+    assert all(str(finding.value).startswith("TimeoutError: not done") for finding in found)
 
 
 def test_streams_keep_the_order_of_the_scales() -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,14 @@ def test_each_finding_and_how_it_ended(
 
 def order_of(folder: Path, **changes: Any) -> dict[str, Any]:
     given = {"module": None, "device": "cpu", "reserves": True, "folder": str(folder)}
-    return {**given, "work": str(folder), "seconds": 100.0, "davis": None, **changes}
+    return {
+        **given,
+        "work": str(folder),
+        "searches": True,
+        "davis": None,
+        "deadline": time.monotonic() + 100,
+        **changes,
+    }
 
 
 def test_without_a_section_it_describes_the_machine(tmp_path: Path) -> None:
@@ -90,6 +98,17 @@ def test_a_section_that_starts_jobs_leaves_them_the_gpu(
         main(order_of(tmp_path, module="starting", device="cuda", reserves=reserves), said)
         assert "finding" in said.getvalue()
         assert taken == wanted
+
+
+def test_cudnn_searches_only_where_a_section_lets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "asking.py").write_text(SECTION.format(then=""))
+    monkeypatch.syspath_prepend(tmp_path)
+    for searches in (True, False):
+        monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+        main(order_of(tmp_path, module="asking", searches=searches), io.StringIO())
+        assert torch.backends.cudnn.benchmark is searches
 
 
 @pytest.mark.slow

@@ -1,0 +1,120 @@
+"""`torch.compile`: what it gains for the step of inference and for that of training.
+
+Compiling may take longer than there is time for, or hang, so each is compiled in a process that can
+be ended.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from rgmp.config.method import Inference
+from rgmp.inference.propagator import Propagator
+from rgmp.inference.speed import PropagatorMaker
+from rgmp.inference.timing_statistics import Interval
+from rgmp.runtime.processes import apart
+from rgmp.selftest import papers_study, workload
+from rgmp.selftest.bench import Bench
+from rgmp.selftest.finding import Condition, Finding
+from rgmp.selftest.made_data import timed_clip
+from rgmp.selftest.scenes import random_network
+from rgmp.selftest.training import COMPILED, compared, jobs_of
+from rgmp.selftest.turns import Contestant, Turn, interval_finding, reason_of, take_turns
+from rgmp.selftest.variations import Varied, compiled
+from rgmp.selftest.ways import BUILT
+
+MODES: tuple[str | None, ...] = (None, "max-autotune-no-cudagraphs")
+"""Of `torch.compile`; the second tries many more kernels."""
+_SHARE_OF_STEP = 0.6
+"""Of the time, for the step of inference in both modes."""
+_ENDING = 5.0
+"""Seconds that are left for a process to be ended in."""
+
+
+def section(bench: Bench) -> Iterator[Finding]:
+    """Compile the step at scale 1 alone, then that of stage 1."""
+    precision = workload.of(bench.device).precisions[0]
+    names = [_name(mode) for mode in MODES]
+    conditions: dict[str, Condition] = {"precision": precision, "scales": 1, "objects": 1}
+    seconds = _SHARE_OF_STEP * (bench.seconds_left() - _ENDING)
+    yield from _in_time(partial(compile_step, bench), seconds, "way", names, conditions)
+    conditions = {"precision": precision, "stage": "pretrain"}
+    seconds = bench.seconds_left() - _ENDING
+    work = partial(compile_training, bench)
+    yield from _in_time(work, seconds, "variation", [COMPILED.name], conditions)
+
+
+def _in_time(
+    work: Callable[[], Iterator[Finding]],
+    seconds: float,
+    key: str,
+    names: Sequence[str],
+    conditions: dict[str, Condition],
+) -> Iterator[Finding]:
+    """What a process finds within so many seconds, and why it found nothing of the others.
+
+    Args:
+        work: what it does.
+        seconds: how long it may take.
+        key: the condition that names what was compiled.
+        names: of all that is to be compiled.
+        conditions: of a finding that there is no figure.
+    """
+    waiting, reason = [*names], "nothing was said of it"
+    try:
+        for finding in apart(work, max(seconds, 0)):
+            waiting = [name for name in waiting if name != finding.conditions.get(key)]
+            yield finding
+    except Exception as error:  # what came before stands
+        reason = reason_of(error)
+    yield from (Finding(f"{name}: no figure", conditions, reason) for name in waiting)
+
+
+def compile_training(bench: Bench) -> Iterator[Finding]:
+    """Compile a training step of stage 1 and time it, in turns with what is built."""
+    bench.prepare()
+    work = workload.of(bench.device)
+    job = jobs_of(bench, work, papers_study.load())["pretrain"]
+    yield from compared(bench, work, job, "pretrain", (COMPILED,))
+
+
+def _name(mode: str | None) -> str:
+    return "torch.compile" + (f", {mode}" if mode else "")
+
+
+def compile_step(bench: Bench) -> Iterator[Finding]:
+    """Compile the step in each mode and time it, in turns with what is built.
+
+    On a GPU both are replayed as CUDA graphs.
+    """
+    bench.prepare()
+    work = workload.of(bench.device)
+    precision = work.precisions[0]
+    network = random_network(work.network, bench.seed)
+    settings = Inference(scales=work.scales[1], precision=precision)
+    of = partial(Varied, network, settings, bench.device)
+    eager = partial(of, graph=False)
+    built = PropagatorMaker(partial(Propagator, network, settings, bench.device), precision)
+    clip = timed_clip(bench.work / "compiled", work.most_frames, work.size, 1)
+    for mode in MODES:
+        maker = PropagatorMaker(partial(of, passes=partial(compiled, mode)), precision, eager)
+        contestants = [
+            Contestant({"way": name, "precision": precision, "scales": 1}, each)
+            for name, each in ((BUILT, built), (_name(mode), maker))
+        ]
+        turns: dict[str, Turn] = {}
+        for outcome in take_turns(bench, "compiled", contestants, [clip], 0.1):
+            if isinstance(outcome, Finding):
+                if "way" in outcome.conditions:
+                    yield outcome
+                continue
+            turns[str(outcome.contestant.conditions["way"])] = outcome
+        if {*turns} == {BUILT, _name(mode)}:
+            yield from _gain(turns[_name(mode)], turns[BUILT])
+
+
+def _gain(turn: Turn, built: Turn) -> Iterator[Finding]:
+    conditions = {**turn.contestant.conditions, "objects": 1}
+    gain: Interval = turn.ratio_to(built)
+    yield interval_finding("speed relative to what is built", conditions, gain, "times")
+    alike = turn.summary["labels_as_fp32"]
+    yield Finding("pixels labelled as by the eager path", conditions, alike)

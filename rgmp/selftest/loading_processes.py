@@ -1,0 +1,27 @@
+"""How many processes may load data: their batches wait in shared memory, which may be small."""
+
+from pathlib import Path
+from shutil import disk_usage
+
+from rgmp.config.method import Finetune, Pretrain
+
+_BYTES_OF_A_PIXEL = 3 * 4 + 1
+"""Of a frame and its mask in a batch."""
+_AHEAD = 5
+"""Batches of each loading process in memory at most: four ahead, and the one that is drawn."""
+
+
+def affordable_workers(settings: Pretrain | Finetune, most: int) -> int:
+    """How many loading processes the free shared memory has room for.
+
+    Too many end in a bus error, which takes the whole process with it.
+
+    Args:
+        settings: of the stage, with its batch.
+        most: how many are wanted; at least one is, where there is room.
+    """
+    frames = settings.frames[1] if isinstance(settings, Finetune) else 2
+    batch = settings.batch * frames * settings.crop[0] * settings.crop[1] * _BYTES_OF_A_PIXEL
+    shared = Path("/dev/shm")  # noqa: S108 - where Linux has it, and containers little of it
+    free = disk_usage(shared).free if shared.is_dir() else 2**40
+    return min(max(most, 1), int(free // (_AHEAD * batch)))
