@@ -11,6 +11,7 @@ import numpy as np
 from rgmp.config.method import Inference
 from rgmp.data import davis
 from rgmp.data.images import read_frame
+from rgmp.inference.multiscale import Passes
 from rgmp.inference.propagator import Propagator, download
 from rgmp.inference.segment import Waits, segment_sequence
 from rgmp.inference.speed import PropagatorMaker, TimedClip
@@ -84,13 +85,6 @@ def _settings(scales: Scales, precision: Precision) -> Inference:
     return Inference(scales=scales, precision=precision)
 
 
-def one_by_one(make: Callable[[], Propagator]) -> Propagator:
-    """A propagator that passes one object at a time through the network."""
-    propagator = make()
-    propagator._passes._at_once = 1
-    return propagator
-
-
 def _contestants(
     bench: Bench, work: Workload, network: RGMP, precision: Precision
 ) -> Iterator[Contestant]:
@@ -100,7 +94,7 @@ def _contestants(
         conditions = {"precision": precision, "scales": len(scales)}
         yield Contestant({**conditions, "at once": "all"}, PropagatorMaker(make, precision))
         if scales == work.scales[0] and precision == work.precisions[0]:
-            each = partial(one_by_one, make)
+            each = partial(make, passes=partial(Passes, at_once=1))
             yield Contestant({**conditions, "at once": "one"}, PropagatorMaker(each, precision))
 
 

@@ -92,7 +92,7 @@ def tried(
     for contestant in contestants:
         try:
             propagator, seconds = contestant.maker.make(), 0.0
-            is_to_be_captured = propagator._records
+            is_to_be_captured = propagator.records
             for clip in clips:
                 propagator.start(clip.frames[0], clip.labels)
                 download(propagator.step(clip.frames[1]))()
@@ -102,7 +102,7 @@ def tried(
         except Exception as error:  # whatever it is, the others go on
             yield failed(what, contestant.conditions, reason_of(error))
         else:
-            if is_to_be_captured and not propagator._records:
+            if is_to_be_captured and not propagator.records:
                 reason = "it cannot be captured; selftest.log says why; eager steps are timed"
                 yield failed("CUDA graph", contestant.conditions, reason)
             yield contestant, seconds
