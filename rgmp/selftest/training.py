@@ -51,10 +51,14 @@ _BYTES_OF_A_PIXEL = 3 * 4 + 1
 """Of a frame and its mask in a batch."""
 _AHEAD = 5
 """Batches of each loading process in memory at most: four ahead, and the one that is drawn."""
+_PREFETCHED = 4
+"""Batches that each loading process draws ahead: the first steps of a run do not wait for those."""
 _LOADED = {"cuda": 40, "cpu": 10}
 """Batches that the loader draws alone, by device."""
-_LEAST_ROUNDS = 2
-"""However little time there is: the fewest that have an interval."""
+_LEAST_ROUNDS = 4
+"""However little time there is: an interval of two would be 12.7 standard errors wide."""
+_SHARE_OF_ROUNDS = 0.5
+"""Of the time that is left, for the rounds of a stage."""
 _COMPILE_SECONDS = 60.0
 _LEAST_COMPILE_SECONDS = 25.0
 
@@ -192,6 +196,7 @@ def _rate(
                 work.steps,
                 enough=seconds if when == "last" else _SHORT,
                 last=when == "last",
+                warm_up=speed.WARM_UP_STEPS + _PREFETCHED * job.machine.workers,
             )
         key = job.stage if job.stage == "pretrain" else f"{job.stage}, {when}"
         took[key] = found["seconds_per_step"]
@@ -245,9 +250,11 @@ def _loading(bench: Bench, job: TrainingJob, stage: Stage) -> Finding:
     """How many samples a second the loader gives when nobody trains."""
     samples = Samples(job.data, job.settings, job.seed, job.machine.decoded_megabytes)
     count = _LOADED[bench.device.type]
-    first = job.settings.steps - count - 1
+    ahead = _PREFETCHED * job.machine.workers + 1
+    first = job.settings.steps - count - ahead
     batches = samples.batches(first, torch.device("cpu"), job.machine.workers)
-    next(batches)  # with the start of the workers
+    for _ in range(ahead):  # the start of the workers, and what they draw before it is asked for
+        next(batches)
     begun = time.perf_counter()
     for _ in range(count):
         next(batches)
@@ -279,8 +286,10 @@ def compared(
         if BUILT.name not in running:
             return
         rows: list[dict[str, float]] = []
+        trial = bench.seconds(lambda: [run.seconds(1) for run in running.values()])
+        given = _SHARE_OF_ROUNDS * bench.seconds_left()
+        steps = affordable_steps(trial, given, work)
         while len(rows) < _LEAST_ROUNDS or (len(rows) < work.rounds and bench.seconds_left() > 0):
-            steps = work.steps_of_a_round
             rows.append({name: run.seconds(steps) for name, run in running.items()})
     took: dict[str, NDArray[np.float64]] = {
         name: np.array([row[name] for row in rows]) for name in running
@@ -295,6 +304,18 @@ def compared(
         if bench.on_gpu:
             memory = run.peak / built.peak
             yield Finding("memory of a step relative to what is built", where, memory, "times")
+
+
+def affordable_steps(trial: float, given: float, work: Workload) -> int:
+    """How many steps of a round there is time for.
+
+    Args:
+        trial: seconds of a round of one step, which has another before it that is not counted.
+        given: seconds for all rounds.
+        work: its rounds, and the most steps of one.
+    """
+    affordable = 2 * given / (max(work.rounds, _LEAST_ROUNDS) * trial) - 1
+    return int(np.clip(affordable, 1, work.steps_of_a_round))
 
 
 class _Run:
@@ -333,12 +354,7 @@ class _Run:
     def seconds(self, steps: int) -> float:
         """Seconds of a step, over so many, after one that is not counted."""
         self._train()
-        self._bench.synchronise()
-        begun = time.perf_counter()
-        for _ in range(steps):
-            self._train()
-        self._bench.synchronise()
-        return (time.perf_counter() - begun) / steps
+        return self._bench.seconds(lambda: [self._train() for _ in range(steps)]) / steps
 
 
 def _compiled(bench: Bench, work: Workload) -> Iterator[Finding]:
