@@ -1,7 +1,7 @@
 """Samples a second of both stages at the paper's sizes, waiting for data, memory, and gains."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -110,7 +110,7 @@ def section(bench: Bench) -> Iterator[Finding]:
             conditions: dict[str, Condition] = {"stage": stage, "precision": precision}
             try:
                 seconds = _SHORT if number else _LONG
-                yield from _rate(bench, work, job, precision, seconds, took, conditions)
+                took |= yield from _rate(bench, work, job, precision, seconds, conditions)
             except Exception as error:  # the others go on
                 yield failed("training", conditions, reason_of(error))
         if work.is_papers and {*took} == {"pretrain", "finetune, first", "finetune, last"}:
@@ -179,13 +179,16 @@ def _rate(
     job: TrainingJob,
     precision: Precision,
     seconds: float,
-    took: dict[str, float],
     conditions: Mapping[str, Condition],
-) -> Iterator[Finding]:
-    """How fast a stage trains with its loader; its seconds per step are noted in `took`.
+) -> Generator[Finding, None, dict[str, float]]:
+    """How fast a stage trains with its loader.
 
     Clips grow over stage 2: its last steps are the longest, and its first ones the shortest.
+
+    Returns:
+        Seconds per step, of stage 2 those of its last and of its first steps.
     """
+    took: dict[str, float] = {}
     for when in ("last",) if job.stage == "pretrain" else ("last", "first"):
         if bench.on_gpu:
             torch.cuda.reset_peak_memory_stats(bench.device)
@@ -218,6 +221,7 @@ def _rate(
             yield waiting if work.is_papers else _without_limit(waiting)
             peak = found["peak_memory_bytes"] / 1e9
             yield Finding("peak memory of training", described, peak, "GB")
+    return took
 
 
 def _without_limit(finding: Finding) -> Finding:
