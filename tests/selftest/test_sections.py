@@ -180,6 +180,13 @@ def test_a_team_of_one_takes_the_plain_step(bench: Bench) -> None:
         assert collectives._difference(bench) == 0
 
 
+def test_a_difference_is_counted_in_units_of_the_last_place() -> None:
+    one = torch.tensor([1.0, -8.0, 0.0])
+    assert collectives._units_apart(one, one) == 0
+    assert collectives._units_apart(one, one * (1 + 2**-23)) == pytest.approx(1, rel=1e-3)
+    assert collectives._units_apart(one, one + 1e-3) > 1e3
+
+
 SHAPES = (graphs.Shape(33, 60, 1), graphs.Shape(40, 70, 2), graphs.Shape(33, 60, 1))
 
 
