@@ -18,6 +18,7 @@ import torch
 from support.reference_rgmp import Image, propagate, released
 
 from rgmp.config.method import Inference, Network
+from rgmp.inference.multiscale import Passes
 from rgmp.inference.propagator import Propagator, download
 from rgmp.model.network import RGMP
 from rgmp.runtime.device import choose
@@ -55,8 +56,8 @@ def contestants(
 
     def ours(precision: str, at_once: int = 99) -> Callable[[], float]:
         settings = Inference.model_validate({"precision": precision})
-        propagator = Propagator(network, settings, choose("auto"))
-        propagator._passes._at_once = at_once
+        passes = partial(Passes, at_once=at_once)
+        propagator = Propagator(network, settings, choose("auto"), passes=passes)
         propagator.start(frames[0], labels)
         propagator.step(frames[1])
 

@@ -40,16 +40,33 @@ class Passes:
     Optimisations, which change the result by rounding at most: batch norms are folded into the
     convolutions, memory is channels-last, `bf16` weights are cast once, and the objects form a
     batch that shares the frame's half of the first convolution.
+
+    Attributes:
+        network: what is run, in the precision of the settings.
     """
 
-    def __init__(self, network: RGMP, settings: Inference, device: torch.device) -> None:
-        """Take a network in eval mode; it is not modified."""
+    def __init__(
+        self,
+        network: RGMP,
+        settings: Inference,
+        device: torch.device,
+        at_once: int = sys.maxsize,
+    ) -> None:
+        """Take a network.
+
+        Args:
+            network: in eval mode; it is not modified.
+            settings: how it is run.
+            device: where it runs.
+            at_once: how many masks at most pass through the network as one batch; fewer do once
+                these have not fitted in memory.
+        """
         self._scales = settings.scales
-        self._network = folded(network).to(device).to(memory_format=torch.channels_last)
+        self.network = folded(network).to(device).to(memory_format=torch.channels_last)
         if settings.precision == "bf16":
-            cast_to_bf16(self._network)
+            cast_to_bf16(self.network)
         self._tf32 = settings.precision == "tf32"
-        self._at_once = sys.maxsize
+        self._at_once = at_once
 
     def references(self, frame: Tensor, masks: Tensor) -> list[Reference]:
         """The references at every scale for a frame (1, 3, H, W) and masks (M, 1, H, W)."""
@@ -103,14 +120,14 @@ class Passes:
         return total / len(self._scales), kept
 
     def _encode(self, scale: float, frame: Tensor, masks: Tensor, chunk: slice) -> Reference:
-        return self._network.reference(*_at(scale, frame, masks[chunk]))
+        return self.network.reference(*_at(scale, frame, masks[chunk]))
 
     def _pass(
         self, scale: float, frame: Tensor, masks: Tensor, reference: Reference, chunk: slice
     ) -> tuple[Tensor, Reference]:
         """The foreground (m, H, W) of a chunk of objects at one scale, and their references."""
         share = None if reference is None else (reference[0][chunk], reference[1][chunk])
-        logits, following = self._network(*_at(scale, frame, masks[chunk]), share)
+        logits, following = self.network(*_at(scale, frame, masks[chunk]), share)
         foreground = torch.softmax(logits.to(masks.dtype), dim=1)[:, 1:]
         return _resize(foreground, _size(frame))[:, 0], following
 
@@ -121,20 +138,32 @@ class Passes:
             try:
                 return [work(slice(i, i + step)) for i in range(0, count, step)]
             except RuntimeError as error:
-                if not _is_out_of_memory(error):
+                # while a CUDA graph is captured, cuDNN cannot choose algorithms for other shapes
+                if not is_out_of_memory(error) or _is_capturing():
                     raise
                 why = str(error).splitlines()[0]
-            if step == 1:
+            if not self.take_fewer(count):
                 raise UserError(
                     f"not enough memory for one object ({why}); free some, or use smaller "
                     "scales or bf16"
                 )
-            self._at_once = (step + 1) // 2
-            print(
-                f"out of memory with {step} objects at once; retrying with {self._at_once}",
-                file=sys.stderr,
-                flush=True,
-            )
+
+    def take_fewer(self, count: int) -> bool:
+        """After memory was too little for `count` masks: pass half as many at once from now on.
+
+        Returns:
+            Whether that is possible: one mask at once is the fewest.
+        """
+        step = min(self._at_once, count)
+        if step == 1:
+            return False
+        self._at_once = (step + 1) // 2
+        print(
+            f"out of memory with {step} objects at once; retrying with {self._at_once}",
+            file=sys.stderr,
+            flush=True,
+        )
+        return True
 
 
 def cast_to_bf16(network: RGMP) -> None:
@@ -156,7 +185,11 @@ _OUT_OF_MEMORY = (
 )
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
+def _is_capturing() -> bool:
+    return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether a GPU or the machine is out of memory; not all such errors have their own class."""
     said = str(error)
     return isinstance(error, torch.OutOfMemoryError) or any(s in said for s in _OUT_OF_MEMORY)

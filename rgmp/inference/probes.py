@@ -17,8 +17,9 @@ _LONGER = 4
 class Memory(NamedTuple):
     """Memory in use with a short and with a long clip.
 
-    On a GPU the peak of what one propagator has allocated; on a CPU what the whole process holds in
-    main memory after the clip.
+    On a GPU the peak of what PyTorch reserves for one propagator once it has seen a clip's shape:
+    also that of its CUDA graph, whose memory counts as allocated while it is captured alone. On a
+    CPU what the whole process holds in main memory after the clip.
 
     Attributes:
         short_frames, long_frames: length of the clips.
@@ -43,23 +44,50 @@ def memory_by_length(
         frames: at least two, each uint8 (H, W, 3).
         labels: of frame 0, uint8 (H, W).
     """
-    before = torch.cuda.memory_allocated()
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_reserved()
     propagator = make()
+    _segment(propagator, frames, labels, 2)  # cuDNN tries its algorithms, a graph is captured
     used = []
     lengths = len(frames), _LONGER * len(frames)
     for length in lengths:
         if propagator.device.type == "cuda":
+            torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(propagator.device)
-        propagator.start(frames[0], labels)
-        for frame in islice(cycle(frames[1:]), length - 1):
-            download(propagator.step(frame))()
+        _segment(propagator, frames, labels, length)
         used.append(_memory_used(propagator.device, before))
     return propagator, Memory(lengths[0], used[0], lengths[1], used[1])
 
 
+def growth_of_frames(propagator: Propagator, frames: list[Labels], labels: Labels) -> float:
+    """Bytes of a GPU that each further frame of a clip adds to the peak of what is allocated.
+
+    Unlike what is reserved, that is known to the byte. A propagator that kept the labels of every
+    frame would add a byte for each pixel.
+
+    Args:
+        propagator: on a GPU; it has segmented this shape before, so that no graph is captured.
+        frames: at least two, each uint8 (H, W, 3).
+        labels: of frame 0, uint8 (H, W).
+    """
+    lengths, peaks = (len(frames), _LONGER * len(frames)), []
+    for length in lengths:
+        torch.cuda.reset_peak_memory_stats(propagator.device)
+        _segment(propagator, frames, labels, length)
+        peaks.append(torch.cuda.max_memory_allocated(propagator.device))
+    return (peaks[1] - peaks[0]) / (lengths[1] - lengths[0])
+
+
+def _segment(propagator: Propagator, frames: list[Labels], labels: Labels, length: int) -> None:
+    """Segment a clip of that length: its frames but the first over and over."""
+    propagator.start(frames[0], labels)
+    for frame in islice(cycle(frames[1:]), length - 1):
+        download(propagator.step(frame))()
+
+
 def _memory_used(device: torch.device, before: int) -> int:
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) - before
+        return torch.cuda.max_memory_reserved(device) - before
     return int(psutil.Process().memory_info().rss)
 
 

@@ -17,8 +17,11 @@ from rgmp.data.images import Labels, size_text
 from rgmp.errors import UserError
 from rgmp.inference.aggregation import aggregate, needs_union
 from rgmp.inference.cuda_graph import Graph, StepFunction
-from rgmp.inference.multiscale import Passes, padding
+from rgmp.inference.multiscale import Passes, is_out_of_memory, padding
 from rgmp.model.network import RGMP, Reference
+
+PassesMaker = Callable[[RGMP, Inference, torch.device], Passes]
+"""Makes the network's passes over a frame."""
 
 _GRAPHS = 8
 """How many shapes keep a captured step on a GPU; a data set has few."""
@@ -27,13 +30,24 @@ _GRAPHS = 8
 class Propagator:
     """Tracks the objects of one video; its memory does not grow with the video's length.
 
+    Attributes:
+        device: where it runs.
+        records: whether steps are replayed as CUDA graphs; no longer once one cannot be captured.
+        objects: the ids of those that are tracked.
+
     >>> propagator = Propagator(network, Inference(), torch.device("cpu"))
     >>> propagator.start(first_frame, first_labels)
     >>> labels = propagator.step(second_frame)
     """
 
     def __init__(
-        self, network: RGMP, settings: Inference, device: torch.device, *, graphs: bool = True
+        self,
+        network: RGMP,
+        settings: Inference,
+        device: torch.device,
+        *,
+        graphs: bool = True,
+        passes: PassesMaker = Passes,
     ) -> None:
         """Take a network; it is not modified.
 
@@ -42,13 +56,14 @@ class Propagator:
             settings: how it is run.
             device: where it runs.
             graphs: whether a GPU replays the step as a CUDA graph.
+            passes: makes the network's passes.
         """
-        self._passes = Passes(network, settings, device)
+        self._passes = passes(network, settings, device)
         self._aggregation = settings.aggregation
         self.device = device
-        self._records = graphs and device.type == "cuda"
+        self.records = graphs and device.type == "cuda"
         self._graphs: dict[tuple[int, ...], Graph] = {}
-        self._pool = torch.cuda.graph_pool_handle() if self._records else None
+        self._pool = torch.cuda.graph_pool_handle() if self.records else None
 
     @torch.inference_mode()
     def start(self, frame: Labels, labels: Labels, objects: Sequence[int] | None = None) -> None:
@@ -178,16 +193,15 @@ class Propagator:
 
     def _recorded(self, whole: Tensor) -> StepFunction | None:
         """The step as a CUDA graph for this shape; None if it cannot be captured."""
-        if not self._records:
+        if not self.records:
             return None
         shape = (*whole.shape, len(self.objects))
         if shape not in self._graphs:
             self._graphs = dict(list(self._graphs.items())[1 - _GRAPHS :])  # drop the oldest
             try:
-                state = (whole, self._soft, self._references)
-                graph = Graph(self._advance, *state, self._pool)
+                graph = self._captured(whole)
             except RuntimeError as error:
-                self._records = False
+                self.records = False
                 why = str(error).splitlines()[0]
                 print(
                     f"no CUDA graph ({why}); falling back to eager execution",
@@ -197,6 +211,19 @@ class Propagator:
                 return None
             self._graphs[shape] = graph
         return self._graphs[shape]
+
+    def _captured(self, whole: Tensor) -> Graph:
+        """The step as a CUDA graph, of smaller batches if it does not fit in memory otherwise.
+
+        Its warm-ups come with each attempt: cuDNN chooses its algorithms by the batch.
+        """
+        while True:
+            try:
+                return Graph(self._advance, whole, self._soft, self._references, self._pool)
+            except RuntimeError as error:
+                masks = len(self._soft) + self._union
+                if not is_out_of_memory(error) or not self._passes.take_fewer(masks):
+                    raise
 
 
 def download(labels: Tensor) -> Callable[[], Labels]:

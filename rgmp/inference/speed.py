@@ -201,7 +201,7 @@ class _Timed:
         (zero, *frames), labels = clip.frames, clip.labels
         self._warm_up(clip)
         times["first_frame"].append(
-            _seconds(lambda: propagator.start(zero, labels), propagator.device)
+            seconds_of(lambda: propagator.start(zero, labels), propagator.device)
         )
         times["network"].append([_network_seconds(propagator, frame) for frame in frames])
         if whole:
@@ -316,14 +316,14 @@ def matrix_products(device: torch.device, precision: str) -> float:
     seconds = []
     for product in (lambda: a @ b, lambda: F.conv2d(image, kernel)):
         product()
-        seconds += [_seconds(product, device) for _ in range(_PRODUCTS)]
+        seconds += [seconds_of(product, device) for _ in range(_PRODUCTS)]
     torch.backends.cuda.matmul.allow_tf32 = before
     return 2 * float(n) ** 3 / min(seconds)
 
 
 def _network_seconds(propagator: Propagator, frame: Labels) -> float:
     whole = propagator.upload(frame)
-    return _seconds(lambda: propagator.segment(whole), propagator.device)
+    return seconds_of(lambda: propagator.segment(whole), propagator.device)
 
 
 def _end_to_end_seconds(propagator: Propagator, frame: Labels) -> float:
@@ -339,7 +339,7 @@ def _clip_seconds(propagator: Propagator, sequence: Video) -> float:
         return time.perf_counter() - start
 
 
-def _seconds(work: Callable[[], object], device: torch.device) -> float:
+def seconds_of(work: Callable[[], object], device: torch.device) -> float:
     """Seconds of `work`: between two CUDA events on a GPU, by the wall clock on a CPU."""
     if device.type == "cuda":
         start, end = (

@@ -5,7 +5,6 @@ the bits would be the same.
 """
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -117,9 +116,4 @@ def _costs(bench: Bench) -> Iterator[Finding]:
 def _seconds(bench: Bench, step: Callable[[], Any]) -> float:
     """Seconds of a step: the mean of two, after one in the same settings."""
     step()
-    bench.synchronise()
-    began = time.perf_counter()
-    for _ in range(2):
-        step()
-    bench.synchronise()
-    return (time.perf_counter() - began) / 2
+    return bench.seconds(lambda: (step(), step())) / 2

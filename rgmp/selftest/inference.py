@@ -2,15 +2,17 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from rgmp.config.method import Inference
 from rgmp.data import davis
 from rgmp.data.images import read_frame
+from rgmp.inference.multiscale import Passes
 from rgmp.inference.propagator import Propagator, download
 from rgmp.inference.segment import Waits, segment_sequence
 from rgmp.inference.speed import PropagatorMaker, TimedClip
@@ -27,6 +29,8 @@ from rgmp.selftest.workload import Scales, Workload
 
 AIMS = 350.0, 650.0
 """Frames a second of one object at three scales in bf16: the first aim, and the second."""
+AIMED_AT = "H100", "H200"
+"""What the names of the cards contain that the aims are for; others have figures alone."""
 BATCH_AIM = 4.0
 """How many times as fast five objects are in one batch as one after the other."""
 
@@ -76,19 +80,20 @@ def _compared(
             continue
         turns.append(outcome)
         if outcome.contestant.conditions["at once"] == "all":
-            yield from _speeds(outcome, work)
-    yield from _batches(turns, work)
+            yield from _speeds(outcome, work, has_aims=has_aims(bench, work))
+    yield from _batches(turns, has_aims=has_aims(bench, work))
+
+
+def has_aims(bench: Bench, work: Workload) -> bool:
+    """Whether speeds have to reach the aims: on a card that they are for, at the paper's sizes."""
+    if not bench.on_gpu or not work.is_papers:
+        return False
+    card = torch.cuda.get_device_name(bench.device)
+    return any(name in card for name in AIMED_AT)
 
 
 def _settings(scales: Scales, precision: Precision) -> Inference:
     return Inference(scales=scales, precision=precision)
-
-
-def one_by_one(make: Callable[[], Propagator]) -> Propagator:
-    """A propagator that passes one object at a time through the network."""
-    propagator = make()
-    propagator._passes._at_once = 1
-    return propagator
 
 
 def _contestants(
@@ -100,7 +105,7 @@ def _contestants(
         conditions = {"precision": precision, "scales": len(scales)}
         yield Contestant({**conditions, "at once": "all"}, PropagatorMaker(make, precision))
         if scales == work.scales[0] and precision == work.precisions[0]:
-            each = partial(one_by_one, make)
+            each = partial(make, passes=partial(Passes, at_once=1))
             yield Contestant({**conditions, "at once": "one"}, PropagatorMaker(each, precision))
 
 
@@ -112,12 +117,11 @@ def _conditions(turn: Turn) -> dict[str, str | int | float]:
     }
 
 
-def _speeds(turn: Turn, work: Workload) -> Iterator[Finding]:
+def _speeds(turn: Turn, work: Workload, *, has_aims: bool) -> Iterator[Finding]:
     """The three speeds of a computation on a clip, and how near it comes to matrix products."""
     conditions = _conditions(turn)
-    is_aimed_at = (
-        work.is_papers and turn.objects == 1 and conditions == {**conditions, **_aimed_at(work)}
-    )
+    aimed_at = {"precision": "bf16", "scales": len(work.scales[0]), "objects": 1}
+    is_aimed_at = has_aims and conditions == aimed_at
     for kind, quantity in _KINDS.items():
         fps = turn.fps(kind)
         aims = AIMS if kind == "network" and is_aimed_at else ()
@@ -141,11 +145,7 @@ def _speeds(turn: Turn, work: Workload) -> Iterator[Finding]:
     yield Finding("share of the speed of a large matrix product", conditions, rate / product)
 
 
-def _aimed_at(work: Workload) -> dict[str, str | int]:
-    return {"precision": "bf16", "scales": len(work.scales[0])}
-
-
-def _batches(turns: list[Turn], work: Workload) -> Iterator[Finding]:
+def _batches(turns: list[Turn], *, has_aims: bool) -> Iterator[Finding]:
     """How many times as fast objects are in one batch as one after the other."""
     for turn in turns:
         if turn.contestant.conditions["at once"] == "one":
@@ -155,7 +155,7 @@ def _batches(turns: list[Turn], work: Workload) -> Iterator[Finding]:
             ]
             for other in batch:
                 gain = other.ratio_to(turn)
-                has_aim = work.is_papers and turn.objects == 5
+                has_aim = has_aims and turn.objects == 5
                 yield Finding(
                     "speed in one batch, relative to object by object",
                     _conditions(turn),
@@ -226,17 +226,9 @@ def _clip_round(bench: Bench, propagator: Propagator, clip: TimedClip) -> dict[s
         with tempfile.TemporaryDirectory(dir=bench.work) as folder:
             waits = segment_sequence(propagator, clip.sequence, Path(folder) / "masks")
 
-    found = {work.__name__: _seconds(bench, work) for work in (pipelined, end_to_end, whole)}
+    found = {work.__name__: bench.seconds(work) for work in (pipelined, end_to_end, whole)}
     found["clip"] = found.pop("whole")
     return {**found, "reading": waits.reading, "writing": waits.writing}
-
-
-def _seconds(bench: Bench, work: Callable[[], None]) -> float:
-    bench.synchronise()
-    begun = time.perf_counter()
-    work()
-    bench.synchronise()
-    return time.perf_counter() - begun
 
 
 def _threads(clip: TimedClip, conditions: dict[str, str | int | float]) -> Iterator[Finding]:

@@ -111,19 +111,25 @@ def section(bench: Bench) -> Iterator[Finding]:
             "objects": 1,
         }
         try:
-            found = convolutions_of(Propagator(network, settings, bench.device), work)
+            propagator = Propagator(network, settings, bench.device, graphs=False)
+            found = convolutions_of(propagator, work)
             yield from _alone(bench, found, precision, conditions)
         except Exception as error:  # the others go on
             yield failed("convolutions alone", conditions, reason_of(error))
 
 
 def convolutions_of(propagator: Propagator, work: Workload) -> Counter[Convolution]:
-    """The convolutions of a step for a frame with one object, and how often each runs."""
+    """The convolutions of a step for a frame with one object, and how often each runs.
+
+    Args:
+        propagator: one that does not replay its steps: replayed ones call nothing.
+        work: whose size the frame has.
+    """
     first, second = video(2, *work.size)
     propagator.start(first, discs(1, *work.size))
     whole = propagator.upload(second)
     with torch.inference_mode(), Convolutions() as counted:
-        propagator._advance(whole, propagator._soft, propagator._references)
+        propagator.segment(whole)
     found: Counter[Convolution] = counted.found
     return found
 
@@ -187,7 +193,7 @@ def _seconds(bench: Bench, convolution: Convolution) -> float:
             F.conv2d(image, kernel, stride=convolution.stride, padding=convolution.padding)
 
     work = _captured(bench, run)
-    return min(speed._seconds(work, bench.device) for _ in range(_REPEATS)) / burst
+    return min(speed.seconds_of(work, bench.device) for _ in range(_REPEATS)) / burst
 
 
 def _captured(bench: Bench, run: Callable[[], None]) -> Callable[[], object]:

@@ -1,5 +1,8 @@
 """Frames, objects and networks for sections that need no accuracy, drawn from a seed."""
 
+import copy
+from functools import cache
+
 import numpy as np
 import torch
 from PIL import Image
@@ -35,16 +38,24 @@ def discs(count: int, height: int, width: int) -> Labels:
     return labels
 
 
-@torch.no_grad()
 def random_network(settings: Network, seed: int = 0) -> RGMP:
     """An untrained network, on the CPU and in eval mode, whose labels are not all alike.
+
+    Each is the caller's own, a copy of one that is made once: making it takes seconds.
 
     Its batch norms have the statistics of a frame, else activations would grow from block to block.
     Its head has a spread of 3 there, and calls half of the pixels foreground: masks with one label
     say nothing about an error.
     """
+    return copy.deepcopy(_made(settings.model_dump_json(), seed))
+
+
+@cache
+@torch.no_grad()
+def _made(settings: str, seed: int) -> RGMP:
+    """The network of settings, as JSON."""
     torch.manual_seed(seed)
-    network = RGMP(settings).eval()
+    network = RGMP(Network.model_validate_json(settings)).eval()
     (shown,) = video(1, 96, 192, seed)
     frame = torch.from_numpy(shown).permute(2, 0, 1)[None] / 255
     mask = torch.from_numpy(discs(1, 96, 192))[None, None].float()

@@ -18,6 +18,8 @@ from rgmp.selftest.scenes import discs, random_network, video
 from rgmp.training.job import TrainingJob
 from rgmp.training.update import Update
 
+LEARNING_RATE = 1e-4
+
 
 class Size(NamedTuple):
     """Of a training step: the network, and a batch of so many clips."""
@@ -46,7 +48,7 @@ class Steps:
         settings = Finetune(
             steps=1000,
             batch=size.batch,
-            learning_rate=1e-4,
+            learning_rate=LEARNING_RATE,
             crop=(size.height, size.width),
             frames=(size.frames, size.frames),
         )

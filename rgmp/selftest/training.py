@@ -1,7 +1,7 @@
 """Samples a second of both stages at the paper's sizes, waiting for data, memory, and gains."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -44,10 +44,14 @@ _CACHED_MEGABYTES = 16
 """Few: of a set as large as DAVIS hardly a frame is in the cache, and the made one is small."""
 _LONG, _SHORT = 8.0, 3.0
 """Seconds of timed steps: where waiting for data is looked at, and elsewhere."""
+_PREFETCHED = 4
+"""Batches that each loading process draws ahead: the first steps of a run do not wait for those."""
 _LOADED = {"cuda": 40, "cpu": 10}
 """Batches that the loader draws alone, by device."""
-_LEAST_ROUNDS = 2
-"""However little time there is: the fewest that have an interval."""
+_LEAST_ROUNDS = 4
+"""However little time there is: an interval of two would be 12.7 standard errors wide."""
+_SHARE_OF_ROUNDS = 0.5
+"""Of the time that is left, for the rounds of a stage."""
 
 
 class Variation(NamedTuple):
@@ -97,7 +101,7 @@ def section(bench: Bench) -> Iterator[Finding]:
             conditions: dict[str, Condition] = {"stage": stage, "precision": precision}
             try:
                 seconds = _SHORT if number else _LONG
-                yield from _rate(bench, work, job, precision, seconds, took, conditions)
+                took |= yield from _rate(bench, work, job, precision, seconds, conditions)
             except Exception as error:  # the others go on
                 yield failed("training", conditions, reason_of(error))
         if work.is_papers and {*took} == {"pretrain", "finetune, first", "finetune, last"}:
@@ -159,13 +163,16 @@ def _rate(
     job: TrainingJob,
     precision: Precision,
     seconds: float,
-    took: dict[str, float],
     conditions: Mapping[str, Condition],
-) -> Iterator[Finding]:
-    """How fast a stage trains with its loader; its seconds per step are noted in `took`.
+) -> Generator[Finding, None, dict[str, float]]:
+    """How fast a stage trains with its loader.
 
     Clips grow over stage 2: its last steps are the longest, and its first ones the shortest.
+
+    Returns:
+        Seconds per step, of stage 2 those of its last and of its first steps.
     """
+    took: dict[str, float] = {}
     for when in ("last",) if job.stage == "pretrain" else ("last", "first"):
         if bench.on_gpu:
             torch.cuda.reset_peak_memory_stats(bench.device)
@@ -176,6 +183,7 @@ def _rate(
                 work.steps,
                 enough=seconds if when == "last" else _SHORT,
                 last=when == "last",
+                warm_up=speed.WARM_UP_STEPS + _PREFETCHED * job.machine.workers,
             )
         key = job.stage if job.stage == "pretrain" else f"{job.stage}, {when}"
         took[key] = found["seconds_per_step"]
@@ -197,6 +205,7 @@ def _rate(
             yield waiting if work.is_papers else _without_limit(waiting)
             peak = found["peak_memory_bytes"] / 1e9
             yield Finding("peak memory of training", described, peak, "GB")
+    return took
 
 
 def _without_limit(finding: Finding) -> Finding:
@@ -229,9 +238,11 @@ def _loading(bench: Bench, job: TrainingJob, stage: Stage) -> Finding:
     """How many samples a second the loader gives when nobody trains."""
     samples = Samples(job.data, job.settings, job.seed, job.machine.decoded_megabytes)
     count = _LOADED[bench.device.type]
-    first = job.settings.steps - count - 1
+    ahead = _PREFETCHED * job.machine.workers + 1
+    first = job.settings.steps - count - ahead
     batches = samples.batches(first, torch.device("cpu"), job.machine.workers)
-    next(batches)  # with the start of the workers
+    for _ in range(ahead):  # the start of the workers, and what they draw before it is asked for
+        next(batches)
     begun = time.perf_counter()
     for _ in range(count):
         next(batches)
@@ -263,8 +274,10 @@ def compared(
         if BUILT.name not in running:
             return
         rows: list[dict[str, float]] = []
+        trial = bench.seconds(lambda: [run.seconds(1) for run in running.values()])
+        given = _SHARE_OF_ROUNDS * bench.seconds_left()
+        steps = affordable_steps(trial, given, work)
         while len(rows) < _LEAST_ROUNDS or (len(rows) < work.rounds and bench.seconds_left() > 0):
-            steps = work.steps_of_a_round
             rows.append({name: run.seconds(steps) for name, run in running.items()})
     took: dict[str, NDArray[np.float64]] = {
         name: np.array([row[name] for row in rows]) for name in running
@@ -279,6 +292,18 @@ def compared(
         if bench.on_gpu:
             memory = run.peak / built.peak
             yield Finding("memory of a step relative to what is built", where, memory, "times")
+
+
+def affordable_steps(trial: float, given: float, work: Workload) -> int:
+    """How many steps of a round there is time for.
+
+    Args:
+        trial: seconds of a round of one step, which has another before it that is not counted.
+        given: seconds for all rounds.
+        work: its rounds, and the most steps of one.
+    """
+    affordable = 2 * given / (max(work.rounds, _LEAST_ROUNDS) * trial) - 1
+    return int(np.clip(affordable, 1, work.steps_of_a_round))
 
 
 class _Run:
@@ -317,9 +342,9 @@ class _Run:
     def seconds(self, steps: int) -> float:
         """Seconds of a step, over so many, after one that is not counted."""
         self._train()
-        self._bench.synchronise()
-        begun = time.perf_counter()
-        for _ in range(steps):
-            self._train()
-        self._bench.synchronise()
-        return (time.perf_counter() - begun) / steps
+
+        def run() -> None:
+            for _ in range(steps):
+                self._train()
+
+        return self._bench.seconds(run) / steps

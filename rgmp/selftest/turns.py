@@ -1,16 +1,17 @@
 """Computations that take turns: each is tried first, and one that fails leaves the others alone."""
 
-import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from rgmp.config.study import Speed
+from rgmp.data.images import Labels
 from rgmp.inference import speed
-from rgmp.inference.propagator import download
+from rgmp.inference.propagator import Propagator, download
 from rgmp.inference.speed import PropagatorMaker, TimedClip
 from rgmp.inference.timing_statistics import Interval, geometric_mean, ratio, seconds_by_round
 from rgmp.selftest.bench import Bench
@@ -86,7 +87,7 @@ def interval_finding(
 
 
 def tried(
-    what: str, contestants: Sequence[Contestant], clips: Sequence[TimedClip]
+    bench: Bench, what: str, contestants: Sequence[Contestant], clips: Sequence[TimedClip]
 ) -> Iterator[Finding | tuple[Contestant, float]]:
     """Run each computation on the first frames of every clip.
 
@@ -97,20 +98,24 @@ def tried(
     for contestant in contestants:
         try:
             propagator, seconds = contestant.maker.make(), 0.0
-            is_to_be_captured = propagator._records
+            is_to_be_captured = propagator.records
             for clip in clips:
                 propagator.start(clip.frames[0], clip.labels)
-                download(propagator.step(clip.frames[1]))()
-                begun = time.perf_counter()
-                download(propagator.step(clip.frames[1]))()
-                seconds += time.perf_counter() - begun
+                step = partial(_step, propagator, clip.frames[1])
+                step()
+                seconds += bench.seconds(step)
         except Exception as error:  # whatever it is, the others go on
             yield failed(what, contestant.conditions, reason_of(error))
         else:
-            if is_to_be_captured and not propagator._records:
+            if is_to_be_captured and not propagator.records:
                 reason = "it cannot be captured; selftest.log says why; eager steps are timed"
                 yield failed("CUDA graph", contestant.conditions, reason)
             yield contestant, seconds
+
+
+def _step(propagator: Propagator, frame: Labels) -> None:
+    """Segment the next frame, with its way there and back."""
+    download(propagator.step(frame))()
 
 
 def take_turns(
@@ -131,7 +136,7 @@ def take_turns(
     """
     running: list[Contestant] = []
     seconds = 0.0
-    for outcome in tried(what, contestants, clips):
+    for outcome in tried(bench, what, contestants, clips):
         if isinstance(outcome, Finding):
             yield outcome
         else:

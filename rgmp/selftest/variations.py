@@ -8,7 +8,7 @@ corners of each scale's own size, so labels would differ in earnest; 512x864 thr
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -18,11 +18,9 @@ from torch import Tensor, nn
 
 from rgmp.config.method import Inference
 from rgmp.inference.multiscale import Passes, cast_to_bf16
-from rgmp.inference.propagator import Propagator
+from rgmp.inference.propagator import PassesMaker, Propagator
 from rgmp.model.network import RGMP, Reference, Residual
 from rgmp.model.resnet import BasicBlock, Bottleneck
-
-PassesMaker = Callable[[RGMP, Inference, torch.device], Passes]
 
 
 class Varied(Propagator):
@@ -46,18 +44,12 @@ class Varied(Propagator):
             passes: makes the passes.
             graph: whether the step is captured as a CUDA graph; on a CPU it never is.
         """
-        super().__init__(network, settings, device)
-        self._passes = passes(network, settings, device)
-        self._records = graph and self._records
+        super().__init__(network, settings, device, graphs=graph, passes=passes)
 
     def operations(self, whole: Tensor) -> int:
         """As `Propagator.operations`, of what was compiled: operators are counted, not kernels."""
-        network = self._passes._network
-        self._passes._network = getattr(network, "_orig_mod", network)
-        try:
+        with torch.compiler.set_stance("force_eager"):
             return super().operations(whole)
-        finally:
-            self._passes._network = network
 
 
 class StreamedPasses(Passes):
@@ -98,7 +90,7 @@ class ChannelsFirstPasses(Passes):
 
     def __init__(self, network: RGMP, settings: Inference, device: torch.device) -> None:
         super().__init__(network, settings, device)
-        for parameter in self._network.parameters():
+        for parameter in self.network.parameters():
             parameter.data = parameter.data.contiguous()
 
     def foreground(
@@ -114,14 +106,14 @@ def unfolded(network: RGMP, settings: Inference, device: torch.device) -> Passes
     whole = copy.deepcopy(network).eval().to(device).to(memory_format=torch.channels_last)
     if settings.precision == "bf16":
         cast_to_bf16(whole)
-    passes._network = whole
+    passes.network = whole
     return passes
 
 
 def compiled(mode: str | None, network: RGMP, settings: Inference, device: torch.device) -> Passes:
     """Passes through a network that `torch.compile` has compiled, for each shape anew."""
     passes = Passes(network, settings, device)
-    passes._network = torch.compile(passes._network, mode=mode, dynamic=False)  # type: ignore[assignment]
+    passes.network = torch.compile(passes.network, mode=mode, dynamic=False)  # type: ignore[assignment]
     return passes
 
 
@@ -132,7 +124,7 @@ def fused(network: RGMP, settings: Inference, device: torch.device) -> Passes:
     computed one after the other. Convolutions without a ReLU behind them stay as they are.
     """
     passes = Passes(network, settings, device)
-    for module in list(passes._network.modules()):
+    for module in list(passes.network.modules()):
         if isinstance(module, Bottleneck):
             module.forward = partial(_fused_bottleneck, module)  # type: ignore[method-assign]
         elif isinstance(module, BasicBlock):

@@ -78,7 +78,7 @@ _ON_CPU = Workload(
     videos=2,
     stills=12,
     steps=8,
-    rounds=3,
+    rounds=4,
     steps_of_a_round=1,
 )
 

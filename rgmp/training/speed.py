@@ -28,6 +28,7 @@ def measure(
     *,
     enough: float = math.inf,
     last: bool = True,
+    warm_up: int = WARM_UP_STEPS,
     team: Team = ALONE,
 ) -> dict[str, float]:
     """Train a new network for a few steps and discard it.
@@ -40,6 +41,8 @@ def measure(
             team, whose clocks differ, has none.
         last: whether to time the last steps of the training run, where its clips are longest; else
             the first.
+        warm_up: steps before those that are timed; what the loader has drawn ahead of them makes
+            their waiting too short, unless they outnumber it.
         team: the processes that share each batch; all of them measure.
 
     Returns:
@@ -53,24 +56,24 @@ def measure(
         UserError: the data cannot be used, or the training run has too few steps.
     """
     settings = job.settings
-    if settings.steps <= WARM_UP_STEPS:
+    if settings.steps <= warm_up:
         raise UserError(
-            f"{job.stage}: has {settings.steps} steps; more than {WARM_UP_STEPS} are needed to "
+            f"{job.stage}: has {settings.steps} steps; more than {warm_up} are needed to "
             "measure its speed"
         )
     samples = Samples(job.data, settings, job.seed, job.machine.decoded_megabytes)
     network = RGMP(job.network).train()
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     update = Update(network, job, team)
-    first = max(settings.steps - steps - WARM_UP_STEPS, 0) if last else 0
+    first = max(settings.steps - steps - warm_up, 0) if last else 0
     timed, waits, frames, begun, watch = 0, 0.0, 0, 0.0, cores.Watch()
     batches = samples.batches(first, device, job.machine.workers, update.parts, team)
     for step, parts, waited in batches:
-        if step - first >= WARM_UP_STEPS:
+        if step - first >= warm_up:
             timed, waits = timed + 1, waits + waited
         update(step, parts)
         frames = parts[0].frames.shape[1]
-        if step - first + 1 == WARM_UP_STEPS:
+        if step - first + 1 == warm_up:
             _synchronise(device, team)
             begun, watch = time.perf_counter(), cores.Watch()
         if timed == steps or (timed >= LEAST_STEPS and time.perf_counter() - begun >= enough):

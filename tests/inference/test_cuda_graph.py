@@ -1,15 +1,17 @@
 """A recorded step is kept for its shape, gives the same, and can be done without."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import torch
 from support.videos import CPU, boxes, labels_of, ten, tensors_of, video
 from torch import Tensor
 
 from rgmp.config.method import Inference
 from rgmp.inference.cuda_graph import StepFunction
+from rgmp.inference.multiscale import Passes
 from rgmp.inference.propagator import _GRAPHS, Propagator
 from rgmp.model.network import RGMP, Reference
 
@@ -48,7 +50,7 @@ def replayed(network: RGMP, monkeypatch: pytest.MonkeyPatch) -> Propagator:
     Replayed.made.clear()
     monkeypatch.setattr("rgmp.inference.propagator.Graph", Replayed)
     propagator = Propagator(network, Inference(scales=(1.0,)), CPU)
-    propagator._records = True
+    propagator.records = True
     return propagator
 
 
@@ -79,7 +81,7 @@ def test_without_a_graph_it_goes_on_and_says_why(
 
     monkeypatch.setattr("rgmp.inference.propagator.Graph", refuse)
     propagator = Propagator(network, Inference(), CPU)
-    propagator._records = True
+    propagator.records = True
     frames, labels = video(3, 45, 70), ten(45, 70)
     wanted = labels_of(Propagator(network, Inference(), CPU), frames, labels)
     np.testing.assert_array_equal(labels_of(propagator, frames, labels), wanted)
@@ -87,3 +89,51 @@ def test_without_a_graph_it_goes_on_and_says_why(
         "no CUDA graph (operation not permitted when stream is capturing); "
         "falling back to eager execution\n"
     )
+
+
+def test_a_capture_without_memory_is_tried_again_with_fewer_objects_at_once(
+    network: RGMP, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The capture itself, whose batches stay as they are: its warm-ups come anew with each."""
+    captures: list[bool] = []
+
+    class Cramped(Replayed):
+        """Has room for a capture of three masks at once."""
+
+        def __init__(self, step: StepFunction, *state: Any) -> None:
+            super().__init__(step, *state)  # warm-ups, which may take smaller batches
+            limited, is_captured = while_capturing(3), False
+            try:
+                step(*state[:3])
+                is_captured = True
+            finally:
+                captures.append(is_captured)
+                limited.undo()
+
+    monkeypatch.setattr("rgmp.inference.propagator.Graph", Cramped)
+    propagator = Propagator(network, Inference(scales=(1.0,)), CPU)
+    propagator.records = True
+    frames, labels = video(3, 45, 70), ten(45, 70)
+    wanted = labels_of(Propagator(network, Inference(scales=(1.0,)), CPU), frames, labels)
+    assert np.mean(np.array(labels_of(propagator, frames, labels)) == wanted) > 0.999
+    assert captures == [False, False, True]
+    assert propagator.records
+    assert capsys.readouterr().err.splitlines() == [
+        "out of memory with 11 objects at once; retrying with 6",
+        "out of memory with 6 objects at once; retrying with 3",
+    ]
+
+
+def while_capturing(most: int) -> pytest.MonkeyPatch:
+    """Let memory hold so many masks at once, while a step is captured, until that is undone."""
+    real = Passes._pass
+
+    def cramped(passes: Passes, scale: float, frame: Tensor, masks: Tensor, *more: Any) -> Any:
+        if len(masks[more[-1]]) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(passes, scale, frame, masks, *more)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(Passes, "_pass", cramped)
+    patch.setattr("rgmp.inference.multiscale._is_capturing", lambda: True)
+    return patch

@@ -68,3 +68,67 @@ def test_memory_of_a_longer_video_is_no_larger() -> None:
     kept = 240 * (frames[0].nbytes + 4 * mask.size)
     assert kept > 24e6
     assert memory.long_bytes - memory.short_bytes < 4e6
+
+
+class Gpu:
+    """What PyTorch says of a GPU's memory: bytes allocated now and at most, and reserved."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.allocated = self.peak = 0
+        self.reserved = self.reserved_peak = 0
+        for name, said in {
+            "empty_cache": lambda: None,
+            "reset_peak_memory_stats": self.reset,
+            "max_memory_allocated": lambda _: self.peak,
+            "memory_reserved": lambda: self.reserved,
+            "max_memory_reserved": lambda _: self.reserved_peak,
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, said)
+
+    def reset(self, _: object) -> None:
+        self.peak, self.reserved_peak = self.allocated, self.reserved
+
+    def take(self, allocated: int, reserved: int) -> None:
+        self.allocated, self.reserved = self.allocated + allocated, self.reserved + reserved
+        self.peak = max(self.peak, self.allocated)
+        self.reserved_peak = max(self.reserved_peak, self.reserved)
+
+
+class OnGpu(Alike):
+    """A propagator there: its first step searches and keeps a graph; each may keep some bytes."""
+
+    device = torch.device("cuda")
+
+    def __init__(self, gpu: Gpu, kept: int) -> None:
+        super().__init__(1.0)
+        self.gpu, self.kept, self.is_new = gpu, kept, True
+
+    def start(self, *_: object) -> None:
+        self.gpu.allocated = 1000
+
+    def step(self, frame: NDArray[np.uint8]) -> torch.Tensor:
+        if self.is_new:
+            self.gpu.take(50_000, 90_000)  # of the search
+            self.gpu.take(-50_000, -70_000)  # the graph's stays reserved, but not allocated
+            self.is_new = False
+        self.gpu.take(self.kept, 0)
+        return super().step(frame)
+
+
+def test_memory_of_a_gpu_has_that_of_the_graph_but_not_of_the_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gpu = Gpu(monkeypatch)
+    gpu.take(0, 7_000)  # somebody else's
+    made: Any = lambda: OnGpu(gpu, 0)  # noqa: E731
+    _, memory = probes.memory_by_length(made, FRAMES, labels(1))
+    assert (memory.short_bytes, memory.long_bytes) == (20_000, 20_000)
+
+
+@pytest.mark.parametrize("kept", [0, 40 * 72])
+def test_what_a_frame_leaves_in_memory_is_found(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a clip that took more than all the frames."""
+    gpu = Gpu(monkeypatch)
+    made: Any = OnGpu(gpu, kept)
+    made.step(FRAMES[0])
+    assert probes.growth_of_frames(made, FRAMES, labels(1)) == kept

@@ -140,7 +140,7 @@ def test_objects_that_vanish_and_come_back_equal_the_facts(
     labels[labels > objects] = 0
     frames = video(5, 45, 70)
     propagator = Propagator(network, Inference(aggregation=aggregation), CPU)
-    bias = cast(nn.Parameter, propagator._passes._network.decoder.head2.bias)
+    bias = cast(nn.Parameter, propagator._passes.network.decoder.head2.bias)
     propagator.start(frames[0], labels)
     propagator.step(frames[1])
     with torch.no_grad():

@@ -334,6 +334,6 @@ SIZES = [(288, 448), (416, 672), (512, 864)]
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_matrix_products_have_a_speed(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "_seconds", lambda work, _: (work(), 0.5)[1])
+    monkeypatch.setattr(speed, "seconds_of", lambda work, _: (work(), 0.5)[1])
     monkeypatch.setitem(speed.PRODUCT_SIZES, "cpu", 64)  # emulated bf16 is slow
     assert speed.matrix_products(CPU, precision) == 2 * 64**3 / 0.5

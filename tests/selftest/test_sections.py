@@ -196,6 +196,13 @@ def test_a_team_of_one_takes_the_plain_step(bench: Bench) -> None:
         assert collectives._difference(bench) == 0
 
 
+def test_a_difference_is_counted_in_units_of_the_last_place() -> None:
+    one = torch.tensor([1.0, -8.0, 0.0])
+    assert collectives._units_apart(one, one) == 0
+    assert collectives._units_apart(one, one * (1 + 2**-23)) == pytest.approx(1, rel=1e-3)
+    assert collectives._units_apart(one, one + 1e-3) > 1e3
+
+
 SHAPES = (graphs.Shape(33, 60, 1), graphs.Shape(40, 70, 2), graphs.Shape(33, 60, 1))
 
 
@@ -205,7 +212,7 @@ def recording(monkeypatch: pytest.MonkeyPatch, graph: Any) -> None:
 
     def make(*arguments: Any, graphs: bool = True) -> propagator.Propagator:
         made = real(*arguments, graphs=graphs)
-        made._records = graphs
+        made.records = graphs
         return made
 
     monkeypatch.setattr(graphs, "Propagator", make)
@@ -289,12 +296,15 @@ def test_objects_that_do_not_fit_are_segmented_in_smaller_batches(
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: whole)
     monkeypatch.setattr(fallback, "_SIZE", (33, 60))
     monkeypatch.setattr(fallback, "Network", lambda: NETWORK)
-    monkeypatch.setattr(fallback, "_SHARES", (0.7, 0.4, 0.1))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # which the process of its own sets
+    monkeypatch.setattr(fallback, "apart", lambda work, _: work())  # here, as all that is set is
+    monkeypatch.setattr(fallback, "_SHARES", (0.7, 0.4, 0.1, 0.05))
     found = [*fallback.section(bench)]
     assert values(found, "masks at once") == [3, 2]
     assert min(values(found, "labels equal")) > 0.999
     assert len(values(found, "refused")) == 1
     assert values(found, "objects were segmented in smaller batches") == [True]
+    granted[0] = 1.0
     monkeypatch.setattr(fallback, "_SHARES", (1.0,))
     assert values(fallback.section(bench), "objects were segmented in smaller batches") == [False]
 

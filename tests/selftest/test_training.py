@@ -124,3 +124,10 @@ def test_loading_processes_fit_into_shared_memory(monkeypatch: pytest.MonkeyPatc
 
 class Free(NamedTuple):
     free: int
+
+
+def test_steps_of_a_round_fit_the_time() -> None:
+    """A trial has two steps, 1 s each; five rounds of n + 1 of them take 5 * (n + 1) s."""
+    work = SMALL._replace(rounds=5, steps_of_a_round=4)
+    for given, wanted in ((100.0, 4), (20.0, 3), (10.5, 1), (-3.0, 1)):
+        assert training.affordable_steps(2.0, given, work) == wanted

@@ -51,10 +51,10 @@ def test_a_way_differs_from_what_is_built() -> None:
     """Else the comparison would be of a thing with itself."""
     network = random_network()
     settings = Inference()
-    built = Passes(network, settings, CPU)._network
+    built = Passes(network, settings, CPU).network
     assert is_channels_last(built)
-    assert not is_channels_last(variations.ChannelsFirstPasses(network, settings, CPU)._network)
-    whole = variations.unfolded(network, settings, CPU)._network
+    assert not is_channels_last(variations.ChannelsFirstPasses(network, settings, CPU).network)
+    whole = variations.unfolded(network, settings, CPU).network
     norms = [sum(isinstance(m, torch.nn.BatchNorm2d) for m in n.modules()) for n in (built, whole)]
     assert norms[0] == 0
     assert norms[1] > 8
