@@ -58,7 +58,7 @@ SECTIONS: tuple[Section, ...] = (
         "graphs", "a CUDA graph for each shape against the eager path", 20, None, searches=False
     ),
     Section("memory", "memory by number of objects", 30, 40, searches=False),
-    Section("fallback", "less memory than all objects take at once", 40, None),
+    Section("fallback", "less memory than all objects take at once", 80, None),
     Section("determinism", "two runs bit for bit, and what that costs", 60, 30),
     Section("collectives", "NCCL, or gloo on a CPU, with one process", 25, 10),
     Section("davis", "three sequences of real frames", 20, 60),
