@@ -24,6 +24,8 @@ environment := .venv/installed
 # tests/conftest.py says how many workers; tests that share a fixture stay on one of them
 pytest := pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# where it is set, each of hundreds of processes would compile every module anew
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: all test check-style check-types check-imports check-workflow test-avx2 test-cluster test-install faults reference evaluator wheels lock clean
 .DELETE_ON_ERROR:
