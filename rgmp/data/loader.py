@@ -6,7 +6,7 @@ workers, processes and interruptions cannot change it.
 
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -81,7 +81,7 @@ class Samples(Dataset[Sample | UserError]):
         workers: int = 0,
         parts: int = 1,
         team: Team = ALONE,
-    ) -> Iterator[Batch]:
+    ) -> Generator[Batch, None, None]:
         """Yield the steps from `first` on, with this process's share of each batch on the device.
 
         Args:
@@ -116,11 +116,16 @@ class Samples(Dataset[Sample | UserError]):
             worker_init_fn=_leave_signals_to_the_training,
         )
         drawn = iter(loader)
-        for step in steps:
-            begun = time.perf_counter()
-            batch = [_usable(next(drawn)) for _ in range(parts)]
-            waited = time.perf_counter() - begun
-            yield Batch(step, [_moved(sample, device) for sample in batch], waited)
+        try:
+            for step in steps:
+                begun = time.perf_counter()
+                batch = [_usable(next(drawn)) for _ in range(parts)]
+                waited = time.perf_counter() - begun
+                yield Batch(step, [_moved(sample, device) for sample in batch], waited)
+        finally:
+            # its processes end now, not when an error that holds this frame is collected: at the
+            # end of this process they would be asked by SIGTERM, which they ignore
+            del drawn
 
     def of_step(self, step: int, count: int) -> Sample:
         """The first `count` samples of a step, drawn beyond its batch if that is smaller."""

@@ -10,6 +10,7 @@ back, and the gradient with it (back-propagation through time).
 import signal
 import sys
 import time
+from contextlib import closing
 from types import FrameType
 
 import torch
@@ -61,9 +62,9 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
     first = checkpoints.resume(*state, team)
     total, done = (count * settings.batch for count in (settings.steps, first))
     progress = Progress(f"{job.stage} {job.name}", "samples", total, done)
-    batches = samples.batches(first, device, machine.workers, update.parts, team)
+    drawn = samples.batches(first, device, machine.workers, update.parts, team)
     saved = time.monotonic()
-    with _Stop() as stop:
+    with _Stop() as stop, closing(drawn) as batches:
         for step, parts, waited in batches:
             journal.add(step, update(step, parts), waited)
             if average:

@@ -155,7 +155,9 @@ def test_more_jobs_than_gpus_take_turns_and_none_is_left_idle(
             for what in ("+", "-"):
                 with log.open("a") as file:
                     file.write(f"{what}{taken}\n")
-                time.sleep(0.1)
+                until = time.monotonic() + 10
+                while log.read_text().count("+") < 2 and time.monotonic() < until:
+                    time.sleep(0.01)  # else the first might end before the second begins
             os._exit(0)
         jobs.append(job)
     assert [os.waitpid(job, 0)[1] for job in jobs] == [0] * 6

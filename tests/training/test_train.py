@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from functools import partial
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,10 @@ def test_a_still_without_an_object_is_named_by_whichever_process_draws_it(
     for mask in stills.masks.iterdir():
         davis.write_mask(mask, np.zeros((HEIGHT, WIDTH), np.uint8))
     samples = Samples(job.data, job.settings, 0, 128)
+    before = {*active_children()}
     with pytest.raises(UserError, match=r"^[^ ]*/masks/\d+.png: no pixel has the foreground value"):
         next(samples.batches(0, CPU, workers))
+    assert {*active_children()} <= before, "they end though the error holds what started them"
 
 
 def test_a_training_leaves_weights_and_a_curve_and_nothing_else(tmp_path: Path) -> None:
