@@ -27,6 +27,9 @@ from rgmp.errors import UserError
 from rgmp.runtime.distributed import ALONE, Team
 from rgmp.runtime.signals import STOPPING
 
+PREFETCHED = 4
+"""Batches that each loading process draws ahead."""
+
 
 class Batch(NamedTuple):
     """The share of a step that one process computes.
@@ -112,7 +115,7 @@ class Samples(Dataset[Sample | UserError]):
             batch_size=None,
             num_workers=workers,
             pin_memory=device.type == "cuda",
-            prefetch_factor=4 if workers else None,
+            prefetch_factor=PREFETCHED if workers else None,
             worker_init_fn=_leave_signals_to_the_training,
         )
         drawn = iter(loader)

@@ -52,12 +52,17 @@ def choose(
             f"{team.local_size} processes: PyTorch sees {gpus} GPUs here, of which each needs one; "
             "start fewer, or compute on the CPU"
         )
+    device = torch.device("cuda", _take_gpus(gpus, jobs_per_gpu, team))
+    set_up(device)
+    return device
+
+
+def set_up(device: torch.device) -> None:
+    """Let this process compute on a GPU that is reserved for it, or for its parent."""
     # deterministic upsampling is many times slower on a GPU; the record has the settings
     torch.backends.cudnn.benchmark = True
     torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32; tf32 is a separate choice
-    device = torch.device("cuda", _take_gpus(gpus, jobs_per_gpu, team))
     torch.cuda.set_device(device)
-    return device
 
 
 def _take_gpus(count: int, places: int, team: Team) -> int:

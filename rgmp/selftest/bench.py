@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from rgmp.runtime.device import set_up
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -65,9 +67,7 @@ class Bench:
         """Set up a further process as the section's own is; the device is already reserved."""
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(self.work / "compiled-kernels")
         if self.on_gpu:
-            torch.cuda.set_device(self.device)
-            torch.backends.cudnn.benchmark = True
-            torch.backends.cudnn.allow_tf32 = False
+            set_up(self.device)
 
 
 def importing_the_same() -> dict[str, str]:

@@ -19,7 +19,7 @@ from rgmp.selftest.made_data import timed_clip
 from rgmp.selftest.scenes import random_network
 from rgmp.selftest.training import COMPILED, compared, jobs_of
 from rgmp.selftest.turns import Contestant, Turn, interval_finding, reason_of, take_turns
-from rgmp.selftest.variations import Varied, compiled
+from rgmp.selftest.variations import CompiledPropagator, compiled
 from rgmp.selftest.ways import BUILT
 
 MODES: tuple[str | None, ...] = (None, "max-autotune-no-cudagraphs")
@@ -91,9 +91,9 @@ def compile_step(bench: Bench) -> Iterator[Finding]:
     precision = work.precisions[0]
     network = random_network(work.network, bench.seed)
     settings = Inference(scales=work.scales[1], precision=precision)
-    of = partial(Varied, network, settings, bench.device)
-    eager = partial(of, graph=False)
-    built = PropagatorMaker(partial(Propagator, network, settings, bench.device), precision)
+    of = partial(CompiledPropagator, network, settings, bench.device)
+    plain = partial(Propagator, network, settings, bench.device)
+    eager, built = partial(plain, graphs=False), PropagatorMaker(plain, precision)
     clip = timed_clip(bench.work / "compiled", work.most_frames, work.size, 1)
     for mode in MODES:
         maker = PropagatorMaker(partial(of, passes=partial(compiled, mode)), precision, eager)

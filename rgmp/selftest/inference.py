@@ -124,21 +124,11 @@ def _speeds(turn: Turn, work: Workload, *, has_aims: bool) -> Iterator[Finding]:
     is_aimed_at = has_aims and conditions == aimed_at
     for kind, quantity in _KINDS.items():
         fps = turn.fps(kind)
-        aims = AIMS if kind == "network" and is_aimed_at else ()
+        aims = AIMS if kind == "network" and is_aimed_at else (None,)
         frames = {"frames": int(turn.raw["frames"])} if kind == "clip" else {}
-        if not aims:
-            yield interval_finding(quantity, {**conditions, **frames}, fps, "frames/s")
         for number, aim in enumerate(aims, start=1):
-            yield Finding(
-                quantity if number == 1 else f"{quantity}, aim {number}",
-                conditions,
-                fps.mean,
-                "frames/s",
-                fps.low,
-                fps.high,
-                limit=f">= {aim:g}",
-                holds=fps.mean >= aim,
-            )
+            named = quantity if number == 1 else f"{quantity}, aim {number}"
+            yield interval_finding(named, {**conditions, **frames}, fps, "frames/s", aim)
     rate = turn.raw["flops_per_frame"] * turn.fps("network").mean
     yield Finding("operations a second", conditions, rate / 1e12, "TFLOP/s")
     product = turn.summary["matmul_flops_per_second"]
@@ -154,17 +144,12 @@ def _batches(turns: list[Turn], *, has_aims: bool) -> Iterator[Finding]:
                 t for t in turns if t.contestant.conditions == wanted and t.objects == turn.objects
             ]
             for other in batch:
-                gain = other.ratio_to(turn)
-                has_aim = has_aims and turn.objects == 5
-                yield Finding(
+                yield interval_finding(
                     "speed in one batch, relative to object by object",
                     _conditions(turn),
-                    gain.mean,
+                    other.ratio_to(turn),
                     "times",
-                    gain.low,
-                    gain.high,
-                    limit=f">= {BATCH_AIM:g}" if has_aim else "",
-                    holds=gain.mean >= BATCH_AIM if has_aim else None,
+                    BATCH_AIM if has_aims and turn.objects == 5 else None,
                 )
 
 

@@ -4,11 +4,12 @@ from pathlib import Path
 from shutil import disk_usage
 
 from rgmp.config.method import Finetune, Pretrain
+from rgmp.data.loader import PREFETCHED
 
 _BYTES_OF_A_PIXEL = 3 * 4 + 1
 """Of a frame and its mask in a batch."""
-_AHEAD = 5
-"""Batches of each loading process in memory at most: four ahead, and the one that is drawn."""
+_IN_MEMORY = PREFETCHED + 1
+"""Batches of each loading process at most: those ahead, and the one that is drawn."""
 
 
 def affordable_workers(settings: Pretrain | Finetune, most: int) -> int:
@@ -24,4 +25,4 @@ def affordable_workers(settings: Pretrain | Finetune, most: int) -> int:
     batch = settings.batch * frames * settings.crop[0] * settings.crop[1] * _BYTES_OF_A_PIXEL
     shared = Path("/dev/shm")  # noqa: S108 - where Linux has it, and containers little of it
     free = disk_usage(shared).free if shared.is_dir() else 2**40
-    return min(max(most, 1), int(free // (_AHEAD * batch)))
+    return min(max(most, 1), int(free // (_IN_MEMORY * batch)))

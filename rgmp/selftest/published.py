@@ -160,16 +160,18 @@ def block(folder: Path) -> str:
 
 def _tables(results: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
     """Frames a second of inference, and samples a second of training."""
-    kinds = {"network only": NETWORK, "end to end": END_TO_END, "whole short clip": CLIP}
+    kinds = {
+        "network only": NETWORK,
+        "end to end": END_TO_END,
+        "whole short clip": CLIP,
+        "its convolutions alone": CONVOLUTIONS,
+    }
+    columns = ["precision", "scales", "objects"]
     by_case: dict[tuple[Any, ...], dict[str, str]] = {}
     for title, quantity in kinds.items():
         for one in found(results, quantity):
-            case = tuple(one.conditions[key] for key in ("precision", "scales", "objects"))
+            case = tuple(one.conditions[key] for key in columns)
             by_case.setdefault(case, {})[title] = one.text
-    for one in found(results, CONVOLUTIONS):
-        case = tuple(one.conditions[key] for key in ("precision", "scales", "objects"))
-        by_case.setdefault(case, {})["its convolutions alone"] = one.text
-    columns = ["precision", "scales", "objects"]
     yield pd.DataFrame(
         {**dict(zip(columns, case, strict=True)), **texts} for case, texts in by_case.items()
     ).fillna("")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rgmp.config.base import Stage
 from rgmp.config.method import Compute, Finetune, Pretrain
 from rgmp.config.study import Machine
-from rgmp.data.loader import Samples
+from rgmp.data.loader import PREFETCHED, Samples
 from rgmp.data.roots import DataRoots
 from rgmp.data.sample import Sample
 from rgmp.inference.timing_statistics import ratio
@@ -44,8 +44,6 @@ _CACHED_MEGABYTES = 16
 """Few: of a set as large as DAVIS hardly a frame is in the cache, and the made one is small."""
 _LONG, _SHORT = 8.0, 3.0
 """Seconds of timed steps: where waiting for data is looked at, and elsewhere."""
-_PREFETCHED = 4
-"""Batches that each loading process draws ahead: the first steps of a run do not wait for those."""
 _LOADED = {"cuda": 40, "cpu": 10}
 """Batches that the loader draws alone, by device."""
 _LEAST_ROUNDS = 4
@@ -183,7 +181,7 @@ def _rate(
                 work.steps,
                 enough=seconds if when == "last" else _SHORT,
                 last=when == "last",
-                warm_up=speed.WARM_UP_STEPS + _PREFETCHED * job.machine.workers,
+                warm_up=speed.WARM_UP_STEPS + PREFETCHED * job.machine.workers,
             )
         key = job.stage if job.stage == "pretrain" else f"{job.stage}, {when}"
         took[key] = found["seconds_per_step"]
@@ -238,7 +236,7 @@ def _loading(bench: Bench, job: TrainingJob, stage: Stage) -> Finding:
     """How many samples a second the loader gives when nobody trains."""
     samples = Samples(job.data, job.settings, job.seed, job.machine.decoded_megabytes)
     count = _LOADED[bench.device.type]
-    ahead = _PREFETCHED * job.machine.workers + 1
+    ahead = PREFETCHED * job.machine.workers + 1
     first = job.settings.steps - count - ahead
     batches = samples.batches(first, torch.device("cpu"), job.machine.workers)
     for _ in range(ahead):  # the start of the workers, and what they draw before it is asked for

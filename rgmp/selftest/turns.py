@@ -80,10 +80,17 @@ def failed(what: str, conditions: Mapping[str, Condition], reason: str) -> Findi
 
 
 def interval_finding(
-    quantity: str, conditions: Mapping[str, Condition], found: Interval, unit: str = ""
+    quantity: str,
+    conditions: Mapping[str, Condition],
+    found: Interval,
+    unit: str = "",
+    least: float | None = None,
 ) -> Finding:
-    """An estimate with its 95 % interval."""
-    return Finding(quantity, conditions, found.mean, unit, found.low, found.high)
+    """An estimate with its 95 % interval, which has to be as large as `least` if that is given."""
+    finding = Finding(quantity, conditions, found.mean, unit, found.low, found.high)
+    if least is None:
+        return finding
+    return replace(finding, limit=f">= {least:g}", holds=found.mean >= least)
 
 
 def tried(

@@ -18,33 +18,13 @@ from torch import Tensor, nn
 
 from rgmp.config.method import Inference
 from rgmp.inference.multiscale import Passes, cast_to_bf16
-from rgmp.inference.propagator import PassesMaker, Propagator
+from rgmp.inference.propagator import Propagator
 from rgmp.model.network import RGMP, Reference, Residual
 from rgmp.model.resnet import BasicBlock, Bottleneck
 
 
-class Varied(Propagator):
-    """A propagator whose passes are made in another way."""
-
-    def __init__(
-        self,
-        network: RGMP,
-        settings: Inference,
-        device: torch.device,
-        *,
-        passes: PassesMaker = Passes,
-        graph: bool = True,
-    ) -> None:
-        """Take a network.
-
-        Args:
-            network: it is not modified.
-            settings: of inference.
-            device: where to compute.
-            passes: makes the passes.
-            graph: whether the step is captured as a CUDA graph; on a CPU it never is.
-        """
-        super().__init__(network, settings, device, graphs=graph, passes=passes)
+class CompiledPropagator(Propagator):
+    """A propagator whose passes `torch.compile` has compiled."""
 
     def operations(self, whole: Tensor) -> int:
         """As `Propagator.operations`, of what was compiled: operators are counted, not kernels."""

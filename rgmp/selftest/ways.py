@@ -19,7 +19,6 @@ from rgmp.selftest.turns import Contestant, Turn, interval_finding, take_turns
 from rgmp.selftest.variations import (
     ChannelsFirstPasses,
     StreamedPasses,
-    Varied,
     fused,
     unfolded,
 )
@@ -46,21 +45,20 @@ def section(bench: Bench) -> Iterator[Finding]:
 
 def ways(network: RGMP, settings: Inference, device: torch.device) -> dict[str, PropagatorMaker]:
     """What makes each way's propagator; what is built comes first."""
+    of = partial(Propagator, network, settings, device)
     varied: Mapping[str, Callable[[], Propagator]] = {
-        "eager": partial(Varied, network, settings, device, graph=False),
-        "scales on streams": partial(Varied, network, settings, device, passes=StreamedPasses),
-        "ReLU and shortcut in the convolution": partial(
-            Varied, network, settings, device, passes=fused
-        ),
-        "channels first": partial(Varied, network, settings, device, passes=ChannelsFirstPasses),
-        "batch norm not folded": partial(Varied, network, settings, device, passes=unfolded),
+        "eager": partial(of, graphs=False),
+        "scales on streams": partial(of, passes=StreamedPasses),
+        "ReLU and shortcut in the convolution": partial(of, passes=fused),
+        "channels first": partial(of, passes=ChannelsFirstPasses),
+        "batch norm not folded": partial(of, passes=unfolded),
     }
-    built, eager = partial(Propagator, network, settings, device), varied["eager"]
+    eager = varied["eager"]
     precision: Precision = settings.precision  # type: ignore[assignment]  # never auto here
     made = {name: PropagatorMaker(make, precision, eager) for name, make in varied.items()}
     return {
-        BUILT: PropagatorMaker(built, precision, eager),
-        "as built, once more": PropagatorMaker(built, precision, again=True),
+        BUILT: PropagatorMaker(of, precision, eager),
+        "as built, once more": PropagatorMaker(of, precision, again=True),
         **made,
     }
 

@@ -69,7 +69,7 @@ def test_every_relu_behind_a_convolution_is_fused(monkeypatch: pytest.MonkeyPatc
         return original(*given)
 
     monkeypatch.setattr(variations, "_with_relu", counting)
-    make = partial(variations.Varied, random_network(), Inference(), CPU, passes=variations.fused)
+    make = partial(Propagator, random_network(), Inference(), CPU, passes=variations.fused)
     labels_of(make(), 1)
     blocks, residuals = 4 * 2, 7
     passes = 3 * 3  # scales and frames; at each scale the reference is encoded, too
@@ -124,7 +124,7 @@ def test_streams_keep_the_order_of_the_scales() -> None:
     """The mean over scales has the same bits."""
     network: RGMP = scenes.random_network(SMALL.network)
     built = Propagator(network, Inference(), CPU)
-    beside = variations.Varied(network, Inference(), CPU, passes=variations.StreamedPasses)
+    beside = Propagator(network, Inference(), CPU, passes=variations.StreamedPasses)
     for propagator in (built, beside):
         labels_of(propagator, 2)
     assert torch.equal(built._soft, beside._soft)
