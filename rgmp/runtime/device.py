@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from rgmp.errors import UserError
 from rgmp.runtime.distributed import ALONE, Team
-from rgmp.runtime.locks import acquire, try_flock
+from rgmp.runtime.kernel_locks import acquire, try_flock
 
 _held: list[ExitStack] = []  # until the process ends
 

@@ -19,21 +19,17 @@ import signal
 import socket
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
-from typing import BinaryIO, NamedTuple, TextIO
-
-from filelock import FileLock
+from typing import BinaryIO, NamedTuple
 
 from rgmp.runtime.clock import utc_now
 from rgmp.runtime.files import digest_of_bytes, require_writable, writing
+from rgmp.runtime.kernel_locks import NO_LOCKS, machine, warn_of_no_locks
 
-_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK}
-_BOOT = Path("/proc/sys/kernel/random/boot_id")  # Linux only
 _RENEWED = 10.0
 """Seconds after which a holder renews the time of its lock's file."""
 _LOOKED_AT = 0.5
@@ -68,7 +64,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     with writing(root):
         held = _take(root, folder)
     if _lives(held.chain[-1]) is None:
-        _warn_of_no_locks(root)
+        warn_of_no_locks(root)
     try:
         with _renewed(held, folder):
             yield
@@ -269,7 +265,7 @@ def _create(path: Path, root: Path, text: str) -> BinaryIO | None:
         try:
             fcntl.flock(life, fcntl.LOCK_EX)
         except OSError as error:
-            if error.errno not in _NO_LOCKS:
+            if error.errno not in NO_LOCKS:
                 raise
         life.write(text.encode())
         life.flush()
@@ -361,134 +357,5 @@ def _warn_of_successor(folder: Path, taken: _Seen) -> None:
 
 def _place(status: os.stat_result) -> str:
     """Where a kernel lock on a file holds for certain: under this kernel, in one mounted disk."""
-    host, boot = _machine()
+    host, boot = machine()
     return f"{boot or host}/{status.st_dev}"
-
-
-def acquire(lock: FileLock, timeout: float = -1) -> bool:
-    """Acquire a lock; on a file system without locks, warn and continue without it.
-
-    Args:
-        lock: not acquired yet.
-        timeout: seconds to wait for another process to release it; -1: no limit.
-
-    Returns:
-        Whether the file system has locks.
-
-    Raises:
-        Timeout: another process still holds it.
-    """
-    try:
-        with warnings.catch_warnings():
-            # else filelock falls back to a plain file, which a killed holder leaves behind
-            warnings.filterwarnings("error", "flock not supported")
-            lock.acquire(timeout, poll_interval=0.5)
-        return True
-    except (OSError, UserWarning) as error:
-        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
-            raise
-        _warn_of_no_locks(lock.lock_file)
-        return False
-
-
-def try_flock(path: Path, how: int) -> TextIO | None:
-    """Lock a file if that can be done at once; on a file system without locks, warn and go on.
-
-    Args:
-        path: of the file, which is created.
-        how: `fcntl.LOCK_EX`, or `fcntl.LOCK_SH` to share it with others that do.
-
-    Returns:
-        The open file: closing it releases the lock. None: another holds it.
-    """
-    with ExitStack() as opened:
-        file = opened.enter_context(path.open("a", encoding="utf-8"))
-        try:
-            fcntl.flock(file, how | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return None
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-            _warn_of_no_locks(path)
-        opened.pop_all()
-        return file
-
-
-def _warn_of_no_locks(path: Path | str) -> None:
-    print(
-        f"rgmp: warning: {path}: its file system has no locks (flock); "
-        "make sure that no other process writes here at the same time",
-        file=sys.stderr,
-        flush=True,
-    )
-
-
-def remove_stale_lock(folder: Path) -> TextIO | None:
-    """Remove the lock on a working folder that a killed Snakemake left behind.
-
-    While it runs, each Snakemake holds a shared kernel lock on the file `alive`, which names the
-    machine of the one that locked the folder. If no other process holds that lock, no other
-    Snakemake runs on this machine. On a shared disk, one on another machine may not show; a lock
-    from there stays, and a message says what to do.
-
-    Args:
-        folder: `.snakemake`.
-
-    Returns:
-        The open file, for `record_lock_owner`: closing it releases the kernel lock. None if it
-        cannot be written, or the file system has no locks.
-    """
-    with suppress(OSError), ExitStack() as opened:
-        folder.mkdir(exist_ok=True)
-        path = folder / "alive"
-        owner_file = opened.enter_context(path.open("a+", encoding="utf-8", errors="replace"))
-        try:
-            fcntl.flock(owner_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass  # another Snakemake runs here: leave its lock to Snakemake
-        else:
-            _remove_locks(list((folder / "locks").glob("*")), owner_file)
-        fcntl.flock(owner_file, fcntl.LOCK_SH)
-        opened.pop_all()
-        return owner_file
-    return None
-
-
-def _remove_locks(locks: list[Path], owner_file: TextIO) -> None:
-    """Remove the locks of a Snakemake on this machine; report those of another machine."""
-    owner_file.seek(0)
-    host, _, boot = owner_file.read().strip().partition(" ")
-    here, boot_here = _machine()
-    if boot == boot_here if boot or boot_here else host == here:
-        for lock in locks:
-            lock.unlink()
-    elif locks:
-        since = " before it was restarted" if host == here else ""
-        print(
-            f"rgmp: this folder is locked by a Snakemake on {host or 'an unknown machine'}{since}; "
-            "if it is no longer running, run `snakemake --unlock` and try again",
-            file=sys.stderr,
-        )
-
-
-def record_lock_owner(owner_file: TextIO | None) -> None:
-    """Record this machine as the one whose Snakemake has just locked the folder.
-
-    Args:
-        owner_file: from `remove_stale_lock`.
-    """
-    with suppress(OSError):  # a full disk: the lock's owner is then unknown
-        if owner_file is not None:
-            owner_file.seek(0)
-            owner_file.truncate()
-            owner_file.write(" ".join(_machine()))
-            owner_file.flush()
-
-
-def _machine() -> tuple[str, str]:
-    """This machine's name and the id of its kernel's boot, "" where there is none (Linux only)."""
-    try:
-        return socket.gethostname(), _BOOT.read_text(encoding="ascii").strip()
-    except OSError:
-        return socket.gethostname(), ""

@@ -36,7 +36,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError  # MLflow does not catch all of them
 
 from rgmp.runtime.files import digest_of_file
-from rgmp.runtime.locks import acquire
+from rgmp.runtime.kernel_locks import acquire
 from rgmp.runtime.markup import markdown_paragraph
 from rgmp.study.plan import Plan, load_plan
 from rgmp.tracking.mirror import Mirror, Mirrored, milliseconds

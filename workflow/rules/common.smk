@@ -19,7 +19,7 @@ from rgmp.reporting import catalog
 from rgmp.reporting.run_log import RunLog
 from rgmp.runtime import cores
 from rgmp.runtime.files import write_text
-from rgmp.runtime.locks import record_lock_owner, remove_stale_lock
+from rgmp.runtime.snakemake_lock import record_lock_owner, remove_stale_lock
 from rgmp.runtime.markup import restructured
 from rgmp.runtime.signals import pass_signals_on
 from rgmp.runtime.terminal import Screen
