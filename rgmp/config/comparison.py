@@ -5,11 +5,14 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from rgmp.config.base import NAME, RESOLUTION, Benchmark, Closed, Line, Location, Name, unique
+from rgmp.config.base import RESOLUTION, Benchmark, Closed, Line, Location, Name, unique
 from rgmp.config.study import (
     MARGIN,
     External,
     Margin,
+    ScoredBenchmarks,
+    ScoredSplit,
+    StudyName,
     VideoSet,
     require_benchmarks_of,
     require_data_of,
@@ -37,15 +40,11 @@ class Truth(Closed):
 class Comparison(Closed):
     """A study file with external methods alone, which are compared with each other."""
 
-    study: str = Field(pattern=f"^{NAME.pattern}$", description="name of the folder under results/")
+    study: StudyName
     title: Line = Field(max_length=200, description="printed on the report")
     data: Truth = Field(description="what the methods are scored on")
-    benchmarks: tuple[Benchmark, ...] = Field(
-        min_length=1,
-        description="what is scored: davis2016, the foreground; davis2017, objects; names in "
-        "data.sets",
-    )
-    split: Name = Field("val", description="split whose sequences are scored, as in ImageSets")
+    benchmarks: ScoredBenchmarks
+    split: ScoredSplit = "val"
     margin: Margin = Field(
         MARGIN,
         description="points of J&F: a difference that is surely smaller is no difference in "

@@ -275,6 +275,16 @@ class Method(Closed):
         """The settings of a stage."""
         return self.pretrain if stage == "pretrain" else self.finetune
 
+    def network_of(self, stage: Stage) -> Network:
+        """The network of a stage's weights.
+
+        A pair has one target, so a rolling reference never moves in stage 1: that is the stage 1
+        of a first reference. The last stage's weights say how inference uses the reference.
+        """
+        if stage != self.stages[-1] and self.network.reference == "rolling":
+            return self.network.model_copy(update={"reference": "first"})
+        return self.network
+
     @field_validator("stages")
     @classmethod
     def _in_order(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:

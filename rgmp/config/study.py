@@ -253,6 +253,26 @@ class Submission(Closed):
 
 Margin = Annotated[float, Field(gt=0, le=100)]
 """In points of J&F: a difference that is surely smaller is no difference in practice."""
+StudyName = Annotated[
+    str, Field(pattern=f"^{NAME.pattern}$", description="name of the folder under results/")
+]
+
+
+ScoredBenchmarks = Annotated[
+    tuple[Benchmark, ...],
+    Field(
+        min_length=1,
+        description="what is scored: davis2016, the foreground; davis2017, objects; names in "
+        "data.sets",
+    ),
+]
+
+
+ScoredSplit = Annotated[
+    Name, Field(description="split whose sequences are scored, as in ImageSets")
+]
+
+
 MARGIN = 3.0
 """Of a study or a comparison that does not set it."""
 
@@ -260,15 +280,11 @@ MARGIN = 3.0
 class Study(Method):
     """A study file: what to train, on what, and what to score."""
 
-    study: str = Field(pattern=f"^{NAME.pattern}$", description="name of the folder under results/")
+    study: StudyName
     title: Line = Field(max_length=200, description="printed on every table and figure")
     data: Data = Field(description="what it is trained and scored on")
-    benchmarks: tuple[Benchmark, ...] = Field(
-        min_length=1,
-        description="what is scored: davis2016, the foreground; davis2017, objects; names in "
-        "data.sets",
-    )
-    split: Name = Field("val", description="split whose sequences are scored, as in ImageSets")
+    benchmarks: ScoredBenchmarks
+    split: ScoredSplit = "val"
     seeds: tuple[Seed, ...] = Field(
         min_length=1, max_length=1000, description="every variant is trained once per seed"
     )

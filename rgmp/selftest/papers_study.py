@@ -48,9 +48,7 @@ def _runs(method: Method) -> list[tuple[Stage, str]]:
     found: list[tuple[Stage, str]] = []
     parent = ""
     for stage in method.stages:
-        network = method.network.architecture
-        if stage != method.stages[-1] and network["reference"] == "rolling":
-            network["reference"] = "first"  # a pair has one target: `rgmp.study.resolve`
+        network = method.network_of(stage).architecture
         settings, compute = method.settings_of(stage).decisive, method.compute.model_dump()
         parent = digest_of([stage, network, settings, compute, parent])
         found.append((stage, parent))

@@ -223,11 +223,7 @@ def _run(
     parent: str | None = None
     identities = []
     for stage in method.stages:
-        network = method.network
-        if stage != method.stages[-1] and network.reference == "rolling":
-            # a pair has one target, so a rolling reference never moves: stage 1 is that of `first`
-            network = network.model_copy(update={"reference": "first"})
-        settings = method.settings_of(stage)
+        network, settings = method.network_of(stage), method.settings_of(stage)
         digest = data.digests[settings.part]
         decisive = {stage: settings.decisive, "compute": method.compute.model_dump(mode="json")}
         identity = _identity(network, decisive, digest, parent, seed, digests)
