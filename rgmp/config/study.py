@@ -240,6 +240,9 @@ class Submission(Closed):
     """A split whose ground truth is withheld: it is segmented and packed for its server."""
 
     davis: Location = Field(description="root of the DAVIS tree that has the split")
+    optional: bool = Field(
+        False, description="leave it out, with a line that says so, where there is no such folder"
+    )
     split: Name = Field("test-dev", description="split of davis2017 to segment, as in ImageSets")
     variants: tuple[str, ...] = Field(
         ("full",), min_length=1, description="variants that segment it, with every seed"

@@ -29,7 +29,8 @@ class Code(TypedDict):
     """The code that ran."""
 
     commit: str | None  # None: not run from a git checkout of this project
-    dirty: bool | None  # changed or untracked files in the checkout; ignored ones do not count
+    # changed or untracked files in the checkout; ignored ones do not count, nor do results
+    dirty: bool | None
     sources: str  # SHA-256 of every .py of the package
     lock: NotRequired[str | None]  # SHA-256 of requirements.lock; None: not run from a checkout
 
@@ -140,11 +141,13 @@ def package_sources() -> str:
 def _commit(package: Path) -> tuple[str | None, bool | None]:
     """The commit and dirty flag of the checkout that contains `package`, or None twice.
 
-    A package installed inside another project's checkout (its .venv) is not part of it.
+    A package installed inside another project's checkout (its .venv) is not part of it. Results are
+    no code: jobs may write tracked ones.
     """
     if _git(package, "ls-files", "__init__.py") in {None, ""}:
         return None, None
-    status = _git(package, "status", "--porcelain=v2", "--branch")
+    code = (".", ":(exclude)results")
+    status = _git(package.parent, "status", "--porcelain=v2", "--branch", "--", *code)
     if status is None:
         return None, None
     found = re.search(r"^# branch\.oid ([0-9a-f]+)$", status, re.MULTILINE)

@@ -9,6 +9,7 @@ A block that raises writes nothing. Tables, figures, the report and MLflow mirro
 """
 
 import math
+import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -55,6 +56,7 @@ class Circumstances(TypedDict):
     determinism: Determinism
     started: str  # UTC, ISO 8601
     wall_seconds: float
+    cpu_seconds: NotRequired[float]  # meanwhile, of the process and of its workers that ended
     peak_memory_bytes: int  # of the process, without its workers
     peak_gpu_memory_bytes: int | None
 
@@ -127,7 +129,7 @@ def recording(
         the draft, which the block fills.
     """
     draft = Draft(inputs=dict(inputs or {}))
-    started, clock = utc_now(), time.perf_counter()
+    started, clock, worked = utc_now(), time.perf_counter(), _cpu_seconds()
     code = running_code()  # now, because it may be edited while the job runs
     yield draft
     if path is None:
@@ -147,14 +149,14 @@ def recording(
         "outputs": draft.outputs,
         "masks": draft.masks,
         "manifest": draft.manifest,
-        **_circumstances(code, started, time.perf_counter() - clock),
+        **_circumstances(code, started, time.perf_counter() - clock, _cpu_seconds() - worked),
     }
     if not draft.manifest:
         del record["manifest"]
     write_json(path, record)
 
 
-def _circumstances(code: Code, started: str, seconds: float) -> Circumstances:
+def _circumstances(code: Code, started: str, seconds: float, cpu_seconds: float) -> Circumstances:
     """How this process ran a job."""
     return Circumstances(
         command=[Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -164,9 +166,16 @@ def _circumstances(code: Code, started: str, seconds: float) -> Circumstances:
         determinism=determinism(),
         started=started,
         wall_seconds=round(seconds, 3),
+        cpu_seconds=round(cpu_seconds, 3),
         peak_memory_bytes=peak_memory(),
         peak_gpu_memory_bytes=peak_gpu_memory(),
     )
+
+
+def _cpu_seconds() -> float:
+    """CPU time so far of this process, and of the processes it started that have ended."""
+    used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def require_place(path: Path) -> None:

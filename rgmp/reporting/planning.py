@@ -214,7 +214,9 @@ def what_came_in_words(came: Came) -> str:
     )
     before = came.estimate.ran
     late = f"; made when {counted(before, 'job')} had run" if before else ""
-    return f"{told}. Jobs, planned / taken: {by_sort}{late}"
+    cpu = ", ".join(f"{name} {duration(seconds)}" for name, seconds in came.cpu.items())
+    worked = f". CPU time: {cpu}" if cpu else ""
+    return f"{told}. Jobs, planned / taken: {by_sort}{late}{worked}"
 
 
 def _bytes(size: float | None) -> str:

@@ -316,6 +316,13 @@ class Ran:
         return max(self.wall, self.trained or 0.0)
 
     @property
+    def cpu(self) -> float | None:
+        """CPU seconds of its work, as `wall`; None: records from before they were kept."""
+        seconds = [record.get("cpu_seconds") for record in self.records]
+        known = [one for one in seconds if one is not None]
+        return sum(known) if len(known) == len(seconds) else None
+
+    @property
     def trained(self) -> float | None:
         """Seconds of the steps of a training run, all attempts together."""
         seconds = self.records[0]["results"].get("seconds") if self.job.kind == "train" else None

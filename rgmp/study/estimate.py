@@ -252,11 +252,13 @@ class Came(NamedTuple):
         estimate: as it was kept, with the room that the study had.
         seconds: from the first job to the last, without pauses.
         sorts: the seconds of the jobs of each sort, planned and actual.
+        cpu: the CPU seconds of the jobs of each sort, as far as their records have them.
     """
 
     estimate: Estimate
     seconds: float
     sorts: dict[str, tuple[float, float]]
+    cpu: dict[str, float]
 
 
 def what_came(plan: Plan, folder: Path, records: Sequence[Record]) -> Came | None:
@@ -280,10 +282,13 @@ def what_came(plan: Plan, folder: Path, records: Sequence[Record]) -> Came | Non
         return None
     timeline = Timeline(ran)
     actual: dict[str, float] = defaultdict(float)
+    cpu: dict[str, float] = defaultdict(float)
     for one in ran:
         actual[one.job.sort] += one.seconds + (timeline.waited(one) or 0.0)
+        if one.cpu is not None:
+            cpu[one.job.sort] += one.cpu
     sorts = {name: (kept.sorts[name].seconds, seconds) for name, seconds in actual.items()}
-    return Came(kept, timeline.seconds, sorts)
+    return Came(kept, timeline.seconds, sorts, cpu)
 
 
 def _path(identity: str, folder: Path) -> Path:

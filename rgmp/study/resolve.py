@@ -1,5 +1,6 @@
 """Resolve a study file to its plan: apply every variant, list every training run once."""
 
+import sys
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -69,10 +70,9 @@ def resolve(
     require_no_table(study.data.sets, path)
     external = tuple(find_external(external, methods, digests) for external in study.external)
     data = _find_data(study, [method for _, method in methods.values()], folder, digests)
-    if study.submission:
-        data.digests[layout.SUBMISSION] = _find_submission(
-            study, study.submission, methods, digests
-        )
+    submission = _submission_here(study, path)
+    if submission:
+        data.digests[layout.SUBMISSION] = _find_submission(study, submission, methods, digests)
     attributes = _find_attributes(study, data)
     trainings: dict[str, Training] = {}
     variants = []
@@ -105,6 +105,7 @@ def resolve(
         variants=tuple(variants),
         external=external,
         trainings=tuple(trainings.values()),
+        submission=submission,
         **{key: getattr(study, key) for key in _COPIED},
     )
     _require_longer(plan, folder)
@@ -121,7 +122,6 @@ _COPIED = (
     "margin",
     "machine",
     "speed",
-    "submission",
     "longer_study",
 )
 
@@ -392,6 +392,18 @@ def find_external(
         packed = files == [place]
         found[benchmark] = digests.of(place) if packed else digests.of_all(files, names=2)
     return PlannedExternal(**external.model_dump(), digests=found)
+
+
+def _submission_here(study: Study, path: Path) -> Submission | None:
+    """What a study segments for a server; None, with a line, if it may be absent and is."""
+    submission = study.submission
+    if submission and submission.optional and not submission.davis.is_dir():
+        print(
+            f"{path}: submission: {submission.davis} is not here; left out, as it is optional",
+            file=sys.stderr,
+        )
+        return None
+    return submission
 
 
 def _find_submission(

@@ -10,6 +10,7 @@ from support.tiny_study import FRAMES, STUDY, annotation
 
 from rgmp.cli import main as cli
 from rgmp.study import layout
+from rgmp.study.plan import load_plan
 from rgmp.study.results import load
 
 SUBMISSION = {"davis": "davis", "split": "test-dev"}
@@ -70,6 +71,24 @@ def test_a_mistake_in_it_is_refused_before_anything_runs(
     assert cli.main(["plan", "study.yaml"]) == 2
     assert says in capsys.readouterr().err
     assert (planned / "plan.json").read_bytes() == before
+
+
+def test_one_that_is_optional_is_left_out_where_its_data_are_not_and_a_line_says_so(
+    planned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = yaml.safe_load(Path("study.yaml").read_text())
+    absent = SUBMISSION | {"davis": "nowhere", "optional": True}
+    Path("study.yaml").write_text(yaml.safe_dump(study | {"submission": absent}))
+    assert cli.main(["plan", "study.yaml"]) == 0
+    assert capsys.readouterr().err == (
+        "study.yaml: submission: nowhere is not here; left out, as it is optional\n"
+    )
+    assert load_plan(planned).submissions == {}
+    Path("davis").rename("nowhere")
+    Path("davis").symlink_to("nowhere")
+    assert cli.main(["plan", "study.yaml"]) == 0
+    assert capsys.readouterr().err == ""
+    assert [*load_plan(planned).submissions] == ["full/seed3"]
 
 
 @pytest.mark.usefixtures("here")

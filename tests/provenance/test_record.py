@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,20 @@ def test_record_holds_where_and_with_what_the_job_ran(tmp_path: Path) -> None:
     assert read["started"].endswith("Z")
     assert len(read["code"]["sources"]) == 64
     assert 0 <= read["wall_seconds"] < 60
+
+
+def test_cpu_time_is_that_of_the_job_and_of_what_it_started(tmp_path: Path) -> None:
+    path, second = tmp_path / "record.json", "while time.process_time() < 0.2: pass"
+    with recording(path, kind="mini", name="data"):
+        begun = time.process_time()
+        while time.process_time() - begun < 0.1:
+            pass
+        subprocess.run([sys.executable, "-c", f"import time\n{second}"], check=True)
+    assert 0.3 <= json.loads(path.read_text())["cpu_seconds"] < 60
+    with recording(path, kind="mini", name="data"):
+        pass
+    cpu_seconds = json.loads(path.read_text())["cpu_seconds"]
+    assert cpu_seconds < time.process_time(), "what was before it does not count"
 
 
 def test_failed_job_leaves_no_record(tmp_path: Path) -> None:
@@ -157,6 +172,15 @@ def test_clean_checkout_gives_its_commit(checkout: Path) -> None:
 def test_ignored_files_are_no_dirt(checkout: Path) -> None:
     (checkout / "results").mkdir()
     (checkout / "results" / "report.html").touch()
+    assert code._commit(checkout / "package")[1] is False
+
+
+def test_results_are_no_dirt(checkout: Path) -> None:
+    """Tables that a job wrote, which are tracked, are not the code that ran."""
+    (checkout / "results").mkdir()
+    (checkout / "results/ablation.csv").write_text("a number\n")
+    assert code._commit(checkout / "package")[1] is False
+    _git(checkout, "add", "--force", "results")
     assert code._commit(checkout / "package")[1] is False
 
 

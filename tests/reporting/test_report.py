@@ -75,7 +75,14 @@ def test_what_was_planned_stands_beside_what_was_taken(toy: Path) -> None:
     assert told
     assert told[1].startswith(f"5 s planned with 2 cores, from {toy}; 20 s taken (+300%). Jobs, ")
     assert "tables 2.5 s / 2.5 s, figures 2.5 s / 2.5 s, " in told[1]
-    assert told[1].endswith("; made when 3 jobs had run")
+    assert told[1].endswith("; made when 3 jobs had run"), "these records have no CPU time"
+    for name in ("figures", "tables"):
+        write_json(
+            records / f"{name}.json", {**record, "kind": name, "name": name, "cpu_seconds": 90.0}
+        )
+    assert "; made when 3 jobs had run. CPU time: tables 1.5 min, figures 1.5 min" in unescape(
+        render(toy)
+    )
 
 
 def test_it_is_one_file_that_needs_nothing_else(toy: Path) -> None:
