@@ -2,6 +2,7 @@
 
 requests does connections, proxies, certificates and redirects, and urllib3's `Retry` says how long
 to wait. What neither does is here: byte ranges, several addresses, and doubt about what is sent.
+Nor does pooch, which is made to fetch data sets: it takes one address, and each try begins anew.
 """
 
 import os
