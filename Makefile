@@ -27,14 +27,18 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # where it is set, each of hundreds of processes would compile every module anew
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all test check-style check-types check-imports check-workflow test-avx2 test-cluster test-install faults reference evaluator wheels lock clean
+.PHONY: all test check-style check-imports check-workflow check-types check-behaviour test-avx2 test-cluster test-install faults reference evaluator wheels lock clean
 .DELETE_ON_ERROR:
 
 all: $(environment)
 	snakemake --cores 4 all
 
+# What fails within seconds comes first; types, which take a minute the first time, beside the tests.
 test: $(environment)
-	$(MAKE) --no-print-directory --jobs check-style check-types check-imports check-workflow
+	$(MAKE) --no-print-directory --jobs check-style check-imports check-workflow
+	$(MAKE) --no-print-directory --jobs check-types check-behaviour
+
+check-behaviour:
 	$(pytest)
 
 check-style:
