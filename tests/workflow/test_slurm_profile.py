@@ -32,7 +32,9 @@ exit 1
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace, and the login node of a cluster, whose sbatch writes down what it is told."""
     make_workspace(tmp_path)
-    programs = {"sbatch": SBATCH, "sinfo": "#!/bin/sh\necho 'short long*'\n"}
+    says = {"sinfo": "short long*", "sacct": "lab", "sacctmgr": "lab", "squeue": ""}
+    programs = {name: f"#!/bin/sh\necho '{said}'\n" for name, said in says.items()}
+    programs["sbatch"] = SBATCH
     for name, text in programs.items():
         write_text(tmp_path / "bin" / name, text)
         (tmp_path / "bin" / name).chmod(0o755)
