@@ -1,30 +1,29 @@
 """Frames a second: by objects, scales and precision; in one batch or not; and what stalls a GPU."""
 
-import tempfile
 import time
-from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cache, partial
+from typing import NamedTuple
 
-import numpy as np
 import torch
 
 from rgmp.config.method import Inference
-from rgmp.data import davis
-from rgmp.data.images import read_frame
 from rgmp.inference.multiscale import Passes
-from rgmp.inference.propagator import Propagator, download
-from rgmp.inference.segment import Waits, segment_sequence
-from rgmp.inference.speed import PropagatorMaker, TimedClip
-from rgmp.inference.timing_statistics import geometric_mean, mean
+from rgmp.inference.propagator import Propagator
+from rgmp.inference.speed import TimedClip, matrix_products
+from rgmp.inference.timing_statistics import geometric_mean, mean, ratio
 from rgmp.model.network import RGMP
 from rgmp.runtime.precisions import Precision
 from rgmp.selftest import workload
 from rgmp.selftest.bench import Bench
-from rgmp.selftest.finding import Finding
+from rgmp.selftest.contestants import Contestant, Ready, affordable_frames, made_ready
+from rgmp.selftest.convolutions import Alone, convolutions_of
+from rgmp.selftest.finding import Condition, Finding, estimate, failed
 from rgmp.selftest.made_data import timed_clip
+from rgmp.selftest.rounds import Rounds, Turn, take_turns
 from rgmp.selftest.scenes import random_network
-from rgmp.selftest.turns import Contestant, Turn, failed, interval_finding, reason_of, take_turns
+from rgmp.selftest.whole_clips import COMPUTING, WAITING, WatchedPropagator, segmented
 from rgmp.selftest.workload import Scales, Workload
 
 AIMS = 350.0, 650.0
@@ -34,54 +33,79 @@ AIMED_AT = "H100", "H200"
 BATCH_AIM = 4.0
 """How many times as fast five objects are in one batch as one after the other."""
 
-_KINDS = {
-    "network": "frames a second, network only",
-    "end_to_end": "frames a second, end to end",
-    "clip": "frames a second, whole short clip with frame 0",
-}
-_SHARE_OF_TURNS = 0.3
-"""Of the time that is left, for the turns of a precision."""
-_CLIPS = 5
-"""How often the long clip is segmented."""
+NETWORK, END_TO_END, CLIP = "network only", "end to end", "whole clip from JPEGs to PNGs"
+TIMINGS = NETWORK, END_TO_END, CLIP
+_ONE_BY_ONE = "one by one"
+_EAGER = "one by one, without CUDA graph"
+_PRODUCTS = 3
+"""Matrix products of a turn."""
+
+_ROUNDS = 5
+"""That a case's time is to suffice for."""
+_ALONE = 0.4
+"""Of a round's time, for frames that are timed one by one; the rest is for the whole clip."""
+_LEAST_FRAMES, _LEAST_CLIP = 3, 12
+_LEAST_SECONDS = 8.0
+"""With less left a case does not begin: what it found would be lost."""
+
+Name = tuple[str, Precision]
+"""What takes a turn, and its precision."""
+_STEP, _CONVOLUTIONS, _PRODUCT = "step", "convolutions", "product"
+
+
+class _Case(NamedTuple):
+    """A clip, and how it is segmented.
+
+    Attributes:
+        bench, work: where, and at what sizes.
+        network: on the device.
+        clip: with as many objects as the case has.
+        objects, scales: of the case.
+    """
+
+    bench: Bench
+    work: Workload
+    network: RGMP
+    clip: TimedClip
+    objects: int
+    scales: Scales
+
+    @property
+    def conditions(self) -> dict[str, Condition]:
+        """What its findings have in common."""
+        return {"objects": self.objects, "scales": len(self.scales)}
+
+    def of(self, precision: Precision) -> dict[str, Condition]:
+        """The same, and a precision."""
+        return {"precision": precision, **self.conditions}
+
+
+class _Plan(NamedTuple):
+    """How many frames a turn has: timed one by one, and of the whole clip."""
+
+    frames: int
+    clip: int
 
 
 def section(bench: Bench) -> Iterator[Finding]:
-    """Measure the throughput of inference, the fastest precision first.
+    """Measure the throughput of inference, case by case, what matters most first.
 
-    Those of one precision take turns. Precisions do not: fp32 takes so much longer on a GPU that
-    the others would get few frames.
+    In a case all precisions take turns, with a matrix product and the step's convolutions alone.
     """
     work = workload.of(bench.device)
-    network = random_network(work.network, bench.seed)
-    clips = [
-        timed_clip(bench.work / f"inference-{n}", work.most_frames, work.size, n)
-        for n in work.objects
-    ]
-    for number, precision in enumerate(work.precisions):
-        contestants = [*_contestants(bench, work, network, precision)]
-        yield from _compared(bench, work, contestants, clips)
-        if number:
+    network = random_network(work.network, bench.seed).to(bench.device)
+    clip_of = cache(lambda n: timed_clip(bench.work / f"inference-{n}", work.clip, work.size, n))
+    cases = [*work.cases]
+    for number, (objects, scales) in enumerate(cases):
+        if bench.seconds_left() < _LEAST_SECONDS:
+            conditions: dict[str, Condition] = {"objects": objects, "scales": len(scales)}
+            left = f"{max(bench.seconds_left(), 0):.0f} s were left"
+            yield Finding("not measured for lack of time", conditions, left)
             continue
-        try:
-            settings = _settings(work.scales[0], precision)
-            yield from _long_clip(bench, work, Propagator(network, settings, bench.device))
-        except Exception as error:  # the others go on
-            yield failed("whole clip", {"precision": precision}, reason_of(error))
-
-
-def _compared(
-    bench: Bench, work: Workload, contestants: list[Contestant], clips: list[TimedClip]
-) -> Iterator[Finding]:
-    """The speeds of computations that take turns."""
-    turns: list[Turn] = []
-    for outcome in take_turns(bench, "inference", contestants, clips, _SHARE_OF_TURNS):
-        if isinstance(outcome, Finding):
-            yield outcome
-            continue
-        turns.append(outcome)
-        if outcome.contestant.conditions["at once"] == "all":
-            yield from _speeds(outcome, work, has_aims=has_aims(bench, work))
-    yield from _batches(turns, has_aims=has_aims(bench, work))
+        until = time.monotonic() + bench.seconds_left() / (len(cases) - number)
+        case = _Case(bench, work, network, clip_of(objects), objects, scales)
+        yield from _measured(case, until)
+        bench.release()
 
 
 def has_aims(bench: Bench, work: Workload) -> bool:
@@ -92,142 +116,202 @@ def has_aims(bench: Bench, work: Workload) -> bool:
     return any(name in card for name in AIMED_AT)
 
 
-def _settings(scales: Scales, precision: Precision) -> Inference:
-    return Inference(scales=scales, precision=precision)
+def _measured(case: _Case, until: float) -> Iterator[Finding]:
+    """All of a case, in rounds that end about then, on the clock of `time.monotonic`."""
+    ready: dict[Name, Ready[WatchedPropagator]] = {}
+    for outcome in made_ready(case.bench, "inference", [*_contestants(case)], case.clip):
+        if isinstance(outcome, Finding):
+            yield outcome
+        else:
+            precision: Precision = outcome.conditions["precision"]  # type: ignore[assignment]
+            ready[outcome.name, precision] = outcome
+    turns: dict[Name, Turn] = {}
+    for precision in dict.fromkeys(precision for _, precision in ready):
+        turns[_PRODUCT, precision] = partial(_product, case.bench, precision)
+        try:
+            turns[_CONVOLUTIONS, precision] = _convolutions(case, precision)
+        except Exception as error:  # the others go on
+            yield failed("convolutions alone", case.of(precision), error)
+    plan = _plan(case, ready, until - time.monotonic())
+    turns |= {name: partial(_turn, case, plan, each) for name, each in ready.items()}
+    found = take_turns(case.bench, turns, until - time.monotonic())
+    yield from _findings(case, plan, ready, found)
 
 
-def _contestants(
-    bench: Bench, work: Workload, network: RGMP, precision: Precision
-) -> Iterator[Contestant]:
-    """A precision at every set of scales; the fastest of all object by object, too."""
-    for scales in work.scales:
-        make = partial(Propagator, network, _settings(scales, precision), bench.device)
-        conditions = {"precision": precision, "scales": len(scales)}
-        yield Contestant({**conditions, "at once": "all"}, PropagatorMaker(make, precision))
-        if scales == work.scales[0] and precision == work.precisions[0]:
-            each = partial(make, passes=partial(Passes, at_once=1))
-            yield Contestant({**conditions, "at once": "one"}, PropagatorMaker(each, precision))
+def _contestants(case: _Case) -> Iterator[Contestant[WatchedPropagator]]:
+    """Every precision; at the paper's scales the fastest with one object after the other, too."""
+    for precision in case.work.precisions:
+        yield _contestant(case, _STEP, precision)
+    if case.objects > 1 and case.scales == case.work.scales[0]:
+        fastest = case.work.precisions[0]
+        yield _contestant(case, _ONE_BY_ONE, fastest, at_once=1)
+        if case.bench.on_gpu:
+            yield _contestant(case, _EAGER, fastest, at_once=1, graphs=False)
 
 
-def _conditions(turn: Turn) -> dict[str, str | int | float]:
-    kept = ("precision", "scales")
+def _contestant(
+    case: _Case,
+    name: str,
+    precision: Precision,
+    at_once: int | None = None,
+    graphs: bool = True,
+) -> Contestant[WatchedPropagator]:
+    settings = Inference(scales=case.scales, precision=precision)
+    passes = Passes if at_once is None else partial(Passes, at_once=at_once)
+    make = partial(
+        WatchedPropagator,
+        case.network,
+        settings,
+        case.bench.device,
+        graphs=graphs,
+        passes=passes,
+    )
+    conditions = {**case.of(precision), **({} if name == _STEP else {"computed": name})}
+    return Contestant(name, conditions, make)
+
+
+def _product(bench: Bench, precision: Precision) -> Mapping[str, float]:
+    return {"rate": matrix_products(bench.device, precision, _PRODUCTS)}
+
+
+def _convolutions(case: _Case, precision: Precision) -> Turn:
+    """The convolutions of the case's step alone, ready for their turns."""
+    settings = Inference(scales=case.scales, precision=precision)
+    eager = Propagator(case.network, settings, case.bench.device, graphs=False)
+    wanted = convolutions_of(eager, case.clip.frames, case.clip.labels)
+    alone = Alone(case.bench, wanted, precision)
+    return lambda: {NETWORK: alone.seconds()}
+
+
+def _plan(case: _Case, ready: Mapping[Name, Ready[WatchedPropagator]], given: float) -> _Plan:
+    """As many frames as `_ROUNDS` rounds have time for."""
+    of_round = given / _ROUNDS
+    steps = sum(each.seconds for (name, _), each in ready.items() if name == _STEP)
+    all_of_them = steps + sum(each.seconds for each in ready.values())  # end to end only steps
+    frames = affordable_frames(all_of_them, _ALONE * of_round, _LEAST_FRAMES, case.work.frames)
+    rest = of_round - frames * all_of_them
+    return _Plan(frames, affordable_frames(steps, rest, _LEAST_CLIP, case.work.clip))
+
+
+def _turn(case: _Case, plan: _Plan, each: Ready[WatchedPropagator]) -> Mapping[str, float]:
+    """Seconds of a frame, and of a whole clip; objects one by one have the network alone."""
+    network = {NETWORK: each.network(plan.frames)}
+    if each.name != _STEP:
+        return network
+    sequence = case.clip.sequence
+    shorter = replace(sequence, frames=sequence.frames[: plan.clip])
+    whole = segmented(each.propagator, shorter, case.bench.work)
     return {
-        **{key: turn.contestant.conditions[key] for key in kept},
-        "objects": turn.objects,
+        **network,
+        END_TO_END: each.end_to_end(plan.frames),
+        **whole,
+        CLIP: whole["clip"] / len(shorter.frames),
     }
 
 
-def _speeds(turn: Turn, work: Workload, *, has_aims: bool) -> Iterator[Finding]:
-    """The three speeds of a computation on a clip, and how near it comes to matrix products."""
-    conditions = _conditions(turn)
-    aimed_at = {"precision": "bf16", "scales": len(work.scales[0]), "objects": 1}
-    is_aimed_at = has_aims and conditions == aimed_at
-    for kind, quantity in _KINDS.items():
-        fps = turn.fps(kind)
-        aims = AIMS if kind == "network" and is_aimed_at else (None,)
-        frames = {"frames": int(turn.raw["frames"])} if kind == "clip" else {}
-        for number, aim in enumerate(aims, start=1):
-            named = quantity if number == 1 else f"{quantity}, aim {number}"
-            yield interval_finding(named, {**conditions, **frames}, fps, "frames/s", aim)
-    rate = turn.raw["flops_per_frame"] * turn.fps("network").mean
-    yield Finding("operations a second", conditions, rate / 1e12, "TFLOP/s")
-    product = turn.summary["matmul_flops_per_second"]
-    yield Finding("share of the speed of a large matrix product", conditions, rate / product)
+def _findings(
+    case: _Case,
+    plan: _Plan,
+    ready: Mapping[Name, Ready[WatchedPropagator]],
+    found: Rounds[Name],
+) -> Iterator[Finding]:
+    """What rounds amount to."""
+    for (name, precision), error in found.failures.items():
+        yield failed("inference", {**case.of(precision), "computed": name}, error)
+    for (name, precision), each in ready.items():
+        if (name, precision) in found.measured and name == _STEP:
+            yield from _speeds(case, plan, precision, found)
+            yield from _against_limits(case, precision, each, found)
+            yield from _waiting(case, plan, precision, found)
+    yield from _precisions(case, found)
+    yield from _one_by_one(case, found)
+    others = "share of the cores used by other processes meanwhile"
+    yield Finding(others, {"section": "inference", **case.conditions}, found.others_share)
 
 
-def _batches(turns: list[Turn], *, has_aims: bool) -> Iterator[Finding]:
+def _speeds(
+    case: _Case, plan: _Plan, precision: Precision, found: Rounds[Name]
+) -> Iterator[Finding]:
+    """Frames a second by all three timings."""
+    conditions, measured = case.of(precision), found.measured[_STEP, precision]
+    aimed_at = {"precision": "bf16", "objects": 1, "scales": len(case.work.scales[0])}
+    is_aimed_at = conditions == aimed_at and has_aims(case.bench, case.work)
+    for timing in TIMINGS:
+        fps = geometric_mean(1 / measured[timing])
+        quantity = f"frames a second, {timing}"
+        frames = {"frames": plan.clip} if timing == CLIP else {}
+        if timing == NETWORK and is_aimed_at:
+            yield estimate(quantity, conditions, fps, "frames/s", AIMS[0])
+            yield estimate(f"{quantity}, second aim", conditions, fps, "frames/s", AIMS[1])
+        else:
+            yield estimate(quantity, {**conditions, **frames}, fps, "frames/s")
+
+
+def _against_limits(
+    case: _Case, precision: Precision, each: Ready[WatchedPropagator], found: Rounds[Name]
+) -> Iterator[Finding]:
+    """How near a step comes to its convolutions alone, and to a large matrix product."""
+    conditions, seconds = case.of(precision), found.measured[_STEP, precision][NETWORK]
+    whole = each.propagator.upload(case.clip.frames[1])
+    rate = each.propagator.operations(whole) / seconds
+    yield estimate("operations a second", conditions, geometric_mean(rate / 1e12), "TFLOP/s")
+    if product := found.measured.get((_PRODUCT, precision)):
+        share = geometric_mean(rate / product["rate"])
+        yield estimate("share of the speed of a large matrix product", conditions, share)
+    if alone := found.measured.get((_CONVOLUTIONS, precision)):
+        fps = geometric_mean(1 / alone[NETWORK])
+        quantity = "frames a second, if a step were its convolutions alone"
+        yield estimate(quantity, conditions, fps, "frames/s")
+        share = ratio(seconds, alone[NETWORK])
+        yield estimate("share of a step's time that its convolutions take alone", conditions, share)
+
+
+def _waiting(
+    case: _Case, plan: _Plan, precision: Precision, found: Rounds[Name]
+) -> Iterator[Finding]:
+    """What of a whole clip's time the device spends on computing, and what it waits for else."""
+    conditions = {**case.of(precision), "frames": plan.clip}
+    measured = found.measured[_STEP, precision]
+    yield estimate(
+        "share of a whole clip in which the device waits for data",
+        conditions,
+        mean(1 - measured[COMPUTING]),
+    )
+    if precision != case.work.precisions[0]:
+        return
+    for what in WAITING:
+        yield estimate(
+            "share of a whole clip in which the device waits for",
+            {"what": what, **conditions},
+            mean(measured[what]),
+        )
+    yield estimate(
+        "share of a whole clip in which the segmenting thread waits for frames to be decoded",
+        conditions,
+        mean(measured["decoding"]),
+    )
+
+
+def _precisions(case: _Case, found: Rounds[Name]) -> Iterator[Finding]:
+    """How many times as fast each precision is as fp32."""
+    *others, exact = case.work.precisions
+    if (_STEP, exact) not in found.measured:
+        return
+    for precision in others:
+        for timing in TIMINGS if (_STEP, precision) in found.measured else ():
+            own, first = (found.measured[_STEP, p][timing] for p in (precision, exact))
+            conditions = {**case.of(precision), "timing": timing}
+            yield estimate(f"speed relative to {exact}", conditions, ratio(own, first), "times")
+
+
+def _one_by_one(case: _Case, found: Rounds[Name]) -> Iterator[Finding]:
     """How many times as fast objects are in one batch as one after the other."""
-    for turn in turns:
-        if turn.contestant.conditions["at once"] == "one":
-            wanted = {**turn.contestant.conditions, "at once": "all"}
-            batch = [
-                t for t in turns if t.contestant.conditions == wanted and t.objects == turn.objects
-            ]
-            for other in batch:
-                yield interval_finding(
-                    "speed in one batch, relative to object by object",
-                    _conditions(turn),
-                    other.ratio_to(turn),
-                    "times",
-                    BATCH_AIM if has_aims and turn.objects == 5 else None,
-                )
-
-
-def _long_clip(bench: Bench, work: Workload, propagator: Propagator) -> Iterator[Finding]:
-    """From JPEGs to PNGs: speed, what the segmenting thread waits for, how long a device idles."""
-    clip = timed_clip(bench.work / "long", work.clip, work.size, 1)
-    conditions: dict[str, str | int | float] = {
-        "precision": work.precisions[0],
-        "scales": len(work.scales[0]),
-        "objects": 1,
-        "frames": work.clip,
-    }
-    rounds = [_clip_round(bench, propagator, clip) for _ in range(1 + _CLIPS)][1:]
-    frames = work.clip
-    whole = np.array([each["clip"] for each in rounds])
-    yield interval_finding(
-        "frames a second, whole clip from JPEGs to PNGs",
-        conditions,
-        geometric_mean(frames / whole),
-        "frames/s",
-    )
-    end_to_end = np.array([each["end_to_end"] for each in rounds])
-    pipelined = np.array([each["pipelined"] for each in rounds])
-    yield interval_finding(
-        "time of a whole clip, relative to the same end to end without a disk",
-        conditions,
-        geometric_mean(whole / end_to_end),
-        "times",
-    )
-    for kind, told in (("reading", "decoding"), ("writing", "masks to be computed and written")):
-        waited = mean([each[kind] / each["clip"] for each in rounds])
-        yield interval_finding(f"share of a clip spent waiting for {told}", conditions, waited)
-    stalled = mean(np.maximum(1 - pipelined / whole, 0))
-    yield interval_finding(
-        "share of a clip that reading and writing add to computing", conditions, stalled
-    )
-    yield from _threads(clip, conditions)
-
-
-def _clip_round(bench: Bench, propagator: Propagator, clip: TimedClip) -> dict[str, float]:
-    """Seconds of a whole clip, and of its parts, one after the other."""
-
-    def pipelined() -> None:
-        """What a whole clip computes, with nothing read or written: the next frame never waits."""
-        propagator.start(clip.frames[0], clip.labels)
-        pending = [download(propagator.step(frame)) for frame in clip.frames[1:]]
-        for ready in pending:
-            ready()
-
-    def end_to_end() -> None:
-        propagator.start(clip.frames[0], clip.labels)
-        for frame in clip.frames[1:]:
-            download(propagator.step(frame))()
-
-    waits = Waits()
-
-    def whole() -> None:
-        nonlocal waits
-        with tempfile.TemporaryDirectory(dir=bench.work) as folder:
-            waits = segment_sequence(propagator, clip.sequence, Path(folder) / "masks")
-
-    found = {work.__name__: bench.seconds(work) for work in (pipelined, end_to_end, whole)}
-    found["clip"] = found.pop("whole")
-    return {**found, "reading": waits.reading, "writing": waits.writing}
-
-
-def _threads(clip: TimedClip, conditions: dict[str, str | int | float]) -> Iterator[Finding]:
-    """What one thread decodes and encodes in a second, alone."""
-    begun = time.perf_counter()
-    for path in clip.sequence.frames:
-        read_frame(path)
-    rate = len(clip.sequence.frames) / (time.perf_counter() - begun)
-    yield Finding("frames that one thread decodes in a second", conditions, rate, "frames/s")
-    with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
-        for number in range(len(clip.frames)):
-            davis.write_mask(Path(folder) / f"{number}.png", clip.labels)
-        rate = len(clip.frames) / (time.perf_counter() - begun)
-    yield Finding("masks that one thread writes in a second", conditions, rate, "masks/s")
-    size = np.mean([path.stat().st_size for path in clip.sequence.frames])
-    yield Finding("size of a frame's JPEG", conditions, float(size) / 1e3, "kB")
+    fastest = case.work.precisions[0]
+    for name in (_ONE_BY_ONE, _EAGER):
+        if {(_STEP, fastest), (name, fastest)} <= found.measured.keys():
+            batch, each = (found.measured[n, fastest][NETWORK] for n in (_STEP, name))
+            is_aimed_at = case.objects == 5 and name == _ONE_BY_ONE
+            least = BATCH_AIM if is_aimed_at and has_aims(case.bench, case.work) else None
+            quantity = f"speed of all objects in one batch, relative to {name}"
+            gain = ratio(batch, each)
+            yield estimate(quantity, case.of(fastest), gain, "times", least)
