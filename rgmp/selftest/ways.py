@@ -97,7 +97,7 @@ def compared(
     for name, measured in found.measured.items():
         conditions, own = ready[name].conditions, measured["network"]
         fps = geometric_mean(1 / own)
-        yield estimate("frames a second, network only", conditions, fps, "frames/s")
+        yield estimate("frames a second of a way, network only", conditions, fps, "frames/s")
         if built is not None and measured is not built:
             gain = ratio(own, built["network"])
             yield estimate("speed relative to what is built", conditions, gain, "times")

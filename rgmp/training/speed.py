@@ -51,10 +51,10 @@ def measure(
 
     Returns:
         samples_per_second of the team, seconds per step, `waiting`: the share of the time in which
-        the device had done a step and had not yet the batch of the next, frames per clip, peak memory in bytes: of tensors on the GPU, or of this process
-        without its workers; all that the GPU gives for that (`device_memory_bytes`; without one,
-        the same); and the share of the machine's cores used by others meanwhile (their use of a GPU
-        is not seen).
+        the device had done a step and had not yet the batch of the next; frames per clip; peak
+        memory in bytes: of tensors on the GPU, or of this process without its workers; all that the
+        GPU gives for that (`device_memory_bytes`; without one, the same); and the share of the
+        machine's cores used by others meanwhile (their use of a GPU is not seen).
 
     Raises:
         UserError: the data cannot be used, or the training run has too few steps.
