@@ -27,8 +27,8 @@ _SHARE_OF_STEP = 0.6
 """Of the time, for the step of inference in both modes."""
 _ENDING = 5.0
 """Seconds that are left for a process to be ended in."""
-_TURNS = 5.0
-"""Seconds for the turns of a mode; compiling it takes far longer."""
+_SHARE_OF_TURNS = 0.1
+"""Of the time that is left when a mode is compiled, for its turns."""
 
 
 def section(bench: Bench) -> Iterator[Finding]:
@@ -77,7 +77,7 @@ def compile_training(bench: Bench) -> Iterator[Finding]:
     job = jobs_of(bench, work, papers_study.load())["pretrain"]
     group = training.Group("pretrain", "last", job)
     contestants = [(work.precisions[0], each) for each in (BUILT, COMPILED)]
-    yield from training.compared(bench, work, group, contestants, bench.seconds_left())
+    yield from training.compared(bench, work, group, contestants, _SHARE_OF_TURNS)
 
 
 def _name(mode: str | None) -> str:
@@ -107,4 +107,4 @@ def compile_step(bench: Bench) -> Iterator[Finding]:
             for (name, make), other in zip(makers.items(), reversed(makers), strict=True)
         ]
         eager = partial(plain, graphs=False)
-        yield from ways.compared(bench, contestants, eager, clip, _TURNS)
+        yield from ways.compared(bench, contestants, eager, clip, _SHARE_OF_TURNS)

@@ -1,7 +1,7 @@
 """Frames a second: by objects, scales and precision; in one batch or not; and what stalls a GPU."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from typing import NamedTuple
@@ -23,7 +23,13 @@ from rgmp.selftest.finding import Condition, Finding, estimate, failed
 from rgmp.selftest.made_data import timed_clip
 from rgmp.selftest.rounds import Rounds, Turn, take_turns
 from rgmp.selftest.scenes import random_network
-from rgmp.selftest.whole_clips import COMPUTING, WAITING, WatchedPropagator, segmented
+from rgmp.selftest.whole_clips import (
+    COMPUTING,
+    WAITING,
+    WatchedPropagator,
+    of_one_thread,
+    segmented,
+)
 from rgmp.selftest.workload import Scales, Workload
 
 AIMS = 350.0, 650.0
@@ -46,7 +52,12 @@ _ALONE = 0.4
 """Of a round's time, for frames that are timed one by one; the rest is for the whole clip."""
 _LEAST_FRAMES, _LEAST_CLIP = 3, 12
 _LEAST_SECONDS = 8.0
-"""With less left a case does not begin: what it found would be lost."""
+"""With less left, or less than another took until it was ready, a case does not begin: what it
+found would be lost."""
+_SHARE = 0.8
+"""Of the time that is left, for rounds: one that has begun is not cut short."""
+_FIRST, _OF_FIRST = 2, 2
+"""How many cases have so many times the time of each other."""
 
 Name = tuple[str, Precision]
 """What takes a turn, and its precision."""
@@ -96,16 +107,25 @@ def section(bench: Bench) -> Iterator[Finding]:
     network = random_network(work.network, bench.seed).to(bench.device)
     clip_of = cache(lambda n: timed_clip(bench.work / f"inference-{n}", work.clip, work.size, n))
     cases = [*work.cases]
+    needed = _LEAST_SECONDS
     for number, (objects, scales) in enumerate(cases):
-        if bench.seconds_left() < _LEAST_SECONDS:
+        left = bench.seconds_left()
+        if left < needed:
             conditions: dict[str, Condition] = {"objects": objects, "scales": len(scales)}
-            left = f"{max(bench.seconds_left(), 0):.0f} s were left"
-            yield Finding("not measured for lack of time", conditions, left)
+            reason = f"{max(left, 0):.0f} s were left"
+            yield Finding("not measured for lack of time", conditions, reason)
             continue
-        until = time.monotonic() + bench.seconds_left() / (len(cases) - number)
         case = _Case(bench, work, network, clip_of(objects), objects, scales)
-        yield from _measured(case, until)
+        if not number:
+            yield from of_one_thread(case.clip, bench.work)
+        needed = max(needed, (yield from _measured(case, _share(number, len(cases)))))
         bench.release()
+
+
+def _share(number: int, cases: int) -> float:
+    """Of the time that is left, for the rounds of a case; the first ones have more of it."""
+    parts = [_OF_FIRST if each < _FIRST else 1 for each in range(number, cases)]
+    return _SHARE * parts[0] / sum(parts)
 
 
 def has_aims(bench: Bench, work: Workload) -> bool:
@@ -116,8 +136,13 @@ def has_aims(bench: Bench, work: Workload) -> bool:
     return any(name in card for name in AIMED_AT)
 
 
-def _measured(case: _Case, until: float) -> Iterator[Finding]:
-    """All of a case, in rounds that end about then, on the clock of `time.monotonic`."""
+def _measured(case: _Case, share: float) -> Generator[Finding, None, float]:
+    """All of a case, in rounds for a share of the time that is left when all is ready for them.
+
+    Returns:
+        Seconds until that was so.
+    """
+    began = time.monotonic()
     ready: dict[Name, Ready[WatchedPropagator]] = {}
     for outcome in made_ready(case.bench, "inference", [*_contestants(case)], case.clip):
         if isinstance(outcome, Finding):
@@ -132,10 +157,12 @@ def _measured(case: _Case, until: float) -> Iterator[Finding]:
             turns[_CONVOLUTIONS, precision] = _convolutions(case, precision)
         except Exception as error:  # the others go on
             yield failed("convolutions alone", case.of(precision), error)
-    plan = _plan(case, ready, until - time.monotonic())
+    until_ready, given = time.monotonic() - began, share * case.bench.seconds_left()
+    plan = _plan(case, ready, given)
     turns |= {name: partial(_turn, case, plan, each) for name, each in ready.items()}
-    found = take_turns(case.bench, turns, until - time.monotonic())
+    found = take_turns(case.bench, turns, given)
     yield from _findings(case, plan, ready, found)
+    return until_ready
 
 
 def _contestants(case: _Case) -> Iterator[Contestant[WatchedPropagator]]:
@@ -285,11 +312,13 @@ def _waiting(
             {"what": what, **conditions},
             mean(measured[what]),
         )
-    yield estimate(
-        "share of a whole clip in which the segmenting thread waits for frames to be decoded",
-        conditions,
-        mean(measured["decoding"]),
-    )
+    for kind, told in (("reading", "decoded"), ("writing", "computed and written")):
+        what = "frames" if kind == "reading" else "masks"
+        yield estimate(
+            f"share of a whole clip in which the segmenting thread waits for {what} to be {told}",
+            conditions,
+            mean(measured[kind]),
+        )
 
 
 def _precisions(case: _Case, found: Rounds[Name]) -> Iterator[Finding]:

@@ -25,6 +25,8 @@ from rgmp.training.job import TrainingJob
 
 Name = tuple[Precision, Variation]
 """What takes a turn."""
+_SHARE = 0.8
+"""Of the time that is left, for rounds: one that has begun is not cut short."""
 
 
 class Group(NamedTuple):
@@ -46,8 +48,8 @@ def section(bench: Bench) -> Iterator[Finding]:
         contestants = [(precision, BUILT) for precision in work.precisions]
         if group.when == "last":
             contestants += [(work.precisions[0], variation) for variation in VARIATIONS]
-        given = bench.seconds_left() / (len(groups) - number)
-        found = yield from compared(bench, work, group, contestants, given)
+        share = _SHARE / (len(groups) - number)
+        found = yield from compared(bench, work, group, contestants, share)
         took[group.stage, group.when] = found
         bench.release()
     if work.is_papers:
@@ -62,7 +64,7 @@ def compared(
     work: Workload,
     group: Group,
     contestants: Sequence[Name],
-    given: float,
+    share: float,
 ) -> Generator[Finding, None, dict[Precision, float]]:
     """Time steps in turns, those of `BUILT` in one precision or several, and variations of them.
 
@@ -71,13 +73,13 @@ def compared(
         work: at what sizes.
         group: which steps.
         contestants: precisions and variations; the first is what variations are compared with.
-        given: seconds.
+        share: of the time that is left once they are warmed up.
 
     Returns:
         The median seconds of a step as built, by its precision.
     """
     runs: dict[Name, TrainingRun] = {}
-    trial, left = 0.0, bench.seconds_left()
+    trial = 0.0
     for precision, variation in contestants:
         try:
             run = TrainingRun(bench, group.job, precision, variation, group.when)
@@ -86,7 +88,7 @@ def compared(
             yield failed("training step", conditions_of(group, precision, variation), error)
         else:
             runs[precision, variation] = run
-    given -= left - bench.seconds_left()
+    given = share * bench.seconds_left()
     steps = affordable_steps(trial, given, work.steps_of_a_round)
     found = take_turns(
         bench,

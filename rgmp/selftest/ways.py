@@ -30,7 +30,7 @@ Maker = Callable[[], Propagator]
 BUILT = "as built"
 """The product's own step: a CUDA graph on a GPU, else eager."""
 EAGER = "eager"
-_SHARE = 0.8
+_SHARE = 0.7
 """Of the time that is left, for the turns; the rest is for the labels."""
 _LEAST_FRAMES = 3
 _FRAMES_OF_LABELS = 12
@@ -48,7 +48,7 @@ def section(bench: Bench) -> Iterator[Finding]:
         Contestant(name, {"way": name, **conditions}, make) for name, make in made.items()
     ]
     clip = timed_clip(bench.work / "ways", work.frames + 1, work.size, 1)
-    yield from compared(bench, contestants, made[EAGER], clip, _SHARE * bench.seconds_left())
+    yield from compared(bench, contestants, made[EAGER], clip, _SHARE)
 
 
 def ways(network: RGMP, settings: Inference, device: torch.device) -> dict[str, Maker]:
@@ -70,7 +70,7 @@ def compared(
     contestants: Sequence[Contestant[Propagator]],
     eager: Maker,
     clip: TimedClip,
-    seconds: float,
+    share: float,
 ) -> Iterator[Finding]:
     """Time the network in turns on a clip, and compare labels with the eager path's.
 
@@ -79,7 +79,7 @@ def compared(
         contestants: the ways; the first of them is what is built.
         eager: makes a propagator that takes the same step without a CUDA graph.
         clip: that they segment.
-        seconds: for the turns.
+        share: of the time that is left once they are warmed up, for the turns.
     """
     ready: dict[str, Ready[Propagator]] = {}
     for outcome in made_ready(bench, "way", contestants, clip):
@@ -87,6 +87,7 @@ def compared(
             yield outcome
         else:
             ready[outcome.name] = outcome
+    seconds = share * bench.seconds_left()
     all_of_them = sum(each.seconds for each in ready.values())
     frames = affordable_frames(MOST * all_of_them, seconds, _LEAST_FRAMES, len(clip.frames) - 1)
     turns = {name: partial(_turn, each, frames) for name, each in ready.items()}

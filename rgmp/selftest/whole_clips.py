@@ -7,16 +7,20 @@ time that it has nothing to compute is measured, not inferred.
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from rgmp.data.images import Labels
+from rgmp.data import davis
+from rgmp.data.images import Labels, read_frame
 from rgmp.data.sequence import Sequence as Video
 from rgmp.inference.propagator import Propagator
 from rgmp.inference.segment import segment_sequence
+from rgmp.inference.speed import TimedClip
 from rgmp.runtime.timers import Moments
+from rgmp.selftest.finding import Finding
 
 COMPUTING = "computing"
 FIRST, NEXT, LAST = "the first frame", "the next frame", "the last masks to be written"
@@ -84,7 +88,8 @@ def segmented(propagator: WatchedPropagator, sequence: Video, work: Path) -> dic
 
     Returns:
         Seconds of the whole `clip`; shares of it, 0 to 1, that the device spent `COMPUTING` and
-        waiting for each of `WAITING`; and that the thread which segments waited for `decoding`.
+        waiting for each of `WAITING`; and that the thread which segments waited for `reading` and
+        `writing`, as `rgmp.inference.segment.Waits` has them.
     """
     with tempfile.TemporaryDirectory(dir=work) as folder:
         propagator.watch()
@@ -94,4 +99,23 @@ def segmented(propagator: WatchedPropagator, sequence: Video, work: Path) -> dic
         noted = propagator.noted()
     total = sum(noted.values())
     shares = {what: noted[what] / total for what in (COMPUTING, *WAITING)}
-    return {"clip": took, **shares, "decoding": waits.reading / took}
+    waited = {"reading": waits.reading / took, "writing": waits.writing / took}
+    return {"clip": took, **shares, **waited}
+
+
+def of_one_thread(clip: TimedClip, work: Path) -> Iterator[Finding]:
+    """What one thread decodes and encodes in a second, alone."""
+    paths = clip.sequence.frames
+    begun = time.perf_counter()
+    for path in paths:
+        read_frame(path)
+    rate = len(paths) / (time.perf_counter() - begun)
+    yield Finding("frames that one thread decodes in a second", {}, rate, "frames/s")
+    with tempfile.TemporaryDirectory(dir=work) as folder:
+        begun = time.perf_counter()
+        for number in range(len(paths)):
+            davis.write_mask(Path(folder) / f"{number}.png", clip.labels)
+        rate = len(paths) / (time.perf_counter() - begun)
+    yield Finding("masks that one thread writes in a second", {}, rate, "masks/s")
+    size = sum(path.stat().st_size for path in paths) / len(paths)
+    yield Finding("size of a frame's JPEG", {}, size / 1e3, "kB")

@@ -11,7 +11,7 @@ import torch
 from support.videos import CPU
 
 from rgmp.config.method import Network
-from rgmp.selftest import inference, workload
+from rgmp.selftest import inference, rounds, workload
 from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Finding
 from rgmp.selftest.rounds import Rounds
@@ -31,6 +31,7 @@ SMALL = workload.of(CPU)._replace(
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workload, "of", lambda _: SMALL)
     monkeypatch.setattr(inference, "_product", lambda *_: {"rate": 1e12})
+    monkeypatch.setattr(rounds, "MOST", 3)
 
 
 def found_in(folder: Path, seconds: float) -> Iterator[Finding]:
@@ -39,7 +40,7 @@ def found_in(folder: Path, seconds: float) -> Iterator[Finding]:
 
 @pytest.mark.usefixtures("small")
 def test_every_case_has_every_timing_in_every_precision(tmp_path: Path) -> None:
-    found = [*found_in(tmp_path, 12.0)]
+    found = [*found_in(tmp_path, 100.0)]
     assert not [f for f in found if f.holds is not None]
     fps = [f for f in found if f.quantity.startswith("frames a second")]
     cases = {tuple(f.conditions[key] for key in ("precision", "objects", "scales")) for f in fps}
@@ -70,7 +71,7 @@ def test_a_precision_that_fails_is_said_and_the_others_are_timed(
 
     monkeypatch.setattr(inference, "WatchedPropagator", make)
     monkeypatch.setattr(workload, "of", lambda _: SMALL._replace(objects=(1,)))
-    found = [*found_in(tmp_path, 6.0)]
+    found = [*found_in(tmp_path, 100.0)]
     failures = [f for f in found if f.holds is False]
     assert {f.value for f in failures} == {"RuntimeError: no engine"}
     assert {f.conditions["precision"] for f in failures} == {"bf16"}
@@ -82,6 +83,17 @@ def test_a_precision_that_fails_is_said_and_the_others_are_timed(
 def test_a_case_without_time_is_said(tmp_path: Path) -> None:
     found = [*found_in(tmp_path, 0.0)]
     assert [f.quantity for f in found] == ["not measured for lack of time"] * 4
+
+
+def test_the_first_cases_have_twice_the_time_of_the_others() -> None:
+    """Of 100 s nothing is left over but what the rounds in progress may take."""
+    left, given = 100.0, []
+    for number in range(6):
+        given.append(inference._share(number, 6) * left)
+        left -= given[-1]
+    assert given[0] == pytest.approx(100 * 0.8 * 2 / 8)
+    assert given[0] > given[1] > given[2] > 0
+    assert 0 < left < 20
 
 
 def case(objects: int, card: str, monkeypatch: pytest.MonkeyPatch) -> inference._Case:

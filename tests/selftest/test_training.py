@@ -78,7 +78,7 @@ def test_precisions_and_variations_take_turns_and_one_that_raises_is_said(tmp_pa
         ("bf16", fused),
         ("bf16", broken),
     ]
-    found, took = drained(training.compared(bench, SMALL, group, contestants, 1.0))
+    found, took = drained(training.compared(bench, SMALL, group, contestants, 0.01))
     failure, rate, exact, gain, of_fused = found
     assert failure.value == "RuntimeError: no compiler here"
     assert failure.conditions["variation"] == "broken"
