@@ -49,7 +49,7 @@ class Section(NamedTuple):
 
 SECTIONS: tuple[Section, ...] = (
     Section("inference", "frames a second, by objects, scales and precision, in turns", 190, 60),
-    Section("waiting", "what training waits for data, in both stages", 70, 40),
+    Section("waiting", "what training waits for data, in both stages", 80, 40),
     Section("devices", "trained weights on the device and on the CPU", 60, 120, searches=False),
     Section("marked_tests", "the tests that need a GPU", 40, None, reserves=False),
     Section("limits", "a large matrix product, and each of the step's convolutions", 25, 15),
