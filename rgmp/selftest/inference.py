@@ -141,6 +141,13 @@ def _waiting(case: Case, measured: Measured, precision: Precision) -> Iterator[F
         conditions,
         mean(1 - shares[COMPUTING]),
     )
+    computing = shares[COMPUTING] * shares[CLIP]
+    yield estimate(
+        "frames a second, whole clip if the device never waited",
+        conditions,
+        geometric_mean(1 / computing),
+        "frames/s",
+    )
     if precision != case.work.precisions[0]:
         return
     for what in WAITING:

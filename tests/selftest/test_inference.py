@@ -45,7 +45,7 @@ def test_every_case_has_every_timing_in_every_precision(tmp_path: Path) -> None:
     fps = [f for f in found if f.quantity.startswith("frames a second")]
     of_cases = {tuple(f.conditions[key] for key in ("precision", "objects", "scales")) for f in fps}
     assert of_cases == {(p, n, s) for p in ("bf16", "fp32") for n in (1, 2) for s in (1, 3)}
-    assert len(fps) == len(of_cases) * 4, "three timings, and the convolutions alone"
+    assert len(fps) == len(of_cases) * 5, "three timings, the convolutions, and without waiting"
     first = [(f.conditions["objects"], f.conditions["scales"]) for f in fps[:: len(fps) // 4]]
     assert first == [(1, 3), (2, 3), (1, 1), (2, 1)], "what matters most comes first"
     estimates = [f for f in found if f.low is not None]
