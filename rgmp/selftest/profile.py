@@ -120,7 +120,8 @@ def _watched(bench: Bench, step: Callable[[], object], steps: int) -> torch.prof
     """Profile some steps: on a GPU what runs there, for to watch operators too would slow it."""
     activity = ProfilerActivity.CUDA if bench.on_gpu else ProfilerActivity.CPU
     bench.synchronise()
-    with torch.profiler.profile(activities=[activity]) as profiler:
+    profiler = torch.profiler.profile(activities=[activity])
+    with profiler:
         for _ in range(steps):
             step()
         bench.synchronise()

@@ -95,8 +95,8 @@ def compared(
         {name: partial(_turn, run, steps) for name, run in runs.items()},
         given,
     )
-    for (precision, variation), error in found.failures.items():
-        yield failed("training step", conditions_of(group, precision, variation), error)
+    for (precision, variation), raised in found.failures.items():
+        yield failed("training step", conditions_of(group, precision, variation), raised)
     yield from _rates(bench, group, runs, found)
     yield from _gains(bench, group, contestants, runs, found)
     return {

@@ -15,6 +15,7 @@ from rgmp.selftest import cases, inference, rounds, workload
 from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Finding
 from rgmp.selftest.rounds import Rounds
+from rgmp.selftest.whole_clips import WatchedPropagator
 
 GPU = torch.device("cuda")
 SMALL = workload.of(CPU)._replace(
@@ -62,12 +63,11 @@ def test_every_case_has_every_timing_in_every_precision(tmp_path: Path) -> None:
 def test_a_precision_that_fails_is_said_and_the_others_are_timed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = cases.WatchedPropagator
 
     def make(network: Any, settings: Any, *more: Any, **others: Any) -> Any:
         if settings.precision == "bf16":
             raise RuntimeError("no engine")
-        return real(network, settings, *more, **others)
+        return WatchedPropagator(network, settings, *more, **others)
 
     monkeypatch.setattr(cases, "WatchedPropagator", make)
     monkeypatch.setattr(workload, "of", lambda _: SMALL._replace(objects=(1,)))
@@ -92,7 +92,7 @@ def test_the_first_cases_have_twice_the_time_of_the_others() -> None:
         given.append(inference._share(number, 6) * left)
         left -= given[-1]
     assert given[0] == pytest.approx(100 * 0.8 * 2 / 8)
-    assert given[0] > given[1] > given[2] > 0
+    assert min(given[:2]) > 1.5 * max(given[2:4])
     assert 0 < left < 20
 
 
@@ -144,8 +144,9 @@ def test_five_objects_have_to_be_four_times_as_fast_in_one_batch(
     )
     of_h200 = case(5, "NVIDIA H200", monkeypatch)
     graph, eager = inference._one_by_one(of_h200, measured(found))
-    assert (graph.value, graph.limit, graph.holds) == (pytest.approx(3), ">= 4", False)
-    assert (eager.value, eager.limit) == (pytest.approx(5), "")
+    assert [graph.value, eager.value] == pytest.approx([3, 5])
+    assert (graph.limit, graph.holds) == (">= 4", False)
+    assert eager.limit == ""
     other = case(5, "NVIDIA GeForce RTX 3060", monkeypatch)
     assert [each.limit for each in inference._one_by_one(other, measured(found))] == ["", ""]
 

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.videos import CPU
@@ -12,6 +13,8 @@ from rgmp.selftest import papers_study, training_jobs, waiting, workload
 from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Finding
 from rgmp.selftest.waiting import WAITING
+from rgmp.training import speed
+from rgmp.training.job import TrainingJob
 
 SMALL = workload.of(CPU)._replace(
     network=Network(backbone="resnet10", width=4, decoder_width=4),
@@ -66,14 +69,14 @@ def test_both_stages_count_by_their_time_in_the_papers_study() -> None:
 def test_a_stage_that_fails_is_said_and_the_other_is_measured(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measure = waiting.speed.measure
+    measure = speed.measure
 
-    def failing(job: object, *arguments: object, **settings: object) -> object:
-        if getattr(job, "stage") == "finetune":  # noqa: B009 - of any job
+    def failing(job: TrainingJob, *arguments: Any, **settings: Any) -> dict[str, float]:
+        if job.stage == "finetune":
             raise RuntimeError("no memory")
-        return measure(job, *arguments, **settings)  # type: ignore[arg-type]
+        return measure(job, *arguments, **settings)
 
-    monkeypatch.setattr(waiting.speed, "measure", failing)
+    monkeypatch.setattr(speed, "measure", failing)
     found = [*waiting.section(bench)]
     (failure,) = [f for f in found if f.holds is False]
     assert failure.value == "RuntimeError: no memory"

@@ -10,6 +10,7 @@ import torch
 from support.videos import CPU, random_network
 
 from rgmp.config.method import Inference
+from rgmp.data import davis
 from rgmp.data.images import read_frame
 from rgmp.inference import segment
 from rgmp.selftest import whole_clips
@@ -47,7 +48,7 @@ def test_what_is_waited_for_is_told_apart(
         assert labels.shape == (45, 70)
 
     monkeypatch.setattr(segment, "read_frame", reading)
-    monkeypatch.setattr(segment.davis, "write_mask", writing)
+    monkeypatch.setattr(davis, "write_mask", writing)
     watched = propagator()
     whole_clips.segmented(watched, clip.sequence, tmp_path)  # nothing is new any more
     found = whole_clips.segmented(watched, clip.sequence, tmp_path)
