@@ -19,7 +19,7 @@ from support.reference_rgmp import Image, propagate, released
 
 from rgmp.config.method import Inference, Network
 from rgmp.inference.multiscale import Passes
-from rgmp.inference.propagator import Propagator, download
+from rgmp.inference.propagator import Propagator, segment_next
 from rgmp.model.network import RGMP
 from rgmp.runtime.device import choose
 
@@ -60,11 +60,7 @@ def contestants(
         propagator = Propagator(network, settings, choose("auto"), passes=passes)
         propagator.start(frames[0], labels)
         propagator.step(frames[1])
-
-        def step() -> None:
-            download(propagator.step(frames[2]))()
-
-        return partial(seconds, step)
+        return partial(seconds, partial(segment_next, propagator, frames[2]))
 
     return {
         "plain, fp32": plain,

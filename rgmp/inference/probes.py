@@ -8,7 +8,7 @@ import psutil
 import torch
 
 from rgmp.data.images import Labels
-from rgmp.inference.propagator import Propagator, download
+from rgmp.inference.propagator import Propagator, segment_frames
 
 _LONGER = 4
 """How many times as long the long clip is."""
@@ -80,9 +80,9 @@ def growth_of_frames(propagator: Propagator, frames: list[Labels], labels: Label
 
 def _segment(propagator: Propagator, frames: list[Labels], labels: Labels, length: int) -> None:
     """Segment a clip of that length: its frames but the first over and over."""
-    propagator.start(frames[0], labels)
-    for frame in islice(cycle(frames[1:]), length - 1):
-        download(propagator.step(frame))()
+    longer = [frames[0], *islice(cycle(frames[1:]), length - 1)]
+    for _ in segment_frames(propagator, longer, labels):
+        pass
 
 
 def _memory_used(device: torch.device, before: int) -> int:

@@ -4,7 +4,7 @@ Source: facts/rgmp.md, "Inference" (paper section 3.4; geometry as in the author
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
@@ -241,3 +241,26 @@ def download(labels: Tensor) -> Callable[[], Labels]:
         return found
 
     return wait
+
+
+def segment_next(propagator: Propagator, frame: Labels) -> Labels:
+    """Segment the next frame, uint8 (H, W, 3), and wait for its labels, uint8 (H, W)."""
+    return download(propagator.step(frame))()
+
+
+def segment_frames(
+    propagator: Propagator, frames: Sequence[Labels], labels: Labels
+) -> Iterator[Labels]:
+    """Segment a video that is in memory, one frame at a time.
+
+    Args:
+        propagator: what segments it.
+        frames: each uint8 (H, W, 3).
+        labels: of the first of them, uint8 (H, W).
+
+    Yields:
+        The labels of every frame but the first, uint8 (H, W).
+    """
+    propagator.start(frames[0], labels)
+    for frame in frames[1:]:
+        yield segment_next(propagator, frame)

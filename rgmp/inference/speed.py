@@ -40,11 +40,14 @@ from rgmp.data.images import Labels
 from rgmp.data.sequence import Sequence as Video
 from rgmp.inference import timing_statistics
 from rgmp.inference.probes import memory_by_length, share_labelled_alike
-from rgmp.inference.propagator import Propagator, download
+from rgmp.inference.propagator import Propagator, segment_next
 from rgmp.inference.segment import segment_sequence
 from rgmp.provenance.machine import peak_device_memory
 from rgmp.runtime import cores
+from rgmp.runtime.precision import rounding
+from rgmp.runtime.precisions import Precision
 from rgmp.runtime.progress import Progress
+from rgmp.runtime.timers import seconds_of
 
 
 class TimedClip(NamedTuple):
@@ -67,7 +70,7 @@ class PropagatorMaker(NamedTuple):
     """
 
     make: Callable[[], Propagator]
-    precision: str
+    precision: Precision
     exact: Callable[[], Propagator] | None = None
     again: bool = False
 
@@ -203,16 +206,16 @@ class _Timed:
         times["first_frame"].append(
             seconds_of(lambda: propagator.start(zero, labels), propagator.device)
         )
-        times["network"].append([_network_seconds(propagator, frame) for frame in frames])
+        times["network"].append([network_seconds(propagator, frame) for frame in frames])
         if whole:
             propagator.start(zero, labels)
-            times["end_to_end"].append([_end_to_end_seconds(propagator, frame) for frame in frames])
+            times["end_to_end"].append([end_to_end_seconds(propagator, frame) for frame in frames])
             times["clip"].append(_clip_seconds(propagator, clip.sequence))
 
     def time_objects(self, clip: TimedClip) -> None:
         """Time the network on frames with that many objects."""
         self._warm_up(clip)
-        times = [_network_seconds(self.propagator, frame) for frame in clip.frames[1:]]
+        times = [network_seconds(self.propagator, frame) for frame in clip.frames[1:]]
         count = len(davis.object_ids(clip.labels))
         self._of_objects.setdefault(count, []).append(times)
 
@@ -228,7 +231,9 @@ class _Timed:
         )
         return timing_statistics.ratio(own, other)
 
-    def result(self, first: "_Timed", limit: Callable[[str], float], peak: int) -> dict[str, Any]:
+    def result(
+        self, first: "_Timed", limit: Callable[[Precision], float], peak: int
+    ) -> dict[str, Any]:
         """Raw seconds and their summary, as `measure` returns them."""
         on_gpu = self.propagator.device.type == "cuda"
         products = limit(self._precision)
@@ -300,7 +305,7 @@ def _frames_per_second(clips: list[dict[str, Any]], kind: str, prefix: str) -> d
     }
 
 
-def matrix_products(device: torch.device, precision: str) -> float:
+def matrix_products(device: torch.device, precision: Precision, runs: int = _PRODUCTS) -> float:
     """Floating-point operations per second of a large matrix product, the best of several runs.
 
     It is computed both directly and as a 1x1 convolution: on a CPU two libraries do these, and the
@@ -311,24 +316,24 @@ def matrix_products(device: torch.device, precision: str) -> float:
     a, b = torch.rand(2, n, n, device=device).to(dtype)
     image = a.T.reshape(1, n, 64, -1).contiguous(memory_format=torch.channels_last)
     kernel = b[..., None, None].contiguous(memory_format=torch.channels_last)
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     seconds = []
-    for product in (lambda: a @ b, lambda: F.conv2d(image, kernel)):
-        product()
-        seconds += [seconds_of(product, device) for _ in range(_PRODUCTS)]
-    torch.backends.cuda.matmul.allow_tf32 = before
+    with rounding(precision):
+        for product in (lambda: a @ b, lambda: F.conv2d(image, kernel)):
+            product()
+            seconds += [seconds_of(product, device) for _ in range(runs)]
     return 2 * float(n) ** 3 / min(seconds)
 
 
-def _network_seconds(propagator: Propagator, frame: Labels) -> float:
+def network_seconds(propagator: Propagator, frame: Labels) -> float:
+    """Seconds of the network for the next frame: from it on the device to its labels there."""
     whole = propagator.upload(frame)
     return seconds_of(lambda: propagator.segment(whole), propagator.device)
 
 
-def _end_to_end_seconds(propagator: Propagator, frame: Labels) -> float:
+def end_to_end_seconds(propagator: Propagator, frame: Labels) -> float:
+    """Seconds for the next frame, from it in main memory to its labels there."""
     start = time.perf_counter()
-    download(propagator.step(frame))()
+    segment_next(propagator, frame)
     return time.perf_counter() - start
 
 
@@ -337,24 +342,6 @@ def _clip_seconds(propagator: Propagator, sequence: Video) -> float:
         start = time.perf_counter()
         segment_sequence(propagator, sequence, Path(folder) / sequence.name)
         return time.perf_counter() - start
-
-
-def seconds_of(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds of `work`: between two CUDA events on a GPU, by the wall clock on a CPU."""
-    if device.type == "cuda":
-        start, end = (
-            torch.Event(device, enable_timing=True),
-            torch.Event(device, enable_timing=True),
-        )
-        torch.cuda.synchronize(device)
-        start.record()
-        work()
-        end.record()
-        torch.cuda.synchronize(device)
-        return float(start.elapsed_time(end)) / 1000
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
 
 
 def _rates(clips: list[dict[str, Any]]) -> NDArray[np.float64]:

@@ -1,8 +1,10 @@
-"""Choose a precision that the device is fast in, and warn about a slow choice."""
+"""Choose a precision that the device is fast in, warn about a slow choice, and round as it says."""
 
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -34,6 +36,21 @@ def choose(asked: AskedPrecision, device: torch.device, training: bool) -> Preci
     if asked == "tf32" and not _has_tf32(device):
         _warn(f"tf32: this {_kind(device)} does not support it and computes in fp32")
     return asked
+
+
+@contextmanager
+def rounding(precision: Precision) -> Iterator[None]:
+    """A block in which the products of fp32 are rounded as tf32 has them, or are not.
+
+    Those of convolutions and of matrices have a setting each.
+    """
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = convolutions.allow_tf32, products.allow_tf32
+    convolutions.allow_tf32 = products.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        convolutions.allow_tf32, products.allow_tf32 = before
 
 
 def _warn(problem: str) -> None:

@@ -4,7 +4,6 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,14 +46,6 @@ class Bench:
         """Wait for what the device does."""
         if self.on_gpu:
             torch.cuda.synchronize(self.device)
-
-    def seconds(self, work: Callable[[], object]) -> float:
-        """Seconds of `work` by the host's clock, with all that the device does for it."""
-        self.synchronise()
-        begun = time.perf_counter()
-        work()
-        self.synchronise()
-        return time.perf_counter() - begun
 
     def release(self) -> None:
         """Give back the memory of the device that nothing uses, and forget its peak."""

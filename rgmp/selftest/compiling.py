@@ -9,18 +9,17 @@ from functools import partial
 
 from rgmp.config.method import Inference
 from rgmp.inference.propagator import Propagator
-from rgmp.inference.speed import PropagatorMaker
-from rgmp.inference.timing_statistics import Interval
 from rgmp.runtime.processes import apart
-from rgmp.selftest import papers_study, workload
+from rgmp.selftest import papers_study, training, ways, workload
 from rgmp.selftest.bench import Bench
-from rgmp.selftest.finding import Condition, Finding
+from rgmp.selftest.contestants import Contestant
+from rgmp.selftest.finding import Condition, Finding, reason_of
 from rgmp.selftest.made_data import timed_clip
 from rgmp.selftest.scenes import random_network
-from rgmp.selftest.training import COMPILED, compared, jobs_of
-from rgmp.selftest.turns import Contestant, Turn, interval_finding, reason_of, take_turns
-from rgmp.selftest.variations import CompiledPropagator, compiled
-from rgmp.selftest.ways import BUILT
+from rgmp.selftest.training_jobs import jobs_of
+from rgmp.selftest.training_runs import BUILT, COMPILED
+from rgmp.selftest.variations import compiled
+from rgmp.selftest.ways import BUILT as BUILT_STEP
 
 MODES: tuple[str | None, ...] = (None, "max-autotune-no-cudagraphs")
 """Of `torch.compile`; the second tries many more kernels."""
@@ -28,6 +27,8 @@ _SHARE_OF_STEP = 0.6
 """Of the time, for the step of inference in both modes."""
 _ENDING = 5.0
 """Seconds that are left for a process to be ended in."""
+_SHARE_OF_TURNS = 0.1
+"""Of the time that is left when a mode is compiled, for its turns."""
 
 
 def section(bench: Bench) -> Iterator[Finding]:
@@ -74,7 +75,9 @@ def compile_training(bench: Bench) -> Iterator[Finding]:
     bench.prepare()
     work = workload.of(bench.device)
     job = jobs_of(bench, work, papers_study.load())["pretrain"]
-    yield from compared(bench, work, job, "pretrain", (COMPILED,))
+    group = training.Group("pretrain", "last", job)
+    contestants = [(work.precisions[0], each) for each in (BUILT, COMPILED)]
+    yield from training.compared(bench, work, group, contestants, _SHARE_OF_TURNS)
 
 
 def _name(mode: str | None) -> str:
@@ -88,33 +91,20 @@ def compile_step(bench: Bench) -> Iterator[Finding]:
     """
     bench.prepare()
     work = workload.of(bench.device)
-    precision = work.precisions[0]
-    network = random_network(work.network, bench.seed)
-    settings = Inference(scales=work.scales[1], precision=precision)
-    of = partial(CompiledPropagator, network, settings, bench.device)
+    precision, scales = work.precisions[0], work.scales[1]
+    network = random_network(work.network, bench.seed).to(bench.device)
+    settings = Inference(scales=scales, precision=precision)
     plain = partial(Propagator, network, settings, bench.device)
-    eager, built = partial(plain, graphs=False), PropagatorMaker(plain, precision)
-    clip = timed_clip(bench.work / "compiled", work.most_frames, work.size, 1)
+    clip = timed_clip(bench.work / "compiled", work.frames + 1, work.size, 1)
+    conditions: dict[str, Condition] = {"precision": precision, "scales": len(scales), "objects": 1}
     for mode in MODES:
-        maker = PropagatorMaker(partial(of, passes=partial(compiled, mode)), precision, eager)
+        makers: dict[str, ways.Maker] = {
+            BUILT_STEP: plain,
+            _name(mode): partial(plain, passes=partial(compiled, mode)),
+        }
         contestants = [
-            Contestant({"way": name, "precision": precision, "scales": 1}, each)
-            for name, each in ((BUILT, built), (_name(mode), maker))
+            Contestant(name, {"way": name, **conditions, "in turns with": other}, make)
+            for (name, make), other in zip(makers.items(), reversed(makers), strict=True)
         ]
-        turns: dict[str, Turn] = {}
-        for outcome in take_turns(bench, "compiled", contestants, [clip], 0.1):
-            if isinstance(outcome, Finding):
-                if "way" in outcome.conditions:
-                    yield outcome
-                continue
-            turns[str(outcome.contestant.conditions["way"])] = outcome
-        if {*turns} == {BUILT, _name(mode)}:
-            yield from _gain(turns[_name(mode)], turns[BUILT])
-
-
-def _gain(turn: Turn, built: Turn) -> Iterator[Finding]:
-    conditions = {**turn.contestant.conditions, "objects": 1}
-    gain: Interval = turn.ratio_to(built)
-    yield interval_finding("speed relative to what is built", conditions, gain, "times")
-    alike = turn.summary["labels_as_fp32"]
-    yield Finding("pixels labelled as by the eager path", conditions, alike)
+        eager = partial(plain, graphs=False)
+        yield from ways.compared(bench, contestants, eager, clip, _SHARE_OF_TURNS)

@@ -15,6 +15,7 @@ from torch import Tensor
 from rgmp.config.method import Inference
 from rgmp.inference.multiscale import Passes
 from rgmp.inference.timing_statistics import ratio
+from rgmp.runtime.timers import seconds_of
 from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Condition, Finding, required
 from rgmp.selftest.scenes import discs, random_network, video
@@ -116,4 +117,4 @@ def _costs(bench: Bench) -> Iterator[Finding]:
 def _seconds(bench: Bench, step: Callable[[], Any]) -> float:
     """Seconds of a step: the mean of two, after one in the same settings."""
     step()
-    return bench.seconds(lambda: (step(), step())) / 2
+    return seconds_of(lambda: (step(), step()), bench.device) / 2

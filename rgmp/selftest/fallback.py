@@ -18,7 +18,7 @@ from rgmp.config.method import Inference, Network
 from rgmp.data.images import Labels
 from rgmp.errors import UserError
 from rgmp.inference.aggregation import needs_union
-from rgmp.inference.propagator import Propagator, download
+from rgmp.inference.propagator import Propagator, segment_frames
 from rgmp.model.network import RGMP
 from rgmp.runtime.processes import apart
 from rgmp.selftest.bench import Bench
@@ -107,6 +107,6 @@ def labels_of(bench: Bench, network: RGMP, frames: list[Labels]) -> tuple[list[L
     said = StringIO()
     with redirect_stderr(said):
         propagator = Propagator(network, Inference(), bench.device)
-        propagator.start(frames[0], discs(_OBJECTS, *frames[0].shape[:2]))
-        found = [download(propagator.step(frame))() for frame in frames[1:]]
+        labels = discs(_OBJECTS, *frames[0].shape[:2])
+        found = [*segment_frames(propagator, frames, labels)]
     return found, said.getvalue()

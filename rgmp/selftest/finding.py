@@ -1,9 +1,15 @@
 """What a section of the selftest found: one quantity, under given conditions."""
 
 import math
+import traceback
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rgmp.inference.timing_statistics import Interval
 
 Condition = str | int | float
 Value = float | int | str | bool
@@ -34,7 +40,9 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """Its fields as JSON values; a number that is not finite becomes a text, such as `nan`."""
-        return {key: _finite(value) for key, value in asdict(self).items()}
+        conditions = {key: _plain(value) for key, value in self.conditions.items()}
+        fields = {key: _plain(value) for key, value in asdict(self).items()}
+        return {**fields, "conditions": conditions}
 
     @property
     def line(self) -> str:
@@ -69,7 +77,41 @@ def required(quantity: str, conditions: Mapping[str, Condition], value: bool) ->
     return Finding(quantity, conditions, value, limit="true", holds=value)
 
 
-def _finite(value: Any) -> Any:
+def estimate(
+    quantity: str,
+    conditions: Mapping[str, Condition],
+    found: "Interval",
+    unit: str = "",
+    least: float | None = None,
+) -> Finding:
+    """An estimate with its 95 % interval, which has to be as large as `least` if that is given."""
+    finding = Finding(quantity, conditions, found.mean, unit, found.low, found.high)
+    if least is None:
+        return finding
+    return replace(finding, limit=f">= {least:g}", holds=found.mean >= least)
+
+
+def failed(what: str, conditions: Mapping[str, Condition], error: BaseException | str) -> Finding:
+    """Something that should have run, and why it did not: an error, or a reason in words.
+
+    Of an error its kind stands in the results, with the first line of what it says, in place of
+    what was to be found; its traceback goes to the log.
+    """
+    reason = error if isinstance(error, str) else reason_of(error)
+    return Finding(what, conditions, reason, limit="runs", holds=False)
+
+
+def reason_of(error: BaseException) -> str:
+    """An error in a line: its kind, and the first line of what it says; the log has it whole."""
+    traceback.print_exception(error)
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0][:300]}" if said else type(error).__name__
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: those of NumPy as Python's own."""
+    if isinstance(value, np.generic):
+        value = value.item()
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rgmp.config.method import Aggregation, Inference, Network
 from rgmp.data.images import Labels
-from rgmp.inference.propagator import Propagator, download
+from rgmp.inference.propagator import Propagator, segment_frames
 from rgmp.model.network import RGMP
 from rgmp.selftest.bench import Bench
 from rgmp.selftest.devices import ALIKE
@@ -42,7 +42,7 @@ _REFUSED = "no CUDA graph"
 
 def section(bench: Bench) -> Iterator[Finding]:
     """Compare both ways for every aggregation on videos of changing sizes."""
-    network = random_network(Network(backbone=_BACKBONE), bench.seed)
+    network = random_network(Network(backbone=_BACKBONE), bench.seed).to(bench.device)
     for aggregation in get_args(Aggregation):
         yield from compared(bench, network, aggregation, SHAPES)
 
@@ -73,5 +73,5 @@ def compared(
 
 def labels_of(propagator: Propagator, frames: list[Labels], shape: Shape) -> Labels:
     """The labels of all frames but the first: uint8 (T - 1, H, W)."""
-    propagator.start(frames[0], discs(shape.objects, shape.height, shape.width))
-    return np.stack([download(propagator.step(frame))() for frame in frames[1:]])
+    labels = discs(shape.objects, shape.height, shape.width)
+    return np.stack([*segment_frames(propagator, frames, labels)])

@@ -1,31 +1,33 @@
 """Frames a second: by objects, scales and precision; in one batch or not; and what stalls a GPU."""
 
-import tempfile
-import time
 from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
+from functools import cache
 
-import numpy as np
 import torch
 
-from rgmp.config.method import Inference
-from rgmp.data import davis
-from rgmp.data.images import read_frame
-from rgmp.inference.multiscale import Passes
-from rgmp.inference.propagator import Propagator, download
-from rgmp.inference.segment import Waits, segment_sequence
-from rgmp.inference.speed import PropagatorMaker, TimedClip
-from rgmp.inference.timing_statistics import geometric_mean, mean
-from rgmp.model.network import RGMP
+from rgmp.inference.timing_statistics import geometric_mean, mean, ratio
 from rgmp.runtime.precisions import Precision
 from rgmp.selftest import workload
 from rgmp.selftest.bench import Bench
-from rgmp.selftest.finding import Finding
+from rgmp.selftest.cases import (
+    CLIP,
+    CONVOLUTIONS,
+    EAGER,
+    NETWORK,
+    ONE_BY_ONE,
+    PRODUCT,
+    RATE,
+    STEP,
+    TIMINGS,
+    Case,
+    Measured,
+    measure,
+)
+from rgmp.selftest.finding import Condition, Finding, estimate
 from rgmp.selftest.made_data import timed_clip
 from rgmp.selftest.scenes import random_network
-from rgmp.selftest.turns import Contestant, Turn, failed, interval_finding, reason_of, take_turns
-from rgmp.selftest.workload import Scales, Workload
+from rgmp.selftest.whole_clips import COMPUTING, WAITING, of_one_thread
+from rgmp.selftest.workload import Workload
 
 AIMS = 350.0, 650.0
 """Frames a second of one object at three scales in bf16: the first aim, and the second."""
@@ -34,54 +36,45 @@ AIMED_AT = "H100", "H200"
 BATCH_AIM = 4.0
 """How many times as fast five objects are in one batch as one after the other."""
 
-_KINDS = {
-    "network": "frames a second, network only",
-    "end_to_end": "frames a second, end to end",
-    "clip": "frames a second, whole short clip with frame 0",
-}
-_SHARE_OF_TURNS = 0.3
-"""Of the time that is left, for the turns of a precision."""
-_CLIPS = 5
-"""How often the long clip is segmented."""
+_LEAST_SECONDS = 8.0
+"""With less left, or less than another took until it was ready, a case does not begin: what it
+found would be lost."""
+_SHARE = 0.8
+"""Of the time that is left, for rounds: one that has begun is not cut short."""
+_FIRST, _OF_FIRST = 2, 2
+"""How many cases have so many times the time of each other."""
 
 
 def section(bench: Bench) -> Iterator[Finding]:
-    """Measure the throughput of inference, the fastest precision first.
+    """Measure the throughput of inference, case by case, what matters most first.
 
-    Those of one precision take turns. Precisions do not: fp32 takes so much longer on a GPU that
-    the others would get few frames.
+    In a case all precisions take turns, with a matrix product and the step's convolutions alone.
     """
     work = workload.of(bench.device)
-    network = random_network(work.network, bench.seed)
-    clips = [
-        timed_clip(bench.work / f"inference-{n}", work.most_frames, work.size, n)
-        for n in work.objects
-    ]
-    for number, precision in enumerate(work.precisions):
-        contestants = [*_contestants(bench, work, network, precision)]
-        yield from _compared(bench, work, contestants, clips)
-        if number:
+    network = random_network(work.network, bench.seed).to(bench.device)
+    clip_of = cache(lambda n: timed_clip(bench.work / f"inference-{n}", work.clip, work.size, n))
+    cases = [*work.cases]
+    needed = _LEAST_SECONDS
+    for number, (objects, scales) in enumerate(cases):
+        left = bench.seconds_left()
+        if left < needed:
+            conditions: dict[str, Condition] = {"objects": objects, "scales": len(scales)}
+            reason = f"{max(left, 0):.0f} s were left"
+            yield Finding("not measured for lack of time", conditions, reason)
             continue
-        try:
-            settings = _settings(work.scales[0], precision)
-            yield from _long_clip(bench, work, Propagator(network, settings, bench.device))
-        except Exception as error:  # the others go on
-            yield failed("whole clip", {"precision": precision}, reason_of(error))
+        case = Case(bench, work, network, clip_of(objects), objects, scales)
+        if not number:
+            yield from of_one_thread(case.clip, bench.work)
+        measured = yield from measure(case, _share(number, len(cases)))
+        yield from findings(case, measured)
+        needed = max(needed, measured.until_ready)
+        bench.release()
 
 
-def _compared(
-    bench: Bench, work: Workload, contestants: list[Contestant], clips: list[TimedClip]
-) -> Iterator[Finding]:
-    """The speeds of computations that take turns."""
-    turns: list[Turn] = []
-    for outcome in take_turns(bench, "inference", contestants, clips, _SHARE_OF_TURNS):
-        if isinstance(outcome, Finding):
-            yield outcome
-            continue
-        turns.append(outcome)
-        if outcome.contestant.conditions["at once"] == "all":
-            yield from _speeds(outcome, work, has_aims=has_aims(bench, work))
-    yield from _batches(turns, has_aims=has_aims(bench, work))
+def _share(number: int, cases: int) -> float:
+    """Of the time that is left, for the rounds of a case; the first ones have more of it."""
+    parts = [_OF_FIRST if each < _FIRST else 1 for each in range(number, cases)]
+    return _SHARE * parts[0] / sum(parts)
 
 
 def has_aims(bench: Bench, work: Workload) -> bool:
@@ -92,142 +85,107 @@ def has_aims(bench: Bench, work: Workload) -> bool:
     return any(name in card for name in AIMED_AT)
 
 
-def _settings(scales: Scales, precision: Precision) -> Inference:
-    return Inference(scales=scales, precision=precision)
+def findings(case: Case, measured: Measured) -> Iterator[Finding]:
+    """What the rounds of a case amount to."""
+    for precision in case.work.precisions:
+        if (STEP, precision) in measured.rounds.measured:
+            yield from _speeds(case, measured, precision)
+            yield from _against_limits(case, measured, precision)
+            yield from _waiting(case, measured, precision)
+    yield from _precisions(case, measured)
+    yield from _one_by_one(case, measured)
+    others = "share of the cores used by other processes meanwhile"
+    conditions = {"section": "inference", **case.conditions}
+    yield Finding(others, conditions, measured.rounds.others_share)
 
 
-def _contestants(
-    bench: Bench, work: Workload, network: RGMP, precision: Precision
-) -> Iterator[Contestant]:
-    """A precision at every set of scales; the fastest of all object by object, too."""
-    for scales in work.scales:
-        make = partial(Propagator, network, _settings(scales, precision), bench.device)
-        conditions = {"precision": precision, "scales": len(scales)}
-        yield Contestant({**conditions, "at once": "all"}, PropagatorMaker(make, precision))
-        if scales == work.scales[0] and precision == work.precisions[0]:
-            each = partial(make, passes=partial(Passes, at_once=1))
-            yield Contestant({**conditions, "at once": "one"}, PropagatorMaker(each, precision))
+def _speeds(case: Case, measured: Measured, precision: Precision) -> Iterator[Finding]:
+    """Frames a second by all three timings."""
+    conditions, seconds = case.of(precision), measured.rounds.measured[STEP, precision]
+    aimed_at = {"precision": "bf16", "objects": 1, "scales": len(case.work.scales[0])}
+    is_aimed_at = conditions == aimed_at and has_aims(case.bench, case.work)
+    for timing in TIMINGS:
+        fps = geometric_mean(1 / seconds[timing])
+        quantity = f"frames a second, {timing}"
+        frames = {"frames": measured.plan.clip} if timing == CLIP else {}
+        if timing == NETWORK and is_aimed_at:
+            yield estimate(quantity, conditions, fps, "frames/s", AIMS[0])
+            yield estimate(f"{quantity}, second aim", conditions, fps, "frames/s", AIMS[1])
+        else:
+            yield estimate(quantity, {**conditions, **frames}, fps, "frames/s")
 
 
-def _conditions(turn: Turn) -> dict[str, str | int | float]:
-    kept = ("precision", "scales")
-    return {
-        **{key: turn.contestant.conditions[key] for key in kept},
-        "objects": turn.objects,
-    }
+def _against_limits(case: Case, measured: Measured, precision: Precision) -> Iterator[Finding]:
+    """How near a step comes to its convolutions alone, and to a large matrix product."""
+    conditions, found = case.of(precision), measured.rounds.measured
+    seconds = found[STEP, precision][NETWORK]
+    rate = measured.operations / seconds
+    yield estimate("operations a second", conditions, geometric_mean(rate / 1e12), "TFLOP/s")
+    if product := found.get((PRODUCT, precision)):
+        share = geometric_mean(rate / product[RATE])
+        yield estimate("share of the speed of a large matrix product", conditions, share)
+    if alone := found.get((CONVOLUTIONS, precision)):
+        fps = geometric_mean(1 / alone[NETWORK])
+        quantity = "frames a second, if a step were its convolutions alone"
+        yield estimate(quantity, conditions, fps, "frames/s")
+        share = ratio(seconds, alone[NETWORK])
+        yield estimate("share of a step's time that its convolutions take alone", conditions, share)
 
 
-def _speeds(turn: Turn, work: Workload, *, has_aims: bool) -> Iterator[Finding]:
-    """The three speeds of a computation on a clip, and how near it comes to matrix products."""
-    conditions = _conditions(turn)
-    aimed_at = {"precision": "bf16", "scales": len(work.scales[0]), "objects": 1}
-    is_aimed_at = has_aims and conditions == aimed_at
-    for kind, quantity in _KINDS.items():
-        fps = turn.fps(kind)
-        aims = AIMS if kind == "network" and is_aimed_at else (None,)
-        frames = {"frames": int(turn.raw["frames"])} if kind == "clip" else {}
-        for number, aim in enumerate(aims, start=1):
-            named = quantity if number == 1 else f"{quantity}, aim {number}"
-            yield interval_finding(named, {**conditions, **frames}, fps, "frames/s", aim)
-    rate = turn.raw["flops_per_frame"] * turn.fps("network").mean
-    yield Finding("operations a second", conditions, rate / 1e12, "TFLOP/s")
-    product = turn.summary["matmul_flops_per_second"]
-    yield Finding("share of the speed of a large matrix product", conditions, rate / product)
-
-
-def _batches(turns: list[Turn], *, has_aims: bool) -> Iterator[Finding]:
-    """How many times as fast objects are in one batch as one after the other."""
-    for turn in turns:
-        if turn.contestant.conditions["at once"] == "one":
-            wanted = {**turn.contestant.conditions, "at once": "all"}
-            batch = [
-                t for t in turns if t.contestant.conditions == wanted and t.objects == turn.objects
-            ]
-            for other in batch:
-                yield interval_finding(
-                    "speed in one batch, relative to object by object",
-                    _conditions(turn),
-                    other.ratio_to(turn),
-                    "times",
-                    BATCH_AIM if has_aims and turn.objects == 5 else None,
-                )
-
-
-def _long_clip(bench: Bench, work: Workload, propagator: Propagator) -> Iterator[Finding]:
-    """From JPEGs to PNGs: speed, what the segmenting thread waits for, how long a device idles."""
-    clip = timed_clip(bench.work / "long", work.clip, work.size, 1)
-    conditions: dict[str, str | int | float] = {
-        "precision": work.precisions[0],
-        "scales": len(work.scales[0]),
-        "objects": 1,
-        "frames": work.clip,
-    }
-    rounds = [_clip_round(bench, propagator, clip) for _ in range(1 + _CLIPS)][1:]
-    frames = work.clip
-    whole = np.array([each["clip"] for each in rounds])
-    yield interval_finding(
-        "frames a second, whole clip from JPEGs to PNGs",
+def _waiting(case: Case, measured: Measured, precision: Precision) -> Iterator[Finding]:
+    """What of a whole clip's time the device spends on computing, and what it waits for else."""
+    conditions = {**case.of(precision), "frames": measured.plan.clip}
+    shares = measured.rounds.measured[STEP, precision]
+    yield estimate(
+        "share of a whole clip in which the device waits for data",
         conditions,
-        geometric_mean(frames / whole),
+        mean(1 - shares[COMPUTING]),
+    )
+    computing = shares[COMPUTING] * shares[CLIP]
+    yield estimate(
+        "frames a second, whole clip if the device never waited",
+        conditions,
+        geometric_mean(1 / computing),
         "frames/s",
     )
-    end_to_end = np.array([each["end_to_end"] for each in rounds])
-    pipelined = np.array([each["pipelined"] for each in rounds])
-    yield interval_finding(
-        "time of a whole clip, relative to the same end to end without a disk",
-        conditions,
-        geometric_mean(whole / end_to_end),
-        "times",
-    )
-    for kind, told in (("reading", "decoding"), ("writing", "masks to be computed and written")):
-        waited = mean([each[kind] / each["clip"] for each in rounds])
-        yield interval_finding(f"share of a clip spent waiting for {told}", conditions, waited)
-    stalled = mean(np.maximum(1 - pipelined / whole, 0))
-    yield interval_finding(
-        "share of a clip that reading and writing add to computing", conditions, stalled
-    )
-    yield from _threads(clip, conditions)
+    if precision != case.work.precisions[0]:
+        return
+    for what in WAITING:
+        yield estimate(
+            "share of a whole clip in which the device waits for",
+            {"what": what, **conditions},
+            mean(shares[what]),
+        )
+    for kind, told in (("reading", "decoded"), ("writing", "computed and written")):
+        what = "frames" if kind == "reading" else "masks"
+        yield estimate(
+            f"share of a whole clip in which the segmenting thread waits for {what} to be {told}",
+            conditions,
+            mean(shares[kind]),
+        )
 
 
-def _clip_round(bench: Bench, propagator: Propagator, clip: TimedClip) -> dict[str, float]:
-    """Seconds of a whole clip, and of its parts, one after the other."""
-
-    def pipelined() -> None:
-        """What a whole clip computes, with nothing read or written: the next frame never waits."""
-        propagator.start(clip.frames[0], clip.labels)
-        pending = [download(propagator.step(frame)) for frame in clip.frames[1:]]
-        for ready in pending:
-            ready()
-
-    def end_to_end() -> None:
-        propagator.start(clip.frames[0], clip.labels)
-        for frame in clip.frames[1:]:
-            download(propagator.step(frame))()
-
-    waits = Waits()
-
-    def whole() -> None:
-        nonlocal waits
-        with tempfile.TemporaryDirectory(dir=bench.work) as folder:
-            waits = segment_sequence(propagator, clip.sequence, Path(folder) / "masks")
-
-    found = {work.__name__: bench.seconds(work) for work in (pipelined, end_to_end, whole)}
-    found["clip"] = found.pop("whole")
-    return {**found, "reading": waits.reading, "writing": waits.writing}
+def _precisions(case: Case, measured: Measured) -> Iterator[Finding]:
+    """How many times as fast each precision is as fp32."""
+    found = measured.rounds.measured
+    *others, exact = case.work.precisions
+    if (STEP, exact) not in found:
+        return
+    for precision in others:
+        for timing in TIMINGS if (STEP, precision) in found else ():
+            own, first = (found[STEP, p][timing] for p in (precision, exact))
+            conditions = {**case.of(precision), "timing": timing}
+            yield estimate(f"speed relative to {exact}", conditions, ratio(own, first), "times")
 
 
-def _threads(clip: TimedClip, conditions: dict[str, str | int | float]) -> Iterator[Finding]:
-    """What one thread decodes and encodes in a second, alone."""
-    begun = time.perf_counter()
-    for path in clip.sequence.frames:
-        read_frame(path)
-    rate = len(clip.sequence.frames) / (time.perf_counter() - begun)
-    yield Finding("frames that one thread decodes in a second", conditions, rate, "frames/s")
-    with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
-        for number in range(len(clip.frames)):
-            davis.write_mask(Path(folder) / f"{number}.png", clip.labels)
-        rate = len(clip.frames) / (time.perf_counter() - begun)
-    yield Finding("masks that one thread writes in a second", conditions, rate, "masks/s")
-    size = np.mean([path.stat().st_size for path in clip.sequence.frames])
-    yield Finding("size of a frame's JPEG", conditions, float(size) / 1e3, "kB")
+def _one_by_one(case: Case, measured: Measured) -> Iterator[Finding]:
+    """How many times as fast objects are in one batch as one after the other."""
+    found, fastest = measured.rounds.measured, case.work.precisions[0]
+    for name in (ONE_BY_ONE, EAGER):
+        if {(STEP, fastest), (name, fastest)} <= found.keys():
+            batch, each = (found[n, fastest][NETWORK] for n in (STEP, name))
+            is_aimed_at = case.objects == 5 and name == ONE_BY_ONE
+            least = BATCH_AIM if is_aimed_at and has_aims(case.bench, case.work) else None
+            quantity = f"speed of all objects in one batch, relative to {name}"
+            gain = ratio(batch, each)
+            yield estimate(quantity, case.of(fastest), gain, "times", least)

@@ -23,6 +23,10 @@ def affordable_workers(settings: Pretrain | Finetune, most: int) -> int:
     """
     frames = settings.frames[1] if isinstance(settings, Finetune) else 2
     batch = settings.batch * frames * settings.crop[0] * settings.crop[1] * _BYTES_OF_A_PIXEL
-    shared = Path("/dev/shm")  # noqa: S108 - where Linux has it, and containers little of it
-    free = disk_usage(shared).free if shared.is_dir() else 2**40
-    return min(max(most, 1), int(free // (_IN_MEMORY * batch)))
+    return min(max(most, 1), int(free_shared_memory() // (_IN_MEMORY * batch)))
+
+
+def free_shared_memory() -> int:
+    """Bytes of shared memory that are free: where Linux has a place for it, else no limit."""
+    shared = Path("/dev/shm")  # noqa: S108 - containers have little of it
+    return disk_usage(shared).free if shared.is_dir() else 2**40

@@ -45,7 +45,8 @@ def section(bench: Bench) -> Iterator[Finding]:
     only grows with the number of objects.
     """
     size = ON_GPU if bench.on_gpu else ON_CPU
-    network = random_network(Network.model_validate({"backbone": size.backbone}), bench.seed)
+    settled = Network.model_validate({"backbone": size.backbone})
+    network = random_network(settled, bench.seed).to(bench.device)
     frames = video(_FRAMES, size.height, size.width, bench.seed)
     for precision in size.precisions:
         settings = Inference(scales=size.scales, precision=precision)

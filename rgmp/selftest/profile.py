@@ -1,8 +1,8 @@
 """Where the time goes: kernels by kind, the longest ones, and how long the device is idle.
 
 On a GPU these are the kernels that ran there, from PyTorch's profiler; on a CPU its operators, each
-without those that it calls. The profiler slows what it watches, training most: idle time is at most
-what it says.
+without those that it calls. The profiler slows what it watches: idle time is at most what it says.
+What a device waits for in a whole clip is measured without it (`rgmp.selftest.whole_clips`).
 """
 
 import gzip
@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,19 +18,14 @@ import torch
 from torch.profiler import ProfilerActivity
 
 from rgmp.config.method import Inference
-from rgmp.data.loader import Samples
-from rgmp.data.sample import Sample
-from rgmp.inference.propagator import Propagator, download
-from rgmp.model.network import RGMP
-from rgmp.runtime.distributed import ALONE
+from rgmp.inference.propagator import Propagator, segment_next
 from rgmp.selftest import papers_study, workload
 from rgmp.selftest.bench import Bench
-from rgmp.selftest.finding import Condition, Finding
+from rgmp.selftest.finding import Condition, Finding, failed
 from rgmp.selftest.scenes import discs, random_network, video
-from rgmp.selftest.training import in_precision, jobs_of, rounding
-from rgmp.selftest.turns import failed, reason_of
+from rgmp.selftest.training_jobs import jobs_of
+from rgmp.selftest.training_runs import TrainingRun
 from rgmp.selftest.workload import Workload
-from rgmp.training.update import Update
 
 _KINDS: tuple[tuple[str, str], ...] = (
     ("interpolation", r"upsample|interpolate"),
@@ -79,64 +75,57 @@ def section(bench: Bench) -> Iterator[Finding]:
         try:
             yield from _profiled(bench, name, prepare(bench, work), conditions)
         except Exception as error:  # the other goes on
-            yield failed("profile", conditions, reason_of(error))
+            yield failed("profile", conditions, error)
 
 
-def _inference(bench: Bench, work: Workload) -> Callable[[], None]:
+def _inference(bench: Bench, work: Workload) -> Callable[[], object]:
     """A step with one object at the paper's scales, from a frame in memory to labels there."""
     settings = Inference(scales=work.scales[0], precision=work.precisions[0])
-    network = random_network(work.network, bench.seed)
+    network = random_network(work.network, bench.seed).to(bench.device)
     propagator = Propagator(network, settings, bench.device)
     first, second = video(2, *work.size)
     propagator.start(first, discs(1, *work.size))
-
-    def step() -> None:
-        download(propagator.step(second))()
-
-    return step
+    return partial(segment_next, propagator, second)
 
 
-def _training(bench: Bench, work: Workload) -> Callable[[], None]:
+def _training(bench: Bench, work: Workload) -> Callable[[], object]:
     """A step of stage 2, its batch on the device."""
     job = jobs_of(bench, work, papers_study.load())["finetune"]
-    job = in_precision(job, work.precisions[0])
-    network = RGMP(job.network).train()
-    network = network.to(bench.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    update = Update(network, job, ALONE)
-    samples = Samples(job.data, job.settings, job.seed, job.machine.decoded_megabytes)
-    drawn = samples.of_step(job.settings.steps - 1, job.settings.batch)
-    batch = Sample(*(tensor.to(bench.device) for tensor in drawn))
-
-    def step() -> None:
-        with rounding(work.precisions[0]):
-            update(0, [batch])
-
-    return step
+    return partial(TrainingRun(bench, job, work.precisions[0]).take_steps, 1)
 
 
 def _profiled(
-    bench: Bench, name: str, step: Callable[[], None], conditions: Mapping[str, Condition]
+    bench: Bench, name: str, step: Callable[[], object], conditions: Mapping[str, Condition]
 ) -> Iterator[Finding]:
     """Profile some steps, after some that are not."""
     for _ in range(3):
         step()
-    bench.synchronise()
-    watched = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if bench.on_gpu else [])]
-    with torch.profiler.profile(activities=watched) as profiler:
-        for _ in range(_STEPS[name]):
-            step()
-        bench.synchronise()
+    _watched(bench, step, 1)  # the first time the profiler itself has much to do
+    profiler = _watched(bench, step, _STEPS[name])
     trace = bench.folder / f"trace-{name}.json.gz"
     profiler.export_chrome_trace(str(trace))
     if bench.on_gpu:
         kernels = kernels_in(trace)
         yield from _findings(rows_of(kernels), conditions, _STEPS[name])
-        yield Finding("share of time the device is idle", conditions, idle_share(kernels))
+        quantity = "share of time the device is idle, step after step, while it is profiled"
+        yield Finding(quantity, conditions, idle_share(kernels))
     else:
         averages = profiler.key_averages()
         rows = [Row(e.key, e.self_cpu_time_total / 1e6, e.count) for e in averages]
         yield from _findings(rows, conditions, _STEPS[name])
     yield _kept(trace, conditions)
+
+
+def _watched(bench: Bench, step: Callable[[], object], steps: int) -> torch.profiler.profile:
+    """Profile some steps: on a GPU what runs there, for to watch operators too would slow it."""
+    activity = ProfilerActivity.CUDA if bench.on_gpu else ProfilerActivity.CPU
+    bench.synchronise()
+    profiler = torch.profiler.profile(activities=[activity])
+    with profiler:
+        for _ in range(steps):
+            step()
+        bench.synchronise()
+    return profiler
 
 
 def _findings(

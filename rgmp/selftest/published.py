@@ -28,10 +28,10 @@ NOTHING_YET = (
 
 NETWORK = "frames a second, network only"
 END_TO_END = "frames a second, end to end"
-CLIP = "frames a second, whole short clip with frame 0"
-LONG_CLIP = "frames a second, whole clip from JPEGs to PNGs"
+CLIP = "frames a second, whole clip from JPEGs to PNGs"
 CONVOLUTIONS = "frames a second, if a step were its convolutions alone"
-TRAINED = "samples trained on in a second"
+TRAINED = "samples trained on in a second, without a loader"
+WAITING = "share of training time spent waiting for data"
 HOURS = "hours of training of the paper's study, if every run took as long as full's"
 
 
@@ -129,7 +129,7 @@ def sentence(folder: Path) -> str:
         for quantity, told in (
             (NETWORK, "in the network alone"),
             (END_TO_END, "end to end"),
-            (LONG_CLIP, "from JPEGs to PNGs"),
+            (CLIP, "from JPEGs to PNGs"),
         )
         for one in found(results, quantity, **main)[:1]
     ]
@@ -140,6 +140,9 @@ def sentence(folder: Path) -> str:
     if speeds:
         at = "Frames a second at 480x854 (bf16, one object, three scales)"
         told.append(f"{at}: {', '.join(speeds)}.")
+    waited = found(results, WAITING)
+    if waited:  # the last one is of both stages
+        told.append(f"Training waits for data for {100 * waited[-1].value:.1f}% of its time.")
     if hours:
         told.append(f"The paper's study trains for {', '.join(hours)}.")
     return " ".join(told)
@@ -163,7 +166,7 @@ def _tables(results: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
     kinds = {
         "network only": NETWORK,
         "end to end": END_TO_END,
-        "whole short clip": CLIP,
+        "whole clip": CLIP,
         "its convolutions alone": CONVOLUTIONS,
     }
     columns = ["precision", "scales", "objects"]

@@ -18,18 +18,8 @@ from torch import Tensor, nn
 
 from rgmp.config.method import Inference
 from rgmp.inference.multiscale import Passes, cast_to_bf16
-from rgmp.inference.propagator import Propagator
 from rgmp.model.network import RGMP, Reference, Residual
 from rgmp.model.resnet import BasicBlock, Bottleneck
-
-
-class CompiledPropagator(Propagator):
-    """A propagator whose passes `torch.compile` has compiled."""
-
-    def operations(self, whole: Tensor) -> int:
-        """As `Propagator.operations`, of what was compiled: operators are counted, not kernels."""
-        with torch.compiler.set_stance("force_eager"):
-            return super().operations(whole)
 
 
 class StreamedPasses(Passes):

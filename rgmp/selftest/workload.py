@@ -3,6 +3,7 @@
 This is the one place that chooses sizes and numbers of repetitions.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -20,15 +21,15 @@ class Workload(NamedTuple):
     Attributes:
         network: the network, with random weights: speed does not depend on them.
         size: of a frame, (H, W).
-        objects: how many a frame has.
+        objects: how many a frame has, what matters most first.
         scales: sets of scales; the paper's first.
-        precisions: the fastest first.
-        most_frames: of the clips on which computations take turns.
-        clip: frames of the clip that is read from and written to a disk.
+        precisions: the fastest first, and fp32 last.
+        frames: of a clip that are timed one by one, at most.
+        clip: frames of a clip that is read from and written to a disk, at most.
         samples: crop and batch of each training stage; None: the paper's.
         videos, stills: how many made ones training reads.
         steps: most training steps that are timed with the loader.
-        rounds, steps_of_a_round: of training steps without it.
+        steps_of_a_round: training steps without it, at most.
     """
 
     network: Network
@@ -36,14 +37,18 @@ class Workload(NamedTuple):
     objects: tuple[int, ...]
     scales: tuple[Scales, ...]
     precisions: tuple[Precision, ...]
-    most_frames: int
+    frames: int
     clip: int
     samples: tuple[tuple[tuple[int, int], int], ...] | None
     videos: int
     stills: int
     steps: int
-    rounds: int
     steps_of_a_round: int
+
+    @property
+    def cases(self) -> Iterator[tuple[int, Scales]]:
+        """Objects and scales of a clip, what matters most first."""
+        return ((objects, scales) for scales in self.scales for objects in self.objects)
 
     @property
     def is_papers(self) -> bool:
@@ -54,16 +59,15 @@ class Workload(NamedTuple):
 _ON_GPU = Workload(
     network=Network(),
     size=(480, 854),
-    objects=(1, 2, 5),
+    objects=(1, 5, 2),
     scales=((0.5, 0.75, 1.0), (1.0,)),
     precisions=("bf16", "tf32", "fp32"),
-    most_frames=12,
+    frames=12,
     clip=70,  # as a video of DAVIS
     samples=None,
     videos=12,
     stills=400,
     steps=120,
-    rounds=5,
     steps_of_a_round=4,
 )
 _ON_CPU = Workload(
@@ -72,13 +76,12 @@ _ON_CPU = Workload(
     objects=(1, 2),
     scales=((0.5, 0.75, 1.0), (1.0,)),
     precisions=("bf16", "fp32"),
-    most_frames=4,
+    frames=4,
     clip=12,
     samples=(((64, 64), 4), ((64, 96), 2)),
     videos=2,
     stills=12,
     steps=8,
-    rounds=4,
     steps_of_a_round=1,
 )
 

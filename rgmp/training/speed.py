@@ -4,6 +4,7 @@ import math
 import time
 
 import torch
+from torch import Tensor
 
 from rgmp.data.loader import Samples
 from rgmp.errors import UserError
@@ -11,6 +12,7 @@ from rgmp.model.network import RGMP
 from rgmp.provenance.machine import peak_device_memory
 from rgmp.runtime import cores
 from rgmp.runtime.distributed import ALONE, Team
+from rgmp.runtime.timers import Moments
 from rgmp.training.job import TrainingJob
 from rgmp.training.update import Update
 
@@ -33,6 +35,8 @@ def measure(
 ) -> dict[str, float]:
     """Train a new network for a few steps and discard it.
 
+    As in training, the outcome of a step is read after the next one was given to the device.
+
     Args:
         job: what would be trained; none of its files is written.
         device: where to compute.
@@ -46,11 +50,11 @@ def measure(
         team: the processes that share each batch; all of them measure.
 
     Returns:
-        samples_per_second of the team, seconds per step, `waiting`: the share of time spent waiting
-        for data, frames per clip, peak memory in bytes: of tensors on the GPU, or of this process
-        without its workers; all that the GPU gives for that (`device_memory_bytes`; without one,
-        the same); and the share of the machine's cores used by others meanwhile (their use of a GPU
-        is not seen).
+        samples_per_second of the team, seconds per step, `waiting`: the share of the time in which
+        the device had done a step and had not yet the batch of the next; frames per clip; peak
+        memory in bytes: of tensors on the GPU, or of this process without its workers; all that the
+        GPU gives for that (`device_memory_bytes`; without one, the same); and the share of the
+        machine's cores used by others meanwhile (their use of a GPU is not seen).
 
     Raises:
         UserError: the data cannot be used, or the training run has too few steps.
@@ -66,16 +70,17 @@ def measure(
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     update = Update(network, job, team)
     first = max(settings.steps - steps - warm_up, 0) if last else 0
-    timed, waits, frames, begun, watch = 0, 0.0, 0, 0.0, cores.Watch()
-    batches = samples.batches(first, device, job.machine.workers, update.parts, team)
-    for step, parts, waited in batches:
-        if step - first >= warm_up:
-            timed, waits = timed + 1, waits + waited
-        update(step, parts)
+    timed, frames, begun, watch = 0, 0, 0.0, cores.Watch()
+    moments, outcome = Moments(device), torch.zeros(())
+    for step, parts, _ in samples.batches(first, device, job.machine.workers, update.parts, team):
+        moments.note()
+        outcome = _after(outcome, update(step, parts))
         frames = parts[0].frames.shape[1]
-        if step - first + 1 == warm_up:
+        timed = step - first + 1 - warm_up
+        if timed == 0:
             _synchronise(device, team)
-            begun, watch = time.perf_counter(), cores.Watch()
+            begun, watch, moments = time.perf_counter(), cores.Watch(), Moments(device)
+        moments.note()
         if timed == steps or (timed >= LEAST_STEPS and time.perf_counter() - begun >= enough):
             break
     _synchronise(device, team)
@@ -85,11 +90,17 @@ def measure(
         "frames": frames,
         "samples_per_second": timed * settings.batch / took,
         "seconds_per_step": took / timed,
-        "waiting": waits / took,
+        "waiting": sum(moments.seconds()[::2]) / took,  # the others are steps
         "peak_memory_bytes": peak_device_memory(),
         "device_memory_bytes": _taken(device),
         "others_share": others,
     }
+
+
+def _after(before: Tensor, outcome: Tensor) -> Tensor:
+    """The outcome of a step, once that of the step before is there (`rgmp.training.journal`)."""
+    before.tolist()
+    return outcome
 
 
 def _taken(device: torch.device) -> int:

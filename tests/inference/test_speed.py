@@ -19,6 +19,7 @@ from rgmp.inference import speed
 from rgmp.inference.propagator import Propagator
 from rgmp.inference.quiet import is_quiet
 from rgmp.model.network import RGMP
+from rgmp.runtime.precisions import Precision
 
 CPU = torch.device("cpu")
 
@@ -159,8 +160,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         machine.work("clip", machine.CLIP * len(sequence.frames))
 
     monkeypatch.setattr("rgmp.inference.speed.time.perf_counter", lambda: clock.now)
-    monkeypatch.setattr("rgmp.inference.speed.download", Machine.download)
-    monkeypatch.setattr("rgmp.inference.probes.download", Machine.download)
+    monkeypatch.setattr("rgmp.inference.propagator.download", Machine.download)
     monkeypatch.setattr("rgmp.inference.speed.segment_sequence", segment_sequence)
     monkeypatch.setattr("rgmp.inference.speed.matrix_products", lambda *_: 4000.0)
     return clock
@@ -332,8 +332,20 @@ def test_operations_are_those_of_the_facts() -> None:
 SIZES = [(288, 448), (416, 672), (512, 864)]
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_matrix_products_have_a_speed(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "seconds_of", lambda work, _: (work(), 0.5)[1])
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+def test_matrix_products_have_a_speed(
+    precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rounded as the precision says, whatever was computed before."""
+    rounded: list[tuple[bool, bool]] = []
+
+    def timed(work: Callable[[], object], _: torch.device) -> float:
+        work()
+        rounded.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
+        return 0.5
+
+    monkeypatch.setattr(speed, "seconds_of", timed)
     monkeypatch.setitem(speed.PRODUCT_SIZES, "cpu", 64)  # emulated bf16 is slow
-    assert speed.matrix_products(CPU, precision) == 2 * 64**3 / 0.5
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", precision != "tf32")
+    assert speed.matrix_products(CPU, precision, runs=2) == 2 * 64**3 / 0.5
+    assert rounded == [(precision == "tf32",) * 2] * 4

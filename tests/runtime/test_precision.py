@@ -72,3 +72,15 @@ def test_what_onednn_may_not_use_is_not_there(
     monkeypatch.setattr(precision, "cpu_has_bf16", lambda: True)
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", held_back_to)
     assert precision.choose("auto", CPU, training=False) == "fp32"
+
+
+def test_tf32_is_for_a_block_alone() -> None:
+    def flags() -> tuple[bool, bool]:
+        return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+    before = flags()
+    with precision.rounding("tf32"):
+        assert flags() == (True, True)
+    with precision.rounding("bf16"):
+        assert flags() == (False, False)
+    assert flags() == before

@@ -9,7 +9,7 @@ import reference
 from PIL import Image
 
 from rgmp.errors import UserError
-from rgmp.selftest import inference, limits, published, training
+from rgmp.selftest import cases, inference, published, training, waiting
 from rgmp.selftest.finding import Finding
 from rgmp.selftest.published import NOTHING_YET, block, found, publish, sentence
 
@@ -34,11 +34,13 @@ def results(gpu: str | None = "Invented X1") -> dict[str, Any]:
         "limits": [finding(published.CONVOLUTIONS, 2000.0, **main)],
         "inference": [
             *speeds,
-            finding(published.LONG_CLIP, 250.0, **main, frames=70),
+            finding("frames a second of a way, network only", 1.0, **main, way="eager"),
             finding("inference", "RuntimeError: no engine", precision="tf32", scales=1),
         ],
         "training": [
             finding(published.TRAINED, 50.0, stage="finetune", precision="bf16", frames=9),
+            finding(published.WAITING, 0.5, stage="finetune", precision="bf16"),
+            finding(published.WAITING, 0.0125, stage="both", precision="bf16"),
             finding(published.HOURS, 123.4, precision="bf16"),
         ],
     }
@@ -69,7 +71,7 @@ def test_results_table_and_plot_are_kept(kept: Path) -> None:
     assert names == {"selftest.json", "findings.csv", "findings.md", "speed.png"}
     assert "/home" not in (kept / "selftest.json").read_text(), "a path of the machine"
     rows = (kept / "findings.csv").read_text().splitlines()
-    assert len(rows) == 1 + 24 + 5
+    assert len(rows) == 1 + 24 + 7
     assert "RuntimeError: no engine" in (kept / "findings.md").read_text()
     with Image.open(kept / "speed.png") as plot:
         assert "precision" in plot.info["Description"]
@@ -79,8 +81,9 @@ def test_documents_say_figures_with_their_card_and_versions(kept: Path) -> None:
     said = sentence(kept)
     for word in ("Invented X1", "driver 1.2.3", "torch 2.11.0", "commit 0123456789"):
         assert word in said
-    assert "333 in the network alone, 333 end to end, 250 from JPEGs to PNGs." in said
+    assert "333 in the network alone, 333 end to end, 333 from JPEGs to PNGs." in said
     assert "trains for 123 h in bf16." in said
+    assert "Training waits for data for 1.2% of its time." in said
     page = block(kept)
     assert page.startswith(said)
     (row,) = [
@@ -134,15 +137,14 @@ def test_a_selftest_fills_the_documents(tmp_path: Path, monkeypatch: pytest.Monk
 def test_quantities_are_those_that_sections_find() -> None:
     sources = "".join(
         Path(str(module.__file__)).read_text(encoding="utf-8")
-        for module in (inference, limits, training)
+        for module in (inference, training, waiting)
     )
+    timings = [f"frames a second, {timing}" for timing in cases.TIMINGS]
+    assert timings == [published.NETWORK, published.END_TO_END, published.CLIP]
     for quantity in (
-        published.NETWORK,
-        published.END_TO_END,
-        published.CLIP,
-        published.LONG_CLIP,
         published.CONVOLUTIONS,
         published.TRAINED,
+        published.WAITING,
         published.HOURS,
     ):
         assert f'"{quantity}"' in sources

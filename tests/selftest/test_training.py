@@ -2,18 +2,22 @@
 
 import time
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
-import torch
 from support.videos import CPU
 
+from rgmp.config.base import Stage
 from rgmp.config.method import Network
 from rgmp.model.network import RGMP
-from rgmp.selftest import loading_processes, papers_study, training, workload
+from rgmp.selftest import loading_processes, papers_study, training, training_jobs, workload
 from rgmp.selftest.bench import Bench
+from rgmp.selftest.finding import Finding
+from rgmp.selftest.training_runs import BUILT, VARIATIONS, TrainingRun, Variation, When
 from rgmp.study.resolve import resolve
+from rgmp.training.job import TrainingJob
 
 SMALL = workload.of(CPU)._replace(
     network=Network(backbone="resnet10", width=4, decoder_width=4),
@@ -23,7 +27,6 @@ SMALL = workload.of(CPU)._replace(
     videos=1,
     stills=2,
     steps=4,
-    rounds=2,
 )
 
 
@@ -44,8 +47,12 @@ def test_training_runs_are_counted_as_a_plan_has_them(
 def test_hours_are_those_of_all_steps() -> None:
     """Stage 2 takes the mean of its first and last steps."""
     trained = papers_study.load()
-    took = {"pretrain": 0.1, "finetune, first": 0.2, "finetune, last": 0.4}
-    first, second, total = training._hours(trained, took, "fp32")
+    took: dict[tuple[Stage, When], float] = {
+        ("pretrain", "last"): 0.1,
+        ("finetune", "first"): 0.2,
+        ("finetune", "last"): 0.4,
+    }
+    first, second, total = training.hours(trained, took, "fp32")
     assert first.value == pytest.approx(100_000 * 0.1 / 3600)
     assert second.value == pytest.approx(50_000 * 0.3 / 3600)
     runs = trained.runs
@@ -53,31 +60,55 @@ def test_hours_are_those_of_all_steps() -> None:
     assert total.value == pytest.approx(wanted)
 
 
-def test_a_variation_that_raises_is_said_and_the_others_are_timed(tmp_path: Path) -> None:
+def job_in(bench: Bench, stage: Stage) -> TrainingJob:
+    return training_jobs.jobs_of(bench, SMALL, papers_study.load())[stage]
+
+
+def test_precisions_and_variations_take_turns_and_one_that_raises_is_said(tmp_path: Path) -> None:
     def refuse(_: RGMP) -> None:
         raise RuntimeError("no compiler here\nlong story")
 
     bench = bench_in(tmp_path)
-    job = training.jobs_of(bench, SMALL, papers_study.load())["finetune"]
-    assert job.settings.crop == (32, 32)
-    variations = (training.VARIATIONS[2], training.Variation("broken", prepare=refuse))
-    found = list(training.compared(bench, SMALL, job, "finetune", variations))
-    failed, rate, fused = found
-    assert failed.value == "RuntimeError: no compiler here"
-    assert failed.conditions["variation"] == "broken"
-    assert float(rate.value) > 0
-    assert fused.conditions["variation"] == "fused optimiser"
-    assert fused.low is not None
-    assert fused.low < float(fused.value)
+    group = training.Group("finetune", "first", job_in(bench, "finetune"))
+    assert group.job.settings.crop == (32, 32)
+    fused, broken = VARIATIONS[2], Variation("broken", prepare=refuse)
+    contestants: list[training.Name] = [
+        ("bf16", BUILT),
+        ("fp32", BUILT),
+        ("bf16", fused),
+        ("bf16", broken),
+    ]
+    found, took = drained(training.compared(bench, SMALL, group, contestants, 0.01))
+    failure, rate, exact, gain, of_fused = found
+    assert failure.value == "RuntimeError: no compiler here"
+    assert failure.conditions["variation"] == "broken"
+    assert (rate.conditions["precision"], exact.conditions["precision"]) == ("bf16", "fp32")
+    assert rate.conditions["frames"] == 5, "a clip of the first steps"
+    assert gain.quantity == "speed of a step relative to fp32"
+    assert of_fused.conditions["variation"] == "fused optimiser"
+    for each in (rate, exact, gain, of_fused):
+        assert each.low is not None
+        assert each.high is not None
+        assert each.low <= float(each.value) <= each.high
+    assert {*took} == {"bf16", "fp32"}
 
 
-@pytest.mark.parametrize("variation", training.VARIATIONS, ids=lambda v: v.name)
-def test_a_variation_trains_the_same(variation: training.Variation, tmp_path: Path) -> None:
+def drained(work: Generator[Finding, None, Any]) -> tuple[list[Finding], Any]:
+    """What a generator yields, and what it returns."""
+    found = []
+    while True:
+        try:
+            found.append(next(work))
+        except StopIteration as end:
+            return found, end.value
+
+
+@pytest.mark.parametrize("variation", VARIATIONS, ids=lambda v: v.name)
+def test_a_variation_trains_the_same(variation: Variation, tmp_path: Path) -> None:
     """To the last bits of sums; Adam moves a weight by the learning rate whatever its gradient."""
     bench = bench_in(tmp_path)
-    job = training.jobs_of(bench, SMALL, papers_study.load())["pretrain"]
-    job = training.in_precision(job, "fp32")
-    built, other = (training._Run(bench, job, each) for each in (training.BUILT, variation))
+    job = job_in(bench, "pretrain")
+    built, other = (TrainingRun(bench, job, "fp32", each) for each in (BUILT, variation))
     rate = job.settings.learning_rate
     for one, two in zip(built._update._learning, other._update._learning, strict=True):
         apart = (one - two).detach().abs()
@@ -87,8 +118,8 @@ def test_a_variation_trains_the_same(variation: training.Variation, tmp_path: Pa
 
 def test_a_variation_is_one(tmp_path: Path) -> None:
     bench = bench_in(tmp_path)
-    job = training.jobs_of(bench, SMALL, papers_study.load())["pretrain"]
-    runs = {v.name: training._Run(bench, job, v) for v in (training.BUILT, *training.VARIATIONS)}
+    job = job_in(bench, "pretrain")
+    runs = {v.name: TrainingRun(bench, job, "fp32", v) for v in (BUILT, *VARIATIONS)}
     fused = {name: run._update.optimiser.param_groups[0]["fused"] for name, run in runs.items()}
     assert [name for name in fused if fused[name]] == ["fused optimiser"]
     recomputed = [name for name, run in runs.items() if run._update._how.recompute]
@@ -99,18 +130,6 @@ def test_a_variation_is_one(tmp_path: Path) -> None:
     }
     first = [name for name, own in kernels.items() if all(p.is_contiguous() for p in own)]
     assert first == ["channels first"]
-
-
-def test_tf32_is_for_a_block_alone() -> None:
-    def flags() -> tuple[bool, bool]:
-        return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-
-    before = flags()
-    with training.rounding("tf32"):
-        assert flags() == (True, True)
-    with training.rounding("bf16"):
-        assert flags() == (False, False)
-    assert flags() == before
 
 
 def test_loading_processes_fit_into_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +146,6 @@ class Free(NamedTuple):
 
 
 def test_steps_of_a_round_fit_the_time() -> None:
-    """A trial has two steps, 1 s each; five rounds of n + 1 of them take 5 * (n + 1) s."""
-    work = SMALL._replace(rounds=5, steps_of_a_round=4)
-    for given, wanted in ((100.0, 4), (20.0, 3), (10.5, 1), (-3.0, 1)):
-        assert training.affordable_steps(2.0, given, work) == wanted
+    """A step of all takes 1 s; seven rounds of n + 1 of them take 7 * (n + 1) s."""
+    for given, wanted in ((100.0, 4), (28.0, 3), (14.5, 1), (-3.0, 1)):
+        assert training.affordable_steps(1.0, given, 4) == wanted
