@@ -101,15 +101,17 @@ def _on_several_objects(plan: Plan, table: pd.DataFrame) -> Iterator[str]:
     ]
     if names:
         yield (
-            f"{' and '.join(dict.fromkeys(names))}: another computation on the sequences with "
-            "several objects alone; here over all, over those in `tables/difficulty.md`, which "
-            "decides their claims."
+            f"{' and '.join(dict.fromkeys(names))}: another computation only where there are "
+            "several objects. Above are all sequences; their claims are decided on those with "
+            "several objects, in `tables/difficulty.md`."
         )
 
 
 def _on_undecided(plan: Plan, table: pd.DataFrame) -> Iterator[str]:
-    """What would decide the undecided rows whose interval is wider than the margin on a side."""
+    """What would decide the undecided rows, in the order of the printed ones."""
+    places = {name: place for place, name in enumerate(paper_order(plan))}
     rows = rows_of(table, difference_verdict="undecided")
+    rows = rows.sort_values("variant", key=lambda names: names.map(places), kind="stable")
     found = [
         f"{row['label']} ({plan.title_of(row['benchmark'])}), ± "
         f"{points((row['difference_high'] - row['difference_low']) / 2)}: "

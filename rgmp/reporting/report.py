@@ -198,7 +198,7 @@ def _grids(study: Results) -> list[dict[str, Any]]:
         {
             "title": study.plan.title_of(one.benchmark),
             "marks": {kind: mark for kind, mark in MARKS.items() if kind in there},
-            "difficulties": one.difficulties,
+            "headings": one.headings,
             "rows": {
                 study.label(variant): [cell and _grid_cell(cell, most) for cell in cells]
                 for variant, cells in one.rows.items()
