@@ -27,8 +27,9 @@ STUDIES = sorted(path.name for path in REFERENCE.iterdir() if is_finished(path))
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_numbers_of_the_documents_are_those_of_the_reference(study: str) -> None:
-    printed = block_of(places()[study].read_text(encoding="utf-8"), study).group()
-    assert printed == printed_block(REFERENCE / study)
+    document = places()[study]
+    printed = block_of(document.read_text(encoding="utf-8"), study).group()
+    assert printed == printed_block(REFERENCE / study, document)
 
 
 def test_a_place_in_a_document_is_empty_until_there_is_a_reference() -> None:
