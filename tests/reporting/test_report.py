@@ -108,6 +108,17 @@ def test_links_to_files_are_alive_in_a_copied_folder(toy: Path, tmp_path: Path) 
     assert {f"records/{record['name']}.json" for record in read_all(toy)} <= {*linked}
 
 
+def test_the_numbers_of_a_figure_are_linked(toy: Path) -> None:
+    of_accuracy = render(toy).partition('id="accuracy_speed"')[2].partition("</figure>")[0]
+    assert re.findall(r"numbers: (\w+\.csv)", of_accuracy) == ["davis2016.csv", "davis2017.csv"]
+
+
+def test_what_computes_the_same_has_no_difference(toy: Path) -> None:
+    html = render(toy)
+    assert "<li>embedded, foreground: same computation.</li>" in html
+    assert "+0.0 [+0.0" not in html
+
+
 def test_a_figure_without_a_pdf_has_no_dead_link(toy: Path) -> None:
     """The committed reference keeps pictures alone."""
     (toy / "figures/course.pdf").unlink()
