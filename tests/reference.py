@@ -53,7 +53,8 @@ from rgmp.study.plan import Plan, load_plan
 from rgmp.study.preregistration import remember_claims
 
 PROJECT = Path(__file__).parents[1]
-DOCUMENTS = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
+README = PROJECT / "README.md"
+DOCUMENTS = (README, *sorted((PROJECT / "docs").glob("*.md")))
 RESULTS = PROJECT / "results"
 REFERENCE = RESULTS / layout.REFERENCES
 GPU = REFERENCE / "gpu"
@@ -63,8 +64,11 @@ MEASURED = (layout.PLAN, layout.FIRST, RECORDS, layout.SCORES, layout.SPEED)
 KEPT = (*MEASURED, f"{layout.DAVIS}/{FILE}", layout.TABLES, f"{layout.FIGURES}/*.png")
 
 
-def printed_block(folder: Path) -> str:
-    """What a document shows of a study, in Markdown: what it is, its table, and how to read it."""
+def printed_block(folder: Path, document: Path) -> str:
+    """What a document shows of a study, in Markdown: what it is, its table, and how to read it.
+
+    The README has room for J&F and verdicts; its figure has the differences.
+    """
     plan, table = load_plan(folder), table_files.read(folder, "ablation")
     samples = sum(samples_of(plan).values())
     sequences = table_files.read(folder, "objects")["sequence"].nunique()
@@ -72,22 +76,52 @@ def printed_block(folder: Path) -> str:
         f"Study `{plan.study}`: {samples:,} training samples, {len(plan.variants)} variants, "
         f"{len(plan.seeds)} seeds, {sequences} sequences."
     )
+    if document == README:
+        return "\n\n".join([about, short_table(plan, table), *_on_mixed(table)])
     notes = (*_on_several_objects(plan, table), *_on_undecided(plan, table), *_on_mixed(table))
     return "\n\n".join([about, printed_table(plan, table), *notes])
 
 
+def short_table(plan: Plan, table: pd.DataFrame) -> str:
+    """A study's table in Markdown: J&F and verdict on each benchmark."""
+    columns = _rows_of(plan, table)
+    for title, rows in _by_benchmark(plan, table, columns["variant"]):
+        columns[title] = [
+            ", ".join(
+                filter(
+                    None, (with_spread(row["J&F"], row["J&F_spread"]), row["difference_verdict"])
+                )
+            )
+            for row in rows
+        ]
+    return _as_markdown(columns)
+
+
 def printed_table(plan: Plan, table: pd.DataFrame) -> str:
     """A study's table in Markdown: J&F, difference and verdict on each benchmark."""
+    columns = _rows_of(plan, table)
+    for title, rows in _by_benchmark(plan, table, columns["variant"]):
+        columns[f"{title}: J&F"] = [with_spread(row["J&F"], row["J&F_spread"]) for row in rows]
+        columns[f"{title}: difference"] = [_difference(row) for row in rows]
+    return _as_markdown(columns)
+
+
+def _rows_of(plan: Plan, table: pd.DataFrame) -> dict[str, list[str]]:
+    """The column that names the rows: variants in the order of the paper, then the others."""
     ours = [plan.variant(name).label for name in paper_order(plan)]
-    columns = {"variant": [*dict.fromkeys([*ours, *table["label"]])]}
+    return {"variant": [*dict.fromkeys([*ours, *table["label"]])]}
+
+
+def _by_benchmark(
+    plan: Plan, table: pd.DataFrame, labels: list[str]
+) -> Iterator[tuple[str, list[pd.Series]]]:
+    """What each benchmark is called, and its rows in the order of some labels."""
     for benchmark in dict.fromkeys(table["benchmark"]):
-        rows = rows_of(table, benchmark=benchmark).set_index("label").loc[columns["variant"]]
-        of_variants = [row for _, row in rows.iterrows()]
-        title = plan.title_of(benchmark)
-        columns[f"{title}: J&F"] = [
-            with_spread(row["J&F"], row["J&F_spread"]) for row in of_variants
-        ]
-        columns[f"{title}: difference"] = [_difference(row) for row in of_variants]
+        rows = rows_of(table, benchmark=benchmark).set_index("label").loc[labels]
+        yield plan.title_of(benchmark), [row for _, row in rows.iterrows()]
+
+
+def _as_markdown(columns: dict[str, list[str]]) -> str:
     return str(pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True))
 
 
@@ -101,15 +135,17 @@ def _on_several_objects(plan: Plan, table: pd.DataFrame) -> Iterator[str]:
     ]
     if names:
         yield (
-            f"{' and '.join(dict.fromkeys(names))}: another computation on the sequences with "
-            "several objects alone; here over all, over those in `tables/difficulty.md`, which "
-            "decides their claims."
+            f"{' and '.join(dict.fromkeys(names))}: another computation only where there are "
+            "several objects. Above are all sequences; their claims are decided on those with "
+            "several objects, in `tables/difficulty.md`."
         )
 
 
 def _on_undecided(plan: Plan, table: pd.DataFrame) -> Iterator[str]:
-    """What would decide the undecided rows whose interval is wider than the margin on a side."""
+    """What would decide the undecided rows, in the order of the printed ones."""
+    places = {name: place for place, name in enumerate(paper_order(plan))}
     rows = rows_of(table, difference_verdict="undecided")
+    rows = rows.sort_values("variant", key=lambda names: names.map(places), kind="stable")
     found = [
         f"{row['label']} ({plan.title_of(row['benchmark'])}), ± "
         f"{points((row['difference_high'] - row['difference_low']) / 2)}: "
@@ -147,14 +183,14 @@ def _difference(row: pd.Series) -> str:
 _BEGIN, _END = "<!-- table of {} -->\n", "\n<!-- end of table -->"
 
 
-def places() -> dict[str, Path]:
-    """The studies that have a place in a document, and the document."""
-    return {
-        study: document
+def places() -> list[tuple[str, Path]]:
+    """Each study that has a place in a document, with the document."""
+    return [
+        (study, document)
         for document in DOCUMENTS
         for study in re.findall(_BEGIN.format(r"(\w+)"), document.read_text(encoding="utf-8"))
         if study != GPU.name
-    }
+    ]
 
 
 def block_of(text: str, study: str) -> re.Match[str]:
@@ -211,16 +247,18 @@ def renew(study: str) -> None:
         _replace(finished, kept, KEPT)
     _leave_out_hosts(kept / RECORDS)
     (kept / layout.AGREEMENT).unlink(missing_ok=True)  # with what is replaced here
+    for estimate in (kept / layout.FIRST).glob("estimate-*"):  # of one machine
+        estimate.unlink()
     plan = load_plan(kept)
     for variant in plan.variants:  # as its plan was when it ran
         remember_claims(plan, variant.name, kept)
     if study == BASIS:
         shutil.copy2(table_files.path_of(kept, "ablation"), power.REFERENCE)
-    document = places()[study]
-    text = document.read_text(encoding="utf-8")
-    place = block_of(text, study)
-    text = text[: place.start()] + printed_block(kept) + text[place.end() :]
-    document.write_text(text, encoding="utf-8")
+    for document in [document for name, document in places() if name == study]:
+        text = document.read_text(encoding="utf-8")
+        place = block_of(text, study)
+        text = text[: place.start()] + printed_block(kept, document) + text[place.end() :]
+        document.write_text(text, encoding="utf-8")
 
 
 def _run(study: str) -> None:
@@ -357,7 +395,7 @@ def main() -> None:
     if options.selftest:
         renew_gpu(options.selftest)
         return
-    for study in options.studies or places():
+    for study in options.studies or dict(places()):
         if options.whole_seeds:
             keep_whole_seeds(RESULTS / study, REFERENCE / study)
         elif options.restore:

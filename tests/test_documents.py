@@ -44,7 +44,8 @@ def test_every_document_is_reached_from_the_readme() -> None:
 
 
 def test_the_readme_is_read_on_a_screen_and_a_half() -> None:
-    assert len(README.read_text(encoding="utf-8").splitlines()) <= 100
+    text = re.sub("<details>.*?</details>", "", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(text.splitlines()) <= 100
 
 
 @of_documents

@@ -25,15 +25,21 @@ from rgmp.study.plan import load_plan
 STUDIES = sorted(path.name for path in REFERENCE.iterdir() if is_finished(path))
 
 
-@pytest.mark.parametrize("study", STUDIES)
-def test_numbers_of_the_documents_are_those_of_the_reference(study: str) -> None:
-    printed = block_of(places()[study].read_text(encoding="utf-8"), study).group()
-    assert printed == printed_block(REFERENCE / study)
+@pytest.mark.parametrize(
+    ("study", "document"), [pytest.param(*one, id=f"{one[0]}-{one[1].name}") for one in places()]
+)
+def test_numbers_of_the_documents_are_those_of_the_reference(study: str, document: Path) -> None:
+    printed = block_of(document.read_text(encoding="utf-8"), study).group()
+    assert printed == printed_block(REFERENCE / study, document)
 
 
 def test_a_place_in_a_document_is_empty_until_there_is_a_reference() -> None:
-    texts = {study: path.read_text(encoding="utf-8") for study, path in places().items()}
-    assert sorted(study for study in texts if block_of(texts[study], study).group()) == STUDIES
+    filled = {
+        study
+        for study, path in places()
+        if block_of(path.read_text(encoding="utf-8"), study).group()
+    }
+    assert sorted(filled) == STUDIES
 
 
 @pytest.mark.parametrize("study", STUDIES)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from rgmp.evaluation.evidence import Counts, Evidence, foreground, region, regions
 from rgmp.evaluation.measures import Score
+from rgmp.runtime.quantities import points
 
 GAIN = 0.1
 """Mean J by which another reading of the labels has to be better."""
@@ -145,7 +146,7 @@ def copy(frames: Frames) -> str | None:
     """The mask of frame 0 in every frame, though the truth moves."""
     scored = _scored(frames)
     if _is_copy(frames) and not all(e.exact for e in scored):
-        return f"{len(frames)} equal masks, J {_mean(region(e.now) for e in scored):.3f}"
+        return f"{len(frames)} equal masks, J {points(_mean(region(e.now) for e in scored))}"
     return None
 
 
@@ -163,7 +164,7 @@ def permuted(frames: Frames) -> str | None:
         return None
     ids = scored[0].objects
     moved = [f"{ids[m]} is {ids[t]}" for t, m in zip(truth, mask, strict=True) if t != m]
-    return f"J {now:.3f}, but {best:.3f} if {', '.join(moved)}"
+    return f"J {points(now)}, but {points(best)} if {', '.join(moved)}"
 
 
 def shifted(frames: Frames) -> str | None:
@@ -175,7 +176,7 @@ def shifted(frames: Frames) -> str | None:
     now, before, after = (_mean(map(region, each)) for each in zip(*whole, strict=True))
     best, which = max((before, "before"), (after, "after"))
     if best >= FITS and best - now > SHIFT_GAIN:
-        return f"J {now:.3f}, but {best:.3f} with the frame {which}"
+        return f"J {points(now)}, but {points(best)} with the frame {which}"
     return None
 
 
@@ -183,7 +184,7 @@ def first_not_given(frames: Frames) -> str | None:
     """The mask of frame 0 is far from the one given, which a method may copy or segment itself."""
     first = _first(frames)
     if first and (given := foreground(first.now)) < FITS:
-        return f"J {given:.3f}"
+        return f"J {points(given)}"
     return None
 
 
@@ -193,7 +194,7 @@ def palette_order(frames: Frames) -> str | None:
     by_index = _mean(region(e.now) for e in scored)
     by_colour = _mean(region(e.now if e.by_colour is None else e.by_colour) for e in scored)
     if by_colour - by_index > GAIN:
-        return f"J {by_index:.3f} by index, {by_colour:.3f} by colour"
+        return f"J {points(by_index)} by index, {points(by_colour)} by colour"
     return None
 
 
@@ -221,7 +222,7 @@ def one_mask(frames: Frames) -> str | None:
     apart, together = (_mean(f(e.now) for e in scored) for f in (region, foreground))
     if columns[1:].sum() == 1 and together - apart > GAIN:
         objects = _objects(scored[0].now)
-        return f"one id for {objects} objects, J {apart:.3f}, of the union {together:.3f}"
+        return f"one id for {objects} objects, J {points(apart)}, of the union {points(together)}"
     return None
 
 

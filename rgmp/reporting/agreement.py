@@ -85,7 +85,7 @@ def agreement(a: Path, b: Path) -> Agreement:
         *_comparisons(table, sequences, (ours.plan.margin, theirs.plan.margin)),
         *_remarkable(table, predictions),
         *_not_comparable(reasons),
-        _conclusion(table, predictions),
+        _conclusion(f"{ours.folder} and {theirs.folder}", table, predictions),
     ]
     return Agreement("\n".join(lines), _contradictions(table) + _contradictions(predictions))
 
@@ -271,8 +271,8 @@ def _not_comparable(reasons: Mapping[Comparison, str]) -> Iterator[str]:
         yield f"  {', '.join(named)}: {reason}"
 
 
-def _conclusion(table: pd.DataFrame, predictions: pd.DataFrame) -> str:
-    """The last line."""
+def _conclusion(both: str, table: pd.DataFrame, predictions: pd.DataFrame) -> str:
+    """The last line, which names both studies: the workflow shows it alone."""
     if table.empty:
         return "\nNothing was compared."
     kinds = [(table, "comparison")]
@@ -280,6 +280,6 @@ def _conclusion(table: pd.DataFrame, predictions: pd.DataFrame) -> str:
         kinds.append((predictions, "prediction"))
     if _contradictions(table) or _contradictions(predictions):
         shares = [f"{_contradictions(of)} of {counted(len(of), kind)}" for of, kind in kinds]
-        return f"\nA and B disagree in {' and '.join(shares)}."
+        return f"\n{both} disagree in {' and '.join(shares)}."
     counts = [counted(len(of), kind) for of, kind in kinds]
-    return f"\nA and B agree: no contradiction in {' and '.join(counts)}."
+    return f"\n{both} agree: no contradiction in {' and '.join(counts)}."

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from rgmp.config.base import Benchmark
 from rgmp.study.plan import Plan
 
+EACH_BENCHMARK = "benchmarks"
+"""In the place of a table: that of each benchmark of the study."""
 LEAD = "lead"
 """The section on the first screen of the report, without a heading."""
 SECTIONS = {
@@ -59,12 +61,20 @@ class FigureEntry(Entry):
     Attributes:
         family: the file in `rgmp/reporting/figures/` whose `draw_<name>` draws it.
         alternative: what is to be seen, for who cannot see it.
-        shows: the tables that have its numbers.
+        shows: the tables that have its numbers; `EACH_BENCHMARK` stands for that of each benchmark.
     """
 
     family: str
     alternative: str
     shows: tuple[str, ...] = ()
+
+    def shown_by(self, plan: Plan) -> list[str]:
+        """The tables of a study that have its numbers."""
+        return [
+            name
+            for table in self.shows
+            for name in (plan.benchmarks if table == EACH_BENCHMARK else (table,))
+        ]
 
     @property
     def module(self) -> str:
@@ -197,6 +207,7 @@ FIGURE_ENTRIES: tuple[FigureEntry, ...] = (
         "including frame 0, reading, resizing and transfers. Bars: standard deviation over seeds, "
         "and the 95% interval of the time over rounds. What is the same computation as the whole "
         "method is left out.",
+        shows=(EACH_BENCHMARK,),
         evidence=("score", "speed"),
         section=LEAD,
     ),

@@ -55,6 +55,13 @@ class HeatMap:
         """Those that there are, row by row."""
         return [cell for cells in self.rows.values() for cell in cells if cell]
 
+    @property
+    def headings(self) -> list[str]:
+        """The difficulties, as what is above the columns: nothing above one that has no cell."""
+        columns = zip(*self.rows.values(), strict=True)
+        there = zip(self.difficulties, columns, strict=True)
+        return [name if any(cells) else "" for name, cells in there]
+
 
 def heat_maps(results: Results, variants: Collection[str]) -> list[HeatMap]:
     """The grid of each benchmark of which `tables/difficulty.csv` has a comparison.

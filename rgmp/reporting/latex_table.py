@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from rgmp.reporting.labels import DOWN, UP
 from rgmp.reporting.typesetting import NOTHING, Place, Table
 from rgmp.runtime.markup import latex
 from rgmp.runtime.quantities import MINUS
@@ -122,8 +123,26 @@ def as_latex(table: Table) -> str:
 
 def _letters(table: Table) -> int:
     """How many letters wide a table is, with the space between columns."""
-    columns = [(table.header(str(name)), *table.cells[name]) for name in table.cells]
+    columns = [(*_lines_of_head(table, str(name)), *table.cells[name]) for name in table.cells]
     return sum(max(map(len, texts)) + 2 for texts in columns)
+
+
+def _lines_of_head(table: Table, header: str) -> list[str]:
+    """A heading, in two lines where it is longer than the cells; an arrow stays with its word."""
+    head = table.header(header)
+    if len(head) <= max(map(len, table.cells[header]), default=0):
+        return [head]
+    words = re.split(rf" (?![{UP}{DOWN}])", head)
+    ways = [[" ".join(words[:n]), " ".join(words[n:])] for n in range(1, len(words))]
+    return min(ways, key=lambda lines: max(map(len, lines)), default=[head])
+
+
+def _head(table: Table, header: str, side: str) -> str:
+    """A heading in LaTeX, its lines aligned left (`l`), right (`r`) or in the middle (`c`)."""
+    lines = [_first(latex(line)) for line in _lines_of_head(table, header)]
+    if len(lines) == 1:
+        return lines[0]
+    return rf"\begin{{tabular}}[b]{{@{{}}{side}@{{}}}}" + r" \\ ".join(lines) + r"\end{tabular}"
 
 
 def _count(spec: str) -> int:
@@ -167,7 +186,6 @@ def _column(table: Table, header: str) -> _Column:
     """A column: of text, of numbers, or of numbers each of which is followed by something."""
     cells = [*table.cells[header]]
     places = [table.place(row, header) for row in table.cells.index]
-    head = latex(table.header(header))
     followed = [_FOLLOWED.fullmatch(cell) for cell in cells]
     before = [f["number"] if f else cell for f, cell in zip(followed, cells, strict=True)]
     numbers = [*map(_Number.of, before)]
@@ -175,7 +193,9 @@ def _column(table: Table, header: str) -> _Column:
     if is_first or not any(numbers) or any(map(_is_other, cells, numbers)):
         right = dict(zip(table.cells, table.numeric(), strict=True))[header]
         made = [_IN_TEXT[place].format(latex(c)) for c, place in zip(cells, places, strict=True)]
-        return _Column("r" if right else "l", head, [*map(_first, made)] if is_first else made)
+        side = "r" if right else "l"
+        return _Column(side, _head(table, header, side), [*map(_first, made)] if is_first else made)
+    head = _head(table, header, "c")
     whole = _format(numbers)
     if not any(followed):
         made = [
@@ -243,5 +263,5 @@ def _phantom(text: str) -> str:
 
 
 def _first(cell: str) -> str:
-    """The first cell of a row, of which the line break before takes a bracket or a star."""
+    """What comes after a line break, which takes a bracket or a star."""
     return "{}" * cell.startswith(("[", "*")) + cell

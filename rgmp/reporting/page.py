@@ -1,12 +1,16 @@
 """Pages of HTML that need nothing else: their templates, pictures in them, files beside them."""
 
 import base64
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from rgmp.reporting.labels import DOWN, UP
+from rgmp.runtime.quantities import MINUS
 
 
 def render(template: str, **values: object) -> str:
@@ -18,7 +22,22 @@ def render(template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["whole"] = whole
     return environment.get_template(template).render(**values)
+
+
+def whole(text: str) -> str:
+    """A heading or a cell of numbers whose lines may end before an interval, and not within it.
+
+    Likewise of a standard deviation; a unit and an arrow stay with what they follow.
+    """
+    return _WITHIN.sub("\N{NO-BREAK SPACE}", text)
+
+
+_WITHIN = re.compile(
+    rf"(?<=[,±]) (?=[+{MINUS}\d])|(?<=\d) (?=[a-zA-Z]{{1,3}}\b)| (?=[{UP}{DOWN}]$)"
+)
+"""Spaces at which no line ends."""
 
 
 def embedded(image: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from rgmp.config.base import STAGES
 from rgmp.config.method import Finetune
 from rgmp.runtime.cores import BUSY
-from rgmp.runtime.quantities import counted, duration
+from rgmp.runtime.quantities import counted, duration, minus
 from rgmp.study import layout
 from rgmp.study.costs import Cost, Costs
 from rgmp.study.estimate import Came, Estimate, Planned, Sort
@@ -206,7 +206,7 @@ def what_came_in_words(came: Came) -> str:
     told = (
         f"{duration(expected)} planned with {gpus}{counted(planned.cores, 'core')}, from "
         f"{', '.join(came.estimate.sources)}; {duration(came.seconds)} taken "
-        f"({came.seconds / expected - 1:+.0%})"
+        f"({minus(f'{came.seconds / expected - 1:+.0%}')})"
     )
     by_sort = ", ".join(
         f"{name} {duration(expected)} / {duration(actual)}"

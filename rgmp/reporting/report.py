@@ -11,7 +11,7 @@ import pandas as pd
 from rgmp.config.base import Benchmark
 from rgmp.config.study import SEVERAL
 from rgmp.errors import UserError
-from rgmp.evaluation.verdicts import kind_of
+from rgmp.evaluation.verdicts import SAME, kind_of
 from rgmp.provenance.machine import machine_of
 from rgmp.provenance.record import RECORDS, Record
 from rgmp.reporting import catalog, first_screen, page, reproduction, table_layouts
@@ -144,8 +144,11 @@ def _found(study: Results, variant: str) -> list[str]:
 
 def _sentence(study: Results, row: dict[Hashable, Any]) -> str:
     """One difference in words: `DAVIS-2017, occlusion: worse, -5.1 [-8.0, -2.2] points; ...`."""
+    told = f"{where(study, row)}: {row['difference_verdict']}"
+    if row["difference_verdict"] == SAME:  # there is nothing that could differ
+        return told + "."
     ends = (row[f"difference_{key}"] for key in ("mean", "low", "high"))
-    told = f"{where(study, row)}: {row['difference_verdict']}, {interval(*ends)} points"
+    told += f", {interval(*ends)} points"
     smallest = row["smallest_found"]
     if smallest > 1:  # no two scores differ by more
         told += "; no difference would be found for sure"
@@ -173,7 +176,7 @@ def _figure(study: Results, entry: catalog.FigureEntry) -> dict[str, Any]:
         raise UserError(f"{image}: no such figure; run `rgmp figures {study.folder}` first")
     numbers = [
         Link(f"numbers: {table}.csv", file.target)
-        for table in entry.shows
+        for table in entry.shown_by(study.plan)
         for file in page.files_beside(beside, f"{layout.TABLES}/{table}", (".csv",))
     ]
     return {
@@ -198,7 +201,7 @@ def _grids(study: Results) -> list[dict[str, Any]]:
         {
             "title": study.plan.title_of(one.benchmark),
             "marks": {kind: mark for kind, mark in MARKS.items() if kind in there},
-            "difficulties": one.difficulties,
+            "headings": one.headings,
             "rows": {
                 study.label(variant): [cell and _grid_cell(cell, most) for cell in cells]
                 for variant, cells in one.rows.items()

@@ -168,7 +168,7 @@ class RunLog:
     def _left(self, now: float) -> list[str]:
         """The time that is left, if it is known and not over."""
         left = self._remaining.at(now) if self._remaining else None
-        return [f"{in_minutes(left)} left"] if left else []
+        return [f"{in_minutes(left)} left"] if left and left >= 1 else []
 
     def _name(self, job: Job) -> str:
         """What a job is called: a training run without the digest of its settings."""

@@ -391,7 +391,7 @@ def _with_sharers(results: Results, timed: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for _, row in timed.iterrows():
         rows.append(row.to_frame().T.assign(**{"as": ""}))
-        names = row["shared_by"].split()
+        names = sorted(row["shared_by"].split(), key=results.variants.index)
         about = ["benchmark", "device", "precision", "threads", "busy", "external"]
         sharers = pd.DataFrame([row[about]] * len(names), index=range(len(names)))
         rows.append(
@@ -468,7 +468,7 @@ def print_sequences(results: Results, rows: pd.DataFrame) -> Printed:
     return Printed(columns, _titles(results, full), notes)
 
 
-def print_cost(_: Results, rows: pd.DataFrame) -> Printed:
+def print_cost(results: Results, rows: pd.DataFrame) -> Printed:
     """The cost of every training run, and the variants that share it."""
     columns = {
         "Training run": _name(rows),
@@ -477,7 +477,7 @@ def print_cost(_: Results, rows: pd.DataFrame) -> Printed:
         "time": (3600 * rows["hours"]).map(duration),
         "peak, MB": number(rows["peak_memory_bytes"] / 1e6, "{:,.0f}"),
         "variants": rows["shared_by"],
-        "used by": rows["variants"].map(_some),
+        "used by": rows["variants"].map(partial(_some, results)),
     }
     headings = rows["stage"].map(STAGE_TITLES).astype("str") + ", on " + rows["device"]
     return Printed(columns, headings, [f"{duration(3600 * rows['hours'].sum())} in total."])
@@ -570,11 +570,11 @@ def _measured(rows: pd.DataFrame, column: str) -> pd.Series:
     return rows.get(column, missing)
 
 
-def _some(names: str) -> str:
-    """At most three names, and how many more there are."""
-    listed = names.split()
-    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
-    return ", ".join(listed[:3]) + more
+def _some(results: Results, variants: str) -> str:
+    """The labels of at most three variants, in the order of print, and how many more there are."""
+    names = sorted(variants.split(), key=results.variants.index)
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(map(results.label, names[:3])) + more
 
 
 def _ours(results: Results, rows: pd.DataFrame) -> pd.Series:

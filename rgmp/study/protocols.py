@@ -6,6 +6,7 @@ from typing import get_args
 from rgmp.config.base import Benchmark
 from rgmp.config.method import Finetune
 from rgmp.config.protocol import UNKNOWN, Protocol, TrainingSet
+from rgmp.minidavis.scripts import HEIGHT, WIDTH
 from rgmp.provenance.machine import device_of
 from rgmp.study import layout
 from rgmp.study.results import Results
@@ -15,7 +16,6 @@ def own_protocol(results: Results, benchmark: Benchmark) -> Protocol:
     """The card of `full`: as planned, with the precision and the machine that records name."""
     plan = results.plan
     full = plan.variant("full")
-    dataset = results.videos(benchmark).dataset
     timed = layout.record_name(layout.speed(benchmark))
     machines = {device_of(r["machine"]) for r in results.of_kind("speed") if r["name"] == timed}
     computed = {
@@ -27,7 +27,7 @@ def own_protocol(results: Results, benchmark: Benchmark) -> Protocol:
     return Protocol(
         training_data=tuple(_training_data(results)),
         online_finetuning=False,
-        input_size=plan.data.resolution if dataset.has_resolutions else UNKNOWN,
+        input_size=_input_size(results, benchmark),
         scales=full.inference.scales,
         flips=False,
         precision=UNKNOWN if precision == "auto" else precision,
@@ -35,6 +35,14 @@ def own_protocol(results: Results, benchmark: Benchmark) -> Protocol:
         hardware=only(machines),
         source="this study",
     )
+
+
+def _input_size(results: Results, benchmark: Benchmark) -> str:
+    """Of the frames: as their folder says, but for those rendered here, which are no 480p."""
+    plan = results.plan
+    if plan.embedded:
+        return f"{WIDTH}x{HEIGHT}"
+    return plan.data.resolution if results.videos(benchmark).dataset.has_resolutions else UNKNOWN
 
 
 def only(values: set[str]) -> str:

@@ -72,7 +72,7 @@ def _job(plan: Plan, record: Record, folder: Path, parent: str, model: str | Non
 def _training(training: Training, record: Record, folder: Path, parent: str) -> Mirror:
     """The run of a finished training."""
     about, numbers = _about(record, parent), measures.numbers(record)
-    curve = read_metrics(folder / layout.curve(training.folder))
+    curve = _curve(training, folder)
     weights = folder / layout.weights(training.folder)
     about["tags"] = {**about["tags"], **_training_tags(training)}
     return Mirror(
@@ -105,9 +105,8 @@ def _about(record: Record, parent: str) -> dict[str, Any]:
 
 def _growing(training: Training, folder: Path) -> Mirror:
     """The run of an unfinished training run: in progress, or killed and not yet resumed."""
-    path = folder / layout.curve(training.folder)
-    curve = read_metrics(path)
-    logged = path.stat().st_mtime
+    curve = _curve(training, folder)
+    logged = (folder / layout.curve(training.folder)).stat().st_mtime
     spent = curve[-1]["seconds"] if curve else 0.0
     kind = {"kind": "train", "variant": training.variants[0]}
     return Mirror(
@@ -122,6 +121,11 @@ def _growing(training: Training, folder: Path) -> Mirror:
         params=flat(training.config),
         curve=curve,
     )
+
+
+def _curve(training: Training, folder: Path) -> list[dict[str, float]]:
+    """The points that a training run has logged."""
+    return [*map(measures.point, read_metrics(folder / layout.curve(training.folder)))]
 
 
 def data_of(record: Record) -> list[tuple[str, str, str]]:

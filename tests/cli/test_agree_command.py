@@ -82,7 +82,7 @@ def test_a_study_agrees_with_a_copy_of_itself(
     status, said = agree(capsys)
     assert status == 0
     assert "score tables: 9 of 9 are the same" in said
-    assert "A and B agree: no contradiction in 3 comparisons and 2 predictions." in said
+    assert "\na and b agree: no contradiction in 3 comparisons and 2 predictions." in said
     assert "Not comparable" not in said
 
 
@@ -116,7 +116,7 @@ def test_a_reversed_verdict_is_status_1(here: Path, capsys: pytest.CaptureFixtur
     status, said = agree(capsys)
     assert status == 1
     assert "The verdict is reversed: no_bptt on davis2017." in said
-    assert "A and B disagree in 1 of 3 comparisons and 0 of 2 predictions." in said
+    assert "\na and b disagree in 1 of 3 comparisons and 0 of 2 predictions." in said
 
 
 def test_a_reversed_prediction_is_status_1(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,7 +126,7 @@ def test_a_reversed_prediction_is_status_1(here: Path, capsys: pytest.CaptureFix
     status, said = agree(capsys)
     assert status == 1
     assert "The verdict is reversed: no_bptt on davis2017 (occlusion)." in said
-    assert "A and B disagree in 0 of 3 comparisons and 1 of 2 predictions." in said
+    assert "\na and b disagree in 0 of 3 comparisons and 1 of 2 predictions." in said
     tested = [line for line in before.splitlines() if "Holm over the" in line]
     assert tested == [line for line in said.splitlines() if "Holm over the" in line]
     assert "Holm over the 3 tests" in tested[0], "the overall comparisons alone"

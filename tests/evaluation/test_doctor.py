@@ -73,12 +73,12 @@ MORE = [np.where(np.arange(SHAPE[1]) < 3, np.uint8(3), labels) for labels in RIG
     [
         (EXACT, "identical to the truth", "6 of 6 frames equal"),
         (EMPTY, "empty after frame 0", "7 empty masks, objects in 7 of their annotations"),
-        ([RIGHT[0]] * FRAMES, "one mask for all frames", "8 equal masks, J 0."),
+        ([RIGHT[0]] * FRAMES, "one mask for all frames", "8 equal masks, J 24.3"),
         (relabelled(2, 1), "ids permuted", "if 2 is 1, 1 is 2"),
         (LATE, "shifted by one frame", "with the frame before"),
         (EARLY, "shifted by one frame", "with the frame after"),
         (relabelled(1, 1), "every object in one mask", "one id for 2 objects"),
-        (OTHER_FIRST, "frame 0 is not the given mask", "J 0."),
+        (OTHER_FIRST, "frame 0 is not the given mask", "J 0.0"),
         (MORE, "another annotation of the same videos", "3 objects in the mask of frame 0, 2 in"),
     ],
 )

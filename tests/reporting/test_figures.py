@@ -569,6 +569,10 @@ def test_the_heat_map_frames_what_was_predicted_and_has_every_comparison(
     assert len(frames) == sum(cell.predicted for cell in cells)
     written = [text.get_text() for ax in figure.axes[:2] for text in ax.texts]
     assert written == [points(cell.mean, "+") for cell in cells]
+    for ax, one in zip(figure.axes, maps, strict=False):
+        named = [label.get_text().replace("\n", " ") for label in ax.get_xticklabels()]
+        there = [any(row[x] for row in one.rows.values()) for x in range(len(named))]
+        assert [bool(name) for name in named] == there, "no name above an empty column"
 
 
 def test_accuracy_and_speed_have_bars_both_ways(four: Path) -> None:

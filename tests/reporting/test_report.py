@@ -19,6 +19,7 @@ from support.workflow import PROJECT
 from rgmp.errors import UserError
 from rgmp.provenance.record import read_all
 from rgmp.reporting import catalog, report, tables
+from rgmp.reporting.page import whole
 from rgmp.runtime.files import digest_of, write_json
 from rgmp.study import table_files
 from rgmp.study.costs import costs_of, recorded_sizes
@@ -112,6 +113,17 @@ def test_links_to_files_are_alive_in_a_copied_folder(toy: Path, tmp_path: Path) 
     }
     assert wanted <= {*linked}
     assert {f"records/{record['name']}.json" for record in read_all(toy)} <= {*linked}
+
+
+def test_the_numbers_of_a_figure_are_linked(toy: Path) -> None:
+    of_accuracy = render(toy).partition('id="accuracy_speed"')[2].partition("</figure>")[0]
+    assert re.findall(r"numbers: (\w+\.csv)", of_accuracy) == ["davis2016.csv", "davis2017.csv"]
+
+
+def test_what_computes_the_same_has_no_difference(toy: Path) -> None:
+    html = render(toy)
+    assert "<li>embedded, foreground: same computation.</li>" in html
+    assert "+0.0 [+0.0" not in html
 
 
 def test_a_figure_without_a_pdf_has_no_dead_link(toy: Path) -> None:
@@ -328,6 +340,32 @@ def test_first_is_what_it_is_then_where_a_longer_study_decides_the_opposite(toy:
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("+4.6 [+2.4, +6.8]", ["+4.6", "[+2.4, +6.8]"]),
+        ("55.8 ± 1.4", ["55.8", "± 1.4"]),
+        ("1,234.5 [1,230.1, 1,240.9]", ["1,234.5", "[1,230.1, 1,240.9]"]),
+        ("2.1 min", ["2.1 min"]),
+        ("J&F ↑", ["J&F ↑"]),
+        ("as RGMP", ["as", "RGMP"]),
+    ],
+)
+def test_a_line_of_a_cell_ends_before_an_interval_and_not_within(
+    text: str, parts: list[str]
+) -> None:
+    lines = whole(text).split(" ")
+    assert [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines] == parts
+
+
+def test_a_table_of_many_columns_has_the_width_of_the_page(toy: Path) -> None:
+    assert '<div class="first">' in render(toy)
+    table = table_files.read(toy, "ablation")
+    table["published_J&F"] = table["J&F"]
+    table_files.write(toy, "ablation", table)
+    assert '<div class="first many">' in render(toy)
+
+
 def test_a_missing_table_is_named(toy: Path) -> None:
     (toy / "tables/speed.csv").unlink()
     with pytest.raises(
@@ -369,6 +407,7 @@ page.onload = () => {
   const top = (element) => element.getBoundingClientRect().top;
   const records = d.querySelector("table.records"), scroller = records.closest(".wide");
   scroller.scrollTop = 300;
+  const first = d.getElementById("table-ablation").closest(".wide");
   const anchors = [...d.querySelectorAll('a[href^="#"]')].map((a) => a.hash.slice(1));
   document.getElementById("found").textContent = JSON.stringify({
     images: d.images.length,
@@ -376,6 +415,7 @@ page.onload = () => {
     anchors: anchors.length,
     dead: anchors.filter((id) => !d.getElementById(id)),
     wider: d.documentElement.scrollWidth - d.documentElement.clientWidth,
+    hidden: first.scrollWidth - first.clientWidth,
     orders: orders,
     scrolled: scroller.scrollTop,
     stuck: top(records.tHead.rows[0].cells[0]) - top(scroller),
@@ -418,10 +458,14 @@ def visit(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, 768, 390])
 def test_a_browser_draws_it_whole_on_a_screen_and_on_a_phone(
     toy: Path, visit: Callable[[Path, int], dict[str, Any]], width: int
 ) -> None:
+    """The table on the first screen has a column for the longer study's verdicts, too."""
+    table = table_files.read(toy, "ablation")
+    table["longer_study_verdict"] = table["difference_verdict"]
+    table_files.write(toy, "ablation", table)
     report.write(toy)
     seen = visit(toy / "report.html", width)
     assert seen["images"] == seen["drawn"] == len(catalog.FIGURE_NAMES) - 1
@@ -432,6 +476,7 @@ def test_a_browser_draws_it_whole_on_a_screen_and_on_a_phone(
     assert seen["tops"] == sorted(seen["tops"]) or width > 1000
     if width > 1000:
         assert max(seen["tops"]) < 900, "all four are on the first screen"
+        assert seen["hidden"] <= 0, "no column of the table is out of sight"
     assert seen["scrolled"] == 300
     assert seen["stuck"] == pytest.approx(0, abs=1), "headings stay in sight"
     (_, first), *pressed = seen["orders"]

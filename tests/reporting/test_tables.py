@@ -436,6 +436,10 @@ def test_published_methods_have_the_protocol_that_is_known_of_them(real: Path) -
     assert r"OSVOS\P{}" in text_of(real, "davis2016.tex")
 
 
+def test_the_card_of_a_rendered_study_has_the_size_of_its_frames(five: Path) -> None:
+    assert {row["input_size"] for row in rows_of(five, "protocols")} == {"124x72"}
+
+
 def test_what_is_of_another_protocol_is_marked_in_every_table(tmp_path: Path) -> None:
     folder = build(tmp_path, variants=2, frames=6, external=True)
     plan = load(folder).plan
@@ -513,6 +517,10 @@ def test_the_cost_counts_every_training_once(five: Path) -> None:
     shared = next(r for r in rows if (r["stage"], r["label"]) == ("finetune", "full-seed0"))
     assert shared["variants"].split() == ["full", "winner_take_all"]
     assert float(shared["hours"]) == pytest.approx(123.4 / 3600)
+    used = [
+        x.split("|")[-2].strip() for x in text_of(five, "cost.md").splitlines() if "-seed0" in x
+    ]
+    assert {"RGMP, winner takes all, without BPTT", "RGMP, winner takes all"} <= {*used}
 
 
 def test_a_row_whose_records_disagree_is_marked(tmp_path: Path) -> None:

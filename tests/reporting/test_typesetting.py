@@ -60,6 +60,7 @@ def test_rows_keep_their_columns(labels: list[str]) -> None:
         assert row.endswith(r" \\")
         assert not row.startswith(("[", "*"))
         assert len(re.findall(r"(?<!\\)&", row)) == 1
+    for row in rows[1:]:
         assert "\\\\" not in row[:-2]
     bare = re.sub(r"\\[\\&%$#_{}]", "", tex)
     assert bare.count("{") == bare.count("}")
@@ -172,6 +173,29 @@ def test_numbers_are_aligned_with_what_follows_them_beside() -> None:
     assert r"a & 9.9(123) & +1.2 & [$-$0.3, +2.7] & 1200 & 480p & 1,2 \\" in text
     assert r"b & -10.1(4) & \multicolumn{2}{c}{as a} & 50 & 7 & 007 \\" in text
     assert r"c & {\textendash{}} & \multicolumn{2}{c}{\textendash{}} & 7 & 8 & 3 \\" in text
+
+
+def test_a_heading_longer_than_its_cells_takes_two_lines() -> None:
+    cells = pd.DataFrame(
+        {
+            "Variant": ["a variant"],
+            "per object, ms": ["2.19"],
+            "used by": ["all of them"],
+            "what [it is]": ["as b"],
+            "of the limit": ["1.0"],
+        }
+    )
+    arrows = dict.fromkeys(("per object, ms", "of the limit"), "\N{UPWARDS ARROW}")
+    text = as_latex(Table("t", "t", cells, pd.Series([""]), [], arrows=arrows))
+    (head,) = [line for line in text.splitlines() if line.startswith("Variant & ")]
+    lines = r"\begin{tabular}[b]{@{}%s@{}}%s \\ %s\end{tabular}"
+    assert head.removesuffix(r" \\").split(" & ") == [
+        "Variant",
+        "{" + lines % ("c", "per object,", r"ms $\uparrow$") + "}",
+        "used by",
+        lines % ("l", "what", "{}[it is]"),
+        "{" + lines % ("c", "of the", r"limit $\uparrow$") + "}",
+    ]
 
 
 def test_the_best_is_bold_and_the_second_underlined_under_one_heading() -> None:

@@ -108,7 +108,7 @@ def test_web_pages_show_the_variants_side_by_side(
     for variant in ABLATIONS:
         assert runs.runs[mlflow_links.variant_run(variant)] in page
         assert f"{variant}/seed0" not in page
-    for text in ("J_and_F/davis2016", "0.625", "verdict/davis2016", "worse"):
+    for text in ("J_and_F/davis2016", "62.5", "verdict/davis2016", "worse"):
         assert text in page
     compared = runs.comparison([mlflow_links.variant_run(variant) for variant in ABLATIONS])
     assert compared is not None

@@ -94,14 +94,14 @@ def test_run_of_a_variant_has_its_row_of_the_ablation_table(whole: Path) -> None
     store = Store(whole)
     run = store.runs["variants/no_bptt"]
     assert run.data.metrics == {
-        "J_and_F/davis2016": 0.625,
-        "J_and_F_sd/davis2016": 0.125,
-        "difference/davis2016": -0.25,
-        "difference_low/davis2016": -0.5,
-        "difference_high/davis2016": 0.0625,
+        "J_and_F/davis2016": 62.5,
+        "J_and_F_sd/davis2016": 12.5,
+        "difference/davis2016": -25.0,
+        "difference_low/davis2016": -50.0,
+        "difference_high/davis2016": 6.25,
         "seeds/davis2016": 1,
-        "davis2016/J_mean": 0.5,
-        "davis2016/F_mean": 0.75,
+        "davis2016/J_mean": 50.0,
+        "davis2016/F_mean": 75.0,
         "davis2016/fps": 8.0,
     }
     words = {key: run.data.tags[f"{key}/davis2016"] for key in ("verdict", "expected", "claim")}
@@ -139,7 +139,7 @@ def test_changed_table_reaches_the_variant_that_is_there_also_with_smaller_numbe
     write_ablation(folder, ABLATIONS, **{"J&F": 0.375})
     after = retrack(folder)
     assert after.names == before.names
-    assert after.runs["variants/full"].data.metrics["J_and_F/davis2016"] == 0.375
+    assert after.runs["variants/full"].data.metrics["J_and_F/davis2016"] == 37.5
     assert mirrored(folder).written == 0
 
 
@@ -228,8 +228,8 @@ def test_weights_are_models_with_their_scores_by_data_set(folder: Path) -> None:
     assert params == store.runs[training.folder].data.params
     assert (known, kept, identity) == (digest, "as an artifact", training.identity)
     assert metrics == [
-        ("J_and_F/davis2016", 0.5, "tiny/davis2016"),
-        ("davis2016/J", 0.5, "tiny/davis2016"),
+        ("J_and_F/davis2016", 50.0, "tiny/davis2016"),
+        ("davis2016/J", 50.0, "tiny/davis2016"),
     ]
     assert content[training.folder]["makes"] == [(training.folder, 3)]
     for reader in ("masks/davis2016/full/seed0", "scores/davis2016/full/seed0", "full/seed0"):
@@ -240,8 +240,8 @@ def test_weights_are_models_with_their_scores_by_data_set(folder: Path) -> None:
 def test_run_of_a_seed_has_its_final_scores_and_what_its_variant_changes(whole: Path) -> None:
     run = Store(whole).runs["winner_take_all/seed0"]
     assert run.data.metrics == {
-        "davis2016/J": 0.5,
-        "J_and_F/davis2016": 0.5,
+        "davis2016/J": 50.0,
+        "J_and_F/davis2016": 50.0,
         "davis2016/fps": 8.0,
     }
     assert run.data.params == {
@@ -259,8 +259,8 @@ def test_scores_of_an_earlier_checkpoint_are_not_the_final_ones(folder: Path) ->
         write_record(folder, kind, f"{name}/davis2016/full/seed0/step2", results=results, **about)
     mirrors = {mirror.name: mirror for mirror in read_mirrors(load_plan(folder), folder)}
     earlier = mirrors["scores/davis2016/full/seed0/step2"]
-    assert (earlier.parent, earlier.metrics) == ("full/seed0", {"davis2016/J": 0.9})
-    assert mirrors["full/seed0"].metrics["davis2016/J"] == 0.5
+    assert (earlier.parent, earlier.metrics) == ("full/seed0", {"davis2016/J": 90.0})
+    assert mirrors["full/seed0"].metrics["davis2016/J"] == 50.0
 
 
 def test_every_run_says_by_which_code_environment_and_machine(whole: Path) -> None:
@@ -378,7 +378,7 @@ def test_training_is_followed_while_it_runs(folder: Path) -> None:
     assert late.names == early.names
     assert late.runs[training.folder].info.status == "FINISHED"
     assert late.curve(run, "loss") == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
-    assert late.curve(run, "J") == [(1, 0.1), (2, 0.2), (3, 0.3)]
+    assert late.curve(run, "J") == [(1, 10.0), (2, 20.0), (3, 30.0)]
 
 
 def test_training_that_has_ceased_to_log_is_killed_until_it_logs_again(folder: Path) -> None:

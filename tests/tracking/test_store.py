@@ -52,10 +52,10 @@ def test_changed_record_takes_the_place_of_the_old(folder: Path) -> None:
     assert set(after.content()) == set(before.content())
     name = "scores/davis2016/full/seed0"
     assert after.runs[name].info.run_id != before.runs[name].info.run_id
-    assert after.curve(after.runs[name], "davis2016/J") == [(0, 0.75)]
+    assert after.curve(after.runs[name], "davis2016/J") == [(0, 75.0)]
     parent = after.runs["full/seed0"]
     assert parent.info.run_id == before.runs["full/seed0"].info.run_id
-    assert parent.data.metrics["davis2016/J"] == 0.75
+    assert parent.data.metrics["davis2016/J"] == 75.0
 
 
 def test_changed_label_reaches_the_run_that_is_there(folder: Path) -> None:

@@ -71,7 +71,7 @@ def _draw_map(ax: Axes, results: Results, shown: HeatMap, scale: Normalize) -> N
     ax.set_title(results.plan.title_of(shown.benchmark), loc="left")
     ax.set_xlim(0, len(shown.difficulties))
     ax.set_ylim(len(cells), 0)
-    _name(ax, shown.difficulties, [results.label(variant) for variant in shown.rows])
+    _name(ax, shown.headings, [results.label(variant) for variant in shown.rows])
 
 
 def _draw_cell(ax: Axes, x: int, y: int, cell: Cell, scale: Normalize) -> None:
@@ -86,13 +86,13 @@ def _draw_cell(ax: Axes, x: int, y: int, cell: Cell, scale: Normalize) -> None:
         ax.plot(x + 0.9, y + 0.24, ls="", ms=5, zorder=4, **mark)
 
 
-def _name(ax: Axes, difficulties: Sequence[str], variants: Sequence[str]) -> None:
+def _name(ax: Axes, headings: Sequence[str], variants: Sequence[str]) -> None:
     """The names of columns, above them, and of rows."""
-    turned = len(difficulties) > _UPRIGHT
-    names = difficulties if turned else [textwrap.fill(name, 13) for name in difficulties]
+    turned = len(headings) > _UPRIGHT
+    names = headings if turned else [textwrap.fill(name, 13) for name in headings]
     turn: dict[str, Any] = {"rotation": 35, "ha": "left"} if turned else {}
     ax.xaxis.tick_top()
-    ax.set_xticks(np.arange(len(difficulties)) + 0.5, names, fontsize=7, **turn)
+    ax.set_xticks(np.arange(len(headings)) + 0.5, names, fontsize=7, **turn)
     ax.set_yticks(np.arange(len(variants)) + 0.5, [textwrap.fill(v, 26) for v in variants])
     ax.tick_params(length=0, labelsize=7)
     ax.grid(visible=False)
