@@ -37,8 +37,8 @@ BATCH_AIM = 4.0
 """How many times as fast five objects are in one batch as one after the other."""
 
 _LEAST_SECONDS = 8.0
-"""With less left, or less than another took until it was ready, a case does not begin: what it
-found would be lost."""
+"""With less left, or less than an earlier one took at least, a case does not begin: what it found
+would be lost."""
 _SHARE = 0.8
 """Of the time that is left, for rounds: one that has begun is not cut short."""
 _FIRST, _OF_FIRST = 2, 2
@@ -67,7 +67,7 @@ def section(bench: Bench) -> Iterator[Finding]:
             yield from of_one_thread(case.clip, bench.work)
         measured = yield from measure(case, _share(number, len(cases)))
         yield from findings(case, measured)
-        needed = max(needed, measured.until_ready)
+        needed = max(needed, measured.least)
         bench.release()
 
 
