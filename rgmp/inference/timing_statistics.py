@@ -40,6 +40,11 @@ def mean(values: ArrayLike) -> Interval:
     return Interval(middle, middle - half, middle + half)
 
 
+def mean_share(values: ArrayLike) -> Interval:
+    """The same of shares, which are from 0 to 1, as the ends of the interval then are."""
+    return Interval(*np.clip(mean(values), 0, 1).tolist())
+
+
 def geometric_mean(values: ArrayLike) -> Interval:
     """The same of positive values, over their logarithms."""
     return Interval(*np.exp(mean(np.log(values))).tolist())

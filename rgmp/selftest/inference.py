@@ -5,7 +5,7 @@ from functools import cache
 
 import torch
 
-from rgmp.inference.timing_statistics import geometric_mean, mean, ratio
+from rgmp.inference.timing_statistics import geometric_mean, mean_share, ratio
 from rgmp.runtime.precisions import Precision
 from rgmp.selftest import workload
 from rgmp.selftest.bench import Bench
@@ -37,8 +37,8 @@ BATCH_AIM = 4.0
 """How many times as fast five objects are in one batch as one after the other."""
 
 _LEAST_SECONDS = 8.0
-"""With less left, or less than another took until it was ready, a case does not begin: what it
-found would be lost."""
+"""With less left, or less than an earlier one took at least, a case does not begin: what it found
+would be lost."""
 _SHARE = 0.8
 """Of the time that is left, for rounds: one that has begun is not cut short."""
 _FIRST, _OF_FIRST = 2, 2
@@ -67,7 +67,7 @@ def section(bench: Bench) -> Iterator[Finding]:
             yield from of_one_thread(case.clip, bench.work)
         measured = yield from measure(case, _share(number, len(cases)))
         yield from findings(case, measured)
-        needed = max(needed, measured.until_ready)
+        needed = max(needed, measured.least)
         bench.release()
 
 
@@ -137,9 +137,9 @@ def _waiting(case: Case, measured: Measured, precision: Precision) -> Iterator[F
     conditions = {**case.of(precision), "frames": measured.plan.clip}
     shares = measured.rounds.measured[STEP, precision]
     yield estimate(
-        "share of a whole clip in which the device waits for data",
+        "share of a whole clip in which the device waits",
         conditions,
-        mean(1 - shares[COMPUTING]),
+        mean_share(1 - shares[COMPUTING]),
     )
     computing = shares[COMPUTING] * shares[CLIP]
     yield estimate(
@@ -152,16 +152,16 @@ def _waiting(case: Case, measured: Measured, precision: Precision) -> Iterator[F
         return
     for what in WAITING:
         yield estimate(
-            "share of a whole clip in which the device waits for",
-            {"what": what, **conditions},
-            mean(shares[what]),
+            f"share of a whole clip in which the device waits for {what}",
+            conditions,
+            mean_share(shares[what]),
         )
     for kind, told in (("reading", "decoded"), ("writing", "computed and written")):
         what = "frames" if kind == "reading" else "masks"
         yield estimate(
             f"share of a whole clip in which the segmenting thread waits for {what} to be {told}",
             conditions,
-            mean(shares[kind]),
+            mean_share(shares[kind]),
         )
 
 

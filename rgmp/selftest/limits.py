@@ -65,7 +65,7 @@ def _shapes(
         convolutions_of(propagator, video(2, *work.size), discs(1, *work.size)),
     )
     burst = _BURST[bench.device.type]
-    seconds = {each: Alone(bench, [each] * burst, precision).seconds() / burst for each in found}
+    seconds = {each: min(Alone(bench, [each] * burst, precision).times()) / burst for each in found}
     total = sum(seconds[each] * count for each, count in found.items())
     operations = sum(each.operations * count for each, count in found.items())
     yield Finding("operations of a step", conditions, operations / 1e9, "GFLOP")

@@ -48,23 +48,23 @@ class Section(NamedTuple):
 
 
 SECTIONS: tuple[Section, ...] = (
-    Section("inference", "frames a second, by objects, scales and precision, in turns", 190, 60),
+    Section("inference", "frames a second, by objects, scales and precision, in turns", 190, 80),
     Section("waiting", "what training waits for data, in both stages", 80, 40),
-    Section("devices", "trained weights on the device and on the CPU", 60, 120, searches=False),
+    Section("devices", "trained weights on the device and on the CPU", 60, 130, searches=False),
     Section("marked_tests", "the tests that need a GPU", 40, None, reserves=False),
-    Section("limits", "a large matrix product, and each of the step's convolutions", 25, 15),
+    Section("limits", "a large matrix product, and each of the step's convolutions", 25, 10),
     Section("profile", "where the time goes", 40, 15),
-    Section("precisions", "bf16 and tf32 against fp32, on these weights", 15, 40, searches=False),
+    Section("precisions", "bf16 and tf32 against fp32, on these weights", 15, 20, searches=False),
     Section("training", "samples a second of both stages by precision, and gains", 100, 60),
     Section(
         "graphs", "a CUDA graph for each shape against the eager path", 20, None, searches=False
     ),
-    Section("memory", "memory by number of objects", 30, 40, searches=False),
+    Section("memory", "memory by number of objects", 30, 20, searches=False),
     Section("fallback", "less memory than all objects take at once", 60, None),
-    Section("determinism", "two runs bit for bit, and what that costs", 60, 30),
+    Section("determinism", "two runs bit for bit, and what that costs", 60, 15),
     Section("collectives", "NCCL, or gloo on a CPU, with one process", 25, 10),
     Section("davis", "three sequences of real frames", 15, 60),
-    Section("ways", "other ways to compute the step, in turns", 30, 40),
+    Section("ways", "other ways to compute the step, in turns", 30, 25),
     Section("compiling", "torch.compile, of the step and of training", 90, 90),
     Section(
         "study",

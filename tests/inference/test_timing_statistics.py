@@ -22,6 +22,14 @@ def test_an_interval_of_what_never_varies_is_a_point() -> None:
     assert timing_statistics.geometric_mean([0.25] * 5) == pytest.approx((0.25, 0.25, 0.25))
 
 
+def test_the_interval_of_shares_has_only_what_a_share_can_be() -> None:
+    values = [0.0, 0.1, 0.8]
+    plain, share = timing_statistics.mean(values), timing_statistics.mean_share(values)
+    assert plain.low < 0
+    assert plain.high > 1
+    assert share == pytest.approx((0.3, 0, 1))
+
+
 def test_the_inverse_has_the_inverse_interval() -> None:
     values = RNG.lognormal(0, 0.2, 8)
     middle, low, high = timing_statistics.geometric_mean(values)

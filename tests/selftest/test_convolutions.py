@@ -10,7 +10,13 @@ from torch import nn
 from rgmp.config.method import Inference, Network
 from rgmp.inference.propagator import Propagator
 from rgmp.selftest.bench import Bench
-from rgmp.selftest.convolutions import Alone, Convolution, Convolutions, convolutions_of
+from rgmp.selftest.convolutions import (
+    RUNS,
+    Alone,
+    Convolution,
+    Convolutions,
+    convolutions_of,
+)
 from rgmp.selftest.scenes import discs
 
 SIZE = 45, 70
@@ -49,7 +55,8 @@ def test_all_of_them_run_in_their_order_and_memory(tmp_path: Path) -> None:
     ]
     alone = Alone(Bench(CPU, tmp_path, tmp_path, time.monotonic() + 9), wanted, "fp32")
     with Convolutions() as noted:
-        alone.seconds()
+        times = alone.times()
+    assert len(times) == RUNS - 1
     assert noted.found[:3] == wanted
     assert len(noted.found) % 3 == 0
     for operands in alone._operands.values():

@@ -55,6 +55,19 @@ def test_rounds_end_when_their_time_is_up(
     assert len(found.measured["a"]["seconds"]) == wanted
 
 
+def test_a_round_that_time_ends_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time ends after five turns of three computations: the first two rounds are finished."""
+    machine = Machine(monkeypatch)
+    turns = {name: lambda name=name: machine.turn(name) for name in "abc"}
+    found = take_turns(bench(5.5), turns, seconds=1000)
+    assert [len(found.measured[name]["seconds"]) for name in "abc"] == [2, 2, 2]
+    assert found.seconds == 3
+    found = take_turns(bench(7.5), turns, seconds=1000)
+    assert machine.said[6:].startswith(machine.said[:6])
+    assert len(machine.said) == 6 + 8, "the third round began, and ended in the midst"
+    assert len(found.measured["a"]["seconds"]) == 2
+
+
 def test_who_fails_is_left_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch)
 
