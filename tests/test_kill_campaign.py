@@ -1,12 +1,19 @@
 """What the campaign of kills takes for a fault, and what it cannot try."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import kill_campaign
 import pytest
-from kill_campaign import PROJECT, faults
+from kill_campaign import PROJECT, announced, faults, make_workspace
+
+from rgmp.config.base import STAGES
+from rgmp.runtime.files import write_text
+from rgmp.study import layout
+from rgmp.study.jobs import Kind
 
 TRACEBACK = """rgmp: warning: before it
 Traceback (most recent call last):
@@ -49,3 +56,21 @@ def test_a_full_disk_that_cannot_be_made_is_no_success(
     monkeypatch.setattr(sys, "argv", ["kill_campaign.py", "--kills", "0", "--full-disk"])
     assert kill_campaign.main() == 2
     assert "not tried" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_every_rule_of_the_workflow_has_a_kind_of_job_that_is_killed(tmp_path: Path) -> None:
+    for name in (layout.PLAN, f"{layout.TABLES}/ablation.csv"):
+        write_text(tmp_path / "finished" / name, "{}")
+    rules, kinds = announced(make_workspace(tmp_path / "work", tmp_path / "finished"))
+    files = (PROJECT / "Snakefile", *(PROJECT / "workflow/rules").glob("*.smk"))
+    written = [
+        name
+        for file in files
+        for name in re.findall(r"^ *(?:rule|checkpoint)\b *(\w*):", file.read_text(), re.MULTILINE)
+    ]
+    assert written.count("") == 1, "of evaluate, which has its names from the variants"
+    assert {*written} - {"", "all"} <= rules
+    assert {"evaluate_full", "evaluate_full_checkpoint"} <= rules
+    commands = {*get_args(Kind), "compare"} - {"train"}
+    assert kinds == {*commands, *STAGES, layout.CHECKPOINTS}

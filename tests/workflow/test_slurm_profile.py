@@ -52,10 +52,10 @@ def resolved(workspace: Path, change: dict[str, Any]) -> Plan:
     return plan
 
 
-def asked(workspace: Path, *arguments: str) -> dict[str, list[str]]:
+def asked(workspace: Path, *arguments: str, study: str = "seconds.yaml") -> dict[str, list[str]]:
     """The words of the sbatch command of one job of each rule that may start."""
     quick = ["--slurm-init-seconds-before-status-checks", "1"]
-    done = snakemake(workspace, *PROFILE, *quick, "--keep-going", *arguments)
+    done = snakemake(workspace, *PROFILE, *quick, "--keep-going", *arguments, study=study)
     assert done.returncode == 1, done.stderr
     found = {}
     for file in workspace.glob("*.sbatch"):
@@ -105,3 +105,22 @@ def test_time_and_memory_are_those_of_the_plan_and_gpus_may_be_generic_resources
     assert train.endswith(" --gres=gpu:a100:1")
     assert " -t 33 --mem 4000 " in bounds
     assert "gpu" not in bounds
+
+
+def test_a_comparison_gets_what_the_defaults_are_and_its_threads_and_no_gpu(
+    workspace: Path,
+) -> None:
+    """Though all jobs get one by default; nothing is known of what it costs."""
+    methods = [
+        {"name": name, "label": name, "masks": {"davis2017": "davis/Annotations/480p"}}
+        for name in ("one", "other")
+    ]
+    compared: dict[str, Any] = {"study": "tiny", "title": "None", "external": methods}
+    compared |= {"data": {"davis": "davis"}, "benchmarks": ["davis2017"]}
+    (workspace / "compared.yaml").write_text(yaml.safe_dump(compared))
+    defaults = ["gpu=1", "runtime=33", "mem_mb=4000"]
+    found = asked(workspace, "--default-resources", *defaults, study="compared.yaml")
+    compare = shlex.join(found["compare"])
+    assert " -t 33 --mem 4000 " in compare
+    assert " --cpus-per-task=8 " in compare
+    assert "gpu" not in compare

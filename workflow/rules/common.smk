@@ -96,7 +96,7 @@ def allocated(kind, name=lambda wildcards: "", gpus=0, nodes=1):
         gpus: how many each takes where the study computes on GPUs.
         nodes: over how many machines these are spread evenly; `gres` counts those of one.
     """
-    taken = gpus if plan.machine.device != "cpu" else 0
+    taken = gpus if gpus and plan.machine.device != "cpu" else 0
 
     def known_or_default(resource):
         def value(wildcards, **given):

@@ -12,6 +12,8 @@ rule compare:
     conda:
         "../../environment.yml"
     threads: threads_alone(8)
+    resources:
+        **allocated("compare", lambda wildcards: wildcards.benchmark),
     params:
         job=lambda wildcards: plan.digest(wildcards.benchmark),
         sources=sources_of("rgmp.evaluation.methods", "rgmp.reporting.methods.write"),
