@@ -102,7 +102,8 @@ def _converted(cells: pd.Series, dtype: str) -> pd.Series:
     """
     if dtype == "str":
         return cells
-    given = cells.mask(cells == "")
+    empty = cells == ""
+    given = cells.mask(empty) if empty.any() else cells
     if dtype == "float64":
         return given.astype("float64")
     if dtype == "boolean":

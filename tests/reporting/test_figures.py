@@ -52,8 +52,14 @@ FILES = {f"{name}.{kind}" for name in FIGURE_NAMES for kind in ("png", "pdf")}
 
 def built(folder: Path, **how: Any) -> Path:
     """A fake study with its tables."""
-    tables.write(build(folder, **how))
+    write_tables(build(folder, **how))
     return folder
+
+
+def write_tables(folder: Path) -> None:
+    """The tables as figures read them; printed ones they do not."""
+    for name, table in tables.build(load(folder)).items():
+        table_files.write(folder, name, table)
 
 
 @cache
@@ -106,7 +112,7 @@ def test_a_study_without_data_has_every_figure(tmp_path: Path) -> None:
     built(tmp_path, variants=2, frames=6)
     for name in ("scores", "speed", "weights", "masks"):
         shutil.rmtree(tmp_path / name)
-    tables.write(tmp_path)
+    write_tables(tmp_path)
     write(tmp_path)
     assert {path.name for path in (tmp_path / "figures").iterdir()} == FILES
 
@@ -154,11 +160,11 @@ def test_dollars_of_labels_are_dollars_and_our_mathematics_is_set(hostile: Path,
 
 
 @pytest.mark.parametrize("name", FIGURE_NAMES)
-def test_no_panel_is_empty_and_every_figure_says_its_study(four: Path, name: str) -> None:
-    figure = drawn(four, name)
+def test_no_panel_is_empty_and_every_figure_says_its_study(hostile: Path, name: str) -> None:
+    figure = drawn(hostile, name)
     assert all(ax.has_data() for ax in figure.axes if ax.axison)
     footer = figure.get_supxlabel()
-    assert "embedded benchmark: rendered toy data, not DAVIS" in footer
+    assert f"{load_plan(hostile).title}: rendered toy data, not DAVIS" in footer
     assert "commit c0ffee1234" in footer
 
 
@@ -184,7 +190,7 @@ def test_what_is_not_trained_here_stands_in_every_figure(sizes: dict[int, Path])
 def test_a_benchmark_not_yet_scored_has_no_panel(tmp_path: Path) -> None:
     built(tmp_path, variants=2, frames=6)
     shutil.rmtree(tmp_path / "scores" / "davis2017")
-    tables.write(tmp_path)
+    write_tables(tmp_path)
     with rc_context(STYLE):
         for name in ("accuracy_speed", "differences", "difficulty", "course", "sequences"):
             figure = DRAWINGS[name](load(tmp_path))
@@ -197,7 +203,7 @@ def test_a_benchmark_not_yet_scored_has_no_panel(tmp_path: Path) -> None:
 def test_a_seed_not_yet_scored_has_no_mark(tmp_path: Path, seed: int) -> None:
     built(tmp_path, variants=3, seeds=(0, 1, 2), benchmarks=("davis2016",), frames=6)
     (tmp_path / f"scores/davis2016/no_bptt/seed{seed}.csv").unlink()
-    tables.write(tmp_path)
+    write_tables(tmp_path)
     study = load(tmp_path)
     with rc_context(STYLE):
         figures: dict[str, Any] = {name: draw(study) for name, draw in DRAWINGS.items()}
@@ -211,10 +217,10 @@ def test_a_seed_not_yet_scored_has_no_mark(tmp_path: Path, seed: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def unscored(four: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unscored(sizes: dict[int, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of which scores and speed files are gone."""
     folder = tmp_path_factory.mktemp("unscored") / "study"
-    shutil.copytree(four, folder, ignore=shutil.ignore_patterns("scores", "speed"))
+    shutil.copytree(sizes[2], folder, ignore=shutil.ignore_patterns("scores", "speed"))
     plan = load_plan(folder)
     davis = plan.data.model_copy(update={"davis": folder / "data/davis"})
     save(plan.model_copy(update={"data": davis}), folder)
@@ -420,7 +426,7 @@ def test_strips_prefer_objects_in_sight_and_other_sequences(tmp_path: Path) -> N
     scores = read_scores(path, "snakemake")
     scores.loc[1, "J"] = 0.0
     write_scores(path, scores)
-    tables.write(tmp_path)
+    write_tables(tmp_path)
     study = load(tmp_path)
     shots = most_divergent(study, "davis2016", 6)
     assert (scores["sequence"][1], scores["frame"][1]) not in {(s.sequence, s.frame) for s in shots}

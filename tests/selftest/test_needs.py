@@ -1,10 +1,12 @@
 """`make wheels` brings what the selftest imports; the packages of the rest need not be there."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,12 +36,32 @@ class Finder(PathFinder):
 sys.meta_path[sys.meta_path.index(PathFinder)] = Finder
 """
 
+FORKING = """
+import json, os, sys
+import torch
+from rgmp.cli.main import main
+
+torch.optim.SGD([torch.zeros(1)])  # imports half of torch
+for line in sys.stdin:
+    folder, *arguments = json.loads(line)
+    child = os.fork()
+    if not child:
+        os.chdir(folder)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(2, 1)
+        sys.argv = ["rgmp", *arguments]
+        sys.exit(main())
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+"""Runs commands in processes that it forks: torch, which takes seconds, is imported once."""
+
 
 @pytest.fixture
 def without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every process that starts from now on lack these packages."""
     (tmp_path / "sitecustomize.py").write_text(WITHOUT)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{PROJECT}:{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.syspath_prepend(tmp_path)  # commands of the selftest import what this process does
 
 
 def test_what_is_left_out_and_what_is_brought_is_all_that_is_required() -> None:
@@ -71,11 +93,33 @@ def test_sections_and_the_command_line_import_without_them() -> None:
     assert "No module named 'mlflow'" in done.stderr
 
 
+@pytest.fixture
+def forking() -> Iterator[Callable[..., None]]:
+    """Runs a command as the selftest does, without the packages; all but `plan` are forked."""
+    pipe, start_one = subprocess.PIPE, study.command
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKING], stdin=pipe, stdout=pipe, text=True, bufsize=1
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        asking, answers = process.stdin, process.stdout
+
+        def command(place: Path, *arguments: str) -> None:
+            if arguments[0] == "plan":
+                start_one(place, *arguments)
+                return
+            print(json.dumps([str(place), *arguments]), file=asking, flush=True)
+            assert answers.readline() == "0\n", arguments
+
+        yield command
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("without")
 def test_the_ordinary_commands_train_and_score_without_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    forking: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(study, "command", forking)
     two = {"steps": 2, "batch": 2}
     extent = small.Extent(Contents(TRAIN[:1], VAL[:1], 3), two, two, workers=0)
     monkeypatch.setattr(small, "ON_CPU", extent)

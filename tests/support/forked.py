@@ -5,12 +5,17 @@ Such a program runs as from a shell, in a folder of its own and to an exit statu
 
 import os
 import sys
+from functools import cache
 from importlib import import_module
 from multiprocessing import get_context
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from subprocess import CompletedProcess
 from tempfile import TemporaryDirectory
 
+import pytest
+
+TESTS = Path(__file__).parents[1]
 SERVER = get_context("forkserver")
 PRELOADED = [
     "snakemake.cli",
@@ -18,11 +23,20 @@ PRELOADED = [
     "snakemake_logger_plugin_rgmp",
     "smart_open",
     "yte",
-    "rgmp.reporting.catalog",
-    "rgmp.study.resolve",
-    "rgmp.study.timing",
+    "support.snakemake_start",
 ]
-SERVER.set_forkserver_preload(PRELOADED)
+FREEZING = "support.frozen"
+"""The last module to import."""
+SERVER.set_forkserver_preload([*PRELOADED, FREEZING])
+
+
+@cache
+def start_server() -> None:
+    """Start the process that programs are forked from, with the tests' own modules in reach."""
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", path)
+        ensure_running()
 
 
 def run(module: str, arguments: list[str], folder: Path, timeout: float) -> CompletedProcess[str]:
@@ -37,6 +51,7 @@ def run(module: str, arguments: list[str], folder: Path, timeout: float) -> Comp
     Returns:
         Its arguments, exit status, standard output and standard error.
     """
+    start_server()
     with TemporaryDirectory() as temporary:
         said = [Path(temporary, name) for name in ("out", "err")]
         process = SERVER.Process(

@@ -15,7 +15,7 @@ from types import SimpleNamespace, TracebackType
 
 from rgmp.tracking import track
 from support import unsynced_sqlite
-from support.forked import PRELOADED, SERVER
+from support.forked import FREEZING, PRELOADED, SERVER, start_server
 
 SERVER.set_forkserver_preload(
     [
@@ -26,12 +26,14 @@ SERVER.set_forkserver_preload(
         "mlflow.store.workspace.utils",
         "sqlalchemy.dialects.sqlite",
         "alembic.command",
+        FREEZING,
     ]
 )
 
 
 def start(work: Callable[..., object], *arguments: object, folder: Path) -> ForkServerProcess:
     """Start a process that reads `folder/in`, if it is there, and writes `folder/out` and `err`."""
+    start_server()
     process = SERVER.Process(target=_work, args=(folder, dict(os.environ), work, arguments))
     process.start()
     return process

@@ -51,9 +51,12 @@ def forked_rgmp(folder: Path) -> Iterator[str]:
 
 def serve(listening: socket.socket) -> None:
     """Run what is asked for, each in a process of its own, until standard input ends."""
+    import torch  # not by those who only ask
+
     for module in pkgutil.walk_packages(rgmp.__path__, "rgmp."):
         if module.name != NOT_PRELOADED:
             import_module(module.name)
+    torch.optim.SGD([torch.zeros(1)])  # imports half of torch: here, not in every training
     gc.freeze()  # else a round of the garbage collector would copy all of it into each process
     with selectors.DefaultSelector() as selector:
         for asking in (listening, sys.stdin):

@@ -1,6 +1,5 @@
 """The workflow on a machine with few cores, and after a kill that Snakemake did not survive."""
 
-import os
 import re
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from support import forked
 from support.workflow import PROJECT, STUDY, make_workspace, snakemake
 
 from rgmp.study.resolve import resolve
@@ -55,19 +55,9 @@ def on_one_core(workspace: Path, *arguments: str) -> str:
     plugin = workspace / "plugins/snakemake_executor_plugin_elsewhere/__init__.py"
     plugin.parent.mkdir(parents=True)
     plugin.write_text(ELSEWHERE, encoding="utf-8")
-    core = str(min(os.sched_getaffinity(0)))
-    command = ["taskset", "--cpu-list", core, sys.executable, "-m", "snakemake", "all"]
-    command += ["--cores", "4", *arguments, "--configfile", "seconds.yaml"]
-    path = os.pathsep.join([str(workspace / "plugins"), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        command,
-        cwd=workspace,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    )
+    command = ["all", "--cores", "4", *arguments, "--configfile", "seconds.yaml"]
+    done = forked.run("support.one_core", command, workspace, timeout=300)
+    assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 
 

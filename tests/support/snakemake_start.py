@@ -1,0 +1,20 @@
+"""Imports and reads what every start of Snakemake in this project does; `forked.py` starts there.
+
+The rules say on which sources their jobs rest: those are parsed here once.
+"""
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+from snakemake.cli import get_argument_parser
+
+from rgmp.provenance import code
+
+PROJECT = Path(__file__).parents[2]
+
+for file in (PROJECT / "workflow/rules").glob("*.smk"):
+    for name in re.findall(r"^(?:from|import) (rgmp[\w.]*)", file.read_text(), re.MULTILINE):
+        import_module(name)
+code.source_files("rgmp.cli.main")
+get_argument_parser()  # finds the plugins that are installed
