@@ -33,13 +33,15 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from rgmp.config.study import SEVERAL
 from rgmp.data.attributes import FILE
+from rgmp.evaluation.power import POWER
 from rgmp.provenance.record import RECORDS
 from rgmp.reporting import catalog, power
 from rgmp.runtime.files import read_json, write_json
@@ -72,12 +74,24 @@ def printed_block(folder: Path) -> str:
         f"Study `{plan.study}`: {samples:,} training samples, {len(plan.variants)} variants, "
         f"{len(plan.seeds)} seeds, {sequences} sequences."
     )
-    notes = (*_on_several_objects(plan, table), *_on_undecided(plan, table), *_on_mixed(table))
-    return "\n\n".join([about, printed_table(plan, table), *notes])
+    several = rows_of(table_files.read(folder, "difficulty"), difficulty=SEVERAL)
+    notes = (
+        *_on_several_objects(several),
+        *_on_undecided(plan, table, several),
+        *_on_mixed(table),
+    )
+    return "\n\n".join([about, printed_table(plan, table, several), *notes])
 
 
-def printed_table(plan: Plan, table: pd.DataFrame) -> str:
-    """A study's table in Markdown: J&F, difference and verdict on each benchmark."""
+def printed_table(plan: Plan, table: pd.DataFrame, several: pd.DataFrame) -> str:
+    """A study's table in Markdown: J&F, difference and verdict on each benchmark.
+
+    Args:
+        plan: of the study.
+        table: its table `ablation`.
+        several: of its table `difficulty`, the rows on sequences with several objects, of variants
+            that differ from `full` there alone: their verdicts stand beside those over all.
+    """
     ours = [plan.variant(name).label for name in paper_order(plan)]
     columns = {"variant": [*dict.fromkeys([*ours, *table["label"]])]}
     for benchmark in dict.fromkeys(table["benchmark"]):
@@ -87,31 +101,37 @@ def printed_table(plan: Plan, table: pd.DataFrame) -> str:
         columns[f"{title}: J&F"] = [
             with_spread(row["J&F"], row["J&F_spread"]) for row in of_variants
         ]
-        columns[f"{title}: difference"] = [_difference(row) for row in of_variants]
+        there = rows_of(several, benchmark=benchmark)
+        verdicts = dict(zip(there["label"], there["difference_verdict"], strict=True))
+        columns[f"{title}: difference"] = [
+            _difference(row, verdicts.get(str(row.name))) for row in of_variants
+        ]
     return str(pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True))
 
 
-def _on_several_objects(plan: Plan, table: pd.DataFrame) -> Iterator[str]:
-    """Which rows differ from `full` on a part of the sequences alone, and where that is asked."""
-    rows = table[~table["external"].fillna(value=True)]
-    names = [
-        row["label"]
-        for row in rows.to_dict("records")
-        if plan.changed_by(row["variant"], row["benchmark"]) == SEVERAL
-    ]
+def _on_several_objects(several: pd.DataFrame) -> Iterator[str]:
+    """Which rows differ from `full` on a part of the sequences alone."""
+    names = dict.fromkeys(several["label"])
     if names:
         yield (
-            f"{' and '.join(dict.fromkeys(names))}: another computation on the sequences with "
-            "several objects alone; here over all, over those in `tables/difficulty.md`, which "
-            "decides their claims."
+            f"Over all: {' and '.join(names)} change nothing where there is one object; their "
+            f"claims are answered on {SEVERAL} (`tables/difficulty.md`)."
         )
 
 
-def _on_undecided(plan: Plan, table: pd.DataFrame) -> Iterator[str]:
-    """What would decide the undecided rows whose interval is wider than the margin on a side."""
-    rows = rows_of(table, difference_verdict="undecided")
+def _on_undecided(plan: Plan, table: pd.DataFrame, several: pd.DataFrame) -> Iterator[str]:
+    """The size that finds a difference of the margin, of each undecided row, in order of print.
+
+    Of a variant that differs from `full` on several objects alone it is that of the row there.
+    """
+    places = {name: place for place, name in enumerate(paper_order(plan))}
+    keys = ["benchmark", "variant"]
+    over_all = pd.MultiIndex.from_frame(table[keys]).isin(pd.MultiIndex.from_frame(several[keys]))
+    rows = pd.concat([table[~over_all], several])
+    rows = rows_of(rows, difference_verdict="undecided")
+    rows = rows.sort_values("variant", key=lambda names: names.map(places), kind="stable")
     found = [
-        f"{row['label']} ({plan.title_of(row['benchmark'])}), ± "
+        f"{row['label']} ({_where(plan, row)}), ± "
         f"{points((row['difference_high'] - row['difference_low']) / 2)}: "
         + (
             f"{row['deciding_seeds']} seeds on {row['deciding_sequences']} sequences"
@@ -121,8 +141,16 @@ def _on_undecided(plan: Plan, table: pd.DataFrame) -> Iterator[str]:
         for row in rows.to_dict("records")
     ]
     if found:
-        what = "Undecided, half the width of the interval, and what would decide it"
-        yield f"{what}: {'; '.join(found)}."
+        yield (
+            "Undecided, half the width of the interval, and the size that finds a difference of "
+            f"{plan.margin:g} points with {POWER:.0%} power: {'; '.join(found)}."
+        )
+
+
+def _where(plan: Plan, row: Mapping[Hashable, Any]) -> str:
+    """`embedded, objects`; of a row on several objects alone, that too."""
+    title = plan.title_of(row["benchmark"])
+    return title if pd.isna(row["difficulty"]) else f"{title}, {SEVERAL}"
 
 
 def _on_mixed(table: pd.DataFrame) -> Iterator[str]:
@@ -135,13 +163,19 @@ def _on_mixed(table: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def _difference(row: pd.Series) -> str:
-    """The difference with its interval and verdict; nothing for `full` and what has none."""
+def _difference(row: pd.Series, on_several: str | None) -> str:
+    """The difference with its interval and verdict; nothing for `full` and what has none.
+
+    Args:
+        row: of the table `ablation`.
+        on_several: the verdict on sequences with several objects, where the rest are the same.
+    """
     verdict = str(row["difference_verdict"])
     if verdict in {"", "same computation"}:
         return verdict
     ends = (row[f"difference_{end}"] for end in ("mean", "low", "high"))
-    return f"{interval(*ends)} {verdict}"
+    beside = f" over all; {SEVERAL}: {on_several}" if on_several else ""
+    return f"{interval(*ends)} {verdict}{beside}"
 
 
 _BEGIN, _END = "<!-- table of {} -->\n", "\n<!-- end of table -->"
