@@ -33,13 +33,15 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from rgmp.config.study import SEVERAL
 from rgmp.data.attributes import FILE
+from rgmp.evaluation.power import POWER
 from rgmp.provenance.record import RECORDS
 from rgmp.reporting import catalog, power
 from rgmp.runtime.files import read_json, write_json
@@ -76,31 +78,39 @@ def printed_block(folder: Path, document: Path) -> str:
         f"Study `{plan.study}`: {samples:,} training samples, {len(plan.variants)} variants, "
         f"{len(plan.seeds)} seeds, {sequences} sequences."
     )
+    several = rows_of(table_files.read(folder, "difficulty"), difficulty=SEVERAL)
     if document == README:
-        return "\n\n".join([about, short_table(plan, table), *_on_mixed(table)])
-    notes = (*_on_several_objects(plan, table), *_on_undecided(plan, table), *_on_mixed(table))
-    return "\n\n".join([about, printed_table(plan, table), *notes])
+        return "\n\n".join([about, short_table(plan, table, several), *_on_mixed(table)])
+    notes = (
+        *_on_several_objects(several),
+        *_on_undecided(plan, table, several),
+        *_on_mixed(table),
+    )
+    return "\n\n".join([about, printed_table(plan, table, several), *notes])
 
 
-def short_table(plan: Plan, table: pd.DataFrame) -> str:
-    """A study's table in Markdown: J&F and verdict on each benchmark."""
+def short_table(plan: Plan, table: pd.DataFrame, several: pd.DataFrame) -> str:
+    """A study's table in Markdown: J&F and verdict on each benchmark; arguments as below."""
     columns = _rows_of(plan, table)
-    for title, rows in _by_benchmark(plan, table, columns["variant"]):
+    for title, rows in _by_benchmark(plan, table, several, columns["variant"]):
         columns[title] = [
-            ", ".join(
-                filter(
-                    None, (with_spread(row["J&F"], row["J&F_spread"]), row["difference_verdict"])
-                )
-            )
+            ", ".join(filter(None, (with_spread(row["J&F"], row["J&F_spread"]), _verdict(row))))
             for row in rows
         ]
     return _as_markdown(columns)
 
 
-def printed_table(plan: Plan, table: pd.DataFrame) -> str:
-    """A study's table in Markdown: J&F, difference and verdict on each benchmark."""
+def printed_table(plan: Plan, table: pd.DataFrame, several: pd.DataFrame) -> str:
+    """A study's table in Markdown: J&F, difference and verdict on each benchmark.
+
+    Args:
+        plan: of the study.
+        table: its table `ablation`.
+        several: of its table `difficulty`, the rows on sequences with several objects, of variants
+            that differ from `full` there alone: their verdicts stand beside those over all.
+    """
     columns = _rows_of(plan, table)
-    for title, rows in _by_benchmark(plan, table, columns["variant"]):
+    for title, rows in _by_benchmark(plan, table, several, columns["variant"]):
         columns[f"{title}: J&F"] = [with_spread(row["J&F"], row["J&F_spread"]) for row in rows]
         columns[f"{title}: difference"] = [_difference(row) for row in rows]
     return _as_markdown(columns)
@@ -113,11 +123,17 @@ def _rows_of(plan: Plan, table: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _by_benchmark(
-    plan: Plan, table: pd.DataFrame, labels: list[str]
+    plan: Plan, table: pd.DataFrame, several: pd.DataFrame, labels: list[str]
 ) -> Iterator[tuple[str, list[pd.Series]]]:
-    """What each benchmark is called, and its rows in the order of some labels."""
+    """What each benchmark is called, and its rows in the order of some labels.
+
+    `on_several` of a row is the verdict on sequences with several objects, where the rest are the
+    same; else "".
+    """
     for benchmark in dict.fromkeys(table["benchmark"]):
         rows = rows_of(table, benchmark=benchmark).set_index("label").loc[labels]
+        there = rows_of(several, benchmark=benchmark).set_index("label")["difference_verdict"]
+        rows["on_several"] = there.reindex(labels).fillna("").to_numpy()
         yield plan.title_of(benchmark), [row for _, row in rows.iterrows()]
 
 
@@ -125,29 +141,29 @@ def _as_markdown(columns: dict[str, list[str]]) -> str:
     return str(pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True))
 
 
-def _on_several_objects(plan: Plan, table: pd.DataFrame) -> Iterator[str]:
-    """Which rows differ from `full` on a part of the sequences alone, and where that is asked."""
-    rows = table[~table["external"].fillna(value=True)]
-    names = [
-        row["label"]
-        for row in rows.to_dict("records")
-        if plan.changed_by(row["variant"], row["benchmark"]) == SEVERAL
-    ]
+def _on_several_objects(several: pd.DataFrame) -> Iterator[str]:
+    """Which rows differ from `full` on a part of the sequences alone."""
+    names = dict.fromkeys(several["label"])
     if names:
         yield (
-            f"{' and '.join(dict.fromkeys(names))}: another computation only where there are "
-            "several objects. Above are all sequences; their claims are decided on those with "
-            "several objects, in `tables/difficulty.md`."
+            f"Over all: {' and '.join(names)} change nothing where there is one object; their "
+            f"claims are answered on {SEVERAL} (`tables/difficulty.md`)."
         )
 
 
-def _on_undecided(plan: Plan, table: pd.DataFrame) -> Iterator[str]:
-    """What would decide the undecided rows, in the order of the printed ones."""
+def _on_undecided(plan: Plan, table: pd.DataFrame, several: pd.DataFrame) -> Iterator[str]:
+    """The size that finds a difference of the margin, of each undecided row, in order of print.
+
+    Of a variant that differs from `full` on several objects alone it is that of the row there.
+    """
     places = {name: place for place, name in enumerate(paper_order(plan))}
-    rows = rows_of(table, difference_verdict="undecided")
+    keys = ["benchmark", "variant"]
+    over_all = pd.MultiIndex.from_frame(table[keys]).isin(pd.MultiIndex.from_frame(several[keys]))
+    rows = pd.concat([table[~over_all], several])
+    rows = rows_of(rows, difference_verdict="undecided")
     rows = rows.sort_values("variant", key=lambda names: names.map(places), kind="stable")
     found = [
-        f"{row['label']} ({plan.title_of(row['benchmark'])}), ± "
+        f"{row['label']} ({_where(plan, row)}), ± "
         f"{points((row['difference_high'] - row['difference_low']) / 2)}: "
         + (
             f"{row['deciding_seeds']} seeds on {row['deciding_sequences']} sequences"
@@ -157,8 +173,16 @@ def _on_undecided(plan: Plan, table: pd.DataFrame) -> Iterator[str]:
         for row in rows.to_dict("records")
     ]
     if found:
-        what = "Undecided, half the width of the interval, and what would decide it"
-        yield f"{what}: {'; '.join(found)}."
+        yield (
+            "Undecided, half the width of the interval, and the size that finds a difference of "
+            f"{plan.margin:g} points with {POWER:.0%} power: {'; '.join(found)}."
+        )
+
+
+def _where(plan: Plan, row: Mapping[Hashable, Any]) -> str:
+    """`embedded, objects`; of a row on several objects alone, that too."""
+    title = plan.title_of(row["benchmark"])
+    return title if pd.isna(row["difficulty"]) else f"{title}, {SEVERAL}"
 
 
 def _on_mixed(table: pd.DataFrame) -> Iterator[str]:
@@ -173,11 +197,17 @@ def _on_mixed(table: pd.DataFrame) -> Iterator[str]:
 
 def _difference(row: pd.Series) -> str:
     """The difference with its interval and verdict; nothing for `full` and what has none."""
-    verdict = str(row["difference_verdict"])
+    verdict = _verdict(row)
     if verdict in {"", "same computation"}:
         return verdict
     ends = (row[f"difference_{end}"] for end in ("mean", "low", "high"))
     return f"{interval(*ends)} {verdict}"
+
+
+def _verdict(row: pd.Series) -> str:
+    """The verdict, and that on sequences with several objects where the rest are the same."""
+    beside = f" over all; {SEVERAL}: {row['on_several']}" if row["on_several"] else ""
+    return f"{row['difference_verdict']}{beside}"
 
 
 _BEGIN, _END = "<!-- table of {} -->\n", "\n<!-- end of table -->"

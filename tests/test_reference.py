@@ -18,7 +18,9 @@ from reference import (
 )
 from support.fake_study import build
 
+from rgmp.config.study import SEVERAL
 from rgmp.reporting import power
+from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, table_files
 from rgmp.study.plan import load_plan
 
@@ -31,6 +33,22 @@ STUDIES = sorted(path.name for path in REFERENCE.iterdir() if is_finished(path))
 def test_numbers_of_the_documents_are_those_of_the_reference(study: str, document: Path) -> None:
     printed = block_of(document.read_text(encoding="utf-8"), study).group()
     assert printed == printed_block(REFERENCE / study, document)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_verdicts_over_all_stand_beside_those_on_several_objects(study: str) -> None:
+    printed = printed_block(REFERENCE / study)
+    overall, parts = (table_files.read(REFERENCE / study, n) for n in ("ablation", "difficulty"))
+    several = parts[parts["difficulty"] == SEVERAL].to_dict("records")
+    for row in several:
+        rows = rows_of(overall, benchmark=row["benchmark"], variant=row["variant"])
+        (verdict,) = rows["difference_verdict"]
+        beside = f"] {verdict} over all; several objects: {row['difference_verdict']} |"
+        assert any(
+            line.startswith(f"| {row['label']} ") and beside in re.sub(" +", " ", line)
+            for line in printed.splitlines()
+        )
+    assert printed.count(" over all; several objects: ") == len(several) > 0
 
 
 def test_a_place_in_a_document_is_empty_until_there_is_a_reference() -> None:

@@ -8,18 +8,24 @@ judged by `rgmp.evaluation.verdicts`, in these families for each benchmark:
 - the predictions of the variants about difficulties.
 
 What is the same computation as `full` belongs to none of them.
+
+Where each sequence has one object, its foreground is that object: a comparison on two benchmarks
+then rests on the same masks and scores. It is a member of a family on each, and its verdicts may
+differ as the families do; but it is one result, which counts once (`repeats_of`).
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 
 from rgmp.config.study import OVERALL, SEVERAL, Changed, Expectation
 from rgmp.data.attributes import Attribute
 from rgmp.errors import UserError
 from rgmp.evaluation.crossed import Crossed, Values, analyse
-from rgmp.evaluation.measures import Measure
+from rgmp.evaluation.measures import MEASURES, Measure
 from rgmp.evaluation.summary import by_method
 from rgmp.evaluation.verdicts import Judged, Word, judge, word_of
 
@@ -117,12 +123,14 @@ class Difference:
         judged: its analysis and its verdict; with `exploratory`, there is none.
         expected: what was predicted of it, if anything.
         claim: what became of that; None where it was not asked.
+        repeats: the earlier benchmark on which it rests on the same scores; empty: none.
     """
 
     paired: Paired
     judged: Judged[Crossed]
     expected: Expectation | None = None
     claim: Word | None = None
+    repeats: str = ""
 
     @property
     def by_seed(self) -> dict[int, float]:
@@ -158,11 +166,11 @@ def compare_all(objects: pd.DataFrame, asked: Asked) -> dict[Key, Difference]:
             family[key] = analysis
     for family in families.values():
         judged |= judge(family, asked.margin)
-    found = {}
+    found, repeats = {}, repeats_of(objects, paired)
     for key, one in paired.items():
         here = asked.changed_by(key) == "all"
         expected = asked.expects.get(key[1], {}).get(OVERALL) if here else None
-        found[key] = _difference(one, judged[key], expected)
+        found[key] = _difference(one, judged[key], expected, repeats.get(key, ""))
     return found
 
 
@@ -205,8 +213,9 @@ def compare_difficulties(objects: pd.DataFrame, asked: Asked) -> dict[Cell, Diff
             judged[cell] = Judged(analysis, "exploratory")
     for family in predicted.values():
         judged |= judge(family, asked.margin)
+    repeats = repeats_of(objects, cells)
     return {
-        cell: _difference(paired, judged[cell], _expected(asked, cell))
+        cell: _difference(paired, judged[cell], _expected(asked, cell), repeats.get(cell, ""))
         for cell, paired in cells.items()
     }
 
@@ -217,10 +226,54 @@ def _expected(asked: Asked, cell: Cell) -> Expectation | None:
 
 
 def _difference(
-    paired: Paired, judged: Judged[Crossed], expected: Expectation | None
+    paired: Paired, judged: Judged[Crossed], expected: Expectation | None, repeats: str
 ) -> Difference:
     word = word_of(expected.difference, judged.verdict) if expected else None
-    return Difference(paired, judged, expected, word)
+    return Difference(paired, judged, expected, word, repeats)
+
+
+K = TypeVar("K", bound=tuple[str, ...])
+"""Benchmark and method, and a difficulty, if it is of one."""
+
+
+def repeats_of(objects: pd.DataFrame, compared: Mapping[K, Paired]) -> dict[K, str]:
+    """The comparisons that rest on the same scores as one on an earlier benchmark.
+
+    The scores decide, of the method and of `full`: every measure of the same sequences with the
+    same seeds, to the last bit. Equal differences alone would not do: those of a method that never
+    differs are all zero, whatever it was scored on.
+
+    Args:
+        objects: as in `compare_all`.
+        compared: what each comparison rests on; benchmarks in their order.
+
+    Returns:
+        Of those comparisons, the first of the benchmarks with these scores.
+    """
+    methods = by_method(objects)
+    firsts: dict[tuple[str, ...], list[K]] = {}
+    repeats: dict[K, str] = {}
+    for key, paired in compared.items():
+        earlier = firsts.setdefault(key[1:], [])
+        same = (
+            first
+            for first in earlier
+            if np.array_equal(compared[first].differences, paired.differences)
+            and _scores(methods, first, compared[first]).equals(_scores(methods, key, paired))
+        )
+        if (found := next(same, None)) is None:
+            earlier.append(key)
+        else:
+            repeats[key] = found[0]
+    return repeats
+
+
+def _scores(methods: Mapping[Key, pd.DataFrame], key: K, paired: Paired) -> pd.DataFrame:
+    """Every score of a method and of `full` on a benchmark, on the sequences of a comparison."""
+    benchmark, method = key[:2]
+    rows = pd.concat([methods[benchmark, method], methods[benchmark, "full"]])
+    rows = rows[rows["sequence"].isin(paired.sequences)]
+    return rows[["variant", "seed", "sequence", *MEASURES]].reset_index(drop=True)
 
 
 def pair_all(objects: pd.DataFrame) -> dict[Key, Paired]:

@@ -187,10 +187,10 @@ FIGURE_ENTRIES: tuple[FigureEntry, ...] = (
         name="differences",
         family="accuracy",
         title="Differences to the whole method",
-        caption="J&F of each variant minus that of the whole method: mean, 95% interval over "
-        "seeds and sequences, single seeds. Colour and shape tell the verdict; squares: no "
-        "difference beyond the margin; hollow: undecided, or no verdict. An arrowhead marks an "
-        "interval that continues beyond the axis.",
+        caption="J&F of each variant minus that of the whole method, over all sequences: mean, 95% "
+        "interval over seeds and sequences, single seeds. Colour and shape tell the verdict; "
+        "squares: no difference beyond the margin; hollow: undecided, or no verdict. An arrowhead "
+        "marks an interval that continues beyond the axis.",
         alternative="A row for each variant, a panel for each benchmark: the mean difference of "
         "J&F in points as a marker on its interval, with zero as a vertical line.",
         shows=("ablation", "differences"),

@@ -1,5 +1,9 @@
-"""What became of the claims of a study, in words: supported, contradicted or undecided."""
+"""What became of the claims of a study, in words: supported, contradicted or undecided.
 
+What rests on the same scores as on an earlier benchmark is told and counted once, as it is there.
+"""
+
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +14,7 @@ from rgmp.config.study import SEVERAL, Effect
 from rgmp.evaluation.verdicts import Word
 from rgmp.runtime.quantities import interval
 from rgmp.runtime.tidy import rows_of
+from rgmp.study.compared_data import each_once, is_over_all, repeated
 from rgmp.study.results import Results
 
 _DATA: dict[Word, str] = {
@@ -79,12 +84,12 @@ def _claim(study: Results, variant: str) -> Claim:
     """The outcomes of a variant: with several objects alone where it changes nothing else."""
     by_difficulty = _asked(rows_of(study.table("difficulty"), variant=variant))
     on_several = by_difficulty[by_difficulty["difficulty"] == SEVERAL]
-    overall = _asked(rows_of(study.table("ablation"), variant=variant))
+    overall = _asked(each_once(rows_of(study.table("ablation"), variant=variant)))
     overall = overall[~overall["benchmark"].isin(on_several["benchmark"])]
     outcomes: dict[str, list[Outcome]] = {}
     expected = dict.fromkeys([*overall["expected"], *on_several["expected"]])
     for benchmark in study.plan.benchmarks:
-        for rows in (overall, on_several):
+        for rows in (overall, each_once(on_several)):
             for row in rows_of(rows, benchmark=benchmark).to_dict("records"):
                 outcome = _outcome(study, row)
                 outcomes.setdefault(_DATA[outcome.word], []).append(outcome)
@@ -95,7 +100,7 @@ def _claim(study: Results, variant: str) -> Claim:
         study.plan.variant(variant).claim,
         ", ".join(_EXPECTED[effect].format(study.label("full")) for effect in expected),
         outcomes,
-        _predictions(others["claim"]),
+        _predictions(others),
     )
 
 
@@ -111,16 +116,36 @@ def _outcome(study: Results, row: dict[Hashable, Any]) -> Outcome:
 
 
 def where(study: Results, row: Mapping[Hashable, Any]) -> str:
-    """The benchmark of a comparison, and on which of its sequences it was made, if not on all."""
-    title = study.plan.title_of(row["benchmark"])
+    """The benchmark of a comparison, and on which of its sequences it was made.
+
+    That it was made on all is said where others decide the claim; that an earlier benchmark has the
+    same, in brackets.
+    """
+    parts = [study.plan.title_of(row["benchmark"])]
     difficulty = row.get("difficulty", "")
-    if pd.isna(difficulty) or not difficulty:
-        return title
-    which = "sequences with several objects" if difficulty == SEVERAL else difficulty
-    return f"{title}, {which}"
+    if is_over_all(study.plan, row):
+        parts.append("over all sequences")
+    elif not pd.isna(difficulty) and difficulty:
+        parts.append("sequences with several objects" if difficulty == SEVERAL else difficulty)
+    again = repeated(study.plan, row)
+    return ", ".join(parts) + (f" ({again})" if again else "")
 
 
-def _predictions(words: "pd.Series[str]") -> str:
+def tally(table: pd.DataFrame) -> tuple[Counter[str], str]:
+    """How many of the claims about the rows of a table have which outcome, each result once.
+
+    Returns:
+        The counts, by word; and in words how many rows repeat another, or nothing.
+    """
+    asked = _asked(table)
+    once = each_once(asked)
+    more = len(asked) - len(once)
+    told = f"{more} more on the same sequences and masks as one of these" if more else ""
+    return Counter(once["claim"]), told
+
+
+def _predictions(table: pd.DataFrame) -> str:
     """`Predictions by difficulty: 1 supported, 1 undecided`; nothing where there is none."""
-    counts = ", ".join(f"{count} {word}" for word, count in words.value_counts().items())
-    return counts and f"Predictions by difficulty: {counts}"
+    words, repeats = tally(table)
+    counts = ", ".join(f"{count} {word}" for word, count in words.most_common())
+    return "; ".join(filter(None, (counts and f"Predictions by difficulty: {counts}", repeats)))

@@ -7,7 +7,9 @@ import pandas as pd
 
 from rgmp.config.base import Benchmark
 from rgmp.config.study import SEVERAL
+from rgmp.reporting.labels import REPEATED
 from rgmp.runtime.tidy import rows_of
+from rgmp.study.compared_data import repeated
 from rgmp.study.results import Results
 
 
@@ -22,6 +24,7 @@ class Cell:
         verdict: of what was predicted.
         expected: as the variant's file says; empty: nothing.
         claim: what became of it.
+        repeated: of what rests on the same scores as on an earlier benchmark, whose; else empty.
         mixed: whether it rests on records of mixed provenance.
     """
 
@@ -33,6 +36,7 @@ class Cell:
     verdict: str
     expected: str
     claim: str
+    repeated: str
     mixed: bool
 
 
@@ -42,11 +46,13 @@ class HeatMap:
 
     Attributes:
         benchmark: it is of.
+        title: what is above it: the benchmark, and what its cells with a mark repeat.
         difficulties: of the columns; those of all benchmarks, several objects last.
         rows: the cells of each variant, by its name; None: the comparison is not made.
     """
 
     benchmark: Benchmark
+    title: str
     difficulties: list[str]
     rows: dict[str, list[Cell | None]]
 
@@ -102,10 +108,14 @@ def _heat_map(
             verdict=row["difference_verdict"],
             expected=row["expected"],
             claim=row["claim"],
+            repeated=repeated(results.plan, row),
             mixed=bool(row["mixed"]),
         )
         for row in table.to_dict("records")
     }
     shown = [variant for variant in results.others if variant in {*table["variant"]}]
     rows = {variant: [found.get((variant, name)) for name in difficulties] for variant in shown}
-    return HeatMap(benchmark, difficulties, rows)
+    repeats = dict.fromkeys(cell.repeated for cell in found.values() if cell.repeated)
+    marked = f" ({REPEATED}: {'; '.join(repeats)})" if repeats else ""
+    title = results.plan.title_of(benchmark) + marked
+    return HeatMap(benchmark, title, difficulties, rows)

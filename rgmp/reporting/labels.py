@@ -37,6 +37,8 @@ MARKS: dict[Kind, str] = {
     "no verdict": "◇",
 }
 """Of verdicts, in text; figures have the same shapes."""
+REPEATED = "‖"
+"""After what repeats a result: it rests on the same scores as on an earlier benchmark."""
 PROTOCOL_TITLES = {
     "training_data": "trained on",
     "online_finetuning": "online fine-tuning",

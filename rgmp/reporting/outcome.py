@@ -5,7 +5,6 @@ so does the workflow when it has made the tables.
 """
 
 import textwrap
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,11 +13,13 @@ import pandas as pd
 from rgmp.config.study import SEVERAL
 from rgmp.errors import UserError, visible
 from rgmp.reporting import catalog
+from rgmp.reporting.claims import tally
 from rgmp.reporting.table_layouts import CLAIM, DIFFERENCE, VERDICT, printed_table
 from rgmp.runtime.quantities import UNKNOWN
 from rgmp.runtime.terminal import Colour, Screen
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout
+from rgmp.study.compared_data import each_once
 from rgmp.study.mlflow_links import runs_of
 from rgmp.study.results import Results, load
 
@@ -97,23 +98,24 @@ def _painted(cell: str, screen: Screen) -> str:
 
 
 def _claims(study: Results, screen: Screen) -> Iterator[str]:
-    """What became of the claims, in all benchmarks and difficulties."""
+    """What became of the claims, in all benchmarks and difficulties, each result once."""
     for what, name in (("Claims", "ablation"), ("Predictions by difficulty", "difficulty")):
         table = study.table(name)
         if name == "difficulty":  # what is asked on several objects is among the claims
             table = table[table["difficulty"] != SEVERAL]
-        words = Counter(table.loc[table["claim"] != "", "claim"])
+        words, repeats = tally(table)
         if words:
-            counts = (f"{n} {_painted(word, screen)}" for word, n in words.most_common())
+            counts = ", ".join(f"{n} {_painted(word, screen)}" for word, n in words.most_common())
             yield ""
-            yield f"{what}: {', '.join(counts)}"
+            yield f"{what}: {counts}"
+            yield from _wrapped(repeats, screen, _INDENT)
             yield from _named(study, table, screen) if name == "ablation" else ()
 
 
 def _named(study: Results, table: pd.DataFrame, screen: Screen) -> Iterator[str]:
     """Each claim of a variant, and what became of it: on each benchmark, where that differs."""
     for variant in study.others:
-        rows = rows_of(table[table["claim"] != ""], variant=variant)
+        rows = each_once(rows_of(table[table["claim"] != ""], variant=variant))
         found = dict(zip(rows["benchmark"], rows["claim"], strict=True))
         words = [*dict.fromkeys(found.values())]
         if len(words) > 1:

@@ -25,6 +25,7 @@ from rgmp.runtime.files import write_text
 from rgmp.runtime.quantities import counted, duration, interval, limits, points, with_spread
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import layout, mlflow_links
+from rgmp.study.compared_data import is_over_all
 from rgmp.study.estimate import what_came
 from rgmp.study.mlflow_links import runs_of
 from rgmp.study.results import Results, commit_of, load, seconds_of
@@ -160,7 +161,9 @@ def _sentence(study: Results, row: dict[Hashable, Any]) -> str:
             counted(row["deciding_sequences"], "sequence"),
         )
         told += f"; one as large as the margin takes {' and '.join(size)}"
-    if row["claim"]:
+    if row["claim"] and is_over_all(study.plan, row):
+        told += "; the claim is about sequences with several objects"
+    elif row["claim"]:
         newer = " (expected since the run)" * (row["claim_since_run"] == "newer")
         told += f"; expected: {row['expected']}; claim: {row['claim']}{newer}"
     elif row["claim_since_run"] == "withdrawn":
@@ -199,7 +202,7 @@ def _grids(study: Results) -> list[dict[str, Any]]:
     there = {kind_of(cell.verdict) for cell in cells if cell.predicted}
     return [
         {
-            "title": study.plan.title_of(one.benchmark),
+            "title": one.title,
             "marks": {kind: mark for kind, mark in MARKS.items() if kind in there},
             "headings": one.headings,
             "rows": {
@@ -219,14 +222,16 @@ def _grid_cell(cell: Cell, most: float) -> dict[str, Any]:
         if cell.predicted
         else "exploratory: not predicted, hence no verdict"
     )
+    notes = [told, cell.repeated, "mixed provenance" * cell.mixed]
     return {
         "text": points(cell.mean, "+"),
-        "told": told + "; mixed provenance" * cell.mixed,
+        "told": "; ".join(filter(None, notes)),
         "side": "lower" if cell.mean < 0 else "higher",
         "share": round(100 * abs(cell.mean) / most),
         "predicted": cell.predicted,
         "mark": MARKS[kind_of(cell.verdict)] if cell.predicted else "",
         "mixed": cell.mixed,
+        "repeats": bool(cell.repeated),
     }
 
 

@@ -14,7 +14,13 @@ from rgmp.data.annotations import IN_WORDS
 from rgmp.evaluation.job import BOUNDS
 from rgmp.inference.quiet import QUIET
 from rgmp.reporting import catalog, reproduction
-from rgmp.reporting.labels import ARROWS, MEASURE_TITLES, PROTOCOL_TITLES, STAGE_TITLES
+from rgmp.reporting.labels import (
+    ARROWS,
+    MEASURE_TITLES,
+    PROTOCOL_TITLES,
+    REPEATED,
+    STAGE_TITLES,
+)
 from rgmp.reporting.margin import on_margin
 from rgmp.reporting.published import AUTHORS
 from rgmp.reporting.typesetting import Table, number, percent, places_of
@@ -28,7 +34,7 @@ from rgmp.runtime.quantities import (
     points,
     with_spread,
 )
-from rgmp.runtime.tidy import rows_of
+from rgmp.study.compared_data import is_over_all, repeated
 from rgmp.study.protocols import other_protocols
 from rgmp.study.results import Results
 
@@ -198,17 +204,19 @@ def print_ablation(results: Results, rows: pd.DataFrame) -> Printed:
         columns[MEASURE_TITLES[measure]] = _with_spread(rows, measure)
     if (paper := rows["published_J&F"]).notna().any():
         columns |= {PAPER: percent(paper), TO_PAPER: _signed(rows["J&F"] - paper)}
-    columns |= _differences(results, rows)
+    over_all = pd.Series(
+        [is_over_all(results.plan, row) for row in rows.to_dict("records")], rows.index, dtype=bool
+    )
+    columns |= _with_scopes(_differences(results, rows), over_all)
     notes = ["Per cent: mean over objects, then over seeds, ± standard deviation over seeds."]
     if rows["difference_mean"].notna().any():
         notes += _notes_on_differences(results, "ablation")
-        asked = rows_of(results.table("difficulty"), difficulty=SEVERAL)
-        if asked["expected"].ne("").any():
-            labels = ", ".join(dict.fromkeys(asked["label"]))
-            notes.append(
-                f"{labels}: the claim is answered on the sequences with several objects (see "
-                "difficulty.csv), since with a single object nothing changes."
-            )
+    if over_all.any():
+        labels = " and ".join(dict.fromkeys(rows.loc[over_all, "label"]))
+        notes.append(
+            f"Over all: {labels} change nothing where there is one object; the claim is answered "
+            f"on sequences with {SEVERAL} (difficulty.csv)."
+        )
     if rows["variant"].isin(BOUNDS).any():
         notes.append(_SCALE)
     if results.external:
@@ -261,6 +269,23 @@ def _differences(results: Results, rows: pd.DataFrame) -> dict[str, pd.Series]:
     }
 
 
+def _with_scopes(columns: dict[str, pd.Series], over_all: pd.Series) -> dict[str, pd.Series]:
+    """The columns of differences, whose words say on what they are where that is not the same.
+
+    Args:
+        columns: as `_differences` returns them.
+        over_all: the rows whose verdict is over all sequences, and whose claim is not.
+    """
+    scopes = {VERDICT: "over all", LONGER_STUDY: "over all", CLAIM: SEVERAL}
+    return columns | {
+        name: columns[name].where(
+            ~over_all | (columns[name] == UNKNOWN), columns[name] + f", {scope}"
+        )
+        for name, scope in scopes.items()
+        if name in columns
+    }
+
+
 def _claims(rows: pd.DataFrame) -> pd.Series:
     """What became of claims, and what became of them since the run."""
     newer, gone = (rows["claim_since_run"] == change for change in ("newer", "withdrawn"))
@@ -280,8 +305,8 @@ def _notes_on_differences(results: Results, name: str) -> list[str]:
         f"Within a benchmark, {members} are corrected for multiple tests (Holm): nominally a 5% "
         "chance that any better or worse is false (simulated: up to 7% with few seeds), and "
         f"likewise any no difference beyond the margin of {results.plan.margin:g} points. "
-        f"Undecided: {name}.csv gives the difference "
-        "that would be found, and the size of study that would decide."
+        f"Undecided: {name}.csv gives the difference that a study of this size finds, and the size "
+        "that finds one as large as the margin."
     )
     notes = [intervals, verdicts, "Claim: the outcome of what the variant's file expected."]
     if said := on_margin(results):
@@ -538,6 +563,13 @@ def _marks(results: Results, rows: pd.DataFrame) -> list[str]:
             marks.append("Newer: not expected yet when the variant was first scored.")
         if "withdrawn" in changes:
             marks.append("Withdrawn: expected when the variant was first scored, but no longer.")
+    if "same_data_as" in rows:
+        repeats = (repeated(results.plan, row) for row in rows.to_dict("records"))
+        marks += [
+            f"{REPEATED} The {words}: one result, which counts there."
+            for words in dict.fromkeys(repeats)
+            if words
+        ]
     return marks
 
 
@@ -551,6 +583,8 @@ def _name(rows: pd.DataFrame) -> pd.Series:
         name = name.where(rows["other_protocol"] == "", name + "¶")
     if "seeds_added" in rows:
         name = name.where(rows["seeds_added"] == "", name + "§")
+    if "same_data_as" in rows:
+        name = name.where(rows["same_data_as"] == "", name + REPEATED)
     return name
 
 

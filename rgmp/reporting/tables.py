@@ -205,6 +205,7 @@ def _difference(difference: Difference | None) -> dict[str, object]:
         "sd_seeds": sqrt(spread.seeds) if spread else None,
         "sd_sequences": sqrt(spread.sequences) if spread else None,
         "sd_runs": sqrt(spread.runs) if spread else None,
+        "same_data_as": difference.repeats,
     }
 
 

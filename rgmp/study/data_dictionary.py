@@ -155,6 +155,12 @@ OF_STUDIES = {
         "the seeds that were added after the study's first tables had been made, and on which the "
         "row rests",
     ),
+    "same_data_as": Column(
+        NAME,
+        "the earlier benchmark on which this comparison rests on the same scores, as where each of "
+        "its sequences has one object: one result, which counts once, there; both verdicts hold in "
+        "the family of their benchmark; empty: none",
+    ),
     "next_training_low": Column(
         FRACTION,
         "lower end of the interval in which J&F of one more training by this recipe is expected on "

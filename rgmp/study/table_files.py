@@ -68,6 +68,7 @@ _DIFFERENCE = {
     **dict.fromkeys(("sd_seeds", "sd_sequences", "sd_runs"), _VALUE),
     "because": "str",
     "seeds_added": "str",
+    "same_data_as": "str",
 }
 _REPORTED: dict[str, dict[str, str]] = {
     "ablation": {

@@ -3,9 +3,11 @@
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+from rgmp.config.study import SEVERAL
 from rgmp.provenance.record import Record
 from rgmp.runtime.markup import markdown, markdown_paragraph
 from rgmp.runtime.quantities import counted, interval, with_spread
+from rgmp.study.compared_data import is_over_all, repeated
 from rgmp.study.plan import Plan
 from rgmp.study.planned import PlannedVariant, Training
 
@@ -35,18 +37,21 @@ def of_study(plan: Plan) -> str:
 
 def of_variant(plan: Plan, variant: PlannedVariant, rows: Sequence[Mapping[Hashable, Any]]) -> str:
     """A variant: its claim, and what came out by its rows of the table `ablation`, in per cent."""
-    found = [f"{plan.title_of(row['benchmark'])}: {_outcome(row)}" for row in rows]
+    found = [f"{plan.title_of(row['benchmark'])}: {_outcome(plan, row)}" for row in rows]
     return "\n\n".join([markdown_paragraph(variant.claim), *found])
 
 
-def _outcome(row: Mapping[Hashable, Any]) -> str:
+def _outcome(plan: Plan, row: Mapping[Hashable, Any]) -> str:
     """One row in words, such as `J&F 51.3 ± 6.8, 5 seeds; -2.6 [-8.3, +3.0] to full: worse.`."""
     told = f"J&F {with_spread(row['J&F'], row['J&F_spread'])}, {counted(row['seeds'], 'seed')}"
     if not row["difference_verdict"]:
         return f"{told}."
     ends = (row[f"difference_{end}"] for end in ("mean", "low", "high"))
-    claim = f"; claim {row['claim']}" if row["claim"] else ""
-    return f"{told}; {interval(*ends)} to full: {row['difference_verdict']}{claim}."
+    verdict, claim = row["difference_verdict"], f"claim {row['claim']}" if row["claim"] else ""
+    if is_over_all(plan, row):
+        verdict, claim = f"{verdict}, over all", claim and f"{claim}, {SEVERAL}"
+    words = filter(None, (verdict, claim, repeated(plan, row)))
+    return f"{told}; {interval(*ends)} to full: {'; '.join(words)}."
 
 
 def of_seed(variant: PlannedVariant, seed: int) -> str:

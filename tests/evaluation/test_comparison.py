@@ -17,6 +17,7 @@ from rgmp.evaluation.comparison import (
     compare_all,
     compare_difficulties,
     pair,
+    repeats_of,
 )
 from rgmp.evaluation.crossed import analyse
 from rgmp.evaluation.measures import MEASURES
@@ -278,3 +279,88 @@ def test_claims_are_answered_overall() -> None:
     found = compare_all(objects, asked)
     assert found[KEY].claim == "supported"
     assert found["davis2017", "less"].claim is None
+
+
+# ---- the same scores on two benchmarks ----
+
+SIZES = np.array([1, 1, 1, 2, 1, 3])
+ALONE = Asked(
+    margin=0.03,
+    expects={"more": expects(alone="worse", mixed="worse")},
+    attributes=tuple(
+        Attribute(sequence=f"{i:03d}", attribute=name, figure=f"{i:03d}")
+        for name, sequences in {"alone": (0, 1, 2, 4), "mixed": (2, 3, 4)}.items()
+        for i in sequences
+    ),
+)
+
+
+def on_both(difference: float = -0.1) -> pd.DataFrame:
+    """Two methods: the foreground of a sequence is its object where it has one, else another."""
+    full = level(objects=int(SIZES.sum()))
+    noise = np.random.default_rng(1).normal(difference, 0.02, full.shape) * (difference != 0)
+    arms = pd.concat([scores_of(full, sizes=SIZES), scores_of(full + noise, "more", sizes=SIZES)])
+    foreground = arms[arms["object"] == 1].assign(benchmark="davis2016")
+    several = foreground["sequence"].isin([f"{i:03d}" for i in np.flatnonzero(SIZES > 1)])
+    foreground["J&F"] += 0.01 * several * (foreground["variant"] == "full")
+    foreground["F_mean"] += 0.01 * several
+    return pd.concat([foreground, arms], ignore_index=True)
+
+
+def repeats(objects: pd.DataFrame) -> dict[Any, str]:
+    """What is said to repeat another, by difficulty or overall."""
+    every: dict[Any, Difference] = {}
+    every |= compare_all(objects, ALONE)
+    every |= compare_difficulties(objects, ALONE)
+    return {key: one.repeats for key, one in every.items() if one.repeats}
+
+
+def test_a_comparison_of_the_same_scores_repeats_that_of_the_first_benchmark() -> None:
+    assert repeats(on_both()) == {("davis2017", "more", "alone"): "davis2016"}
+    whole = on_both().query("sequence not in ['003', '005']")
+    keys = [("davis2017", "more"), *(("davis2017", "more", name) for name in ("alone", "mixed"))]
+    assert repeats(whole) == dict.fromkeys(keys, "davis2016"), "every sequence has one object"
+
+
+@pytest.mark.parametrize("variant", ["full", "more"])
+@pytest.mark.parametrize("measure", ["J_recall", "J&F"])
+def test_one_other_bit_is_another_result(variant: str, measure: str) -> None:
+    objects = on_both()
+    one = objects.query("benchmark == 'davis2017' and sequence == '004' and seed == 1").index[
+        ["full", "more"].index(variant)
+    ]
+    objects.loc[one, measure] = np.nextafter(objects.loc[one, measure], 1)
+    assert repeats(objects) == {}
+
+
+def test_other_seeds_and_other_sequences_are_another_result() -> None:
+    objects = on_both()
+    assert repeats(objects.query("benchmark == 'davis2016' or seed != 2")) == {}
+    assert repeats(objects.query("benchmark == 'davis2017' or sequence != '004'")) == {}
+
+
+def test_a_method_that_never_differs_repeats_nothing_where_scores_are_others() -> None:
+    objects = on_both(difference=0)
+    objects.loc[objects["benchmark"] == "davis2016", [*MEASURES]] *= 0.5
+    assert repeats(objects) == {}
+
+
+def test_the_third_of_three_repeats_the_first() -> None:
+    objects = on_both()
+    alone = objects[objects["sequence"].isin(["000", "001"])]
+    third = alone[alone["benchmark"] == "davis2017"].assign(benchmark="third")
+    three = pd.concat([alone, third])
+    paired = {key: one.paired for key, one in compare_all(three, ALONE).items()}
+    assert repeats_of(three, paired) == {
+        ("davis2017", "more"): "davis2016",
+        ("third", "more"): "davis2016",
+    }
+
+
+def test_what_repeats_another_stays_a_member_of_its_family() -> None:
+    objects = on_both()
+    found = compare_difficulties(objects, ALONE)
+    for benchmark in ("davis2016", "davis2017"):
+        family = {k: one.judged.analysis for k, one in found.items() if k[0] == benchmark}
+        assert len(family) == 2
+        assert judge(family, 0.03) == {key: found[key].judged for key in family}

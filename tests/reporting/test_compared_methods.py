@@ -144,13 +144,13 @@ def test_methods_of_other_protocols_are_grouped_and_lead_by_group(tmp_path: Path
     assert not comparison_of(a=BASE, b=BASE + 0.1).protocols
 
 
-def test_sizes_that_would_decide_are_printed_for_undecided_pairs_alone() -> None:
+def test_sizes_that_find_the_margin_are_printed_for_undecided_pairs_alone() -> None:
     several = BASE + np.random.default_rng(1).normal(0, 0.05, (3, 20))
     other = BASE + np.random.default_rng(2).normal(0, 0.05, (3, 20))
     found = comparison_of(a=several, b=other, c=BASE - 0.3)
     rows = tables.rows_of_pairs(found)
     printed = tables.print_pairs(found, rows).cells
-    told = dict(zip(printed["Verdict"], printed["would decide"], strict=True))
+    told = dict(zip(printed["Verdict"], printed[f"finds {found.margin:g} points"], strict=True))
     assert told["better"] == ""
     assert "sequences" in told.get("undecided", "sequences")
     assert rows["deciding_seeds"].dtype == "Int64"

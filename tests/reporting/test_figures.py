@@ -581,6 +581,21 @@ def test_the_heat_map_frames_what_was_predicted_and_has_every_comparison(
         assert [bool(name) for name in named] == there, "no name above an empty column"
 
 
+def test_the_heat_map_marks_what_repeats_another_benchmark(repeating: Path) -> None:
+    figure = drawn(repeating, "difficulty")
+    foreground, objects = figure.axes[:2]
+    assert foreground.get_title("left") == "embedded, foreground"
+    same = "same sequences and masks as embedded, foreground"
+    assert objects.get_title("left") == f"embedded, objects (‖: {same})"
+    first, second = (
+        {text.get_text() for text in ax.texts if text.get_text().endswith("‖")}
+        for ax in (foreground, objects)
+    )
+    assert not first
+    alone = loaded(repeating).table("difficulty").query("same_data_as == 'davis2016'")
+    assert second == {f"{points(mean, '+')}‖" for mean in alone["difference_mean"]}
+
+
 def test_accuracy_and_speed_have_bars_both_ways(four: Path) -> None:
     study = loaded(four)
     figure = drawn(four, "accuracy_speed")

@@ -41,8 +41,29 @@ def test_every_row_of_the_ablation_table_is_there(made: bool, seven: Path) -> No
                 assert "  as RGMP  " in line
             elif row["difference_mean"]:
                 assert f"{points(float(row['difference_mean']), '+')} [" in line
+            over_all = row["variant"] in {"independent", "winner_take_all"}
+            over_all &= row["difference_verdict"] != "same computation"
+            assert (f"{row['difference_verdict']}, over all" in line) == over_all
             if row["claim"]:
-                assert line.endswith(row["claim"])
+                assert line.endswith(row["claim"] + ", several objects" * over_all)
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["made", "committed"])
+def test_a_prediction_counts_once_where_two_benchmarks_have_the_same_scores(
+    made: bool, repeating: Path
+) -> None:
+    folder = repeating if made else COMMITTED
+    with (folder / "tables/difficulty.csv").open() as file:
+        asked = [row for row in csv.DictReader(file) if row["claim"]]
+    asked = [row for row in asked if row["difficulty"] != "several objects"]
+    columns = ("variant", "difficulty", "difference_mean", "difference_low", "sd_seeds", "sd_runs")
+    results = {tuple(row[column] for column in columns) for row in asked}
+    text = shown(folder)
+    counted = re.search(r"^Predictions by difficulty: (.*)$", text, re.MULTILINE)
+    assert counted
+    assert sum(map(int, re.findall(r"\d+", counted[1]))) == len(results) < len(asked)
+    more = f"  {len(asked) - len(results)} more on the same sequences and masks as one of these"
+    assert more in text.splitlines()
 
 
 def test_claims_are_counted_and_named(seven: Path) -> None:

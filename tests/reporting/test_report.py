@@ -366,6 +366,36 @@ def test_a_table_of_many_columns_has_the_width_of_the_page(toy: Path) -> None:
     assert '<div class="first many">' in render(toy)
 
 
+def test_what_two_benchmarks_have_in_common_is_told_once_and_marked(
+    repeating: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(repeating, tmp_path / "repeating")
+    stand_in(folder)
+    html = unescape(render(folder))
+    Strict(html)
+    claims = html.partition('id="claims"')[2].partition("</ul>")[0].split("<li>")
+    told = {re.findall(r"variant-(\w+)", one)[0]: one for one in claims[1:]}
+    one = r"Predictions by difficulty: 1 [a-z, ]+; 1 more on the same sequences and masks as one"
+    assert re.search(one, told["no_bptt"])
+    assert "more on the same" not in told["no_reference"]
+    same = "same sequences and masks as embedded, foreground"
+    assert f"<li>embedded, objects, occlusion ({same}): " in html
+    assert f">embedded, objects (‖: {same})</caption>" in html
+    assert html.count(f"; {same}</span>") == html.count('<sup aria-hidden="true">‖</sup>') == 3
+
+
+def test_what_is_over_all_says_so_and_where_its_claim_is_answered(toy: Path) -> None:
+    html = unescape(render(toy))
+    over_all, on_several = (
+        re.search(rf"<li>embedded, objects, {where}: (.*?)</li>", html)
+        for where in ("over all sequences", "sequences with several objects")
+    )
+    assert over_all
+    assert on_several
+    assert over_all[1].endswith("; the claim is about sequences with several objects.")
+    assert "; expected: worse; claim: " in on_several[1]
+
+
 def test_a_missing_table_is_named(toy: Path) -> None:
     (toy / "tables/speed.csv").unlink()
     with pytest.raises(

@@ -25,7 +25,7 @@ from rgmp.reporting.typesetting import Table, as_markdown
 from rgmp.runtime.quantities import UNKNOWN, duration, points
 from rgmp.runtime.tidy import read_table, write_table
 from rgmp.runtime.tidy import rows_of as rows_by
-from rgmp.study import layout
+from rgmp.study import layout, table_files
 from rgmp.study.cross_check import EVALUATOR_DTYPES
 from rgmp.study.data_dictionary import OF_STUDIES, described
 from rgmp.study.plan import save
@@ -209,6 +209,55 @@ def test_what_is_the_same_computation_is_said_to_be(seven: Path) -> None:
     asked = rows["davis2017", "winner_take_all"]
     assert (asked["expected"], asked["claim"]) == ("worse", several["claim"])
     assert int(asked["paired_sequences"]) == 6 > int(several["paired_sequences"]) == 4
+
+
+def test_a_verdict_over_all_says_so_beside_the_claim_on_several_objects(
+    seven: Path, tmp_path: Path
+) -> None:
+    rows = {(r["benchmark"], r["variant"]): r for r in rows_of(seven, "ablation")}
+    text = text_of(seven, "ablation.md")
+    foreground, objects = text.split("**embedded, objects**")
+    asked, silent = (rows["davis2017", name] for name in ("winner_take_all", "independent"))
+    verdict, claim = asked["difference_verdict"], asked["claim"]
+    assert f"| {verdict}, over all | worse | {claim}, several objects |" in objects
+    assert f"| {silent['difference_verdict']}, over all | {UNKNOWN} | {UNKNOWN} |" in objects
+    assert objects.count(", over all |") == 2
+    assert ", over all |" not in foreground
+    assert "Over all: independent objects and winner takes all change nothing where" in text
+    assert f"{claim}, several objects" in text_of(seven, "ablation.tex")
+    folder = shutil.copytree(seven, tmp_path / "longer")
+    table = table_files.read(folder, "ablation")
+    table["longer_study_verdict"] = table["difference_verdict"].where(table["claim"] != "", "")
+    table_files.write(folder, "ablation", table)
+    cells = table_layouts.printed_table(load(folder), catalog.ABLATION).cells
+    theirs = cells.set_index("Variant")["Longer study"]
+    assert [*theirs["winner takes all"]] == [UNKNOWN, f"{verdict}, over all"]
+    assert [*theirs["independent objects"]] == [UNKNOWN, UNKNOWN]
+
+
+def test_what_repeats_another_benchmark_is_marked_and_says_which(repeating: Path) -> None:
+    rows = {
+        (r["variant"], r["difficulty"], r["benchmark"]): r for r in rows_of(repeating, "difficulty")
+    }
+    repeats = {key: row["same_data_as"] for key, row in rows.items() if row["same_data_as"]}
+    others = ("no_bptt", "no_reference", "no_synthetic")
+    assert repeats == {(name, "occlusion", "davis2017"): "davis2016" for name in others}
+    for name in others:
+        first, second = (rows[name, "occlusion", benchmark] for benchmark in BENCHMARKS)
+        numbers = [key for key in first if key.startswith(("difference_", "same_sequences", "sd_"))]
+        assert [first[key] for key in numbers if "verdict" not in key] == [
+            second[key] for key in numbers if "verdict" not in key
+        ]
+    foreground, objects = text_of(repeating, "difficulty.md").split(
+        "**embedded, objects, predicted**"
+    )
+    assert "| without BPTT‖ | occlusion |" in objects
+    assert "‖" not in foreground
+    assert objects.count("‖ |") == 3
+    note = "‖ The same sequences and masks as embedded, foreground: one result, which counts there."
+    assert note in objects
+    assert r"without BPTT$^\|$" in text_of(repeating, "difficulty.tex")
+    assert "‖" not in text_of(repeating, "ablation.md"), "overall there are others"
 
 
 def test_the_cell_says_that_it_is_the_same_computation(seven: Path) -> None:
@@ -602,7 +651,7 @@ def none(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("columns", ["onecolumn", "twocolumn"])
-@pytest.mark.parametrize("study", ["ten", "real", "none"])
+@pytest.mark.parametrize("study", ["ten", "real", "none", "repeating"])
 def test_latex_compiles_and_fits_the_page(
     study: str, columns: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from rgmp import facts
 from rgmp.config.base import RESOLUTION, Benchmark
@@ -18,10 +19,10 @@ from rgmp.config.study import Evaluation, Expectation, Machine, Speed
 from rgmp.data.attributes import FILE
 from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.measures import Score
-from rgmp.evaluation.score_table import table_of, write_scores
+from rgmp.evaluation.score_table import read_scores, table_of, write_scores
 from rgmp.runtime.files import digest_of
 from rgmp.study import layout
-from rgmp.study.plan import Inferred, Plan, save
+from rgmp.study.plan import Inferred, Plan, load_plan, save
 from rgmp.study.planned import DataPaths, PlannedExternal, PlannedVariant, Run, Training
 from support.fake_files import random_of, write, write_record
 from support.fake_pictures import SEQUENCES, object_count, write_masks
@@ -114,6 +115,25 @@ def build(
         for benchmark in method.benchmarks:
             _write_external(folder, plan, method.name, benchmark, frames)
     return folder
+
+
+def share_single_objects(folder: Path) -> None:
+    """Give both benchmarks of a fake study the same scores where a sequence has one object.
+
+    So it is where masks are scored that were made once. The sequences with one object are then
+    those of its `occlusion`, the others of `fast`.
+    """
+    alone = [sequence for sequence in SEQUENCES if object_count(sequence) == 1]
+    for path in (folder / "scores/davis2016").rglob("*.csv"):
+        name = path.relative_to(folder / "scores/davis2016")
+        ours = read_scores(path, "snakemake")
+        theirs = read_scores(folder / "scores/davis2017" / name, "snakemake")
+        theirs = theirs[theirs["sequence"].isin(alone)].assign(benchmark="davis2016")
+        kept = ours[~ours["sequence"].isin(alone)]
+        write_scores(path, pd.concat([kept, theirs], ignore_index=True))
+    pairs = ((one, "occlusion" if one in alone else "fast") for one in SEQUENCES)
+    lines = ["sequence,attribute", *(",".join(pair) for pair in pairs)]
+    write(load_plan(folder).data.described("davis2017").root / FILE, "\n".join(lines) + "\n")
 
 
 def _add_variants(count: int) -> None:

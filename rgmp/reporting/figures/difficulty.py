@@ -22,6 +22,7 @@ from rgmp.reporting.figures.style import (
     legend_of_others,
 )
 from rgmp.reporting.heat_map import Cell, HeatMap, heat_maps
+from rgmp.reporting.labels import REPEATED
 from rgmp.runtime.quantities import points
 from rgmp.study.results import Results
 
@@ -68,7 +69,7 @@ def _draw_map(ax: Axes, results: Results, shown: HeatMap, scale: Normalize) -> N
         for x, one in enumerate(row):
             if one is not None:
                 _draw_cell(ax, x, y, one, scale)
-    ax.set_title(results.plan.title_of(shown.benchmark), loc="left")
+    ax.set_title(shown.title, loc="left")
     ax.set_xlim(0, len(shown.difficulties))
     ax.set_ylim(len(cells), 0)
     _name(ax, shown.headings, [results.label(variant) for variant in shown.rows])
@@ -78,7 +79,7 @@ def _draw_cell(ax: Axes, x: int, y: int, cell: Cell, scale: Normalize) -> None:
     """The difference in a cell; a frame and the verdict's mark where it was predicted."""
     dark = abs(scale(100 * cell.mean) - 0.5) > 0.3
     style: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "center_baseline"}
-    told = points(cell.mean, "+") + "†" * cell.mixed
+    told = points(cell.mean, "+") + "†" * cell.mixed + REPEATED * bool(cell.repeated)
     ax.text(x + 0.5, y + 0.5, told, color="white" if dark else "black", **style)
     if cell.predicted:
         ax.add_patch(Rectangle((x + 0.03, y + 0.07), 0.94, 0.86, **_ASKED, zorder=3))

@@ -52,8 +52,8 @@ _ON_CARDS = (
 )
 _ON_POWER = (
     "Found: the smallest difference that is found with a power of 80%, at the significance that "
-    "Holm asks of the next pair. Would decide: the size at which a difference of the margin is "
-    "found so."
+    "Holm asks of the next pair. Finds {margin:g} points: the size at which a difference of the "
+    "margin is found so."
 )
 
 
@@ -205,7 +205,7 @@ def print_pairs(comparison: Comparison, rows: pd.DataFrame) -> Table:
         "Difference [interval]": [interval(*of) for of in zip(*ends, strict=True)],
         VERDICT: rows["difference_verdict"],
         "found": percent(rows["smallest_found"]),
-        "would decide": _sizes(rows).where(undecided, ""),
+        f"finds {comparison.margin:g} points": _sizes(rows).where(undecided, ""),
     }
     if comparison.protocols:
         known = rows["other_protocol"].ne("") | rows["unknown_protocol"].eq("")
@@ -213,7 +213,8 @@ def print_pairs(comparison: Comparison, rows: pd.DataFrame) -> Table:
     family = counted(len(rows), "pair")
     verdicts = _ON_VERDICTS.format(family=family, margin=comparison.margin)
     on_protocols = [_ON_PROTOCOLS] if comparison.protocols else []
-    notes = [_ON_DIFFERENCES, verdicts, _ON_POWER, *on_protocols, comparison.reach]
+    on_power = _ON_POWER.format(margin=comparison.margin)
+    notes = [_ON_DIFFERENCES, verdicts, on_power, *on_protocols, comparison.reach]
     notes.append(comparison.provenance)
     return _table(comparison, PAIRS, "Every pair of methods", columns, notes)
 
@@ -238,7 +239,7 @@ def _range(best: int, worst: int) -> str:
 
 
 def _sizes(rows: pd.DataFrame) -> pd.Series:
-    """`92 sequences`, `5 trainings, 40 sequences`; a dash where no size decides."""
+    """`92 sequences`, `5 trainings, 40 sequences`; a dash where no size suffices."""
     sizes = zip(rows["deciding_seeds"], rows["deciding_sequences"], strict=True)
     told = []
     for seeds, sequences in sizes:
