@@ -85,7 +85,7 @@ def _shapes(
                 "kernel": "x".join(map(str, each.kernel)),
                 "stride": each.stride[0],
                 "times a step": found[each],
-                "TFLOP/s": round(each.operations / seconds[each] / 1e12, 3),
+                "TFLOP/s": float(f"{each.operations / seconds[each] / 1e12:.3g}"),
             },
             seconds[each] * found[each] / total,
         )
