@@ -27,23 +27,28 @@ from rgmp.study.plan import load_plan
 STUDIES = sorted(path.name for path in REFERENCE.iterdir() if is_finished(path))
 
 
-@pytest.mark.parametrize(
+in_documents = pytest.mark.parametrize(
     ("study", "document"), [pytest.param(*one, id=f"{one[0]}-{one[1].name}") for one in places()]
 )
+
+
+@in_documents
 def test_numbers_of_the_documents_are_those_of_the_reference(study: str, document: Path) -> None:
     printed = block_of(document.read_text(encoding="utf-8"), study).group()
     assert printed == printed_block(REFERENCE / study, document)
 
 
-@pytest.mark.parametrize("study", STUDIES)
-def test_verdicts_over_all_stand_beside_those_on_several_objects(study: str) -> None:
-    printed = printed_block(REFERENCE / study)
+@in_documents
+def test_verdicts_over_all_stand_beside_those_on_several_objects(
+    study: str, document: Path
+) -> None:
+    printed = printed_block(REFERENCE / study, document)
     overall, parts = (table_files.read(REFERENCE / study, n) for n in ("ablation", "difficulty"))
     several = parts[parts["difficulty"] == SEVERAL].to_dict("records")
     for row in several:
         rows = rows_of(overall, benchmark=row["benchmark"], variant=row["variant"])
         (verdict,) = rows["difference_verdict"]
-        beside = f"] {verdict} over all; several objects: {row['difference_verdict']} |"
+        beside = f" {verdict} over all; several objects: {row['difference_verdict']} |"
         assert any(
             line.startswith(f"| {row['label']} ") and beside in re.sub(" +", " ", line)
             for line in printed.splitlines()

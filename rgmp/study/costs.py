@@ -33,7 +33,7 @@ from rgmp.provenance.record import Record, read_all
 from rgmp.runtime.files import files_below, read_json
 from rgmp.study import layout
 from rgmp.study.jobs import Job, Sizes, embedded_sizes, jobs_of
-from rgmp.study.plan import Plan, load_plan
+from rgmp.study.plan import COMPARISON, Plan, kind_of, load_plan
 from rgmp.study.references import is_reference, reference_of
 
 _PAUSE = 30.0
@@ -192,8 +192,16 @@ def places(folder: Path) -> Iterator[Path]:
     reference = reference_of(folder)
     others = (*folder.parent.glob("*"), *reference.parent.glob("*"))
     for place in dict.fromkeys((folder, reference, *sorted(others))):
-        if (place / layout.PLAN).is_file():
+        if (place / layout.PLAN).is_file() and not _only_compares(place):
             yield place
+
+
+def _only_compares(place: Path) -> bool:
+    """Whether a study has external methods alone, and so no costs; a broken plan is told later."""
+    try:
+        return kind_of(read_json(place / layout.PLAN)) == COMPARISON
+    except UserError:
+        return False
 
 
 def read_measured(folder: Path, device: str) -> Costs:

@@ -21,7 +21,7 @@ from rgmp.study.estimate import (
     what_came,
 )
 from rgmp.study.jobs import Job, jobs_of
-from rgmp.study.plan import Plan, load_plan
+from rgmp.study.plan import COMPARISON, Plan, load_plan
 
 DEVICE = "Xeon, 2 cores"
 
@@ -143,6 +143,14 @@ def test_a_broken_study_beside_is_left_out(toy: Path, capsys: pytest.CaptureFixt
     (toy / "records/tables.json").write_text("{}")
     assert not find_costs(toy.parent / "new", jobs, DEVICE).known
     assert "its costs are not used: " in capsys.readouterr().err
+
+
+def test_a_study_beside_that_only_compares_has_no_costs_and_is_no_fault(
+    toy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_json(toy.parent / "compared" / layout.PLAN, {"kind": COMPARISON})
+    assert find_costs(toy.parent / "new", jobs_in(toy), DEVICE).known
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
