@@ -31,10 +31,7 @@ from rgmp.minidavis.painter import (
     ramp,
 )
 from rgmp.minidavis.patterns import Floats, Generator, noise
-
-WIDTH, HEIGHT = 124, 72
-"""The frame of a video, in pixels."""
-
+from rgmp.minidavis.version import HEIGHT, WIDTH
 
 SCALE = 0.6
 """Pixels per point: scripts measure a scene in points, of which a frame shows about 207 x 120."""

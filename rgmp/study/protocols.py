@@ -6,7 +6,7 @@ from typing import get_args
 from rgmp.config.base import Benchmark
 from rgmp.config.method import Finetune
 from rgmp.config.protocol import UNKNOWN, Protocol, TrainingSet
-from rgmp.minidavis.scripts import HEIGHT, WIDTH
+from rgmp.minidavis.version import HEIGHT, WIDTH
 from rgmp.provenance.machine import device_of
 from rgmp.study import layout
 from rgmp.study.results import Results

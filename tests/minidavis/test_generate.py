@@ -20,9 +20,10 @@ from rgmp.data.check import check_videos
 from rgmp.data.images import read_frame, read_labels
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
-from rgmp.minidavis import generate, painter, scripts
+from rgmp.minidavis import generate, painter
 from rgmp.minidavis.cast import VAL_CAST
 from rgmp.minidavis.generate import Contents
+from rgmp.minidavis.version import HEIGHT, WIDTH
 
 SAMPLE = Contents(
     train=("scale-fox", "crossing-truck"),
@@ -100,8 +101,8 @@ class TestRendered:
     def test_the_contact_sheet_has_a_row_a_video(self, rendered: Path) -> None:
         with Image.open(rendered / "contact_sheet.jpg") as sheet:
             assert sheet.size == (
-                6 * scripts.WIDTH,
-                len(SAMPLE.train + SAMPLE.val) * scripts.HEIGHT,
+                6 * WIDTH,
+                len(SAMPLE.train + SAMPLE.val) * HEIGHT,
             )
 
 

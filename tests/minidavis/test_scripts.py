@@ -18,7 +18,7 @@ from rgmp.minidavis import painter, scripts
 from rgmp.minidavis.cast import TRAIN, TRAIN_CAST, VAL, VAL_CAST
 from rgmp.minidavis.creatures import POOLS
 from rgmp.minidavis.painter import Scene
-from rgmp.minidavis.version import VERSION
+from rgmp.minidavis.version import HEIGHT, VERSION, WIDTH
 
 Labels = npt.NDArray[np.uint8]
 Frames = npt.NDArray[np.uint8]
@@ -125,7 +125,7 @@ class TestVideos:
     ) -> None:
         frames, labels = films[name]
         assert frames.shape == (*labels.shape, 3)
-        assert labels.shape[1:] == (scripts.HEIGHT, scripts.WIDTH)
+        assert labels.shape[1:] == (HEIGHT, WIDTH)
         assert 20 <= len(labels) <= 24
         ids = sorted(np.unique(labels[0]).tolist())
         assert ids == list(range(len(ids)))
@@ -150,7 +150,7 @@ class TestVideos:
             steps = np.diff(centroids(films[name][1] == 1), axis=0)
             return float(np.nanmedian(np.linalg.norm(steps, axis=1)))
 
-        assert speed(name) > 0.1 * scripts.HEIGHT
+        assert speed(name) > 0.1 * HEIGHT
         others = [other for _, other in VIDEOS if not other.startswith("fast-")]
         nearly_all = np.quantile([speed(other) for other in others], 0.95)
         assert speed(name) > 1.5 * nearly_all  # what is seen of a hidden object jumps
