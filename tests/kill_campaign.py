@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,13 +35,12 @@ from support import tiny_study
 from rgmp.runtime.files import digest_of_file
 from rgmp.study import layout
 from rgmp.study.references import reference_of
+from rgmp.training.job import WEIGHTS
 
 PROJECT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile")]
 COMMAND += ["--cores", "4"]
 STUDY = ["all", "--configfile", "study.yaml"]
-TRAINING = ["all", "--until", "train", "--configfile", "without_checkpoints.yaml"]
-"""Before the study, and without its earlier checkpoints, which it makes by repeating trainings."""
 RENDERING = ["results/rendered/records/mini.json", "--configfile", "rendered.yaml"]
 COMPARING = ["all", "--configfile", "compared.yaml"]
 RUNS = (RENDERING, COMPARING, STUDY)
@@ -156,10 +155,19 @@ def kind_of(command: Sequence[str], log: str) -> str:
 
 
 def start(workspace: Path, what: list[str]) -> subprocess.Popen[bytes]:
-    """Run the study or the rendering, or resume it: Snakemake and its jobs are a process group."""
+    """Run the study or the rendering, or resume it: Snakemake and its jobs are a process group.
+
+    What is killed leaves its temporary files, so they lie in a folder of the workspace.
+    """
+    (workspace / "tmp").mkdir(exist_ok=True)
     with (workspace / "said.txt").open("ab") as said:
         return subprocess.Popen(
-            [*COMMAND, *what], cwd=workspace, stdout=said, stderr=said, start_new_session=True
+            [*COMMAND, *what],
+            cwd=workspace,
+            env={**os.environ, "TMPDIR": str(workspace / "tmp")},
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
         )
 
 
@@ -241,7 +249,7 @@ def kill_one(
     workspace: Path,
     run: list[str],
     owed: Collection[str],
-    seconds: Mapping[str, float],
+    seconds: dict[str, float],
     dice: random.Random,
 ) -> tuple[str, str] | None:
     """Run until a job of a kind that is owed a kill is at work, and kill.
@@ -250,7 +258,7 @@ def kill_one(
         workspace: where.
         run: what of it.
         owed: the kinds.
-        seconds: how long a job of each kind takes.
+        seconds: how long a job of each kind takes; halved if it is over earlier.
         dice: choose the moment and the victim.
 
     Returns:
@@ -264,9 +272,9 @@ def kill_one(
         met = [(kind, job) for kind, job in jobs(running.pid) if kind in owed]
         if met:
             kind, job = dice.choice(met)
-            time.sleep(dice.uniform(0, seconds[kind]))
-            if (kind, job) not in jobs(running.pid):
-                continue  # it has ended
+            if psutil.wait_procs([job], timeout=dice.uniform(0, seconds[kind]))[0]:
+                seconds[kind] /= 2  # it is over earlier than was thought
+                continue
             victim = dice.choice(VICTIMS)
             with suppress(ProcessLookupError, psutil.Error):
                 if victim == "job":
@@ -303,8 +311,14 @@ def campaign(
         kills: how many; in each study a kind is killed once, those first that were spared so far.
         dice: for all that is random.
         wanted: what was made, as of `made`.
-        seconds: how long a job of each kind takes, all kinds.
+        seconds: how long a job of each kind takes, all kinds; lowered where one was over earlier.
     """
+    weights = sorted(path for path in wanted if path.endswith(WEIGHTS))
+    training = [
+        *(f"results/{path}" for path in weights),
+        "--configfile",
+        "without_checkpoints.yaml",
+    ]
     counts: Counter[tuple[str, str]] = Counter()
     same, studies = True, 0
     while counts.total() < kills:
@@ -312,8 +326,8 @@ def campaign(
         of_kind = Counter(kind for kind, _ in counts.elements())
         spared_first = sorted(sorted(seconds), key=lambda kind: (of_kind[kind], dice.random()))
         owed = {*spared_first[: kills - counts.total()]}
-        # in every second study the checkpoints are made by repeating its trainings
-        runs = (RENDERING, COMPARING, *((TRAINING,) if studies % 2 == 0 else ()), STUDY)
+        # in some studies the checkpoints are made by repeating the trainings
+        runs = (RENDERING, COMPARING, *dice.choice([(), (training,)]), STUDY)
         studies += 1
         for run in runs:
             while owed and (killed := kill_one(workspace, run, owed, seconds, dice)):
