@@ -36,7 +36,8 @@ from rgmp.evaluation.methods import (
 from rgmp.provenance import record as records
 from rgmp.provenance.command import record_command
 from rgmp.runtime import files
-from rgmp.study.comparison import is_comparison, load_comparison_plan
+from rgmp.study.comparison import load_comparison_plan
+from rgmp.study.plan import is_comparison
 
 if TYPE_CHECKING:
     from rgmp.reporting.methods.comparison import Comparison

@@ -17,7 +17,7 @@ from rgmp.provenance.record import RECORDS, Record
 from rgmp.reporting import catalog, first_screen, page, reproduction, table_layouts
 from rgmp.reporting.claims import claims_of, where
 from rgmp.reporting.heat_map import Cell, heat_maps
-from rgmp.reporting.labels import MARKS
+from rgmp.reporting.labels import MARKS, REPEATED
 from rgmp.reporting.page import Link
 from rgmp.reporting.planning import what_came_in_words
 from rgmp.reporting.typesetting import NOTHING
@@ -231,7 +231,7 @@ def _grid_cell(cell: Cell, most: float) -> dict[str, Any]:
         "predicted": cell.predicted,
         "mark": MARKS[kind_of(cell.verdict)] if cell.predicted else "",
         "mixed": cell.mixed,
-        "repeats": bool(cell.repeated),
+        "repeats": REPEATED * bool(cell.repeated),
     }
 
 

@@ -18,7 +18,7 @@ from rgmp.runtime import digest_cache
 from rgmp.runtime.digest_cache import Digests
 from rgmp.runtime.files import digest_of, read_json, require_writable
 from rgmp.study import layout
-from rgmp.study.plan import COMPARISON, Plan, kind_of
+from rgmp.study.plan import COMPARISON, Plan
 from rgmp.study.planned import PlannedExternal
 from rgmp.study.resolve import digest_of_videos, find_external, require_no_table, resolve, roots_of
 
@@ -119,16 +119,6 @@ def _resolved(study: Comparison, path: Path, results: Path) -> ComparisonPlan:
         margin=study.margin,
         external=external,
     )
-
-
-def is_comparison(folder: Path) -> bool:
-    """Whether a folder is that of a study that only compares.
-
-    Raises:
-        UserError: its plan cannot be read.
-    """
-    path = folder / layout.PLAN
-    return path.is_file() and kind_of(read_json(path)) == COMPARISON
 
 
 def load_comparison_plan(folder: Path) -> ComparisonPlan:

@@ -33,7 +33,7 @@ from rgmp.provenance.record import Record, read_all
 from rgmp.runtime.files import files_below, read_json
 from rgmp.study import layout
 from rgmp.study.jobs import Job, Sizes, embedded_sizes, jobs_of
-from rgmp.study.plan import COMPARISON, Plan, kind_of, load_plan
+from rgmp.study.plan import Plan, is_comparison, load_plan
 from rgmp.study.references import is_reference, reference_of
 
 _PAUSE = 30.0
@@ -199,7 +199,7 @@ def places(folder: Path) -> Iterator[Path]:
 def _only_compares(place: Path) -> bool:
     """Whether a study has external methods alone, and so no costs; a broken plan is told later."""
     try:
-        return kind_of(read_json(place / layout.PLAN)) == COMPARISON
+        return is_comparison(place)
     except UserError:
         return False
 

@@ -513,6 +513,16 @@ def load_plan(folder: Path) -> Plan:
         raise UserError(f"{error}; run `rgmp plan STUDY.yaml` again") from error
 
 
+def is_comparison(folder: Path) -> bool:
+    """Whether a folder is that of a study that only compares.
+
+    Raises:
+        UserError: its plan cannot be read.
+    """
+    path = folder / layout.PLAN
+    return path.is_file() and kind_of(read_json(path)) == COMPARISON
+
+
 def kind_of(plan: Any) -> str | None:
     """The kind of plan that the content of a file says it is; None: of a study that trains."""
     return plan.get("kind") if isinstance(plan, dict) else None

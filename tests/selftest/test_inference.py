@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support import small_workload
 from support.videos import CPU
 
-from rgmp.config.method import Network
 from rgmp.selftest import cases, inference, rounds, workload
 from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Finding
@@ -18,13 +18,8 @@ from rgmp.selftest.rounds import Rounds
 from rgmp.selftest.whole_clips import WatchedPropagator
 
 GPU = torch.device("cuda")
-SMALL = workload.of(CPU)._replace(
-    network=Network(backbone="resnet10", width=4, decoder_width=4),
-    size=(45, 70),
-    objects=(1, 2),
-    precisions=("bf16", "fp32"),
-    frames=2,
-    clip=12,
+SMALL = small_workload.SMALL._replace(
+    objects=(1, 2), precisions=("bf16", "fp32"), frames=2, clip=12
 )
 
 

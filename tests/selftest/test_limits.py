@@ -5,18 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.small_workload import SMALL
 from support.videos import CPU
 
-from rgmp.config.method import Network
 from rgmp.inference import speed
 from rgmp.selftest import limits, workload
 from rgmp.selftest.bench import Bench
-
-SMALL = workload.of(CPU)._replace(
-    network=Network(backbone="resnet10", width=4, decoder_width=4),
-    size=(45, 70),
-    precisions=("fp32",),
-)
 
 
 class Millisecond:

@@ -7,27 +7,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from support.small_workload import TRAINED as SMALL
 from support.videos import CPU
 
 from rgmp.config.base import Stage
-from rgmp.config.method import Network
 from rgmp.model.network import RGMP
-from rgmp.selftest import loading_processes, papers_study, training, training_jobs, workload
+from rgmp.selftest import loading_processes, papers_study, training, training_jobs
 from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Finding
 from rgmp.selftest.training_runs import BUILT, VARIATIONS, TrainingRun, Variation, When
 from rgmp.study.resolve import resolve
 from rgmp.training.job import TrainingJob
-
-SMALL = workload.of(CPU)._replace(
-    network=Network(backbone="resnet10", width=4, decoder_width=4),
-    size=(64, 96),
-    samples=(((32, 32), 2), ((32, 32), 2)),
-    precisions=("fp32",),
-    videos=1,
-    stills=2,
-    steps=4,
-)
 
 
 def bench_in(folder: Path) -> Bench:

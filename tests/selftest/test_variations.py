@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support import small_workload
 from support.videos import CPU, random_network
 
 from rgmp.config.method import Inference, Network
@@ -19,12 +20,7 @@ from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Finding
 
 SIZE = 45, 70
-SMALL = workload.of(CPU)._replace(
-    network=Network(backbone="resnet10", width=4, decoder_width=4),
-    size=SIZE,
-    precisions=("fp32",),
-    frames=3,
-)
+SMALL = small_workload.SMALL._replace(size=SIZE, frames=3)
 
 
 @pytest.mark.parametrize(

@@ -5,26 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.small_workload import TRAINED as SMALL
 from support.videos import CPU
 
 from rgmp.config.base import Stage
-from rgmp.config.method import Network
 from rgmp.selftest import papers_study, training_jobs, waiting, workload
 from rgmp.selftest.bench import Bench
 from rgmp.selftest.finding import Finding
 from rgmp.selftest.waiting import WAITING
 from rgmp.training import speed
 from rgmp.training.job import TrainingJob
-
-SMALL = workload.of(CPU)._replace(
-    network=Network(backbone="resnet10", width=4, decoder_width=4),
-    size=(64, 96),
-    samples=(((32, 32), 2), ((32, 32), 2)),
-    precisions=("fp32",),
-    videos=1,
-    stills=2,
-    steps=4,
-)
 
 
 @pytest.fixture
