@@ -417,6 +417,7 @@ def test_finished_training_stays_while_it_is_made_again(folder: Path) -> None:
 def test_training_that_the_study_has_dropped_does_not_run_for_ever(folder: Path) -> None:
     training = training_of(folder, "finetune")
     (folder / layout.record(training.folder)).unlink()
+    write_curve(folder, training, 2)
     assert retrack(folder).runs[training.folder].info.status == "RUNNING"
     (folder / training.folder / "metrics.jsonl").unlink()
     assert retrack(folder).runs[training.folder].info.status == "KILLED"
