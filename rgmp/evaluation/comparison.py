@@ -138,7 +138,9 @@ class Difference:
         return dict(zip(self.paired.seeds, self.judged.analysis.by_seed, strict=True))
 
 
-def compare_all(objects: pd.DataFrame, asked: Asked) -> dict[Key, Difference]:
+def compare_all(
+    objects: pd.DataFrame, paired: Mapping[Key, Paired], asked: Asked
+) -> dict[Key, Difference]:
     """J&F of each method minus that of `full`, overall, where both are scored.
 
     The prediction `overall` of a variant that changes sequences with several objects alone is not
@@ -146,15 +148,12 @@ def compare_all(objects: pd.DataFrame, asked: Asked) -> dict[Key, Difference]:
 
     Args:
         objects: as `rgmp.evaluation.summary.per_object` returns them.
+        paired: the differences of their methods, of `pair_all`.
         asked: what the study asks.
 
     Returns:
         By benchmark and method, in the order of appearance.
-
-    Raises:
-        UserError: two methods were scored on different objects, or have no seed in common.
     """
-    paired = pair_all(objects)
     analyses = {key: one.analysed(asked.figures) for key, one in paired.items()}
     families: dict[tuple[str, bool], dict[Key, Crossed]] = {}
     judged: dict[Key, Judged[Crossed]] = {}
@@ -174,7 +173,9 @@ def compare_all(objects: pd.DataFrame, asked: Asked) -> dict[Key, Difference]:
     return found
 
 
-def compare_difficulties(objects: pd.DataFrame, asked: Asked) -> dict[Cell, Difference]:
+def compare_difficulties(
+    objects: pd.DataFrame, paired: Mapping[Key, Paired], asked: Asked
+) -> dict[Cell, Difference]:
     """The same of each variant on the sequences of each difficulty.
 
     A variant that changes sequences with several objects alone is asked about on those, and its
@@ -182,31 +183,29 @@ def compare_difficulties(objects: pd.DataFrame, asked: Asked) -> dict[Cell, Diff
 
     Args:
         objects: as in `compare_all`.
+        paired: likewise.
         asked: what the study asks.
 
     Returns:
         By benchmark, variant and difficulty, in the order of appearance. A cell without a sequence
         is not there.
-
-    Raises:
-        UserError: as `compare_all`.
     """
     cells: dict[Cell, Paired] = {}
-    for key, whole in pair_all(objects).items():
+    for key, every in paired.items():
         changed = asked.changed_by(key)
         several = changed == SEVERAL
-        paired = whole.with_several_objects() if several else whole
-        if changed == "none" or key[1] in asked.external or paired is None:
+        whole = every.with_several_objects() if several else every
+        if changed == "none" or key[1] in asked.external or whole is None:
             continue
         if several:
-            cells[*key, SEVERAL] = paired
+            cells[*key, SEVERAL] = whole
         for difficulty, sequences in asked.difficulties.items():
-            if part := paired.among(sequences):
+            if part := whole.among(sequences):
                 cells[*key, difficulty] = part
     predicted: dict[str, dict[Cell, Crossed]] = {}
     judged: dict[Cell, Judged[Crossed]] = {}
-    for cell, paired in cells.items():
-        analysis = paired.analysed(asked.figures)
+    for cell, one in cells.items():
+        analysis = one.analysed(asked.figures)
         if _expected(asked, cell):
             predicted.setdefault(cell[0], {})[cell] = analysis
         else:
@@ -215,8 +214,8 @@ def compare_difficulties(objects: pd.DataFrame, asked: Asked) -> dict[Cell, Diff
         judged |= judge(family, asked.margin)
     repeats = repeats_of(objects, cells)
     return {
-        cell: _difference(paired, judged[cell], _expected(asked, cell), repeats.get(cell, ""))
-        for cell, paired in cells.items()
+        cell: _difference(one, judged[cell], _expected(asked, cell), repeats.get(cell, ""))
+        for cell, one in cells.items()
     }
 
 
@@ -279,14 +278,21 @@ def _scores(methods: Mapping[Key, pd.DataFrame], key: K, paired: Paired) -> pd.D
 def pair_all(objects: pd.DataFrame) -> dict[Key, Paired]:
     """The differences of each method to `full` on the same benchmark, where both are scored.
 
+    Args:
+        objects: as in `compare_all`.
+
+    Returns:
+        By benchmark and method, in the order of appearance.
+
     Raises:
-        UserError: as `compare_all`.
+        UserError: two methods were scored on different objects, or have no seed in common.
     """
     methods = by_method(objects)
+    tables = {key: _by_seed_and_object(rows) for key, rows in methods.items()}
     return {
-        (benchmark, method): pair(rows, methods[benchmark, "full"])
+        (benchmark, method): _minus(rows, methods[full], tables[benchmark, method], tables[full])
         for (benchmark, method), rows in methods.items()
-        if method != "full" and (benchmark, "full") in methods
+        if method != "full" and (full := (benchmark, "full")) in methods
     }
 
 
@@ -303,7 +309,13 @@ def pair(variant: pd.DataFrame, full: pd.DataFrame) -> Paired:
     Raises:
         UserError: the two were scored on different objects, or have no seed in common.
     """
-    theirs, ours = (_by_seed_and_object(rows) for rows in (variant, full))
+    return _minus(variant, full, _by_seed_and_object(variant), _by_seed_and_object(full))
+
+
+def _minus(
+    variant: pd.DataFrame, full: pd.DataFrame, theirs: pd.DataFrame, ours: pd.DataFrame
+) -> Paired:
+    """`pair`, with the tables of both by seed and object."""
     names = require_same_objects(variant, full)
     if variant["seed"].isna().all():
         differences = theirs.iloc[0] - ours  # the one row, minus every seed of full

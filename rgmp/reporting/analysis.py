@@ -12,6 +12,7 @@ from rgmp.evaluation.comparison import (
     Key,
     compare_all,
     compare_difficulties,
+    pair_all,
 )
 from rgmp.evaluation.course import courses_of
 from rgmp.evaluation.summary import METHOD, by_method, by_seed, per_object, summarise
@@ -52,7 +53,8 @@ def analyse_study(results: Results) -> Analysis:
     scores = scores_of(results)
     objects = per_object(scores)
     asked = _asked(results)
-    differences = compare_all(objects, asked)
+    paired = pair_all(objects)
+    differences = compare_all(objects, paired, asked)
     sequences = by_seed(objects, [*METHOD, "sequence"])
     data = {
         "objects": objects,
@@ -65,7 +67,7 @@ def analyse_study(results: Results) -> Analysis:
         summary=summarise(objects),
         bounds=summarise(per_object(bounds_of(results))),
         differences=differences,
-        difficulties=compare_difficulties(objects, asked),
+        difficulties=compare_difficulties(objects, paired, asked),
         choices=_choices(results, objects, asked),
         data=data,
     )

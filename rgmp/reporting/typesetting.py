@@ -1,5 +1,6 @@
 """How tables are printed: numbers as text, what is best, and Markdown; `latex_table` has LaTeX."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -72,10 +73,14 @@ class Table:
         return [*([ON_PLACES] if (self.places != "").any(axis=None) else []), *self.notes]
 
 
+_DIGIT = re.compile(r"\d")
+_NUMBER = re.compile(rf"\[?[+{MINUS}]?\d")
+
+
 def _prints_numbers(cells: pd.Series) -> bool:
     """Whether cells are numbers, intervals, or words without a digit, and not words alone."""
-    numbers = cells.str.match(rf"\[?[+{MINUS}]?\d")
-    return bool(numbers.any() and (numbers | ~cells.str.contains(r"\d")).all())
+    numbers = [*filter(_NUMBER.match, cells)]
+    return bool(numbers) and len(numbers) == sum(map(bool, map(_DIGIT.search, cells)))
 
 
 def places_of(

@@ -13,10 +13,13 @@ from rgmp.data.attributes import Attribute
 from rgmp.errors import UserError
 from rgmp.evaluation.comparison import (
     Asked,
+    Cell,
     Difference,
+    Key,
     compare_all,
     compare_difficulties,
     pair,
+    pair_all,
     repeats_of,
 )
 from rgmp.evaluation.crossed import analyse
@@ -63,8 +66,16 @@ def expects(**effects: Effect) -> dict[str, Expectation]:
     }
 
 
+def overall_of(objects: pd.DataFrame, asked: Asked) -> dict[Key, Difference]:
+    return compare_all(objects, pair_all(objects), asked)
+
+
+def difficulties_of(objects: pd.DataFrame, asked: Asked) -> dict[Cell, Difference]:
+    return compare_difficulties(objects, pair_all(objects), asked)
+
+
 def compared(*arms: pd.DataFrame, **asked: Any) -> Mapping[Any, Difference]:
-    return compare_all(pd.concat(arms), Asked(margin=0.03, **asked))
+    return overall_of(pd.concat(arms), Asked(margin=0.03, **asked))
 
 
 def level(seeds: int = 3, objects: int = 12, seed: int = 0) -> Values:
@@ -219,7 +230,7 @@ def study() -> tuple[pd.DataFrame, Asked]:
 
 def test_predictions_are_judged_together_and_the_rest_is_exploratory() -> None:
     objects, asked = study()
-    found = compare_difficulties(objects, asked)
+    found = difficulties_of(objects, asked)
     assert [key[1:] for key in found] == [
         ("more", "fast"),
         ("more", "dark"),
@@ -240,12 +251,12 @@ def test_predictions_are_judged_together_and_the_rest_is_exploratory() -> None:
 
 def test_a_question_about_several_objects_is_asked_where_there_are_several() -> None:
     objects, asked = study()
-    found = compare_difficulties(objects, asked)
+    found = difficulties_of(objects, asked)
     several = found["davis2017", "several", SEVERAL]
     assert several.paired.sequences == tuple(f"{i:03d}" for i in range(1, 20, 2))
     assert several.expected == asked.expects["several"]["overall"]
     assert found["davis2017", "several", "fast"].paired.sequences == ("001", "003", "005", "007")
-    overall = compare_all(objects, asked)["davis2017", "several"]
+    overall = overall_of(objects, asked)["davis2017", "several"]
     assert (overall.expected, len(overall.paired.sequences)) == (None, 20)
     assert overall.judged.analysis.mean == pytest.approx(several.judged.analysis.mean * 20 / 30), (
         "the others are the same"
@@ -254,29 +265,29 @@ def test_a_question_about_several_objects_is_asked_where_there_are_several() -> 
 
 def test_a_figure_that_recurs_is_the_cluster() -> None:
     objects, asked = study()
-    found = compare_difficulties(objects, asked)
+    found = difficulties_of(objects, asked)
     fast = found["davis2017", "more", "fast"]
     assert (len(fast.paired.sequences), fast.judged.analysis.sequences) == (8, 4)
     dark = found["davis2017", "more", "dark"]
     assert (len(dark.paired.sequences), dark.judged.analysis.sequences) == (14, 13)
-    overall = compare_all(objects, asked)[KEY]
+    overall = overall_of(objects, asked)[KEY]
     assert overall.judged.analysis.sequences == 16
 
 
 def test_without_attributes_nothing_is_asked_but_of_several_objects() -> None:
     objects, asked = study()
     fewer = Asked(margin=0.03, expects=asked.expects, changed=asked.changed)
-    assert [key[1:] for key in compare_difficulties(objects, fewer)] == [("several", SEVERAL)]
+    assert [key[1:] for key in difficulties_of(objects, fewer)] == [("several", SEVERAL)]
     changed: dict[tuple[str, str], Changed] = {
         ("davis2017", name): "none" for name in ("more", "less", "several")
     }
     none = Asked(margin=0.03, changed=changed, attributes=ATTRIBUTES)
-    assert compare_difficulties(objects, none) == {}
+    assert difficulties_of(objects, none) == {}
 
 
 def test_claims_are_answered_overall() -> None:
     objects, asked = study()
-    found = compare_all(objects, asked)
+    found = overall_of(objects, asked)
     assert found[KEY].claim == "supported"
     assert found["davis2017", "less"].claim is None
 
@@ -310,8 +321,8 @@ def on_both(difference: float = -0.1) -> pd.DataFrame:
 def repeats(objects: pd.DataFrame) -> dict[Any, str]:
     """What is said to repeat another, by difficulty or overall."""
     every: dict[Any, Difference] = {}
-    every |= compare_all(objects, ALONE)
-    every |= compare_difficulties(objects, ALONE)
+    every |= overall_of(objects, ALONE)
+    every |= difficulties_of(objects, ALONE)
     return {key: one.repeats for key, one in every.items() if one.repeats}
 
 
@@ -350,7 +361,7 @@ def test_the_third_of_three_repeats_the_first() -> None:
     alone = objects[objects["sequence"].isin(["000", "001"])]
     third = alone[alone["benchmark"] == "davis2017"].assign(benchmark="third")
     three = pd.concat([alone, third])
-    paired = {key: one.paired for key, one in compare_all(three, ALONE).items()}
+    paired = {key: one.paired for key, one in overall_of(three, ALONE).items()}
     assert repeats_of(three, paired) == {
         ("davis2017", "more"): "davis2016",
         ("third", "more"): "davis2016",
@@ -359,7 +370,7 @@ def test_the_third_of_three_repeats_the_first() -> None:
 
 def test_what_repeats_another_stays_a_member_of_its_family() -> None:
     objects = on_both()
-    found = compare_difficulties(objects, ALONE)
+    found = difficulties_of(objects, ALONE)
     for benchmark in ("davis2016", "davis2017"):
         family = {k: one.judged.analysis for k, one in found.items() if k[0] == benchmark}
         assert len(family) == 2
