@@ -88,15 +88,16 @@ def browse(tmp_path: Path) -> Callable[..., tuple[str, str]]:
     return browse
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs torch, and run the fast tests first: most failures show within seconds.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what needs torch, if it is asked for, and run the fast tests first.
 
     Workers take whole classes and files, so that what is made once stays in one of them. There the
     longest come first: those with the most slow tests.
     """
-    for item in items:
-        if _imports_torch(item.path):
-            item.add_marker("torch")
+    if "torch" in config.getoption("markexpr"):  # to read every test for it takes seconds
+        for item in items:
+            if _imports_torch(item.path):
+                item.add_marker("torch")
     _skip_without_gpu([item for item in items if item.get_closest_marker("cuda")])
     items.sort(key=_is_slow)
     if workers:
