@@ -5,10 +5,7 @@ Each is compared with a run on this machine alone.
 Not among the tests of `make test`: `make test-cluster` runs them, in minutes.
 """
 
-import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import chdir
@@ -18,21 +15,16 @@ import pytest
 import yaml
 from support import forked
 from support.slurm import NODES, Slurm, missing, running, wait_until
-from support.workflow import PROJECT, STUDY, make_workspace, snakemake
+from support.slurm_study import SECONDS, SlurmStudy, longer
+from support.workflow import make_workspace, snakemake
 
 from rgmp.study import layout
 from rgmp.study.resolve import resolve
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
-LONGER = {"steps": 200}  # long enough for a checkpoint before something happens
-SEVERAL = STUDY | {
-    "pretrain": STUDY["pretrain"] | LONGER,
-    "finetune": STUDY["finetune"] | LONGER,
-    "machine": {"device": "cpu", "checkpoint_seconds": 1},
-}
+SEVERAL = longer(200)
 SPREAD = SEVERAL["machine"] | {"processes": len(NODES)}
 BOTH = "n[1-2]"
-SECONDS = 900
 BYTES = ("weights/*/*/weights.safetensors", "masks/**/*.png", "scores/**/*.csv")
 
 
@@ -54,51 +46,6 @@ def workspaces(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return here, shutil.copytree(here, there)
 
 
-class Study:
-    """A study that Snakemake runs on a cluster, as a process of its own."""
-
-    def __init__(self, slurm: Slurm, workspace: Path, *targets: str) -> None:
-        """Run the targets."""
-        self._slurm, self._workspace = slurm, workspace
-        profile = PROJECT / "workflow/profiles/slurm"
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile")]
-        command += [*targets, "--workflow-profile", str(profile), "--configfile", "seconds.yaml"]
-        command += ["--slurm-init-seconds-before-status-checks", "3"]
-        self.said = workspace / "snakemake.log"
-        with self.said.open("w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=workspace,
-                env=slurm.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def __enter__(self) -> "Study":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.wait(timeout=60)
-
-    def training_on(self, node: str) -> tuple[str, str]:
-        """The number and the name of a training that has a checkpoint, once one runs on a node."""
-        found: list[tuple[str, str]] = []
-
-        def is_found() -> bool:
-            assert self.process.poll() is None, self.said.read_text(encoding="utf-8")
-            for number, (state, place, rule) in self._slurm.jobs().items():
-                named = re.fullmatch("rule_train_wildcards_tiny_(pretrain|finetune)_(.*)", rule)
-                if (state, place) == ("RUNNING", node) and named:
-                    folder = self._workspace / f"results/tiny/weights/{named[1]}/{named[2]}"
-                    if [*folder.glob("checkpoints/*.pt")]:
-                        found.append((number, f"{named[1]}/{named[2]}"))
-            return bool(found)
-
-        wait_until(is_found, SECONDS)
-        return found[0]
-
-
 def test_a_study_on_two_nodes_is_that_of_one_machine(
     slurm: Slurm, workspaces: tuple[Path, Path]
 ) -> None:
@@ -106,7 +53,7 @@ def test_a_study_on_two_nodes_is_that_of_one_machine(
     here, there = workspaces
     done = snakemake(here, "all")
     assert done.returncode == 0, done.stdout + done.stderr
-    with Study(slurm, there, "all") as study:
+    with SlurmStudy(slurm, there, "all") as study:
         number, timed_out = study.training_on(NODES[0])
         slurm.ask("scancel", "--signal=USR1", number)
         _, lost = study.training_on(NODES[1])
@@ -145,7 +92,7 @@ def test_a_mistake_is_not_tried_again(slurm: Slurm, workspaces: tuple[Path, Path
     _, there = workspaces
     before = {*slurm.jobs()}
     (there / "davis/Annotations/480p/train_a/00001.png").write_bytes(b"no picture")
-    with Study(slurm, there, "all") as study:
+    with SlurmStudy(slurm, there, "all") as study:
         assert study.process.wait(timeout=SECONDS) != 0
     new = [state for number, (state, _, _) in slurm.jobs().items() if number not in before]
     assert new.count("FAILED") == 1
@@ -172,7 +119,7 @@ def test_a_training_over_two_nodes_is_that_of_two_processes_of_one(
     nodes = {"nodes": len(NODES)}
     (there / "seconds.yaml").write_text(yaml.safe_dump(SEVERAL | {"machine": SPREAD | nodes}))
     log = there / f"results/tiny/logs/train/{name.removeprefix('weights/')}.log"
-    with Study(slurm, there, record) as study:
+    with SlurmStudy(slurm, there, record) as study:
         number, _ = study.training_on(BOTH)
         slurm.ask("scancel", "--signal=USR1", number)
         wait_until(lambda: "checkpoint saved" in log.read_text(encoding="utf-8"))
@@ -182,6 +129,6 @@ def test_a_training_over_two_nodes_is_that_of_two_processes_of_one(
         wait_until(lambda: slurm.state(NODES[1]).startswith("down"))
         slurm.start_node(NODES[1])
         assert study.process.wait(timeout=SECONDS) == 0, study.said.read_text(encoding="utf-8")
-    assert " Restarts=2 " in slurm.ask("scontrol", "show", "job", number)
+    assert slurm.restarts(number) == 2
     assert log.read_text(encoding="utf-8").startswith("resuming after step ")
     assert (there / weights).read_bytes() == (here / weights).read_bytes()

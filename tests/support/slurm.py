@@ -5,6 +5,7 @@ disturbs no other.
 """
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -143,6 +144,13 @@ class Slurm:
         (self._folder / f"spool-{node}").mkdir(exist_ok=True)
         self._run("slurmd", "-N", node)
 
+    def kill_daemon(self, node: str) -> None:
+        """Kill the daemon of a node alone: its jobs go on."""
+        psutil.Process(self._daemon(node)).kill()
+
+    def _daemon(self, node: str) -> int:
+        return int((self._folder / f"slurmd-{node}.pid").read_text())
+
     def kill_node(self, node: str) -> None:
         """Kill everything on a node at once, as a power cut does.
 
@@ -151,8 +159,7 @@ class Slurm:
         jobs = [process for process in psutil.process_iter() if self._is_on(process, node)]
         everything = [*map(_step_of, jobs), *jobs]
         with suppress(OSError, ValueError, psutil.Error):
-            pid = int((self._folder / f"slurmd-{node}.pid").read_text())
-            everything.insert(0, psutil.Process(pid))
+            everything.insert(0, psutil.Process(self._daemon(node)))
         for end in (psutil.Process.suspend, psutil.Process.kill):
             for process in everything:
                 with suppress(psutil.Error):
@@ -176,6 +183,11 @@ class Slurm:
         ).splitlines()
         fields = (line.split("|", 3) for line in lines)
         return {number: (state, node, comment) for number, state, node, comment in fields}
+
+    def restarts(self, number: str) -> int:
+        """How often a job that it remembers was started again."""
+        (count,) = re.findall(r" Restarts=(\d+) ", self.ask("scontrol", "show", "job", number))
+        return int(count)
 
     def ask(self, *command: str) -> str:
         """What a command prints."""
