@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.damaged_zips import damaged_zips
 from support.davis_tree import read_split
 from support.file_server import Site, page, serving, whole
 
@@ -189,6 +190,17 @@ def test_what_does_not_have_what_it_should_is_no_first_download(site: Site, tmp_
         make(unpaired, tmp_path)
     assert make(without_digest(site.url), tmp_path).files == 3
     assert len(site.asked) == 3
+
+
+@pytest.mark.parametrize("damage", damaged_zips(FILES))
+def test_a_damaged_archive_that_no_digest_tells_is_fetched_again(
+    site: Site, tmp_path: Path, damage: str
+) -> None:
+    site.put("images.zip", whole(damaged_zips(FILES)[damage]))
+    with pytest.raises(UserError, match=r"images\.zip: is damaged \(.*\); fetch it again"):
+        make(without_digest(site.url), tmp_path)
+    site.put("images.zip", whole(IMAGES))
+    assert make(without_digest(site.url), tmp_path).files == 3
 
 
 def test_images_without_masks_are_named(site: Site, tmp_path: Path) -> None:
