@@ -40,6 +40,9 @@ _LONGEST_WAIT = 300
 _MOST_REDIRECTS = 10
 _TRY_AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _BLOCK = 1 << 18
+_BYTES = "[0-9]{1,15}"
+"""A size in a header, in bytes; one of more digits is of no file."""
+
 _PROGRESS = 1 << 20
 """Bytes that a try has to add for the retries to be counted anew."""
 
@@ -230,12 +233,7 @@ class _Download:
             AddressError: not worth one.
         """
         state = self._state()
-        with (
-            _faults_named(),
-            self._session.get(
-                self._url, headers=self._range(state), stream=True, timeout=TIMEOUT
-            ) as response,
-        ):
+        with _faults_named(), self._response(self._range(state)) as response:
             self._require_safe(response)
             if response.status_code == 416:
                 self._take_416(response)
@@ -243,6 +241,19 @@ class _Download:
             self._require_file(response)
             body = self._body_of(response, state)
             self._save(response, body)
+
+    def _response(self, headers: dict[str, str]) -> requests.Response:
+        """What is answered, after any redirects; its body is not read yet.
+
+        Raises:
+            AddressError: a redirect leads to what is no address.
+        """
+        try:
+            return self._session.get(self._url, headers=headers, stream=True, timeout=TIMEOUT)
+        except requests.RequestException:
+            raise
+        except ValueError as error:  # of an address that requests does not check
+            raise AddressError(f"redirects to what is no address ({error})") from error
 
     def _range(self, state: PartState | None) -> dict[str, str]:
         """The headers that ask for the rest of the file; empty: for all of it.
@@ -271,7 +282,7 @@ class _Download:
     def _take_416(self, response: requests.Response) -> None:
         """The server has nothing after the part: that is all of the file, or of another one."""
         self._resumed = True
-        found = re.fullmatch(r"bytes \*/(\d+)", response.headers.get("Content-Range", ""))
+        found = re.fullmatch(rf"bytes \*/({_BYTES})", response.headers.get("Content-Range", ""))
         if found and int(found[1]) == self._size():
             return
         self._part.unlink(missing_ok=True)
@@ -294,10 +305,10 @@ class _Download:
         raise TryAgainError(message, response)
 
     def _asked_to_wait(self, response: requests.Response) -> float:
-        """Seconds until another try, as the server asks; 0: it does not."""
+        """Seconds until another try, as the server asks; 0: it names no time."""
         try:
-            return Retry().get_retry_after(response.raw) or 0
-        except urllib3.exceptions.InvalidHeader:
+            return float(Retry().get_retry_after(response.raw) or 0)
+        except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
             response.raw.headers.pop("Retry-After")
             return 0
 
@@ -307,14 +318,14 @@ class _Download:
         Raises:
             TryAgainError: they are not those requested; the part is removed.
         """
-        length = response.headers.get("Content-Length", "")
-        total = int(length) if length.isdecimal() else None
+        length = re.fullmatch(_BYTES, response.headers.get("Content-Length", ""))
+        total = int(length[0]) if length else None
         start = 0
         if response.status_code == 206:
             found = re.fullmatch(
-                r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("Content-Range", "")
+                rf"bytes ({_BYTES})-{_BYTES}/({_BYTES})", response.headers.get("Content-Range", "")
             )
-            start, total = (int(found[1]), int(found[3])) if found else (-1, None)
+            start, total = (int(found[1]), int(found[2])) if found else (-1, None)
             other = state is not None and state.total not in {None, total}
             if start != self._size() or other:
                 self._part.unlink(missing_ok=True)

@@ -242,6 +242,38 @@ def test_a_redirect_to_nowhere(site: Site, target: Path) -> None:
     assert said.startswith("cannot be used (No connection adapters were found")
 
 
+@pytest.mark.parametrize("location", ["http://[::1/set.zip", "http://\xff/set.zip", "http://x:y/"])
+def test_a_redirect_to_no_address(site: Site, target: Path, location: str) -> None:
+    bad = site.put("bad/set.zip", status(302, Location=location))
+    get(target, bad, site.put("set.zip", whole(DATA)))
+    assert len(site.asked) == 2
+    target.unlink()
+    (said,) = refused(target, bad)
+    assert said.startswith(("redirects to what is no address (", "cannot be used ("))
+
+
+@pytest.mark.parametrize("digits", [20, 400, 5_000])
+def test_sizes_that_no_file_has_say_nothing(site: Site, target: Path, digits: int) -> None:
+    size = "9" * digits
+    site.put("bad/set.zip", status(200, DATA, Content_Length=size))
+    get(target, site.url + "bad/set.zip", site.put("set.zip", whole(DATA)))
+    target.unlink()
+    url = leave_part(site, target)
+    site.put(
+        "set.zip", status(206, DATA, Content_Range=f"bytes 2000000-{size}/{size}"), whole(DATA)
+    )
+    get(target, url)
+    target.unlink()
+    url = leave_part(site, target)
+    site.put("set.zip", status(416, Content_Range=f"bytes */{size}"), whole(DATA))
+    get(target, url)
+
+
+@pytest.mark.parametrize("after", ["9" * 5_000, "Fri, 31 Dec 999999 23:59:59 GMT"])
+def test_a_time_to_wait_that_nobody_can_tell(site: Site, target: Path, after: str) -> None:
+    get(target, site.put("set.zip", status(503, Retry_After=after), whole(DATA)))
+
+
 def test_a_busy_server_is_asked_again_when_it_says(
     site: Site, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
