@@ -22,7 +22,7 @@ from urllib3.util.retry import Retry
 from rgmp import __version__
 from rgmp.config.base import Closed
 from rgmp.config.load import validated
-from rgmp.download.unpack import require_room
+from rgmp.download.unpack import megabytes, require_room
 from rgmp.download.verify import HEAD, Wanted, fault_of, fault_of_head, title_of
 from rgmp.errors import ProblemsError, UserError, visible
 from rgmp.runtime.files import read_json, write_json
@@ -340,7 +340,6 @@ class _Download:
             TryAgainError: they end too soon.
         """
         total = body.total or self._wanted.size
-        require_room(self._part.parent, (total or 0) - body.start)
         blocks = response.raw.stream(_BLOCK, decode_content=False)
         first = next(blocks, b"")
         if body.start:
@@ -352,6 +351,9 @@ class _Download:
                 raise AddressError(fault)
         if self._wanted.size not in {None, total}:
             raise AddressError(f"has {total} bytes instead of {self._wanted.size}")
+        if total and self._wanted.size is None and total > self._wanted.most:
+            raise AddressError(f"has {megabytes(total)}; {self._at_most}")
+        require_room(self._part.parent, (total or 0) - body.start)
         if not body.start:
             self._part.unlink(missing_ok=True)  # before the state: no bytes have another's state
         validator = response.headers.get("ETag", "")
@@ -363,16 +365,14 @@ class _Download:
 
     def _append(self, blocks: Iterable[bytes], at: int, total: int | None) -> None:
         """Append blocks to the part, which has `at` of `total` bytes."""
-        label = visible(self._target.name)
-        megabytes = -(-(total or 0) // 10**6)
-        progress = Progress(label, "MB", megabytes, at // 10**6)
+        whole = -(-(total or 0) // 10**6)
+        progress = Progress(visible(self._target.name), "MB", whole, at // 10**6)
         with self._part.open("ab") as file:
             try:
                 for block in blocks:
-                    file.write(block)
                     at += len(block)
-                    if total and at > total:
-                        raise AddressError(f"sends more than {total} bytes")
+                    self._require_end(at, total)
+                    file.write(block)
                     if total and at < total:
                         progress.at(at // 10**6)
             finally:
@@ -381,7 +381,31 @@ class _Download:
         if total and at < total:
             raise TryAgainError(f"stopped after {at} of {total} bytes")
         if total:
-            progress.at(megabytes)
+            progress.at(whole)
+
+    def _require_end(self, size: int, total: int | None) -> None:
+        """Refuse bytes after those that were announced, or without end.
+
+        Args:
+            size: bytes that the part would have.
+            total: announced; None: no number was.
+
+        Raises:
+            AddressError: they are too many; if no number was announced, the part is removed.
+            UserError: the disk has no room for more.
+        """
+        if total:
+            if size > total:
+                raise AddressError(f"sends more than {total} bytes")
+            return
+        if size > self._wanted.most:
+            self._part.unlink()
+            raise AddressError(f"sends bytes without end; {self._at_most}")
+        require_room(self._part.parent, _BLOCK)
+
+    @property
+    def _at_most(self) -> str:
+        return f"at most {megabytes(self._wanted.most)} are expected"
 
 
 def _say(line: str) -> None:

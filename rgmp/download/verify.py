@@ -11,6 +11,10 @@ from rgmp.download.catalogue import Archive, ArchiveKind
 HEAD = 512
 """Bytes at the beginning of a file that tell of what kind it is."""
 
+_MORE_THAN_ABOUT = 5
+_SMALL = 10**8
+"""Bytes that a file may have whatever the catalogue says about its size."""
+
 
 class Wanted(NamedTuple):
     """What is known of a file before it is there.
@@ -19,16 +23,19 @@ class Wanted(NamedTuple):
         kind: of archive.
         size: in bytes; None: not known.
         digest: its algorithm and value, as in `Archive`; None: not known.
+        most: bytes; where the size is not known, a file that has more is another one.
     """
 
     kind: ArchiveKind
     size: int | None = None
     digest: str | None = None
+    most: int = _SMALL
 
     @classmethod
     def of(cls, archive: Archive) -> "Wanted":
         """What the catalogue knows of an archive."""
-        return cls(archive.kind, archive.size, archive.digest)
+        most = max(_SMALL, _MORE_THAN_ABOUT * archive.expected)
+        return cls(archive.kind, archive.size, archive.digest, most)
 
 
 def fault_of_head(head: bytes, kind: ArchiveKind) -> str | None:

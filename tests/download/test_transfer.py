@@ -9,9 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from support.file_server import Site, no_ranges, page, serving, status, whole
+from support.file_server import Request, Site, no_ranges, page, serving, status, whole
 
 from rgmp.download import transfer
+from rgmp.download.catalogue import Archive
 from rgmp.download.transfer import RETRIES, fetch, state_path
 from rgmp.download.verify import Wanted
 from rgmp.errors import ProblemsError, UserError
@@ -43,10 +44,12 @@ def get(target: Path, *addresses: str, wanted: Wanted = PINNED, plain: bool = Fa
     assert {path.name for path in target.parent.iterdir()} == {"set.zip", "set.zip.json"}
 
 
-def refused(target: Path, *addresses: str, wanted: Wanted = PINNED) -> tuple[str, ...]:
+def refused(
+    target: Path, *addresses: str, wanted: Wanted = PINNED, plain: bool = False
+) -> tuple[str, ...]:
     """What is said of each address, of which none has the file."""
     with pytest.raises(ProblemsError) as refusal:
-        fetch(addresses, target, wanted, retries=AT_ONCE)
+        fetch(addresses, target, wanted, plain_http=plain, retries=AT_ONCE)
     assert not target.exists()
     said = refusal.value.problems
     assert [line.split(": ")[0] for line in said] == list(addresses)
@@ -197,6 +200,48 @@ def test_a_short_file_of_unannounced_length_is_never_taken(site: Site, target: P
 def test_more_bytes_than_there_should_be(site: Site, target: Path) -> None:
     (said,) = refused(target, site.put("set.zip", no_ranges(DATA * 2, length=False)))
     assert said == f"sends more than {len(DATA)} bytes"
+
+
+def endless(request: Request) -> None:
+    """Send until nobody listens."""
+    request.send_response(200)
+    request.end_headers()
+    request.wfile.write(DATA)
+    while True:
+        request.wfile.write(bytes(1_000_000))
+
+
+SMALL = Wanted("zip", most=20_000_000)
+
+
+def test_a_stream_without_end_is_left(site: Site, target: Path) -> None:
+    (said,) = refused(target, site.put("set.zip", endless), wanted=SMALL, plain=True)
+    assert said == "sends bytes without end; at most 20.0 MB are expected"
+    assert not part_of(target).exists()
+    get(target, site.url + "set.zip", site.put("good.zip", whole(DATA)), wanted=SMALL, plain=True)
+
+
+def test_a_stream_without_end_does_not_fill_the_disk(
+    site: Site, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def usage(folder: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=5_000_000 - sum(p.stat().st_size for p in folder.iterdir()))
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    with pytest.raises(UserError, match=r"needs 0\.3 MB of disk, and 0\.\d MB are free"):
+        fetch([site.put("set.zip", endless)], target, SMALL, plain_http=True, retries=AT_ONCE)
+    assert part_of(target).stat().st_size < 5_000_000
+
+
+@pytest.mark.parametrize("wanted", [PINNED, SMALL])
+def test_an_absurd_size_is_of_another_file(site: Site, target: Path, wanted: Wanted) -> None:
+    bad = site.put("bad.zip", status(200, DATA, Content_Length=9 * 10**14))
+    get(target, bad, site.put("set.zip", whole(DATA)), wanted=wanted, plain=True)
+
+
+def test_what_is_expected_is_a_few_times_what_is_known_about_a_size() -> None:
+    of = [Archive(file="a.zip", about=about) for about in (9, 10**9)]
+    assert [Wanted.of(archive).most for archive in of] == [10**8, 5 * 10**9]
 
 
 @pytest.mark.parametrize("kind", ["text/html", "application/zip"])
