@@ -50,6 +50,7 @@ class Archive(Closed):
         size: in bytes, exactly; absent: not known.
         about: its size in bytes, roughly, where `size` is not known.
         digest: of its bytes: SHA-256, or git's id of the file; absent: none is published.
+        note: what else is known of its size and digest, for whoever gets a file that has others.
         into: folder of the set into which it is unpacked.
         strip: top folders of its members that are left out; members elsewhere keep their paths.
         counts: the number of files that match a pattern in `into`, once unpacked.
@@ -62,6 +63,7 @@ class Archive(Closed):
         Annotated[str, StringConstraints(pattern=r"^(sha256:[0-9a-f]{64}|gitblob:[0-9a-f]{40})$")]
         | None
     ) = None
+    note: Line | None = None
     into: Relative | None = None
     strip: Relative | None = None
     counts: Mapping[Pattern, Bytes] = Field(default_factory=dict)

@@ -350,7 +350,8 @@ class _Download:
             if fault:
                 raise AddressError(fault)
         if self._wanted.size not in {None, total}:
-            raise AddressError(f"has {total} bytes instead of {self._wanted.size}")
+            instead = self._wanted.instead_of(self._wanted.size)
+            raise AddressError(f"has {total} bytes{instead}")
         if total and self._wanted.size is None and total > self._wanted.most:
             raise AddressError(f"has {megabytes(total)}; {self._at_most}")
         require_room(self._part.parent, (total or 0) - body.start)

@@ -382,6 +382,16 @@ def test_the_catalogue_has_the_sets_of_the_papers_study() -> None:
     assert base.BENCHMARKS == ("davis2016", "davis2017")
 
 
+def test_a_size_that_sources_disagree_on_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(MASKS)
+    job = Job("ecssd", catalogue.find("ecssd"), tmp_path, (tmp_path / "a.zip",))
+    with pytest.raises(UserError) as refused:
+        obtain(job, accept)
+    said = str(refused.value)
+    assert "instead of 67766979 (size and digest have one source alone: this may be" in said
+    assert "instead of 1571109 (size and digest have one source alone, and a listing" in said
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

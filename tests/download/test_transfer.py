@@ -191,6 +191,15 @@ def test_a_file_of_another_size_is_not_even_begun(site: Site, target: Path) -> N
     assert not part_of(target).exists()
 
 
+@pytest.mark.parametrize("data", [DATA + b"more", OTHER])
+def test_a_fault_of_size_or_digest_comes_with_what_is_known_of_them(
+    site: Site, target: Path, data: bytes
+) -> None:
+    archive = Archive(file="set.zip", size=len(DATA), digest=SHA256, note="one source alone")
+    (said,) = refused(target, site.put("set.zip", whole(data)), wanted=Wanted.of(archive))
+    assert said.endswith(" (one source alone)")
+
+
 def test_a_short_file_of_unannounced_length_is_never_taken(site: Site, target: Path) -> None:
     (said,) = refused(target, site.put("set.zip", no_ranges(DATA, cut=9_000, length=False)))
     assert said == f"stopped after 9000 of {len(DATA)} bytes"
