@@ -14,6 +14,7 @@ import pytest
 import yaml
 from support.damaged_zips import damaged_zips
 from support.davis_tree import read_split
+from support.documents import PROJECT
 from support.file_server import Site, page, serving, whole
 
 from rgmp.cli import main as cli
@@ -380,6 +381,18 @@ def test_the_catalogue_has_the_sets_of_the_papers_study() -> None:
         folders = [archive.into for archive in dataset.archives if archive.into]
         assert len(set(folders)) == len(folders)
     assert base.BENCHMARKS == ("davis2016", "davis2017")
+
+
+def test_what_the_papers_study_reads_is_counted() -> None:
+    """Of every folder of stills in `davis.yaml` that `rgmp download` makes."""
+    study = yaml.safe_load((PROJECT / "workflow/config/davis.yaml").read_text())
+    sets = catalogue.load()
+    for stills in study["data"]["stills"]:
+        for folder in (stills["images"], stills["masks"]):
+            _, name, below = folder.split("/", 2)
+            counted = [p for archive in sets[name].archives for p in archive.counts]
+            assert any(pattern.startswith(f"{below}/*.") for pattern in counted), folder
+            assert f"{below}/" in sets[name].layout
 
 
 def test_a_size_that_sources_disagree_on_is_told(tmp_path: Path) -> None:
