@@ -27,6 +27,8 @@ _WHAT_FOR = (
     "checkpoints."
 )
 
+_NAME_IT = f"name a study's folder, or a {layout.NORMAL_RANGE}"
+
 
 class Trainings(Closed):
     """J&F of the trainings of one variant on one benchmark, each a fraction."""
@@ -96,7 +98,7 @@ def expect_of(
     path = source / layout.TABLES / layout.NORMAL_RANGE if source.is_dir() else source
     if source.is_dir() and not path.is_file():
         raise UserError(f"{path}: not there; run `rgmp tables {source}`")
-    published = validated(Published, read_json(path), path)
+    published = _published(path, "" if source.is_dir() else _NAME_IT)
     found = [
         one
         for one in published.trainings
@@ -108,6 +110,25 @@ def expect_of(
         meant = nearest(variant, {one.variant for one in published.trainings} - {variant})
         raise UserError(f"{path}: no training of {shown(asked)}; there are: {there}{meant}")
     return _lines({one.name: one.values for one in found}, number)
+
+
+def _published(path: Path, what_to_do: str) -> Published:
+    """Read a file `normal_range.json`.
+
+    Args:
+        path: of the file.
+        what_to_do: if the user named it, and another was meant.
+
+    Raises:
+        UserError: it is missing, or none.
+    """
+    value = read_json(path, what_to_do)
+    try:
+        return validated(Published, value, path)
+    except UserError as error:
+        if not what_to_do:
+            raise
+        raise UserError(f"{error}; {what_to_do}") from error
 
 
 def expect_among(values: Sequence[float], number: float | None) -> list[str]:

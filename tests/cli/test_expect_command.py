@@ -88,7 +88,12 @@ def test_rows_that_no_training_made_have_no_range(finished: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--of", "nowhere"], "nowhere: cannot be read (No such file or directory)"),
+        (
+            ["--of", "nowhere"],
+            "nowhere: cannot be read (No such file or directory); name a study's folder, or",
+        ),
+        (["--of", "hosts"], "; name a study's folder, or a normal_range.json"),
+        (["--of", "plan.json"], "; name a study's folder, or a normal_range.json"),
         (["--of", "empty"], "empty/tables/normal_range.json: not there; run `rgmp tables empty`"),
         (
             ["--of", "mini", "--variant", "ful"],
@@ -112,6 +117,8 @@ def test_mistakes_are_one_line(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mini").symlink_to(finished)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "hosts").write_text("127.0.0.1 localhost\n")
+    shutil.copy(finished / "plan.json", tmp_path)
     odd = {"benchmark": "davis2016", "variant": "full", "values": [1.2]}
     write_json(tmp_path / "odd.json", {"study": "odd", "trainings": [odd]})
     assert main(["expect", *arguments]) == 2
