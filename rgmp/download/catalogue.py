@@ -99,6 +99,7 @@ class DataSet(Closed):
         archives: all are needed.
         pairs: patterns of images and of masks that are named alike.
         splits: benchmarks whose lists of sequences are written if no archive has them.
+        apart: whether each archive is of use without the others, in a folder of its own (`into`).
     """
 
     title: Line
@@ -110,12 +111,19 @@ class DataSet(Closed):
     archives: Annotated[tuple[Archive, ...], Field(min_length=1)]
     pairs: tuple[tuple[Pattern, Pattern], ...] = ()
     splits: tuple[Benchmark, ...] = ()
+    apart: bool = False
 
     @field_validator("archives")
     @classmethod
     def _each_once(cls, archives: tuple[Archive, ...]) -> tuple[Archive, ...]:
         unique([archive.file for archive in archives])
         return archives
+
+    @model_validator(mode="after")
+    def _has_archives_that_stand_alone(self) -> "DataSet":
+        if self.apart and (self.pairs or self.splits or not all(a.into for a in self.archives)):
+            raise ValueError("apart: give into of every archive, and neither pairs nor splits")
+        return self
 
 
 class Catalogue(Closed):

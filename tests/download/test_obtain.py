@@ -228,6 +228,67 @@ def test_davis_gets_the_lists_that_its_archive_lacks(site: Site, tmp_path: Path)
     assert len(read_split(tmp_path / "toy", "davis2016", "train")) == 30
 
 
+def apart(url: str) -> dict[str, Any]:
+    """A set whose archives are of use without each other."""
+    description = described(url, pairs=[], apart=True)
+    for archive, into in zip(description["archives"], ("of/images", "of/masks"), strict=True):
+        archive["into"] = into
+    return description
+
+
+APART = {f"of/{name}": data for name, data in FILES.items()}
+
+
+def test_archives_that_stand_apart_are_made_whatever_becomes_of_the_others(
+    site: Site, tmp_path: Path
+) -> None:
+    description = apart(site.url)
+    for archive in description["archives"]:
+        archive["strip"] = f"SET/{archive['into'][3:]}"
+        archive["counts"] = {"*.*": 3}
+    site.put("images.zip", page(404, "Gone"))
+    with pytest.raises(UnavailableError) as refused:
+        make(description, tmp_path)
+    first, second = refused.value.problems
+    assert (
+        first == f"{tmp_path}/toy: 1 of 2 archives are in their folders; run this again for the "
+        "others"
+    )
+    assert second.startswith(f"{site.url}images.zip: answered 404 Not Found, a web page")
+    assert contents(tmp_path / "toy") == {n: d for n, d in APART.items() if "masks" in n}
+    site.put("images.zip", whole(IMAGES))
+    site.asked.clear()
+    assert make(description, tmp_path).files == 3
+    assert contents(tmp_path / "toy") == APART
+    assert [path for path, _ in site.asked] == ["/images.zip"]
+    assert make(description, tmp_path).files == 0
+    (tmp_path / "toy/of/masks/1.png").unlink()
+    (tmp_path / "toy/of/images").rename(tmp_path / "old")
+    with pytest.raises(UserError, match=r"1 of 2 archives .*; .*of/masks: 1 files are missing"):
+        make(description, tmp_path)
+    assert len(contents(tmp_path / "toy")) == 5
+
+
+def test_a_network_that_is_down_is_waited_for_once(site: Site, tmp_path: Path) -> None:
+    for name in ("images.zip", "masks.zip"):
+        site.put(name, page(503, "Busy"))
+    with pytest.raises(UnavailableError, match="0 of 2 archives are in their folders"):
+        make(apart(site.url), tmp_path)
+    asked = [path for path, _ in site.asked]
+    assert [asked.count(f"/{name}.zip") for name in ("images", "masks")] == [6, 1]
+
+
+def test_a_broken_archive_that_stands_apart_is_told_at_the_end(site: Site, tmp_path: Path) -> None:
+    description = apart(site.url)
+    broken = damaged_zips(FILES)["a version to come"]
+    description["archives"][0].update(size=len(broken), digest=sha256(broken))
+    (tmp_path / "a.zip").write_bytes(broken)
+    with pytest.raises(UserError, match=r"1 of 2 archives .*; .*a\.zip: is damaged"):
+        make(description, tmp_path, tmp_path / "a.zip")
+    assert len(contents(tmp_path / "toy/of/masks")) == 3
+    assert not (tmp_path / "toy/of/images").exists()
+
+
 KILLED = """
 import os, sys
 from pathlib import Path
@@ -418,6 +479,7 @@ def test_a_size_that_sources_disagree_on_is_told(tmp_path: Path) -> None:
         ({"archives": [{"file": "a.zip"}]}, "give either size or about"),
         ({"archives": [{"file": "a.zip", "size": 1}] * 2}, "duplicate a.zip"),
         ({"archives": [{"file": "a.zip", "size": 1, "digest": "md5:0"}]}, "archives.0.digest"),
+        ({"apart": True}, "apart: give into of every archive"),
         ({"mirror": "x"}, "unknown key"),
         ({"licence": ""}, "licence"),
     ],
