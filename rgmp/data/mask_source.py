@@ -5,11 +5,9 @@ the frames' own (`0.png`, `frame_00000.png`); what that says is a note for the u
 leave behind is ignored.
 """
 
-import lzma
 import os
 import re
 import zipfile
-import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from rgmp.errors import UserError
+from rgmp.runtime.archives import damage_as, files_in
 from rgmp.runtime.files import (
     digest_of,
     digest_of_bytes,
@@ -257,10 +256,8 @@ def _members(path: Path) -> dict[str, dict[str, MaskFile]]:
     found: dict[str, dict[str, MaskFile]] = {}
     _archive.cache_clear()  # the file may have been replaced since
     with _opening(path):
-        entries = _archive(path, os.getpid()).infolist()
+        entries = [*files_in(_archive(path, os.getpid()))]
     for entry in entries:
-        if entry.is_dir():
-            continue
         parts = entry.filename.replace("\\", "/").split("/")  # some packers write backslashes
         *above, name = [part for part in parts if part not in {"", "."}] or [""]
         if any(map(_is_left_behind, above)) or not _is_image(name):
@@ -286,13 +283,11 @@ def _opening(name: Path | MaskFile) -> Iterator[None]:
     Raises:
         UserError: it is damaged, encrypted, or packed in a way that is not supported.
     """
-    try:
-        with reading(Path(str(name)), _READABLE):
-            yield
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError) as error:
-        raise UserError(f"{name}: not a readable zip ({error}); {_READABLE}") from error
-    except (RuntimeError, NotImplementedError) as error:
-        raise UserError(f"{name}: cannot be unpacked ({error}); pack it again") from error
+    with (
+        reading(Path(str(name)), _READABLE),
+        damage_as(lambda why: UserError(f"{name}: not a readable zip ({why}); {_READABLE}")),
+    ):
+        yield
 
 
 def _unpacked(mask: MaskFile) -> bytes:

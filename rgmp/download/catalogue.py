@@ -50,6 +50,7 @@ class Archive(Closed):
         size: in bytes, exactly; absent: not known.
         about: its size in bytes, roughly, where `size` is not known.
         digest: of its bytes: SHA-256, or git's id of the file; absent: none is published.
+        note: what else is known of its size and digest, for whoever gets a file that has others.
         into: folder of the set into which it is unpacked.
         strip: top folders of its members that are left out; members elsewhere keep their paths.
         counts: the number of files that match a pattern in `into`, once unpacked.
@@ -62,6 +63,7 @@ class Archive(Closed):
         Annotated[str, StringConstraints(pattern=r"^(sha256:[0-9a-f]{64}|gitblob:[0-9a-f]{40})$")]
         | None
     ) = None
+    note: Line | None = None
     into: Relative | None = None
     strip: Relative | None = None
     counts: Mapping[Pattern, Bytes] = Field(default_factory=dict)
@@ -97,6 +99,7 @@ class DataSet(Closed):
         archives: all are needed.
         pairs: patterns of images and of masks that are named alike.
         splits: benchmarks whose lists of sequences are written if no archive has them.
+        apart: whether each archive is of use without the others, in a folder of its own (`into`).
     """
 
     title: Line
@@ -108,12 +111,19 @@ class DataSet(Closed):
     archives: Annotated[tuple[Archive, ...], Field(min_length=1)]
     pairs: tuple[tuple[Pattern, Pattern], ...] = ()
     splits: tuple[Benchmark, ...] = ()
+    apart: bool = False
 
     @field_validator("archives")
     @classmethod
     def _each_once(cls, archives: tuple[Archive, ...]) -> tuple[Archive, ...]:
         unique([archive.file for archive in archives])
         return archives
+
+    @model_validator(mode="after")
+    def _has_archives_that_stand_alone(self) -> "DataSet":
+        if self.apart and (self.pairs or self.splits or not all(a.into for a in self.archives)):
+            raise ValueError("apart: give into of every archive, and neither pairs nor splits")
+        return self
 
 
 class Catalogue(Closed):

@@ -1,11 +1,12 @@
 """Put a data set into a folder of its own: fetch, verify, unpack, check, and only then rename.
 
 All that is unfinished is in a hidden folder beside it. A process that is killed leaves archives,
-whole or in part, for the next one to go on with, and never a folder that is not complete.
+whole or in part, for the next one to go on with, and never a folder that is not complete. Archives
+of a set that stand apart have folders below that of the set, each made in this way by itself.
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,6 +83,14 @@ class Job(NamedTuple):
         """Where it is until then."""
         return self.root / f".{self.name}.download"
 
+    def parts(self) -> Iterator["Job"]:
+        """A job for each archive, of a set whose archives stand apart."""
+        for archive in self.dataset.archives:
+            folder = self.folder / (archive.into or "")
+            alone = (archive.model_copy(update={"into": None}),)
+            dataset = self.dataset.model_copy(update={"archives": alone})
+            yield self._replace(name=folder.name, root=folder.parent, dataset=dataset)
+
 
 def obtain(job: Job, accept: Callable[[Sequence[Archive]], None]) -> Obtained:
     """Make the folder of a data set, unless it is there.
@@ -95,19 +104,93 @@ def obtain(job: Job, accept: Callable[[Sequence[Archive]], None]) -> Obtained:
         UnavailableError: an archive cannot be fetched.
         UserError: the folder has something else, an archive is not what it should be, or the disk
             is full.
+        ProblemsError: archives that stand apart cannot be had; the others are in their folders.
     """
     require_writable(job.root)
     pins = Pins(job.root, job.name)
     with writing(job.folder):
-        if not is_whole(job.folder, job.dataset):
-            given = _match(job, pins)
-            accept(_missing(job, given))
-            with alone_in(job.folder):
-                # unless another process has made it meanwhile
-                if not is_whole(job.folder, job.dataset):
-                    return _make(job, given, pins)
-        shutil.rmtree(job.work, ignore_errors=True)  # of a process that was killed at the end
-    return Obtained(0, (), pins.path)
+        if job.dataset.apart:
+            return _obtain_each(job, accept, pins)
+        if not _is_due(job):
+            return Obtained(0, (), pins.path)
+        given = _match(job, pins)
+        accept(_missing(job, given))
+        return _obtain_alone(job, given, pins)
+
+
+def _is_due(job: Job) -> bool:
+    """Whether the folder is to be made; if not, what a process killed at the end left is removed.
+
+    Raises:
+        UserError: something else is there.
+    """
+    if not is_whole(job.folder, job.dataset):
+        return True
+    shutil.rmtree(job.work, ignore_errors=True)
+    return False
+
+
+def _obtain_alone(job: Job, given: Mapping[str, Path], pins: Pins) -> Obtained:
+    """Make the folder, unless another process has made it meanwhile."""
+    with alone_in(job.folder):
+        return _make(job, given, pins) if _is_due(job) else Obtained(0, (), pins.path)
+
+
+def _obtain_each(job: Job, accept: Callable[[Sequence[Archive]], None], pins: Pins) -> Obtained:
+    """Make the folder of each archive that stands apart, whatever becomes of the others.
+
+    Raises:
+        ProblemsError: some archives cannot be had, or something else is in their places.
+        UserError: the disk is full.
+    """
+    parts, left, faults = [*job.parts()], list[Job](), list[UserError]()
+    for part in parts:
+        try:
+            left += [part] if _is_due(part) else []
+        except UserError as fault:
+            faults.append(fault)
+    given = _match(job, pins) if left else {}
+    if left:
+        accept([archive for part in left for archive in _missing(part, given)])
+        job.folder.mkdir(parents=True, exist_ok=True)
+        require_room(job.folder, sum(_needed(part, _missing(part, given)) for part in left))
+    made = [*_made_each(left, given, pins, faults)]
+    if faults:
+        there = f"{len(parts) - len(faults)} of {len(parts)}"
+        raise _all_of(
+            faults,
+            f"{job.folder}: {there} archives are in their folders; run this again for the others",
+        )
+    pinned = tuple(fetched for one in made for fetched in one.pinned)
+    return Obtained(sum(one.files for one in made), pinned, pins.path)
+
+
+def _made_each(
+    parts: Iterable[Job], given: Mapping[str, Path], pins: Pins, faults: list[UserError]
+) -> Iterator[Obtained]:
+    """What could be made; to `faults` is added why the others could not.
+
+    The network may be down: after one archive that could not be fetched, the others are asked for
+    once.
+    """
+    is_down = False
+    for part in parts:
+        try:
+            retries = part.retries.new(total=0) if is_down else part.retries
+            yield _obtain_alone(part._replace(retries=retries), given, pins)
+        except (ArchiveError, ProblemsError) as fault:
+            faults.append(fault)
+            is_down |= isinstance(fault, UnavailableError)
+
+
+def _all_of(faults: Iterable[UserError], before: str) -> ProblemsError:
+    """One error for the faults of several archives, a line each after a first one."""
+    lines = (before, *map(str, faults))
+    unavailable = [fault for fault in faults if isinstance(fault, UnavailableError)]
+    if not unavailable:
+        return ProblemsError(*lines)
+    refused = any(fault.http_refused for fault in unavailable)
+    return UnavailableError(*lines, http_refused=refused)
 
 
 def _missing(job: Job, given: Mapping[str, Path]) -> list[Archive]:

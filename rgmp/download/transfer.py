@@ -22,7 +22,7 @@ from urllib3.util.retry import Retry
 from rgmp import __version__
 from rgmp.config.base import Closed
 from rgmp.config.load import validated
-from rgmp.download.unpack import require_room
+from rgmp.download.unpack import megabytes, require_room
 from rgmp.download.verify import HEAD, Wanted, fault_of, fault_of_head, title_of
 from rgmp.errors import ProblemsError, UserError, visible
 from rgmp.runtime.files import read_json, write_json
@@ -40,6 +40,9 @@ _LONGEST_WAIT = 300
 _MOST_REDIRECTS = 10
 _TRY_AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _BLOCK = 1 << 18
+_BYTES = "[0-9]{1,15}"
+"""A size in a header, in bytes; one of more digits is of no file."""
+
 _PROGRESS = 1 << 20
 """Bytes that a try has to add for the retries to be counted anew."""
 
@@ -230,12 +233,7 @@ class _Download:
             AddressError: not worth one.
         """
         state = self._state()
-        with (
-            _faults_named(),
-            self._session.get(
-                self._url, headers=self._range(state), stream=True, timeout=TIMEOUT
-            ) as response,
-        ):
+        with _faults_named(), self._response(self._range(state)) as response:
             self._require_safe(response)
             if response.status_code == 416:
                 self._take_416(response)
@@ -243,6 +241,19 @@ class _Download:
             self._require_file(response)
             body = self._body_of(response, state)
             self._save(response, body)
+
+    def _response(self, headers: dict[str, str]) -> requests.Response:
+        """What is answered, after any redirects; its body is not read yet.
+
+        Raises:
+            AddressError: a redirect leads to what is no address.
+        """
+        try:
+            return self._session.get(self._url, headers=headers, stream=True, timeout=TIMEOUT)
+        except requests.RequestException:
+            raise
+        except ValueError as error:  # of an address that requests does not check
+            raise AddressError(f"redirects to what is no address ({error})") from error
 
     def _range(self, state: PartState | None) -> dict[str, str]:
         """The headers that ask for the rest of the file; empty: for all of it.
@@ -271,7 +282,7 @@ class _Download:
     def _take_416(self, response: requests.Response) -> None:
         """The server has nothing after the part: that is all of the file, or of another one."""
         self._resumed = True
-        found = re.fullmatch(r"bytes \*/(\d+)", response.headers.get("Content-Range", ""))
+        found = re.fullmatch(rf"bytes \*/({_BYTES})", response.headers.get("Content-Range", ""))
         if found and int(found[1]) == self._size():
             return
         self._part.unlink(missing_ok=True)
@@ -294,10 +305,10 @@ class _Download:
         raise TryAgainError(message, response)
 
     def _asked_to_wait(self, response: requests.Response) -> float:
-        """Seconds until another try, as the server asks; 0: it does not."""
+        """Seconds until another try, as the server asks; 0: it names no time."""
         try:
-            return Retry().get_retry_after(response.raw) or 0
-        except urllib3.exceptions.InvalidHeader:
+            return float(Retry().get_retry_after(response.raw) or 0)
+        except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
             response.raw.headers.pop("Retry-After")
             return 0
 
@@ -307,14 +318,14 @@ class _Download:
         Raises:
             TryAgainError: they are not those requested; the part is removed.
         """
-        length = response.headers.get("Content-Length", "")
-        total = int(length) if length.isdecimal() else None
+        length = re.fullmatch(_BYTES, response.headers.get("Content-Length", ""))
+        total = int(length[0]) if length else None
         start = 0
         if response.status_code == 206:
             found = re.fullmatch(
-                r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("Content-Range", "")
+                rf"bytes ({_BYTES})-{_BYTES}/({_BYTES})", response.headers.get("Content-Range", "")
             )
-            start, total = (int(found[1]), int(found[3])) if found else (-1, None)
+            start, total = (int(found[1]), int(found[2])) if found else (-1, None)
             other = state is not None and state.total not in {None, total}
             if start != self._size() or other:
                 self._part.unlink(missing_ok=True)
@@ -329,7 +340,6 @@ class _Download:
             TryAgainError: they end too soon.
         """
         total = body.total or self._wanted.size
-        require_room(self._part.parent, (total or 0) - body.start)
         blocks = response.raw.stream(_BLOCK, decode_content=False)
         first = next(blocks, b"")
         if body.start:
@@ -340,7 +350,11 @@ class _Download:
             if fault:
                 raise AddressError(fault)
         if self._wanted.size not in {None, total}:
-            raise AddressError(f"has {total} bytes instead of {self._wanted.size}")
+            instead = self._wanted.instead_of(self._wanted.size)
+            raise AddressError(f"has {total} bytes{instead}")
+        if total and self._wanted.size is None and total > self._wanted.most:
+            raise AddressError(f"has {megabytes(total)}; {self._at_most}")
+        require_room(self._part.parent, (total or 0) - body.start)
         if not body.start:
             self._part.unlink(missing_ok=True)  # before the state: no bytes have another's state
         validator = response.headers.get("ETag", "")
@@ -352,16 +366,14 @@ class _Download:
 
     def _append(self, blocks: Iterable[bytes], at: int, total: int | None) -> None:
         """Append blocks to the part, which has `at` of `total` bytes."""
-        label = visible(self._target.name)
-        megabytes = -(-(total or 0) // 10**6)
-        progress = Progress(label, "MB", megabytes, at // 10**6)
+        whole = -(-(total or 0) // 10**6)
+        progress = Progress(visible(self._target.name), "MB", whole, at // 10**6)
         with self._part.open("ab") as file:
             try:
                 for block in blocks:
-                    file.write(block)
                     at += len(block)
-                    if total and at > total:
-                        raise AddressError(f"sends more than {total} bytes")
+                    self._require_end(at, total)
+                    file.write(block)
                     if total and at < total:
                         progress.at(at // 10**6)
             finally:
@@ -370,7 +382,31 @@ class _Download:
         if total and at < total:
             raise TryAgainError(f"stopped after {at} of {total} bytes")
         if total:
-            progress.at(megabytes)
+            progress.at(whole)
+
+    def _require_end(self, size: int, total: int | None) -> None:
+        """Refuse bytes after those that were announced, or without end.
+
+        Args:
+            size: bytes that the part would have.
+            total: announced; None: no number was.
+
+        Raises:
+            AddressError: they are too many; if no number was announced, the part is removed.
+            UserError: the disk has no room for more.
+        """
+        if total:
+            if size > total:
+                raise AddressError(f"sends more than {total} bytes")
+            return
+        if size > self._wanted.most:
+            self._part.unlink()
+            raise AddressError(f"sends bytes without end; {self._at_most}")
+        require_room(self._part.parent, _BLOCK)
+
+    @property
+    def _at_most(self) -> str:
+        return f"at most {megabytes(self._wanted.most)} are expected"
 
 
 def _say(line: str) -> None:

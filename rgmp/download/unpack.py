@@ -10,15 +10,16 @@ import shutil
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple, NoReturn
 
 from rgmp.download.catalogue import Archive, ArchiveKind
 from rgmp.errors import UserError, shown
+from rgmp.runtime.archives import damage_as, files_in
+from rgmp.runtime.files import reading
 from rgmp.runtime.progress import Progress
 
 _MOST_FILES = 200_000
@@ -29,7 +30,6 @@ _SMALL = 10**7
 """Bytes that an archive may unpack to whatever its own size."""
 
 _BLOCK = 1 << 20
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)
 
 
 class ArchiveError(UserError):
@@ -37,11 +37,35 @@ class ArchiveError(UserError):
 
 
 class Member(NamedTuple):
-    """A regular file in an archive: its path below the new folder, its size, its bytes."""
+    """A regular file in an archive.
 
+    Attributes:
+        archive: the file that it is in.
+        path: below the new folder.
+        size: in bytes, as the archive states it.
+        open: opens it for reading.
+    """
+
+    archive: Path
     path: Path
     size: int
     open: Callable[[], IO[bytes]]
+
+    def blocks(self) -> Iterator[bytes]:
+        """Its bytes: as many as stated.
+
+        Raises:
+            ArchiveError: it is damaged, or has fewer bytes, or more.
+        """
+        left = self.size
+        with _faults_named(self.archive), self.open() as source:
+            while block := source.read(_BLOCK):
+                left -= len(block)
+                if left < 0:
+                    break
+                yield block
+            if left:
+                raise EOFError(f"{self.path} does not have the size stated in the archive")
 
 
 def unpack(file: Path, archive: Archive, folder: Path) -> None:
@@ -81,10 +105,16 @@ def opened(file: Path, kind: ArchiveKind, strip: str | None = None) -> Iterator[
         strip: top folders that are left out of the members' paths.
 
     Raises:
-        ArchiveError: as `unpack`, also for what the block finds to be damaged.
+        ArchiveError: as `unpack`.
+        UserError: the file cannot be read.
     """
-    members_of = _zip_members if kind == "zip" else _tar_members
-    with _one_line_of(file), members_of(file, strip) as members:
+    with ExitStack() as opening:
+        with _faults_named(file):
+            if kind == "zip":
+                members = [*_zip_members(opening.enter_context(zipfile.ZipFile(file)), file, strip)]
+            else:
+                tar = opening.enter_context(tarfile.open(file, "r:"))
+                members = [*_tar_members(tar, file, strip)]
         _require_sane(members, file)
         yield members
 
@@ -113,51 +143,42 @@ def megabytes(size: int) -> str:
 
 
 @contextmanager
-def _one_line_of(file: Path) -> Iterator[None]:
-    """Turn the errors of a damaged archive into user errors."""
-    try:
+def _faults_named(file: Path) -> Iterator[None]:
+    """Turn the errors of an archive that is read into user errors.
+
+    Raises:
+        ArchiveError: it is damaged.
+        UserError: it cannot be read.
+    """
+    with (
+        reading(file, "name a readable archive"),
+        damage_as(lambda why: ArchiveError(f"{file}: is damaged ({why}); fetch it again")),
+    ):
         yield
-    except _DAMAGED as error:
-        raise ArchiveError(f"{file}: is damaged ({error}); fetch it again") from error
-    except FileExistsError as error:
-        raise ArchiveError(
-            f"{file}: has duplicate members at {error.filename}; not unpacked"
-        ) from error
 
 
-@contextmanager
-def _zip_members(file: Path, strip: str | None) -> Iterator[list[Member]]:
-    with zipfile.ZipFile(file) as opened:
-        members = []
-        for info in opened.infolist():
-            kind = stat.S_IFMT(info.external_attr >> 16)
-            if info.is_dir():
-                continue
-            if kind not in {0, stat.S_IFREG}:
-                _refuse(file, info.filename, "is neither a file nor a folder")
-            if info.flag_bits & 1:
-                _refuse(file, info.filename, "is encrypted")
-            if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-                _refuse(file, info.filename, "is compressed by a method other than deflate")
-            path = _path_of(file, info.orig_filename, strip)
-            if path:
-                members.append(Member(path, info.file_size, partial(opened.open, info)))
-        yield members
+def _zip_members(archive: zipfile.ZipFile, file: Path, strip: str | None) -> Iterator[Member]:
+    for info in files_in(archive):
+        if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG}:
+            _refuse(file, info.filename, "is neither a file nor a folder")
+        if info.flag_bits & 1:
+            _refuse(file, info.filename, "is encrypted")
+        if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            _refuse(file, info.filename, "is compressed by a method other than deflate")
+        path = _path_of(file, info.orig_filename, strip)
+        if path:
+            yield Member(file, path, info.file_size, partial(archive.open, info))
 
 
-@contextmanager
-def _tar_members(file: Path, strip: str | None) -> Iterator[list[Member]]:
-    with tarfile.open(file, "r:") as opened:
-        members = []
-        for info in opened:
-            if info.isdir():
-                continue
-            if not info.isreg():
-                _refuse(file, info.name, "is neither a file nor a folder")
-            path = _path_of(file, info.name, strip)
-            if path:
-                members.append(Member(path, info.size, partial(_opened, opened, info)))
-        yield members
+def _tar_members(archive: tarfile.TarFile, file: Path, strip: str | None) -> Iterator[Member]:
+    for info in archive:
+        if info.isdir():
+            continue
+        if not info.isreg():
+            _refuse(file, info.name, "is neither a file nor a folder")
+        path = _path_of(file, info.name, strip)
+        if path:
+            yield Member(file, path, info.size, partial(_opened, archive, info))
 
 
 def _opened(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
@@ -196,23 +217,18 @@ def write_member(member: Member, folder: Path) -> None:
     """Write a member's bytes below a folder: as many as the archive states, which was checked.
 
     Raises:
-        FileExistsError: a file of its path is there, or one in the place of a folder above it.
-        EOFError: it has fewer bytes, or more.
+        ArchiveError: it is damaged, or a file of its path is there, or one in the place of a folder
+            above it.
     """
     target = folder / member.path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-    except NotADirectoryError as error:  # a file is there
-        raise FileExistsError(error.errno, error.strerror, error.filename) from error
-    left = member.size
-    with member.open() as source, target.open("xb") as sink:
-        while block := source.read(_BLOCK):
-            left -= len(block)
-            if left < 0:
-                break
-            sink.write(block)
-    if left:
-        raise EOFError(f"{member.path} does not have the size stated in the archive")
+        with target.open("xb") as sink:
+            sink.writelines(member.blocks())
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ArchiveError(
+            f"{member.archive}: has duplicate members at {error.filename}; not unpacked"
+        ) from error
 
 
 def _refuse(file: Path, member: str, why: str) -> NoReturn:

@@ -11,6 +11,10 @@ from rgmp.download.catalogue import Archive, ArchiveKind
 HEAD = 512
 """Bytes at the beginning of a file that tell of what kind it is."""
 
+_MORE_THAN_ABOUT = 5
+_SMALL = 10**8
+"""Bytes that a file may have whatever the catalogue says about its size."""
+
 
 class Wanted(NamedTuple):
     """What is known of a file before it is there.
@@ -19,16 +23,25 @@ class Wanted(NamedTuple):
         kind: of archive.
         size: in bytes; None: not known.
         digest: its algorithm and value, as in `Archive`; None: not known.
+        most: bytes; where the size is not known, a file that has more is another one.
+        note: what else is known of size and digest, as in `Archive`.
     """
 
     kind: ArchiveKind
     size: int | None = None
     digest: str | None = None
+    most: int = _SMALL
+    note: str | None = None
 
     @classmethod
     def of(cls, archive: Archive) -> "Wanted":
         """What the catalogue knows of an archive."""
-        return cls(archive.kind, archive.size, archive.digest)
+        most = max(_SMALL, _MORE_THAN_ABOUT * archive.expected)
+        return cls(archive.kind, archive.size, archive.digest, most, archive.note)
+
+    def instead_of(self, wanted: object) -> str:
+        """How a message on another size or digest ends."""
+        return f" instead of {wanted}{f' ({self.note})' if self.note else ''}"
 
 
 def fault_of_head(head: bytes, kind: ArchiveKind) -> str | None:
@@ -68,12 +81,12 @@ def fault_of(path: Path, wanted: Wanted) -> str | None:
         return fault
     size = path.stat().st_size
     if wanted.size not in {None, size}:
-        return f"has {size} bytes instead of {wanted.size}"
+        return f"has {size} bytes{wanted.instead_of(wanted.size)}"
     if wanted.digest:
         algorithm = wanted.digest.partition(":")[0]
         digest = tagged_digest_of(path, algorithm)
         if digest != wanted.digest:
-            return f"digest mismatch: {digest} instead of {wanted.digest}"
+            return f"digest mismatch: {digest}{wanted.instead_of(wanted.digest)}"
     return None
 
 

@@ -27,6 +27,8 @@ _WHAT_FOR = (
     "checkpoints."
 )
 
+_NAME_IT = f"name a study's folder, or a {layout.NORMAL_RANGE}"
+
 
 class Trainings(Closed):
     """J&F of the trainings of one variant on one benchmark, each a fraction."""
@@ -91,12 +93,13 @@ def expect_of(
         variant: name of it.
 
     Raises:
-        UserError: the file is missing or broken, or has no such trainings.
+        UserError: the file is missing or broken, or has no such trainings, or the number is a
+            fraction.
     """
     path = source / layout.TABLES / layout.NORMAL_RANGE if source.is_dir() else source
     if source.is_dir() and not path.is_file():
         raise UserError(f"{path}: not there; run `rgmp tables {source}`")
-    published = validated(Published, read_json(path), path)
+    published = _published(path, "" if source.is_dir() else _NAME_IT)
     found = [
         one
         for one in published.trainings
@@ -107,12 +110,57 @@ def expect_of(
         there = "; ".join(one.name for one in published.trainings) or "none"
         meant = nearest(variant, {one.variant for one in published.trainings} - {variant})
         raise UserError(f"{path}: no training of {shown(asked)}; there are: {there}{meant}")
+    if number is not None:
+        _require_per_cent([number], [100 * max(one.values) for one in found])
     return _lines({one.name: one.values for one in found}, number)
 
 
+def _published(path: Path, what_to_do: str) -> Published:
+    """Read a file `normal_range.json`.
+
+    Args:
+        path: of the file.
+        what_to_do: if the user named it, and another was meant.
+
+    Raises:
+        UserError: it is missing, or none.
+    """
+    value = read_json(path, what_to_do)
+    try:
+        return validated(Published, value, path)
+    except UserError as error:
+        if not what_to_do:
+            raise
+        raise UserError(f"{error}; {what_to_do}") from error
+
+
 def expect_among(values: Sequence[float], number: float | None) -> list[str]:
-    """The same with the trainings of anyone; all in per cent."""
+    """The same with the trainings of anyone; all in per cent.
+
+    Raises:
+        UserError: some are fractions.
+    """
+    _require_per_cent([*values] if number is None else [*values, number])
     return _lines({"J&F": [value / 100 for value in values]}, number)
+
+
+def _require_per_cent(given: Sequence[float], known: Sequence[float] = ()) -> None:
+    """Refuse fractions beside figures in per cent; what is 0 or alone can be either.
+
+    Args:
+        given: by the user, as if in per cent.
+        known: to be in per cent.
+
+    Raises:
+        UserError: some that are given are at most 1, and others are not.
+    """
+    fractions = [value for value in given if 0 < value <= 1]
+    others = [value for value in (*given, *known) if value > 1]
+    if fractions and others:
+        raise UserError(
+            f"J&F: {fractions[0]:g} seems to be a fraction, and {others[0]:.4g} is in per cent; "
+            "give all in per cent"
+        )
 
 
 def _lines(trainings: dict[str, list[float]], number: float | None) -> list[str]:

@@ -1,11 +1,19 @@
-"""ZIP archives whose bytes follow from what is in them, not from when or where they are written."""
+"""Archives: how ZIPs are written, and what tells that one is damaged.
 
+The bytes of a ZIP follow from what is in it, not from when or where it is written.
+"""
+
+import errno
 import hashlib
+import lzma
 import shutil
 import stat
+import struct
+import tarfile
 import zipfile
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -17,6 +25,49 @@ from rgmp.runtime.locks import alone_in
 _TIME = (1980, 1, 1, 0, 0, 0)
 """Of every member: the first that the format can say."""
 _BLOCK = 1 << 20
+
+_OF_DAMAGE = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError,
+    # a name of other bytes than text, a version or a flag that is unknown, a place before the file
+    ValueError, RuntimeError, IndexError, OverflowError,
+)  # fmt: skip
+"""What `zipfile` and `tarfile` raise of bytes that make no archive, encrypted ones among them."""
+
+_OF_CONTENT = {None, errno.EINVAL, errno.EOVERFLOW}
+"""Numbers of those `OSError` that come of what an archive says: `bz2` has none, and a place may be
+before the file. Others come of the disk or its rights."""
+
+
+@contextmanager
+def damage_as(error_of: Callable[[str], Exception]) -> Iterator[None]:
+    """Turn what reading a damaged archive raises into one error.
+
+    The block opens, lists or reads an archive, and does nothing else.
+
+    Args:
+        error_of: makes the error from what is wrong.
+    """
+    try:
+        yield
+    except _OF_DAMAGE as error:
+        raise error_of(str(error) or type(error).__name__) from error
+    except OSError as error:
+        if error.errno not in _OF_CONTENT:
+            raise
+        raise error_of(error.strerror or str(error)) from error
+
+
+def files_in(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
+    """The members of an archive that are no folders.
+
+    Raises:
+        BadZipFile: one has no name.
+    """
+    for info in archive.infolist():
+        if not info.filename:  # `is_dir` would look at its last character
+            raise zipfile.BadZipFile("a member has no name")
+        if not info.is_dir():
+            yield info
 
 
 class Content(NamedTuple):

@@ -304,19 +304,24 @@ def read_text(path: Path, what_to_do: str, encoding: str = "utf-8") -> str:
         raise UserError(f"{path}: not UTF-8 text ({error}); {what_to_do}") from error
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, what_to_do: str = "") -> Any:
     """Read a JSON file.
 
+    Args:
+        path: of the file.
+        what_to_do: if it is none that a job makes.
+
     Raises:
-        UserError: it is missing, unreadable or not valid JSON.
+        UserError: it is missing, unreadable or not valid JSON; the message ends with `what_to_do`.
     """
-    text = read_text(path, "run the job that makes it")
+    text = read_text(path, what_to_do or "run the job that makes it")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(
-            f"{path}: not valid JSON ({error}); remove it and run the job again"
-        ) from error
+        fault = f"{path}: not valid JSON ({error}"
+        if what_to_do:
+            raise UserError(f"{fault}); {what_to_do}") from error
+        raise UserError(f"{fault}); remove it and run the job again") from error
 
 
 def files_below(folder: Path, pattern: str = "*") -> list[Path]:

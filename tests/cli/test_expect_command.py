@@ -45,6 +45,11 @@ def test_two_values_are_too_few(capsys: pytest.CaptureFixture[str]) -> None:
     assert out == "J&F: 83.5; two trainings say too little of the next; 3 are needed\n"
 
 
+def test_a_training_that_failed_is_no_fraction(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["expect", "0", "--values", "83.1", "84.0", "83.7"]) == 0
+    assert first_line(capsys).endswith("; 0 is outside, below")
+
+
 def test_a_study_says_of_each_benchmark_what_its_table_says(
     finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,13 +93,28 @@ def test_rows_that_no_training_made_have_no_range(finished: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--of", "nowhere"], "nowhere: cannot be read (No such file or directory)"),
+        (
+            ["--of", "nowhere"],
+            "nowhere: cannot be read (No such file or directory); name a study's folder, or",
+        ),
+        (["--of", "hosts"], "; name a study's folder, or a normal_range.json"),
+        (["--of", "plan.json"], "; name a study's folder, or a normal_range.json"),
         (["--of", "empty"], "empty/tables/normal_range.json: not there; run `rgmp tables empty`"),
         (
             ["--of", "mini", "--variant", "ful"],
             "mini/tables/normal_range.json: no training of 'ful'; there are: davis2016, full; ",
         ),
         (["--of", "odd.json"], "odd.json: trainings.0.values.0 (=1.2)"),
+        (
+            ["83.9", "--values", "0.831", "0.84", "0.837"],
+            "J&F: 0.831 seems to be a fraction, and 83.9 is in per cent; give all in per cent",
+        ),
+        (
+            ["0.839", "--values", "83.1", "84", "83.7"],
+            "J&F: 0.839 seems to be a fraction, and 83.1",
+        ),
+        (["--values", "83.1", "0.84", "83.7"], "J&F: 0.84 seems to be a fraction, and 83.1"),
+        (["0.6", "--of", "mini"], "J&F: 0.6 seems to be a fraction, and "),
         (["101", "--values", "1", "2", "3"], "'101' is not allowed; allowed: per cent, from 0"),
         (["1", "--values", "1", "nan", "3"], "'nan' is not allowed; allowed: per cent, from 0"),
         (["--values", "1", "2", "3", "--variant", "full"], "--values: they are of no study"),
@@ -112,6 +132,8 @@ def test_mistakes_are_one_line(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mini").symlink_to(finished)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "hosts").write_text("127.0.0.1 localhost\n")
+    shutil.copy(finished / "plan.json", tmp_path)
     odd = {"benchmark": "davis2016", "variant": "full", "values": [1.2]}
     write_json(tmp_path / "odd.json", {"study": "odd", "trainings": [odd]})
     assert main(["expect", *arguments]) == 2

@@ -1,13 +1,18 @@
 """Masks as others pack, name and encode them: read right, or refused in a line."""
 
 import zipfile
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
+from support.damaged_zips import damaged_zips, zipped
 
 from rgmp.config.base import Benchmark
 from rgmp.config.dataset import DAVIS as YEARS
@@ -120,6 +125,29 @@ def test_what_is_no_source_is_named(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=said) as raised:
             open_masks(path, ["camel"])
         assert str(raised.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("damage", damaged_zips({"camel/00000.png": b"mask"}))
+def test_an_archive_that_is_damaged_in_an_odd_way(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "odd.zip"
+    path.write_bytes(damaged_zips({"camel/00000.png": b"mask"})[damage])
+    with pytest.raises(UserError, match=r"odd\.zip(/camel/00000\.png)?: not a readable zip"):
+        open_masks(path, ["camel"]).digest_of(["camel"])
+
+
+@settings(deadline=None)
+@given(
+    packing=st.sampled_from([zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]),
+    flips=st.lists(st.tuples(st.integers(0, 10**4), st.integers(1, 255)), min_size=1, max_size=4),
+)
+def test_flipped_bytes_are_told_or_harmless(packing: int, flips: list[tuple[int, int]]) -> None:
+    content = bytearray(zipped({"camel/00000.png": bytes(range(99))}, packing))
+    for place, change in flips:
+        content[place % len(content)] ^= change
+    with TemporaryDirectory() as temporary, suppress(UserError):
+        path = Path(temporary) / "flipped.zip"
+        path.write_bytes(content)
+        open_masks(path, ["camel"]).digest_of(["camel"])
 
 
 def test_a_damaged_member_is_named(tmp_path: Path) -> None:

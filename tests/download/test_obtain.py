@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
+from support.damaged_zips import damaged_zips
 from support.davis_tree import read_split
+from support.documents import PROJECT
 from support.file_server import Site, page, serving, whole
 
 from rgmp.cli import main as cli
@@ -191,6 +193,17 @@ def test_what_does_not_have_what_it_should_is_no_first_download(site: Site, tmp_
     assert len(site.asked) == 3
 
 
+@pytest.mark.parametrize("damage", damaged_zips(FILES))
+def test_a_damaged_archive_that_no_digest_tells_is_fetched_again(
+    site: Site, tmp_path: Path, damage: str
+) -> None:
+    site.put("images.zip", whole(damaged_zips(FILES)[damage]))
+    with pytest.raises(UserError, match=r"images\.zip: is damaged \(.*\); fetch it again"):
+        make(without_digest(site.url), tmp_path)
+    site.put("images.zip", whole(IMAGES))
+    assert make(without_digest(site.url), tmp_path).files == 3
+
+
 def test_images_without_masks_are_named(site: Site, tmp_path: Path) -> None:
     odd = zipped({f"SET/masks/{n}.png": b"mask" for n in (0, 1, 7)})
     site.put("masks.zip", whole(odd))
@@ -213,6 +226,67 @@ def test_davis_gets_the_lists_that_its_archive_lacks(site: Site, tmp_path: Path)
     val = read_split(tmp_path / "toy", "davis2016", "val")
     assert (len(val), val[0]) == (20, "blackswan")
     assert len(read_split(tmp_path / "toy", "davis2016", "train")) == 30
+
+
+def apart(url: str) -> dict[str, Any]:
+    """A set whose archives are of use without each other."""
+    description = described(url, pairs=[], apart=True)
+    for archive, into in zip(description["archives"], ("of/images", "of/masks"), strict=True):
+        archive["into"] = into
+    return description
+
+
+APART = {f"of/{name}": data for name, data in FILES.items()}
+
+
+def test_archives_that_stand_apart_are_made_whatever_becomes_of_the_others(
+    site: Site, tmp_path: Path
+) -> None:
+    description = apart(site.url)
+    for archive in description["archives"]:
+        archive["strip"] = f"SET/{archive['into'][3:]}"
+        archive["counts"] = {"*.*": 3}
+    site.put("images.zip", page(404, "Gone"))
+    with pytest.raises(UnavailableError) as refused:
+        make(description, tmp_path)
+    first, second = refused.value.problems
+    assert (
+        first == f"{tmp_path}/toy: 1 of 2 archives are in their folders; run this again for the "
+        "others"
+    )
+    assert second.startswith(f"{site.url}images.zip: answered 404 Not Found, a web page")
+    assert contents(tmp_path / "toy") == {n: d for n, d in APART.items() if "masks" in n}
+    site.put("images.zip", whole(IMAGES))
+    site.asked.clear()
+    assert make(description, tmp_path).files == 3
+    assert contents(tmp_path / "toy") == APART
+    assert [path for path, _ in site.asked] == ["/images.zip"]
+    assert make(description, tmp_path).files == 0
+    (tmp_path / "toy/of/masks/1.png").unlink()
+    (tmp_path / "toy/of/images").rename(tmp_path / "old")
+    with pytest.raises(UserError, match=r"1 of 2 archives .*; .*of/masks: 1 files are missing"):
+        make(description, tmp_path)
+    assert len(contents(tmp_path / "toy")) == 5
+
+
+def test_a_network_that_is_down_is_waited_for_once(site: Site, tmp_path: Path) -> None:
+    for name in ("images.zip", "masks.zip"):
+        site.put(name, page(503, "Busy"))
+    with pytest.raises(UnavailableError, match="0 of 2 archives are in their folders"):
+        make(apart(site.url), tmp_path)
+    asked = [path for path, _ in site.asked]
+    assert [asked.count(f"/{name}.zip") for name in ("images", "masks")] == [6, 1]
+
+
+def test_a_broken_archive_that_stands_apart_is_told_at_the_end(site: Site, tmp_path: Path) -> None:
+    description = apart(site.url)
+    broken = damaged_zips(FILES)["a version to come"]
+    description["archives"][0].update(size=len(broken), digest=sha256(broken))
+    (tmp_path / "a.zip").write_bytes(broken)
+    with pytest.raises(UserError, match=r"1 of 2 archives .*; .*a\.zip: is damaged"):
+        make(description, tmp_path, tmp_path / "a.zip")
+    assert len(contents(tmp_path / "toy/of/masks")) == 3
+    assert not (tmp_path / "toy/of/images").exists()
 
 
 KILLED = """
@@ -370,6 +444,28 @@ def test_the_catalogue_has_the_sets_of_the_papers_study() -> None:
     assert base.BENCHMARKS == ("davis2016", "davis2017")
 
 
+def test_what_the_papers_study_reads_is_counted() -> None:
+    """Of every folder of stills in `davis.yaml` that `rgmp download` makes."""
+    study = yaml.safe_load((PROJECT / "workflow/config/davis.yaml").read_text())
+    sets = catalogue.load()
+    for stills in study["data"]["stills"]:
+        for folder in (stills["images"], stills["masks"]):
+            _, name, below = folder.split("/", 2)
+            counted = [p for archive in sets[name].archives for p in archive.counts]
+            assert any(pattern.startswith(f"{below}/*.") for pattern in counted), folder
+            assert f"{below}/" in sets[name].layout
+
+
+def test_a_size_that_sources_disagree_on_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(MASKS)
+    job = Job("ecssd", catalogue.find("ecssd"), tmp_path, (tmp_path / "a.zip",))
+    with pytest.raises(UserError) as refused:
+        obtain(job, accept)
+    said = str(refused.value)
+    assert "instead of 67766979 (size and digest have one source alone: this may be" in said
+    assert "instead of 1571109 (size and digest have one source alone, and a listing" in said
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -383,6 +479,7 @@ def test_the_catalogue_has_the_sets_of_the_papers_study() -> None:
         ({"archives": [{"file": "a.zip"}]}, "give either size or about"),
         ({"archives": [{"file": "a.zip", "size": 1}] * 2}, "duplicate a.zip"),
         ({"archives": [{"file": "a.zip", "size": 1, "digest": "md5:0"}]}, "archives.0.digest"),
+        ({"apart": True}, "apart: give into of every archive"),
         ({"mirror": "x"}, "unknown key"),
         ({"licence": ""}, "licence"),
     ],

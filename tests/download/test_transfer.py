@@ -9,9 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from support.file_server import Site, no_ranges, page, serving, status, whole
+from support.file_server import Request, Site, no_ranges, page, serving, status, whole
 
 from rgmp.download import transfer
+from rgmp.download.catalogue import Archive
 from rgmp.download.transfer import RETRIES, fetch, state_path
 from rgmp.download.verify import Wanted
 from rgmp.errors import ProblemsError, UserError
@@ -43,10 +44,12 @@ def get(target: Path, *addresses: str, wanted: Wanted = PINNED, plain: bool = Fa
     assert {path.name for path in target.parent.iterdir()} == {"set.zip", "set.zip.json"}
 
 
-def refused(target: Path, *addresses: str, wanted: Wanted = PINNED) -> tuple[str, ...]:
+def refused(
+    target: Path, *addresses: str, wanted: Wanted = PINNED, plain: bool = False
+) -> tuple[str, ...]:
     """What is said of each address, of which none has the file."""
     with pytest.raises(ProblemsError) as refusal:
-        fetch(addresses, target, wanted, retries=AT_ONCE)
+        fetch(addresses, target, wanted, plain_http=plain, retries=AT_ONCE)
     assert not target.exists()
     said = refusal.value.problems
     assert [line.split(": ")[0] for line in said] == list(addresses)
@@ -188,6 +191,15 @@ def test_a_file_of_another_size_is_not_even_begun(site: Site, target: Path) -> N
     assert not part_of(target).exists()
 
 
+@pytest.mark.parametrize("data", [DATA + b"more", OTHER])
+def test_a_fault_of_size_or_digest_comes_with_what_is_known_of_them(
+    site: Site, target: Path, data: bytes
+) -> None:
+    archive = Archive(file="set.zip", size=len(DATA), digest=SHA256, note="one source alone")
+    (said,) = refused(target, site.put("set.zip", whole(data)), wanted=Wanted.of(archive))
+    assert said.endswith(" (one source alone)")
+
+
 def test_a_short_file_of_unannounced_length_is_never_taken(site: Site, target: Path) -> None:
     (said,) = refused(target, site.put("set.zip", no_ranges(DATA, cut=9_000, length=False)))
     assert said == f"stopped after 9000 of {len(DATA)} bytes"
@@ -197,6 +209,48 @@ def test_a_short_file_of_unannounced_length_is_never_taken(site: Site, target: P
 def test_more_bytes_than_there_should_be(site: Site, target: Path) -> None:
     (said,) = refused(target, site.put("set.zip", no_ranges(DATA * 2, length=False)))
     assert said == f"sends more than {len(DATA)} bytes"
+
+
+def endless(request: Request) -> None:
+    """Send until nobody listens."""
+    request.send_response(200)
+    request.end_headers()
+    request.wfile.write(DATA)
+    while True:
+        request.wfile.write(bytes(1_000_000))
+
+
+SMALL = Wanted("zip", most=20_000_000)
+
+
+def test_a_stream_without_end_is_left(site: Site, target: Path) -> None:
+    (said,) = refused(target, site.put("set.zip", endless), wanted=SMALL, plain=True)
+    assert said == "sends bytes without end; at most 20.0 MB are expected"
+    assert not part_of(target).exists()
+    get(target, site.url + "set.zip", site.put("good.zip", whole(DATA)), wanted=SMALL, plain=True)
+
+
+def test_a_stream_without_end_does_not_fill_the_disk(
+    site: Site, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def usage(folder: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=5_000_000 - sum(p.stat().st_size for p in folder.iterdir()))
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    with pytest.raises(UserError, match=r"needs 0\.3 MB of disk, and 0\.\d MB are free"):
+        fetch([site.put("set.zip", endless)], target, SMALL, plain_http=True, retries=AT_ONCE)
+    assert part_of(target).stat().st_size < 5_000_000
+
+
+@pytest.mark.parametrize("wanted", [PINNED, SMALL])
+def test_an_absurd_size_is_of_another_file(site: Site, target: Path, wanted: Wanted) -> None:
+    bad = site.put("bad.zip", status(200, DATA, Content_Length=9 * 10**14))
+    get(target, bad, site.put("set.zip", whole(DATA)), wanted=wanted, plain=True)
+
+
+def test_what_is_expected_is_a_few_times_what_is_known_about_a_size() -> None:
+    of = [Archive(file="a.zip", about=about) for about in (9, 10**9)]
+    assert [Wanted.of(archive).most for archive in of] == [10**8, 5 * 10**9]
 
 
 @pytest.mark.parametrize("kind", ["text/html", "application/zip"])
@@ -240,6 +294,38 @@ def test_redirects_are_followed_but_not_in_a_loop(site: Site, target: Path) -> N
 def test_a_redirect_to_nowhere(site: Site, target: Path) -> None:
     (said,) = refused(target, site.put("set.zip", status(302, Location="ftp://nowhere/set.zip")))
     assert said.startswith("cannot be used (No connection adapters were found")
+
+
+@pytest.mark.parametrize("location", ["http://[::1/set.zip", "http://\xff/set.zip", "http://x:y/"])
+def test_a_redirect_to_no_address(site: Site, target: Path, location: str) -> None:
+    bad = site.put("bad/set.zip", status(302, Location=location))
+    get(target, bad, site.put("set.zip", whole(DATA)))
+    assert len(site.asked) == 2
+    target.unlink()
+    (said,) = refused(target, bad)
+    assert said.startswith(("redirects to what is no address (", "cannot be used ("))
+
+
+@pytest.mark.parametrize("digits", [20, 400, 5_000])
+def test_sizes_that_no_file_has_say_nothing(site: Site, target: Path, digits: int) -> None:
+    size = "9" * digits
+    site.put("bad/set.zip", status(200, DATA, Content_Length=size))
+    get(target, site.url + "bad/set.zip", site.put("set.zip", whole(DATA)))
+    target.unlink()
+    url = leave_part(site, target)
+    site.put(
+        "set.zip", status(206, DATA, Content_Range=f"bytes 2000000-{size}/{size}"), whole(DATA)
+    )
+    get(target, url)
+    target.unlink()
+    url = leave_part(site, target)
+    site.put("set.zip", status(416, Content_Range=f"bytes */{size}"), whole(DATA))
+    get(target, url)
+
+
+@pytest.mark.parametrize("after", ["9" * 5_000, "Fri, 31 Dec 999999 23:59:59 GMT"])
+def test_a_time_to_wait_that_nobody_can_tell(site: Site, target: Path, after: str) -> None:
+    get(target, site.put("set.zip", status(503, Retry_After=after), whole(DATA)))
 
 
 def test_a_busy_server_is_asked_again_when_it_says(

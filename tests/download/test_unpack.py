@@ -1,17 +1,23 @@
 """Archives that would write elsewhere, fill the disk, or are damaged."""
 
+import errno
 import io
 import stat
 import tarfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.damaged_zips import damaged_zips, zipped
 
 from rgmp.download import unpack as module
 from rgmp.download.catalogue import Archive
-from rgmp.download.unpack import unpack
+from rgmp.download.unpack import ArchiveError, unpack
 from rgmp.errors import UserError
 from rgmp.runtime.files import files_below
 
@@ -145,8 +151,47 @@ def test_a_damaged_archive(tmp_path: Path, folder: Path, name: str) -> None:
     for damaged in (data[: len(data) // 3], b"", data[:20] + bytes(20) + data[40:]):
         (tmp_path / name).write_bytes(damaged)
         if name == "set.zip" or len(damaged) != len(data):
-            assert refusal(tmp_path / name, folder).startswith("is damaged (")
-            assert refusal(tmp_path / name, folder).endswith("; fetch it again")
+            said = refusal(tmp_path / name, folder)
+            assert said.startswith("is damaged (")
+            assert said.endswith("; fetch it again")
+
+
+MEMBERS = {"a/1.png": bytes(range(200)), "a/2.png": b"2"}
+
+
+@pytest.mark.parametrize("damage", damaged_zips(MEMBERS))
+def test_damage_that_the_library_names_in_other_ways(
+    tmp_path: Path, folder: Path, damage: str
+) -> None:
+    (tmp_path / "set.zip").write_bytes(damaged_zips(MEMBERS)[damage])
+    with pytest.raises(ArchiveError, match=r"set\.zip: is damaged \(.+\); fetch it again$"):
+        unpacked(tmp_path / "set.zip", folder)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, 10**4), st.integers(1, 255)), min_size=1, max_size=4))
+def test_flipped_bytes_are_refused_or_harmless(flips: list[tuple[int, int]]) -> None:
+    content = bytearray(zipped(MEMBERS))
+    for place, change in flips:
+        content[place % len(content)] ^= change
+    with TemporaryDirectory() as temporary:
+        file, folder = Path(temporary) / "set.zip", Path(temporary) / "out"
+        file.write_bytes(content)
+        folder.mkdir()
+        with suppress(ArchiveError):
+            unpacked(file, folder)
+        assert {path.name for path in Path(temporary).iterdir()} == {"set.zip", "out"}
+
+
+def test_a_file_that_may_not_be_read_is_not_damaged(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(zipfile, "ZipFile", forbidden)
+    said = refusal(tmp_path / "set.zip", folder)
+    assert said == "cannot be read (Permission denied); name a readable archive"
 
 
 def test_an_encrypted_or_unusual_zip(tmp_path: Path, folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support import fake_study
+from support.damaged_zips import damaged_zips
 from support.fake_files import write
 
 from rgmp.cli import main as cli
@@ -523,6 +524,14 @@ class TestTampered:
         half = tmp_path / "half.zip"
         half.write_bytes(archive.read_bytes()[:-2000])
         refusal(half, tmp_path / "there", "half.zip: is damaged", capsys)
+
+    @pytest.mark.parametrize("damage", damaged_zips({"manifest.json": b"{}"}))
+    def test_a_damaged_archive(
+        self, damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        bad = tmp_path / "bad.zip"
+        bad.write_bytes(damaged_zips({"manifest.json": b"{}"})[damage])
+        refusal(bad, tmp_path / "there", "bad.zip: is damaged", capsys)
 
 
 class TestMemory:

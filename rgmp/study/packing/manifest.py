@@ -61,10 +61,8 @@ def read_manifest(file: Path, members: Sequence[Member]) -> Manifest:
     found = [member for member in members if member.path == Path(MANIFEST)]
     if len(found) != 1 or found[0].size > _LARGEST:
         raise ArchiveError(f"{file}: has no {MANIFEST}: no archive of `rgmp pack`; name one")
-    with found[0].open() as opened:
-        content = opened.read(_LARGEST + 1)
     try:
-        value = json.loads(content)
+        value = json.loads(b"".join(found[0].blocks()))
     except (ValueError, RecursionError) as error:
         raise ArchiveError(f"{file}: {MANIFEST} is not valid JSON ({error})") from error
     manifest = validated(Manifest, value, file / MANIFEST)
