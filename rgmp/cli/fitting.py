@@ -7,7 +7,7 @@ from pathlib import Path
 from rgmp.cli.measuring import data_of, distinct_trainings, side_by_side, try_training
 from rgmp.errors import UserError
 from rgmp.reporting.planning import proposals_in_words
-from rgmp.study.fit import Line, Need, Proposal, least, proposals
+from rgmp.study.fit import Line, Need, Proposal, can_share, least, proposals
 from rgmp.study.plan import Plan
 from rgmp.study.planned import Training
 from rgmp.training.job import TrainingJob
@@ -30,11 +30,18 @@ def fit(plan: Plan, folder: Path, limit: int, gpus: Sequence[int]) -> Iterator[s
     """
     if not plan.trainings:
         raise UserError(f"{plan.file}: trains nothing; leave out --fit")
+    batches = sorted({training.settings.batch for training in plan.trainings})
+    asked = sorted({*gpus} or {plan.machine.processes})
+    shared = [count for count in asked if can_share(batches, count)]
+    uneven = _uneven([count for count in asked if count not in shared], batches)
+    if not shared:
+        raise UserError(f"{uneven}; name numbers of GPUs that can")
+    if uneven:
+        yield f"{uneven}: left out"
     with data_of(plan, folder) as (place, _):
         trainings = {_name(training): training for training in distinct_trainings(plan).values()}
         jobs = {name: plan.job(training, place) for name, training in trainings.items()}
         needs = [_need(name, job) for name, job in jobs.items()]
-        shared = sorted({*gpus} or {plan.machine.processes})
         found = [
             (proposal, _memory(jobs[proposal.largest], _part(proposal, jobs), proposal.recompute))
             for proposal in proposals(needs, limit, shared)
@@ -48,6 +55,14 @@ def fit(plan: Plan, folder: Path, limit: int, gpus: Sequence[int]) -> Iterator[s
             f"({smallest.largest}); take a larger GPU, or change the crop or the frames"
         )
     yield from proposals_in_words(fitting, limit)
+
+
+def _uneven(counts: Sequence[int], batches: Sequence[int]) -> str:
+    """What is said of numbers of GPUs that cannot share every batch evenly; nothing without any."""
+    if not counts:
+        return ""
+    told, samples = (" and ".join(map(str, numbers)) for numbers in (counts, batches))
+    return f"--gpus {told}: cannot share batches of {samples} samples evenly"
 
 
 def _name(training: Training) -> str:

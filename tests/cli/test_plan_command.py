@@ -110,6 +110,26 @@ def test_what_fits_is_measured_and_leaves_the_training_what_it_is(
 
 
 @pytest.mark.usefixtures("here")
+def test_gpus_that_cannot_share_a_batch_are_left_out_before_anything_is_measured(
+    one_process: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    taken = measuring.Tried(0, 1, 10**9, 0)
+    monkeypatch.setattr("rgmp.cli.fitting.try_training", lambda *_: taken)
+    Path("study.yaml").write_text(yaml.safe_dump({**LONGER, "machine": {"device": "auto"}}))
+    lines = said(capsys, "--fit", "1.2GB", "--gpus", "1", "3")
+    assert "--gpus 3: cannot share batches of 2 samples evenly: left out" in lines
+    assert any("machine.processes: 1: 1 GB measured" in line for line in lines)
+    assert cli.main(["plan", "study.yaml", "--fit", "0.5GB", "--gpus", "1", "3"]) == 2
+    assert "it takes 1 GB" in capsys.readouterr().err
+    one_process.clear()
+    assert cli.main(["plan", "study.yaml", "--fit", "1.2GB", "--gpus", "3", "4"]) == 2
+    assert "3 and 4: cannot share batches of 2 samples evenly; name" in capsys.readouterr().err
+    assert not one_process
+
+
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

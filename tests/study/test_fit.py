@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from rgmp.study.fit import Line, Need, Proposal, least, proposals
+from rgmp.study.fit import Line, Need, Proposal, can_share, least, proposals
 
 PLAIN, LEAN = Line(2.0, 3.0), Line(2.0, 1.0)
 
@@ -37,7 +37,19 @@ def test_parts_divide_every_batch() -> None:
         Proposal(4, False, 1, "pretrain", 14),
         Proposal(2, True, 1, "pretrain", 10),
     ]
-    assert proposals([need(6)], 1e9, [4]) == [], "four cannot share six"
+
+
+def test_processes_that_can_share_every_batch() -> None:
+    assert [count for count in range(1, 9) if can_share([16, 8], count)] == [1, 2, 4, 8]
+    assert [count for count in range(1, 9) if can_share([2], count)] == [1, 2]
+    assert can_share([16, 6], 2)
+    assert not can_share([16, 6], 4), "four cannot share six"
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_least_is_a_sample_in_each_part_of_the_smallest_batch(processes: int) -> None:
+    needs = [need(16, "pretrain"), need(4, "finetune")]
+    assert least(needs, processes) == Proposal(4 // processes, True, processes, "pretrain", 6)
 
 
 @pytest.mark.parametrize("limit", [3, 5, 8, 11, 14, 17, 26, 50])
