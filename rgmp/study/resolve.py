@@ -31,6 +31,7 @@ from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.official import require_known
 from rgmp.minidavis.cast import VAL_CAST
 from rgmp.minidavis.version import VERSION
+from rgmp.provenance.code import checkout
 from rgmp.runtime import digest_cache
 from rgmp.runtime.digest_cache import Digests
 from rgmp.runtime.files import digest_of, require_writable
@@ -65,6 +66,7 @@ def resolve(
     require_writable(folder)
     require(study.evaluation.engine, study.evaluation.cross_check)
     digests = Digests(results / digest_cache.FILE)
+    _require_variants(path, ablations)
     methods = load_variants(study, path, ablations)
     _require_unreserved([*methods, *(external.name for external in study.external)], path)
     require_no_table(study.data.sets, path)
@@ -136,6 +138,18 @@ def find_plan(path: Path) -> tuple[Plan, Path]:
         return load_plan(path), path
     found = resolve(path)
     return found, Path("results") / found.study
+
+
+def _require_variants(path: Path, ablations: Path) -> None:
+    """Reject a working folder without variants, and say where the project's own is."""
+    if ablations.is_dir():
+        return
+    project = checkout()
+    known = f", such as {project}" if (project / "Snakefile").is_file() else ""
+    raise UserError(
+        f"{path}: its variants are read from {ablations}/, and there is no such folder here; run "
+        f"this in the folder that has {ablations}/ and the Snakefile{known}"
+    )
 
 
 def _require_unreserved(names: Iterable[str], path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a study reads has to be there and to fit together, before any work."""
 
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -137,6 +138,15 @@ def test_only_data_that_are_read_are_asked_for() -> None:
     write_variant("on_2016", finetune={"benchmark": "davis2016"})
     with pytest.raises(UserError, match=r"2016/train\.txt: no such split"):
         resolved()
+
+
+@pytest.mark.usefixtures("here")
+def test_outside_a_project_the_missing_variants_are_said_and_where_there_are_some() -> None:
+    shutil.rmtree("ablations")
+    there = re.escape(str(Path(__file__).parents[2]))
+    with pytest.raises(UserError, match=rf"no such folder here; .* the Snakefile, such as {there}"):
+        resolved()
+    assert not Path("results").exists()
 
 
 @pytest.mark.usefixtures("here")
