@@ -5,8 +5,10 @@ from functools import partial
 from pathlib import Path
 
 from rgmp.cli.measuring import data_of, distinct_trainings, side_by_side, try_training
+from rgmp.config.study import Machine
 from rgmp.errors import UserError
 from rgmp.reporting.planning import proposals_in_words
+from rgmp.study.estimate import device_here
 from rgmp.study.fit import Line, Need, Proposal, can_share, least, proposals
 from rgmp.study.plan import Plan
 from rgmp.study.planned import Training
@@ -30,14 +32,14 @@ def fit(plan: Plan, folder: Path, limit: int, gpus: Sequence[int]) -> Iterator[s
     """
     if not plan.trainings:
         raise UserError(f"{plan.file}: trains nothing; leave out --fit")
-    batches = sorted({training.settings.batch for training in plan.trainings})
-    asked = sorted({*gpus} or {plan.machine.processes})
-    shared = [count for count in asked if can_share(batches, count)]
-    uneven = _uneven([count for count in asked if count not in shared], batches)
-    if not shared:
-        raise UserError(f"{uneven}; name numbers of GPUs that can")
-    if uneven:
-        yield f"{uneven}: left out"
+    shared, left_out = _shared(plan, gpus)
+    yield from left_out
+    device, is_gpu = _device(plan.machine)
+    if not is_gpu:
+        yield (
+            "Measured on a CPU: the main memory of the process with its libraries, which is not "
+            "what a GPU holds; run --fit on the GPU that it is for"
+        )
     with data_of(plan, folder) as (place, _):
         trainings = {_name(training): training for training in distinct_trainings(plan).values()}
         jobs = {name: plan.job(training, place) for name, training in trainings.items()}
@@ -52,17 +54,34 @@ def fit(plan: Plan, folder: Path, limit: int, gpus: Sequence[int]) -> Iterator[s
         raise UserError(
             f"--fit: no settings that leave the training what it is; with {smallest.accumulate} "
             f"parts of a batch and recompute_activations it takes {smallest.bytes / 1e9:.3g} GB "
-            f"({smallest.largest}); take a larger GPU, or change the crop or the frames"
+            f"on {device} ({smallest.largest}); take a larger GPU, or change the crop or the frames"
         )
-    yield from proposals_in_words(fitting, limit)
+    yield from proposals_in_words(fitting, limit, device)
 
 
-def _uneven(counts: Sequence[int], batches: Sequence[int]) -> str:
-    """What is said of numbers of GPUs that cannot share every batch evenly; nothing without any."""
-    if not counts:
-        return ""
-    told, samples = (" and ".join(map(str, numbers)) for numbers in (counts, batches))
-    return f"--gpus {told}: cannot share batches of {samples} samples evenly"
+def _shared(plan: Plan, gpus: Sequence[int]) -> tuple[list[int], list[str]]:
+    """How many GPUs may share a batch, in order, and a line on those that cannot evenly.
+
+    Raises:
+        UserError: none can.
+    """
+    batches = sorted({training.settings.batch for training in plan.trainings})
+    asked = sorted({*gpus} or {plan.machine.processes})
+    shared = [count for count in asked if can_share(batches, count)]
+    if shared == asked:
+        return shared, []
+    uneven = " and ".join(str(count) for count in asked if count not in shared)
+    samples = " and ".join(map(str, batches))
+    told = f"--gpus {uneven}: cannot share batches of {samples} samples evenly"
+    if not shared:
+        raise UserError(f"{told}; name numbers of GPUs that can")
+    return shared, [f"{told}: left out"]
+
+
+def _device(machine: Machine) -> tuple[str, bool]:
+    """What steps are measured on here, in words, and whether it is a GPU."""
+    device, gpus = device_here(machine)
+    return device or "a GPU", bool(gpus) or device is None
 
 
 def _name(training: Training) -> str:

@@ -178,8 +178,10 @@ def _assumptions(costs: Costs, estimated: Estimate) -> Iterator[str]:
     yield _LEFT_OUT
 
 
-def proposals_in_words(found: Sequence[tuple[Proposal, float]], limit: float) -> Iterator[str]:
-    """Settings that fit, each with the memory that was measured with it."""
+def proposals_in_words(
+    found: Sequence[tuple[Proposal, float]], limit: float, device: str
+) -> Iterator[str]:
+    """Settings that fit, each with the memory that was measured with it on a device."""
     for proposal, measured in found:
         settings = {
             "compute.accumulate": proposal.accumulate,
@@ -188,8 +190,9 @@ def proposals_in_words(found: Sequence[tuple[Proposal, float]], limit: float) ->
         }
         told = ", ".join(f"{key}: {value}" for key, value in settings.items())
         yield (
-            f"  {told}: {_bytes(int(measured))} measured, {_bytes(int(proposal.bytes))} predicted "
-            f"(of {_bytes(int(limit))}), for {proposal.largest}"
+            f"  {told}: {_bytes(int(measured))} measured on {device}, "
+            f"{_bytes(int(proposal.bytes))} predicted (of {_bytes(int(limit))}), "
+            f"for {proposal.largest}"
         )
     yield (
         "These leave the training what it is: the same batches, samples and learning rates, and "

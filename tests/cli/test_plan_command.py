@@ -9,8 +9,10 @@ from support.tiny_study import STUDY
 
 from rgmp.cli import main as cli
 from rgmp.cli import measuring
+from rgmp.config.study import Machine
 from rgmp.provenance.machine import peak_memory
 from rgmp.runtime.files import read_json
+from rgmp.study.estimate import device_here
 from rgmp.study.plan import load_plan
 from rgmp.training.job import TrainingJob
 
@@ -96,17 +98,19 @@ def test_what_fits_is_measured_and_leaves_the_training_what_it_is(
         return measuring.Tried(0, 1, int(1e9 * (1 + each * job.settings.batch)), 0)
 
     monkeypatch.setattr("rgmp.cli.fitting.try_training", taken)
+    monkeypatch.setattr("rgmp.cli.fitting.device_here", lambda _: ("H200", 8))
     lines = said(capsys, "--fit", "2.5GB")
     start = next(n for n, line in enumerate(lines) if "compute.accumulate: " in line)
     settings = "compute.accumulate: {}, machine.recompute_activations: {}, machine.processes: 1"
     assert lines[start].startswith(
-        f"  {settings.format(2, 'false')}: 2 GB measured, 2 GB predicted"
+        f"  {settings.format(2, 'false')}: 2 GB measured on H200, 2 GB predicted (of 2.5 GB)"
     )
-    assert lines[start + 1].startswith(f"  {settings.format(1, 'true')}: 2 GB measured")
+    assert lines[start + 1].startswith(f"  {settings.format(1, 'true')}: 2 GB measured on H200")
+    assert not [line for line in lines if "CPU:" in line]
     assert lines[start + 2].startswith("These leave the training what it is")
     assert len(one_process) == 2 * 2 * 2 + 2
     assert cli.main(["plan", "study.yaml", "--fit", "1.2GB"]) == 2
-    assert "recompute_activations it takes 1.5 GB" in capsys.readouterr().err
+    assert "recompute_activations it takes 1.5 GB on H200" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("here")
@@ -117,12 +121,16 @@ def test_gpus_that_cannot_share_a_batch_are_left_out_before_anything_is_measured
 ) -> None:
     taken = measuring.Tried(0, 1, 10**9, 0)
     monkeypatch.setattr("rgmp.cli.fitting.try_training", lambda *_: taken)
+    monkeypatch.setattr("rgmp.study.estimate.gpus_here", list)
     Path("study.yaml").write_text(yaml.safe_dump({**LONGER, "machine": {"device": "auto"}}))
     lines = said(capsys, "--fit", "1.2GB", "--gpus", "1", "3")
     assert "--gpus 3: cannot share batches of 2 samples evenly: left out" in lines
     assert any("machine.processes: 1: 1 GB measured" in line for line in lines)
+    device, _ = device_here(Machine())
+    assert any(line.startswith("Measured on a CPU: ") for line in lines), "of a process, all of it"
+    assert any(f"1 GB measured on {device}, 1 GB predicted" in line for line in lines)
     assert cli.main(["plan", "study.yaml", "--fit", "0.5GB", "--gpus", "1", "3"]) == 2
-    assert "it takes 1 GB" in capsys.readouterr().err
+    assert "it takes 1 GB on " in capsys.readouterr().err
     one_process.clear()
     assert cli.main(["plan", "study.yaml", "--fit", "1.2GB", "--gpus", "3", "4"]) == 2
     assert "3 and 4: cannot share batches of 2 samples evenly; name" in capsys.readouterr().err
@@ -163,6 +171,17 @@ def test_gpus_are_planned_for_where_the_study_may_use_them(
     ]
     assert cli.main(["plan", "study.yaml", "--gpus", "1"]) == 2
     assert "takes machine.processes (=2) GPUs" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_cpu_is_not_measured_in_place_of_gpus(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rgmp.study.estimate.gpus_here", list)
+    Path("study.yaml").write_text(yaml.safe_dump({**LONGER, "machine": {"device": "auto"}}))
+    assert cli.main(["plan", "study.yaml", "--measure", "--gpus", "2"]) == 2
+    assert "there is no GPU here to measure for --gpus 2" in capsys.readouterr().err
+    assert not Path("results/tiny/costs.json").exists()
 
 
 def test_a_process_of_its_own_measures() -> None:
