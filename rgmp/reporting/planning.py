@@ -113,12 +113,16 @@ def _disk(plan: Plan, costs: Costs, estimated: Estimate) -> str:
 
 
 def _checkpoints(training: Training, plan: Plan, costs: Costs) -> float | None:
-    """The bytes of both checkpoints of a training run: weights, and as much for each moment."""
+    """The bytes of both checkpoints of a training run.
+
+    In each are weights, as much for each moment, and their average where there is one.
+    """
     cost = costs.known.get(training_cost(plan, training))
     if cost is None or cost.disk_fixed is None:
         return None
     moments = 1 if training.settings.optimiser == "sgd" else 2
-    return _CHECKPOINTS * (1 + moments) * cost.disk_fixed
+    averages = 1 if training.settings.ema_ratio else 0
+    return _CHECKPOINTS * (1 + moments + averages) * cost.disk_fixed
 
 
 def _left(sorts: Sequence[Sort]) -> float | None:

@@ -35,6 +35,7 @@ from rgmp.study import layout
 from rgmp.study.jobs import Job, Sizes, embedded_sizes, jobs_of
 from rgmp.study.plan import Plan, is_comparison, load_plan
 from rgmp.study.references import is_reference, reference_of
+from rgmp.training.job import WEIGHTS
 
 _PAUSE = 30.0
 """Seconds between two jobs from which a study did not run, rather than wait for a job to start."""
@@ -52,7 +53,8 @@ class Cost(Closed):
         memory_bytes: the most that one took, of the GPU or of its process; None: not known.
         process_bytes: the most of main memory that the process of one took, without its workers;
             None: not known.
-        disk_fixed: bytes that each job leaves on disk; None: not known.
+        disk_fixed: bytes that each job leaves on disk, of a training run for each set of weights
+            that it keeps (`Job.kept`); None: not known.
         disk_each: bytes per unit.
         source: where this is from.
     """
@@ -425,6 +427,9 @@ def _disk(job: Job, folder: Path) -> dict[str, float]:
     left = folder / job.leaves if job.leaves else None
     if left is None or not left.is_dir() or not job.units or is_reference(folder):
         return {}
+    if job.kind == "train":
+        weights = left / WEIGHTS
+        return {"disk_fixed": float(weights.stat().st_size)} if weights.is_file() else {}
     size = sum(path.stat().st_size for path in files_below(left))
     if job.kind == "evaluate":
         return {"disk_fixed": 0.0, "disk_each": size / job.units}

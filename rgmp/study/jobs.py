@@ -60,6 +60,7 @@ class Job(NamedTuple):
         units: how much it has to do: samples of a training run, sequences or frames of what is
             segmented or scored, score tables; None: not known here.
         stage: of a training run.
+        kept: how many sets of weights it leaves.
     """
 
     kind: Kind
@@ -72,6 +73,7 @@ class Job(NamedTuple):
     cost: str
     units: float | None
     stage: Stage | None = None
+    kept: int = 1
 
     @property
     def sort(self) -> str:
@@ -207,6 +209,7 @@ class _Jobs:
                 cost=training_cost(plan, training),
                 units=training.settings.samples,
                 stage=training.stage,
+                kept=1 + len(training.settings.earlier_checkpoints),
             )
             if training.settings.earlier_checkpoints:
                 yield self._keeping(training, before)
