@@ -21,16 +21,16 @@ from typing import NamedTuple
 import psutil
 
 from rgmp.config.method import Finetune
-from rgmp.data.videos import Videos
+from rgmp.inference.job import InferenceJob
 from rgmp.runtime import cores, processes
 from rgmp.runtime.digest_cache import Digests
 from rgmp.runtime.files import files_below
 from rgmp.study import layout
 from rgmp.study.costs import Cost, Costs, Slowdown
 from rgmp.study.evaluation_job import EvaluationJob
-from rgmp.study.jobs import evaluation_cost, render_cost, training_cost
+from rgmp.study.jobs import evaluation_cost, render_cost, size_of, training_cost
 from rgmp.study.plan import Plan
-from rgmp.study.planned import PlannedVariant, Training
+from rgmp.study.planned import Training
 from rgmp.training.job import TrainingJob
 
 _STEPS = 200
@@ -150,11 +150,16 @@ class _Measuring:
 
     def evaluations(self) -> dict[str, Cost]:
         """The costs of all evaluations, on some of the sequences and with untrained networks."""
-        distinct = {evaluation_cost(self._plan, v): v for v in self._plan.sharing.values()}
+        distinct = {
+            evaluation_cost(self._plan, variants, step): (variants, step)
+            for variants in self._plan.sharing.values()
+            for step in (*self._plan.earlier_checkpoints(variants[0]), None)
+        }
         found = {}
-        for cost, variants in distinct.items():
-            work = partial(try_evaluation, self._plan, variants, self._place)
-            tried = side_by_side(f"evaluate {variants[0].name}", work, self._at_once)
+        for cost, (variants, step) in distinct.items():
+            name = layout.evaluation(variants[0].name, variants[0].runs[0].seed, step)
+            work = partial(try_evaluation, self._plan, name, variants[0].threads, self._place)
+            tried = side_by_side(f"evaluate {name}", work, self._at_once)
             each, left = fmean(one.each for one in tried), tried[0].disk_bytes
             found[cost] = self._cost(tried, each, disk_fixed=0.0, disk_each=left)
         return found
@@ -218,59 +223,60 @@ def try_training(
     )
 
 
-def try_evaluation(plan: Plan, variants: tuple[PlannedVariant, ...], place: Path) -> Tried:
-    """Segment and score some sequences with what has the same weights, in this process alone."""
+def try_evaluation(plan: Plan, name: str, threads: int, place: Path) -> Tried:
+    """Segment and score some sequences as an evaluation does, in this process alone."""
     from rgmp.inference.evaluation import Evaluation
-    from rgmp.model import weights
-    from rgmp.model.network import RGMP
     from rgmp.provenance.machine import peak_device_memory
 
-    run = variants[0].runs[0]
     with tempfile.TemporaryDirectory(prefix="rgmp-plan-") as temporary, redirect_stderr(StringIO()):
         own = Path(temporary)
-        file = run.weights
-        if run.trainings:
-            file = own / "weights.safetensors"
-            weights.save(file, RGMP(plan.training(run.trainings[-1]).network), {})
-        planned = plan.evaluation_of(layout.evaluation(variants[0].name, run.seed), place)
-        job = _on_some_sequences(planned, file, own)
-        evaluation = Evaluation(own, job.runs, (), cores.threads(variants[0].threads), Digests())
+        job = _on_some_sequences(plan.evaluation_of(name, place), _untrained(plan, name, own), own)
+        evaluation = Evaluation(own, job.runs, job.unscored, cores.threads(threads), Digests())
         startup, began = _age(), time.perf_counter()
         evaluation.run()
         took = time.perf_counter() - began
-        sizes = {i.videos.benchmark: _units(plan, i.videos) for i, _ in job.runs}
+        scored = {i.videos.benchmark: size_of(plan, i.videos) for i, _ in job.runs}
+        withheld = (size_of(plan, i.videos) for i in job.unscored[:1])
+        units = sum((*scored.values(), *withheld))
         left = sum(path.stat().st_size for path in files_below(job.runs[0][0].masks))
-    units = sum(sizes.values())
     return Tried(startup, took / units, peak_device_memory(), left / units)
+
+
+def _untrained(plan: Plan, name: str, folder: Path) -> Path:
+    """The weights of an evaluation: a given file, or new ones of the network that is trained."""
+    from rgmp.model import weights
+    from rgmp.model.network import RGMP
+
+    run = plan.inferences[plan.evaluations[name][0]].run
+    if not run.trainings:
+        return run.weights
+    file = folder / "weights.safetensors"
+    weights.save(file, RGMP(plan.training(run.trainings[-1]).network), {})
+    return file
 
 
 def _on_some_sequences(job: EvaluationJob, weights: Path, folder: Path) -> EvaluationJob:
     """An evaluation of given weights on a few sequences, with files in a folder of its own."""
     runs = []
     for number, (inference, scoring) in enumerate(job.runs):
-        videos = inference.videos
-        some = videos.model_copy(update={"sequences": _some(videos.names())})
-        masks, out = folder / layout.MASKS, folder / f"{number}.csv"
-        made = {"videos": some, "record": None}
-        runs.append(
-            (
-                inference.model_copy(update={**made, "weights": weights, "masks": masks}),
-                scoring.model_copy(update={**made, "source": masks, "out": out}),
-            )
-        )
-    return EvaluationJob(runs=tuple(runs))
+        some = _segmenting_some(inference, weights, folder)
+        made = {"videos": some.videos, "record": None, "source": some.masks}
+        runs.append((some, scoring.model_copy(update={**made, "out": folder / f"{number}.csv"})))
+    unscored = (_segmenting_some(inference, weights, folder) for inference in job.unscored)
+    return EvaluationJob(runs=tuple(runs), unscored=tuple(unscored))
+
+
+def _segmenting_some(job: InferenceJob, weights: Path, folder: Path) -> InferenceJob:
+    """What is segmented of a few sequences, with masks in a folder of its own."""
+    some = job.videos.model_copy(update={"sequences": _some(job.videos.names())})
+    made = {"videos": some, "record": None, "weights": weights, "masks": folder / layout.MASKS}
+    return job.model_copy(update=made)
 
 
 def _some(names: list[str]) -> tuple[str, ...]:
     """A share of the sequences, spread over the split, and at least two where there are two."""
     count = min(max(len(names) // _ONE_SEQUENCE_IN, 2), len(names))
     return tuple(names[number * len(names) // count] for number in range(count))
-
-
-def _units(plan: Plan, videos: Videos) -> int:
-    """How much there is in some videos, as `rgmp.study.jobs` counts it."""
-    sequences = videos.open()
-    return len(sequences) if plan.embedded else sum(len(s.frames) for s in sequences)
 
 
 def _age() -> float:

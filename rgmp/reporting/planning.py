@@ -21,7 +21,7 @@ _CHECKPOINTS = 2
 """As many as a training run keeps (`rgmp.training.checkpoints`)."""
 _LEFT_OUT = (
     "Not counted: what Snakemake takes before the first job, `rgmp cross-check`, and `rgmp agree` "
-    "after the last."
+    "after the last; on the disk scores, tables, figures and archives for a server."
 )
 
 

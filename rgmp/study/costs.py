@@ -286,11 +286,17 @@ def ran_of(jobs: Iterable[Job], records: Iterable[Record]) -> list["Ran"]:
 
 def recorded_sizes(plan: Plan, records: Iterable[Record]) -> Sizes:
     """The sizes of a study's benchmarks by its records: its data need not be there any more."""
-    if plan.embedded:
-        return embedded_sizes(plan)
-    frames = {r["benchmark"]: r["results"].get("frames") for r in records if r["kind"] == "infer"}
-    counted = {benchmark: frames.get(benchmark) for benchmark in plan.benchmarks}
-    return {b: count for b, count in counted.items() if isinstance(count, int | float)}
+    unit = "sequences" if plan.embedded else "frames"
+    found = {_segmented(r): r["results"].get(unit) for r in records if r["kind"] == "infer"}
+    wanted = (*plan.benchmarks, *([layout.SUBMISSION] if plan.submission else []))
+    known = {name: size for name in wanted if isinstance(size := found.get(name), int | float)}
+    return known | (embedded_sizes(plan) if plan.embedded else {})
+
+
+def _segmented(record: Record) -> str:
+    """What a record of masks is of, as `Sizes` names it."""
+    withheld = record["name"].startswith(f"{layout.masks(layout.SUBMISSION)}/")
+    return layout.SUBMISSION if withheld else record["benchmark"] or ""
 
 
 @dataclass(frozen=True)

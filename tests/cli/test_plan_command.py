@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.tiny_study import STUDY
+from support.tiny_study import FRAMES, STUDY
 
 from rgmp.cli import main as cli
 from rgmp.cli import measuring
@@ -13,6 +13,7 @@ from rgmp.config.study import Machine
 from rgmp.provenance.machine import peak_memory
 from rgmp.runtime.files import read_json
 from rgmp.study.estimate import device_here
+from rgmp.study.jobs import Job, jobs_of, sizes_of
 from rgmp.study.plan import load_plan
 from rgmp.training.job import TrainingJob
 
@@ -63,7 +64,7 @@ def test_training_and_evaluation_are_measured_as_many_at_once_as_will_run(
 ) -> None:
     lines = said(capsys, "--measure", "--cores", "1", "2")
     assert sorted(one_process) == [
-        "evaluate full x2",
+        "evaluate full/seed3 x2",
         "finetune full-seed3 x2",
         "finetune full-seed3, alone x1",
         "finetune full-seed3, first steps x2",
@@ -82,6 +83,38 @@ def test_training_and_evaluation_are_measured_as_many_at_once_as_will_run(
     ]
     assert Path("results/tiny/costs.json").read_bytes() == kept
     assert plan == load_plan(Path("results/tiny"))
+
+
+@pytest.mark.usefixtures("here")
+def test_a_split_for_a_server_is_counted_where_it_is_segmented(
+    one_process: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the last weights alone; both evaluations are measured, and their masks counted."""
+    kept = {"finetune": LONGER["finetune"] | {"keep_last": 2}, "benchmarks": ["davis2017"]}
+    Path("study.yaml").write_text(yaml.safe_dump(LONGER | kept))
+    said(capsys)
+    (before,) = {job.cost for job in _evaluations()}
+    submission = {"submission": {"davis": "davis", "split": "train"}}
+    Path("study.yaml").write_text(yaml.safe_dump(LONGER | kept | submission))
+    lines = said(capsys, "--measure")
+    earlier, last = _evaluations()
+    assert (earlier.name, last.name) == ("evaluate full/seed3/step7", "evaluate full/seed3")
+    assert (earlier.units, last.units) == (2 * FRAMES, 4 * FRAMES)
+    assert earlier.cost == before != last.cost, "known from a study without it"
+    assert [name for name in one_process if "evaluate" in name] == [
+        "evaluate full/seed3/step7 x2",
+        "evaluate full/seed3 x2",
+    ]
+    assert any(line.startswith("  evaluate") and line.endswith("(2 jobs)") for line in lines)
+    known = read_json(Path("results/tiny/costs.json"))["known"]
+    each, more = (known[job.cost]["disk_each"] for job in (earlier, last))
+    assert 0.5 * each < more < 2 * each, "of every frame, so in all twice as much"
+
+
+def _evaluations() -> list[Job]:
+    folder = Path("results/tiny")
+    plan = load_plan(folder)
+    return [job for job in jobs_of(plan, sizes_of(plan, folder)) if job.kind == "evaluate"]
 
 
 @pytest.mark.usefixtures("here")

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from support.fake_study import build
 
+from rgmp.config.study import Submission
 from rgmp.errors import UserError
+from rgmp.provenance.record import Record, read_all
 from rgmp.reporting.planning import estimate_in_words
 from rgmp.runtime.files import read_json, write_json
 from rgmp.study import layout
@@ -193,6 +195,21 @@ def test_a_cost_has_one_set_of_weights_and_an_estimate_all_that_are_kept(tmp_pat
     )
     assert told.startswith("Disk: weights 14 kB, ")
     assert told.endswith("checkpoints of each training run while it goes on 6 kB")
+
+
+def test_a_split_for_a_server_is_no_benchmark_in_the_records(toy: Path) -> None:
+    submission = Submission(davis=Path("davis"))
+    plan = load_plan(toy).model_copy(update={"embedded": False, "submission": submission})
+    frames = {"masks/davis2017/full/seed0": 100, "masks/submission/full/seed0": 30}
+    (like,) = (r for r in read_all(toy) if r["name"] == "masks/davis2017/full/seed0")
+    records = [
+        Record(**{**like, "name": name, "results": {"frames": count, "sequences": 1}})
+        for name, count in frames.items()
+    ]
+    assert recorded_sizes(plan, records) == {"davis2017": 100, "submission": 30}
+    assert recorded_sizes(plan, records[1:]) == {"submission": 30}
+    embedded = plan.model_copy(update={"embedded": True})
+    assert recorded_sizes(embedded, records)["submission"] == 1, "in sequences"
 
 
 def test_a_job_alone_is_faster_only_where_that_was_measured(toy: Path) -> None:
