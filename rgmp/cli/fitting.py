@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from rgmp.cli.measuring import data_of, distinct_trainings, side_by_side, try_training
+from rgmp.cli.measuring import Tried, data_of, distinct_trainings, side_by_side, try_training
 from rgmp.config.study import Machine
 from rgmp.errors import UserError
 from rgmp.reporting.planning import proposals_in_words
@@ -45,7 +45,7 @@ def fit(plan: Plan, folder: Path, limit: int, gpus: Sequence[int]) -> Iterator[s
         jobs = {name: plan.job(training, place) for name, training in trainings.items()}
         needs = [_need(name, job) for name, job in jobs.items()]
         found = [
-            (proposal, _memory(jobs[proposal.largest], _part(proposal, jobs), proposal.recompute))
+            (proposal, _taken(proposal, jobs[proposal.largest]))
             for proposal in proposals(needs, limit, shared)
         ]
     fitting = [(proposal, measured) for proposal, measured in found if measured <= limit]
@@ -93,25 +93,27 @@ def _need(name: str, job: TrainingJob) -> Need:
     batch = job.settings.batch
     lines = {}
     for recompute in (False, True):
-        one, two = (_memory(job, min(part, batch), recompute) for part in (1, 2))
-        lines[recompute] = Line.through(one, two)
-    return Need(name, batch, lines)
+        one, two = (_try(job, min(part, batch), recompute) for part in (1, 2))
+        lines[recompute] = Line.through(one.memory_bytes, two.memory_bytes)
+    return Need(name, batch, lines, shared=one.gradient_bytes)
 
 
-def _part(proposal: Proposal, jobs: dict[str, TrainingJob]) -> int:
-    """The samples of a part of the training run that takes most."""
-    batch = jobs[proposal.largest].settings.batch
-    return batch // (proposal.accumulate * proposal.processes)
+def _taken(proposal: Proposal, job: TrainingJob) -> int:
+    """What a step takes with the settings of a proposal: bytes."""
+    part = job.settings.batch // (proposal.accumulate * proposal.processes)
+    tried = _try(job, part, proposal.recompute)
+    return tried.memory_bytes + (tried.gradient_bytes if proposal.processes > 1 else 0)
 
 
-def _memory(job: TrainingJob, part: int, recompute: bool) -> int:
-    """What a step on that part of a batch takes: bytes."""
+def _try(job: TrainingJob, part: int, recompute: bool) -> Tried:
+    """Try a step on that part of a batch in one process."""
+    alone = {"recompute_activations": recompute, "processes": 1}
     update = {
         "settings": job.settings.model_copy(update={"batch": part}),
         "compute": job.compute.model_copy(update={"accumulate": 1}),
-        "machine": job.machine.model_copy(update={"recompute_activations": recompute}),
+        "machine": job.machine.model_copy(update=alone),
     }
     how = ", activations recomputed" if recompute else ""
     what = f"{job.stage} {job.name}, {part} in a part{how}"
     (tried,) = side_by_side(what, partial(try_training, job.model_copy(update=update), 1), 1)
-    return tried.memory_bytes
+    return tried

@@ -64,7 +64,7 @@ def estimate_in_words(plan: Plan, costs: Costs, estimated: Estimate) -> Iterator
         yield f"  {name:9} {_time(sort)}"
     for planned in estimated.planned:
         yield _in_all(planned, whole=not estimated.unknown)
-    yield from _assumptions(costs, estimated)
+    yield from _assumptions(plan, costs, estimated)
 
 
 def _trainings(plan: Plan, costs: Costs) -> Iterator[str]:
@@ -158,8 +158,15 @@ def _bounding(planned: Planned) -> str:
     return f" without more {words[planned.bound_by]}" if planned.bound_by in words else ""
 
 
-def _assumptions(costs: Costs, estimated: Estimate) -> Iterator[str]:
+def _assumptions(plan: Plan, costs: Costs, estimated: Estimate) -> Iterator[str]:
     """What the estimate rests on, and what it leaves out."""
+    trained = [costs.known.get(training_cost(plan, training)) for training in plan.trainings]
+    if any(cost.of_part for cost in trained if cost):
+        yield (
+            f"Training was measured with the part of a batch that one of {plan.machine.processes} "
+            "processes has, since there are fewer GPUs here: its time does not count what they "
+            "send each other; its memory has the gradients that each keeps for it"
+        )
     if costs.others_share > BUSY:
         yield (
             f"Other processes used {costs.others_share:.0%} of the cores while this was measured: "
@@ -186,6 +193,11 @@ def proposals_in_words(
     found: Sequence[tuple[Proposal, float]], limit: float, device: str
 ) -> Iterator[str]:
     """Settings that fit, each with the memory that was measured with it on a device."""
+    if any(proposal.processes > 1 for proposal, _ in found):
+        yield (
+            "Several processes: measured with the part of a batch that one of them has, and the "
+            "gradients that each keeps for the others, as much as the weights, added"
+        )
     for proposal, measured in found:
         settings = {
             "compute.accumulate": proposal.accumulate,

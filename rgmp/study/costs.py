@@ -56,6 +56,8 @@ class Cost(Closed):
         disk_fixed: bytes that each job leaves on disk, of a training run for each set of weights
             that it keeps (`Job.kept`); None: not known.
         disk_each: bytes per unit.
+        of_part: whether it was measured of one process's part of each batch: without what the
+            processes send each other.
         source: where this is from.
     """
 
@@ -66,6 +68,7 @@ class Cost(Closed):
     process_bytes: int | None = None
     disk_fixed: float | None = None
     disk_each: float = 0.0
+    of_part: bool = False
     source: str
 
     def seconds(self, units: float) -> float:

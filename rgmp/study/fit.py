@@ -38,11 +38,14 @@ class Need(NamedTuple):
         name: of the training run.
         batch: samples per step.
         lines: without and with `recompute_activations`, as far as measured.
+        shared: bytes that each of several processes takes beside: the gradients, which it keeps
+            for the others from one step to the next.
     """
 
     name: str
     batch: int
     lines: Mapping[bool, Line]
+    shared: float = 0.0
 
 
 class Proposal(NamedTuple):
@@ -119,7 +122,9 @@ def least(needs: Sequence[Need], processes: int) -> Proposal:
 
 def _proposal(needs: Sequence[Need], accumulate: int, recompute: bool, processes: int) -> Proposal:
     taken = {
-        need.name: need.lines[recompute].of(need.batch / (accumulate * processes)) for need in needs
+        need.name: need.lines[recompute].of(need.batch / (accumulate * processes))
+        + (need.shared if processes > 1 else 0)
+        for need in needs
     }
     largest = max(taken, key=taken.__getitem__)
     return Proposal(accumulate, recompute, processes, largest, taken[largest])

@@ -1,6 +1,7 @@
 """`rgmp plan`: what it says of a study, what it measures, and what fits."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,59 @@ def test_training_and_evaluation_are_measured_as_many_at_once_as_will_run(
     assert plan == load_plan(Path("results/tiny"))
 
 
+SHARED = LONGER | {"machine": {"device": "cpu", "processes": 2}, "compute": {"threads": 1}}
+"""Two processes share each batch of two samples."""
+
+
+@pytest.mark.usefixtures("here")
+def test_a_training_run_is_measured_by_as_many_processes_as_share_its_batches(
+    one_process: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rgmp.training import scaling
+
+    asked = []
+
+    def together(
+        job: TrainingJob, steps: int, counts: list[int], *, last: bool
+    ) -> Iterator[scaling.Scaled]:
+        asked.append((job.stage, job.settings.batch, steps, counts, last))
+        yield scaling.Scaled(2, 1, 4.0, 0.0, 2e9, 0.0)
+
+    monkeypatch.setattr(scaling, "measure", together)
+    Path("study.yaml").write_text(yaml.safe_dump(SHARED))
+    lines = said(capsys, "--measure")
+    assert sorted(asked) == [
+        ("finetune", 2, 4, [2], False),
+        ("finetune", 2, 4, [2], True),
+        ("pretrain", 2, 4, [2], True),
+    ]
+    assert {name for name in one_process if "x2" in name} == {"evaluate full/seed3 x2"}
+    trained = [line for line in lines if "samples each" in line]
+    assert all("16 samples each, 250 ms a sample" in line for line in trained)
+    assert all(line.endswith("memory 2 GB") for line in trained)
+    assert not any("part of a batch" in line for line in lines)
+
+
+@pytest.mark.usefixtures("here", "one_process")
+def test_where_so_many_cannot_run_a_part_is_measured_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def alone(job: TrainingJob, *_: float, **__: bool) -> measuring.Tried:
+        assert (job.settings.batch, job.machine.processes) == (1, 1)
+        return measuring.Tried(1, 0.5, 10**9, 10**6, gradient_bytes=10**8)
+
+    monkeypatch.setattr(measuring, "_has_room", lambda *_: False)
+    monkeypatch.setattr(measuring, "_try_alone", alone)
+    Path("study.yaml").write_text(yaml.safe_dump(SHARED))
+    lines = said(capsys, "--measure")
+    trained = [line for line in lines if "samples each" in line]
+    assert all("250 ms a sample" in line for line in trained), "two work at the same time"
+    assert all(line.endswith("memory 1.1 GB") for line in trained), "with the gradients"
+    (told,) = (line for line in lines if line.startswith("Training was measured with the part"))
+    assert "one of 2 processes has" in told
+    assert told in said(capsys), "also from what was kept"
+
+
 @pytest.mark.usefixtures("here")
 def test_a_split_for_a_server_is_counted_where_it_is_segmented(
     one_process: list[str], capsys: pytest.CaptureFixture[str]
@@ -126,9 +180,10 @@ def test_what_fits_is_measured_and_leaves_the_training_what_it_is(
     """Memory is made up here: 1 GB, and 1 GB for each sample, or half of it."""
 
     def taken(job: TrainingJob, steps: int, *, last: bool = True) -> measuring.Tried:
-        assert (steps, last, job.compute.accumulate) == (1, True, 1)
+        assert (steps, last, job.compute.accumulate, job.machine.processes) == (1, True, 1, 1)
         each = 0.5 if job.machine.recompute_activations else 1
-        return measuring.Tried(0, 1, int(1e9 * (1 + each * job.settings.batch)), 0)
+        taken = int(1e9 * (1 + each * job.settings.batch))
+        return measuring.Tried(0, 1, taken, 0, gradient_bytes=10**8)
 
     monkeypatch.setattr("rgmp.cli.fitting.try_training", taken)
     monkeypatch.setattr("rgmp.cli.fitting.device_here", lambda _: ("H200", 8))
@@ -144,6 +199,11 @@ def test_what_fits_is_measured_and_leaves_the_training_what_it_is(
     assert len(one_process) == 2 * 2 * 2 + 2
     assert cli.main(["plan", "study.yaml", "--fit", "1.2GB"]) == 2
     assert "recompute_activations it takes 1.5 GB on H200" in capsys.readouterr().err
+    Path("study.yaml").write_text(yaml.safe_dump({**LONGER, "machine": {"device": "auto"}}))
+    lines = said(capsys, "--fit", "2.5GB", "--gpus", "2")
+    (start,) = (n for n, line in enumerate(lines) if "machine.processes: 2" in line)
+    assert "2.1 GB measured on H200, 2.1 GB predicted" in lines[start], "and the gradients"
+    assert lines[start - 1].startswith("Several processes: measured with the part of a batch")
 
 
 @pytest.mark.usefixtures("here")

@@ -31,6 +31,16 @@ def test_the_least_parts_are_proposed() -> None:
     assert least([need(8)], 1) == Proposal(8, True, 1, "full", 3)
 
 
+def test_several_processes_keep_the_gradients_beside() -> None:
+    shared = need(8)._replace(shared=0.5)
+    assert proposals([shared], 15, [1, 2]) == [
+        Proposal(2, False, 1, "full", 14),
+        Proposal(1, True, 1, "full", 10),
+        Proposal(1, False, 2, "full", 14.5),
+    ]
+    assert proposals([shared], 14.25, [2])[0].accumulate == 2
+
+
 def test_parts_divide_every_batch() -> None:
     needs = [need(16, "pretrain"), need(4, "finetune")]
     assert proposals(needs, 14, [1]) == [
