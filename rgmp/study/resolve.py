@@ -37,6 +37,7 @@ from rgmp.runtime.digest_cache import Digests
 from rgmp.runtime.files import digest_of, require_writable
 from rgmp.study import layout
 from rgmp.study.longer import read_longer
+from rgmp.study.missing import of_study, require_there
 from rgmp.study.plan import Plan, load_plan
 from rgmp.study.planned import (
     DataPaths,
@@ -60,6 +61,7 @@ def resolve(
 
     Raises:
         UserError: the study, a variant or the data cannot be used.
+        ProblemsError: data are not there.
     """
     study = load_study(path)
     folder = results / study.study
@@ -70,6 +72,7 @@ def resolve(
     methods = load_variants(study, path, ablations)
     _require_unreserved([*methods, *(external.name for external in study.external)], path)
     require_no_table(study.data.sets, path)
+    _require_data(study, [method for _, method in methods.values()])
     external = tuple(find_external(external, methods, digests) for external in study.external)
     data = _find_data(study, [method for _, method in methods.values()], folder, digests)
     submission = _submission_here(study, path)
@@ -167,6 +170,14 @@ def require_no_table(sets: Iterable[str], path: Path) -> None:
     for name in sets:
         if name in layout.TAKEN:
             raise UserError(f"{path}: data.sets.{name}: is the name of a table; choose another")
+
+
+def _require_data(study: Study, methods: list[Method]) -> None:
+    """Reject a study that trains stage 1 without stills, or names data that are not there."""
+    pretrained = any("pretrain" in method.stages for method in methods)
+    if pretrained and not (study.data.mini or study.data.stills):
+        raise UserError(f"{study.study}: data.stills is empty; stage 1 needs stills with masks")
+    require_there(of_study(study, methods))
 
 
 def _require_longer(plan: Plan, folder: Path) -> None:
@@ -314,8 +325,6 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
             require_known(Videos.of(roots, benchmark, study.split))
     found = {}
     if pretrained:
-        if not data.stills:
-            raise UserError(f"{study.study}: data.stills is empty; stage 1 needs stills with masks")
         found["stills"] = manifest.of_stills(data.stills, digests).digest
     for benchmark, split in sorted(splits):
         videos = Videos.of(roots, benchmark, split)
