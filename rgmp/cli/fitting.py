@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from rgmp.cli.measuring import data_of, distinct_trainings, side_by_side, try_training
+from rgmp.cli.measuring import Tried, data_of, distinct_trainings, side_by_side, try_training
+from rgmp.config.study import Machine
 from rgmp.errors import UserError
 from rgmp.reporting.planning import proposals_in_words
-from rgmp.study.fit import Line, Need, Proposal, least, proposals
+from rgmp.study.estimate import device_here
+from rgmp.study.fit import Line, Need, Proposal, can_share, least, proposals
 from rgmp.study.plan import Plan
 from rgmp.study.planned import Training
 from rgmp.training.job import TrainingJob
@@ -30,13 +32,20 @@ def fit(plan: Plan, folder: Path, limit: int, gpus: Sequence[int]) -> Iterator[s
     """
     if not plan.trainings:
         raise UserError(f"{plan.file}: trains nothing; leave out --fit")
+    shared, left_out = _shared(plan, gpus)
+    yield from left_out
+    device, is_gpu = _device(plan.machine)
+    if not is_gpu:
+        yield (
+            "Measured on a CPU: the main memory of the process with its libraries, which is not "
+            "what a GPU holds; run --fit on the GPU that it is for"
+        )
     with data_of(plan, folder) as (place, _):
         trainings = {_name(training): training for training in distinct_trainings(plan).values()}
         jobs = {name: plan.job(training, place) for name, training in trainings.items()}
         needs = [_need(name, job) for name, job in jobs.items()]
-        shared = sorted({*gpus} or {plan.machine.processes})
         found = [
-            (proposal, _memory(jobs[proposal.largest], _part(proposal, jobs), proposal.recompute))
+            (proposal, _taken(proposal, jobs[proposal.largest]))
             for proposal in proposals(needs, limit, shared)
         ]
     fitting = [(proposal, measured) for proposal, measured in found if measured <= limit]
@@ -45,9 +54,34 @@ def fit(plan: Plan, folder: Path, limit: int, gpus: Sequence[int]) -> Iterator[s
         raise UserError(
             f"--fit: no settings that leave the training what it is; with {smallest.accumulate} "
             f"parts of a batch and recompute_activations it takes {smallest.bytes / 1e9:.3g} GB "
-            f"({smallest.largest}); take a larger GPU, or change the crop or the frames"
+            f"on {device} ({smallest.largest}); take a larger GPU, or change the crop or the frames"
         )
-    yield from proposals_in_words(fitting, limit)
+    yield from proposals_in_words(fitting, limit, device)
+
+
+def _shared(plan: Plan, gpus: Sequence[int]) -> tuple[list[int], list[str]]:
+    """How many GPUs may share a batch, in order, and a line on those that cannot evenly.
+
+    Raises:
+        UserError: none can.
+    """
+    batches = sorted({training.settings.batch for training in plan.trainings})
+    asked = sorted({*gpus} or {plan.machine.processes})
+    shared = [count for count in asked if can_share(batches, count)]
+    if shared == asked:
+        return shared, []
+    uneven = " and ".join(str(count) for count in asked if count not in shared)
+    samples = " and ".join(map(str, batches))
+    told = f"--gpus {uneven}: cannot share batches of {samples} samples evenly"
+    if not shared:
+        raise UserError(f"{told}; name numbers of GPUs that can")
+    return shared, [f"{told}: left out"]
+
+
+def _device(machine: Machine) -> tuple[str, bool]:
+    """What steps are measured on here, in words, and whether it is a GPU."""
+    device, gpus = device_here(machine)
+    return device or "a GPU", bool(gpus) or device is None
 
 
 def _name(training: Training) -> str:
@@ -59,25 +93,27 @@ def _need(name: str, job: TrainingJob) -> Need:
     batch = job.settings.batch
     lines = {}
     for recompute in (False, True):
-        one, two = (_memory(job, min(part, batch), recompute) for part in (1, 2))
-        lines[recompute] = Line.through(one, two)
-    return Need(name, batch, lines)
+        one, two = (_try(job, min(part, batch), recompute) for part in (1, 2))
+        lines[recompute] = Line.through(one.memory_bytes, two.memory_bytes)
+    return Need(name, batch, lines, shared=one.gradient_bytes)
 
 
-def _part(proposal: Proposal, jobs: dict[str, TrainingJob]) -> int:
-    """The samples of a part of the training run that takes most."""
-    batch = jobs[proposal.largest].settings.batch
-    return batch // (proposal.accumulate * proposal.processes)
+def _taken(proposal: Proposal, job: TrainingJob) -> int:
+    """What a step takes with the settings of a proposal: bytes."""
+    part = job.settings.batch // (proposal.accumulate * proposal.processes)
+    tried = _try(job, part, proposal.recompute)
+    return tried.memory_bytes + (tried.gradient_bytes if proposal.processes > 1 else 0)
 
 
-def _memory(job: TrainingJob, part: int, recompute: bool) -> int:
-    """What a step on that part of a batch takes: bytes."""
+def _try(job: TrainingJob, part: int, recompute: bool) -> Tried:
+    """Try a step on that part of a batch in one process."""
+    alone = {"recompute_activations": recompute, "processes": 1}
     update = {
         "settings": job.settings.model_copy(update={"batch": part}),
         "compute": job.compute.model_copy(update={"accumulate": 1}),
-        "machine": job.machine.model_copy(update={"recompute_activations": recompute}),
+        "machine": job.machine.model_copy(update=alone),
     }
     how = ", activations recomputed" if recompute else ""
     what = f"{job.stage} {job.name}, {part} in a part{how}"
     (tried,) = side_by_side(what, partial(try_training, job.model_copy(update=update), 1), 1)
-    return tried.memory_bytes
+    return tried

@@ -148,7 +148,8 @@ def _device(resolved: plan.Plan, options: argparse.Namespace) -> tuple[str, bool
     """What a study is planned for, in words, and whether it is GPUs.
 
     Raises:
-        UserError: GPUs are planned for, and the study computes on the CPU.
+        UserError: GPUs are planned for, and the study computes on the CPU; or they are to be
+            measured, and there is none here.
     """
     machine = resolved.machine
     if options.gpus and machine.device == "cpu":
@@ -158,6 +159,11 @@ def _device(resolved: plan.Plan, options: argparse.Namespace) -> tuple[str, bool
         )
     here, gpus = device_here(machine)
     on_gpu = bool(gpus or options.gpus) or machine.device == "cuda"
+    if options.measure and options.gpus and not gpus and machine.device == "auto":
+        raise UserError(
+            f"--measure: there is no GPU here to measure for --gpus {options.gpus[0]}; run it "
+            "where there is one, or give --cores"
+        )
     return (here if here and bool(gpus) == on_gpu else "a GPU, of which there is none here"), on_gpu
 
 

@@ -21,7 +21,7 @@ _CHECKPOINTS = 2
 """As many as a training run keeps (`rgmp.training.checkpoints`)."""
 _LEFT_OUT = (
     "Not counted: what Snakemake takes before the first job, `rgmp cross-check`, and `rgmp agree` "
-    "after the last."
+    "after the last; on the disk scores, tables, figures and archives for a server."
 )
 
 
@@ -64,7 +64,7 @@ def estimate_in_words(plan: Plan, costs: Costs, estimated: Estimate) -> Iterator
         yield f"  {name:9} {_time(sort)}"
     for planned in estimated.planned:
         yield _in_all(planned, whole=not estimated.unknown)
-    yield from _assumptions(costs, estimated)
+    yield from _assumptions(plan, costs, estimated)
 
 
 def _trainings(plan: Plan, costs: Costs) -> Iterator[str]:
@@ -113,12 +113,16 @@ def _disk(plan: Plan, costs: Costs, estimated: Estimate) -> str:
 
 
 def _checkpoints(training: Training, plan: Plan, costs: Costs) -> float | None:
-    """The bytes of both checkpoints of a training run: weights, and as much for each moment."""
+    """The bytes of both checkpoints of a training run.
+
+    In each are weights, as much for each moment, and their average where there is one.
+    """
     cost = costs.known.get(training_cost(plan, training))
     if cost is None or cost.disk_fixed is None:
         return None
     moments = 1 if training.settings.optimiser == "sgd" else 2
-    return _CHECKPOINTS * (1 + moments) * cost.disk_fixed
+    averages = 1 if training.settings.ema_ratio else 0
+    return _CHECKPOINTS * (1 + moments + averages) * cost.disk_fixed
 
 
 def _left(sorts: Sequence[Sort]) -> float | None:
@@ -154,8 +158,15 @@ def _bounding(planned: Planned) -> str:
     return f" without more {words[planned.bound_by]}" if planned.bound_by in words else ""
 
 
-def _assumptions(costs: Costs, estimated: Estimate) -> Iterator[str]:
+def _assumptions(plan: Plan, costs: Costs, estimated: Estimate) -> Iterator[str]:
     """What the estimate rests on, and what it leaves out."""
+    trained = [costs.known.get(training_cost(plan, training)) for training in plan.trainings]
+    if any(cost.of_part for cost in trained if cost):
+        yield (
+            f"Training was measured with the part of a batch that one of {plan.machine.processes} "
+            "processes has, since there are fewer GPUs here: its time does not count what they "
+            "send each other; its memory has the gradients that each keeps for it"
+        )
     if costs.others_share > BUSY:
         yield (
             f"Other processes used {costs.others_share:.0%} of the cores while this was measured: "
@@ -178,8 +189,15 @@ def _assumptions(costs: Costs, estimated: Estimate) -> Iterator[str]:
     yield _LEFT_OUT
 
 
-def proposals_in_words(found: Sequence[tuple[Proposal, float]], limit: float) -> Iterator[str]:
-    """Settings that fit, each with the memory that was measured with it."""
+def proposals_in_words(
+    found: Sequence[tuple[Proposal, float]], limit: float, device: str
+) -> Iterator[str]:
+    """Settings that fit, each with the memory that was measured with it on a device."""
+    if any(proposal.processes > 1 for proposal, _ in found):
+        yield (
+            "Several processes: measured with the part of a batch that one of them has, and the "
+            "gradients that each keeps for the others, as much as the weights, added"
+        )
     for proposal, measured in found:
         settings = {
             "compute.accumulate": proposal.accumulate,
@@ -188,8 +206,9 @@ def proposals_in_words(found: Sequence[tuple[Proposal, float]], limit: float) ->
         }
         told = ", ".join(f"{key}: {value}" for key, value in settings.items())
         yield (
-            f"  {told}: {_bytes(int(measured))} measured, {_bytes(int(proposal.bytes))} predicted "
-            f"(of {_bytes(int(limit))}), for {proposal.largest}"
+            f"  {told}: {_bytes(int(measured))} measured on {device}, "
+            f"{_bytes(int(proposal.bytes))} predicted (of {_bytes(int(limit))}), "
+            f"for {proposal.largest}"
         )
     yield (
         "These leave the training what it is: the same batches, samples and learning rates, and "

@@ -18,6 +18,7 @@ from rgmp.runtime import digest_cache
 from rgmp.runtime.digest_cache import Digests
 from rgmp.runtime.files import digest_of, read_json, require_writable
 from rgmp.study import layout
+from rgmp.study.missing import of_external, of_videos, require_there
 from rgmp.study.plan import COMPARISON, Plan
 from rgmp.study.planned import PlannedExternal
 from rgmp.study.resolve import digest_of_videos, find_external, require_no_table, resolve, roots_of
@@ -101,6 +102,7 @@ def _resolved(study: Comparison, path: Path, results: Path) -> ComparisonPlan:
     require_writable(folder)
     digests = Digests(results / digest_cache.FILE)
     require_no_table(study.data.sets, path)
+    require_there((*of_videos(study.data, study.benchmarks), *of_external(study.external)))
     data = roots_of(study.data)
     external = tuple(find_external(one, (), digests) for one in study.external)
     videos = {

@@ -35,6 +35,7 @@ from rgmp.study import layout
 from rgmp.study.jobs import Job, Sizes, embedded_sizes, jobs_of
 from rgmp.study.plan import Plan, is_comparison, load_plan
 from rgmp.study.references import is_reference, reference_of
+from rgmp.training.job import WEIGHTS
 
 _PAUSE = 30.0
 """Seconds between two jobs from which a study did not run, rather than wait for a job to start."""
@@ -52,8 +53,11 @@ class Cost(Closed):
         memory_bytes: the most that one took, of the GPU or of its process; None: not known.
         process_bytes: the most of main memory that the process of one took, without its workers;
             None: not known.
-        disk_fixed: bytes that each job leaves on disk; None: not known.
+        disk_fixed: bytes that each job leaves on disk, of a training run for each set of weights
+            that it keeps (`Job.kept`); None: not known.
         disk_each: bytes per unit.
+        of_part: whether it was measured of one process's part of each batch: without what the
+            processes send each other.
         source: where this is from.
     """
 
@@ -64,6 +68,7 @@ class Cost(Closed):
     process_bytes: int | None = None
     disk_fixed: float | None = None
     disk_each: float = 0.0
+    of_part: bool = False
     source: str
 
     def seconds(self, units: float) -> float:
@@ -284,11 +289,17 @@ def ran_of(jobs: Iterable[Job], records: Iterable[Record]) -> list["Ran"]:
 
 def recorded_sizes(plan: Plan, records: Iterable[Record]) -> Sizes:
     """The sizes of a study's benchmarks by its records: its data need not be there any more."""
-    if plan.embedded:
-        return embedded_sizes(plan)
-    frames = {r["benchmark"]: r["results"].get("frames") for r in records if r["kind"] == "infer"}
-    counted = {benchmark: frames.get(benchmark) for benchmark in plan.benchmarks}
-    return {b: count for b, count in counted.items() if isinstance(count, int | float)}
+    unit = "sequences" if plan.embedded else "frames"
+    found = {_segmented(r): r["results"].get(unit) for r in records if r["kind"] == "infer"}
+    wanted = (*plan.benchmarks, *([layout.SUBMISSION] if plan.submission else []))
+    known = {name: size for name in wanted if isinstance(size := found.get(name), int | float)}
+    return known | (embedded_sizes(plan) if plan.embedded else {})
+
+
+def _segmented(record: Record) -> str:
+    """What a record of masks is of, as `Sizes` names it."""
+    withheld = record["name"].startswith(f"{layout.masks(layout.SUBMISSION)}/")
+    return layout.SUBMISSION if withheld else record["benchmark"] or ""
 
 
 @dataclass(frozen=True)
@@ -425,6 +436,9 @@ def _disk(job: Job, folder: Path) -> dict[str, float]:
     left = folder / job.leaves if job.leaves else None
     if left is None or not left.is_dir() or not job.units or is_reference(folder):
         return {}
+    if job.kind == "train":
+        weights = left / WEIGHTS
+        return {"disk_fixed": float(weights.stat().st_size)} if weights.is_file() else {}
     size = sum(path.stat().st_size for path in files_below(left))
     if job.kind == "evaluate":
         return {"disk_fixed": 0.0, "disk_each": size / job.units}

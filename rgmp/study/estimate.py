@@ -145,17 +145,21 @@ def identity_of(jobs: Iterable[Job]) -> str:
 def _sort(jobs: Sequence[Job], costs: Costs) -> Sort:
     """What the jobs of a sort take."""
     known = [
-        (cost, job.units)
+        (cost, job.units, job.kept)
         for job in jobs
         if (cost := costs.known.get(job.cost)) and job.units is not None
     ]
-    memory = [cost.memory_bytes for cost, _ in known if cost.memory_bytes]
-    left = [c.disk_fixed + c.disk_each * units for c, units in known if c.disk_fixed is not None]
+    memory = [cost.memory_bytes for cost, _, _ in known if cost.memory_bytes]
+    left = [
+        cost.disk_fixed * kept + cost.disk_each * units
+        for cost, units, kept in known
+        if cost.disk_fixed is not None
+    ]
     return Sort(
         jobs=len(jobs),
         unknown=len(jobs) - len(known),
-        seconds=sum(cost.seconds(units) for cost, units in known),
-        at_once=fmean(cost.at_once for cost, _ in known) if known else 1.0,
+        seconds=sum(cost.seconds(units) for cost, units, _ in known),
+        at_once=fmean(cost.at_once for cost, _, _ in known) if known else 1.0,
         memory_bytes=max(memory, default=None),
         disk_bytes=sum(left) if len(left) == len(jobs) else None,
     )

@@ -38,11 +38,14 @@ class Need(NamedTuple):
         name: of the training run.
         batch: samples per step.
         lines: without and with `recompute_activations`, as far as measured.
+        shared: bytes that each of several processes takes beside: the gradients, which it keeps
+            for the others from one step to the next.
     """
 
     name: str
     batch: int
     lines: Mapping[bool, Line]
+    shared: float = 0.0
 
 
 class Proposal(NamedTuple):
@@ -63,13 +66,18 @@ class Proposal(NamedTuple):
     bytes: float
 
 
+def can_share(batches: Iterable[int], processes: int) -> bool:
+    """Whether so many processes can share every one of these batches evenly."""
+    return not gcd(*batches) % processes
+
+
 def proposals(needs: Sequence[Need], limit: float, processes: Iterable[int]) -> list[Proposal]:
     """The settings with which all training runs of a study fit, the least parts of each kind.
 
     Args:
         needs: of every training run that differs.
         limit: bytes of a GPU.
-        processes: how many GPUs may share a batch; those that cannot evenly are left out.
+        processes: how many GPUs may share a batch, which they can (`can_share`).
 
     Returns:
         At most two for each number of processes: without and with `recompute_activations`. The
@@ -98,7 +106,12 @@ def proposals(needs: Sequence[Need], limit: float, processes: Iterable[int]) -> 
 
 
 def least(needs: Sequence[Need], processes: int) -> Proposal:
-    """The settings that take the least memory, whether that is enough or not."""
+    """The settings that take the least memory, whether that is enough or not.
+
+    Args:
+        needs: of every training run that differs.
+        processes: how many GPUs share a batch, which they can (`can_share`).
+    """
     common = gcd(*(need.batch for need in needs))
     most = max(parts for parts in range(1, common + 1) if not common % (parts * processes))
     return min(
@@ -109,7 +122,9 @@ def least(needs: Sequence[Need], processes: int) -> Proposal:
 
 def _proposal(needs: Sequence[Need], accumulate: int, recompute: bool, processes: int) -> Proposal:
     taken = {
-        need.name: need.lines[recompute].of(need.batch / (accumulate * processes)) for need in needs
+        need.name: need.lines[recompute].of(need.batch / (accumulate * processes))
+        + (need.shared if processes > 1 else 0)
+        for need in needs
     }
     largest = max(taken, key=taken.__getitem__)
     return Proposal(accumulate, recompute, processes, largest, taken[largest])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from rgmp.config.base import Benchmark, Stage
+from rgmp.data.videos import Videos
 from rgmp.minidavis.cast import TRAIN, VAL
 from rgmp.minidavis.version import VERSION
 from rgmp.runtime.files import digest_of
@@ -60,6 +61,7 @@ class Job(NamedTuple):
         units: how much it has to do: samples of a training run, sequences or frames of what is
             segmented or scored, score tables; None: not known here.
         stage: of a training run.
+        kept: how many sets of weights it leaves.
     """
 
     kind: Kind
@@ -72,6 +74,7 @@ class Job(NamedTuple):
     cost: str
     units: float | None
     stage: Stage | None = None
+    kept: int = 1
 
     @property
     def sort(self) -> str:
@@ -86,7 +89,8 @@ class Job(NamedTuple):
 Sizes = dict[Benchmark, float]
 """How much there is to segment and score of each benchmark whose size is known.
 
-Of the embedded benchmark sequences, which are known before it is rendered; else frames.
+The split that is only segmented, for a server, is there as `layout.SUBMISSION`. Of the embedded
+benchmark sequences, which are known before it is rendered; else frames.
 """
 
 
@@ -107,12 +111,20 @@ def sizes_of(plan: Plan, folder: Path) -> Sizes:
     Raises:
         UserError: a tree cannot be read.
     """
+    withheld = {layout.SUBMISSION: size_of(plan, plan.withheld())} if plan.submission else {}
     if plan.embedded:
-        return embedded_sizes(plan)
-    return {
-        benchmark: sum(len(sequence.frames) for sequence in plan.videos(benchmark, folder).open())
-        for benchmark in plan.benchmarks
-    }
+        return embedded_sizes(plan) | withheld
+    return {b: size_of(plan, plan.videos(b, folder)) for b in plan.benchmarks} | withheld
+
+
+def size_of(plan: Plan, videos: Videos) -> float:
+    """How much there is in some videos of a study, as `Sizes` counts it.
+
+    Raises:
+        UserError: they cannot be read.
+    """
+    sequences = videos.open()
+    return len(sequences) if plan.embedded else sum(len(s.frames) for s in sequences)
 
 
 def embedded_sizes(plan: Plan) -> Sizes:
@@ -133,9 +145,21 @@ def training_cost(plan: Plan, training: Training) -> str:
     return _cost("train", training.stage, training.network.architecture, settings, compute, machine)
 
 
-def evaluation_cost(plan: Plan, variants: tuple[PlannedVariant, ...]) -> str:
-    """What decides how long variants with the same weights take to segment and score."""
-    settings = [variant.inference.model_dump(mode="json") for variant in variants]
+def evaluation_cost(
+    plan: Plan, variants: tuple[PlannedVariant, ...], step: int | None = None
+) -> str:
+    """What decides how long variants with the same weights take to segment and score.
+
+    Args:
+        plan: of the study.
+        variants: those with these weights.
+        step: of an earlier checkpoint, with which nothing is segmented for a server.
+    """
+    settings, submitted = (
+        [variant.inference.model_dump(mode="json") for variant in some]
+        for some in (variants, _submitting(plan, variants, step))
+    )
+    withheld = [plan.submission.split, submitted] if plan.submission and submitted else []
     return _cost(
         "evaluate",
         _network(plan, variants[0]),
@@ -143,7 +167,15 @@ def evaluation_cost(plan: Plan, variants: tuple[PlannedVariant, ...]) -> str:
         variants[0].threads,
         plan.evaluation.model_dump(mode="json"),
         *_shown(plan, *plan.benchmarks),
+        *withheld,
     )
+
+
+def _submitting(
+    plan: Plan, variants: tuple[PlannedVariant, ...], step: int | None
+) -> list[PlannedVariant]:
+    """Those of some variants that segment a split for a server: with their last weights alone."""
+    return [] if step else [variant for variant in variants if plan.submits(variant.name)]
 
 
 def _cost(kind: Kind, *decisive: Any) -> str:
@@ -207,6 +239,7 @@ class _Jobs:
                 cost=training_cost(plan, training),
                 units=training.settings.samples,
                 stage=training.stage,
+                kept=1 + len(training.settings.earlier_checkpoints),
             )
             if training.settings.earlier_checkpoints:
                 yield self._keeping(training, before)
@@ -240,19 +273,22 @@ class _Jobs:
     def _evaluations(self, checked: tuple[str, ...]) -> Iterator[Job]:
         plan = self._plan
         for first, variants in plan.sharing.items():
-            cost = evaluation_cost(plan, variants)
             steps = (*plan.earlier_checkpoints(variants[0]), None)
             for run, step in product(variants[0].runs, steps):
                 name = layout.evaluation(first, run.seed, step)
                 runs = plan.evaluations[name]
                 weights = self._trained(variants[0], run.seed)
-                submitted = [v.name for v in variants if plan.submits(v.name) and not step]
-                withheld = [self._check(layout.SUBMISSION) for _ in submitted[:1]]
+                submitted = [v.name for v in _submitting(plan, variants, step)]
+                withheld = [layout.SUBMISSION] if submitted else []
                 unscored = [layout.masks(layout.submission(v, run.seed)) for v in submitted]
                 yield Job(
                     kind="evaluate",
                     name=f"evaluate {name}",
-                    after=(_kept(weights) if step else weights, *checked, *withheld),
+                    after=(
+                        _kept(weights) if step else weights,
+                        *checked,
+                        *map(self._check, withheld),
+                    ),
                     threads=variants[0].threads,
                     gpus=1,
                     records=(
@@ -260,8 +296,8 @@ class _Jobs:
                         *unscored,
                     ),
                     leaves=plan.masks_of(runs[0]),
-                    cost=cost,
-                    units=self._size(*plan.benchmarks),
+                    cost=evaluation_cost(plan, variants, step),
+                    units=self._size(*plan.benchmarks, *withheld),
                 )
                 yield from self._archives(submitted, run.seed, f"evaluate {name}")
 

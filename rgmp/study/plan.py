@@ -282,7 +282,7 @@ class Plan(Closed):
         job = CheckJob(reads=reads, record=folder / self.check_of(part))
         match part:
             case "submission":
-                videos = self._withheld()
+                videos = self.withheld()
                 reads = {f"{videos.benchmark}/{videos.split}": self.data.digests[part]}
                 return job.model_copy(update={"videos": (videos,), "reads": reads})
             case "stills":
@@ -336,7 +336,7 @@ class Plan(Closed):
         variant, run = named("submission", name, self.submissions, folder)
         submitted = layout.submission(variant.name, run.seed)
         return SubmissionJob(
-            videos=self._withheld(),
+            videos=self.withheld(),
             masks=folder / layout.record(layout.masks(submitted)),
             out=folder / layout.archive(submitted),
             record=folder / layout.record(submitted),
@@ -369,7 +369,7 @@ class Plan(Closed):
         """What is segmented for a server."""
         name = layout.submission(variant.name, run.seed)
         data = self.data.digests[layout.SUBMISSION]
-        return self._segmenting(name, variant, run, self._withheld(), data, folder)
+        return self._segmenting(name, variant, run, self.withheld(), data, folder)
 
     def _segmenting(
         self,
@@ -404,7 +404,7 @@ class Plan(Closed):
         first = next(name for name, sharing in self.sharing.items() if variant in sharing)
         return layout.evaluation(first, run.seed)
 
-    def _withheld(self) -> Videos:
+    def withheld(self) -> Videos:
         """The videos of which a server alone has the ground truth.
 
         Raises:

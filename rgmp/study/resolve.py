@@ -31,11 +31,13 @@ from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.official import require_known
 from rgmp.minidavis.cast import VAL_CAST
 from rgmp.minidavis.version import VERSION
+from rgmp.provenance.code import checkout
 from rgmp.runtime import digest_cache
 from rgmp.runtime.digest_cache import Digests
 from rgmp.runtime.files import digest_of, require_writable
 from rgmp.study import layout
 from rgmp.study.longer import read_longer
+from rgmp.study.missing import of_study, require_there
 from rgmp.study.plan import Plan, load_plan
 from rgmp.study.planned import (
     DataPaths,
@@ -59,15 +61,18 @@ def resolve(
 
     Raises:
         UserError: the study, a variant or the data cannot be used.
+        ProblemsError: data are not there.
     """
     study = load_study(path)
     folder = results / study.study
     require_writable(folder)
     require(study.evaluation.engine, study.evaluation.cross_check)
     digests = Digests(results / digest_cache.FILE)
+    _require_variants(path, ablations)
     methods = load_variants(study, path, ablations)
     _require_unreserved([*methods, *(external.name for external in study.external)], path)
     require_no_table(study.data.sets, path)
+    _require_data(study, [method for _, method in methods.values()])
     external = tuple(find_external(external, methods, digests) for external in study.external)
     data = _find_data(study, [method for _, method in methods.values()], folder, digests)
     submission = _submission_here(study, path)
@@ -138,6 +143,18 @@ def find_plan(path: Path) -> tuple[Plan, Path]:
     return found, Path("results") / found.study
 
 
+def _require_variants(path: Path, ablations: Path) -> None:
+    """Reject a working folder without variants, and say where the project's own is."""
+    if ablations.is_dir():
+        return
+    project = checkout()
+    known = f", such as {project}" if (project / "Snakefile").is_file() else ""
+    raise UserError(
+        f"{path}: its variants are read from {ablations}/, and there is no such folder here; run "
+        f"this in the folder that has {ablations}/ and the Snakefile{known}"
+    )
+
+
 def _require_unreserved(names: Iterable[str], path: Path) -> None:
     """Reject a variant or an external method with the name of a row that every table has."""
     for name in names:
@@ -153,6 +170,14 @@ def require_no_table(sets: Iterable[str], path: Path) -> None:
     for name in sets:
         if name in layout.TAKEN:
             raise UserError(f"{path}: data.sets.{name}: is the name of a table; choose another")
+
+
+def _require_data(study: Study, methods: list[Method]) -> None:
+    """Reject a study that trains stage 1 without stills, or names data that are not there."""
+    pretrained = any("pretrain" in method.stages for method in methods)
+    if pretrained and not (study.data.mini or study.data.stills):
+        raise UserError(f"{study.study}: data.stills is empty; stage 1 needs stills with masks")
+    require_there(of_study(study, methods))
 
 
 def _require_longer(plan: Plan, folder: Path) -> None:
@@ -300,8 +325,6 @@ def _find_data(study: Study, methods: list[Method], folder: Path, digests: Diges
             require_known(Videos.of(roots, benchmark, study.split))
     found = {}
     if pretrained:
-        if not data.stills:
-            raise UserError(f"{study.study}: data.stills is empty; stage 1 needs stills with masks")
         found["stills"] = manifest.of_stills(data.stills, digests).digest
     for benchmark, split in sorted(splits):
         videos = Videos.of(roots, benchmark, split)

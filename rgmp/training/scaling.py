@@ -50,8 +50,10 @@ def counts_up_to(most: int, job: TrainingJob) -> list[int]:
     return counts
 
 
-def measure(job: TrainingJob, steps: int, counts: list[int]) -> Iterator[Scaled]:
-    """Time the last steps of a training run by each number of processes, all on this machine.
+def measure(
+    job: TrainingJob, steps: int, counts: list[int], *, last: bool = True
+) -> Iterator[Scaled]:
+    """Time some steps of a training run by each number of processes, all on this machine.
 
     Also one process is started anew, as several are.
 
@@ -59,6 +61,7 @@ def measure(job: TrainingJob, steps: int, counts: list[int]) -> Iterator[Scaled]
         job: what would be trained; none of its files is written.
         steps: how many to time, after a warm-up.
         counts: the numbers of processes.
+        last: whether to time the last steps of the training run; else the first.
 
     Raises:
         UserError: as `rgmp.training.speed.measure` and `rgmp.runtime.device.choose`.
@@ -66,7 +69,7 @@ def measure(job: TrainingJob, steps: int, counts: list[int]) -> Iterator[Scaled]
     for count in counts:
         watch = cores.Watch()  # of all of them: to each, the others would be strangers
         threads = cores.threads(job.compute.threads, processes=count)
-        measured = _launch(job, steps, threads, count)
+        measured = _launch(job, steps, threads, count, last=last)
         yield Scaled(
             processes=count,
             threads=threads,
@@ -77,14 +80,16 @@ def measure(job: TrainingJob, steps: int, counts: list[int]) -> Iterator[Scaled]
         )
 
 
-def _measure(job: TrainingJob, steps: int, threads: int) -> dict[str, float]:
+def _measure(job: TrainingJob, steps: int, threads: int, last: bool) -> dict[str, float]:
     """One process of a measurement."""
     with distributed.process_group() as team:
         chosen = device.choose(job.machine.device, threads, team=team)
-        return speed.measure(job, chosen, steps, team=team)
+        return speed.measure(job, chosen, steps, last=last, team=team)
 
 
-def _launch(job: TrainingJob, steps: int, threads: int, count: int) -> list[dict[str, float]]:
+def _launch(
+    job: TrainingJob, steps: int, threads: int, count: int, *, last: bool
+) -> list[dict[str, float]]:
     """Measure in processes that are started as torchrun does; one that fails ends all."""
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     launch = LaunchConfig(
@@ -97,7 +102,7 @@ def _launch(job: TrainingJob, steps: int, threads: int, count: int) -> list[dict
         max_restarts=0,
     )
     try:
-        return list(elastic_launch(launch, _measure)(job, steps, threads).values())
+        return list(elastic_launch(launch, _measure)(job, steps, threads, last).values())
     except ChildFailedError as error:
         _, failure = error.get_first_failure()
         told = failure.error_file_data["message"]  # a text, if it was killed

@@ -59,7 +59,7 @@ def test_is_checked_segmented_with_the_rest_and_packed(planned: Path) -> None:
     [
         ({"variants": ["nobody"]}, "submission.variants: nobody is no variant of tiny"),
         ({"split": "test-challenge"}, "ImageSets/2017/test-challenge.txt: no such split"),
-        ({"davis": "nowhere"}, "nowhere/ImageSets/2017/test-dev.txt: no such split"),
+        ({"davis": "nowhere"}, "nowhere: no such file or folder (submission.davis); put it"),
     ],
 )
 def test_a_mistake_in_it_is_refused_before_anything_runs(

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from support.fake_study import build
 
+from rgmp.config.study import Submission
 from rgmp.errors import UserError
+from rgmp.provenance.record import Record, read_all
+from rgmp.reporting.planning import estimate_in_words
 from rgmp.runtime.files import read_json, write_json
 from rgmp.study import layout
 from rgmp.study.costs import Cost, Costs, Slowdown, costs_of, find_costs, ran_of, recorded_sizes
@@ -164,6 +167,49 @@ def test_times_that_cannot_be_are_one_line(toy: Path, change: dict[str, Any], na
     rewrite(toy, "tables.json", lambda record: record.update(change))
     with pytest.raises(UserError, match=named):
         costs_of(toy, DEVICE)
+
+
+def test_a_cost_has_one_set_of_weights_and_an_estimate_all_that_are_kept(tmp_path: Path) -> None:
+    """Three of each training run of stage 2; checkpoints and curves are no weights."""
+    folder = build(
+        tmp_path / "results/toy", variants=2, benchmarks=("davis2017",), frames=5, keep_last=3
+    )
+    plan = load_plan(folder)
+    for training in plan.trainings:
+        earlier = training.settings.earlier_checkpoints
+        names = [layout.checkpoint(training.folder, step) for step in earlier]
+        for name in (layout.weights(training.folder), *names):
+            (folder / name).write_bytes(bytes(1000))
+    jobs, costs = jobs_in(folder), costs_of(folder, DEVICE)
+    disk = {job.stage: costs.known[job.cost].disk_fixed for job in jobs if job.stage}
+    assert disk == {"pretrain": 1000, "finetune": 1000}
+    sorts = estimate(jobs, costs, []).sorts
+    runs = {stage: sorts[stage].jobs for stage in ("pretrain", "finetune")}
+    assert runs == {"pretrain": 2, "finetune": 4}
+    assert sorts["pretrain"].disk_bytes == 2 * 1000
+    assert sorts["finetune"].disk_bytes == 4 * 3 * 1000
+    (told,) = (
+        line
+        for line in estimate_in_words(plan, costs, estimate(jobs, costs, []))
+        if line.startswith("Disk: ")
+    )
+    assert told.startswith("Disk: weights 14 kB, ")
+    assert told.endswith("checkpoints of each training run while it goes on 6 kB")
+
+
+def test_a_split_for_a_server_is_no_benchmark_in_the_records(toy: Path) -> None:
+    submission = Submission(davis=Path("davis"))
+    plan = load_plan(toy).model_copy(update={"embedded": False, "submission": submission})
+    frames = {"masks/davis2017/full/seed0": 100, "masks/submission/full/seed0": 30}
+    (like,) = (r for r in read_all(toy) if r["name"] == "masks/davis2017/full/seed0")
+    records = [
+        Record(**{**like, "name": name, "results": {"frames": count, "sequences": 1}})
+        for name, count in frames.items()
+    ]
+    assert recorded_sizes(plan, records) == {"davis2017": 100, "submission": 30}
+    assert recorded_sizes(plan, records[1:]) == {"submission": 30}
+    embedded = plan.model_copy(update={"embedded": True})
+    assert recorded_sizes(embedded, records)["submission"] == 1, "in sequences"
 
 
 def test_a_job_alone_is_faster_only_where_that_was_measured(toy: Path) -> None:

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from rgmp.study.fit import Line, Need, Proposal, least, proposals
+from rgmp.study.fit import Line, Need, Proposal, can_share, least, proposals
 
 PLAIN, LEAN = Line(2.0, 3.0), Line(2.0, 1.0)
 
@@ -31,13 +31,35 @@ def test_the_least_parts_are_proposed() -> None:
     assert least([need(8)], 1) == Proposal(8, True, 1, "full", 3)
 
 
+def test_several_processes_keep_the_gradients_beside() -> None:
+    shared = need(8)._replace(shared=0.5)
+    assert proposals([shared], 15, [1, 2]) == [
+        Proposal(2, False, 1, "full", 14),
+        Proposal(1, True, 1, "full", 10),
+        Proposal(1, False, 2, "full", 14.5),
+    ]
+    assert proposals([shared], 14.25, [2])[0].accumulate == 2
+
+
 def test_parts_divide_every_batch() -> None:
     needs = [need(16, "pretrain"), need(4, "finetune")]
     assert proposals(needs, 14, [1]) == [
         Proposal(4, False, 1, "pretrain", 14),
         Proposal(2, True, 1, "pretrain", 10),
     ]
-    assert proposals([need(6)], 1e9, [4]) == [], "four cannot share six"
+
+
+def test_processes_that_can_share_every_batch() -> None:
+    assert [count for count in range(1, 9) if can_share([16, 8], count)] == [1, 2, 4, 8]
+    assert [count for count in range(1, 9) if can_share([2], count)] == [1, 2]
+    assert can_share([16, 6], 2)
+    assert not can_share([16, 6], 4), "four cannot share six"
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_least_is_a_sample_in_each_part_of_the_smallest_batch(processes: int) -> None:
+    needs = [need(16, "pretrain"), need(4, "finetune")]
+    assert least(needs, processes) == Proposal(4 // processes, True, processes, "pretrain", 6)
 
 
 @pytest.mark.parametrize("limit", [3, 5, 8, 11, 14, 17, 26, 50])

@@ -1,5 +1,6 @@
 """What a study reads has to be there and to fit together, before any work."""
 
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from support.tiny_plan import (
 from support.tiny_study import make_archive_of_2016
 
 from rgmp.config.base import Benchmark
-from rgmp.errors import UserError
+from rgmp.errors import ProblemsError, UserError
 from rgmp.runtime.files import digest_of_file, write_text
 from rgmp.study import plan, resolve
 
@@ -140,11 +141,24 @@ def test_only_data_that_are_read_are_asked_for() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_outside_a_project_the_missing_variants_are_said_and_where_there_are_some() -> None:
+    shutil.rmtree("ablations")
+    there = re.escape(str(Path(__file__).parents[2]))
+    with pytest.raises(UserError, match=rf"no such folder here; .* the Snakefile, such as {there}"):
+        resolved()
+    assert not Path("results").exists()
+
+
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("break_it", "said"),
     [
-        (lambda: shutil.rmtree("stills/masks"), r"stills/masks: no such folder of stills"),
-        (lambda: shutil.rmtree("davis"), r"val\.txt: no such split"),
+        (
+            lambda: shutil.rmtree("stills/masks"),
+            r"stills/masks: no such file or folder \(data\.stills\.0\.masks\); put it there",
+        ),
+        (lambda: shutil.rmtree("davis"), r"^davis: no such file or folder \(data\.davis\); put"),
+        (lambda: Path("davis/ImageSets/2017/val.txt").unlink(), r"val\.txt: no such split"),
         (
             lambda: Path("davis/JPEGImages/480p/train_a/00001.jpg").unlink(),
             r"train_a: 00001\.jpg is missing",
@@ -159,6 +173,48 @@ def test_data_that_are_not_there_are_named(break_it: Callable[[], object], said:
     break_it()
     with pytest.raises(UserError, match=said):
         resolved()
+    assert not Path("results").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_all_that_is_not_there_is_told_at_once_with_the_command_that_fetches_it() -> None:
+    """As of the paper's study in a new checkout; of one set each problem is the same."""
+    voc = {key: f"more data/voc2012/{key}" for key in ("images", "masks", "names")}
+    data = {
+        "davis": "data/davis2017",
+        "davis2016": "mine/davis",
+        "stills": [{**voc, "labels": "objects"}, {"images": "stills/images", "masks": "absent"}],
+    }
+
+    def changed(study: dict[str, Any]) -> None:
+        study.update(data=data, submission={"davis": "stills/davis2017-test-dev"})
+        study["network"] |= {"initial_weights": "data/resnet50/resnet50.pth"}
+
+    with pytest.raises(ProblemsError) as error:
+        resolved(changed)
+    set_of_voc = "data.stills.0.images, data.stills.0.masks, data.stills.0.names"
+    assert error.value.problems == tuple(
+        f"{place}: no such file or folder ({keys}); {what_to_do}"
+        for place, keys, what_to_do in (
+            ("data/davis2017", "data.davis", "`rgmp download davis2017 --to data` makes it"),
+            ("mine/davis", "data.davis2016", "put it there, or correct its path"),
+            ("more data/voc2012", set_of_voc, "`rgmp download voc2012 --to 'more data'` makes it"),
+            ("absent", "data.stills.1.masks", "put it there, or correct its path"),
+            (
+                "data/resnet50",
+                "network.initial_weights",
+                "`rgmp download resnet50 --to data` makes it",
+            ),
+            (
+                "stills/davis2017-test-dev",
+                "submission.davis",
+                "`rgmp download davis2017-test-dev --to stills` makes it",
+            ),
+        )
+    )
+    Path("more data/voc2012").mkdir(parents=True)
+    with pytest.raises(ProblemsError, match=r"voc2012/names: .*names\); put it there, or correct"):
+        resolved(changed)
     assert not Path("results").exists()
 
 
@@ -253,10 +309,10 @@ def test_a_zip_of_masks_is_planned_and_scored_again_by_its_bytes() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"masks": {"davis2016": "nowhere"}}, "nowhere: no masks .* of external theirs"),
+        ({"masks": {"davis2016": "nowhere"}}, r"nowhere: no such .*theirs: masks\.davis2016"),
         ({"masks": {"davis2016": "given/scores.csv"}}, "given/scores.csv: not a readable zip"),
         ({"masks": {"davis2016": "empty.zip"}}, "empty.zip: no masks .* of external theirs"),
-        ({"scores": {"davis2017": "nowhere.csv"}}, "nowhere.csv: cannot be read"),
+        ({"scores": {"davis2017": "nowhere.csv"}}, r"nowhere\.csv: no such .*scores\.davis2017"),
         ({"name": "no_bptt"}, "external no_bptt: a variant has the same name"),
     ],
 )

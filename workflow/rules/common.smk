@@ -11,8 +11,9 @@ from snakemake.logging import logger
 from snakemake.resources import Resource
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
+from rgmp.cli.complaints import complain
 from rgmp.config.base import STAGES
-from rgmp.errors import UserError
+from rgmp.errors import ProblemsError, UserError
 from rgmp.evaluation.sequence_scores import scoring_sources
 from rgmp.provenance.code import sources_of
 from rgmp.reporting import catalog
@@ -293,9 +294,10 @@ lock_owner = remove_stale_lock(Path(".snakemake")) if workflow.is_main_process e
 
 try:
     plan = resolve_study()
+except ProblemsError as error:
+    sys.exit(complain(*error.problems, most=error.most))
 except UserError as error:
-    print(f"rgmp: {error}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(complain(str(error)))
 
 folder = Path("results") / plan.study
 reference = reference_of(folder)
