@@ -36,7 +36,7 @@ def made(folder: Path) -> dict[Path, bytes]:
 def test_a_process_without_torch_or_mlflow_makes_the_same_bytes(tmp_path: Path) -> None:
     folder = build(tmp_path / "study", variants=2, benchmarks=("davis2016",))
     command = [sys.executable, "-c", _WITHOUT, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     first = made(folder)
     figures = {path.name: data for path, data in first.items() if path.parent.name == "figures"}
