@@ -88,6 +88,22 @@ def test_several_processes_have_one_task_with_all_gpus_and_threads(workspace: Pa
     assert " --signal=USR1@120 " in train
 
 
+@pytest.mark.parametrize(
+    ("default", "gres"), [("runtime=33", "gpu:2"), ("gres_kind=gpu:a100", "gpu:a100:2")]
+)
+def test_several_nodes_have_the_same_number_of_gpus(
+    default: str, gres: str, workspace: Path
+) -> None:
+    """Of a total Slurm may give one node more than it has processes, and another fewer."""
+    batches = {stage: STUDY[stage] | {"batch": 4} for stage in ("pretrain", "finetune")}
+    resolved(workspace, {"machine": {"processes": 4, "nodes": 2}} | batches)
+    train = shlex.join(asked(workspace, "--default-resources", default)["train"])
+    assert " --nodes=2 " in train
+    assert " --ntasks=2 " in train
+    assert train.endswith(f" --gres={gres}")
+    assert "--gpus" not in train
+
+
 def test_time_and_memory_are_those_of_the_plan_and_gpus_may_be_generic_resources(
     workspace: Path,
 ) -> None:

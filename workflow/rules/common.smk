@@ -89,12 +89,14 @@ def threads_alone(threads):
 def allocated(kind, name=lambda wildcards: "", gpus=0, nodes=1):
     """What jobs ask a cluster for, as resources: time and main memory, and GPUs if they take any.
 
-    GPUs are asked for as `gpu`; as `gres` if the profile's default resources have a `gres_kind`.
+    GPUs are asked for as `gpu`: so many in all. Where there are several nodes, or the profile's default
+    resources have a `gres_kind`, as `gres`: so many of each node. Of a total for several nodes, one
+    might get more than its share.
 
     Args:
         kind: of the jobs, and `name` the rest of a job's name, as in `rgmp.study.jobs`.
         gpus: how many each takes where the study computes on GPUs.
-        nodes: over how many machines these are spread evenly; `gres` counts those of one.
+        nodes: over how many machines these are spread evenly.
     """
     taken = gpus if gpus and plan.machine.device != "cpu" else 0
 
@@ -105,11 +107,14 @@ def allocated(kind, name=lambda wildcards: "", gpus=0, nodes=1):
 
         return value
 
+    def gres_kind(wildcards, **given):
+        return default_of("gres_kind", wildcards, **given) or ("gpu" if nodes > 1 else None)
+
     def as_gpu(wildcards, **given):
-        return None if default_of("gres_kind", wildcards, **given) else taken or None
+        return None if gres_kind(wildcards, **given) else taken or None
 
     def as_gres(wildcards, **given):
-        gpu = default_of("gres_kind", wildcards, **given)
+        gpu = gres_kind(wildcards, **given)
         return f"{gpu}:{taken // nodes}" if gpu and taken else None
 
     limits = ("runtime", "mem_mb") if elsewhere else ()
