@@ -77,14 +77,16 @@ def test_the_cores_of_the_login_node_limit_nothing(workspace: Path) -> None:
     assert {*found} == {("train", "64"), ("evaluate", "64"), ("speed", "64")}
 
 
-def test_several_processes_have_one_task_with_all_gpus_and_threads(workspace: Path) -> None:
+def test_several_processes_have_one_task_with_all_gpus_and_threads_on_one_node(
+    workspace: Path,
+) -> None:
     """They are torchrun's. --cores, which `snakemake` gives, limits none; defaults stand."""
     resolved(workspace, {"compute": {"threads": 3}, "machine": {"processes": 2}})
     train = shlex.join(asked(workspace)["train"])
     assert re.search(" --gpus=2$", train)
     assert "ntasks" not in train
     assert " --cpus-per-task=6 " in train
-    assert " -p long -t 240 --mem 16000 --requeue " in train
+    assert " -p long -t 240 --mem 16000 --nodes=1 --requeue " in train
     assert " --signal=USR1@120 " in train
 
 
