@@ -125,6 +125,28 @@ def test_time_and_memory_are_those_of_the_plan_and_gpus_may_be_generic_resources
     assert "gpu" not in bounds
 
 
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_checkpoints_that_cannot_be_made_again_take_no_gpu_of_the_cluster(
+    device: str, workspace: Path
+) -> None:
+    """A training run on a GPU does not repeat: they are recorded, or missed, on this node."""
+    change = {"machine": {"device": device, "processes": 2}}
+    plan = resolved(workspace, change | {"finetune": STUDY["finetune"] | {"keep_last": 2}})
+    for made in plan.trainings:
+        write_text(workspace / "results/tiny" / layout.record(made.folder), "{}")
+    write_text(workspace / "bin/rgmp", '#!/bin/sh\necho "$*" > here\nexit 1\n')
+    (workspace / "bin/rgmp").chmod(0o755)
+    training = next(t for t in plan.trainings if t.settings.earlier_checkpoints)
+    record = layout.record(layout.checkpoints(training.folder))
+    found = asked(workspace, f"results/tiny/{record}")
+    if device == "auto":
+        assert shlex.join(found["keep_checkpoints"]).endswith(" --gpus=2")
+    else:
+        assert found == {}
+        command = (workspace / "here").read_text()
+        assert command.startswith("train results/tiny finetune/full-seed0-")
+
+
 def test_a_comparison_gets_what_the_defaults_are_and_its_threads_and_no_gpu(
     workspace: Path,
 ) -> None:
