@@ -106,9 +106,11 @@ def test_several_nodes_have_the_same_number_of_gpus(
     assert "--gpus" not in train
 
 
+@pytest.mark.parametrize(("longest", "minutes"), [(600, 360), (300, 300)])
 def test_time_and_memory_are_those_of_the_plan_and_gpus_may_be_generic_resources(
-    workspace: Path,
+    longest: int, minutes: int, workspace: Path
 ) -> None:
+    """No more time than the partition allows, else the job waits for ever."""
     plan = resolved(workspace, {"machine": {"workers": 2}})
     with chdir(workspace):
         jobs = jobs_of(plan, sizes_of(plan, Path("results/tiny")))
@@ -116,10 +118,10 @@ def test_time_and_memory_are_those_of_the_plan_and_gpus_may_be_generic_resources
     known = {job.cost: cost for job in jobs if job.kind == "train"}
     costs = Costs(device=device_of(this_machine()), known=known)
     write_json(workspace / "results/tiny/costs.json", costs.model_dump(mode="json"))
-    defaults = ["gres_kind=gpu:a100", "runtime=33", "mem_mb=4000"]
+    defaults = ["gres_kind=gpu:a100", "runtime=33", "mem_mb=4000", f"longest_runtime={longest}"]
     found = asked(workspace, "--default-resources", *defaults)
     train, bounds = shlex.join(found["train"]), shlex.join(found["score_bounds"])
-    assert " -t 360 --mem 4000 " in train, "three times two hours; a process and two workers"
+    assert f" -t {minutes} --mem 4000 " in train, "three times two hours; a process and two workers"
     assert train.endswith(" --gres=gpu:a100:1")
     assert " -t 33 --mem 4000 " in bounds
     assert "gpu" not in bounds
