@@ -90,6 +90,8 @@ def _keep_checkpoints(
     Raises:
         UserError: as `rgmp.training.repeat.repeat`.
     """
+    import torch
+
     from rgmp.training.repeat import repeat
 
     folder = options.results
@@ -113,7 +115,9 @@ def _keep_checkpoints(
                     "were not kept; it is trained once more to make them, its weights stay"
                 )
             made = provenance.read(folder / layout.record(training.folder))
-            chosen = _device(job, options.threads, processes)
+            # a GPU is refused: none is waited for, nor has to be here
+            refused = job.machine.device == "cuda"
+            chosen = torch.device("cuda") if refused else _device(job, options.threads, processes)
             summary = repeat(job, lacking, made, chosen, processes)
         if record is not None:
             record.inputs["weights"] = last

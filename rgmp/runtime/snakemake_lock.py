@@ -13,9 +13,10 @@ def remove_stale_lock(folder: Path) -> TextIO | None:
     """Remove the lock on a working folder that a killed Snakemake left behind.
 
     While it runs, each Snakemake holds a shared kernel lock on the file `alive`, which names the
-    machine of the one that locked the folder. If no other process holds that lock, no other
-    Snakemake runs on this machine. On a shared disk, one on another machine may not show; a lock
-    from there stays, and a message says what to do.
+    machines of those that locked the folder since it last had no lock. If no other process holds
+    that kernel lock, no other Snakemake runs on this machine. On a shared disk, one on another
+    machine may not show, and a lock does not tell whose it is: if any may be from there all stay,
+    and a message says what to do.
 
     Args:
         folder: `.snakemake`.
@@ -33,39 +34,59 @@ def remove_stale_lock(folder: Path) -> TextIO | None:
         except BlockingIOError:
             pass  # another Snakemake runs here: leave its lock to Snakemake
         else:
-            _remove_locks(list((folder / "locks").glob("*")), owner_file)
+            _remove_locks(folder / "locks", owner_file)
         fcntl.flock(owner_file, fcntl.LOCK_SH)
         opened.pop_all()
         return owner_file
     return None
 
 
-def _remove_locks(locks: list[Path], owner_file: TextIO) -> None:
-    """Remove the locks of a Snakemake on this machine; report those of another machine."""
-    owner_file.seek(0)
-    host, _, boot = owner_file.read().strip().partition(" ")
-    here, boot_here = machine()
-    if boot == boot_here if boot or boot_here else host == here:
+def _remove_locks(folder: Path, owner_file: TextIO) -> None:
+    """Remove locks if all are of this machine; report those that may be of another."""
+    owners = _owners(owner_file)
+    others = [owner for owner in owners if not _is_here(owner)]
+    locks = list(folder.glob("*"))
+    if owners and not others:
         for lock in locks:
             lock.unlink()
     elif locks:
-        since = " before it was restarted" if host == here else ""
         print(
-            f"rgmp: this folder is locked by a Snakemake on {host or 'an unknown machine'}{since}; "
+            "rgmp: this folder is locked by a Snakemake on "
+            f"{' or '.join(map(_named, others)) or 'an unknown machine'}; "
             "if it is no longer running, run `snakemake --unlock` and try again",
             file=sys.stderr,
         )
+        return
+    owner_file.truncate(0)
+
+
+def _owners(owner_file: TextIO) -> list[str]:
+    """The machines that a file names, one on each line: name and boot, as `machine`."""
+    owner_file.seek(0)
+    return [line for line in owner_file.read().splitlines() if line]
+
+
+def _is_here(owner: str) -> bool:
+    host, _, boot = owner.partition(" ")
+    here, boot_here = machine()
+    return boot == boot_here if boot or boot_here else host == here
+
+
+def _named(other: str) -> str:
+    """The name of a machine that is not this one, since its boot."""
+    host = other.partition(" ")[0]
+    return host + (" before it was restarted" if host == machine()[0] else "")
 
 
 def record_lock_owner(owner_file: TextIO | None) -> None:
-    """Record this machine as the one whose Snakemake has just locked the folder.
+    """Record this machine as one whose Snakemake has locked the folder.
 
     Args:
         owner_file: from `remove_stale_lock`.
     """
     with suppress(OSError):  # a full disk: the lock's owner is then unknown
         if owner_file is not None:
-            owner_file.seek(0)
-            owner_file.truncate()
-            owner_file.write(" ".join(machine()))
-            owner_file.flush()
+            here = " ".join(machine()).strip()
+            if here not in _owners(owner_file):
+                owner_file.write(f"\n{here}")  # other machines append, too
+                owner_file.flush()

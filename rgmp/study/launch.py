@@ -50,13 +50,17 @@ def launcher(machine: Machine, threads: int) -> str:
 
 
 def allotment(machine: Machine) -> dict[str, str | int | Callable[..., int]]:
-    """What a rule that trains asks of Snakemake's Slurm plugin to be allotted several nodes.
+    """What a rule that trains asks of Snakemake's Slurm plugin to be allotted its nodes.
 
-    The nodes of a training run share its threads. `mpi` has the plugin leave srun to the rule, and
-    with `tasks_per_gpu` at 0 it asks for no task on each GPU: torchrun starts those processes.
+    Processes of one node say so: Slurm may spread the GPUs of one task over several, which the step
+    that it is to run in cannot. The nodes of a training run share its threads. `mpi` has the plugin
+    leave srun to the rule, and with `tasks_per_gpu` at 0 it asks for no task on each GPU: torchrun
+    starts those processes.
     """
-    if machine.nodes == 1:
+    if machine.processes == 1:
         return {}
+    if machine.nodes == 1:
+        return {"nodes": 1}
     return {
         "mpi": "srun",
         "nodes": machine.nodes,

@@ -109,6 +109,25 @@ def test_checkpoints_that_a_finished_training_did_not_keep_are_made_beside_it(
 
 
 @pytest.mark.usefixtures("here")
+def test_where_a_gpu_is_to_make_them_they_are_refused_without_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As on the login node of a cluster, which is not to be told to choose a CPU."""
+    study = yaml.safe_load(Path("study.yaml").read_text())
+    Path("study.yaml").write_text(yaml.safe_dump(study | {"stages": ["finetune"]}))
+    cli.main(["plan", "study.yaml"])
+    folder = capsys.readouterr().out.partition("  for ")[0]
+    command = ["train", "results/tiny", folder.removeprefix("weights/")]
+    assert cli.main(command) == 0
+    study |= {"stages": ["finetune"], "machine": {"device": "cuda"}}
+    study["finetune"]["keep_last"] = 2
+    Path("study.yaml").write_text(yaml.safe_dump(study))
+    cli.main(["plan", "study.yaml"])
+    assert cli.main(command) == 2
+    assert "a training run on a GPU does not repeat its bits" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
 def test_a_training_keeps_its_checkpoints_as_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
     study = yaml.safe_load(Path("study.yaml").read_text())
     study["finetune"] |= {"keep_last": 2, "ema_ratio": 1.0}

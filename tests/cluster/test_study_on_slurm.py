@@ -7,9 +7,10 @@ Not among the tests of `make test`: `make test-cluster` runs them, in minutes.
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,6 +19,7 @@ from support.slurm import NODES, Slurm, missing, running, wait_until
 from support.slurm_study import SECONDS, SlurmStudy, longer
 from support.workflow import make_workspace, snakemake
 
+from rgmp.provenance.record import read_all
 from rgmp.study import layout
 from rgmp.study.resolve import resolve
 
@@ -25,6 +27,16 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 SEVERAL = longer(200)
 SPREAD = SEVERAL["machine"] | {"processes": len(NODES)}
 BOTH = "n[1-2]"
+MEASURED = {
+    *("started", "wall_seconds", "cpu_seconds", "peak_memory_bytes", "peak_gpu_memory_bytes"),
+    "command",  # a job that runs alone has all threads of this machine, of another those it needs
+}
+"""What differs from run to run, or with the place, in any record."""
+MEASURED_RESULTS = {
+    *("seconds", "samples_per_second", "waiting"),  # of a training, all of its attempts
+    "segmented",  # in the last attempt; those before have left it the others
+}
+FROM_TIMINGS = {"tables", "figures", "track", "report"}
 BYTES = ("weights/*/*/weights.safetensors", "masks/**/*.png", "scores/**/*.csv")
 
 
@@ -68,6 +80,7 @@ def test_a_study_on_two_nodes_is_that_of_one_machine(
         assert log.read_text(encoding="utf-8").startswith("resuming after step ")
     made = {name: file.read_bytes() for name, file in files_of(here).items()}
     assert {name: file.read_bytes() for name, file in files_of(there).items()} == made
+    assert records_of(there) == records_of(here)
     for measured in ("records", layout.SPEED):  # what a run takes differs from run to run
         own = Path("results/tiny", measured)
         shutil.copytree(here / own, there / own, dirs_exist_ok=True)
@@ -78,6 +91,30 @@ def files_of(workspace: Path) -> dict[str, Path]:
     """What a study has made that must not depend on where it ran, by its path."""
     results = workspace / "results/tiny"
     return {str(file.relative_to(results)): file for glob in BYTES for file in results.glob(glob)}
+
+
+def records_of(workspace: Path) -> dict[str, dict[str, Any]]:
+    """What the records of a study say that must not depend on where it ran, by their names.
+
+    Without the host; the commit, which may change meanwhile (its sources may not); what a timing
+    has measured; the digests of what is made from that.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for record in read_all(workspace / "results/tiny"):
+        said = without(record, MEASURED)
+        said["machine"] = without(record["machine"], {"host"})
+        said["code"] = without(record["code"], {"commit", "dirty"})
+        said["results"] = without(record["results"], MEASURED_RESULTS)
+        if record["kind"] == "speed":
+            said = without(said, {"results", "outputs"})
+        if record["kind"] in FROM_TIMINGS:
+            said = without(said, {"inputs", "outputs"})
+        found[record["name"]] = said
+    return found
+
+
+def without(said: Mapping[str, Any], left_out: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in said.items() if key not in left_out}
 
 
 def tables_of(workspace: Path) -> dict[str, bytes]:

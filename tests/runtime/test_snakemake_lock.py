@@ -52,6 +52,7 @@ def test_lock_that_a_dead_snakemake_of_this_machine_left_is_removed(
         ("node7 0b2f-4c", "node7;"),
         ("node7", "node7;"),
         (f"{socket.gethostname()} 0b2f-4c", f"{socket.gethostname()} before it was restarted;"),
+        ("node7\nnode8 1d-88", "node7 or node8;"),
         ("", "an unknown machine;"),
     ],
 )
@@ -67,6 +68,38 @@ def test_lock_that_may_be_of_another_machine_stays_and_is_named_each_time(
         assert "`snakemake --unlock`" in said
         assert said.count("\n") == 1
         assert stale.exists()
+
+
+def test_lock_beside_one_that_this_machine_left_stays_as_it_may_be_of_another(
+    stale: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three starts: the first, on node7, lives and does not show; the second, here, was killed."""
+    (stale.parents[1] / "alive").write_text("node7 0b2f-4c")
+    with remove_stale_lock(stale.parents[1]) as second:  # type: ignore[union-attr]
+        record_lock_owner(second)
+    own = stale.with_name("1.input.lock")
+    own.write_text("results/other/plan.json")
+    capsys.readouterr()
+    remove(stale)
+    assert "by a Snakemake on node7; if" in capsys.readouterr().err
+    assert stale.exists()
+    assert own.exists()
+
+
+def test_who_locked_a_folder_is_forgotten_once_it_has_no_lock(
+    stale: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else locks of this machine would stay for ever after one on another."""
+    (stale.parents[1] / "alive").write_text("node7 0b2f-4c")
+    stale.unlink()
+    with remove_stale_lock(stale.parents[1]) as here:  # type: ignore[union-attr]
+        record_lock_owner(here)
+        record_lock_owner(here)
+    assert (stale.parents[1] / "alive").read_text().split() == [*kernel_locks.machine()]
+    stale.write_text("results/tiny/plan.json")
+    remove(stale)
+    assert not stale.exists()
+    assert capsys.readouterr().err == ""
 
 
 def test_lock_beside_a_living_snakemake_stays(stale: Path) -> None:

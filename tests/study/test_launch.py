@@ -38,12 +38,16 @@ def test_each_node_has_one_torchrun_and_they_meet_on_the_first() -> None:
 
 
 def test_slurm_is_asked_for_a_task_on_each_node_and_for_none_on_each_gpu() -> None:
-    assert allotment(Machine(processes=6)) == {}
     asked = allotment(Machine(processes=6, nodes=2))
     shared = asked.pop("cpus_per_task")
     assert callable(shared)
     assert shared({}, threads=24) == 12
     assert asked == {"mpi": "srun", "nodes": 2, "tasks": 2, "tasks_per_gpu": 0}
+
+
+def test_slurm_is_asked_for_one_node_where_several_gpus_are_to_be_on_it() -> None:
+    assert allotment(Machine()) == {}
+    assert allotment(Machine(processes=6)) == {"nodes": 1}
 
 
 def test_processes_are_spread_evenly() -> None:

@@ -77,20 +77,40 @@ def test_the_cores_of_the_login_node_limit_nothing(workspace: Path) -> None:
     assert {*found} == {("train", "64"), ("evaluate", "64"), ("speed", "64")}
 
 
-def test_several_processes_have_one_task_with_all_gpus_and_threads(workspace: Path) -> None:
+def test_several_processes_have_one_task_with_all_gpus_and_threads_on_one_node(
+    workspace: Path,
+) -> None:
     """They are torchrun's. --cores, which `snakemake` gives, limits none; defaults stand."""
     resolved(workspace, {"compute": {"threads": 3}, "machine": {"processes": 2}})
     train = shlex.join(asked(workspace)["train"])
     assert re.search(" --gpus=2$", train)
     assert "ntasks" not in train
     assert " --cpus-per-task=6 " in train
-    assert " -p long -t 240 --mem 16000 --requeue " in train
+    assert " -p long -t 240 --mem 16000 --nodes=1 --requeue " in train
     assert " --signal=USR1@120 " in train
 
 
-def test_time_and_memory_are_those_of_the_plan_and_gpus_may_be_generic_resources(
-    workspace: Path,
+@pytest.mark.parametrize(
+    ("default", "gres"), [("runtime=33", "gpu:2"), ("gres_kind=gpu:a100", "gpu:a100:2")]
+)
+def test_several_nodes_have_the_same_number_of_gpus(
+    default: str, gres: str, workspace: Path
 ) -> None:
+    """Of a total Slurm may give one node more than it has processes, and another fewer."""
+    batches = {stage: STUDY[stage] | {"batch": 4} for stage in ("pretrain", "finetune")}
+    resolved(workspace, {"machine": {"processes": 4, "nodes": 2}} | batches)
+    train = shlex.join(asked(workspace, "--default-resources", default)["train"])
+    assert " --nodes=2 " in train
+    assert " --ntasks=2 " in train
+    assert train.endswith(f" --gres={gres}")
+    assert "--gpus" not in train
+
+
+@pytest.mark.parametrize(("longest", "minutes"), [(600, 360), (300, 300)])
+def test_time_and_memory_are_those_of_the_plan_and_gpus_may_be_generic_resources(
+    longest: int, minutes: int, workspace: Path
+) -> None:
+    """No more time than the partition allows, else the job waits for ever."""
     plan = resolved(workspace, {"machine": {"workers": 2}})
     with chdir(workspace):
         jobs = jobs_of(plan, sizes_of(plan, Path("results/tiny")))
@@ -98,13 +118,35 @@ def test_time_and_memory_are_those_of_the_plan_and_gpus_may_be_generic_resources
     known = {job.cost: cost for job in jobs if job.kind == "train"}
     costs = Costs(device=device_of(this_machine()), known=known)
     write_json(workspace / "results/tiny/costs.json", costs.model_dump(mode="json"))
-    defaults = ["gres_kind=gpu:a100", "runtime=33", "mem_mb=4000"]
+    defaults = ["gres_kind=gpu:a100", "runtime=33", "mem_mb=4000", f"longest_runtime={longest}"]
     found = asked(workspace, "--default-resources", *defaults)
     train, bounds = shlex.join(found["train"]), shlex.join(found["score_bounds"])
-    assert " -t 360 --mem 4000 " in train, "three times two hours; a process and two workers"
+    assert f" -t {minutes} --mem 4000 " in train, "three times two hours; a process and two workers"
     assert train.endswith(" --gres=gpu:a100:1")
     assert " -t 33 --mem 4000 " in bounds
     assert "gpu" not in bounds
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_checkpoints_that_cannot_be_made_again_take_no_gpu_of_the_cluster(
+    device: str, workspace: Path
+) -> None:
+    """A training run on a GPU does not repeat: they are recorded, or missed, on this node."""
+    change = {"machine": {"device": device, "processes": 2}}
+    plan = resolved(workspace, change | {"finetune": STUDY["finetune"] | {"keep_last": 2}})
+    for made in plan.trainings:
+        write_text(workspace / "results/tiny" / layout.record(made.folder), "{}")
+    write_text(workspace / "bin/rgmp", '#!/bin/sh\necho "$*" > here\nexit 1\n')
+    (workspace / "bin/rgmp").chmod(0o755)
+    training = next(t for t in plan.trainings if t.settings.earlier_checkpoints)
+    record = layout.record(layout.checkpoints(training.folder))
+    found = asked(workspace, f"results/tiny/{record}")
+    if device == "auto":
+        assert shlex.join(found["keep_checkpoints"]).endswith(" --gpus=2")
+    else:
+        assert found == {}
+        command = (workspace / "here").read_text()
+        assert command.startswith("train results/tiny finetune/full-seed0-")
 
 
 def test_a_comparison_gets_what_the_defaults_are_and_its_threads_and_no_gpu(

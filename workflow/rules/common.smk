@@ -90,12 +90,17 @@ def threads_alone(threads):
 def allocated(kind, name=lambda wildcards: "", gpus=0, nodes=1):
     """What jobs ask a cluster for, as resources: time and main memory, and GPUs if they take any.
 
-    GPUs are asked for as `gpu`; as `gres` if the profile's default resources have a `gres_kind`.
+    Time is at most the `longest_runtime` of the profile's default resources: Slurm lets a job wait for
+    ever that asks for more than its partition allows.
+
+    GPUs are asked for as `gpu`: so many in all. Where there are several nodes, or the profile's default
+    resources have a `gres_kind`, as `gres`: so many of each node. Of a total for several nodes, one
+    might get more than its share.
 
     Args:
         kind: of the jobs, and `name` the rest of a job's name, as in `rgmp.study.jobs`.
         gpus: how many each takes where the study computes on GPUs.
-        nodes: over how many machines these are spread evenly; `gres` counts those of one.
+        nodes: over how many machines these are spread evenly.
     """
     taken = gpus if gpus and plan.machine.device != "cpu" else 0
 
@@ -106,15 +111,22 @@ def allocated(kind, name=lambda wildcards: "", gpus=0, nodes=1):
 
         return value
 
+    def runtime(wildcards, **given):
+        minutes = known_or_default("runtime")(wildcards, **given)
+        return min(minutes, default_of("longest_runtime", wildcards, **given) or minutes)
+
+    def gres_kind(wildcards, **given):
+        return default_of("gres_kind", wildcards, **given) or ("gpu" if nodes > 1 else None)
+
     def as_gpu(wildcards, **given):
-        return None if default_of("gres_kind", wildcards, **given) else taken or None
+        return None if gres_kind(wildcards, **given) else taken or None
 
     def as_gres(wildcards, **given):
-        gpu = default_of("gres_kind", wildcards, **given)
+        gpu = gres_kind(wildcards, **given)
         return f"{gpu}:{taken // nodes}" if gpu and taken else None
 
-    limits = ("runtime", "mem_mb") if elsewhere else ()
-    return {"gpu": as_gpu, "gres": as_gres} | {limit: known_or_default(limit) for limit in limits}
+    limits = {"runtime": runtime, "mem_mb": known_or_default("mem_mb")} if elsewhere else {}
+    return {"gpu": as_gpu, "gres": as_gres} | limits
 
 
 def default_of(resource, wildcards, **given):

@@ -28,7 +28,16 @@ rule train:
 
 # The checkpoints before the last that a study keeps (finetune.keep_last). `rgmp train` writes them as it
 # trains; of a training run that finished without, it makes them by repeating it. The files of the last
-# weights are not touched, so nothing that depends on those runs again.
+# weights are not touched, so nothing that depends on those runs again. On a GPU a training run does not
+# repeat its bits and is not repeated: what is left is to record checkpoints that are there, in seconds.
+repeats = plan.machine.device != "cuda"
+
+if not repeats:
+
+    localrules:
+        keep_checkpoints,
+
+
 rule keep_checkpoints:
     input:
         trained="results/{study}/records/weights/{stage}/{training}.json",
@@ -41,11 +50,15 @@ rule keep_checkpoints:
         "../../environment.yml"
     threads: lambda wildcards: training_of(wildcards).compute.threads * plan.machine.processes
     resources:
-        **allocated(
-            "checkpoints of train", training_name, plan.machine.processes, plan.machine.nodes
+        **(
+            allocated(
+                "checkpoints of train", training_name, plan.machine.processes, plan.machine.nodes
+            )
+            | allotment(plan.machine)
+            if repeats
+            else {}
         ),
-        **allotment(plan.machine),
-        launcher=lambda wildcards, threads: launcher(plan.machine, threads),
+        launcher=lambda wildcards, threads: launcher(plan.machine, threads) if repeats else "",
     params:
         steps=lambda wildcards: training_of(wildcards).settings.earlier_checkpoints,
     message:
