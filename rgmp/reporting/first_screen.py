@@ -8,6 +8,7 @@ from rgmp.reporting.claims import where
 from rgmp.reporting.margin import on_margin
 from rgmp.runtime.quantities import counted
 from rgmp.study.longer import COMPARED, read_if_there, samples_of
+from rgmp.study.plan import Plan
 from rgmp.study.results import Results
 
 _SAMPLES: dict[Stage, str] = {"pretrain": "synthetic pair", "finetune": "clip"}
@@ -29,7 +30,8 @@ def what(study: Results) -> str:
     Raises:
         UserError: a table is missing or broken, the longer study's is, or what was kept is.
     """
-    ours = f"This study: {_training(_trained(study))}, {counted(len(study.plan.seeds), 'seed')}"
+    trained, seeds = _training(study.plan, _trained(study)), len(study.plan.seeds)
+    ours = f"This study: {trained}, {counted(seeds, 'seed')}"
     sequences = study.table("objects")["sequence"].nunique()
     told = f"{ours}, {counted(sequences, 'sequence')}."
     if added := dict.fromkeys(" ".join(study.table("ablation")["seeds_added"]).split()):
@@ -42,7 +44,7 @@ def what(study: Results) -> str:
         plan = longer.plan
         told += (
             f" The longer study, {plan.title} ({study.plan.longer_study}): "
-            f"{_training(samples_of(plan))}, {counted(len(plan.seeds), 'seed')}."
+            f"{_training(plan, samples_of(plan))}, {counted(len(plan.seeds), 'seed')}."
         )
     elif study.plan.longer_study:
         told += f" The longer study, {study.plan.longer_study}, is not there."
@@ -57,10 +59,10 @@ def _trained(study: Results) -> dict[Stage, int]:
     return {stage: int(first[stage]) for stage in STAGES if stage in first}
 
 
-def _training(samples: dict[Stage, int]) -> str:
+def _training(plan: Plan, samples: dict[Stage, int]) -> str:
     """`training of 6,400 synthetic pairs and 1,600 clips`."""
     if not samples:
-        return "no training of its own yet"
+        return "no training of its own" + " yet" * bool(plan.trainings)
     return "training of " + " and ".join(
         f"{count:,} {_SAMPLES[stage]}{'s' * (count != 1)}" for stage, count in samples.items()
     )

@@ -372,7 +372,7 @@ def print_reproduction(results: Results, rows: pd.DataFrame) -> Printed:
         columns |= {
             title: percent(ours),
             f"{title}, published": percent(theirs),
-            f"{title}, difference": number(100 * (ours - theirs), "{:+.2f}"),
+            f"{title}, difference": number(100 * (ours - theirs), "{:+z.2f}"),
         }
     columns["reproduced"] = rows["reproduced"].map({True: "yes", False: "no"}).fillna(UNKNOWN)
     headings = _titles(results, rows) + ", " + rows["label"]

@@ -1,5 +1,7 @@
 """The figures that RGMP's authors published are reproduced by their own masks, and by no others."""
 
+import dataclasses
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +14,7 @@ from rgmp.data.videos import Videos
 from rgmp.evaluation.score_table import table_of
 from rgmp.evaluation.scoring import judge_all, locate, open_truths
 from rgmp.evaluation.summary import per_object
-from rgmp.reporting import reproduction, table_layouts, tables
+from rgmp.reporting import first_screen, reproduction, table_layouts, tables
 from rgmp.runtime.tidy import rows_of
 from rgmp.study import plan, table_files
 from rgmp.study.planned import PlannedExternal
@@ -56,6 +58,30 @@ def test_the_authors_figures_are_reproduced_on_every_sequence(real: Path) -> Non
             "all and of each of 30 sequences; J 64.8 (64.8), F 68.6 (68.6), J&F 66.7 (66.7)."
         ),
     ]
+
+
+def test_a_difference_of_nothing_is_not_negative(real: Path) -> None:
+    objects = published("davis2016")
+    objects["J_mean"] -= 1e-7
+    printed = table_layouts.print_reproduction(
+        load(real), written(load(real), objects).table("reproduction")
+    )
+    assert {*printed.columns["J, difference"]} == {"+0.00", "+0.03"}
+
+
+def test_a_study_that_trains_nothing_waits_for_no_training(real: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(real, tmp_path / "released")
+    for trained in (folder / "records/weights").rglob("*.json"):
+        trained.unlink()
+    tables.write(folder)
+    assert "This study: no training of its own yet, 1 seed" in first_screen.what(load(folder))
+    results = load(folder)
+    given = [run.model_copy(update={"trainings": ()}) for run in results.plan.variants[0].runs]
+    variant = results.plan.variants[0].model_copy(update={"runs": tuple(given)})
+    update = {"variants": (variant,), "trainings": ()}
+    untrained = dataclasses.replace(results, plan=results.plan.model_copy(update=update))
+    said = first_screen.what(untrained)
+    assert "This study: no training of its own, 1 seed" in said
 
 
 def test_sequences_that_differ_by_more_are_listed_the_worst_first(real: Path) -> None:
