@@ -3,7 +3,6 @@
 What is wrong with data that are there, whoever reads them says.
 """
 
-import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
@@ -107,4 +106,4 @@ def _sets() -> frozenset[str]:
 def _what_to_do(place: Path) -> str:
     if _fetched(place) != place:
         return "put it there, or correct its path"
-    return f"`rgmp download {place.name} --to {shlex.quote(str(place.parent))}` makes it"
+    return f"`rgmp download {place.name}` makes it in {place.parent}"

@@ -196,19 +196,19 @@ def test_all_that_is_not_there_is_told_at_once_with_the_command_that_fetches_it(
     assert error.value.problems == tuple(
         f"{place}: no such file or folder ({keys}); {what_to_do}"
         for place, keys, what_to_do in (
-            ("data/davis2017", "data.davis", "`rgmp download davis2017 --to data` makes it"),
+            ("data/davis2017", "data.davis", "`rgmp download davis2017` makes it in data"),
             ("mine/davis", "data.davis2016", "put it there, or correct its path"),
-            ("more data/voc2012", set_of_voc, "`rgmp download voc2012 --to 'more data'` makes it"),
+            ("more data/voc2012", set_of_voc, "`rgmp download voc2012` makes it in more data"),
             ("absent", "data.stills.1.masks", "put it there, or correct its path"),
             (
                 "data/resnet50",
                 "network.initial_weights",
-                "`rgmp download resnet50 --to data` makes it",
+                "`rgmp download resnet50` makes it in data",
             ),
             (
                 "stills/davis2017-test-dev",
                 "submission.davis",
-                "`rgmp download davis2017-test-dev --to stills` makes it",
+                "`rgmp download davis2017-test-dev` makes it in stills",
             ),
         )
     )
