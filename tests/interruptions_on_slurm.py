@@ -53,15 +53,13 @@ def set_down(slurm: Slurm, number: str) -> None:
 def kill_daemon(slurm: Slurm, _: str) -> None:
     """The node's daemon alone, for long enough that Slurm gives the node up: its job goes on."""
     slurm.kill_daemon(NODE)
-    wait_until(lambda: slurm.state(NODE).startswith("down"), SECONDS)
-    slurm.start_node(NODE)
+    slurm.restart_node(NODE)
 
 
 def kill_node(slurm: Slurm, _: str) -> None:
     """The node and all that is on it."""
     slurm.kill_node(NODE)
-    wait_until(lambda: slurm.state(NODE).startswith("down"), SECONDS)
-    slurm.start_node(NODE)
+    slurm.restart_node(NODE)
 
 
 def leave_alone(_: Slurm, __: str) -> None:

@@ -79,8 +79,8 @@ _NUMBER = re.compile(rf"\[?[+{MINUS}]?\d")
 
 def _prints_numbers(cells: pd.Series) -> bool:
     """Whether cells are numbers, intervals, or words without a digit, and not words alone."""
-    numbers = [*filter(_NUMBER.match, cells)]
-    return bool(numbers) and len(numbers) == sum(map(bool, map(_DIGIT.search, cells)))
+    with_digits = [*filter(_DIGIT.search, cells)]
+    return bool(with_digits) and all(map(_NUMBER.match, with_digits))
 
 
 def places_of(

@@ -318,10 +318,8 @@ def read_json(path: Path, what_to_do: str = "") -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        fault = f"{path}: not valid JSON ({error}"
-        if what_to_do:
-            raise UserError(f"{fault}); {what_to_do}") from error
-        raise UserError(f"{fault}); remove it and run the job again") from error
+        what = what_to_do or "remove it and run the job again"
+        raise UserError(f"{path}: not valid JSON ({error}); {what}") from error
 
 
 def files_below(folder: Path, pattern: str = "*") -> list[Path]:

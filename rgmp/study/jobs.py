@@ -274,6 +274,7 @@ class _Jobs:
         plan = self._plan
         for first, variants in plan.sharing.items():
             steps = (*plan.earlier_checkpoints(variants[0]), None)
+            costs = {step: evaluation_cost(plan, variants, step) for step in steps}
             for run, step in product(variants[0].runs, steps):
                 name = layout.evaluation(first, run.seed, step)
                 runs = plan.evaluations[name]
@@ -296,7 +297,7 @@ class _Jobs:
                         *unscored,
                     ),
                     leaves=plan.masks_of(runs[0]),
-                    cost=evaluation_cost(plan, variants, step),
+                    cost=costs[step],
                     units=self._size(*plan.benchmarks, *withheld),
                 )
                 yield from self._archives(submitted, run.seed, f"evaluate {name}")

@@ -70,8 +70,7 @@ def test_a_study_on_two_nodes_is_that_of_one_machine(
         slurm.ask("scancel", "--signal=USR1", number)
         _, lost = study.training_on(NODES[1])
         slurm.kill_node(NODES[1])
-        wait_until(lambda: slurm.state(NODES[1]).startswith("down"))
-        slurm.start_node(NODES[1])
+        slurm.restart_node(NODES[1])
         status = study.process.wait(timeout=SECONDS)
     assert status == 0, study.said.read_text(encoding="utf-8")
     assert {node for _, node, _ in slurm.jobs().values()} == {*NODES}
@@ -163,8 +162,7 @@ def test_a_training_over_two_nodes_is_that_of_two_processes_of_one(
         assert log.read_text(encoding="utf-8").count("checkpoint saved") == 1
         wait_until(lambda: log.read_text(encoding="utf-8").startswith("resuming after step "), 120)
         slurm.kill_node(NODES[1])
-        wait_until(lambda: slurm.state(NODES[1]).startswith("down"))
-        slurm.start_node(NODES[1])
+        slurm.restart_node(NODES[1])
         assert study.process.wait(timeout=SECONDS) == 0, study.said.read_text(encoding="utf-8")
     assert slurm.restarts(number) == 2
     assert log.read_text(encoding="utf-8").startswith("resuming after step ")

@@ -165,6 +165,11 @@ class Slurm:
                 with suppress(psutil.Error):
                     end(process)
 
+    def restart_node(self, node: str) -> None:
+        """Start a node that was killed, or its daemon, once Slurm has given it up."""
+        wait_until(lambda: self.state(node).startswith("down"))
+        self.start_node(node)
+
     def _is_on(self, process: psutil.Process, node: str) -> bool:
         """Whether a process is of a job on a node."""
         with suppress(psutil.Error):
