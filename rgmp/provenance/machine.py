@@ -16,6 +16,7 @@ import psutil
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 _STATUS = Path("/proc/self/status")
+_CPU = Path("/proc/cpuinfo")
 
 
 class MachineInfo(TypedDict):
@@ -86,12 +87,29 @@ def this_machine() -> MachineInfo:
 
 
 def _cpu() -> str:
+    return _said_of_cpu("model name") or platform.processor() or platform.machine()
+
+
+def cpu_capability() -> str:
+    """The vector instructions that torch uses on this CPU, in its words: known without torch.
+
+    Torch's own rule (`torch.backends.cpu.get_cpu_capability`); ATEN_CPU_CAPABILITY lowers it.
+    """
+    has = {*_said_of_cpu("flags").split()}
+    allowed = os.environ.get("ATEN_CPU_CAPABILITY")
+    if has >= {"avx512vl", "avx512bw", "avx512dq", "fma"} and allowed not in {"avx2", "default"}:
+        return "AVX512"
+    return "AVX2" if has >= {"avx2", "fma"} and allowed != "default" else "DEFAULT"
+
+
+def _said_of_cpu(key: str) -> str:
+    """What Linux says of the first core under a key; nothing elsewhere."""
     try:
-        information = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        information = _CPU.read_text(encoding="utf-8")
     except OSError:
-        information = ""
-    found = re.search(r"^model name\s*:\s*(.+)$", information, re.MULTILINE)
-    return found[1] if found else platform.processor() or platform.machine()
+        return ""
+    found = re.search(rf"^{key}\s*:\s*(.+)$", information, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _torch() -> Any:

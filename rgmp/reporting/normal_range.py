@@ -145,21 +145,20 @@ def expect_among(values: Sequence[float], number: float | None) -> list[str]:
 
 
 def _require_per_cent(given: Sequence[float], known: Sequence[float] = ()) -> None:
-    """Refuse fractions beside figures in per cent; what is 0 or alone can be either.
+    """Refuse fractions: J&F of 1 % and less is none that anyone expects.
 
     Args:
         given: by the user, as if in per cent.
-        known: to be in per cent.
+        known: to be in per cent; where all of it is so small, so may be what is given.
 
     Raises:
-        UserError: some that are given are at most 1, and others are not.
+        UserError: some that are given seem to be fractions.
     """
     fractions = [value for value in given if 0 < value <= 1]
-    others = [value for value in (*given, *known) if value > 1]
-    if fractions and others:
+    if fractions and not (known and max(known) <= 1):
         raise UserError(
-            f"J&F: {fractions[0]:g} seems to be a fraction, and {others[0]:.4g} is in per cent; "
-            "give all in per cent"
+            f"J&F: {fractions[0]:g} seems to be a fraction; give all in per cent, such as "
+            f"{100 * fractions[0]:g}"
         )
 
 

@@ -77,6 +77,6 @@ def _costs_elsewhere(plan: Plan, folder: Path, jobs: Iterable[Job]) -> Costs:
 
 def _devices(place: Path, *, on_gpu: bool) -> list[str]:
     """The GPUs, or else the CPUs, that trained and segmented in a study's folder, by their use."""
-    machines = [r["machine"] for r in read_all(place) if r["kind"] in {"train", "infer"}]
-    devices = [device_of(machine) for machine in machines if bool(machine["gpu"]) == on_gpu]
+    records = [r for r in read_all(place) if r["kind"] in {"train", "infer"}]
+    devices = [device_of(record) for record in records if bool(record["machine"]["gpu"]) == on_gpu]
     return sorted({*devices}, key=devices.count, reverse=True)

@@ -28,7 +28,7 @@ from pydantic import Field, ValidationError
 from rgmp.config.base import Closed
 from rgmp.config.load import validated
 from rgmp.errors import UserError, shown
-from rgmp.provenance.machine import MachineInfo
+from rgmp.provenance.machine import MachineInfo, cpu_capability, this_machine
 from rgmp.provenance.record import Record, read_all
 from rgmp.runtime.files import files_below, read_json
 from rgmp.study import layout
@@ -107,7 +107,7 @@ class Costs(Closed):
     """What is known of a device.
 
     Attributes:
-        device: GPU, or CPU and its cores.
+        device: GPU, or CPU (`device_of`).
         known: the costs by their identity (`Job.cost`).
         slowdown: of jobs that share its cores; None: not known.
         others_share: of the cores, that other processes used while costs were measured.
@@ -234,9 +234,23 @@ def read_costs(folder: Path) -> Costs | None:
         raise UserError(f"{error}; remove it, and measure again") from error
 
 
-def device_of(machine: MachineInfo) -> str:
-    """What costs are compared by: the GPU that a job used, or the CPU and its cores."""
-    return machine["gpu"] or f"{machine['cpu']}, {machine['cores']} cores"
+def device_of(record: Record) -> str:
+    """What costs are compared by: the GPU that a job used, or the CPU and its cores.
+
+    A CPU is named with the vector instructions that torch used: CPUs of one name can differ in
+    them, and in speed by a factor of two and more.
+    """
+    return _device(record["machine"], record["determinism"].get("cpu_capability"))
+
+
+def cpu_here() -> str:
+    """This machine's CPU, named as `device_of` a job that torch computed here without a GPU."""
+    return _device(this_machine(), cpu_capability())
+
+
+def _device(machine: MachineInfo, capability: object) -> str:
+    parts = (machine["cpu"], capability, f"{machine['cores']} cores")
+    return machine["gpu"] or ", ".join(str(part) for part in parts if part)
 
 
 def devices_of(folder: Path) -> list[str]:
@@ -246,7 +260,7 @@ def devices_of(folder: Path) -> list[str]:
         UserError: one of its records is broken.
     """
     records = [r for r in read_all(folder) if r["kind"] in {"train", "infer"}]
-    names = [device_of(record["machine"]) for record in records]
+    names = [device_of(record) for record in records]
     return sorted({*names}, key=names.count, reverse=True)
 
 
@@ -260,11 +274,11 @@ def costs_of(folder: Path, device: str) -> Costs:
     """
     plan, every = load_plan(folder), read_all(folder)
     ran = ran_of(jobs_of(plan, recorded_sizes(plan, every)), every)
-    processors = {r["machine"]["cpu"] for r in every if device_of(r["machine"]) == device}
+    processors = {r["machine"]["cpu"] for r in every if device_of(r) == device}
     timeline = Timeline(ran)
     found: dict[str, list[Ran]] = defaultdict(list)
     for one in ran:
-        devices = {device_of(record["machine"]) for record in one.records}
+        devices = {device_of(record) for record in one.records}
         cpus = {record["machine"]["cpu"] for record in one.records}
         if devices == {device} or (not one.job.gpus and cpus <= processors):
             found[one.job.cost].append(one)

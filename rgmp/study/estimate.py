@@ -16,12 +16,12 @@ from rgmp.config.base import Closed
 from rgmp.config.load import validated
 from rgmp.config.study import Machine
 from rgmp.errors import UserError
-from rgmp.provenance.machine import gpus_here, this_machine
+from rgmp.provenance.machine import gpus_here
 from rgmp.provenance.record import Record, read_all
 from rgmp.runtime.clock import utc_now
 from rgmp.runtime.files import digest_of, read_json, write_json
 from rgmp.study import layout
-from rgmp.study.costs import Costs, Timeline, device_of, find_costs, ran_of, recorded_sizes
+from rgmp.study.costs import Costs, Timeline, cpu_here, find_costs, ran_of, recorded_sizes
 from rgmp.study.jobs import Job, jobs_of, sizes_of
 from rgmp.study.plan import Plan
 from rgmp.study.schedule import Schedule, Task, schedule, undisturbed
@@ -246,7 +246,7 @@ def device_here(machine: Machine) -> tuple[str | None, int]:
     gpus = gpus_here() if machine.device != "cpu" else []
     if gpus:
         return gpus[0], len(gpus)
-    return (None if machine.device == "cuda" else device_of(this_machine())), 0
+    return (None if machine.device == "cuda" else cpu_here()), 0
 
 
 class Came(NamedTuple):

@@ -41,7 +41,7 @@ Kind = Literal[
 
 _CHANGE_NO_TIME = {
     *("steps", "learning_rate", "final_learning_rate", "schedule", "momentum", "weight_decay"),
-    *("clip_gradient", "benchmark"),
+    *("clip_gradient", "benchmark", "keep_last", "save_interval"),
 }
 """Settings of a stage that do not change how long a sample takes."""
 

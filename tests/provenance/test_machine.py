@@ -1,8 +1,10 @@
 """What is said of a machine, and of what decides the last bits on it."""
 
 import socket
+from pathlib import Path
 
 import pytest
+import torch
 
 from rgmp.provenance import machine
 from rgmp.provenance.machine import (
@@ -53,6 +55,38 @@ def test_a_cpu_decides_bits_by_the_instructions_that_it_may_use(
 ) -> None:
     assert processor_of(CPU, flags) == said
     assert processor_of(GPU, flags) == "H200"
+
+
+def test_the_instructions_are_known_without_torch_as_torch_says_them() -> None:
+    assert machine.cpu_capability() == torch.backends.cpu.get_cpu_capability()
+
+
+@pytest.mark.parametrize(
+    ("flags", "allowed", "said"),
+    [
+        ("fma avx2 avx512f avx512dq avx512bw avx512vl", None, "AVX512"),
+        ("fma avx2 avx512f avx512dq avx512bw avx512vl", "avx2", "AVX2"),
+        ("fma avx2 avx512f avx512dq avx512bw avx512vl", "default", "DEFAULT"),
+        ("fma avx2 avx512f", None, "AVX2"),
+        ("avx", None, "DEFAULT"),
+        (None, None, "DEFAULT"),
+    ],
+)
+def test_all_instructions_of_a_set_are_needed_for_it(
+    flags: str | None,
+    allowed: str | None,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machine, "_CPU", tmp_path / "cpuinfo")
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(f"model name\t: Xeon\nflags\t\t: {flags}\n" * 2)
+    if allowed:
+        monkeypatch.setenv("ATEN_CPU_CAPABILITY", allowed)
+    else:
+        monkeypatch.delenv("ATEN_CPU_CAPABILITY", raising=False)
+    assert machine.cpu_capability() == said
 
 
 def test_the_driver_is_asked_where_its_file_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

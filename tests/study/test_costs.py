@@ -94,6 +94,12 @@ def test_what_is_not_finished_or_ran_elsewhere_is_not_known(toy: Path) -> None:
     assert absent == {"finetune", "speed"}, "another seed was evaluated; tables need no device"
 
 
+def test_cpus_of_one_name_are_told_apart_by_their_instructions(toy: Path) -> None:
+    rewrite(toy, "**/*.json", lambda record: record["determinism"].update(cpu_capability="AVX2"))
+    assert not costs_of(toy, DEVICE).known
+    assert costs_of(toy, "Xeon, AVX2, 2 cores").known
+
+
 def test_what_a_study_costs_is_known_from_another_with_more_steps(toy: Path) -> None:
     """The same cost of other learning rates and steps; another of any other setting."""
     plan = load_plan(toy)
@@ -195,6 +201,14 @@ def test_a_cost_has_one_set_of_weights_and_an_estimate_all_that_are_kept(tmp_pat
     )
     assert told.startswith("Disk: weights 14 kB, ")
     assert told.endswith("checkpoints of each training run while it goes on 6 kB")
+
+
+def test_how_many_checkpoints_are_kept_changes_no_time(toy: Path, tmp_path: Path) -> None:
+    keeping = build(
+        tmp_path / "results/keeping", variants=2, benchmarks=("davis2017",), frames=5, keep_last=3
+    )
+    costs = [{job.cost for job in jobs_in(folder) if job.stage} for folder in (toy, keeping)]
+    assert costs[0] == costs[1]
 
 
 def test_a_split_for_a_server_is_no_benchmark_in_the_records(toy: Path) -> None:

@@ -11,10 +11,9 @@ import yaml
 from support import forked
 from support.workflow import PROJECT, STUDY, make_workspace, snakemake
 
-from rgmp.provenance.machine import this_machine
 from rgmp.runtime.files import write_json, write_text
 from rgmp.study import layout
-from rgmp.study.costs import Cost, Costs, device_of
+from rgmp.study.costs import Cost, Costs, cpu_here
 from rgmp.study.jobs import jobs_of, sizes_of
 from rgmp.study.plan import Plan
 from rgmp.study.resolve import resolve
@@ -116,7 +115,7 @@ def test_time_and_memory_are_those_of_the_plan_and_gpus_may_be_generic_resources
         jobs = jobs_of(plan, sizes_of(plan, Path("results/tiny")))
     cost = Cost(fixed=7200, each=0, process_bytes=10**9, source="a guess")
     known = {job.cost: cost for job in jobs if job.kind == "train"}
-    costs = Costs(device=device_of(this_machine()), known=known)
+    costs = Costs(device=cpu_here(), known=known)
     write_json(workspace / "results/tiny/costs.json", costs.model_dump(mode="json"))
     defaults = ["gres_kind=gpu:a100", "runtime=33", "mem_mb=4000", f"longest_runtime={longest}"]
     found = asked(workspace, "--default-resources", *defaults)

@@ -15,12 +15,11 @@ import yaml
 from support.workflow import PROJECT, STUDY, make_workspace, planned, snakemake
 
 from rgmp.config.base import BENCHMARKS
-from rgmp.provenance.machine import this_machine
 from rgmp.reporting import catalog
 from rgmp.reporting.figures import job_graph
 from rgmp.runtime.cores import usable_cores
 from rgmp.runtime.files import read_json, write_json, write_text
-from rgmp.study.costs import Cost, Costs, device_of
+from rgmp.study.costs import Cost, Costs, cpu_here
 from rgmp.study.estimate import identity_of
 from rgmp.study.jobs import jobs_of, sizes_of
 from rgmp.study.plan import load_plan
@@ -206,9 +205,7 @@ def test_a_run_keeps_what_it_was_expected_to_take(tmp_path: Path) -> None:
         plan = resolve(Path("seconds.yaml"))
         jobs = jobs_of(plan, sizes_of(plan, Path("results/tiny")))
     cost = Cost(fixed=1, each=0, source="a guess")
-    costs = Costs(
-        device=device_of(this_machine()), known=dict.fromkeys((j.cost for j in jobs), cost)
-    )
+    costs = Costs(device=cpu_here(), known=dict.fromkeys((j.cost for j in jobs), cost))
     write_json(tmp_path / "results/tiny/costs.json", costs.model_dump(mode="json"))
     scores = "results/tiny/scores/davis2016/reporter/external.csv"
     done = snakemake(tmp_path, scores)
