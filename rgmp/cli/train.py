@@ -90,8 +90,6 @@ def _keep_checkpoints(
     Raises:
         UserError: as `rgmp.training.repeat.repeat`.
     """
-    import torch
-
     from rgmp.training.repeat import repeat
 
     folder = options.results
@@ -115,10 +113,8 @@ def _keep_checkpoints(
                     "were not kept; it is trained once more to make them, its weights stay"
                 )
             made = provenance.read(folder / layout.record(training.folder))
-            # a GPU is refused: none is waited for, nor has to be here
-            refused = job.machine.device == "cuda"
-            chosen = torch.device("cuda") if refused else _device(job, options.threads, processes)
-            summary = repeat(job, lacking, made, chosen, processes)
+            choose_device = partial(_device, job, options.threads, processes)
+            summary = repeat(job, lacking, made, choose_device, processes)
         if record is not None:
             record.inputs["weights"] = last
             record.results.update({f"repeated_{key}": value for key, value in summary.items()})

@@ -6,7 +6,7 @@ touched. It runs, and resumes, in a folder of its own below.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -29,7 +29,7 @@ def repeat(
     job: TrainingJob,
     lacking: Sequence[int],
     made: Circumstances,
-    device: torch.device,
+    choose_device: Callable[[], torch.device],
     team: Team = ALONE,
 ) -> dict[str, float | str]:
     """Run a finished training run again and take the checkpoints that it lacks.
@@ -38,7 +38,7 @@ def repeat(
         job: of the finished training run.
         lacking: the steps after which its weights were not kept, or are not as they were.
         made: its record.
-        device: where to compute.
+        choose_device: where to compute, asked once a GPU is ruled out: none is waited for.
         team: the processes of this training run.
 
     Returns:
@@ -47,9 +47,11 @@ def repeat(
     Raises:
         UserError: as `train`; or it does not repeat bit by bit here, and nothing has changed.
     """
-    here, there = _how(this_machine(), determinism()), _how(made["machine"], made["determinism"])
-    if device.type != "cpu":
+    on_gpu = job.machine.device == "cuda" or made["machine"]["gpu"]
+    device = None if on_gpu else choose_device()
+    if device is None or device.type != "cpu":
         raise UserError(_refusal(job, lacking, "a training run on a GPU does not repeat its bits"))
+    here, there = _how(this_machine(), determinism()), _how(made["machine"], made["determinism"])
     if here != there:
         raise UserError(_refusal(job, lacking, f"{here}, gives other bits than {there}"))
     kept = digest_of(job.settings.earlier_checkpoints)[:8]

@@ -17,6 +17,7 @@ from rgmp.training.repeat import repeat
 from rgmp.training.train import checkpoints_of, train
 
 CPU = torch.device("cpu")
+REFUSED = r"were not kept, .*remove .* to train it again and keep them, or set finetune\.keep_last"
 KEEPING = finetune(steps=6, batch=1, keep_last=3, save_interval=2, ema_ratio=0.5)
 
 
@@ -54,7 +55,7 @@ def test_they_are_those_that_it_would_have_kept(
     finished: TrainingJob, whole: dict[str, bytes]
 ) -> None:
     times = {path: path.stat().st_mtime_ns for path in finished.folder.iterdir()}
-    summary = repeat(finished, [2, 4], made(), CPU)
+    summary = repeat(finished, [2, 4], made(), lambda: CPU)
     assert summary["steps"] == 6
     assert files(finished) == whole
     assert times.items() <= {p: p.stat().st_mtime_ns for p in finished.folder.iterdir()}.items()
@@ -74,9 +75,9 @@ def test_a_killed_repetition_goes_on_and_takes_what_is_lacking_alone(
     monkeypatch.setattr(Journal, "add", killed)
     finished.checkpoint(2).write_bytes(b"kept before")
     with pytest.raises(KeyboardInterrupt):
-        repeat(finished, [4], made(), CPU)
+        repeat(finished, [4], made(), lambda: CPU)
     assert not finished.checkpoint(4).exists()
-    repeat(finished, [4], made(), CPU)
+    repeat(finished, [4], made(), lambda: CPU)
     assert ran == [0, 1, 2, 3, 4, 5, 5]
     assert files(finished) == {**whole, "weights-step2.safetensors": b"kept before"}
 
@@ -85,11 +86,11 @@ def test_another_outcome_is_refused_and_changes_nothing(finished: TrainingJob) -
     finished.weights.write_bytes(b"of another machine")
     before = files(finished)
     with pytest.raises(UserError, match=r"step 2, 4 were not kept, .* ended with other weights"):
-        repeat(finished, [2, 4], made(), CPU)
+        repeat(finished, [2, 4], made(), lambda: CPU)
     assert files(finished) == before
 
 
-@pytest.mark.parametrize("where", ["another CPU", "more threads", "a GPU"])
+@pytest.mark.parametrize("where", ["another CPU", "more threads", "a GPU here", "a GPU there"])
 def test_what_cannot_give_the_same_bits_is_refused_before_any_work(
     finished: TrainingJob, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,7 +100,15 @@ def test_what_cannot_give_the_same_bits_is_refused_before_any_work(
         record["machine"]["cpu"] = "Abacus"
     if where == "more threads":
         record["determinism"]["threads"] = 64
-    device = torch.device("cuda" if where == "a GPU" else "cpu")
-    said = r"were not kept, .*remove .* to train it again and keep them, or set finetune\.keep_last"
-    with pytest.raises(UserError, match=said):
-        repeat(finished, [2, 4], record, device)
+    if where == "a GPU there":
+        record["machine"]["gpu"] = "H200"
+    device = torch.device("cuda" if where == "a GPU here" else "cpu")
+    with pytest.raises(UserError, match=REFUSED):
+        repeat(finished, [2, 4], record, lambda: device)
+
+
+def test_a_study_for_gpus_is_refused_before_one_is_asked_for(finished: TrainingJob) -> None:
+    machine = finished.machine.model_copy(update={"device": "cuda"})
+    job = finished.model_copy(update={"machine": machine})
+    with pytest.raises(UserError, match=REFUSED):
+        repeat(job, [2, 4], made(), lambda: pytest.fail("a device was asked for"))
