@@ -52,8 +52,10 @@ ReturnToService=2
 SlurmdTimeout=10
 KillWait=5
 SchedulerParameters=sched_interval=2,bf_interval=2
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs={cpus} RealMemory=1000000
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs={cpus} RealMemory=1000000
+GresTypes=gpu
+NodeName=DEFAULT CPUs={cpus} RealMemory=1000000 {gres}
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]}
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]}
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -89,8 +91,14 @@ class Slurm:
         environment: of processes that are to use it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Keep its files in a new folder, whose path is short: sockets have at most 107 bytes."""
+    def __init__(self, folder: Path, cpus: int | None = None, gpus: int = 0) -> None:
+        """Keep its files in a new folder, whose path is short: sockets have at most 107 bytes.
+
+        Args:
+            folder: of its files.
+            cpus: of each node; None: together they have those of this machine.
+            gpus: stand-ins for so many on each node: Slurm hands them out, and nothing computes.
+        """
         self._folder, self._conf = folder, str(folder / "slurm.conf")
         wrappers = folder / "bin"
         self.environment = {
@@ -111,9 +119,15 @@ class Slurm:
                 user=getuser(),
                 folder=folder,
                 ports=_free_ports(3),
-                cpus=max(usable_cores() // len(NODES), 1),
+                cpus=cpus or max(usable_cores() // len(NODES), 1),
+                gres=f"Gres=gpu:{gpus}" if gpus else "",
             )
         )
+        files = [folder / f"gpu{index}" for index in range(gpus)]
+        for file in files:
+            file.touch()
+        lines = [f"Name=gpu File={file}\n" for file in files]
+        (folder / "gres.conf").write_text("".join(lines))
 
     def start(self) -> None:
         """Start the daemons, and wait until the nodes are ready."""
@@ -212,9 +226,9 @@ class Slurm:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Slurm]:
-    """A Slurm whose files are in a new folder, until the block ends."""
-    slurm = Slurm(folder)
+def running(folder: Path, cpus: int | None = None, gpus: int = 0) -> Iterator[Slurm]:
+    """A Slurm whose files are in a new folder (`Slurm`), until the block ends."""
+    slurm = Slurm(folder, cpus, gpus)
     try:
         slurm.start()
         yield slurm

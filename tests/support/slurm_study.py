@@ -31,19 +31,31 @@ class SlurmStudy:
         said: the file with what it has printed.
     """
 
-    def __init__(self, slurm: Slurm, workspace: Path, *targets: str) -> None:
-        """Run the targets; options of Snakemake may be among them."""
+    def __init__(
+        self, slurm: Slurm, workspace: Path, *targets: str, programs: Path | None = None
+    ) -> None:
+        """Run the targets; options of Snakemake may be among them.
+
+        Args:
+            slurm: where.
+            workspace: with the study.
+            targets: and options.
+            programs: a folder of programs that its jobs run in place of others of the same name.
+        """
         self._slurm, self._workspace = slurm, workspace
         profile = PROJECT / "workflow/profiles/slurm"
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile")]
         command += [*targets, "--workflow-profile", str(profile), "--configfile", "seconds.yaml"]
         command += ["--slurm-init-seconds-before-status-checks", "3"]
+        environment = dict(slurm.environment)
+        if programs:
+            environment["PATH"] = f"{programs}:{environment['PATH']}"
         self.said = workspace / "snakemake.log"
         with self.said.open("a", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 command,
                 cwd=workspace,
-                env=slurm.environment,
+                env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
