@@ -19,6 +19,7 @@ from rgmp.inference.mask_folder import MaskFolder
 from rgmp.model import weights
 from rgmp.provenance import code
 from rgmp.provenance.command import record_command
+from rgmp.provenance.machine import processor_here
 from rgmp.runtime import device, files, precision
 from rgmp.runtime.digest_cache import Digests
 from rgmp.runtime.progress import Progress
@@ -56,7 +57,7 @@ class Evaluation:
         maker = {
             "weights": self._weights,
             "sources": code.sources_of("rgmp.inference.mask_folder", "rgmp.model.weights"),
-            "device": chosen.type,
+            "processor": processor_here(device.gpu_name(chosen)),
         }
         self._masks = MaskFolder(first.masks, network, chosen, threads, maker, self._digest)
         self._engine = scoring.engine

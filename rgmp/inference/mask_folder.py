@@ -51,7 +51,7 @@ class MaskFolder:
             network: in eval mode; it is not modified.
             device: where it runs.
             threads: CPU threads of this process.
-            maker: a digest of what can change all masks: weights, code, type of device.
+            maker: a digest of what can change all masks: weights, code, type of processor.
             digest: of a file's bytes.
 
         Raises:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,7 @@ def measure(job: SpeedJob, sequences: list[Sequence]) -> dict[str, Any]:
         )
         for s in sequences
     ]
-    makers, settings = zip(*_makers(job), strict=True)
+    makers, settings = zip(*computations_of(job), strict=True)
     measured = speed.measure(makers, clips, job.limits)
     described = [
         {
@@ -73,13 +73,14 @@ def measure(job: SpeedJob, sequences: list[Sequence]) -> dict[str, Any]:
     }
 
 
-def _makers(job: SpeedJob) -> Iterator[tuple[speed.PropagatorMaker, Inference]]:
+def computations_of(job: SpeedJob) -> Iterator[tuple[speed.PropagatorMaker, Inference]]:
     """What is to be timed, and the settings with the precision that `auto` stands for."""
     chosen = device.choose(job.device, job.threads)  # alone on it
+    settle = cache(partial(precision.choose, device=chosen, training=False))
     for computation in job.computations:
         network, _ = weights.load(computation.weights)
         settings = computation.settings
-        settled = precision.choose(settings.precision, chosen, training=False)
+        settled = settle(settings.precision)
         of = {p: settings.model_copy(update={"precision": p}) for p in (settled, "fp32")}
         make, exact = (partial(Propagator, network, of[p], chosen) for p in (settled, "fp32"))
         yield (

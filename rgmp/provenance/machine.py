@@ -71,6 +71,11 @@ def processor_of(machine: MachineInfo, flags: Determinism) -> str:
     return ", ".join(str(part) for part in parts if part)
 
 
+def processor_here(gpu: str | None) -> str:
+    """What decides the last bits of what this process computes on a GPU, or else on the CPU."""
+    return processor_of({**this_machine(), "gpu": gpu}, determinism())
+
+
 def this_machine() -> MachineInfo:
     """This machine, with the GPU that the process has used, if any."""
     gpu = _gpu()

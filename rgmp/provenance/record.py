@@ -29,6 +29,7 @@ from rgmp.provenance.machine import (
     determinism,
     peak_gpu_memory,
     peak_memory,
+    processor_of,
     this_machine,
 )
 from rgmp.runtime.clock import utc_now
@@ -195,6 +196,15 @@ def read_all(folder: Path) -> list[Record]:
     """
     whole = files_below(folder / RECORDS, "*.json")
     return sorted(map(read, whole), key=lambda record: record["name"])
+
+
+def processors_of(record: Record) -> str:
+    """What decided the last bits of a job's result, as `processor_of` has it.
+
+    Of a training run all that its attempts and its processes ran on.
+    """
+    said = record["results"].get("processors")
+    return str(said) if said else processor_of(record["machine"], record["determinism"])
 
 
 def read(path: Path) -> Record:

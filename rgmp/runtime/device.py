@@ -65,6 +65,11 @@ def set_up(device: torch.device) -> None:
     torch.cuda.set_device(device)
 
 
+def gpu_name(device: torch.device) -> str | None:
+    """What a GPU is called; None: it is the CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else None
+
+
 def _take_gpus(count: int, places: int, team: Team) -> int:
     """Reserve a GPU, or a place on one, for this process of a team and return the GPU's index.
 

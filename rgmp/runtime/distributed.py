@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -80,6 +80,14 @@ class Team(NamedTuple):
         shared = [value]
         dist.broadcast_object_list(shared)
         return shared[0]
+
+    def all_of(self, value: _Shared) -> list[_Shared]:
+        """The values of all processes, by rank."""
+        if self.size == 1:
+            return [value]
+        values: list[_Shared | None] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return cast("list[_Shared]", values)
 
     @contextmanager
     def one_first_on_each_machine(self) -> Iterator[None]:

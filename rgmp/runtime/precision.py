@@ -16,7 +16,9 @@ _WITHOUT_BF16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_COR
 """Values of ONEDNN_MAX_CPU_ISA that disable bfloat16 instructions (oneDNN's manual)."""
 
 
-def choose(asked: AskedPrecision, device: torch.device, training: bool) -> Precision:
+def choose(
+    asked: AskedPrecision, device: torch.device, training: bool, warns: bool = True
+) -> Precision:
     """The precision to compute in; warns on standard error if the requested one is slow.
 
     `auto` is bf16 if the device has instructions for it, else fp32. In training on a CPU it is
@@ -27,13 +29,14 @@ def choose(asked: AskedPrecision, device: torch.device, training: bool) -> Preci
         asked: the setting.
         device: where to compute.
         training: whether the network is trained, or only run.
+        warns: whether this process does; of those that share a training run one alone.
     """
     if asked == "auto":
         worthwhile = _has_bf16(device) and not (training and device.type == "cpu")
         return "bf16" if worthwhile else "fp32"
-    if asked == "bf16" and not _has_bf16(device):
+    if warns and asked == "bf16" and not _has_bf16(device):
         _warn(f"bf16: this {_kind(device)} has no bf16 instructions, so fp32 is faster")
-    if asked == "tf32" and not _has_tf32(device):
+    if warns and asked == "tf32" and not _has_tf32(device):
         _warn(f"tf32: this {_kind(device)} does not support it and computes in fp32")
     return asked
 

@@ -14,7 +14,7 @@ from typing import Any
 from rgmp.config.base import Benchmark
 from rgmp.errors import UserError
 from rgmp.evaluation.agreement import Comparison
-from rgmp.provenance.machine import processor_of
+from rgmp.provenance.record import processors_of
 from rgmp.study import table_files
 from rgmp.study.comparable import data_of, first_difference
 from rgmp.study.longer import COMPARED, Compared
@@ -111,7 +111,7 @@ def _weights(results: Results) -> dict[str, list[str]]:
 def processors(results: Results) -> list[str]:
     """The GPUs or CPUs that trained and segmented."""
     records = results.of_kind("train", "infer")
-    return sorted({processor_of(record["machine"], record["determinism"]) for record in records})
+    return sorted({processors_of(record) for record in records})
 
 
 def incomparable(ours: Results, theirs: Results) -> dict[Comparison, str]:

@@ -24,8 +24,8 @@ from rgmp.evaluation.engines import PRESENT, TOLERANCE
 from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.score_table import read_scores, table_of
 from rgmp.provenance.code import in_words
-from rgmp.provenance.machine import machine_of, processor_of
-from rgmp.provenance.record import Record, read_all
+from rgmp.provenance.machine import machine_of
+from rgmp.provenance.record import Record, processors_of, read_all
 from rgmp.study import layout, table_files
 from rgmp.study.paper_order import paper_order
 from rgmp.study.plan import Plan, load_plan
@@ -333,7 +333,7 @@ class Results:
                 groups[f"data ({record['kind']}, {where})"].append(record)
         found += [self._odd(records, what, _data) for what, records in groups.items()]
         for kind, work in (("train", "training"), ("infer", "inference")):
-            found.append(self._odd(self.of_kind(kind), f"processor type in {work}", _processor))
+            found.append(self._odd(self.of_kind(kind), f"processor type in {work}", processors_of))
         found.append(self._odd(self.of_kind("speed"), "machine for FPS", _machine))
         return [disagreement for disagreement in found if disagreement]
 
@@ -460,10 +460,6 @@ def _sources(record: Record) -> str:
 
 def _data(record: Record) -> str:
     return record["inputs"]["data"]
-
-
-def _processor(record: Record) -> str:
-    return processor_of(record["machine"], record["determinism"])
 
 
 def _machine(record: Record) -> str:

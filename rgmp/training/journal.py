@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -41,13 +41,29 @@ class StepMetrics(NamedTuple):
 
 
 class Journal:
-    """The training curve: means over intervals of steps, about a hundred points."""
+    """The training curve: means over intervals of steps, about a hundred points.
+
+    Attributes:
+        processors: what the steps were computed on, by all attempts and processes.
+    """
 
     def __init__(
-        self, path: Path | None, settings: Optimisation, identity_of: Callable[[int], str]
+        self,
+        path: Path | None,
+        settings: Optimisation,
+        identity_of: Callable[[int], str],
+        processors: Iterable[str],
     ) -> None:
-        """Write to `path`, if given; `identity_of` describes the samples of a step."""
+        """Begin a training run.
+
+        Args:
+            path: of the curve's file; None: it is not written.
+            settings: of the stage.
+            identity_of: describes the samples of a step.
+            processors: that this attempt runs on (`processor_here`).
+        """
         self._path, self._settings, self._identity_of = path, settings, identity_of
+        self.processors = {*processors}
         self._every = max(settings.steps // _LOGGED_POINTS, 1)
         self._points: list[CurvePoint] = []
         self._pending: list[StepMetrics] = []
@@ -139,6 +155,7 @@ class Journal:
             "pending": [tuple(step) for step in self._pending],
             "waited": self._waited,
             "seconds": self._tick(),
+            "processors": sorted(self.processors),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -146,10 +163,11 @@ class Journal:
         self._points = [CurvePoint(*p) for p in state["points"]]
         self._pending = [StepMetrics(*step) for step in state["pending"]]
         self._waited, self._spent = state["waited"], state["seconds"]
+        self.processors |= {*state.get("processors", ())}  # earlier checkpoints do not say
         self._clock = time.monotonic()
 
-    def summary(self) -> dict[str, float]:
-        """Numbers for the record: the last point, and total and waiting time of all attempts."""
+    def summary(self) -> dict[str, float | str]:
+        """For the record: the last point; time, waiting and processors of all attempts."""
         last, samples = self._points[-1], self._settings.steps * self._settings.batch
         return {
             "steps": self._settings.steps,
@@ -159,4 +177,5 @@ class Journal:
             "seconds": self._spent,
             "samples_per_second": samples / self._spent,
             "waiting": self._waited / self._spent,
+            "processors": "; ".join(sorted(self.processors)),
         }

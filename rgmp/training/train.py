@@ -18,7 +18,9 @@ import torch
 from rgmp.data.loader import Samples
 from rgmp.model import weights
 from rgmp.model.network import RGMP, calibrate
+from rgmp.provenance.machine import processor_here
 from rgmp.runtime import slurm
+from rgmp.runtime.device import gpu_name
 from rgmp.runtime.distributed import ALONE, Team
 from rgmp.runtime.files import digest_of
 from rgmp.runtime.progress import Progress
@@ -42,7 +44,7 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
         team: the processes of this training run; only its leader writes.
 
     Returns:
-        For the record: `precision` and the numbers of `Journal.summary`.
+        For the record: `precision` and what `Journal.summary` says.
 
     Raises:
         UserError: the data or the weights to start from cannot be used, or the loss is not finite.
@@ -54,12 +56,21 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
     network = network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     update = Update(network, job, team)
     checkpoints = checkpoints_of(job)
-    journal = Journal(job.curve if team.leads else None, settings, samples.identity_of)
+    processors = team.all_of(processor_here(gpu_name(device)))
+    curve = job.curve if team.leads else None
+    journal = Journal(curve, settings, samples.identity_of, processors)
     ratio = settings.ema_ratio
     average = MovingAverage(network, settings, ratio) if ratio else None
     averaged = average.network if average else None
     state = network, update.optimiser, journal, averaged
     first = checkpoints.resume(*state, team)
+    if team.leads and len(journal.processors) > 1:
+        print(
+            f"its steps are computed on several types of processor "
+            f"({'; '.join(sorted(journal.processors))}): the last bits of its weights are those of "
+            "none of them; tables mark it",
+            file=sys.stderr,
+        )
     total, done = (count * settings.batch for count in (settings.steps, first))
     progress = Progress(f"{job.stage} {job.name}", "samples", total, done)
     drawn = samples.batches(first, device, machine.workers, update.parts, team)

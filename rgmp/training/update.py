@@ -23,7 +23,8 @@ class Update:
         settings = job.settings
         self._settings, self._network, self._team = settings, network, team
         device = next(network.parameters()).device
-        self.precision = precision.choose(job.compute.precision, device, training=True)
+        asked = job.compute.precision
+        self.precision = precision.choose(asked, device, training=True, warns=team.leads)
         self.parts = job.compute.accumulate
         self._how = Unrolling(
             coarse_loss=settings.coarse_loss, recompute=job.machine.recompute_activations

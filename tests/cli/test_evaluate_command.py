@@ -284,6 +284,20 @@ def test_masks_of_other_weights_are_replaced(work: list[tuple[str, str, Benchmar
     assert len(folders()) == 4
 
 
+@pytest.mark.usefixtures("here")
+def test_masks_that_another_type_of_processor_began_are_made_anew(
+    work: list[tuple[str, str, Benchmark]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bits are others, and the record names one type."""
+    evaluate()
+    first = list(work)
+    work.clear()
+    monkeypatch.setattr("rgmp.inference.evaluation.processor_here", lambda _: "Abacus")
+    evaluate()
+    segmented = [item for item in first if item[0] == "segment"]
+    assert [item for item in work if item[0] == "segment"] == segmented
+
+
 @pytest.mark.usefixtures("evaluated")
 def test_places_are_found_after_a_move() -> None:
     shutil.copytree("results", "moved")

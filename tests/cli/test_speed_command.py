@@ -8,8 +8,13 @@ from support.commands import (
     SPEED,
     the_record,
 )
+from support.videos import random_network
 
 from rgmp.cli import main as cli
+from rgmp.data.videos import Videos
+from rgmp.inference import speed_file
+from rgmp.inference.job import SpeedJob
+from rgmp.model import weights
 from rgmp.runtime import files
 from rgmp.study.job_files import read_speed
 
@@ -34,6 +39,26 @@ def test_speed_says_what_was_timed() -> None:
     assert (found["kind"], found["study"], found["name"]) == ("speed", "tiny", "speed/full")
     assert found["outputs"] == {"speed": files.digest_of_file(Path(out))}
     assert found["results"]["fps_full"] == computation["summary"]["fps"]
+
+
+def test_a_slow_precision_is_said_once_for_all_that_is_timed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights.save(tmp_path / "w.safetensors", random_network(), {})
+    timed = {"name": "full", "weights": tmp_path / "w.safetensors"}
+    timed["settings"] = {"precision": "tf32"}
+    job = SpeedJob.model_validate(
+        {
+            "videos": Videos(davis=tmp_path, benchmark="davis2017"),
+            "device": "cpu",
+            "out": tmp_path / "speed.json",
+            "computations": [timed, timed | {"again": True}],
+        }
+    )
+    assert [settings.precision for _, settings in speed_file.computations_of(job)] == ["tf32", "tf32"]
+    said = capsys.readouterr().err
+    assert said.startswith("rgmp: warning: precision tf32: this CPU does not support it")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.usefixtures("here")

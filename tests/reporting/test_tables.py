@@ -599,18 +599,21 @@ def test_a_shared_training_by_other_code_marks_all_who_share_it(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("job", "work"),
+    ("job", "work", "held", "said_there"),
     [
-        ("weights/finetune/no_bptt-seed0-*", "training"),
-        ("masks/davis2017/no_bptt/seed1", "inference"),
+        ("weights/finetune/no_bptt-seed0-*", "training", "determinism", {"cpu_capability": "AVX2"}),
+        ("masks/davis2017/no_bptt/seed1", "inference", "determinism", {"cpu_capability": "AVX2"}),
+        ("weights/finetune/no_bptt-seed0-*", "training", "results", {"processors": "Xeon; Epyc"}),
     ],
 )
-def test_a_job_on_another_type_of_cpu_marks_its_row(tmp_path: Path, job: str, work: str) -> None:
+def test_a_job_on_another_type_of_cpu_or_on_several_marks_its_row(
+    tmp_path: Path, job: str, work: str, held: str, said_there: dict[str, str]
+) -> None:
     """There the same seed gives other bits."""
     build(tmp_path, variants=5, frames=6)
     (path,) = (tmp_path / "records").glob(f"{job}.json")
     record = json.loads(path.read_text())
-    record["determinism"]["cpu_capability"] = "AVX2"
+    record[held] |= said_there
     path.write_text(json.dumps(record))
     tables.write(tmp_path)
     marked = {r["variant"] for r in rows_of(tmp_path, "ablation") if r["mixed"] == "True"}

@@ -71,6 +71,7 @@ def test_alone_a_process_leads_and_shares_nothing() -> None:
     values, module = torch.tensor([1.0, 2.0]), torch.nn.Linear(1, 1)
     assert ALONE.mean(values) is ALONE.share(values) is values
     assert ALONE.replica(module) is module
+    assert ALONE.all_of("value") == ["value"]
     assert ALONE.leads
     assert (ALONE.any(0), ALONE.any(15)) == (0, 15)
     with ALONE.one_first_on_each_machine(), accumulating(module):

@@ -13,4 +13,5 @@ job = TrainingJob.model_validate_json((Path(sys.argv[1]) / "job.json").read_text
 with distributed.process_group() as processes:
     chosen = device.choose("cpu", 1, team=processes)
     torch.set_num_threads(1)
+    assert processes.all_of(processes.rank) == [*range(processes.size)]
     train(job, chosen, processes)

@@ -32,7 +32,7 @@ def test_one_step_has_the_first_learning_rate_and_equal_ends_a_constant_one() ->
 
 
 def begin(path: Path, settings: method.Optimisation) -> Journal:
-    return Journal(path, settings, "step {}".format)
+    return Journal(path, settings, "step {}".format, ["Xeon, AVX512"])
 
 
 def fill(journal: Journal, steps: range) -> None:

@@ -23,6 +23,7 @@ from torch import Tensor
 from rgmp.data import davis
 from rgmp.data.loader import Samples
 from rgmp.errors import UserError
+from rgmp.provenance.machine import processor_here
 from rgmp.training.checkpoints import Checkpoints
 from rgmp.training.job import TrainingJob
 from rgmp.training.journal import CurvePoint, Journal
@@ -289,6 +290,23 @@ def test_a_damaged_state_gives_way_to_the_one_before(
     assert ("damaged checkpoint" in said) is (damage is not Path.unlink)
     assert "resuming after step 3" in said
     assert weights(again) == weights(alone)
+
+
+def test_a_training_on_two_types_of_processor_says_so_and_its_record_names_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where a node dies, and another with a CPU of another type takes over."""
+    jobs = write_jobs(tmp_path, (pretrain(steps=6),))
+    interrupted(jobs, 4)
+    here = processor_here(None)
+    monkeypatch.setattr("rgmp.training.train.processor_here", lambda _: "Abacus")
+    summary = train(jobs[0], CPU)
+    both = "; ".join(sorted(["Abacus", here]))
+    assert summary["processors"] == both
+    assert f"several types of processor ({both})" in capsys.readouterr().err
+    alone = train(write_jobs(tmp_path / "alone", (pretrain(steps=6),))[0], CPU)
+    assert alone["processors"] == "Abacus"
+    assert "several types" not in capsys.readouterr().err
 
 
 def test_a_killed_save_leaves_nothing_in_the_way(tmp_path: Path) -> None:

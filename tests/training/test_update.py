@@ -11,23 +11,34 @@ from rgmp.config.method import Compute
 from rgmp.data.roots import DataRoots
 from rgmp.data.sample import IGNORE, Sample
 from rgmp.model.network import RGMP
-from rgmp.runtime.distributed import ALONE
+from rgmp.runtime.distributed import ALONE, Team
 from rgmp.training.job import TrainingJob
 from rgmp.training.update import Update
 
 
-def made_update(net: RGMP, settings: Any, accumulate: int = 1) -> Update:
+def made_update(
+    net: RGMP, settings: Any, accumulate: int = 1, precision: Any = "fp32", team: Team = ALONE
+) -> Update:
     nowhere = Path("nowhere")
     job = TrainingJob(
         identity="",
         seed=0,
         network=net.settings,
         settings=settings,
-        compute=Compute(accumulate=accumulate),
+        compute=Compute(accumulate=accumulate, precision=precision),
         data=DataRoots(davis=nowhere),
         folder=nowhere,
     )
-    return Update(net, job, ALONE)
+    return Update(net, job, team)
+
+
+def test_of_several_processes_one_says_that_a_precision_is_slow(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rgmp.runtime.precision.cpu_has_bf16", lambda: False)
+    for team, lines in ((ALONE, 1), (Team(rank=1), 0)):
+        assert made_update(network(), finetune(), precision="bf16", team=team).precision == "bf16"
+        assert capsys.readouterr().err.count("\n") == lines
 
 
 def test_in_every_window_the_optimiser_steps_and_the_reference_is_encoded_anew() -> None:
