@@ -196,10 +196,14 @@ def watch(workspace: Path, *runs: list[str]) -> dict[str, float]:
 
 
 def made(workspace: Path) -> dict[str, str]:
-    """The digests of data, weights, masks and scores, by path."""
+    """The digests of data, weights, masks and scores, by path.
+
+    Hidden folders have what a killed job had not finished.
+    """
     folder = workspace / "results"
-    paths = [path for pattern in MADE for path in folder.glob(pattern)]
-    return {str(path.relative_to(folder)): digest_of_file(path) for path in paths}
+    found = {path.relative_to(folder) for pattern in MADE for path in folder.glob(pattern)}
+    whole = [path for path in found if not any(part.startswith(".") for part in path.parts)]
+    return {str(path): digest_of_file(folder / path) for path in whole}
 
 
 def faults(workspace: Path) -> list[str]:

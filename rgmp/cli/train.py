@@ -69,11 +69,14 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _device(job: TrainingJob, limit: int | None, processes: "Team") -> "torch.device":
-    """Where a training run computes; fewer threads than it asks for are said."""
+    """Where a training run computes; too few cores for its threads or processes are said."""
     from rgmp.runtime import device
 
     sharing = processes.size if limit else processes.local_size  # the usable cores are of here
     threads = cores.threads(job.compute.threads, limit, sharing)
+    here = limit or cores.usable_cores()
+    if processes.leads and sharing > here:
+        print(f"{sharing} processes have a thread each on {here} cores, and slow each other down")
     if processes.leads and threads < job.compute.threads:
         print(
             f"compute.threads (={job.compute.threads}): limited to {threads} here, which can "

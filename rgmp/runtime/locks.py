@@ -349,7 +349,7 @@ def _renewed(held: _Held, folder: Path) -> Iterator[None]:
 def _warn_of_successor(folder: Path, taken: _Seen) -> None:
     print(
         f"rgmp: warning: {folder}: this process stood still for so long that {taken.holder} "
-        "took it for dead; both work here now, and write the same",
+        "took it for dead; both work here now, and on processors of one type they write the same",
         file=sys.stderr,
         flush=True,
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
@@ -33,6 +33,7 @@ from mlflow.entities import (
     RunTag,
 )
 from mlflow.exceptions import MlflowException
+from mlflow.store.entities import PagedList
 from sqlalchemy.exc import SQLAlchemyError  # MLflow does not catch all of them
 
 from rgmp.runtime.files import digest_of_file
@@ -43,6 +44,7 @@ from rgmp.tracking.mirror import Mirror, Mirrored, milliseconds
 from rgmp.tracking.runs import read_mirrors
 from rgmp.tracking.views import saved_views
 
+_Found = TypeVar("_Found")
 _NOTE = "mlflow.note.content"
 
 
@@ -71,10 +73,10 @@ def mirror(
     try:
         # One at a time: two processes that look for a run before adding it would add it twice.
         with _alone(uri, folder, timeout):
-            _make_database(uri)
-            client = MlflowClient(tracking_uri=uri)
             mirrors = read_mirrors(plan, folder)
             progress()
+            _make_database(uri)
+            client = MlflowClient(tracking_uri=uri)
             artifacts = None if _has_server(uri) else folder.absolute().parent
             experiment = _experiment(client, plan, artifacts).experiment_id
             room = int(1e6 * weights_megabytes)
@@ -360,24 +362,33 @@ def _stored(digest: str) -> str:
 
 def _runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
     """Every run of ours in an experiment, with its parameters, tags and latest metrics."""
-    token: str | None = None
-    while True:
-        page = client.search_runs([experiment], page_token=token)
-        yield from (run for run in page if "record" in run.data.tags)
-        token = page.token
-        if not token:
-            return
+    found = _pages(lambda token: client.search_runs([experiment], page_token=token))
+    return (run for run in found if "record" in run.data.tags)
 
 
 def _models(client: MlflowClient, experiment: str) -> Iterator[LoggedModel]:
     """Every model of ours in an experiment."""
-    token: str | None = None
-    while True:
-        page = client.search_logged_models([experiment], page_token=token)
-        yield from (model for model in page if "record" in model.tags)
-        token = page.token
-        if not token:
-            return
+    found = _pages(lambda token: client.search_logged_models([experiment], page_token=token))
+    return (model for model in found if "record" in model.tags)
+
+
+def _pages(search: Callable[[str | None], PagedList[_Found]]) -> Iterator[_Found]:
+    """All that a search finds.
+
+    Args:
+        search: for the page of a token; None: the first.
+
+    Raises:
+        ConnectionError: the store sends the same pages for ever.
+    """
+    token, seen = None, {""}
+    while token not in seen:
+        page = search(token)
+        yield from page
+        seen.add(token or "")
+        token = page.token or ""
+    if token:
+        raise ConnectionError("it sends the same page of a search again and again")
 
 
 def _is_ready(model: LoggedModel | None, run: Run) -> bool:

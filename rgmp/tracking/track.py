@@ -3,7 +3,8 @@
 The work is done by `rgmp.tracking.store` in a process of its own, which the kernel ends when the
 time is over. Only that enforces a limit (a slow server, a driver that waits in C or a library that
 retries would exceed any other) and releases all that the process holds: locks, files, connections.
-The time begins anew with every run that the store gives or takes: a large study has thousands.
+The time begins when the study has been read, and anew with every run that the store gives or takes:
+a large study has thousands.
 """
 
 import os
@@ -148,7 +149,6 @@ def _mirror() -> None:
     from rgmp.tracking import store  # noqa: PLC0415 - takes seconds, which do not count
 
     begin = partial(signal.setitimer, signal.ITIMER_REAL, timeout)
-    begin()
     result: Mirrored | UserError | ConnectionError
     try:
         result = store.mirror(folder, uri, weights_megabytes, 0.9 * timeout, begin)

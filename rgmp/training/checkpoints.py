@@ -1,8 +1,8 @@
 """The checkpoints from which a killed training run resumes.
 
 Another process may keep checkpoints of the same run in the same folder, if it took this one for
-dead (`rgmp.runtime.locks.alone_in`). Both reach the same bits: a checkpoint of the one is as good
-as the other's, so what the other has removed is not missed.
+dead (`rgmp.runtime.locks.alone_in`). Both reach the same bits on one type of processor: a
+checkpoint of the one is as good as the other's, so what the other has removed is not missed.
 """
 
 import hashlib

@@ -55,7 +55,8 @@ def test_a_slow_precision_is_said_once_for_all_that_is_timed(
             "computations": [timed, timed | {"again": True}],
         }
     )
-    assert [settings.precision for _, settings in speed_file.computations_of(job)] == ["tf32", "tf32"]
+    settled = [settings.precision for _, settings in speed_file.computations_of(job)]
+    assert settled == ["tf32", "tf32"]
     said = capsys.readouterr().err
     assert said.startswith("rgmp: warning: precision tf32: this CPU does not support it")
     assert said.count("\n") == 1

@@ -10,9 +10,12 @@ from support.commands import (
     INFER,
     the_record,
 )
+from support.tiny_training import pretrain, write_jobs
 
 from rgmp.cli import main as cli
+from rgmp.cli.train import _device
 from rgmp.runtime import files
+from rgmp.runtime.distributed import Team
 
 pytestmark = pytest.mark.torch
 
@@ -67,6 +70,17 @@ def test_a_training_is_kept_while_its_record_proves_it(capsys: pytest.CaptureFix
     assert cli.main(command) == 0
     assert the_record(record)["outputs"] == json.loads(made[1])["outputs"]
     assert not (weights.parent / "checkpoints").exists()
+
+
+def test_more_processes_than_cores_are_said_by_the_one_that_leads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each has a thread at least, so they are more than the cores."""
+    (job,) = write_jobs(tmp_path, (pretrain(),), compute={"threads": 1})
+    said = "4 processes have a thread each on 2 cores, and slow each other down\n"
+    for rank, cores, out in ((0, 2, said), (1, 2, ""), (0, 4, "")):
+        _device(job, cores, Team(rank, 4, rank, 4))
+        assert capsys.readouterr().out == out
 
 
 @pytest.mark.usefixtures("here")

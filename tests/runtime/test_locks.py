@@ -164,7 +164,7 @@ def test_a_holder_that_wakes_up_too_late_says_so_and_leaves_the_lock_to_the_next
     assert said == (
         f"rgmp: warning: {tmp_path}/masks: this process stood still for so long that process "
         f"{os.getpid()} of {socket.gethostname()}, since 2026-01-01T00:01:00Z took it for dead; "
-        "both work here now, and write the same\n"
+        "both work here now, and on processors of one type they write the same\n"
     )
     assert [seen.text for seen in locks._look(path)] == [seen.text for seen in next_one.chain]
     locks._let_go(next_one)

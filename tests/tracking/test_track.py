@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count, repeat
 from pathlib import Path
 from socket import SHUT_RDWR, socket
+from typing import Any, ClassVar
 
 import pytest
 from filelock import FileLock
@@ -148,13 +150,23 @@ def test_server_that_does_not_answer_costs_one_line_and_no_lock(
     FileLock(folder / ".tracking.lock").acquire(timeout=0).lock.release()
 
 
+OURS: dict[str, Any] = {
+    "info": {"run_id": "1"},
+    "data": {"tags": [{"key": "record", "value": "masks"}]},
+}
+"""A run as a server sends it."""
+
+
 class _Endless(BaseHTTPRequestHandler):
     """A server of MLflow that answers every call at once, and has always one more page of runs."""
+
+    tokens: Iterator[str] = map(str, count())
+    runs: ClassVar[list[dict[str, Any]]] = []
 
     def _answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         about = {"experiment_id": "1", "name": "tiny", "lifecycle_stage": "active"}
-        pages = {"runs": [], "next_page_token": "more"}
+        pages = {"runs": self.runs, "next_page_token": next(self.tokens)}
         said = json.dumps(pages if self.path.endswith("search") else {"experiment": about}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(said)))
@@ -167,17 +179,31 @@ class _Endless(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Repeating(_Endless):
+    """Another, whose pages are all the same one, with a run of ours."""
+
+    tokens = repeat("more")
+    runs: ClassVar = [OURS]
+
+
 @pytest.mark.usefixtures("forked")
-def test_the_time_is_that_of_all_calls_together(
-    folder: Path, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("endless", "said"),
+    [
+        (_Endless, "not done within the time limit of 1 s"),
+        (_Repeating, "it sends the same page of a search again and again"),
+    ],
+)
+def test_the_time_is_that_of_all_calls_that_give_no_run(
+    endless: type[_Endless], said: str, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Endless) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), endless) as server:
         serving = threading.Thread(target=server.serve_forever)
         serving.start()
         assert track(folder, f"http://127.0.0.1:{server.server_port}", timeout=1) is None
         server.shutdown()
         serving.join()
-    assert "not done within the time limit of 1 s" in capfd.readouterr().err
+    assert said in capfd.readouterr().err
 
 
 @pytest.mark.usefixtures("forked")

@@ -156,6 +156,7 @@ def first_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Pat
 
 
 @pytest.mark.slow
+@pytest.mark.torch
 def test_a_training_that_outlived_snakemake_is_kept(first_training: tuple[Path, str]) -> None:
     workspace, folder = first_training
     study = workspace / "results/tiny"
@@ -182,6 +183,7 @@ def test_a_training_that_outlived_snakemake_is_kept(first_training: tuple[Path, 
 
 
 @pytest.mark.slow
+@pytest.mark.torch
 def test_an_orphan_and_its_resumption_take_turns(first_training: tuple[Path, str]) -> None:
     workspace, folder = first_training
     record = f"results/tiny/records/{folder}.json"
@@ -203,6 +205,7 @@ def test_an_orphan_and_its_resumption_take_turns(first_training: tuple[Path, str
 
 
 @pytest.mark.slow
+@pytest.mark.torch
 def test_a_living_snakemake_keeps_its_lock(first_training: tuple[Path, str]) -> None:
     workspace, folder = first_training
     record = f"results/tiny/records/{folder}.json"
