@@ -26,7 +26,9 @@ MAX_PIXELS = 2**26
 """Largest image whose size is not known beforehand; eight times a 4K frame."""
 
 
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `MAX_PIXELS` rejects them
+# What Pillow warns of, it decodes, and damage that gives other pixels is refused here. A filter of
+# the process holds in threads, where `catch_warnings` would not, and comes before those of `-W`.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 Labels = npt.NDArray[np.uint8]

@@ -35,3 +35,10 @@ def interlaced(values: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> bytes
     )
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 1)
     return joined([(b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b"")])
+
+
+def with_chunk(png: bytes, kind: bytes, content: bytes) -> bytes:
+    """A PNG with one chunk more, before its pixels."""
+    chunks = chunks_of(png)
+    at = [kind for kind, _ in chunks].index(b"IDAT")
+    return joined([*chunks[:at], (kind, content), *chunks[at:]])

@@ -2,6 +2,8 @@
 
 import math
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -302,6 +304,28 @@ def test_rare_and_valid_images_are_read(tmp_path: Path) -> None:
     passes = chunk(b"IDAT", zlib.compress(b"\0\1\0\2\0\3\4"))
     interlaced = b"\x89PNG\r\n\x1a\n" + header + passes + chunk(b"IEND", b"")
     assert labels_of("interlaced.png", interlaced) == [[1, 2], [3, 4]]
+
+
+PALETTE_OF_TWO = chunk(b"PLTE", davis.PALETTE[:6]) + chunk(b"tRNS", b"\0\x80")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png(72, 40, bytes(73 * 40), more=chunk(b"acTL", bytes(8))),
+        png(72, 40, (b"\1" + bytes(72)) * 40, colour=3, more=PALETTE_OF_TWO),
+    ],
+    ids=["animation of no frames", "palette of opacities"],
+)
+@pytest.mark.parametrize("filters", ["default", "error"])
+def test_what_is_read_right_is_read_without_warnings_of_pillow(
+    tree: Path, content: bytes, filters: str
+) -> None:
+    frame(tree, 1).write_bytes(content)
+    code = "import sys; from rgmp.cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-W", filters, "-c", code, "check", "--quiet", str(tree)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("read", [read_frame, read_labels])
