@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from campaign.case import Case, Expected
 from campaign.paths import INFER, SCORE
-from campaign.pngs import chunks_of, interlaced, joined, with_chunk
+from campaign.pngs import chunks_of, disordered, interlaced, joined, with_chunk
 from campaign.workspace import replace
 from rgmp.data.davis import PALETTE
 
@@ -169,12 +169,16 @@ def _wrong_chunks() -> Iterator[tuple[str, Content]]:
         ("no last row", zlib.compress(pixels[: -len(pixels) // SIZE[1]])),
         ("pixels with another checksum", zlib.compress(pixels)[:-4] + b"\0\0\0\0"),
         ("pixels that are no zlib", b"not compressed at all"),
+        ("twice its rows", zlib.compress(2 * pixels)),
+        ("pixels without their checksum", zlib.compress(pixels)[:-4]),
         ("no pixels", None),
         ("a filter of 9", zlib.compress(b"\x09" + pixels[1:])),
     ):
         kept = [c for c in chunks if c[0] not in {b"IDAT", b"IEND"}]
         data = [] if packed is None else [(b"IDAT", packed)]
         yield f"PNG with {name}", partial(joined, [*kept, *data, (b"IEND", b"")])
+    for name, wrong in disordered(chunks):
+        yield f"PNG with {name}", partial(joined, wrong)
     yield "PNG with a bomb of text", partial(_text_bomb, chunks)
 
 
