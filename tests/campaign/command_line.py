@@ -76,7 +76,7 @@ BESIDE_OPTION: dict[str, tuple[str, ...]] = {
 }
 """What an option is allowed with alone."""
 NO_NUMBERS = ("nonsense", "", "-1", "1.5", "nan", "1e3", "0x10", "9" * 5000, "\x1b[31m", "1 2")
-NO_TEXTS = ("", " ", "a\nb", "\x1b[31mred", "a\u202eb")
+NO_TEXTS = ("", " ", "a\nb", "\x1b[31mred", "a\u202eb", "\u200b")
 NO_NAMES = (*NO_TEXTS, "../2016/val", "/val", "-val", "n" * 300)
 """Texts that are no line, and those that name no split, sequence or folder."""
 NO_FIGURES = ("nonsense", "", "-1", "100.1", "nan", "inf", "1e999", "1 2", "9" * 5000, "\x1b[31m")
