@@ -58,6 +58,7 @@ def test_a_refusal_that_is_not_clean_is_wrong(change: dict[str, object], reason:
     [
         ({"status": 2, "err": "rgmp: no\n"}, "refused"),
         ({"after": KEPT}, "made nothing like out/*"),
+        ({"err": "/a/b.py:7: UserWarning: odd\n  warnings.warn(\n"}, "raw warning: /a/b.py:7"),
         ({"after": {**MADE.after, "work/surplus": ("file", "a")}}, "made work/surplus"),
     ],
 )

@@ -30,18 +30,28 @@ def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
 
 
 def _plain(text: str) -> str:
-    """Reject control characters, which terminals, table rows and readers would misinterpret."""
+    """Reject what terminals, table rows and readers would misinterpret, or not see at all."""
     for character in text:
-        unseen = unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
-        if unseen or unicodedata.bidirectional(character) in _TURNS:
+        if unicodedata.category(character) in _UNSEEN and character not in _JOINERS:
             raise ValueError(
                 f"contains a control character, {visible(character)}; write one line of plain text"
             )
+    if not any(map(_is_seen, text)):
+        raise ValueError("contains no visible character; write one line of plain text")
     return text
 
 
-_TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-"""Characters that reverse text direction, so that the text reads other than it is written."""
+def _is_seen(character: str) -> bool:
+    """Whether a character shows by itself, as no space does and no mark that goes on another."""
+    return unicodedata.category(character)[0] in "LNPS" and character not in _BLANKS
+
+
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Controls, those that reverse the direction of text among them, and ends of lines."""
+_JOINERS = "\u200c\u200d"
+"""They shape the letters beside them in Persian and Hindi, and emoji."""
+_BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and symbols of no shape: fillers of Hangul, and Braille without a dot."""
 
 
 def _usable(path: Path) -> Path:

@@ -20,6 +20,7 @@ from rgmp.data.sequence import Sequence, ids_text, meant, no_object
 from rgmp.data.tree import is_numbered
 from rgmp.data.videos import Videos
 from rgmp.errors import UserError
+from rgmp.runtime.files import no_such
 
 
 @dataclass
@@ -161,12 +162,12 @@ def _absent_folders(videos: Videos) -> Iterator[str]:
     """The folder of all frames or of all annotations, if it is not there, and what is instead."""
     frames = videos.tree.frames_folder
     if not frames.is_dir():
-        yield f"{frames}: no such folder{_beside(frames)}"
+        yield f"{frames}: {no_such('folder', frames)}{_beside(frames)}"
     annotations = videos.tree.annotations_folder
     other = [p.name for p in _folders(videos.davis) if _UNSUPERVISED.search(p.name)]
     if not annotations.is_dir():
         instead = f"; {other[0]} is of another task: {_WANTED}" if other else _beside(annotations)
-        yield f"{annotations}: no such folder{instead}"
+        yield f"{annotations}: {no_such('folder', annotations)}{instead}"
     elif _UNSUPERVISED.search(annotations.resolve().parent.name):
         yield f"{annotations}: is a link to {annotations.resolve()}, of another task: {_WANTED}"
 

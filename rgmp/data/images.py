@@ -26,7 +26,9 @@ MAX_PIXELS = 2**26
 """Largest image whose size is not known beforehand; eight times a 4K frame."""
 
 
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `MAX_PIXELS` rejects them
+# What Pillow warns of, it decodes, and damage that gives other pixels is refused here. A filter of
+# the process holds in threads, where `catch_warnings` would not, and comes before those of `-W`.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 Labels = npt.NDArray[np.uint8]
@@ -189,26 +191,46 @@ def _require_end(file: BinaryIO) -> None:
 def _unpacked(chunks: Iterator[tuple[bytes, bytes]], name: object) -> tuple[int, bytes]:
     """The bits per channel of a PNG, and of a palette the rows, filter bytes included; else none.
 
-    It must have all of them: Pillow fills missing ones with zeros.
+    It must have all of them and no more: Pillow fills missing ones with zeros, and drops others.
 
     Raises:
         UserError: it has more than 8 bits per channel.
-        ValueError: rows are missing, or as `_chunks`.
+        ValueError: rows are missing or surplus, or as `_chunks` and `_require_order`.
     """
-    _, header = next(chunks)
+    first, header = next(chunks)
     if header[8] == 16:  # Pillow would clip the values
         raise UserError(f"{name}: more than 8 bits per channel; allowed: 8; convert it")
     lacking, unpacker, rows = _unpacked_bytes(header), isal_zlib.decompressobj(), bytearray()
+    kinds = [first]
     for kind, content in chunks:
+        kinds.append(kind)
         packed = content if kind == b"IDAT" else b""
-        while lacking > 0 and (raw := unpacker.decompress(packed, min(_BLOCK, lacking))):
+        while lacking >= 0 and (raw := unpacker.decompress(packed, _BLOCK)):
             lacking -= len(raw)
             packed = unpacker.unconsumed_tail
             if header[9] == _PALETTE:
                 rows += raw
-    if lacking > 0:
+    if lacking < 0 or unpacker.unused_data:
+        raise ValueError("damaged: more pixels than its size has")
+    if lacking or not unpacker.eof:
         raise ValueError("truncated: rows are missing")
+    _require_order(kinds, header[9])
     return header[8], bytes(rows)
+
+
+def _require_order(kinds: list[bytes], colour: int) -> None:
+    """Check that a PNG has one header, in front, one palette if it needs it, and then its pixels.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if kinds[0] != b"IHDR" or kinds.count(b"IHDR") > 1:
+        raise ValueError("damaged: not one header, in front")
+    start, parts = kinds.index(b"IDAT"), kinds.count(b"IDAT")
+    if colour == _PALETTE and kinds[:start].count(b"PLTE") != 1:
+        raise ValueError("damaged: not one palette before its pixels")
+    if kinds[start : start + parts].count(b"IDAT") < parts:
+        raise ValueError("damaged: other chunks between its pixels")
 
 
 _BLOCK = 2**16

@@ -22,6 +22,7 @@ from rgmp.runtime.files import (
     digest_of,
     digest_of_bytes,
     files_below,
+    no_such,
     reading,
     require_regular,
 )
@@ -163,10 +164,10 @@ def files_of(path: Path) -> list[Path]:
     """The files that hold masks: an archive, if it has any, or the PNGs below a folder.
 
     Raises:
-        UserError: they cannot be looked up, or it is no readable zip.
+        UserError: they cannot be looked up, or it is neither a folder nor a readable zip.
     """
     with reading(path, _READABLE):
-        if path.is_file():
+        if _is_archive(path):
             return [path] if _members(path) else []
     return files_below(path, "*.png")
 
@@ -184,16 +185,12 @@ def open_masks(path: Path, sequences: Collection[str]) -> MaskSource:
             sequence.
     """
     with reading(path, _READABLE):
-        if path.is_dir():
+        if _is_archive(path):
+            folders = _members(path)
+        else:
             folders = _listed(path, "", 1)
             if not any(name in sequences for name in folders):
                 folders = _listed(path, "", _DEPTH + 1)
-        elif path.is_file():
-            folders = _members(path)
-        else:
-            raise UserError(
-                f"{path}: no such folder or zip; name one of masks, <sequence>/00000.png and so on"
-            )
     top = _top_of(path, folders, sequences)
     below = {
         PurePosixPath(folder).name: files
@@ -201,6 +198,22 @@ def open_masks(path: Path, sequences: Collection[str]) -> MaskSource:
         if _parent(folder) == top
     }
     return MaskSource(path, top, below)
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether masks are in a file, not a folder.
+
+    Raises:
+        UserError: there is neither.
+    """
+    if path.is_file():
+        return True
+    if not path.is_dir():
+        raise UserError(
+            f"{path}: {no_such('folder or zip', path)}; name one of masks, <sequence>/00000.png "
+            "and so on"
+        )
+    return False
 
 
 def _parent(folder: str) -> str:

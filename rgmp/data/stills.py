@@ -15,7 +15,7 @@ from rgmp.config.study import IMAGE_SUFFIXES, MASK_SUFFIXES, MaskValues, Stills
 from rgmp.data.davis import VOID
 from rgmp.data.images import Labels, Like, read_frame, read_labels
 from rgmp.errors import UserError
-from rgmp.runtime.files import read_text, reading
+from rgmp.runtime.files import no_such, read_text, reading
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,9 @@ def list_images(folder: Path, suffixes: Container[str]) -> dict[str, Path]:
     """
     with reading(folder, "name readable folders of stills"):
         if not folder.is_dir():
-            raise UserError(f"{folder}: no such folder of stills; name images and masks")
+            raise UserError(
+                f"{folder}: {no_such('folder', folder)} of stills; name images and masks"
+            )
         paths = sorted(folder.iterdir())
     images: dict[str, Path] = {}
     for path in paths:

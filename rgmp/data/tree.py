@@ -14,7 +14,7 @@ from rgmp.data.davis import masks_in
 from rgmp.data.listing import READABLE_ROOT, Listing, list_names, list_pairs
 from rgmp.data.sequence import Sequence
 from rgmp.errors import UserError
-from rgmp.runtime.files import exists, files_below, reading, visible_files, write_text
+from rgmp.runtime.files import exists, files_below, no_such, reading, visible_files, write_text
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,8 @@ class Tree:
         with reading(folder, READABLE_ROOT):
             if not folder.is_dir():
                 raise UserError(
-                    f"{folder}: no such folder of {self.name}/{self.split}; {READABLE_ROOT}, or "
-                    "another split"
+                    f"{folder}: {no_such('folder', folder)} of {self.name}/{self.split}; "
+                    f"{READABLE_ROOT}, or another split"
                 )
             names = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != ".")
         problems = [f"{folder}: has no folder of a sequence; {READABLE_ROOT}"] if not names else []
@@ -184,6 +184,8 @@ class Tree:
 
     def _no_split(self, path: Path) -> str:
         """The problem of a list that is not there."""
+        if exists(self.root) and not self.root.is_dir():
+            return f"{self.root}: {no_such('folder', self.root)}; {READABLE_ROOT}"
         patterns = [*filter(None, (self.dataset.sequences, self.dataset.pairs))]
         folders = [(self.root / self._formatted(pattern)).parent for pattern in patterns]
         found = {file.stem for folder in folders for file in folder.glob("*.txt")}

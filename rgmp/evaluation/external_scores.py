@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def _read_given(
         where = f"{row['sequence']}, object {row['object']}, frame {row['frame']}"
         try:
             figures = Measured(*(_fraction(row[name]) for name in Measured._fields))
-            frames = given.setdefault((row["sequence"], int(row["object"])), {})
+            frames = given.setdefault((row["sequence"], _whole(row["object"])), {})
         except ValueError as error:
             problems.append(f"{where}: {error}")
             continue
@@ -103,6 +104,31 @@ def _read_given(
             problems.append(f"{where}: duplicate row")
         frames[row["frame"]] = figures
     return given, problems
+
+
+_ORDINARY = re.compile(r"\s*[+-]?[0-9.]+(e[+-]?[0-9]+)?\s*", re.ASCII | re.IGNORECASE)
+"""Decimal or scientific notation; Python also reads `1_0` and the digits of other scripts."""
+
+
+def _require_ordinary(text: str) -> None:
+    """Reject a number that other programs would not read, or not as Python does.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if not _ORDINARY.fullmatch(text):
+        raise ValueError(f"{text} is not a number in decimal or scientific notation")
+
+
+def _whole(text: str) -> int:
+    """A whole number from its text.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    value = int(text)
+    _require_ordinary(text)
+    return value
 
 
 def _fraction(text: str) -> float:
@@ -114,4 +140,5 @@ def _fraction(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise ValueError(f"{text} is not in [0, 1]")
+    _require_ordinary(text)
     return value

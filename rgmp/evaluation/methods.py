@@ -22,7 +22,7 @@ from rgmp.data.videos import Videos
 from rgmp.errors import ProblemsError, UserError, nearest, refuse
 from rgmp.evaluation.external_scores import adopt
 from rgmp.evaluation.scoring import Judged, Located, Truth, judge_all, locate, open_truths
-from rgmp.runtime.files import digest_of_file
+from rgmp.runtime.files import digest_of_file, no_such
 
 _LONGEST_NAME = 200
 """Bytes: files are named after a method."""
@@ -154,7 +154,7 @@ def _wrong_paths(trainings: Sequence[str]) -> Iterator[str]:
         if not place:
             yield f"no path; {what_to_do}"
         elif not _exists(Path(place)):
-            yield f"{place}: no such file or folder; {what_to_do}"
+            yield f"{place}: {no_such('file or folder', Path(place))}; {what_to_do}"
         elif not (Path(place).is_dir() or Path(place).is_file()):
             yield f"{place}: neither a file nor a folder; {what_to_do}"
         elif count > 1:

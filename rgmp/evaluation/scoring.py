@@ -26,7 +26,7 @@ from rgmp.data.videos import Videos
 from rgmp.errors import UserError, refuse
 from rgmp.evaluation.evidence import Evidence, Truths, evidence_of
 from rgmp.evaluation.measures import Measured, Score, measure
-from rgmp.runtime.files import reading
+from rgmp.runtime.files import no_such, reading
 from rgmp.runtime.processes import ordered
 from rgmp.runtime.progress import Progress
 
@@ -312,7 +312,7 @@ def _misplaced(sequence: Video, source: MaskSource, found: Match) -> Iterator[st
     """Report missing masks, and masks that belong to no frame."""
     where = source.where(sequence.name)
     if sequence.name not in source.folders:
-        yield _absent(where, sequence)
+        yield _absent(Path(where), sequence)
     elif not found.masks and (jpegs := source.jpegs_of(sequence.name)):
         yield (
             f"{where}: masks stored as JPEG ({jpegs[0]}), whose edges have other values; allowed: "
@@ -322,8 +322,8 @@ def _misplaced(sequence: Video, source: MaskSource, found: Match) -> Iterator[st
         yield from _misplaced_in(where, sequence, found)
 
 
-def _absent(where: object, sequence: Video) -> str:
-    return f"{where}: no such folder; put the masks of {sequence.name} there"
+def _absent(where: Path, sequence: Video) -> str:
+    return f"{where}: {no_such('folder', where)}; put the masks of {sequence.name} there"
 
 
 def _misplaced_in(where: object, sequence: Video, found: Match) -> Iterator[str]:

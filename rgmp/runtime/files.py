@@ -150,9 +150,8 @@ def reading(path: Path, what_to_do: str) -> Iterator[None]:
     except OSError as error:
         below = error.filename not in {None, path, str(path)}
         where = f": {error.filename}" if below else ""
-        raise UserError(
-            f"{path}: cannot be read ({error.strerror}{where}); {what_to_do}"
-        ) from error
+        why = _reason(error, Path(str(error.filename)) if below else path)
+        raise UserError(f"{path}: cannot be read ({why}{where}); {what_to_do}") from error
 
 
 def require_regular(path: Path, what_to_do: str) -> os.stat_result:
@@ -167,18 +166,47 @@ def require_regular(path: Path, what_to_do: str) -> os.stat_result:
     try:
         status = path.stat()
     except OSError as error:
-        why = error.strerror
-        if error.errno == errno.ENOENT and path.is_symlink():
-            why = f"broken link to {path.readlink()}"
+        why = _reason(error, path)
         raise UserError(f"{path}: cannot be read ({why}); {what_to_do}") from error
     if not stat.S_ISREG(status.st_mode):
         raise UserError(f"{path}: cannot be read (is {_kind(status)}, not a file); {what_to_do}")
     return status
 
 
+def no_such(wanted: str, path: Path) -> str:
+    """Why nothing of a kind was found at `path`, for messages: `no such folder`, or what is there.
+
+    Args:
+        wanted: the kind, such as `folder`, as which a FIFO or a broken link does not count.
+        path: where it should be.
+    """
+    try:
+        found = _kind(path.stat())
+    except (OSError, ValueError) as error:
+        if not os.path.islink(path):  # noqa: PTH114 - of a name that is too long, it is none
+            return f"no such {wanted}"
+        itself = isinstance(error, OSError) and error.errno == errno.ELOOP
+        found = "a link to itself" if itself else f"a broken link to {path.readlink()}"
+    return f"is {found}, not a {wanted}"
+
+
+def _reason(error: OSError, path: Path) -> str:
+    """Why `path` cannot be read."""
+    if error.errno == errno.ENOENT and path.is_symlink():
+        return f"broken link to {path.readlink()}"
+    if error.errno == errno.ENOTDIR and os.path.lexists(path):
+        return no_such("folder", path)
+    return error.strerror or str(error)
+
+
 def _kind(status: os.stat_result) -> str:
-    """The kind of something that is not a regular file."""
-    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
+    """The kind of a file, folder or the like."""
+    kinds = {
+        stat.S_IFREG: "a file",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFSOCK: "a socket",
+    }
     return kinds.get(stat.S_IFMT(status.st_mode), "a device")
 
 

@@ -132,6 +132,8 @@ def _ended_badly(case: Case, ending: Ending) -> Iterator[str]:
     lines = ending.err.splitlines()
     if any("Traceback (most recent" in line or "Exception ignored" in line for line in lines):
         yield f"traceback: {_shortened(next(line for line in reversed(lines) if line))}"
+    if raw_warning := next((x for x in lines if "Warning:" in x and x[:6] != "rgmp: "), ""):
+        yield f"raw warning: {_shortened(raw_warning)}"
     if ending.memory > MEMORY:
         yield f"took {ending.memory / 2**20:.0f} MiB"
     for stream, text in (("output", ending.out), ("error", ending.err)):

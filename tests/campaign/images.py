@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from campaign.case import Case, Expected
 from campaign.paths import INFER, SCORE
-from campaign.pngs import chunks_of, interlaced, joined
+from campaign.pngs import chunks_of, disordered, interlaced, joined, with_chunk
 from campaign.workspace import replace
 from rgmp.data.davis import PALETTE
 
@@ -169,12 +169,16 @@ def _wrong_chunks() -> Iterator[tuple[str, Content]]:
         ("no last row", zlib.compress(pixels[: -len(pixels) // SIZE[1]])),
         ("pixels with another checksum", zlib.compress(pixels)[:-4] + b"\0\0\0\0"),
         ("pixels that are no zlib", b"not compressed at all"),
+        ("twice its rows", zlib.compress(2 * pixels)),
+        ("pixels without their checksum", zlib.compress(pixels)[:-4]),
         ("no pixels", None),
         ("a filter of 9", zlib.compress(b"\x09" + pixels[1:])),
     ):
         kept = [c for c in chunks if c[0] not in {b"IDAT", b"IEND"}]
         data = [] if packed is None else [(b"IDAT", packed)]
         yield f"PNG with {name}", partial(joined, [*kept, *data, (b"IEND", b"")])
+    for name, wrong in disordered(chunks):
+        yield f"PNG with {name}", partial(joined, wrong)
     yield "PNG with a bomb of text", partial(_text_bomb, chunks)
 
 
@@ -250,6 +254,7 @@ def _good() -> Iterator[tuple[str, str, Content, Expected]]:
         moving = [Image.fromarray(labels), Image.fromarray(0 * labels)]
         animated = partial(_encoded, moving[0], "PNG", save_all=True, append_images=moving[1:])
         yield "animated", place, animated, either
+        yield "of no moving frames", place, partial(with_chunk, _mask(), b"acTL", bytes(8)), good
         yield "followed by junk", place, partial(bytes, _mask() + b"junk"), either
     yield "mask in DAVIS's colours", "scored mask", _in_colours, good
     yield "of 0 and 255", "still's mask", partial(_encoded, foreground, "PNG"), good
@@ -269,14 +274,29 @@ def _good() -> Iterator[tuple[str, str, Content, Expected]]:
         turned[0x0112] = 6
         yield "turned by EXIF", place, partial(_encoded, photograph, "JPEG", exif=turned), either
         yield "a PNG by that name", place, partial(_encoded, photograph, "PNG"), either
+        yield "of broken further images", place, _of_broken_images, good
+        yield "a palette with transparent entries", place, _see_through, either
         junk = partial(bytes, _photograph() + b"junk")
         yield "followed by junk", place, junk, either
 
 
+def _of_broken_images() -> bytes:
+    """A JPEG that says that it holds several, in a directory of theirs that is none."""
+    directory = b"MPF\0II*\0\x08\0\0\0\x05\0" + b"\xff" * 30
+    segment = b"\xff\xe2" + struct.pack(">H", 2 + len(directory)) + directory
+    return _photograph()[:2] + segment + _photograph()[2:]
+
+
+def _see_through() -> bytes:
+    """A palette with opacities, whose first row, of zeros, is filtered."""
+    chunks = dict(chunks_of(_encoded(_indexed(_values() // 255), "PNG", transparency=b"\0\x80")))
+    chunks[b"IDAT"] = zlib.compress(b"\1" + zlib.decompress(chunks[b"IDAT"])[1:])
+    return joined([*chunks.items()])
+
+
 def _keyed(labels: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> bytes:
     """A grey PNG with a tRNS chunk."""
-    chunks = chunks_of(_encoded(Image.fromarray(labels), "PNG"))
-    return joined([chunks[0], (b"tRNS", b"\0\0"), *chunks[1:]])
+    return with_chunk(_encoded(Image.fromarray(labels), "PNG"), b"tRNS", b"\0\0")
 
 
 def _annotated(labels: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> bytes:

@@ -139,6 +139,19 @@ MAKES: dict[str, tuple[str, ...]] = {
     "plan": PLANNED,
     **dict.fromkeys(("check", "check-masks"), ()),
 }
+SAYS = {
+    "FIFO": "is a FIFO",
+    "socket": "is a socket",
+    "device": "is a device",
+    "dangling link": "broken link to absent",
+}
+"""What is said of such a thing in the place of a folder of data."""
+OF_DATA = {
+    *("data.davis", "stills.images", "stills.masks", "check DAVIS", "check --stills IMAGES"),
+    *("check --stills MASKS", "infer --davis", "score --davis", "score --masks", "score --truth"),
+    *("bounds --davis", "check-masks --davis", "check-masks --masks", "compare --davis"),
+    *("archive --davis", "archive --masks", "external masks"),
+}
 GOOD_NAMES = [
     *("with spaces", "grün ß 研究", "it's", 'a "quoted" name', "semi;colon & co", "-dash"),
     *("50%", "#1", "~", "[x]*?", "$HOME", "trailing."),
@@ -227,6 +240,7 @@ def _case(
         prepare=partial(_prepare, slot, path, make),
         base=slot.base,
         makes=() if expected is Expected.REFUSED else MAKES.get(command, ()),
+        says=SAYS.get(name, "") if slot.name in OF_DATA else "",
     )
 
 

@@ -22,6 +22,7 @@ from campaign.case import MEMORY, Base, Case, Ending, Verdict, judge
 from campaign.workspace import look, make_bases
 from rgmp.cli import main as cli
 from rgmp.data import pairs, preview
+from rgmp.download import obtain
 from rgmp.evaluation import scoring
 from rgmp.inference import speed
 from rgmp.reporting import report, tables
@@ -29,7 +30,7 @@ from rgmp.reporting.figures import write as figures
 from rgmp.tracking import track
 from rgmp.training import train
 
-LOADED = (figures, preview, report, scoring, speed, pairs, tables, track, train)
+LOADED = (figures, obtain, preview, report, scoring, speed, pairs, tables, track, train)
 """Imported here, once, for every case."""
 NOBODY = 65534
 COMMAND = """#!{}

@@ -39,6 +39,7 @@ def tree_cases() -> Iterator[Case]:
         for command in EVERY:
             yield _case(name, command, Expected.REFUSED, _writing(LIST, text), "val.txt")
     yield from _unreadable()
+    yield from _folders_that_are_none()
     for name, text in _lists_of_others().items():
         for command in EVERY:
             yield _case(name, command, Expected.REFUSED, _writing(LIST, text))
@@ -102,6 +103,26 @@ def _unreadable() -> Iterator[Case]:
             lock = partial(_lock, folder)
             case = _case(f"locked {name}", command, Expected.REFUSED, lock, "cannot be read")
             yield dataclasses.replace(case, as_nobody=True)
+
+
+def _folders_that_are_none() -> Iterator[Case]:
+    for what, path, commands in (
+        ("tree", "davis", ("check", "score", "infer")),
+        ("folder of frames", FRAMES, EVERY),
+        ("folder of truth", TRUTH, EVERY),
+        ("folder of masks", "masks/val_a", ("score",)),
+    ):
+        for kind, put, says in (
+            ("FIFO", put_fifo, "is a FIFO, not a folder"),
+            ("link to absent", partial(put_link, target="absent"), "broken link to absent"),
+        ):
+            for command in commands:
+                change = partial(_put_at, path, put)
+                yield _case(f"{what} that is a {kind}", command, Expected.REFUSED, change, says)
+
+
+def _put_at(path: str, put: Change, work: Path) -> None:
+    put(work / path)
 
 
 def _put_list(put: Change, work: Path) -> None:

@@ -184,7 +184,10 @@ def test_threads_have_a_limit(tmp_path: Path) -> None:
     assert line.startswith("compute.threads (=1000000): Input should be less than or equal to 1024")
 
 
-CONTROL = ("a\nb", "a\tb", "\x1b[2J", "a\x00", "a\u2028b", "a\u202eb", "a\u2066b", "\ud800")
+CONTROL = (
+    *("a\nb", "a\tb", "\x1b[2J", "a\x00", "a\u2028b", "a\u202eb", "a\u2066b", "\ud800"),
+    *("\u200b", "a\u200bb", "a\u00adb", "\ufeffa", "a\u2060", "a\u200eb", "a\U000e0041"),
+)
 
 
 @pytest.mark.parametrize("text", CONTROL, ids=ascii)
@@ -208,6 +211,14 @@ def test_text_with_control_characters_is_refused_and_shown(tmp_path: Path, text:
         variant = {"label": "a", "claim": "b", key: text}
         with pytest.raises(UserError, match=rf"variant.yaml: {key} "):
             validated(Variant, variant, tmp_path / "variant.yaml")
+
+
+@pytest.mark.parametrize("text", ["\u200d", "\u3164", "\u2800", "\ufe0f", "\ue000"], ids=ascii)
+def test_text_of_nothing_that_shows_is_refused(tmp_path: Path, text: str) -> None:
+    for key in ("title", "data.davis", "data.resolution"):
+        line = refusal(tmp_path, changed(key, f"{text} {text}"))
+        assert line.startswith(key)
+        assert "contains no visible character; write one line of plain text" in line
 
 
 def test_text_may_be_in_any_script(tmp_path: Path) -> None:

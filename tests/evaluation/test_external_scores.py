@@ -127,6 +127,28 @@ def test_lists_everything_that_is_wrong_with_a_table(
         assert fault in message
 
 
+@pytest.mark.parametrize(
+    ("share", "number"),
+    [("0_0.5", "1"), ("5e-0_1", "1"), ("0.\u0665", "1"), ("0.5", "0_1"), ("0.5", "\u0661")],
+)
+def test_numbers_that_python_alone_reads_are_refused(
+    videos: Videos, tmp_path: Path, share: str, number: str
+) -> None:
+    table = given(tmp_path / "theirs.csv", [], f"{share},0.5,ant,00001,{number},davis2017,x")
+    with pytest.raises(ProblemsError, match=r"00001: \S+ is not a number in decimal or scientific"):
+        adopt(videos, table, variant="theirs")
+
+
+@pytest.mark.parametrize("share", ["0.5", ".5", "5E-1", "+5.0e-01", " 0.5 "])
+def test_numbers_in_any_ordinary_notation_are_read(
+    videos: Videos, masks: Path, tmp_path: Path, share: str
+) -> None:
+    rows = score(videos, masks, variant="theirs", seed=None)
+    at = f"{rows[0].sequence},{rows[0].frame},{rows[0].object}"
+    table = given(tmp_path / "theirs.csv", rows[1:], f"0.25,{share},{at},davis2017,x")
+    assert adopt(videos, table, variant="theirs")[0] == rows[0]._replace(J=0.5, F=0.25)
+
+
 def test_names_every_unknown_sequence(root: Path, tmp_path: Path) -> None:
     videos = Videos(davis=root, benchmark="davis2017", sequences=("cat", "ant", "dog"))
     with pytest.raises(UserError, match=r"^cat: unknown sequence; val has bee, ant; .*; dog: "):

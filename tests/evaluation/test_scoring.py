@@ -225,6 +225,18 @@ def test_a_folder_of_masks_that_is_not_there(videos: Videos, tmp_path: Path) -> 
         score(videos, tmp_path / "nowhere", variant="full", seed=0)
 
 
+def test_what_is_no_folder_of_masks_is_named(videos: Videos, masks: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(UserError, match=r"/fifo: is a FIFO, not a folder or zip; name one of"):
+        score(videos, tmp_path / "fifo", variant="full", seed=0)
+    (masks / "bee").rename(masks / "wasp")
+    (masks / "bee").symlink_to("fly")
+    with pytest.raises(
+        UserError, match=r"/bee: is a broken link to fly, not a folder; put the masks of bee there"
+    ):
+        score(videos, masks, variant="full", seed=0)
+
+
 def test_truth_that_is_withheld_short_or_empty(videos: Videos, root: Path, masks: Path) -> None:
     truth = root / "Annotations" / "480p" / "bee"
     for number in range(FRAMES):

@@ -355,6 +355,40 @@ def test_what_is_no_file_is_named_and_not_opened(
         assert str(error.value).startswith(f"{path}: cannot be read ({why}); ")
 
 
+@pytest.mark.parametrize(
+    ("put", "why"),
+    [
+        (put_file, "is a file, not a folder"),
+        (put_fifo, "is a FIFO, not a folder"),
+        (put_link_to_device, "is a device, not a folder"),
+        (put_dangling_link, "is a broken link to nowhere, not a folder"),
+        (put_link_to_itself, "is a link to itself, not a folder"),
+        (nothing, "no such folder"),
+    ],
+)
+def test_what_is_no_folder_is_named(tmp_path: Path, put: Callable[[Path], None], why: str) -> None:
+    put(tmp_path / "a")
+    assert files.no_such("folder", tmp_path / "a") == why
+
+
+def test_a_name_that_is_too_long_or_none_is_no_folder(tmp_path: Path) -> None:
+    for name in ("a" * 5000, "\0"):
+        assert files.no_such("folder", tmp_path / name) == "no such folder"
+
+
+@pytest.mark.parametrize(
+    ("put", "why"),
+    [(put_fifo, "is a FIFO, not a folder"), (put_dangling_link, "broken link to nowhere")],
+)
+def test_what_is_no_folder_is_named_where_one_is_listed(
+    tmp_path: Path, put: Callable[[Path], None], why: str
+) -> None:
+    put(tmp_path / "a")
+    with pytest.raises(UserError) as error:
+        files.visible_files(tmp_path / "a", ".png", "look")
+    assert str(error.value).startswith(f"{tmp_path / 'a'}: cannot be read ({why}")
+
+
 def test_nested_blocks_appear_with_the_outer_one(tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "folder") as outer:
         write_text(outer / "deep" / "a.txt", "a")
