@@ -362,13 +362,15 @@ def _stored(digest: str) -> str:
 
 def _runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
     """Every run of ours in an experiment, with its parameters, tags and latest metrics."""
-    found = _pages(lambda token: client.search_runs([experiment], page_token=token))
+    found: Iterator[Run] = _pages(lambda t: client.search_runs([experiment], page_token=t))
     return (run for run in found if "record" in run.data.tags)
 
 
 def _models(client: MlflowClient, experiment: str) -> Iterator[LoggedModel]:
     """Every model of ours in an experiment."""
-    found = _pages(lambda token: client.search_logged_models([experiment], page_token=token))
+    found: Iterator[LoggedModel] = _pages(
+        lambda t: client.search_logged_models([experiment], page_token=t)
+    )
     return (model for model in found if "record" in model.tags)
 
 
