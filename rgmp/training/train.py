@@ -10,6 +10,7 @@ back, and the gradient with it (back-propagation through time).
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from types import FrameType
 
@@ -65,12 +66,7 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
     state = network, update.optimiser, journal, averaged
     first = checkpoints.resume(*state, team)
     if team.leads and len(journal.processors) > 1:
-        print(
-            f"its steps are computed on several types of processor "
-            f"({'; '.join(sorted(journal.processors))}): the last bits of its weights are those of "
-            "none of them; tables mark it",
-            file=sys.stderr,
-        )
+        _say_that_it_is_mixed(journal.processors)
     total, done = (count * settings.batch for count in (settings.steps, first))
     progress = Progress(f"{job.stage} {job.name}", "samples", total, done)
     drawn = samples.batches(first, device, machine.workers, update.parts, team)
@@ -106,6 +102,14 @@ def train(job: TrainingJob, device: torch.device, team: Team = ALONE) -> dict[st
         journal.write()
         _save(job, averaged or network)
     return {"precision": update.precision, **journal.summary()}
+
+
+def _say_that_it_is_mixed(processors: Iterable[str]) -> None:
+    print(
+        f"computed on several types of processor ({'; '.join(sorted(processors))}): the last bits "
+        "of the weights are those of none of them, and tables mark it",
+        file=sys.stderr,
+    )
 
 
 def checkpoints_of(job: TrainingJob) -> Checkpoints:
