@@ -106,4 +106,5 @@ def test_a_process_apart_is_ended_with_all_it_started(tmp_path: Path) -> None:
     child = psutil.Process(int((tmp_path / "child").read_text()))
     with pytest.raises(TimeoutError, match="not done after 10 s"):
         next(found)
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    _, alive = psutil.wait_procs([child], timeout=60)  # on a busy machine a signal takes a while
+    assert all(process.status() == psutil.STATUS_ZOMBIE for process in alive)
