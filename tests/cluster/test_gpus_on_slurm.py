@@ -41,11 +41,9 @@ def slurm() -> Iterator[Slurm]:
         yield started
 
 
-@pytest.mark.parametrize(
-    ("processes", "nodes", "kind"), [(2, 1, "gpu"), (4, 2, "gpu"), (4, 2, "gres")]
-)
+@pytest.mark.parametrize(("processes", "nodes"), [(2, 1), (4, 2)])
 def test_each_node_of_a_training_has_as_many_gpus_as_processes(
-    slurm: Slurm, processes: int, nodes: int, kind: str, tmp_path: Path
+    slurm: Slurm, processes: int, nodes: int, tmp_path: Path
 ) -> None:
     workspace = make_workspace(tmp_path)
     machine = {"device": "cuda", "processes": processes, "nodes": nodes}
@@ -59,7 +57,6 @@ def test_each_node_of_a_training_has_as_many_gpus_as_processes(
     (workspace / "bin/rgmp").chmod(0o755)
     training = next(t for t in plan.trainings if t.parent is None)
     options = ["--default-resources", "runtime=5", "mem_mb=1000"]
-    options += ["gres_kind=gpu"] if kind == "gres" else []
     target = f"results/tiny/{layout.record(training.folder)}"
     with SlurmStudy(slurm, workspace, target, *options, programs=workspace / "bin") as study:
         assert study.process.wait(timeout=SECONDS) == 1
