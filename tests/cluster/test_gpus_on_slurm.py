@@ -5,18 +5,15 @@ Its GPUs are files: Slurm counts them and names them to a job, and no process co
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import chdir
 from pathlib import Path
 
 import pytest
-import yaml
 from support.slurm import NODES, Slurm, missing, running
 from support.slurm_study import SECONDS, SlurmStudy
-from support.workflow import STUDY, make_workspace
+from support.workflow import STUDY, make_workspace, resolved
 
 from rgmp.runtime.files import write_text
 from rgmp.study import layout
-from rgmp.study.resolve import resolve
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 GPUS = 4
@@ -48,11 +45,7 @@ def test_each_node_of_a_training_has_as_many_gpus_as_processes(
     workspace = make_workspace(tmp_path)
     machine = {"device": "cuda", "processes": processes, "nodes": nodes}
     batches = {stage: STUDY[stage] | {"batch": processes} for stage in ("pretrain", "finetune")}
-    (workspace / "seconds.yaml").write_text(yaml.safe_dump(STUDY | batches | {"machine": machine}))
-    with chdir(workspace):
-        plan = resolve(Path("seconds.yaml"))
-    for part in plan.checks:
-        write_text(workspace / "results/tiny" / layout.record(f"data/{part}"), "{}")
+    plan = resolved(workspace, batches | {"machine": machine})
     write_text(workspace / "bin/rgmp", PROCESS)
     (workspace / "bin/rgmp").chmod(0o755)
     training = next(t for t in plan.trainings if t.parent is None)

@@ -4,10 +4,16 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from rgmp.runtime.files import write_text
+from rgmp.study import layout
+from rgmp.study.plan import Plan
+from rgmp.study.resolve import resolve
 from support import forked, tiny_study
 
 PROJECT = Path(__file__).parents[2]
@@ -33,6 +39,16 @@ def make_workspace(root: Path) -> Path:
         shutil.copy(PROJECT / f"ablations/{name}.yaml", root / "ablations")
     (root / "seconds.yaml").write_text(yaml.safe_dump(STUDY))
     return root
+
+
+def resolved(workspace: Path, change: dict[str, Any]) -> Plan:
+    """The plan of the study with a change, whose data count as checked."""
+    (workspace / "seconds.yaml").write_text(yaml.safe_dump(STUDY | change))
+    with chdir(workspace):
+        plan = resolve(Path("seconds.yaml"))
+    for part in plan.checks:
+        write_text(workspace / "results/tiny" / layout.record(f"data/{part}"), "{}")
+    return plan
 
 
 def snakemake(

@@ -3,18 +3,15 @@
 Which GPU each of them then takes is in tests/runtime/test_device.py.
 """
 
-from contextlib import chdir
 from itertools import accumulate
 from pathlib import Path
 
 import pytest
-import yaml
-from support.workflow import STUDY, make_workspace, snakemake
+from support.workflow import make_workspace, resolved, snakemake
 
 from rgmp.runtime.cores import usable_cores
 from rgmp.runtime.files import write_text
 from rgmp.study import layout
-from rgmp.study.resolve import resolve
 
 STAND_IN = """#!/bin/sh
 echo + >> runs
@@ -31,12 +28,7 @@ def test_so_many_trainings_run_at_once_as_there_are_gpus(
 ) -> None:
     """A stand-in of `rgmp` says when it runs."""
     make_workspace(tmp_path)
-    study = STUDY | {"machine": {"device": "auto"}, "external": []}
-    (tmp_path / "seconds.yaml").write_text(yaml.safe_dump(study))
-    with chdir(tmp_path):
-        plan = resolve(Path("seconds.yaml"))
-    for part in plan.checks:
-        write_text(tmp_path / "results/tiny" / layout.record(f"data/{part}"), "{}")
+    plan = resolved(tmp_path, {"machine": {"device": "auto"}, "external": []})
     write_text(tmp_path / "bin/rgmp", STAND_IN)
     (tmp_path / "bin/rgmp").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")

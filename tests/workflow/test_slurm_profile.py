@@ -9,14 +9,12 @@ from typing import Any
 import pytest
 import yaml
 from support import forked
-from support.workflow import PROJECT, STUDY, make_workspace, snakemake
+from support.workflow import PROJECT, STUDY, make_workspace, resolved, snakemake
 
 from rgmp.runtime.files import write_json, write_text
 from rgmp.study import layout
 from rgmp.study.costs import Cost, Costs, cpu_here
 from rgmp.study.jobs import jobs_of, sizes_of
-from rgmp.study.plan import Plan
-from rgmp.study.resolve import resolve
 
 PROFILE = ["--workflow-profile", str(PROJECT / "workflow/profiles/slurm")]
 SBATCH = """#!/bin/sh
@@ -39,16 +37,6 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / "bin" / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     return tmp_path
-
-
-def resolved(workspace: Path, change: dict[str, Any]) -> Plan:
-    """The plan of the study with a change, whose data count as checked."""
-    (workspace / "seconds.yaml").write_text(yaml.safe_dump(STUDY | change))
-    with chdir(workspace):
-        plan = resolve(Path("seconds.yaml"))
-    for part in plan.checks:
-        write_text(workspace / "results/tiny" / layout.record(f"data/{part}"), "{}")
-    return plan
 
 
 def asked(workspace: Path, *arguments: str, study: str = "seconds.yaml") -> dict[str, list[str]]:
