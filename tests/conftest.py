@@ -45,8 +45,12 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what is imported by now out of the rounds of the garbage collector: it stays."""
+    """Leave what is imported by now out of the rounds of the garbage collector, and make few.
+
+    It stays, and what tests make is gone without them, all but cycles.
+    """
     gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
@@ -101,8 +105,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _skip_without_gpu([item for item in items if item.get_closest_marker("cuda")])
     items.sort(key=_is_slow)
     if workers:
-        slow = Counter(_scope(item) for item in items if _is_slow(item))
-        items.sort(key=lambda item: -slow[_scope(item)])
+        items.sort(key=_turns(items))
+
+
+def _turns(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[bool, int, int]]:
+    """The order in which workers take classes and files: of several classes of a file one first.
+
+    What they share is made by the first, for which the others would wait.
+    """
+    slow = Counter(_scope(item) for item in items if _is_slow(item))
+    turns: dict[str, int] = {}
+    taken: Counter[Path] = Counter()
+    paths = {_scope(item): item.path for item in items}
+    for scope, _ in slow.most_common():
+        turns[scope] = taken[paths[scope]]
+        taken[paths[scope]] += 1
+
+    def turn_of(item: pytest.Item) -> tuple[bool, int, int]:
+        scope = _scope(item)
+        return scope not in slow, turns.get(scope, 0), -slow[scope]
+
+    return turn_of
 
 
 def _skip_without_gpu(items: list[pytest.Item]) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -89,26 +89,30 @@ def _parsed(text: str, dtypes: Dtypes, more: str | None) -> pd.DataFrame:
         raise ValueError(f"the header must be {','.join(dtypes)}")
     if any(len(row) != len(header) for row in rows):  # pandas' own reader would fill it up
         raise ValueError("a row has more or fewer cells than the header")
-    cells = pd.DataFrame(rows, columns=header, dtype="str")
+    columns = zip(*rows, strict=True) if rows else [()] * len(header)
     stated = {**dtypes, **dict.fromkeys(further, more or "str")}
-    return pd.DataFrame({name: _converted(cells[name], dtype) for name, dtype in stated.items()})
+    return pd.DataFrame(
+        {
+            name: _column(name, cells, dtype)
+            for (name, dtype), cells in zip(stated.items(), columns, strict=True)
+        }
+    )
 
 
-def _converted(cells: pd.Series, dtype: str) -> pd.Series:
+def _column(name: str, cells: Sequence[str], dtype: str) -> pd.Series:
     """A column from its text.
 
     Raises:
         ValueError: a cell does not fit; pandas also raises TypeError and OverflowError.
     """
     if dtype == "str":
-        return cells
-    empty = cells == ""
-    given = cells.mask(empty) if empty.any() else cells
+        return pd.Series(cells, dtype="str")
+    given = pd.Series([cell or None for cell in cells], dtype="str")
     if dtype == "float64":
         return given.astype("float64")
     if dtype == "boolean":
-        if unknown := {*given.dropna()} - {"True", "False"}:
-            raise ValueError(f"{cells.name}: {min(unknown)} is neither True nor False")
+        if unknown := {*cells} - {"True", "False", ""}:
+            raise ValueError(f"{name}: {min(unknown)} is neither True nor False")
         return given.map({"True": True, "False": False}).astype("boolean")
     numbers: pd.Series = pd.to_numeric(given).astype(dtype)  # type: ignore[call-overload]
     return numbers

@@ -34,7 +34,7 @@ def start(script: str, root: Path, processes: int) -> subprocess.Popen[str]:
 
 
 def torchrun(*arguments: str, script: str, root: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", *arguments]
+    command = [sys.executable, "-m", "support.forking_torchrun", *arguments]
     return subprocess.Popen(
         [*command, str(TESTS / "support" / script), str(root)],
         stderr=subprocess.PIPE,
