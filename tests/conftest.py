@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
 import pytest
+from support.forked_rgmp import forked_rgmp
 from support.tiny_study import write_tree
 
 from rgmp.runtime.cores import usable_cores
@@ -22,6 +24,8 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
 TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder there that others cannot enter
+FORKED = "RGMP_TESTS_FORKED"
+"""The variable with a PATH whose `rgmp` is forked (`support/forked_rgmp.py`)."""
 ROOM = 4 * 2**30  # bytes: several times what all tests leave
 
 
@@ -40,8 +44,16 @@ if _is_free(MEMORY):
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist need not be there
 def pytest_xdist_auto_num_workers() -> int:
-    """Twice the cores, since many a test waits for a process of its own; at most eight."""
-    return min(2 * usable_cores(), 8)
+    """One more than the cores, since many a test waits for another process; at most eight."""
+    return min(usable_cores() + 1, 8)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the process that forks `rgmp`, one for all workers of pytest-xdist."""
+    if FORKED not in os.environ:  # a worker's is its parent's
+        started = ExitStack()
+        os.environ[FORKED] = started.enter_context(forked_rgmp())
+        config.add_cleanup(started.close)
 
 
 def pytest_collection_finish() -> None:
@@ -71,6 +83,14 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tree(pristine: Path, tmp_path: Path) -> Path:
     return shutil.copytree(pristine, tmp_path / "davis")
+
+
+@pytest.fixture(scope="module")
+def forked_jobs() -> Iterator[None]:
+    """Let jobs fork their processes, not start new interpreters; all else is as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", os.environ[FORKED])
+        yield
 
 
 @pytest.fixture

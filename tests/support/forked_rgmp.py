@@ -2,7 +2,8 @@
 
 Imports are most of what a job of the tiny study takes: four seconds where it needs torch. Here a
 command `rgmp` that stands first in PATH hands its arguments, folder, environment and open files to
-that process (`support/rgmp_shim.py`), which forks one that runs them as from a shell.
+that process (`support/rgmp_shim.py`), which forks one that runs them as from a shell. There is one
+for all workers of pytest-xdist; it imports when it is first asked.
 """
 
 import gc
@@ -14,60 +15,66 @@ import shlex
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, suppress
+from functools import cache
 from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NoReturn
-
-import rgmp
-from rgmp.cli.main import main
 
 TESTS = Path(__file__).parents[1]
 NOT_PRELOADED = "rgmp.tracking.store"  # `rgmp track` starts a process of its own for MLflow
 
 
 @contextmanager
-def forked_rgmp(folder: Path) -> Iterator[str]:
+def forked_rgmp() -> Iterator[str]:
     """A PATH whose `rgmp` is forked from a process that ends with the block, or with this one."""
-    words = [sys.executable, "-IS", str(TESTS / "support/rgmp_shim.py"), str(folder / "socket")]
-    command = folder / "rgmp"
-    command.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-    command.chmod(0o755)
-    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
-    with socket.socket(socket.AF_UNIX) as listening:
+    with tempfile.TemporaryDirectory() as name, socket.socket(socket.AF_UNIX) as listening:
+        folder = Path(name)
+        words = [sys.executable, "-IS", str(TESTS / "support/rgmp_shim.py"), str(folder / "socket")]
+        command = folder / "rgmp"
+        command.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+        command.chmod(0o755)
         with chdir(folder):
             listening.bind("socket")
         listening.listen(64)  # from here on jobs may come: they wait
+        path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
         with subprocess.Popen(
             [sys.executable, "-m", "support.forked_rgmp", str(listening.fileno())],
             stdin=subprocess.PIPE,
             pass_fds=[listening.fileno()],
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         ):
-            yield os.pathsep.join([str(folder), os.environ["PATH"]])
+            yield os.pathsep.join([name, os.environ["PATH"]])
 
 
 def serve(listening: socket.socket) -> None:
     """Run what is asked for, each in a process of its own, until standard input ends."""
-    import torch  # not by those who only ask
-
-    for module in pkgutil.walk_packages(rgmp.__path__, "rgmp."):
-        if module.name != NOT_PRELOADED:
-            import_module(module.name)
-    torch.optim.SGD([torch.zeros(1)])  # imports half of torch: here, not in every training
-    gc.freeze()  # else a round of the garbage collector would copy all of it into each process
     with selectors.DefaultSelector() as selector:
         for asking in (listening, sys.stdin):
             selector.register(asking, selectors.EVENT_READ)
         while all(key.fileobj is listening for key, _ in selector.select()):
+            _import_what_jobs_need()
             connection, _ = listening.accept()
             with connection:
                 if os.fork() == 0:
                     _answer(connection)
             _forget_ended()
     _forget_ended()
+
+
+@cache
+def _import_what_jobs_need() -> None:
+    import rgmp
+
+    for module in pkgutil.walk_packages(rgmp.__path__, "rgmp."):
+        if module.name != NOT_PRELOADED:
+            import_module(module.name)
+    torch = import_module("torch")
+    torch.optim.SGD([torch.zeros(1)])  # imports half of torch: here, not in every training
+    gc.freeze()  # else a round of the garbage collector would copy all of it into each process
 
 
 def _forget_ended() -> None:
@@ -97,7 +104,7 @@ def _run(files: list[int], arguments: list[str], folder: str, environment: dict[
     os.environ.update(environment)
     os.chdir(folder)
     sys.argv = ["rgmp", *arguments]
-    sys.exit(main())
+    sys.exit(import_module("rgmp.cli.main").main())
 
 
 if __name__ == "__main__":

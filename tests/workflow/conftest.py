@@ -1,28 +1,12 @@
-"""A finished study of seconds, made once for all workers, and jobs that start at once."""
+"""A finished study of seconds, made once for all workers."""
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from support.forked_rgmp import forked_rgmp
 from support.workflow import make_workspace, snakemake
-
-
-@pytest.fixture(scope="session")
-def path_with_forked_rgmp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with forked_rgmp(tmp_path_factory.mktemp("rgmp")) as path:
-        yield path
-
-
-@pytest.fixture(scope="module")
-def forked_jobs(path_with_forked_rgmp: str) -> Iterator[None]:
-    """Let jobs fork their processes, not start new interpreters; all else is as it is."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", path_with_forked_rgmp)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,8 @@ from rgmp.study.jobs import jobs_of, sizes_of
 from rgmp.study.plan import load_plan
 from rgmp.study.resolve import resolve
 
+pytestmark = pytest.mark.usefixtures("forked_jobs")
+
 
 def default_study() -> dict[str, Any]:
     """That of `make all`, without the longer study beside it, which is not in a test's folder."""
