@@ -5,6 +5,7 @@ import gc
 import os
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,9 +18,10 @@ from support.tiny_study import write_tree
 
 from rgmp.runtime.cores import usable_cores
 
-# The workers of pytest-xdist share the cores; torch reads this when a test first imports it.
+# The workers of pytest-xdist share the cores; torch reads these when a test first imports it.
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // int(workers))))
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # a thread that waits leaves its core
 
 TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
@@ -63,6 +65,17 @@ def pytest_collection_finish() -> None:
     """
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
+
+
+@pytest.fixture(autouse=True)
+def torch_as_it_was() -> Iterator[None]:
+    """Undo what a command or section that runs in this process asks of torch, if it is imported."""
+    before = sys.modules.get("torch")
+    threads = before.get_num_threads() if before else None
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads or int(os.environ.get("OMP_NUM_THREADS", usable_cores())))
+        torch.set_deterministic_debug_mode("default")
 
 
 @pytest.fixture(scope="session")

@@ -29,15 +29,12 @@ sys.stdin.read()
 
 @pytest.fixture(autouse=True)
 def undone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Leave PyTorch as it was, and no lock held."""
+    """Leave no lock held."""
     held: list[ExitStack] = []
     monkeypatch.setattr(device, "_held", held)
-    threads = torch.get_num_threads()
     yield
     for lock in held:
         lock.close()
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, gpus: int) -> None:

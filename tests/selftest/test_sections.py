@@ -57,15 +57,11 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Tiny sizes; and what a section sets in its process is undone, as its process ends."""
+def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiny sizes."""
     monkeypatch.setattr(small, "ON_CPU", TINY)
     monkeypatch.setattr(steps, "ON_CPU", steps.Size(NETWORK, 2, 3, 32, 64))
-    mode, threads = torch.get_deterministic_debug_mode(), torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    torch.set_deterministic_debug_mode(mode)
 
 
 @pytest.fixture
