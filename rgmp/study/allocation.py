@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rgmp.errors import UserError
-from rgmp.provenance.record import read_all
-from rgmp.study.costs import Costs, costs_of, device_of, places, read_costs
+from rgmp.study.costs import Costs, costs_of, devices_of, places, read_costs
 from rgmp.study.jobs import Job, jobs_of, sizes_of
 from rgmp.study.plan import Plan
 
@@ -68,15 +67,8 @@ def _costs_elsewhere(plan: Plan, folder: Path, jobs: Iterable[Job]) -> Costs:
         if wanted <= costs.known.keys():
             break
         try:
-            for device in _devices(place, on_gpu=plan.machine.device != "cpu"):
+            for device in devices_of(place, on_gpu=plan.machine.device != "cpu"):
                 costs = costs.beside(costs_of(place, device))
         except UserError as error:
             print(f"its costs are not used: {error}", file=sys.stderr)
     return costs
-
-
-def _devices(place: Path, *, on_gpu: bool) -> list[str]:
-    """The GPUs, or else the CPUs, that trained and segmented in a study's folder, by their use."""
-    records = [r for r in read_all(place) if r["kind"] in {"train", "infer"}]
-    devices = [device_of(record) for record in records if bool(record["machine"]["gpu"]) == on_gpu]
-    return sorted({*devices}, key=devices.count, reverse=True)

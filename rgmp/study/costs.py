@@ -253,14 +253,18 @@ def _device(machine: MachineInfo, capability: object) -> str:
     return machine["gpu"] or ", ".join(str(part) for part in parts if part)
 
 
-def devices_of(folder: Path) -> list[str]:
+def devices_of(folder: Path, *, on_gpu: bool | None = None) -> list[str]:
     """The devices that trained and segmented in a study's folder, the most used first.
+
+    Args:
+        folder: of the study.
+        on_gpu: only GPUs, or only CPUs; None: both.
 
     Raises:
         UserError: one of its records is broken.
     """
     records = [r for r in read_all(folder) if r["kind"] in {"train", "infer"}]
-    names = [device_of(record) for record in records]
+    names = [device_of(r) for r in records if on_gpu in {None, bool(r["machine"]["gpu"])}]
     return sorted({*names}, key=names.count, reverse=True)
 
 

@@ -1,6 +1,10 @@
-"""How the processes that share a training run are started: torchrun, on several nodes by srun."""
+"""How jobs are started, and what shares a training run: by torchrun, over several nodes by srun."""
 
+import os
+import shutil
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from rgmp.config.study import Machine
 from rgmp.runtime.signals import OUT_OF_TIME
@@ -19,6 +23,16 @@ _WAIT = 600
 A task that died together with the daemons that look after it never reports its end. This is longer
 than the 300 s (`SlurmdTimeout`) after which Slurm takes a node for down and starts the job again.
 """
+
+
+def let_jobs_find_rgmp() -> None:
+    """Let jobs find `rgmp` where `snakemake` is called by its path, its environment not active.
+
+    Then the folder of this interpreter comes first in PATH.
+    """
+    if shutil.which("rgmp") is None:
+        beside = str(Path(sys.executable).parent)
+        os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])
 
 
 def launcher(machine: Machine, threads: int) -> str:

@@ -100,6 +100,7 @@ def test_what_a_process_apart_started_ends_with_a_killed_parent(tmp_path: Path) 
     assert not alive
 
 
+@pytest.mark.slow
 def test_a_process_apart_is_ended_with_all_it_started(tmp_path: Path) -> None:
     found = apart(partial(one_then_sleep, tmp_path / "child"), 10)
     assert next(found) == 1

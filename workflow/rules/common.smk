@@ -29,7 +29,7 @@ from rgmp.study.allocation import allocations
 from rgmp.study.bounds import bounds_job
 from rgmp.study.comparison import ComparisonPlan, resolve_any
 from rgmp.study.estimate import remember_estimate
-from rgmp.study.launch import allotment, launcher
+from rgmp.study.launch import allotment, launcher, let_jobs_find_rgmp
 from rgmp.study.longer import files_of as longer_study_files
 from rgmp.study.plan import save as save_plan
 from rgmp.study.references import files_of as reference_files
@@ -297,6 +297,7 @@ def caption_file(kind, entry):
     return str(path)
 
 
+let_jobs_find_rgmp()
 elsewhere = goes_elsewhere()
 limited = not elsewhere and not workflow.remote_exec  # by the cores of this machine
 limit_cores()
