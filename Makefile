@@ -21,8 +21,10 @@ EVALUATOR_SECONDS := 60
 
 pip := .venv/bin/python -m pip --disable-pip-version-check
 environment := .venv/installed
-# tests/conftest.py says how many workers; tests that share a fixture stay on one of them
-pytest := pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
+# tests/conftest.py says how many workers; tests that share a fixture stay on one of them. A test
+# that hangs for so many seconds says where, and its worker is ended: the test has failed.
+pytest := pytest --numprocesses auto --dist loadscope --no-loadscope-reorder \
+	-o faulthandler_timeout=1200 -o faulthandler_exit_on_timeout=true
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # where it is set, each of hundreds of processes would compile every module anew
 unexport PYTHONDONTWRITEBYTECODE

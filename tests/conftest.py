@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -27,7 +27,7 @@ TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder there that others cannot enter
 FORKED = "RGMP_TESTS_FORKED"
-"""The variable with a PATH whose `rgmp` is forked (`support/forked_rgmp.py`)."""
+"""The variable with the folder of an `rgmp` that is forked (`support/forked_rgmp.py`)."""
 ROOM = 4 * 2**30  # bytes: several times what all tests leave
 
 
@@ -55,27 +55,29 @@ def pytest_configure(config: pytest.Config) -> None:
     if FORKED not in os.environ:  # a worker's is its parent's
         started = ExitStack()
         os.environ[FORKED] = started.enter_context(forked_rgmp())
+        started.callback(os.environ.pop, FORKED)
         config.add_cleanup(started.close)
 
 
-def pytest_collection_finish() -> None:
-    """Leave what is imported by now out of the rounds of the garbage collector, and make few.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """Undo what a test that runs a command here has asked of torch: threads and determinism."""
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else None
+    done = yield
+    if torch and threads:
+        torch.set_num_threads(threads)
+        torch.set_deterministic_debug_mode("default")
+    return done
 
-    It stays, and what tests make is gone without them, all but cycles.
+
+def pytest_collection_finish() -> None:
+    """Collect garbage seldom, and nothing of what is imported by now.
+
+    Nearly all that tests make is freed without.
     """
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
-
-
-@pytest.fixture(autouse=True)
-def torch_as_it_was() -> Iterator[None]:
-    """Undo what a command or section that runs in this process asks of torch, if it is imported."""
-    before = sys.modules.get("torch")
-    threads = before.get_num_threads() if before else None
-    yield
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(threads or int(os.environ.get("OMP_NUM_THREADS", usable_cores())))
-        torch.set_deterministic_debug_mode("default")
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +104,7 @@ def tree(pristine: Path, tmp_path: Path) -> Path:
 def forked_jobs() -> Iterator[None]:
     """Let jobs fork their processes, not start new interpreters; all else is as it is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", os.environ[FORKED])
+        patch.setenv("PATH", os.environ[FORKED], prepend=os.pathsep)
         yield
 
 
@@ -128,8 +130,8 @@ def browse(tmp_path: Path) -> Callable[..., tuple[str, str]]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs torch, if it is asked for, and run the fast tests first.
 
-    Workers take whole classes and files, so that what is made once stays in one of them. There the
-    longest come first: those with the most slow tests.
+    Workers take whole classes and files, so that what is made once stays in one of them. There
+    those with slow tests come first.
     """
     if "torch" in config.getoption("markexpr"):  # to read every test for it takes seconds
         for item in items:
@@ -138,13 +140,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _skip_without_gpu([item for item in items if item.get_closest_marker("cuda")])
     items.sort(key=_is_slow)
     if workers:
-        items.sort(key=_turns(items))
+        items.sort(key=_order(items))
 
 
-def _turns(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[bool, int, int]]:
-    """The order in which workers take classes and files: of several classes of a file one first.
+def _order(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[bool, int, int]]:
+    """In which order workers take classes and files, as a key to sort tests by.
 
-    What they share is made by the first, for which the others would wait.
+    First those with the most slow tests, but only one class of a file: the others would wait until
+    it has made what they share.
     """
     slow = Counter(_scope(item) for item in items if _is_slow(item))
     turns: dict[str, int] = {}
@@ -154,11 +157,11 @@ def _turns(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[bool, int,
         turns[scope] = taken[paths[scope]]
         taken[paths[scope]] += 1
 
-    def turn_of(item: pytest.Item) -> tuple[bool, int, int]:
+    def place(item: pytest.Item) -> tuple[bool, int, int]:
         scope = _scope(item)
         return scope not in slow, turns.get(scope, 0), -slow[scope]
 
-    return turn_of
+    return place
 
 
 def _skip_without_gpu(items: list[pytest.Item]) -> None:

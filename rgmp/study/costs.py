@@ -264,8 +264,10 @@ def devices_of(folder: Path, *, on_gpu: bool | None = None) -> list[str]:
         UserError: one of its records is broken.
     """
     records = [r for r in read_all(folder) if r["kind"] in {"train", "infer"}]
-    names = [device_of(r) for r in records if on_gpu in {None, bool(r["machine"]["gpu"])}]
-    return sorted({*names}, key=names.count, reverse=True)
+    if on_gpu is not None:
+        records = [r for r in records if bool(r["machine"]["gpu"]) == on_gpu]
+    names = [device_of(record) for record in records]
+    return sorted(dict.fromkeys(names), key=names.count, reverse=True)
 
 
 def costs_of(folder: Path, device: str) -> Costs:

@@ -1,4 +1,7 @@
-"""How jobs are started, and what shares a training run: by torchrun, over several nodes by srun."""
+"""How jobs find `rgmp`, and how the processes that share a training run are started.
+
+They are started by torchrun, on several nodes by srun.
+"""
 
 import os
 import shutil
@@ -28,11 +31,12 @@ than the 300 s (`SlurmdTimeout`) after which Slurm takes a node for down and sta
 def let_jobs_find_rgmp() -> None:
     """Let jobs find `rgmp` where `snakemake` is called by its path, its environment not active.
 
-    Then the folder of this interpreter comes first in PATH.
+    Then the folder of this interpreter comes first in PATH, as where it is active: `torchrun` is to
+    be of the same environment. An `rgmp` that is found is left to whoever put it there.
     """
-    if shutil.which("rgmp") is None:
-        beside = str(Path(sys.executable).parent)
-        os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])
+    beside = str(Path(sys.executable).parent)
+    if shutil.which("rgmp") is None and shutil.which("rgmp", path=beside):
+        os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH") or os.defpath])
 
 
 def launcher(machine: Machine, threads: int) -> str:

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,27 +29,39 @@ from rgmp.training.train import checkpoints_of, train
 TESTS = Path(__file__).parents[1]
 
 
-def start(script: str, root: Path, processes: int) -> subprocess.Popen[str]:
-    """Run a script by torchrun, as a process group of its own."""
-    return torchrun("--standalone", "--nproc-per-node", str(processes), script=script, root=root)
+TORCHRUN = ("torch.distributed.run",)
+FORKING = ("support.forking_torchrun", "--run-path", "--start-method", "fork")
+"""Torchrun, too: its processes import nothing."""
 
 
-def torchrun(*arguments: str, script: str, root: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "support.forking_torchrun", *arguments]
-    return subprocess.Popen(
-        [*command, str(TESTS / "support" / script), str(root)],
+@contextmanager
+def started(
+    torchrun: tuple[str, ...], *arguments: str, script: str, root: Path
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a script by torchrun, as a process group of its own, which ends with the block."""
+    with subprocess.Popen(
+        [sys.executable, "-m", *torchrun, *arguments, str(TESTS / "support" / script), str(root)],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
         env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"},
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
-def start_a_node(root: Path, port: int) -> subprocess.Popen[str]:
-    """Run what one of two machines runs of a training that is shared by a process on each."""
+def here(processes: int) -> list[str]:
+    """The arguments for so many processes on this machine."""
+    return ["--standalone", "--nproc-per-node", str(processes)]
+
+
+def a_node(port: int) -> list[str]:
+    """Those of one of two machines, with a process on each."""
     meeting = f"--rdzv-backend c10d --rdzv-id one --rdzv-endpoint localhost:{port}"
-    arguments = f"--nnodes 2 --nproc-per-node 1 {meeting}".split()
-    return torchrun(*arguments, script="two_processes.py", root=root)
+    return f"--nnodes 2 --nproc-per-node 1 {meeting}".split()
 
 
 def free_port() -> int:
@@ -127,14 +141,15 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
         ends[parts] = end_of(job.folder)
     (job,) = write_jobs(tmp_path / "team", (settings,), checkpoint_seconds=0)
     folder = job.folder
-    process = start("two_processes.py", tmp_path / "team", 2)
-    deadline = time.monotonic() + 120
-    while not list(folder.glob("checkpoints/[0-9]*.pt")):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGTERM)
-    _, said = process.communicate(timeout=60)
+    script: dict[str, Any] = {"script": "two_processes.py", "root": tmp_path / "team"}
+    with started(TORCHRUN, *here(2), **script) as process:
+        deadline = time.monotonic() + 120
+        while not list(folder.glob("checkpoints/[0-9]*.pt")):
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
     assert said.count("stopped by signal after step") == 1, said
     assert not (folder / "weights.safetensors").exists()
     of_two_parts = job.model_copy(update={"compute": Compute(accumulate=2)})
@@ -143,8 +158,9 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
         with pytest.raises(SavedError):
             train(of_two_parts, torch.device("cpu"))
     port = free_port()
-    nodes = [start_a_node(tmp_path / "team", port) for _ in range(2)]
-    saids = [node.communicate(timeout=120)[1] for node in nodes]
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(started(FORKING, *a_node(port), **script)) for _ in range(2)]
+        saids = [node.communicate(timeout=120)[1] for node in nodes]
     assert [node.returncode for node in nodes] == [0, 0], saids
     assert "".join(saids).count("resuming after step") == 1, saids
     checkpoints_of(job).clear()
@@ -158,8 +174,8 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
 @pytest.mark.usefixtures("one_thread")
 def test_three_processes_step_as_one_and_an_interruption_changes_no_bit(tmp_path: Path) -> None:
     """Also with windows, parts of a share, heads without a loss, and recomputed activations."""
-    process = start("team_steps.py", tmp_path, 3)
-    _, said = process.communicate(timeout=120)
+    with started(FORKING, *here(3), script="team_steps.py", root=tmp_path) as process:
+        _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert "FutureWarning" not in said
     for number, case in enumerate(team_steps.CASES):

@@ -42,15 +42,15 @@ def test_a_job_is_asked_to_stop_and_waited_for(number: signal.Signals, to_all: b
         text=True,
         start_new_session=True,
     ) as waiting:
-        assert waiting.stdout
-        assert waiting.stdout.readline() == "at work\n"
-        if to_all:
-            os.killpg(waiting.pid, number)
-        else:
-            waiting.send_signal(number)
         try:
+            assert waiting.stdout
+            assert waiting.stdout.readline() == "at work\n"
+            if to_all:
+                os.killpg(waiting.pid, number)
+            else:
+                waiting.send_signal(number)
             said, complaints = waiting.communicate(timeout=60)
-        except subprocess.TimeoutExpired:
+        except BaseException:
             os.killpg(waiting.pid, signal.SIGKILL)  # else the end of the block waits for it
             raise
     assert waiting.returncode == 3

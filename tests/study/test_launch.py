@@ -1,12 +1,15 @@
 """How the processes of a training run are started, and what they are allotted."""
 
+import os
 import shlex
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from rgmp.config.study import Machine
-from rgmp.study.launch import allotment, launcher
+from rgmp.study.launch import allotment, launcher, let_jobs_find_rgmp
 
 
 def words(machine: Machine) -> list[str]:
@@ -15,6 +18,24 @@ def words(machine: Machine) -> list[str]:
     script = f"hostname() {{ echo head; }}; printf '%s\\n' {launcher(machine, threads=8)}"
     said = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, check=True)
     return said.stdout.decode().splitlines()
+
+
+def test_an_rgmp_that_is_found_is_left_where_it_is_and_one_that_is_nowhere_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = str(Path(sys.executable).parent)
+    (tmp_path / "rgmp").touch(mode=0o755)
+    for there, path, expected in (
+        (str(tmp_path), str(tmp_path), str(tmp_path)),
+        (beside, "/nowhere", f"{beside}:/nowhere"),
+        (beside, "", f"{beside}:{os.defpath}"),
+        (None, "/nowhere", "/nowhere"),
+    ):
+        monkeypatch.setenv("PATH", path)
+        if there is None:
+            monkeypatch.setattr(sys, "executable", "/nowhere/python")
+        let_jobs_find_rgmp()
+        assert os.environ["PATH"] == expected
 
 
 def test_one_process_is_started_by_itself() -> None:

@@ -12,6 +12,7 @@ import os
 import pkgutil
 import selectors
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -24,30 +25,45 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NoReturn
 
+import rgmp
+
 TESTS = Path(__file__).parents[1]
 NOT_PRELOADED = "rgmp.tracking.store"  # `rgmp track` starts a process of its own for MLflow
 
 
 @contextmanager
 def forked_rgmp() -> Iterator[str]:
-    """A PATH whose `rgmp` is forked from a process that ends with the block, or with this one."""
-    with tempfile.TemporaryDirectory() as name, socket.socket(socket.AF_UNIX) as listening:
-        folder = Path(name)
-        words = [sys.executable, "-IS", str(TESTS / "support/rgmp_shim.py"), str(folder / "socket")]
-        command = folder / "rgmp"
-        command.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-        command.chmod(0o755)
+    """A folder with an `rgmp` that is forked from a process, which ends with the block or this one.
+
+    The folder goes with that process.
+    """
+    root = os.environ.get("PYTEST_DEBUG_TEMPROOT")
+    folder = Path(tempfile.mkdtemp(prefix="rgmp-tests-", dir=root))
+    words = [sys.executable, "-IS", str(TESTS / "support/rgmp_shim.py"), str(folder / "socket")]
+    command = folder / "rgmp"
+    command.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    command.chmod(0o755)
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    with socket.socket(socket.AF_UNIX) as listening:
         with chdir(folder):
             listening.bind("socket")
         listening.listen(64)  # from here on jobs may come: they wait
-        path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
-        with subprocess.Popen(
-            [sys.executable, "-m", "support.forked_rgmp", str(listening.fileno())],
+        server = subprocess.Popen(
+            [sys.executable, "-m", "support.forked_rgmp", str(listening.fileno()), str(folder)],
             stdin=subprocess.PIPE,
             pass_fds=[listening.fileno()],
+            # torch starts no other thread in it, which forked processes would lack
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        ):
-            yield os.pathsep.join([name, os.environ["PATH"]])
+            start_new_session=True,  # Ctrl-C is for pytest
+        )
+    try:
+        yield str(folder)
+    finally:
+        with suppress(subprocess.TimeoutExpired):
+            server.communicate(timeout=10)  # longer if a process forked here holds its input open
+        server.kill()
+        server.wait()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def serve(listening: socket.socket) -> None:
@@ -67,13 +83,10 @@ def serve(listening: socket.socket) -> None:
 
 @cache
 def _import_what_jobs_need() -> None:
-    import rgmp
-
     for module in pkgutil.walk_packages(rgmp.__path__, "rgmp."):
         if module.name != NOT_PRELOADED:
             import_module(module.name)
-    torch = import_module("torch")
-    torch.optim.SGD([torch.zeros(1)])  # imports half of torch: here, not in every training
+    import_module("support.trains")
     gc.freeze()  # else a round of the garbage collector would copy all of it into each process
 
 
@@ -104,9 +117,14 @@ def _run(files: list[int], arguments: list[str], folder: str, environment: dict[
     os.environ.update(environment)
     os.chdir(folder)
     sys.argv = ["rgmp", *arguments]
-    sys.exit(import_module("rgmp.cli.main").main())
+    from rgmp.cli.main import main  # takes long; by now it is there
+
+    sys.exit(main())
 
 
 if __name__ == "__main__":
-    with socket.socket(fileno=int(sys.argv[1])) as given:
-        serve(given)
+    try:
+        with socket.socket(fileno=int(sys.argv[1])) as given:
+            serve(given)
+    finally:
+        shutil.rmtree(sys.argv[2], ignore_errors=True)

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sys
+from contextlib import suppress
 
 
 def main(address: str, arguments: list[str]) -> int:
@@ -15,7 +16,8 @@ def main(address: str, arguments: list[str]) -> int:
     asked = {"arguments": arguments, "folder": here, "environment": dict(os.environ)}
     folder, name = os.path.split(address)
     os.chdir(folder)  # a socket's address is short
-    with socket.socket(socket.AF_UNIX) as server:
+    answer = b""
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as server:
         server.connect(name)
         socket.send_fds(server, [b"\n"], [0, 1, 2])
         server.sendall(json.dumps(asked).encode())
