@@ -26,9 +26,9 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
 TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder there that others cannot enter
+ROOM = 4 * 2**30  # bytes: several times what all tests leave
 FORKED = "RGMP_TESTS_FORKED"
 """The variable with the folder of an `rgmp` that is forked (`support/forked_rgmp.py`)."""
-ROOM = 4 * 2**30  # bytes: several times what all tests leave
 
 
 def _is_free(folder: Path) -> bool:

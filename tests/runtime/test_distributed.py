@@ -7,8 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 from support import team_steps
+from support.process_group import process_group
 from support.tiny_training import finetune, write_jobs
 
 from rgmp.config.method import Compute
@@ -34,23 +34,15 @@ FORKING = ("support.forking_torchrun", "--run-path", "--start-method", "fork")
 """Torchrun, too: its processes import nothing."""
 
 
-@contextmanager
 def started(
     torchrun: tuple[str, ...], *arguments: str, script: str, root: Path
-) -> Iterator[subprocess.Popen[str]]:
+) -> AbstractContextManager[subprocess.Popen[str]]:
     """Run a script by torchrun, as a process group of its own, which ends with the block."""
-    with subprocess.Popen(
+    return process_group(
         [sys.executable, "-m", *torchrun, *arguments, str(TESTS / "support" / script), str(root)],
         stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
         env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"},
-    ) as process:
-        try:
-            yield process
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+    )
 
 
 def here(processes: int) -> list[str]:

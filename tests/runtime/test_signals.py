@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from support.process_group import process_group
 
 # as Snakemake: it starts a shell, which starts the job
 WAITING = """
@@ -35,24 +36,15 @@ def test_a_job_is_asked_to_stop_and_waited_for(number: signal.Signals, to_all: b
     """Neither Snakemake nor the shell ends before the job, whose status they pass on."""
     command = f"{sys.executable} -c '{JOB}' {int(number)}"
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        [sys.executable, "-c", WAITING, command],
-        stdout=pipe,
-        stderr=pipe,
-        text=True,
-        start_new_session=True,
-    ) as waiting:
-        try:
-            assert waiting.stdout
-            assert waiting.stdout.readline() == "at work\n"
-            if to_all:
-                os.killpg(waiting.pid, number)
-            else:
-                waiting.send_signal(number)
-            said, complaints = waiting.communicate(timeout=60)
-        except BaseException:
-            os.killpg(waiting.pid, signal.SIGKILL)  # else the end of the block waits for it
-            raise
+    shell = [sys.executable, "-c", WAITING, command]
+    with process_group(shell, stdout=pipe, stderr=pipe) as waiting:
+        assert waiting.stdout
+        assert waiting.stdout.readline() == "at work\n"
+        if to_all:
+            os.killpg(waiting.pid, number)
+        else:
+            waiting.send_signal(number)
+        said, complaints = waiting.communicate(timeout=60)
     assert waiting.returncode == 3
     assert said == "asked to stop\n"
     assert complaints == ""

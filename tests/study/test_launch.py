@@ -1,4 +1,4 @@
-"""How the processes of a training run are started, and what they are allotted."""
+"""How jobs find `rgmp`, how the processes of a training run are started, what they are allotted."""
 
 import os
 import shlex
@@ -20,22 +20,34 @@ def words(machine: Machine) -> list[str]:
     return said.stdout.decode().splitlines()
 
 
-def test_an_rgmp_that_is_found_is_left_where_it_is_and_one_that_is_nowhere_changes_nothing(
+BESIDE = str(Path(sys.executable).parent)
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "path", "expected"),
+    [
+        (sys.executable, "/nowhere", f"{BESIDE}:/nowhere"),
+        (sys.executable, "", f"{BESIDE}:{os.defpath}"),
+        ("/nowhere/python", "/nowhere", "/nowhere"),
+        ("/nowhere/python", BESIDE, BESIDE),
+    ],
+)
+def test_jobs_find_rgmp_beside_the_interpreter_if_nowhere_else(
+    interpreter: str, path: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", interpreter)
+    monkeypatch.setenv("PATH", path)
+    let_jobs_find_rgmp()
+    assert os.environ["PATH"] == expected
+
+
+def test_an_rgmp_that_is_found_is_left_where_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    beside = str(Path(sys.executable).parent)
     (tmp_path / "rgmp").touch(mode=0o755)
-    for there, path, expected in (
-        (str(tmp_path), str(tmp_path), str(tmp_path)),
-        (beside, "/nowhere", f"{beside}:/nowhere"),
-        (beside, "", f"{beside}:{os.defpath}"),
-        (None, "/nowhere", "/nowhere"),
-    ):
-        monkeypatch.setenv("PATH", path)
-        if there is None:
-            monkeypatch.setattr(sys, "executable", "/nowhere/python")
-        let_jobs_find_rgmp()
-        assert os.environ["PATH"] == expected
+    monkeypatch.setenv("PATH", str(tmp_path))
+    let_jobs_find_rgmp()
+    assert os.environ["PATH"] == str(tmp_path)
 
 
 def test_one_process_is_started_by_itself() -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import sys
-from contextlib import suppress
 
 
 def main(address: str, arguments: list[str]) -> int:
@@ -16,13 +15,15 @@ def main(address: str, arguments: list[str]) -> int:
     asked = {"arguments": arguments, "folder": here, "environment": dict(os.environ)}
     folder, name = os.path.split(address)
     os.chdir(folder)  # a socket's address is short
-    answer = b""
-    with suppress(OSError), socket.socket(socket.AF_UNIX) as server:
-        server.connect(name)
-        socket.send_fds(server, [b"\n"], [0, 1, 2])
-        server.sendall(json.dumps(asked).encode())
-        server.shutdown(socket.SHUT_WR)
-        answer = server.recv(16)
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.connect(name)
+            socket.send_fds(server, [b"\n"], [0, 1, 2])
+            server.sendall(json.dumps(asked).encode())
+            server.shutdown(socket.SHUT_WR)
+            answer = server.recv(16)
+    except ConnectionError:
+        answer = b""
     if not answer:
         sys.exit(f"the process that runs `rgmp` for tests has ended: rgmp {arguments}")
     status = int(answer)

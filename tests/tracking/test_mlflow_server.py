@@ -3,16 +3,16 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from support.process_group import process_group
 from support.tracked_study import (
     ABLATIONS,
     TIMEOUT,
@@ -48,24 +48,21 @@ def server(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", backend]
     command += ["--artifacts-destination", str(folder / "artifacts"), "--workers", "1"]
     log = folder / "log"
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [*command, "--port", "0"],  # a free one, which the log then names
+    command += ["--port", "0"]  # a free one, which the log then names
+    with (
+        log.open("w") as file,
+        process_group(
+            command,
             stdout=file,
             stderr=file,
             cwd=folder,
             env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            start_new_session=True,
-        )
-    try:
+        ) as process,
+    ):
         yield address_of(process, log)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
-def address_of(process: subprocess.Popen[bytes], log: Path) -> str:
+def address_of(process: subprocess.Popen[str], log: Path) -> str:
     """Where a server listens, as soon as it does."""
     deadline = time.monotonic() + TIMEOUT
     while not (found := re.search(r"running on (http://\S+)", log.read_text())):

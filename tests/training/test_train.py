@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from multiprocessing import active_children
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 from safetensors.torch import load_file as load_tensors
+from support.process_group import process_group
 from support.tiny_training import HEIGHT, WIDTH, finetune, pretrain, write_jobs
 from torch import Tensor
 
@@ -387,14 +389,9 @@ train(job, torch.device("cpu"))
 """
 
 
-def start(root: Path) -> subprocess.Popen[str]:
-    """Run a study's training as a process group of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(root)],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+def start(root: Path) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Run a study's training as a process group of its own, which ends with the block."""
+    return process_group([sys.executable, "-c", SCRIPT, str(root)], stderr=subprocess.PIPE)
 
 
 def wait_for_a_new_state(process: subprocess.Popen[str], states: Path) -> None:
@@ -468,10 +465,10 @@ def test_a_signal_to_the_whole_job_saves_and_stops(
     settings = finetune(steps=1000, batch=1)
     jobs = write_jobs(tmp_path, (settings,), workers=workers)
     folder = jobs[0].folder
-    process = start(tmp_path)
-    wait_for_a_new_state(process, folder / "checkpoints")
-    os.killpg(process.pid, number)
-    _, said = process.communicate(timeout=30)
+    with start(tmp_path) as process:
+        wait_for_a_new_state(process, folder / "checkpoints")
+        os.killpg(process.pid, number)
+        _, said = process.communicate(timeout=30)
     assert process.returncode == 128 + number, said
     assert "Traceback" not in said
     step = int(said.partition("stopped by signal after step ")[2].partition(";")[0])
@@ -483,8 +480,8 @@ def test_a_signal_to_the_whole_job_saves_and_stops(
 def test_a_fault_in_a_worker_ends_the_training(tmp_path: Path) -> None:
     jobs = write_jobs(tmp_path, (pretrain(steps=1000),), workers=2)
     (tmp_path / "stills/images/1.png").write_bytes(b"no image")
-    process = start(tmp_path)
-    _, said = process.communicate(timeout=60)
+    with start(tmp_path) as process:
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "1.png" in said
     assert not (jobs[0].folder / "weights.safetensors").exists()
