@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
 import pytest
-from support.forked_rgmp import forked_rgmp
+from support import forked
+from support.fork_server import fork_servers
 from support.tiny_study import write_tree
 
 from rgmp.runtime.cores import usable_cores
@@ -27,8 +28,6 @@ TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder there that others cannot enter
 ROOM = 4 * 2**30  # bytes: several times what all tests leave
-FORKED = "RGMP_TESTS_FORKED"
-"""The variable with the folder of an `rgmp` that is forked (`support/forked_rgmp.py`)."""
 
 
 def _is_free(folder: Path) -> bool:
@@ -51,11 +50,11 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the process that forks `rgmp`, one for all workers of pytest-xdist."""
-    if FORKED not in os.environ:  # a worker's is its parent's
+    """Start the processes that fork programs, for all workers of pytest-xdist."""
+    if forked.VARIABLE not in os.environ:  # a worker's is its parent's
         started = ExitStack()
-        os.environ[FORKED] = started.enter_context(forked_rgmp())
-        started.callback(os.environ.pop, FORKED)
+        os.environ[forked.VARIABLE] = started.enter_context(fork_servers())
+        started.callback(os.environ.pop, forked.VARIABLE)
         config.add_cleanup(started.close)
 
 
@@ -98,14 +97,6 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tree(pristine: Path, tmp_path: Path) -> Path:
     return shutil.copytree(pristine, tmp_path / "davis")
-
-
-@pytest.fixture(scope="module")
-def forked_jobs() -> Iterator[None]:
-    """Let jobs fork their processes, not start new interpreters; all else is as it is."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", os.environ[FORKED], prepend=os.pathsep)
-        yield
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import yaml
 from support import forked, tiny_study
 from support.described_sets import VIDEO, write_video, write_youtube_vos
 from support.documents import PROJECT, commands, inline_commands
-from support.forked_mlflow import FORKED
+from support.mirrors import FORKED
 
 from rgmp.cli import main as cli
 from rgmp.study.plan import load_plan
@@ -189,7 +189,7 @@ def test_a_command_of_snakemake_has_jobs(command: Command, place: Path) -> None:
     given = ["--snakefile", str(PROJECT / "Snakefile"), *arguments]
     if not {"-n", "--dry-run"} & {*arguments}:
         given.append("--dry-run")
-    done = forked.run("snakemake.cli", given, place, timeout=600)
+    done = forked.run("snakemake", "snakemake.cli", given, place, timeout=600)
     assert done.returncode == 0, done.stderr
 
 

@@ -118,7 +118,8 @@ def without(said: Mapping[str, Any], left_out: set[str]) -> dict[str, Any]:
 
 def tables_of(workspace: Path) -> dict[str, bytes]:
     """The tables of a study, made once more."""
-    done = forked.run("rgmp.cli.main", ["tables", "results/tiny"], workspace, timeout=120)
+    words = ["tables", "results/tiny"]
+    done = forked.run("rgmp", "rgmp.cli.main", words, workspace, timeout=120)
     assert done.returncode == 0, done.stderr
     tables = workspace / "results/tiny" / layout.TABLES
     return {file.name: file.read_bytes() for file in tables.iterdir()}

@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 from support import team_steps
+from support.forked import command
 from support.process_group import process_group
 from support.tiny_training import finetune, write_jobs
 
@@ -29,17 +30,17 @@ from rgmp.training.train import checkpoints_of, train
 TESTS = Path(__file__).parents[1]
 
 
-TORCHRUN = ("torch.distributed.run",)
-FORKING = ("support.forking_torchrun", "--run-path", "--start-method", "fork")
-"""Torchrun, too: its processes import nothing."""
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
+FORKED = [*command("rgmp", "torch.distributed.run"), "--run-path", "--start-method", "fork"]
+"""Torchrun, too, and forked as its processes are: they import nothing."""
 
 
 def started(
-    torchrun: tuple[str, ...], *arguments: str, script: str, root: Path
+    torchrun: list[str], *arguments: str, script: str, root: Path
 ) -> AbstractContextManager[subprocess.Popen[str]]:
     """Run a script by torchrun, as a process group of its own, which ends with the block."""
     return process_group(
-        [sys.executable, "-m", *torchrun, *arguments, str(TESTS / "support" / script), str(root)],
+        [*torchrun, *arguments, str(TESTS / "support" / script), str(root)],
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"},
     )
@@ -151,7 +152,7 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
             train(of_two_parts, torch.device("cpu"))
     port = free_port()
     with ExitStack() as stack:
-        nodes = [stack.enter_context(started(FORKING, *a_node(port), **script)) for _ in range(2)]
+        nodes = [stack.enter_context(started(FORKED, *a_node(port), **script)) for _ in range(2)]
         saids = [node.communicate(timeout=120)[1] for node in nodes]
     assert [node.returncode for node in nodes] == [0, 0], saids
     assert "".join(saids).count("resuming after step") == 1, saids
@@ -166,7 +167,7 @@ def test_two_processes_end_with_the_bits_of_one_that_takes_the_batch_in_two_part
 @pytest.mark.usefixtures("one_thread")
 def test_three_processes_step_as_one_and_an_interruption_changes_no_bit(tmp_path: Path) -> None:
     """Also with windows, parts of a share, heads without a loss, and recomputed activations."""
-    with started(FORKING, *here(3), script="team_steps.py", root=tmp_path) as process:
+    with started(FORKED, *here(3), script="team_steps.py", root=tmp_path) as process:
         _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert "FutureWarning" not in said

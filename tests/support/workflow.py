@@ -57,7 +57,8 @@ def snakemake(
     """Run Snakemake in a workspace."""
     command = ["--snakefile", str(PROJECT / "Snakefile"), "--cores", "4", *arguments]
     files = [study] if isinstance(study, str) else study
-    return forked.run("snakemake.cli", [*command, "--configfile", *files], workspace, timeout=600)
+    words = [*command, "--configfile", *files]
+    return forked.run("snakemake", "snakemake.cli", words, workspace, timeout=600)
 
 
 def planned(done: subprocess.CompletedProcess[str]) -> dict[str, int]:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.forked_mlflow import FORKED
+from support.mirrors import FORKED
 from support.tracked_study import write_study
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from support.forked_mlflow import start
+from support.mirrors import start_writer
 from support.tracked_study import (
     TIMEOUT,
     Store,
@@ -154,24 +154,14 @@ def test_store_that_was_killed_while_it_was_made_is_not_there(
     assert not left.exists()
 
 
-def write(folder: Path) -> None:
-    print("written:", mirrored(folder).written)
-
-
 @pytest.mark.slow
-def test_eight_writers_on_a_fresh_store_lose_none_and_double_none(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_eight_writers_on_a_fresh_store_lose_none_and_double_none(folder: Path) -> None:
     (folder.parent / "mlflow.db").rename(empty := folder.parent / "alone.db")
-    said = [tmp_path / str(number) for number in range(8)]
-    for writer in said:
-        writer.mkdir()
-    processes = [start(write, folder, folder=writer) for writer in said]
-    for process in processes:
-        process.join(TIMEOUT)
-    assert [process.exitcode for process in processes] == [0] * 8
-    assert [(writer / "err").read_text() for writer in said] == [""] * 8
-    lines = [line for writer in said for line in (writer / "out").read_text().splitlines()]
+    writers = [start_writer(folder) for _ in range(8)]
+    said = [writer.communicate(timeout=TIMEOUT) for writer in writers]
+    assert [writer.returncode for writer in writers] == [0] * 8, said
+    assert [errors for _, errors in said] == [""] * 8
+    lines = [line for written, _ in said for line in written.splitlines()]
     assert len(lines) == 8
     assert lines.count("written: 0") == 7
     mirrored(folder, alone := f"sqlite:///{empty}")

@@ -1,12 +1,22 @@
-"""A finished study of seconds, made once for all workers."""
+"""A finished study of seconds, made once for all workers, and jobs that are forked."""
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from support import forked
 from support.workflow import make_workspace, snakemake
+
+
+@pytest.fixture(scope="module")
+def forked_jobs() -> Iterator[None]:
+    """Let jobs fork their processes, not start new interpreters; all else is as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", os.environ[forked.VARIABLE], prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture(scope="module")

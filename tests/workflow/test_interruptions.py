@@ -56,7 +56,7 @@ def on_one_core(workspace: Path, *arguments: str) -> str:
     plugin.parent.mkdir(parents=True)
     plugin.write_text(ELSEWHERE, encoding="utf-8")
     command = ["all", "--cores", "4", *arguments, "--configfile", "seconds.yaml"]
-    done = forked.run("support.one_core", command, workspace, timeout=300)
+    done = forked.run("snakemake", "support.one_core", command, workspace, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 

@@ -58,7 +58,7 @@ def test_the_cores_of_the_login_node_limit_nothing(workspace: Path) -> None:
     resolved(workspace, {"compute": {"threads": 64}})
     command = ["--snakefile", str(PROJECT / "Snakefile"), *PROFILE, "--dry-run", "--forceall"]
     command += ["--printshellcmds", "--configfile", "seconds.yaml"]
-    done = forked.run("snakemake.cli", command, workspace, timeout=120)
+    done = forked.run("snakemake", "snakemake.cli", command, workspace, timeout=120)
     assert done.returncode == 0, done.stderr
     found = re.findall(r"rgmp (train|evaluate|speed) .*--threads (\d+) ", done.stdout + done.stderr)
     assert {*found} == {("train", "64"), ("evaluate", "64"), ("speed", "64")}

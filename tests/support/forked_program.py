@@ -1,0 +1,38 @@
+"""Stands for a Python program: has a process of `support/fork_server.py` run it, and ends like it.
+
+It imports little, since each job of a study waits for it.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+
+
+def main(server: str, module: str, arguments: list[str]) -> int:
+    """Run the `main` of a module in this folder and environment, and with these open files."""
+    here = os.getcwd()  # noqa: PTH109 - pathlib takes longer to import than all that is here
+    asked = {"module": module, "arguments": arguments, "folder": here}
+    folder, name = os.path.split(server)
+    os.chdir(folder)  # a socket's address is short
+    try:
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(name)
+            socket.send_fds(asking, [b"\n"], [0, 1, 2])
+            line = json.dumps(asked | {"environment": dict(os.environ)}) + "\n"
+            asking.sendall(line.encode())
+            answer = asking.recv(16)
+    except ConnectionError:
+        answer = b""
+    if not answer:
+        sys.exit(f"the process that forks programs for tests has ended: {module} {arguments}")
+    status = int(answer)
+    if status < 0:  # a signal ended it
+        signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))
