@@ -23,7 +23,6 @@ from importlib import import_module
 from multiprocessing import connection, get_context
 from pathlib import Path
 from signal import SIGKILL
-from typing import NoReturn
 
 from support.forked import command
 
@@ -85,7 +84,10 @@ def serve(kind: str, listening: socket.socket) -> None:
             asked, _ = listening.accept()
             with asked:
                 if os.fork() == 0:
-                    _answer(kind, asked)
+                    try:
+                        _answer(kind, asked)
+                    finally:
+                        os._exit(0)
             _forget_ended()
     _forget_ended()
 
@@ -103,22 +105,23 @@ def _forget_ended() -> None:
             pass
 
 
-def _answer(kind: str, asked: socket.socket) -> NoReturn:
-    """Run one program in a process of its own, and say with which status it has ended.
+def _answer(kind: str, asked: socket.socket) -> None:
+    """Run one program as a process group of its own; say which, and with which status it has ended.
 
     What asked for it may be killed: then the program is, with all that it has started.
     """
-    os.setsid()
     _, files, *_ = socket.recv_fds(asked, 1, 3)
     with asked.makefile("rb") as lines:
         request = json.loads(lines.readline())
     program = get_context("fork").Process(target=_run, args=(kind, files), kwargs=request)
     program.start()
+    assert program.pid
+    os.setpgid(program.pid, program.pid)
+    asked.sendall(f"{program.pid}\n".encode())
     if asked in connection.wait([program.sentinel, asked]):
-        os.killpg(0, SIGKILL)
+        os.killpg(program.pid, SIGKILL)
     program.join()
-    asked.sendall(str(program.exitcode).encode())
-    os._exit(0)
+    asked.sendall(f"{program.exitcode}\n".encode())
 
 
 def _run(
@@ -130,6 +133,7 @@ def _run(
     folder: str,
     environment: dict[str, str],
 ) -> None:
+    os.setpgid(0, 0)  # here, too: who comes first
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)

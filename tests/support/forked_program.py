@@ -22,16 +22,20 @@ def main(server: str, module: str, arguments: list[str]) -> int:
             socket.send_fds(asking, [b"\n"], [0, 1, 2])
             line = json.dumps(asked | {"environment": dict(os.environ)}) + "\n"
             asking.sendall(line.encode())
-            answer = asking.recv(16)
-    except ConnectionError:
-        answer = b""
-    if not answer:
+            with asking.makefile() as answers:
+                _hand_on_signals(group=int(answers.readline()))
+                status = int(answers.readline())
+    except (ConnectionError, ValueError):
         sys.exit(f"the process that forks programs for tests has ended: {module} {arguments}")
-    status = int(answer)
     if status < 0:  # a signal ended it
         signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     return status
+
+
+def _hand_on_signals(group: int) -> None:
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, lambda received, _: os.killpg(group, received))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -18,6 +17,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 from safetensors.torch import load_file as load_tensors
+from support import forked
 from support.process_group import process_group
 from support.tiny_training import HEIGHT, WIDTH, finetune, pretrain, write_jobs
 from torch import Tensor
@@ -376,22 +376,11 @@ def test_a_video_that_is_not_annotated_throughout_is_refused(tmp_path: Path) -> 
 
 # ---- signals ----
 
-SCRIPT = """
-import sys
-from pathlib import Path
-import torch
-from rgmp.training.job import TrainingJob
-from rgmp.training.train import train
-
-torch.set_num_threads(1)
-job = TrainingJob.model_validate_json((Path(sys.argv[1]) / "job.json").read_text())
-train(job, torch.device("cpu"))
-"""
-
 
 def start(root: Path) -> AbstractContextManager[subprocess.Popen[str]]:
     """Run a study's training as a process group of its own, which ends with the block."""
-    return process_group([sys.executable, "-c", SCRIPT, str(root)], stderr=subprocess.PIPE)
+    words = [*forked.command("rgmp", "support.trained"), str(root)]
+    return process_group(words, stderr=subprocess.PIPE)
 
 
 def wait_for_a_new_state(process: subprocess.Popen[str], states: Path) -> None:
@@ -403,39 +392,6 @@ def wait_for_a_new_state(process: subprocess.Popen[str], states: Path) -> None:
         time.sleep(0.005)
 
 
-KILLER = """
-import os
-import random
-import signal
-import sys
-import time
-from pathlib import Path
-import torch
-from rgmp.training.job import TrainingJob
-from rgmp.training.train import train
-
-torch.set_num_threads(1)
-job = TrainingJob.model_validate_json((Path(sys.argv[1]) / "job.json").read_text())
-torch.optim.SGD([torch.zeros(1)])  # imports half of torch: here, not in every child
-kills, moments = int(sys.argv[2]), random.Random(0)
-folder = job.states
-for number in range(kills):
-    machine = job.machine.model_copy(update={"workers": number // 4})
-    child = os.fork()
-    if child == 0:
-        os.setpgid(0, 0)
-        train(job.model_copy(update={"machine": machine}), torch.device("cpu"))
-        os._exit(0)
-    before = {p.name for p in folder.glob("[0-9]*.pt")}
-    while number % 3 and {p.name for p in folder.glob("[0-9]*.pt")} <= before:
-        time.sleep(0.01)
-    time.sleep(moments.uniform(0, 0.2))
-    os.killpg(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status), "it ended before it was killed"
-"""
-
-
 @pytest.mark.slow
 def test_killed_at_twelve_random_moments_it_ends_with_the_same_bits(tmp_path: Path) -> None:
     """With 0, 1 and 2 workers; a third of the moments as it starts, the others as it saves."""
@@ -443,12 +399,7 @@ def test_killed_at_twelve_random_moments_it_ends_with_the_same_bits(tmp_path: Pa
     alone = fresh(tmp_path / "alone", settings, checkpoint_seconds=60)
     jobs = write_jobs(tmp_path / "killed", (settings,))
     folder = jobs[0].folder
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLER, str(tmp_path / "killed"), "12"],
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    killed = forked.run("rgmp", "support.killed", [str(tmp_path / "killed"), "12"], tmp_path, 300)
     assert killed.returncode == 0, killed.stderr
     assert killed.stderr.count("resuming after step") > 5
     assert not (folder / "weights.safetensors").exists()
