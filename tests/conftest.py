@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from support import forked
 from support.fork_server import fork_servers
+from support.mirrors import FORKED
 from support.tiny_study import write_tree
 
 from rgmp.runtime.cores import usable_cores
@@ -97,6 +98,12 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tree(pristine: Path, tmp_path: Path) -> Path:
     return shutil.copytree(pristine, tmp_path / "davis")
+
+
+@pytest.fixture
+def forked_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `rgmp track` fork its process, not start a new interpreter; all else is as it is."""
+    monkeypatch.setattr("rgmp.tracking.track.subprocess", FORKED)
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ import yaml
 from support import forked, tiny_study
 from support.described_sets import VIDEO, write_video, write_youtube_vos
 from support.documents import PROJECT, commands, inline_commands
-from support.mirrors import FORKED
 
 from rgmp.cli import main as cli
 from rgmp.study.plan import load_plan
@@ -165,7 +164,6 @@ BEFORE: dict[str, Callable[[Command], None]] = {
 def there(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(place)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr("rgmp.tracking.track.subprocess", FORKED)
     return place
 
 
@@ -173,7 +171,7 @@ def said(command: Command) -> str:
     return " ".join(command)
 
 
-@pytest.mark.usefixtures("there")
+@pytest.mark.usefixtures("there", "forked_mirror")
 @pytest.mark.parametrize("command", RUN, ids=said)
 def test_a_command_of_rgmp_runs(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     if command[1] in BEFORE:

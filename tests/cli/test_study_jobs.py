@@ -98,6 +98,7 @@ def test_a_job_has_no_more_threads_than_it_is_granted(
     assert found["determinism"]["threads"] == 3, "what the study asks for is the most"
 
 
+@pytest.mark.usefixtures("forked_mirror")
 def test_records_of_a_study_say_what_was_read_and_written(tmp_path: Path) -> None:
     study = build(tmp_path, variants=1, benchmarks=("davis2016",), seeds=(0,), frames=4)
     records = []

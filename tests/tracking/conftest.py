@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.mirrors import FORKED
 from support.tracked_study import write_study
 
 
@@ -20,9 +19,3 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     shutil.copytree(made, tmp_path / "results")
     return tmp_path / "results" / "tiny"
-
-
-@pytest.fixture
-def forked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `rgmp track` fork its process, not start a new interpreter; all else is as it is."""
-    monkeypatch.setattr("rgmp.tracking.track.subprocess", FORKED)

@@ -72,7 +72,7 @@ def address_of(process: subprocess.Popen[str], log: Path) -> str:
     return found[1]
 
 
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("forked_mirror")
 @pytest.mark.slow
 def test_server_holds_what_a_file_holds_and_the_report_links_into_it(
     folder: Path, server: str, backend: str, monkeypatch: pytest.MonkeyPatch
@@ -94,7 +94,7 @@ def test_server_holds_what_a_file_holds_and_the_report_links_into_it(
     assert len(Store(folder, backend).runs) == done.runs, "the database itself says the same"
 
 
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("forked_mirror")
 @pytest.mark.slow
 def test_web_pages_show_the_variants_side_by_side(
     folder: Path, server: str, browse: Callable[[str, int], tuple[str, str]]

@@ -41,7 +41,7 @@ def test_ids_of_the_runs_are_left_for_the_report(folder: Path) -> None:
     assert left["uri"] == f"sqlite:///{folder.parent}/mlflow.db"
 
 
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("forked_mirror")
 def test_study_is_followed_until_it_is_whole(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,13 +65,13 @@ def test_study_is_followed_until_it_is_whole(
     assert capsys.readouterr().out.count("written now") == 2
 
 
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("forked_mirror")
 def test_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"plan\.json"):
         track(tmp_path)
 
 
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("forked_mirror")
 def test_fault_of_ours_keeps_its_traceback(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RuntimeError, match="see above"):
         track(folder, weights_megabytes="many")  # type: ignore[arg-type]
@@ -81,7 +81,7 @@ def test_fault_of_ours_keeps_its_traceback(folder: Path, capfd: pytest.CaptureFi
 # ---- a store that is away ----
 
 
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("forked_mirror")
 @pytest.mark.parametrize(
     "uri", ["http://someone:secret@127.0.0.1:9", "sqlite:////proc/nowhere/mlflow.db", "/nowhere"]
 )
@@ -135,7 +135,7 @@ mute_servers = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("forked_mirror")
 @mute_servers
 def test_server_that_does_not_answer_costs_one_line_and_no_lock(
     folder: Path, mute: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -186,7 +186,7 @@ class _Repeating(_Endless):
     runs: ClassVar = [OURS]
 
 
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("forked_mirror")
 @pytest.mark.parametrize(
     ("endless", "said"),
     [
@@ -206,7 +206,7 @@ def test_the_time_is_that_of_all_calls_that_give_no_run(
     assert said in capfd.readouterr().err
 
 
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("forked_mirror")
 def test_another_process_that_writes_is_not_waited_for_any_longer(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -215,7 +215,7 @@ def test_another_process_that_writes_is_not_waited_for_any_longer(
     assert "(another process has been writing to it for 0.9 s)" in capfd.readouterr().err
 
 
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("forked_mirror")
 @pytest.mark.slow
 def test_what_ran_out_of_time_is_completed_by_the_next(folder: Path, made: Path) -> None:
     undisturbed = retrack(folder).content()
@@ -226,7 +226,7 @@ def test_what_ran_out_of_time_is_completed_by_the_next(folder: Path, made: Path)
     assert Store(folder, uri).content() == undisturbed
 
 
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("forked_mirror")
 def test_database_that_does_not_answer_costs_one_line(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -242,7 +242,7 @@ def test_database_that_does_not_answer_costs_one_line(
 # ---- the environment ----
 
 
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("forked_mirror")
 def test_store_of_the_environment_is_used(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
