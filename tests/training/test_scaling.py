@@ -1,12 +1,14 @@
 """How the speed of a training run by several processes is measured."""
 
+import json
 from pathlib import Path
 
 import pytest
+from support import forked
 from support.tiny_training import finetune, write_jobs
 
 from rgmp.errors import UserError
-from rgmp.training.scaling import counts_up_to, measure
+from rgmp.training.scaling import Scaled, counts_up_to, measure
 
 
 def test_the_numbers_of_processes_are_those_that_share_a_batch_evenly(tmp_path: Path) -> None:
@@ -20,7 +22,9 @@ def test_the_numbers_of_processes_are_those_that_share_a_batch_evenly(tmp_path: 
 @pytest.mark.slow
 def test_processes_are_measured_together_and_nothing_is_kept(tmp_path: Path) -> None:
     (job,) = write_jobs(tmp_path, (finetune(batch=2, steps=6),))
-    (scaled,) = measure(job, 3, [2], last=False)
+    done = forked.run("rgmp", "support.measured", [str(tmp_path)], tmp_path, timeout=120)
+    assert done.returncode == 0, done.stderr
+    scaled = Scaled(**json.loads(done.stdout))
     assert (scaled.processes, scaled.threads) == (2, 1)
     assert scaled.samples_per_second > 0
     assert 0 <= scaled.waiting < 1
