@@ -22,7 +22,7 @@ def test_the_numbers_of_processes_are_those_that_share_a_batch_evenly(tmp_path: 
 @pytest.mark.slow
 def test_processes_are_measured_together_and_nothing_is_kept(tmp_path: Path) -> None:
     (job,) = write_jobs(tmp_path, (finetune(batch=2, steps=6),))
-    done = forked.run("rgmp", "support.measured", [str(tmp_path)], tmp_path, timeout=120)
+    done = forked.run("rgmp", "support.measure_scaling", [str(tmp_path)], tmp_path, timeout=120)
     assert done.returncode == 0, done.stderr
     scaled = Scaled(**json.loads(done.stdout))
     assert (scaled.processes, scaled.threads) == (2, 1)

@@ -379,7 +379,7 @@ def test_a_video_that_is_not_annotated_throughout_is_refused(tmp_path: Path) -> 
 
 def start(root: Path) -> AbstractContextManager[subprocess.Popen[str]]:
     """Run a study's training as a process group of its own, which ends with the block."""
-    words = [*forked.command("rgmp", "support.trained"), str(root)]
+    words = [*forked.command("rgmp", "support.train_alone"), str(root)]
     return process_group(words, stderr=subprocess.PIPE)
 
 
@@ -399,7 +399,8 @@ def test_killed_at_twelve_random_moments_it_ends_with_the_same_bits(tmp_path: Pa
     alone = fresh(tmp_path / "alone", settings, checkpoint_seconds=60)
     jobs = write_jobs(tmp_path / "killed", (settings,))
     folder = jobs[0].folder
-    killed = forked.run("rgmp", "support.killed", [str(tmp_path / "killed"), "12"], tmp_path, 300)
+    command = [str(tmp_path / "killed"), "12"]
+    killed = forked.run("rgmp", "support.kill_training", command, tmp_path, timeout=300)
     assert killed.returncode == 0, killed.stderr
     assert killed.stderr.count("resuming after step") > 5
     assert not (folder / "weights.safetensors").exists()
