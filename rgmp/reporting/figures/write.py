@@ -55,7 +55,7 @@ def save(figure: Figure, path: Path, said: Mapping[str, str]) -> None:
     """
     figure.set_dpi(mpl.rcParams["savefig.dpi"])
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # with "none" each saving would draw it once more before
     with atomic_path(path.with_suffix(".png")) as temporary:
         _save_png(figure, temporary, said)
     with atomic_path(path.with_suffix(".pdf")) as temporary:
