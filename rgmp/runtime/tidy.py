@@ -112,9 +112,9 @@ def _column(name: str, cells: Sequence[str], dtype: str) -> pd.Series:
     """
     if dtype == "str":
         return pd.Series(cells, dtype="str")
-    given = pd.Series([cell or None for cell in cells], dtype="str")
     if dtype == "float64":
-        return given.astype("float64")
+        return pd.Series([float(cell or "nan") for cell in cells], dtype="float64")
+    given = pd.Series([cell or None for cell in cells], dtype="str")
     if dtype == "boolean":
         if unknown := {*cells} - {"True", "False", ""}:
             raise ValueError(f"{name}: {min(unknown)} is neither True nor False")
