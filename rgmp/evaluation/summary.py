@@ -145,10 +145,11 @@ def summarise(objects: pd.DataFrame, keys: list[str] = METHOD) -> pd.DataFrame:
 
 def _groups_of(table: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, list[Rows]]:
     """The keys of each group, in the order of appearance, and where the rows of each are."""
-    numbers = table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
-    named = table.loc[~table.duplicated(keys), keys].reset_index(drop=True)
+    grouped = table.groupby(keys, sort=False, dropna=False)
+    numbers = grouped.ngroup().to_numpy()
     order = np.argsort(numbers, kind="stable")
-    ends = np.searchsorted(numbers[order], np.arange(len(named) + 1))
+    ends = np.searchsorted(numbers[order], np.arange(grouped.ngroups + 1))
+    named = table[keys].iloc[order[ends[:-1]]].reset_index(drop=True)
     return named, [order[start:end] for start, end in pairwise(ends)]
 
 
