@@ -64,15 +64,14 @@ def per_object(scores: pd.DataFrame) -> pd.DataFrame:
         UserError: a frame that is scored twice; seeds of a method that differ in their objects or
             frames; rows with a seed beside rows without.
     """
-    tables = [_per_object_of(", ".join(key), rows) for key, rows in by_method(scores).items()]
-    return pd.concat(tables, ignore_index=True) if tables else empty_table(OBJECT_DTYPES)
-
-
-def _per_object_of(method: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """The same of one method on one benchmark."""
-    ordered = rows.sort_values(["seed", "sequence", "object", "frame"], ignore_index=True)
-    _require_whole(method, ordered)
-    begins = ~ordered.duplicated(_OBJECT)
+    if scores.empty:
+        return empty_table(OBJECT_DTYPES)
+    of_run = ["method", "seed", "sequence", "object"]
+    ordered = scores.assign(method=scores.groupby(METHOD, sort=False).ngroup())
+    ordered = ordered.sort_values([*of_run, "frame"], ignore_index=True)
+    for method, rows in by_method(ordered).items():
+        _require_whole(", ".join(method), rows)
+    begins = ~ordered.duplicated(of_run)
     starts = np.flatnonzero(begins)[1:]
     columns: dict[str, Values] = {}
     for name in ("J", "F"):
