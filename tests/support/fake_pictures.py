@@ -18,6 +18,8 @@ from rgmp.evaluation.measures import Score
 
 SEQUENCES = ("occlusion", "fast-motion", "scale-change", "look-alikes", "crossing", "appearance")
 SIZE = (96, 160)
+Misses = tuple[tuple[int, int], ...]
+"""The number of each object, and by how many pixels it is missed."""
 
 
 def object_count(sequence: str) -> int:
@@ -56,10 +58,6 @@ def _write_truth(davis: Path, sequence: str, frame: int) -> None:
 def _write(path: Path, encoded: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encoded)
-
-
-Misses = tuple[tuple[int, int], ...]
-"""By how many pixels each object is missed, by its number."""
 
 
 def _where_it_is(sequence: str) -> Misses:
