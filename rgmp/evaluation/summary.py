@@ -9,6 +9,10 @@ All numbers are fractions, not per cent. From the inside out:
    (`rgmp.evaluation.comparison`).
 """
 
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -18,6 +22,7 @@ from rgmp.evaluation.measures import MEASURES, statistics_of
 from rgmp.runtime.tidy import empty_table
 
 Values = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
 
 METHOD = ["benchmark", "variant"]
 """The columns that tell one method on one benchmark from another."""
@@ -59,15 +64,14 @@ def per_object(scores: pd.DataFrame) -> pd.DataFrame:
         UserError: a frame that is scored twice; seeds of a method that differ in their objects or
             frames; rows with a seed beside rows without.
     """
-    tables = [_per_object_of(", ".join(key), rows) for key, rows in by_method(scores).items()]
-    return pd.concat(tables, ignore_index=True) if tables else empty_table(OBJECT_DTYPES)
-
-
-def _per_object_of(method: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """The same of one method on one benchmark."""
-    ordered = rows.sort_values(["seed", "sequence", "object", "frame"], ignore_index=True)
-    _require_whole(method, ordered)
-    begins = ~ordered.duplicated(_OBJECT)
+    if scores.empty:
+        return empty_table(OBJECT_DTYPES)
+    of_run = ["method", "seed", "sequence", "object"]
+    ordered = scores.assign(method=scores.groupby(METHOD, sort=False).ngroup())
+    ordered = ordered.sort_values([*of_run, "frame"], ignore_index=True)
+    for method, rows in by_method(ordered).items():
+        _require_whole(", ".join(method), rows)
+    begins = ~ordered.duplicated(of_run)
     starts = np.flatnonzero(begins)[1:]
     columns: dict[str, Values] = {}
     for name in ("J", "F"):
@@ -110,8 +114,8 @@ def by_seed(objects: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     Returns:
         A row for each group, in the order of appearance: `keys`, `seed`, then `MEASURES`.
     """
-    grouped = objects.groupby([*keys, "seed"], sort=False, dropna=False)[[*MEASURES]]
-    return grouped.agg(_mean).reset_index()
+    named, groups = _groups_of(objects, [*keys, "seed"])
+    return named.assign(**_over_rows(_mean, objects, groups))
 
 
 def summarise(objects: pd.DataFrame, keys: list[str] = METHOD) -> pd.DataFrame:
@@ -126,17 +130,46 @@ def summarise(objects: pd.DataFrame, keys: list[str] = METHOD) -> pd.DataFrame:
         measure its mean over seeds of the mean over objects, and, as `<measure>_spread`, the sample
         standard deviation over seeds (n - 1), missing with one seed or none.
     """
-    grouped = by_seed(objects, keys).groupby(keys, sort=False)
-    columns = {"seeds": grouped["seed"].count().astype("Int64")}
+    runs = by_seed(objects, keys)
+    named, groups = _groups_of(runs, keys)
+    trained = runs["seed"].notna().to_numpy()
+    columns: dict[str, Any] = {
+        "seeds": pd.array([trained[rows].sum() for rows in groups], dtype="Int64")
+    }
+    means, spreads = (_over_rows(of, runs, groups) for of in (_mean, _spread))
     for measure in MEASURES:
-        columns[measure] = grouped[measure].agg(_mean)
-        columns[f"{measure}_spread"] = grouped[measure].agg(_spread)
-    return pd.DataFrame(columns).reset_index()
+        columns |= {measure: means[measure], f"{measure}_spread": spreads[measure]}
+    return named.assign(**columns)
 
 
-def _mean(values: pd.Series) -> float:
-    return float(values.to_numpy().mean())
+def _groups_of(table: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, list[Rows]]:
+    """The keys of each group, in the order of appearance, and where the rows of each are."""
+    grouped = table.groupby(keys, sort=False, dropna=False)
+    numbers = grouped.ngroup().to_numpy()
+    order = np.argsort(numbers, kind="stable")
+    ends = np.searchsorted(numbers[order], np.arange(grouped.ngroups + 1))
+    named = table[keys].iloc[order[ends[:-1]]].reset_index(drop=True)
+    return named, [order[start:end] for start, end in pairwise(ends)]
 
 
-def _spread(values: pd.Series) -> float:
-    return float(values.to_numpy().std(ddof=1)) if len(values) > 1 else np.nan
+def _over_rows(
+    of: Callable[[Values], Values], table: pd.DataFrame, groups: list[Rows]
+) -> dict[str, Values]:
+    """A statistic of every measure over the rows of each group.
+
+    `of` takes the values of a group, (measures, rows), in which those of a measure lie side by
+    side: so numpy adds them up as it does those of a single one.
+    """
+    values = table[[*MEASURES]].to_numpy().T
+    found = [of(np.ascontiguousarray(values[:, rows])) for rows in groups]
+    columns = np.reshape(found, (-1, len(MEASURES))).T
+    return dict(zip(MEASURES, columns, strict=True))
+
+
+def _mean(values: Values) -> Values:
+    return np.asarray(values.mean(axis=1))
+
+
+def _spread(values: Values) -> Values:
+    measures, rows = values.shape
+    return np.asarray(values.std(axis=1, ddof=1)) if rows > 1 else np.full(measures, np.nan)

@@ -98,7 +98,10 @@ class _Column:
 def as_latex(table: Table) -> str:
     """A `table`, or a `table*` where a column of a paper is too narrow; more where it is long."""
     star = "*" * (_letters(table) > _COLUMN_WIDTH)
-    columns = [_column(table, str(header)) for header in table.cells]
+    columns = [
+        _column(table, str(header), is_numeric)
+        for header, is_numeric in zip(table.cells, table.numeric(), strict=True)
+    ]
     spec = "".join(column.spec for column in columns)
     head = " & ".join(column.head for column in columns) + r" \\"
     parts = [*_parts(_rows(table, columns, _count(spec)))]
@@ -182,8 +185,11 @@ def _parts(rows: list[tuple[str, str]]) -> Iterator[list[str]]:
         yield lines
 
 
-def _column(table: Table, header: str) -> _Column:
-    """A column: of text, of numbers, or of numbers each of which is followed by something."""
+def _column(table: Table, header: str, is_numeric: bool) -> _Column:
+    """A column: of text, of numbers, or of numbers each of which is followed by something.
+
+    Text is aligned right where the table has it as numeric (`Table.numeric`).
+    """
     cells = [*table.cells[header]]
     places = [table.place(row, header) for row in table.cells.index]
     followed = [_FOLLOWED.fullmatch(cell) for cell in cells]
@@ -191,9 +197,8 @@ def _column(table: Table, header: str) -> _Column:
     numbers = [*map(_Number.of, before)]
     is_first = header == table.cells.columns[0]
     if is_first or not any(numbers) or any(map(_is_other, cells, numbers)):
-        right = dict(zip(table.cells, table.numeric(), strict=True))[header]
         made = [_IN_TEXT[place].format(latex(c)) for c, place in zip(cells, places, strict=True)]
-        side = "r" if right else "l"
+        side = "r" if is_numeric else "l"
         return _Column(side, _head(table, header, side), [*map(_first, made)] if is_first else made)
     head = _head(table, header, "c")
     whole = _format(numbers)

@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -15,6 +16,12 @@ from rgmp.runtime.quantities import MINUS
 
 def render(template: str, **values: object) -> str:
     """A page from a template of this package; `pieces.html.j2` has what templates share."""
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    """Where templates are found and how they are filled in; it keeps those that it has compiled."""
     environment = Environment(
         loader=PackageLoader(__package__, "."),
         autoescape=True,
@@ -23,7 +30,7 @@ def render(template: str, **values: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters["whole"] = whole
-    return environment.get_template(template).render(**values)
+    return environment
 
 
 def whole(text: str) -> str:

@@ -1,6 +1,8 @@
 """Published results (`rgmp.facts`) as tables, in fractions, for comparison with a study's own."""
 
 import math
+from collections.abc import Mapping
+from functools import cache
 from statistics import fmean
 
 import pandas as pd
@@ -45,7 +47,8 @@ def methods(benchmark: str) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def protocols(benchmark: str) -> dict[str, Protocol]:
+@cache
+def protocols(benchmark: str) -> Mapping[str, Protocol]:
     """The cards of the published methods of a benchmark, by label."""
     return {
         row["method"]: Protocol.model_validate(

@@ -6,6 +6,7 @@ The numbers are those of the CSV files (`Results.table`); only sums of time are 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -413,23 +414,23 @@ def print_speed(results: Results, timed: pd.DataFrame) -> Printed:
 
 def _with_sharers(results: Results, timed: pd.DataFrame) -> pd.DataFrame:
     """Timings, each followed by rows for the variants that share it, which `as` names."""
-    rows = []
-    for _, row in timed.iterrows():
-        rows.append(row.to_frame().T.assign(**{"as": ""}))
-        names = sorted(row["shared_by"].split(), key=results.variants.index)
-        about = ["benchmark", "device", "precision", "threads", "busy", "external"]
-        sharers = pd.DataFrame([row[about]] * len(names), index=range(len(names)))
-        rows.append(
-            sharers.assign(
-                label=[results.label(name) for name in names],
-                mixed=[row["mixed"] or results.mixed(name) for name in names],
-                scales="",
-                other_protocol="",
-                **{"as": row["label"]},
-            )
-        )
-    whole = pd.concat(rows, ignore_index=True) if rows else timed.assign(**{"as": ""})
-    return whole.astype({c: t for c, t in timed.dtypes.items() if t != "object"})
+    rows: list[dict[str, Any]] = []
+    for row in timed.to_dict("records"):
+        rows.append({**{str(column): value for column, value in row.items()}, "as": ""})
+        about = ("benchmark", "device", "precision", "threads", "busy", "external")
+        rows += [
+            {
+                **{column: row[column] for column in about},
+                "label": results.label(name),
+                "mixed": row["mixed"] or results.mixed(name),
+                "scales": "",
+                "other_protocol": "",
+                "as": row["label"],
+            }
+            for name in sorted(row["shared_by"].split(), key=results.variants.index)
+        ]
+    whole = pd.DataFrame(rows, columns=[*timed, "as"], dtype="object")
+    return whole.astype({**timed.dtypes, "as": "str"})
 
 
 def _notes_on_speed(results: Results, timed: pd.DataFrame) -> list[str]:

@@ -135,7 +135,8 @@ def _with_columns(name: str, table: pd.DataFrame) -> pd.DataFrame:
         dtypes |= {str(column): "float64" for column in table if column not in dtypes}
     columns: dict[str, pd.Series] = {}
     for column, dtype in dtypes.items():
-        values = table.get(column, pd.Series(None, table.index, dtype="object"))
+        known = column in table
+        values = table[column] if known else pd.Series(None, table.index, dtype="object")
         if dtype == "str":
             values = values.astype("object").fillna("")
         columns[column] = values.astype(dtype)  # type: ignore[call-overload] # lists each dtype

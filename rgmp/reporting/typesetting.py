@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import pandas as pd
@@ -64,8 +65,13 @@ class Table:
 
     def place(self, row: object, column: str) -> Place:
         """Whether a cell is the best or second best; `row` is its label in the index of `cells`."""
-        known = column in self.places and row in self.places.index
-        return self.places.loc[row, column] if known else ""  # type: ignore[index,return-value]
+        return self._places.get((row, column), "")
+
+    @cached_property
+    def _places(self) -> dict[tuple[object, str], Place]:
+        return {
+            (row, str(name)): place for name, of in self.places.items() for row, place in of.items()
+        }
 
     @property
     def all_notes(self) -> list[str]:
@@ -75,6 +81,8 @@ class Table:
 
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(rf"\[?[+{MINUS}]?\d")
+_BEGINS = re.compile(rf"[-+{MINUS}]?[\d.]+")
+"""The number that a cell begins with."""
 
 
 def _prints_numbers(cells: pd.Series) -> bool:
@@ -102,17 +110,18 @@ def places_of(
         there is no second best.
     """
     ranked = [str(header) for header in cells if header in arrows]
-    places = pd.DataFrame("", cells.index, ranked, dtype="str")
+    places: dict[str, dict[object, Place]] = {header: {} for header in ranked}
     rows = cells[compared] if compared is not None else cells[:0]
     for _, group in rows.groupby(headings, sort=False):
         for header in ranked:
-            digits = group[header].str.replace(MINUS, "-").str.extract(r"^([-+]?[\d.]+)")[0]
-            values = pd.to_numeric(digits).dropna()
-            distinct = sorted(values.unique(), reverse=arrows[header] == UP)
-            marks = dict(zip(distinct, ["best", *["second"] * (len(distinct) > 2)], strict=False))
+            found = [(row, _BEGINS.match(cell)) for row, cell in group[header].items()]
+            values = {row: float(one[0].replace(MINUS, "-")) for row, one in found if one}
+            distinct = sorted({*values.values()}, reverse=arrows[header] == UP)
             if len(distinct) > 1:
-                places.loc[values.index, header] = values.map(marks).fillna("")
-    return places
+                marks: dict[float, Place] = {distinct[0]: "best"}
+                marks |= {second: "second" for second in distinct[1:2] if len(distinct) > 2}
+                places[header] |= {row: marks.get(value, "") for row, value in values.items()}
+    return pd.DataFrame(places, cells.index, dtype="object").fillna("").astype("str")
 
 
 def number(values: pd.Series, form: str) -> pd.Series:

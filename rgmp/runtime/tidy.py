@@ -26,13 +26,18 @@ def rows_of(table: pd.DataFrame, **values: str) -> pd.DataFrame:
     return table
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV, whole or not at all: floats with every digit, empty where missing.
+def as_csv(table: pd.DataFrame) -> str:
+    """A table as CSV: floats with every digit, empty where missing.
 
     Text is as it is, also a label that a spreadsheet would take for a formula (`=`, `+`, `-`, `@`):
     it is the study's own, and what is put before it would be wrong for every other reader.
     """
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV (`as_csv`), whole or not at all."""
+    write_text(path, as_csv(table))
 
 
 def require_header(path: Path, dtypes: Dtypes, what: str) -> None:
@@ -107,9 +112,9 @@ def _column(name: str, cells: Sequence[str], dtype: str) -> pd.Series:
     """
     if dtype == "str":
         return pd.Series(cells, dtype="str")
-    given = pd.Series([cell or None for cell in cells], dtype="str")
     if dtype == "float64":
-        return given.astype("float64")
+        return pd.Series([float(cell or "nan") for cell in cells], dtype="float64")
+    given = pd.Series([cell or None for cell in cells], dtype="str")
     if dtype == "boolean":
         if unknown := {*cells} - {"True", "False", ""}:
             raise ValueError(f"{name}: {min(unknown)} is neither True nor False")

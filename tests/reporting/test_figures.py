@@ -1,4 +1,3 @@
-import io
 import json
 import re
 import shutil
@@ -11,6 +10,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -75,6 +75,24 @@ def drawn(folder: Path, name: str) -> Any:
         return DRAWINGS[name](loaded(folder))
 
 
+@cache
+def written(folder: Path, name: str) -> dict[Text, Bbox]:
+    """Where the texts are that such a figure shows, once it is laid out."""
+    places: dict[Text, Bbox] = {}
+    undisturbed = Text.draw
+
+    def note(text: Text, renderer: Any) -> None:  # labels of ticks beyond an axis are not drawn
+        undisturbed(text, renderer)
+        if text.get_text().strip() and text.get_visible():
+            places[text] = text.get_window_extent(renderer)
+
+    figure = drawn(folder, name)
+    with pytest.MonkeyPatch.context() as patch, rc_context(STYLE):
+        patch.setattr(Text, "draw", note)
+        figure.draw_without_rendering()
+    return places
+
+
 def test_every_figure_of_the_catalog_has_a_builder_and_every_builder_a_figure() -> None:
     folder = Path(style.__file__).parent
     defined = {
@@ -109,7 +127,7 @@ def test_every_size_of_study_is_drawn(tmp_path: Path, variants: int, complete: b
 
 @pytest.mark.slow
 def test_a_study_without_data_has_every_figure(tmp_path: Path) -> None:
-    built(tmp_path, variants=2, frames=6)
+    build(tmp_path, variants=2, frames=6)
     for name in ("scores", "speed", "weights", "masks"):
         shutil.rmtree(tmp_path / name)
     write_tables(tmp_path)
@@ -188,7 +206,7 @@ def test_what_is_not_trained_here_stands_in_every_figure(sizes: dict[int, Path])
 
 
 def test_a_benchmark_not_yet_scored_has_no_panel(tmp_path: Path) -> None:
-    built(tmp_path, variants=2, frames=6)
+    build(tmp_path, variants=2, frames=6)
     shutil.rmtree(tmp_path / "scores" / "davis2017")
     write_tables(tmp_path)
     with rc_context(STYLE):
@@ -201,7 +219,7 @@ def test_a_benchmark_not_yet_scored_has_no_panel(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", [0, 2])
 def test_a_seed_not_yet_scored_has_no_mark(tmp_path: Path, seed: int) -> None:
-    built(tmp_path, variants=3, seeds=(0, 1, 2), benchmarks=("davis2016",), frames=6)
+    build(tmp_path, variants=3, seeds=(0, 1, 2), benchmarks=("davis2016",), frames=6)
     (tmp_path / f"scores/davis2016/no_bptt/seed{seed}.csv").unlink()
     write_tables(tmp_path)
     study = load(tmp_path)
@@ -270,10 +288,10 @@ def picture(folder: Path, name: str) -> Any:
     with rc_context(STYLE):
         figure = DRAWINGS[name](loaded(folder))
         assert not isinstance(figure, str)
-        saved = io.BytesIO()
-        figure.savefig(saved, format="png", dpi=60)
-    with Image.open(saved) as image:
-        return np.asarray(image)
+        figure.set_dpi(60)
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.draw()  # lays it out once, where to save it does so twice
+    return np.asarray(canvas.buffer_rgba())
 
 
 @pytest.mark.parametrize("table", ["davis2016", "frames"])
@@ -323,10 +341,9 @@ def test_names_of_published_methods_cover_nothing(tmp_path: Path, variants: int)
 def test_legends_fit_the_page(sizes: dict[int, Path]) -> None:
     for name in ("accuracy_speed", "differences", "difficulty", "course", "sequences", "training"):
         figure = drawn(sizes[10], name)
-        with rc_context(STYLE):
-            figure.draw_without_rendering()
-            (legend,) = figure.legends
-            box = legend.get_window_extent()
+        assert written(sizes[10], name)
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
         assert box.x0 >= 0
         assert box.x1 <= figure.bbox.x1
 
@@ -352,23 +369,12 @@ def test_of_more_variants_than_colours_the_furthest_from_full_have_one(
 @pytest.mark.parametrize("variants", [2, 10, 14])
 @pytest.mark.parametrize("name", FIGURE_NAMES)
 def test_no_two_labels_overlap_and_none_leaves_the_page(
-    sizes: dict[int, Path], variants: int, name: str, monkeypatch: pytest.MonkeyPatch
+    sizes: dict[int, Path], variants: int, name: str
 ) -> None:
-    written: dict[Text, Bbox] = {}
-    undisturbed = Text.draw
-
-    def note(text: Text, renderer: Any) -> None:  # labels of ticks beyond an axis are not drawn
-        undisturbed(text, renderer)
-        if text.get_text().strip() and text.get_visible():
-            written[text] = text.get_window_extent(renderer)
-
-    figure = drawn(sizes[variants], name)
-    monkeypatch.setattr(Text, "draw", note)
-    with rc_context(STYLE):
-        figure.draw_without_rendering()
-    assert len(written) > 5
+    figure, places = drawn(sizes[variants], name), written(sizes[variants], name)
+    assert len(places) > 5
     assert figure.get_size_inches()[1] <= PAGE_HEIGHT
-    boxes = [(text.get_text(), box.padded(-1)) for text, box in written.items()]
+    boxes = [(text.get_text(), box.padded(-1)) for text, box in places.items()]
     for i, (text, box) in enumerate(boxes):
         assert figure.bbox.x0 - 1 <= box.x0 < box.x1 <= figure.bbox.x1 + 1, text
         assert figure.bbox.y0 - 1 <= box.y0 < box.y1 <= figure.bbox.y1 + 1, text
@@ -384,7 +390,7 @@ def test_lines_of_ten_variants_can_be_told_apart_in_grey() -> None:
 def test_who_shares_a_training_stands_together_and_who_trains_nothing_stands_alone(
     tmp_path: Path,
 ) -> None:
-    built(tmp_path, variants=6, frames=6)
+    build(tmp_path, variants=6, frames=6)
     plan = json.loads((tmp_path / "plan.json").read_text())
     for run in plan["variants"][0]["runs"]:
         run |= {"trainings": [], "weights": "released.pth"}
@@ -417,7 +423,7 @@ def test_strips_show_the_frames_where_the_variants_differ_most(four: Path) -> No
 
 
 def test_strips_prefer_objects_in_sight_and_other_sequences(tmp_path: Path) -> None:
-    built(tmp_path, variants=2, seeds=(0,), frames=6)
+    build(tmp_path, variants=2, seeds=(0,), frames=6)
     path = tmp_path / "scores/davis2016/full/seed0.csv"
     scores = read_scores(path, "snakemake")
     scores.loc[1, "J"] = 1.0  # out of sight, and not found

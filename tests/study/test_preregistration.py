@@ -1,6 +1,7 @@
 """Seeds and margins that come after the first tables, claims after the run, are marked."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.fake_study import build
@@ -35,9 +36,10 @@ def expecting(folder: Path, variant: str, **differences: str) -> Plan:
     return replanned(folder, variants=tuple(changed))
 
 
-def grown(folder: Path, *seeds: int) -> Plan:
+def grown(folder: Path, *seeds: int, variants: int = 2, external: bool = False) -> Plan:
     """The study in a folder with other seeds, and their scores."""
-    build(folder, variants=3, benchmarks=("davis2017",), frames=6, seeds=seeds, external=True)
+    how: dict[str, Any] = {"benchmarks": ("davis2017",), "frames": 6}
+    build(folder, variants=variants, seeds=seeds, external=external, **how)
     return load_plan(folder)
 
 
@@ -50,12 +52,12 @@ def added(folder: Path) -> dict[str, str]:
 
 
 def test_seeds_after_the_first_tables_are_marked(tmp_path: Path) -> None:
-    grown(tmp_path, 0, 1)
+    grown(tmp_path, 0, 1, variants=3, external=True)
     tables.write(tmp_path)
     tables.write(tmp_path)
     assert {*added(tmp_path).values()} == {""}
     assert "§" not in text_of(tmp_path, "ablation.md")
-    grown(tmp_path, 0, 1, 5, 12)
+    grown(tmp_path, 0, 1, 5, 12, variants=3, external=True)
     tables.write(tmp_path)
     marked = added(tmp_path)
     others = {"painter", "reporter"}  # without seeds, but compared with every seed of full

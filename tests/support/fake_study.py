@@ -5,7 +5,7 @@ sequence, each object a difficulty, each seed a little luck.
 """
 
 import json
-from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from rgmp.evaluation.job import BOUNDS
 from rgmp.evaluation.measures import Score
 from rgmp.evaluation.score_table import read_scores, table_of, write_scores
 from rgmp.runtime.files import digest_of
+from rgmp.runtime.tidy import as_csv
 from rgmp.study import layout
 from rgmp.study.plan import Inferred, Plan, load_plan, save
 from rgmp.study.planned import DataPaths, PlannedExternal, PlannedVariant, Run, Training
@@ -159,13 +160,14 @@ def _write_run(folder: Path, plan: Plan, inferred: Inferred, frames: int) -> Non
     """What segmenting and scoring with some weights leaves; the masks if they are pictured."""
     benchmark, variant, seed = inferred.benchmark, inferred.variant.name, inferred.run.seed
     objects = _objects(benchmark, plan.complete)
-    scores = _scores(benchmark, variant, seed, objects, frames, inferred.step)
+    scored = (benchmark, variant, seed, objects, frames, inferred.step)
     run = layout.run(benchmark, variant, seed, inferred.step)
-    write_scores(folder / layout.scores(run), table_of(scores))
+    write(folder / layout.scores(run), _score_table(*scored))
     masks = f"masks/{variant}-seed{seed}/{{}}-{benchmark}"  # {}: the sequence
     folders = {sequence: masks.format(sequence) for sequence, _ in objects}
     if not plan.complete and seed == plan.seeds[0] and not inferred.step:
-        write_masks(folder / masks, plan.data.described(benchmark).root, benchmark, scores)
+        davis = plan.data.described(benchmark).root
+        write_masks(folder / masks, davis, benchmark, _scores(*scored))
     write_record(folder, "infer", f"masks/{run}", variant, seed, benchmark=benchmark, masks=folders)
     engine = {"engine": "builtin"}
     write_record(
@@ -203,7 +205,7 @@ def _write_external(folder: Path, plan: Plan, name: str, benchmark: Benchmark, f
     """Scores without a seed, a record that says where they come from, and the painter's masks."""
     rows = _scores(benchmark, name, 0, _objects(benchmark, plan.complete), frames)
     path = f"scores/{benchmark}/{name}/external"
-    write_scores(folder / f"{path}.csv", table_of(row._replace(seed=None) for row in rows))
+    write(folder / f"{path}.csv", as_csv(table_of(row._replace(seed=None) for row in rows)))
     config = {"engine": "builtin"} if name == "painter" else {"scores": "given/reporter.csv"}
     made = {"scores": f"{path}.csv"}
     write_record(folder, "score", path, name, None, benchmark=benchmark, config=config, made=made)
@@ -218,18 +220,24 @@ def _write_bounds(folder: Path, plan: Plan, benchmark: Benchmark, frames: int) -
     objects = _objects(benchmark, plan.complete)
     rows = [row for bound in BOUNDS for row in _scores(benchmark, bound, 0, objects, frames)]
     path = f"scores/{benchmark}/bounds"
-    write_scores(folder / f"{path}.csv", table_of(row._replace(seed=None) for row in rows))
+    write(folder / f"{path}.csv", as_csv(table_of(row._replace(seed=None) for row in rows)))
     made = {"scores": f"{path}.csv"}
     write_record(folder, "bounds", path, None, None, benchmark=benchmark, made=made)
 
 
-def _objects(benchmark: str, complete: bool) -> list[tuple[str, int]]:
+Objects = tuple[tuple[str, int], ...]
+
+
+@cache
+def _objects(benchmark: str, complete: bool) -> Objects:
     """The objects of a benchmark: those of DAVIS val, or one to three in each toy sequence."""
     if complete:
         known = facts.read("official_rgmp_scores.csv")
-        return [(f["sequence"], int(f["object"])) for f in known if f["benchmark"] == benchmark]
+        return tuple(
+            (f["sequence"], int(f["object"])) for f in known if f["benchmark"] == benchmark
+        )
     counts = {s: 1 if benchmark == "davis2016" else object_count(s) for s in SEQUENCES}
-    return [(sequence, n) for sequence, count in counts.items() for n in range(1, count + 1)]
+    return tuple((sequence, n) for sequence, count in counts.items() for n in range(1, count + 1))
 
 
 def _plan(
@@ -358,21 +366,28 @@ def _write_training(folder: Path, training: Training) -> None:
     )
 
 
+@cache
+def _score_table(*scored: Any) -> str:
+    """`_scores` as CSV: many tests have studies with the same."""
+    return as_csv(table_of(_scores(*scored)))
+
+
+@cache
 def _scores(
     benchmark: str,
     variant: str,
     seed: int,
-    objects: Iterable[tuple[str, int]],
+    objects: Objects,
     frames: int,
     step: int | None = None,
-) -> list[Score]:
+) -> tuple[Score, ...]:
     """J and F of frames 1 to `frames` - 2 of every object."""
     named, combines = variant, INFERENCE.get(variant, Inference()).aggregation != "softmax"
     if combines and benchmark == "davis2016":
         variant = "full"  # one object: nothing to combine
     level, drift = (EXTERNAL | LEVELS_OF_BOUNDS).get(variant) or VARIANTS[variant][2:]
     time = np.linspace(0, 1, frames - 2)
-    rows = []
+    rows: list[Score] = []
     for sequence, number in objects:
         difficulty = random_of(benchmark, sequence, number).normal(0, 0.12)
         of_step = (step,) if step else ()
@@ -385,4 +400,4 @@ def _scores(
             Score(benchmark, named, seed, sequence, number, f"{frame:05d}", *map(float, values))
             for frame, values in enumerate(zip(j, f, strict=True), start=1)
         ]
-    return rows
+    return tuple(rows)

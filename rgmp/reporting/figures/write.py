@@ -5,12 +5,14 @@ the seeds, objects or frames of one sequence, or over the steps of a training cu
 same tables give the same bytes.
 """
 
-import io
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -54,10 +56,9 @@ def save(figure: Figure, path: Path, said: Mapping[str, str]) -> None:
             to be seen.
     """
     figure.set_dpi(mpl.rcParams["savefig.dpi"])
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
     with atomic_path(path.with_suffix(".png")) as temporary:
-        _save_png(figure, temporary, said)
+        _save_png(figure, temporary, said)  # which lays it out
+    figure.set_layout_engine(None)
     with atomic_path(path.with_suffix(".pdf")) as temporary:
         # without the date, the same tables give the same bytes
         figure.savefig(temporary, metadata={"CreationDate": None, **said})
@@ -74,16 +75,15 @@ def _save_png(figure: Figure, path: Path, said: Mapping[str, str]) -> None:
 
     Frames look the same with them and take half the bytes.
     """
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", pil_kwargs={"compress_level": 0})  # read again at once
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    shown = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    if any(ax.images for ax in figure.axes):
+        shown = shown.point([round(v * 31 / 255) * 255 // 31 for v in range(256)] * 3)
     text = PngInfo()
     text.add_text("Title", said["Title"])
     text.add_text("Description", said["Subject"])
-    with Image.open(drawn) as image:
-        shown = image.convert("RGB")
-        if any(ax.images for ax in figure.axes):
-            shown = shown.point([round(v * 31 / 255) * 255 // 31 for v in range(256)] * 3)
-        shown.save(path, "PNG", dpi=image.info["dpi"], pnginfo=text)
+    shown.save(path, "PNG", dpi=(figure.dpi, figure.dpi), pnginfo=text)
 
 
 def _in_words(results: Results, sentence: str) -> Figure:
