@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 from rgmp.inference.quiet import is_settled
 
@@ -36,7 +36,8 @@ def mean(values: ArrayLike) -> Interval:
     """The mean of a value for each of at least two rounds."""
     sample = np.asarray(values, dtype=np.float64)
     middle = float(sample.mean())
-    half = float(stats.t.ppf(0.975, len(sample) - 1) * stats.sem(sample))
+    error = np.std(sample, ddof=1) / np.sqrt(len(sample))
+    half = float(stdtrit(len(sample) - 1, 0.975) * error)
     return Interval(middle, middle - half, middle + half)
 
 
