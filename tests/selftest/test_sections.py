@@ -144,7 +144,7 @@ def test_without_bf16_there_is_no_precision_to_compare(
 
 
 def test_memory_is_fitted_over_the_objects(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "ON_CPU", memory.Size("resnet10", 33, 60, (1.0,), ("fp32",)))
+    monkeypatch.setattr(memory, "ON_CPU", memory.Size(NETWORK, 33, 60, (1.0,), ("fp32",)))
     peaks = iter([10, 12, 14, 16, 18])
     monkeypatch.setattr(memory, "peak_memory", lambda: next(peaks) * 2**20)
     found = [*memory.section(bench)]
