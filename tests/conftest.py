@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from support.forked_rgmp import forked_rgmp
+from support import forked_rgmp
 from support.tiny_study import write_tree
 
 from rgmp.runtime.cores import usable_cores
@@ -27,8 +27,6 @@ TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder there that others cannot enter
 ROOM = 4 * 2**30  # bytes: several times what all tests leave
-FORKED = "RGMP_TESTS_FORKED"
-"""The variable with the folder of an `rgmp` that is forked (`support/forked_rgmp.py`)."""
 
 
 def _is_free(folder: Path) -> bool:
@@ -52,10 +50,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the process that forks `rgmp`, one for all workers of pytest-xdist."""
-    if FORKED not in os.environ:  # a worker's is its parent's
+    if forked_rgmp.FOLDER not in os.environ:  # a worker's is its parent's
         started = ExitStack()
-        os.environ[FORKED] = started.enter_context(forked_rgmp())
-        started.callback(os.environ.pop, FORKED)
+        os.environ[forked_rgmp.FOLDER] = started.enter_context(forked_rgmp.forked_rgmp())
+        started.callback(os.environ.pop, forked_rgmp.FOLDER)
         config.add_cleanup(started.close)
 
 
@@ -104,7 +102,7 @@ def tree(pristine: Path, tmp_path: Path) -> Path:
 def forked_jobs() -> Iterator[None]:
     """Let jobs fork their processes, not start new interpreters; all else is as it is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", os.environ[FORKED], prepend=os.pathsep)
+        patch.setenv("PATH", os.environ[forked_rgmp.FOLDER], prepend=os.pathsep)
         yield
 
 

@@ -3,7 +3,8 @@
 Imports are most of what a job of the tiny study takes: four seconds where it needs torch. Here a
 command `rgmp` that stands first in PATH hands its arguments, folder, environment and open files to
 that process (`support/rgmp_shim.py`), which forks one that runs them as from a shell. There is one
-for all workers of pytest-xdist; it imports when it is first asked.
+for all workers of pytest-xdist; it imports when it is first asked. `run` has other programs that
+import as much run there, too.
 """
 
 import gc
@@ -28,6 +29,8 @@ from typing import NoReturn
 import rgmp
 
 TESTS = Path(__file__).parents[1]
+FOLDER = "RGMP_TESTS_FORKED"
+"""The variable with the folder of `forked_rgmp`, for whatever the tests start."""
 NOT_PRELOADED = "rgmp.tracking.store"  # `rgmp track` starts a process of its own for MLflow
 
 
@@ -39,9 +42,8 @@ def forked_rgmp() -> Iterator[str]:
     """
     root = os.environ.get("PYTEST_DEBUG_TEMPROOT")
     folder = Path(tempfile.mkdtemp(prefix="rgmp-tests-", dir=root))
-    words = [sys.executable, "-IS", str(TESTS / "support/rgmp_shim.py"), str(folder / "socket")]
     command = folder / "rgmp"
-    command.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec {shlex.join(_words(folder, "rgmp.cli.main"))} "$@"\n')
     command.chmod(0o755)
     path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     with socket.socket(socket.AF_UNIX) as listening:
@@ -64,6 +66,17 @@ def forked_rgmp() -> Iterator[str]:
         server.kill()
         server.wait()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the function `main` of a module in such a process, as `subprocess.run` runs a command."""
+    command = [*_words(Path(os.environ[FOLDER]), module), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+
+
+def _words(folder: Path, module: str) -> list[str]:
+    shim = str(TESTS / "support/rgmp_shim.py")
+    return [sys.executable, "-IS", shim, str(folder / "socket"), module]
 
 
 def serve(listening: socket.socket) -> None:
@@ -109,17 +122,17 @@ def _answer(connection: socket.socket) -> NoReturn:
     os._exit(0)
 
 
-def _run(files: list[int], arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+def _run(
+    files: list[int], module: str, arguments: list[str], folder: str, environment: dict[str, str]
+) -> None:
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    sys.argv = ["rgmp", *arguments]
-    from rgmp.cli.main import main  # takes long; by now it is there
-
-    sys.exit(main())
+    sys.argv = [module.partition(".")[0], *arguments]
+    sys.exit(import_module(module).main())
 
 
 if __name__ == "__main__":
