@@ -121,12 +121,12 @@ def overwrite(store: Path, content: Path) -> None:
 
 @pytest.mark.slow
 def test_call_that_was_killed_is_completed_by_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also in the middle, at every write before the first run and of a training, and at the end."""
     results = write_study(tmp_path, ["full"])
-    folder, store, empty = results / "tiny", results / "mlflow.db", results / "empty.db"
-    shutil.copy(store, empty)
+    folder, empty = results / "tiny", made / "mlflow.db"
+    shutil.copy(empty, store := results / "mlflow.db")
     with monkeypatch.context() as patch:
         writes = die_at_write(patch, fatal=0)
         undisturbed = retrack(folder).content()
