@@ -37,14 +37,16 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Finder
 """
 
 FORKING = """
-import json, os, sys
+import gc, json, os, sys
 import torch
+from rgmp.cli import main
 from rgmp.data import loader
 from rgmp.inference import evaluation
 from rgmp.selftest import study
 from rgmp.training import train
 
 torch.optim.SGD([torch.zeros(1)])  # imports half of torch
+gc.freeze()  # else a round of the garbage collector would copy all of it into each process
 for line in sys.stdin:
     folder, code, *arguments = json.loads(line)
     child = os.fork()
