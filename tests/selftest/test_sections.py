@@ -58,7 +58,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tiny sizes, and one thread: what a section sets is undone after each test."""
+    """Tiny sizes, one process and one thread: what a section sets is undone after each test."""
+    monkeypatch.setattr("rgmp.runtime.cores.usable_cores", lambda: 1)
     monkeypatch.setattr(small, "ON_CPU", TINY)
     monkeypatch.setattr(steps, "ON_CPU", steps.Size(NETWORK, 2, 3, 32, 64))
     torch.set_num_threads(1)
