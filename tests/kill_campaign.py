@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,8 +38,8 @@ from rgmp.study.references import reference_of
 from rgmp.training.job import WEIGHTS
 
 PROJECT = Path(__file__).parents[1]
-COMMAND = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile")]
-COMMAND += ["--cores", "4"]
+WORKFLOW = ["--snakefile", str(PROJECT / "Snakefile"), "--cores", "4"]
+COMMAND = [sys.executable, "-m", "snakemake", *WORKFLOW]
 STUDY = ["all", "--configfile", "study.yaml"]
 RENDERING = ["results/rendered/records/mini.json", "--configfile", "rendered.yaml"]
 COMPARING = ["all", "--configfile", "compared.yaml"]
@@ -118,8 +118,22 @@ def _write_withheld(root: Path) -> None:
         tiny_study.annotation(tree, number).unlink()
 
 
-def announced(workspace: Path) -> tuple[set[str], set[str]]:
+Snakemake = Callable[[list[str], Path], subprocess.CompletedProcess[str]]
+"""Runs Snakemake with these arguments in a folder."""
+
+
+def snakemake(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake to its end."""
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def announced(workspace: Path, snakemake: Snakemake = snakemake) -> tuple[set[str], set[str]]:
     """The rules and the kinds of all jobs of the workspace's runs, by dry runs of them.
+
+    Args:
+        workspace: see `make_workspace`.
+        snakemake: runs them.
 
     Raises:
         RuntimeError: a dry run fails, or a job in it has no command of ours.
@@ -127,8 +141,8 @@ def announced(workspace: Path) -> tuple[set[str], set[str]]:
     rules: set[str] = set()
     kinds: set[str] = set()
     for run in RUNS:
-        dry = [*COMMAND, *run, "--dry-run", "--forceall", "--printshellcmds"]
-        done = subprocess.run(dry, cwd=workspace, capture_output=True, text=True, check=False)
+        dry = [*WORKFLOW, *run, "--dry-run", "--forceall", "--printshellcmds"]
+        done = snakemake(dry, workspace)
         said = done.stdout + done.stderr
         counts = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
         due = int(counts.pop("total", 0)) - int(counts.pop("all", 0))

@@ -1,14 +1,12 @@
 """The fault campaign: that it calls right what is right, and that nothing it tries is wrong."""
 
 import dataclasses
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from campaign.case import Case, Ending, Expected, Snapshot, judge
 from campaign.schema import Prober
 from fault_campaign import FAMILIES, choose
+from support import forked
 
 from rgmp.cli.main import COMMANDS
 from rgmp.config.study import Study
@@ -87,7 +85,5 @@ def test_every_command_is_tried_and_no_case_is_a_duplicate() -> None:
 
 def test_a_few_cases_of_each_family_go_right() -> None:
     """As `make faults` runs hundreds; a line for each wrong case is what fails."""
-    script = str(Path(__file__).with_name("fault_campaign.py"))
-    command = [sys.executable, script, "--each", "1", "--without", "shells"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    done = forked.run("rgmp", "fault_campaign", ["--each", "1", "--without", "shells"])
     assert done.returncode == 0, done.stdout + done.stderr

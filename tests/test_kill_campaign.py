@@ -3,12 +3,14 @@
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
 import kill_campaign
 import pytest
 from kill_campaign import PROJECT, announced, faults, make_workspace
+from support import forked
 
 from rgmp.config.base import STAGES
 from rgmp.runtime.files import write_text
@@ -62,7 +64,8 @@ def test_a_full_disk_that_cannot_be_made_is_no_success(
 def test_every_rule_of_the_workflow_has_a_kind_of_job_that_is_killed(tmp_path: Path) -> None:
     for name in (layout.PLAN, f"{layout.TABLES}/ablation.csv"):
         write_text(tmp_path / "finished" / name, "{}")
-    rules, kinds = announced(make_workspace(tmp_path / "work", tmp_path / "finished"))
+    workspace = make_workspace(tmp_path / "work", tmp_path / "finished")
+    rules, kinds = announced(workspace, partial(forked.run, "snakemake", "snakemake.cli"))
     files = (PROJECT / "Snakefile", *(PROJECT / "workflow/rules").glob("*.smk"))
     written = [
         name

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rgmp.data.davis import without_void
+from rgmp.data.davis import VOID, without_void
 from rgmp.data.images import Labels
 
 Counts = npt.NDArray[np.int64]
@@ -66,11 +66,13 @@ class Truths(NamedTuple):
 def counts_of(truth: Labels, mask: Labels, objects: Sequence[int]) -> Counts:
     """Count pixels by the labels of truth and mask, both uint8 (H, W); void is background."""
     side = len(objects) + 2  # at most 256: ids are below void
-    place = np.full(256, side - 1, np.uint16)
-    place[[0, *objects]] = np.arange(side - 1)
-    rows = place[without_void(truth[::STEP, ::STEP])]
-    columns = place[mask[::STEP, ::STEP]]
-    counts = np.bincount((rows * side + columns).ravel(), minlength=side * side)
+    column = np.full(256, side - 1)
+    column[[0, *objects]] = np.arange(side - 1)
+    row = side * column
+    row[VOID] = row[0]
+    places = row.take(truth[::STEP, ::STEP])
+    places += column.take(mask[::STEP, ::STEP])
+    counts = np.bincount(places.ravel(), minlength=side * side)
     return counts.reshape(side, side).astype(np.int64)
 
 

@@ -24,17 +24,17 @@ of a frame that is kept would be 1."""
 
 
 class Size(NamedTuple):
-    """What is run: a network of that backbone, on frames of that size, in those precisions."""
+    """What is run: a network on frames of that size, in those precisions."""
 
-    backbone: str
+    network: Network
     height: int
     width: int
     scales: tuple[float, ...]
     precisions: tuple[Precision, ...]
 
 
-ON_GPU = Size("resnet50", 480, 854, (0.5, 0.75, 1.0), ("fp32", "bf16"))
-ON_CPU = Size("resnet18", 120, 214, (1.0,), ("fp32",))
+ON_GPU = Size(Network(), 480, 854, (0.5, 0.75, 1.0), ("fp32", "bf16"))
+ON_CPU = Size(Network(backbone="resnet18"), 120, 214, (1.0,), ("fp32",))
 
 
 def section(bench: Bench) -> Iterator[Finding]:
@@ -45,13 +45,12 @@ def section(bench: Bench) -> Iterator[Finding]:
     only grows with the number of objects.
     """
     size = ON_GPU if bench.on_gpu else ON_CPU
-    settled = Network.model_validate({"backbone": size.backbone})
-    network = random_network(settled, bench.seed).to(bench.device)
+    network = random_network(size.network, bench.seed).to(bench.device)
     frames = video(_FRAMES, size.height, size.width, bench.seed)
     for precision in size.precisions:
         settings = Inference(scales=size.scales, precision=precision)
         conditions: dict[str, Condition] = {
-            "backbone": size.backbone,
+            "backbone": size.network.backbone,
             "size": f"{size.width}x{size.height}",
             "scales": len(size.scales),
             "precision": precision,

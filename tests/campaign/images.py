@@ -112,10 +112,12 @@ def _noise() -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def _other_formats() -> Iterator[tuple[str, Content]]:
+@cache
+def _other_formats() -> list[tuple[str, Content]]:
     """The formats that this Pillow writes."""
     Image.init()
     modes = {"MSP": "1", "XBM": "1", "GIF": "L"}
+    written: list[tuple[str, Content]] = []
     for kind in FORMATS:
         if kind in Image.SAVE:
             image = _noise().convert(modes.get(kind, "RGB"))
@@ -123,7 +125,8 @@ def _other_formats() -> Iterator[tuple[str, Content]]:
                 content = _encoded(image, kind)
             except (OSError, ValueError, KeyError):
                 continue  # not with this build of Pillow
-            yield kind, partial(bytes, content)
+            written.append((kind, partial(bytes, content)))
+    return written
 
 
 def _broken(whole: bytes, suffix: str, rng: random.Random) -> Iterator[tuple[str, Content]]:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -34,11 +35,16 @@ MANDATORY = ("is missing", "has an unknown neighbour", "is below", "is above", "
 """What is tried of every key; of the rest a few are drawn."""
 
 
+@cache
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
 class Prober:
     """Walks through a model's schema."""
 
     def __init__(self, model: type[BaseModel]) -> None:
-        self._schema = model.model_json_schema()
+        self._schema = _schema_of(model)
         self._models: dict[str, Any] = self._schema.get("$defs", {})
 
     def faults(self, rng: random.Random, each: int) -> Iterator[Probe]:

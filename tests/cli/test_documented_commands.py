@@ -187,7 +187,7 @@ def test_a_command_of_snakemake_has_jobs(command: Command, place: Path) -> None:
     given = ["--snakefile", str(PROJECT / "Snakefile"), *arguments]
     if not {"-n", "--dry-run"} & {*arguments}:
         given.append("--dry-run")
-    done = forked.run("snakemake", "snakemake.cli", given, place, timeout=600)
+    done = forked.run("snakemake", "snakemake.cli", given, place)
     assert done.returncode == 0, done.stderr
 
 

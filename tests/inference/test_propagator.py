@@ -173,9 +173,9 @@ def papers() -> RGMP:
 @pytest.mark.slow
 @pytest.mark.parametrize("objects", [1, 2])
 def test_the_papers_network_equals_the_facts(papers: RGMP, objects: int) -> None:
-    labels = boxes(45, 70, (5, 10, 30, 35), (20, 30, 44, 66))
+    labels = boxes(31, 60, (3, 5, 20, 30), (14, 26, 30, 56))
     labels[labels > objects] = 0
-    answers = compare_in_fp32(papers, video(3, 45, 70), labels)
+    answers = compare_in_fp32(papers, video(3, 31, 60), labels)
     assert set(np.unique(answers)) == set(range(objects + 1))
 
 

@@ -36,7 +36,7 @@ SAMPLE = Contents(
 @pytest.fixture(scope="class")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("mini") / "data"
-    generate.render(out, 0, SAMPLE, processes=2)
+    generate.render(out, 0, SAMPLE)
     return out
 
 

@@ -48,9 +48,16 @@ def film(whole: Scene, numbers: Iterable[int]) -> Film:
 
 @pytest.fixture(scope="class")
 def films(scenes: dict[str, Scene]) -> dict[str, Film]:
-    """Every video, of one exposure a frame instead of four: without smooth edges and blur."""
+    """Every video, of one exposure a frame instead of four: without smooth edges and blur.
+
+    What is behind is there only where a test looks at it: it costs as much as the figures.
+    """
+    looked_at = {*videos("appearance")}
     return {
-        name: film(replace(whole, exposures=1), range(whole.frames))
+        name: film(
+            replace(whole, exposures=1, backdrop=whole.backdrop if name in looked_at else []),
+            range(whole.frames),
+        )
         for name, whole in scenes.items()
     }
 

@@ -3,11 +3,10 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support import forked
 
 import rgmp
 from rgmp.provenance import code
@@ -25,24 +24,11 @@ NAMED = sorted(
 """The modules that the workflow's rules name."""
 
 
-LOOK = """
-import importlib, json, sys
-
-loaded = {}
-for module in sys.argv[1:]:
-    importlib.import_module(module)
-    ours = [name for name in sys.modules if name.partition(".")[0] == "rgmp"]
-    files = {name: sys.modules.pop(name).__file__ for name in ours}
-    loaded[module] = [file for name, file in files.items() if name != "rgmp"]
-print(json.dumps(loaded))
-"""
-
-
 @pytest.fixture(scope="module")
 def loaded() -> dict[str, set[Path]]:
-    """The files of ours that each of those modules loads; what is not ours is imported once."""
-    command = [sys.executable, "-c", LOOK, *NAMED]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    """The files of ours that each of those modules loads."""
+    done = forked.run("rgmp", "support.loaded_files", NAMED)
+    assert done.returncode == 0, done.stderr
     return {module: {*map(Path, files)} for module, files in json.loads(done.stdout).items()}
 
 

@@ -37,31 +37,54 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Finder
 """
 
 FORKING = """
-import json, os, sys
+import gc, json, os, sys
 import torch
-from rgmp.cli.main import main
+from rgmp.cli import main
+from rgmp.data import loader
+from rgmp.inference import evaluation
+from rgmp.selftest import study
+from rgmp.training import train
 
 torch.optim.SGD([torch.zeros(1)])  # imports half of torch
+gc.freeze()  # else a round of the garbage collector would copy all of it into each process
 for line in sys.stdin:
-    folder, *arguments = json.loads(line)
+    folder, code, *arguments = json.loads(line)
     child = os.fork()
     if not child:
         os.chdir(folder)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(2, 1)
-        sys.argv = ["rgmp", *arguments]
-        sys.exit(main())
+        sys.argv = ["-c", *arguments]
+        exec(code)
+        sys.exit()
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
-"""Runs commands in processes that it forks: torch, which takes seconds, is imported once."""
+"""Runs code in processes that it forks: torch, which takes seconds, is imported once."""
+
+Python = Callable[..., int]
+"""Runs code in a folder with arguments, as `python -c` does; returns the exit status."""
 
 
-@pytest.fixture
-def without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every process that starts from now on lack these packages."""
-    (tmp_path / "sitecustomize.py").write_text(WITHOUT)
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{PROJECT}:{os.environ.get('PYTHONPATH', '')}")
-    monkeypatch.syspath_prepend(tmp_path)  # commands of the selftest import what this process does
+@pytest.fixture(scope="module")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Python]:
+    """Runs code without the packages, as does every process that starts from now on."""
+    folder, pipe = tmp_path_factory.mktemp("without"), subprocess.PIPE
+    (folder / "sitecustomize.py").write_text(WITHOUT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{folder}:{PROJECT}:{os.environ.get('PYTHONPATH', '')}")
+        patch.syspath_prepend(folder)  # commands of the selftest import what this process does
+        with subprocess.Popen(
+            [sys.executable, "-c", FORKING], stdin=pipe, stdout=pipe, text=True, bufsize=1
+        ) as process:
+            assert process.stdin
+            assert process.stdout
+            asking, answers = process.stdin, process.stdout
+
+            def run(place: Path, code: str, *arguments: str) -> int:
+                print(json.dumps([str(place), code, *arguments]), file=asking, flush=True)
+                return int(answers.readline())
+
+            yield run
 
 
 def test_what_is_left_out_and_what_is_brought_is_all_that_is_required() -> None:
@@ -80,46 +103,30 @@ def test_what_is_left_out_and_what_is_brought_is_all_that_is_required() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("without")
-def test_sections_and_the_command_line_import_without_them() -> None:
+def test_sections_and_the_command_line_import_without_them(forked: Python, tmp_path: Path) -> None:
     modules = ", ".join(["rgmp.cli.main", "rgmp.selftest.run", "rgmp.selftest.worker"])
     modules += "".join(f", {section.module}" for section in SECTIONS)
-    command = [sys.executable, "-c", f"import {modules}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert forked(tmp_path, f"import {modules}") == 0, "see standard error"
     done = subprocess.run(
         [sys.executable, "-c", "import mlflow"], capture_output=True, text=True, check=False
     )
     assert "No module named 'mlflow'" in done.stderr
 
 
-@pytest.fixture
-def forking() -> Iterator[Callable[..., None]]:
-    """Runs a command as the selftest does, without the packages; all but `plan` are forked."""
-    pipe, start_one = subprocess.PIPE, study.command
-    with subprocess.Popen(
-        [sys.executable, "-c", FORKING], stdin=pipe, stdout=pipe, text=True, bufsize=1
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        asking, answers = process.stdin, process.stdout
-
-        def command(place: Path, *arguments: str) -> None:
-            if arguments[0] == "plan":
-                start_one(place, *arguments)
-                return
-            print(json.dumps([str(place), *arguments]), file=asking, flush=True)
-            assert answers.readline() == "0\n", arguments
-
-        yield command
-
-
 @pytest.mark.slow
-@pytest.mark.usefixtures("without")
 def test_the_ordinary_commands_train_and_score_without_them(
-    forking: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    forked: Python, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(study, "command", forking)
+    """All but `plan`, which imports little, are forked."""
+    start_one = study.command
+
+    def command(place: Path, *arguments: str) -> None:
+        if arguments[0] == "plan":
+            start_one(place, *arguments)
+        else:
+            assert forked(place, study._COMMAND, *arguments) == 0, arguments
+
+    monkeypatch.setattr(study, "command", command)
     two = {"steps": 2, "batch": 2}
     extent = small.Extent(Contents(TRAIN[:1], VAL[:1], 3), two, two, workers=0)
     monkeypatch.setattr(small, "ON_CPU", extent)

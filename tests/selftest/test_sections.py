@@ -58,7 +58,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tiny sizes, and one thread: what a section sets is undone after each test."""
+    """Tiny sizes, one process and one thread: what a section sets is undone after each test."""
+    monkeypatch.setattr("rgmp.runtime.cores.usable_cores", lambda: 1)
     monkeypatch.setattr(small, "ON_CPU", TINY)
     monkeypatch.setattr(steps, "ON_CPU", steps.Size(NETWORK, 2, 3, 32, 64))
     torch.set_num_threads(1)
@@ -144,7 +145,7 @@ def test_without_bf16_there_is_no_precision_to_compare(
 
 
 def test_memory_is_fitted_over_the_objects(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "ON_CPU", memory.Size("resnet10", 33, 60, (1.0,), ("fp32",)))
+    monkeypatch.setattr(memory, "ON_CPU", memory.Size(NETWORK, 33, 60, (1.0,), ("fp32",)))
     peaks = iter([10, 12, 14, 16, 18])
     monkeypatch.setattr(memory, "peak_memory", lambda: next(peaks) * 2**20)
     found = [*memory.section(bench)]

@@ -23,9 +23,9 @@ def command(kind: str, module: str, servers: Path | None = None) -> list[str]:
 
 
 def run(
-    kind: str, module: str, arguments: list[str], folder: Path, timeout: float
+    kind: str, module: str, arguments: list[str], folder: Path = Path(), timeout: float = 600
 ) -> subprocess.CompletedProcess[str]:
-    """Run such a program in a folder, and return what it has said.
+    """Run such a program in a folder, and return what it has said and its exit status.
 
     Raises:
         TimeoutExpired: it took so many seconds; it has been killed.

@@ -5,6 +5,7 @@ hung, or whose gradients differ. A process of its own for every case: a kernel t
 must not may bring down another case much later.
 """
 
+import gc
 import json
 import os
 import signal
@@ -75,6 +76,7 @@ def fate(work: Callable[[], float]) -> str:
 
 def main() -> None:
     torch.set_num_threads(1)  # a process that forks must not have other threads
+    gc.freeze()  # else a round of the collector would copy torch into each of them
     cases = [("resnet10", width, crop) for width in WIDTHS for crop in CROPS]
     cases += [("resnet50", width, CROPS[1]) for width in BOTTLENECK_WIDTHS]
     fates = {

@@ -6,7 +6,7 @@ The stores are real SQLite files; the study is synthetic, but for its plan.
 import json
 import os
 from collections.abc import Callable, Collection
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -17,6 +17,7 @@ from rgmp.tracking.track import Tracked, environment, track
 os.environ.update(environment())  # the tests stay off the network, too
 
 from mlflow import MlflowClient
+from mlflow.artifacts import list_artifacts
 from mlflow.entities import LoggedModel, Run
 
 import support.unsynced_sqlite  # noqa: F401 - it takes effect
@@ -52,7 +53,7 @@ TIMEOUT = 600  # seconds for a call, on a machine that has much else to do
 
 
 def write_study(root: Path, variants: Collection[str] = ABLATIONS) -> Path:
-    """A results folder with a store without runs, and a study in which every job has ended."""
+    """A results folder with a study in which every job has ended."""
     (root / "study.yaml").write_text(STUDY)
     (root / "ablations").mkdir()
     for name in variants:
@@ -74,8 +75,12 @@ def write_study(root: Path, variants: Collection[str] = ABLATIONS) -> Path:
     for name in ("figures/.hidden.png", "logs/train/a.log", "report.html"):
         (folder / name).parent.mkdir(exist_ok=True, parents=True)
         (folder / name).write_text(name)
-    MlflowClient(f"sqlite:///{results}/mlflow.db").search_experiments()
     return results
+
+
+def write_store(results: Path) -> None:
+    """A store without runs."""
+    MlflowClient(f"sqlite:///{results}/mlflow.db").search_experiments()
 
 
 def write_curve(folder: Path, training: Training, points: int) -> None:
@@ -182,7 +187,8 @@ class Store:
     """What a store holds, by the names of the records."""
 
     def __init__(self, folder: Path, uri: str | None = None) -> None:
-        self.client = MlflowClient(uri or f"sqlite:///{folder.parent}/mlflow.db")
+        self.uri = uri or f"sqlite:///{folder.parent}/mlflow.db"
+        self.client = MlflowClient(self.uri)
         experiment = self.client.get_experiment_by_name("tiny")
         assert experiment is not None
         self.experiment = experiment
@@ -199,10 +205,13 @@ class Store:
         history = self.client.get_metric_history(run.info.run_id, key)
         return sorted((point.step, point.value) for point in history)
 
-    def artifacts(self, run: Run, folder: str | None = None) -> list[str]:
-        found = self.client.list_artifacts(run.info.run_id, folder)
-        inner = [name for f in found if f.is_dir for name in self.artifacts(run, f.path)]
-        return sorted([f.path for f in found if not f.is_dir] + inner)
+    def artifacts(self, run: Run, folder: str = "") -> list[str]:
+        """The artifacts of a run; by its address, as its client would read the run again."""
+        place = f"{run.info.artifact_uri}/{folder}".removesuffix("/")
+        found = list_artifacts(place, tracking_uri=self.uri)
+        paths = {f"{folder}{PurePosixPath(f.path).name}": f.is_dir for f in found}
+        inner = [name for path in paths if paths[path] for name in self.artifacts(run, f"{path}/")]
+        return sorted([path for path in paths if not paths[path]] + inner)
 
     def files_of(self, model: LoggedModel) -> list[str]:
         """The artifacts of a model."""

@@ -58,7 +58,7 @@ def snakemake(
     command = ["--snakefile", str(PROJECT / "Snakefile"), "--cores", "4", *arguments]
     files = [study] if isinstance(study, str) else study
     words = [*command, "--configfile", *files]
-    return forked.run("snakemake", "snakemake.cli", words, workspace, timeout=600)
+    return forked.run("snakemake", "snakemake.cli", words, workspace)
 
 
 def planned(done: subprocess.CompletedProcess[str]) -> dict[str, int]:

@@ -4,13 +4,21 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.tracked_study import write_study
+from support.made_once import made_once
+from support.tracked_study import write_store, write_study
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A results folder with a store without runs, and a study in which every job has ended."""
-    return write_study(tmp_path_factory.mktemp("made"))
+    """A results folder with a store without runs, and a study in which every job has ended.
+
+    All workers share it: it is not to be changed.
+    """
+
+    def make(root: Path) -> None:
+        write_store(write_study(root))
+
+    return made_once(tmp_path_factory, "tracked", make) / "results"
 
 
 @pytest.fixture

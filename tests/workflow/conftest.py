@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from support import forked
+from support.made_once import made_once
 from support.workflow import make_workspace, snakemake
 
 
@@ -25,18 +26,14 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
     All workers share it: it is not to be changed, and Snakemake runs in it under `made.lock` alone.
     """
-    folder = tmp_path_factory.getbasetemp()
-    root = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "made"
-    ended = root.with_suffix(".ended")
-    with FileLock(root.with_suffix(".lock")):
-        if not root.exists():
-            request.getfixturevalue("forked_jobs")
-            done = snakemake(make_workspace(root), "all")
-            logs = "\n".join(p.read_text() for p in root.glob("results/tiny/logs/**/*.log"))
-            assert done.returncode == 0, done.stderr + logs
-            ended.touch()
-        assert ended.exists(), "another worker could not make it"
-    return root
+
+    def make(root: Path) -> None:
+        request.getfixturevalue("forked_jobs")
+        done = snakemake(make_workspace(root), "all")
+        logs = "\n".join(p.read_text() for p in root.glob("results/tiny/logs/**/*.log"))
+        assert done.returncode == 0, done.stderr + logs
+
+    return made_once(tmp_path_factory, "made", make)
 
 
 @pytest.fixture(scope="class")
