@@ -25,6 +25,9 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // int(workers))))
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # a thread that waits leaves its core
 
+# Garbage is collected seldom: nearly all that imports and tests make is freed without.
+gc.set_threshold(100_000, 20, 20)
+
 TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder there that others cannot enter
@@ -72,12 +75,8 @@ def pytest_runtest_protocol() -> Generator[None, object, object]:
 
 
 def pytest_collection_finish() -> None:
-    """Collect garbage seldom, and nothing of what is imported by now.
-
-    Nearly all that tests make is freed without.
-    """
+    """Look for garbage in nothing of what is imported by now."""
     gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

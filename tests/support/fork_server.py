@@ -94,8 +94,10 @@ def serve(kind: str, listening: socket.socket) -> None:
 
 @cache
 def _import_what_programs_need(kind: str) -> None:
+    gc.disable()
     import_module(f"support.imports_of_{kind}")
     gc.freeze()  # else a round of the garbage collector would copy all of it into each process
+    gc.enable()
 
 
 def _forget_ended() -> None:
