@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support import forked
 from support.fork_server import fork_servers
-from support.mirrors import FORKED
+from support.mirrors import FORKING_SUBPROCESS
 from support.tiny_study import write_tree
 
 from rgmp.runtime.cores import usable_cores
@@ -102,7 +102,7 @@ def tree(pristine: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def forked_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `rgmp track` fork its process, not start a new interpreter; all else is as it is."""
-    monkeypatch.setattr("rgmp.tracking.track.subprocess", FORKED)
+    monkeypatch.setattr("rgmp.tracking.track.subprocess", FORKING_SUBPROCESS)
 
 
 @pytest.fixture

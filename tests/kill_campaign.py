@@ -148,7 +148,9 @@ def announced(workspace: Path, snakemake: Snakemake = snakemake) -> tuple[set[st
         due = int(counts.pop("total", 0)) - int(counts.pop("all", 0))
         commands = re.findall(r"^ *Shell command: (rgmp .*)$", said, re.MULTILINE)
         if done.returncode or len(commands) != due:
-            raise RuntimeError(f"{shlex.join(dry)}: {len(commands)} commands of {due} jobs: {said}")
+            raise RuntimeError(
+                f"snakemake {shlex.join(dry)}: {len(commands)} commands of {due} jobs: {said}"
+            )
         rules.update(counts)
         kinds.update(kind_of(command.split(), command) for command in commands)
     return rules, kinds

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -73,7 +72,7 @@ def publish(source: Path, folder: Path) -> None:
     table = table_of(results)
     write_text(folder / f"{TABLE}.csv", table.to_csv(index=False))
     write_text(folder / f"{TABLE}.md", f"{told_machine(results)}\n\n{_markdown(table)}\n")
-    with mpl.rc_context(style.STYLE):
+    with style.in_style():
         _plot(results, folder / PLOT)
 
 

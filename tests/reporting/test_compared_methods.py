@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-from matplotlib import rc_context
 from support.html import Strict
 
 from rgmp.config.protocol import Protocol
@@ -18,7 +17,7 @@ from rgmp.evaluation.measures import Score
 from rgmp.evaluation.methods import ComparisonJob, Entry, Method
 from rgmp.evaluation.scoring import Judged
 from rgmp.provenance.code import Code
-from rgmp.reporting.figures.style import STYLE
+from rgmp.reporting.figures.style import in_style
 from rgmp.reporting.methods import figures, tables
 from rgmp.reporting.methods.comparison import Comparison
 from rgmp.reporting.methods.write import write
@@ -162,7 +161,7 @@ def test_any_number_of_methods_is_drawn(count: int) -> None:
     values = {name: BASE + noise(0.1, i) for i, name in enumerate(names)}
     found = comparison_of(**values)
     methods, pairs = tables.rows_of_methods(found), tables.rows_of_pairs(found)
-    with rc_context(STYLE):
+    with in_style():
         for figure in (
             figures.draw_methods(methods, tables.rows_of_trainings(found), "foot"),
             figures.draw_pairs(pairs, 3.0, "foot"),

@@ -24,6 +24,7 @@ from rgmp.provenance import code
 from rgmp.reporting import tables
 from rgmp.reporting.catalog import FIGURE_ENTRIES, FIGURE_NAMES
 from rgmp.reporting.figures import accuracy, job_graph, style
+from rgmp.reporting.figures import write as writing
 from rgmp.reporting.figures.intervals import VERDICTS, mark_of
 from rgmp.reporting.figures.shots import (
     FALSE_NEGATIVE,
@@ -36,7 +37,7 @@ from rgmp.reporting.figures.shots import (
     most_divergent,
     paint,
 )
-from rgmp.reporting.figures.style import COLOURS, LINES, MARKERS, PAGE_HEIGHT, STYLE, WIDTH
+from rgmp.reporting.figures.style import COLOURS, LINES, MARKERS, PAGE_HEIGHT, WIDTH, in_style
 from rgmp.reporting.figures.write import builder_of, write
 from rgmp.reporting.heat_map import heat_maps
 from rgmp.reporting.labels import MARKS
@@ -71,7 +72,7 @@ def loaded(folder: Path) -> Results:
 @cache
 def drawn(folder: Path, name: str) -> Any:
     """A figure of a study that no test changes."""
-    with rc_context(STYLE):
+    with in_style():
         return DRAWINGS[name](loaded(folder))
 
 
@@ -87,7 +88,7 @@ def written(folder: Path, name: str) -> dict[Text, Bbox]:
             places[text] = text.get_window_extent(renderer)
 
     figure = drawn(folder, name)
-    with pytest.MonkeyPatch.context() as patch, rc_context(STYLE):
+    with pytest.MonkeyPatch.context() as patch, in_style():
         patch.setattr(Text, "draw", note)
         figure.draw_without_rendering()
     return places
@@ -118,7 +119,7 @@ def test_the_figures_rest_on_every_file_of_their_room() -> None:
 def test_every_size_of_study_is_drawn(tmp_path: Path, variants: int, complete: bool) -> None:
     built(tmp_path, variants=variants, complete=complete, benchmarks=("davis2016",), frames=8)
     study = load(tmp_path)
-    with rc_context(STYLE):
+    with in_style():
         for draw in DRAWINGS.values():
             shown = draw(study)
             if isinstance(shown, Figure):  # else it says why there is none
@@ -138,6 +139,20 @@ def test_a_study_without_data_has_every_figure(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built(tmp_path_factory.mktemp("four"), variants=4)
+
+
+@pytest.mark.parametrize("name", ["differences", "difficulty"])  # the second with a colour bar
+def test_a_users_settings_of_matplotlib_change_no_figure(
+    four: Path, tmp_path: Path, name: str
+) -> None:
+    figures = []
+    given: Any
+    for given in ({}, {"figure.autolayout": True, "savefig.facecolor": "red", "font.size": 20}):
+        with rc_context(given), in_style():
+            figure: Any = DRAWINGS[name](loaded(four))
+            writing.save(figure, tmp_path / "figure", {"Title": "", "Subject": ""})
+        figures.append([(tmp_path / f"figure.{kind}").read_bytes() for kind in ("png", "pdf")])
+    assert figures[0] == figures[1]
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +184,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", FIGURE_NAMES)
 def test_dollars_of_labels_are_dollars_and_our_mathematics_is_set(hostile: Path, name: str) -> None:
     figure = drawn(hostile, name)
-    with rc_context(STYLE):
+    with in_style():
         figure.draw_without_rendering()
     texts = [text for text in figure.findobj(Text) if "$" in text.get_text()]
     assert figure.get_supxlabel().startswith(r"$\sqrt$ of $x$, 5$ \%: rendered")
@@ -209,7 +224,7 @@ def test_a_benchmark_not_yet_scored_has_no_panel(tmp_path: Path) -> None:
     build(tmp_path, variants=2, frames=6)
     shutil.rmtree(tmp_path / "scores" / "davis2017")
     write_tables(tmp_path)
-    with rc_context(STYLE):
+    with in_style():
         for name in ("accuracy_speed", "differences", "difficulty", "course", "sequences"):
             figure = DRAWINGS[name](load(tmp_path))
             assert not isinstance(figure, str)
@@ -223,7 +238,7 @@ def test_a_seed_not_yet_scored_has_no_mark(tmp_path: Path, seed: int) -> None:
     (tmp_path / f"scores/davis2016/no_bptt/seed{seed}.csv").unlink()
     write_tables(tmp_path)
     study = load(tmp_path)
-    with rc_context(STYLE):
+    with in_style():
         figures: dict[str, Any] = {name: draw(study) for name, draw in DRAWINGS.items()}
     (ax,) = figures["differences"].axes
     offsets = (marks.get_offsets() for marks in ax.collections)
@@ -285,7 +300,7 @@ def test_a_figure_draws_the_numbers_of_the_tables(
 @cache
 def picture(folder: Path, name: str) -> Any:
     """A figure as pixels."""
-    with rc_context(STYLE):
+    with in_style():
         figure = DRAWINGS[name](loaded(folder))
         assert not isinstance(figure, str)
         figure.set_dpi(60)
@@ -311,7 +326,7 @@ def test_without_a_table_no_figure_is_written_and_it_is_said_how_to_get_it(
 @pytest.mark.parametrize("slowness", [1, 1.3, 3, 10, 45, 300])
 def test_ticks_of_seconds_can_be_told_apart(slowness: float) -> None:
     for least in (0.0011, 0.0042, 0.013, 0.6, 7):
-        with rc_context(STYLE):
+        with in_style():
             figure = Figure((WIDTH / 2, 2), layout="constrained")
             ax = figure.subplots()
             accuracy._log_seconds(ax, [least, least * slowness])
@@ -324,7 +339,7 @@ def test_ticks_of_seconds_can_be_told_apart(slowness: float) -> None:
 @pytest.mark.parametrize("variants", [2, 10])
 def test_names_of_published_methods_cover_nothing(tmp_path: Path, variants: int) -> None:
     built(tmp_path, variants=variants, complete=True, seeds=(0,), frames=6, external=True)
-    with rc_context(STYLE):
+    with in_style():
         figure = DRAWINGS["accuracy_speed"](load(tmp_path))
         assert not isinstance(figure, str)
         figure.draw_without_rendering()

@@ -66,7 +66,7 @@ Python = Callable[..., int]
 
 
 @pytest.fixture(scope="module")
-def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Python]:
+def without(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Python]:
     """Runs code without the packages, as does every process that starts from now on."""
     folder, pipe = tmp_path_factory.mktemp("without"), subprocess.PIPE
     (folder / "sitecustomize.py").write_text(WITHOUT)
@@ -103,10 +103,10 @@ def test_what_is_left_out_and_what_is_brought_is_all_that_is_required() -> None:
 
 
 @pytest.mark.slow
-def test_sections_and_the_command_line_import_without_them(forked: Python, tmp_path: Path) -> None:
+def test_sections_and_the_command_line_import_without_them(without: Python, tmp_path: Path) -> None:
     modules = ", ".join(["rgmp.cli.main", "rgmp.selftest.run", "rgmp.selftest.worker"])
     modules += "".join(f", {section.module}" for section in SECTIONS)
-    assert forked(tmp_path, f"import {modules}") == 0, "see standard error"
+    assert without(tmp_path, f"import {modules}") == 0, "see standard error"
     done = subprocess.run(
         [sys.executable, "-c", "import mlflow"], capture_output=True, text=True, check=False
     )
@@ -115,7 +115,7 @@ def test_sections_and_the_command_line_import_without_them(forked: Python, tmp_p
 
 @pytest.mark.slow
 def test_the_ordinary_commands_train_and_score_without_them(
-    forked: Python, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    without: Python, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All but `plan`, which imports little, are forked."""
     start_one = study.command
@@ -124,7 +124,7 @@ def test_the_ordinary_commands_train_and_score_without_them(
         if arguments[0] == "plan":
             start_one(place, *arguments)
         else:
-            assert forked(place, study._COMMAND, *arguments) == 0, arguments
+            assert without(place, study._COMMAND, *arguments) == 0, arguments
 
     monkeypatch.setattr(study, "command", command)
     two = {"steps": 2, "batch": 2}

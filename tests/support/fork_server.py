@@ -16,9 +16,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, chdir, contextmanager, suppress
-from functools import cache
+from contextlib import chdir, contextmanager, suppress
+from functools import cache, partial
 from importlib import import_module
 from multiprocessing import connection, get_context
 from pathlib import Path
@@ -42,22 +43,23 @@ def fork_servers() -> Iterator[str]:
     words = command("rgmp", "rgmp.cli.main", folder)
     rgmp.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
     rgmp.chmod(0o755)
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        for kind in KINDS:
-            stack.enter_context(_fork_server(kind, folder))
+    servers: list[subprocess.Popen[bytes]] = []
+    try:
+        servers += map(partial(_start_server, folder), KINDS)
         yield str(folder)
+    finally:
+        _end(servers)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def _fork_server(kind: str, folder: Path) -> Iterator[None]:
+def _start_server(folder: Path, kind: str) -> subprocess.Popen[bytes]:
     path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     with socket.socket(socket.AF_UNIX) as listening:
         with chdir(folder):
             listening.bind(f"{kind}.socket")
         listening.listen(64)  # from here on programs may be asked for: they wait
         number = str(listening.fileno())
-        server = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "support.fork_server", kind, number, str(folder)],
             stdin=subprocess.PIPE,
             pass_fds=[listening.fileno()],
@@ -65,11 +67,17 @@ def _fork_server(kind: str, folder: Path) -> Iterator[None]:
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
             start_new_session=True,  # Ctrl-C is for pytest
         )
-    try:
-        yield
-    finally:
+
+
+def _end(servers: list[subprocess.Popen[bytes]]) -> None:
+    """End servers: by the end of their input; by a signal where what is forked here holds that."""
+    for server in servers:
+        assert server.stdin
+        server.stdin.close()
+    deadline = time.monotonic() + 10
+    for server in servers:
         with suppress(subprocess.TimeoutExpired):
-            server.communicate(timeout=10)  # longer if a process forked here holds its input open
+            server.wait(max(0, deadline - time.monotonic()))
         server.kill()
         server.wait()
 
@@ -84,6 +92,7 @@ def serve(kind: str, listening: socket.socket) -> None:
             asked, _ = listening.accept()
             with asked:
                 if os.fork() == 0:
+                    listening.close()  # what is forked must not keep the address of one that ended
                     try:
                         _answer(kind, asked)
                     finally:
@@ -115,7 +124,7 @@ def _answer(kind: str, asked: socket.socket) -> None:
     _, files, *_ = socket.recv_fds(asked, 1, 3)
     with asked.makefile("rb") as lines:
         request = json.loads(lines.readline())
-    program = get_context("fork").Process(target=_run, args=(kind, files), kwargs=request)
+    program = get_context("fork").Process(target=_run, args=(kind, asked, files), kwargs=request)
     program.start()
     assert program.pid
     os.setpgid(program.pid, program.pid)
@@ -128,6 +137,7 @@ def _answer(kind: str, asked: socket.socket) -> None:
 
 def _run(
     kind: str,
+    asked: socket.socket,
     files: list[int],
     *,
     module: str,
@@ -136,6 +146,7 @@ def _run(
     environment: dict[str, str],
 ) -> None:
     os.setpgid(0, 0)  # here, too: who comes first
+    asked.close()
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
@@ -148,8 +159,6 @@ def _run(
 
 
 if __name__ == "__main__":
-    try:
-        with socket.socket(fileno=int(sys.argv[2])) as given:
-            serve(sys.argv[1], given)
-    finally:
-        shutil.rmtree(sys.argv[3], ignore_errors=True)
+    with socket.socket(fileno=int(sys.argv[2])) as given:
+        serve(sys.argv[1], given)
+    shutil.rmtree(sys.argv[3], ignore_errors=True)  # pytest may have been killed

@@ -12,6 +12,8 @@ VARIABLE = "RGMP_TESTS_FORKED"
 def command(kind: str, module: str, servers: Path | None = None) -> list[str]:
     """What starts the function `main` of a module, before its arguments.
 
+    The program has the signals that this process gets; with it, or a moment later, it is killed.
+
     Args:
         kind: of what the process has imported that it is forked from.
         module: its name.

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 
 
 def main(server: str, module: str, arguments: list[str]) -> int:
@@ -15,8 +16,8 @@ def main(server: str, module: str, arguments: list[str]) -> int:
     here = os.getcwd()  # noqa: PTH109 - pathlib takes longer to import than all that is here
     asked = {"module": module, "arguments": arguments, "folder": here}
     folder, name = os.path.split(server)
-    os.chdir(folder)  # a socket's address is short
     try:
+        os.chdir(folder)  # a socket's address is short
         with socket.socket(socket.AF_UNIX) as asking:
             asking.connect(name)
             socket.send_fds(asking, [b"\n"], [0, 1, 2])
@@ -25,17 +26,22 @@ def main(server: str, module: str, arguments: list[str]) -> int:
             with asking.makefile() as answers:
                 _hand_on_signals(group=int(answers.readline()))
                 status = int(answers.readline())
-    except (ConnectionError, ValueError):
+    except (OSError, ValueError):
         sys.exit(f"the process that forks programs for tests has ended: {module} {arguments}")
     if status < 0:  # a signal ended it
-        signal.signal(-status, signal.SIG_DFL)
+        with suppress(OSError):  # SIGKILL has no other
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     return status
 
 
 def _hand_on_signals(group: int) -> None:
+    def hand_on(number: int, _: object) -> None:
+        with suppress(ProcessLookupError):  # it has ended
+            os.killpg(group, number)
+
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, lambda received, _: os.killpg(group, received))
+        signal.signal(number, hand_on)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ import torch.distributed.run
 
 import rgmp
 from rgmp.tracking import track
-from support.mirrors import FORKED
+from support.mirrors import FORKING_SUBPROCESS
 
 for module in pkgutil.walk_packages(rgmp.__path__, "rgmp."):
     if module.name != "rgmp.tracking.store":
         import_module(module.name)
 
 torch.optim.SGD([torch.zeros(1)])  # imports half of torch
-patch.object(track, "subprocess", FORKED).start()
+patch.object(track, "subprocess", FORKING_SUBPROCESS).start()

@@ -24,5 +24,5 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             root.mkdir()
             make(root)
             ended.touch()
-        assert ended.exists(), "another worker could not make it"
+        assert ended.exists(), f"{name} could not be made, see the first error"
     return root

@@ -15,7 +15,7 @@ def _start(_: list[str], **how: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command("mlflow", "support.mirrors"), **how)
 
 
-FORKED = SimpleNamespace(PIPE=subprocess.PIPE, Popen=_start)
+FORKING_SUBPROCESS = SimpleNamespace(PIPE=subprocess.PIPE, Popen=_start)
 """Stands in for `subprocess` in `rgmp.tracking.track`."""
 
 

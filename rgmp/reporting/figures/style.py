@@ -5,10 +5,12 @@ those furthest from `full` have one, and the others are grey.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pandas as pd
 import seaborn as sns
+from matplotlib import style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -41,7 +43,7 @@ LINES: list[Any] = [  # full's, then those of the others
 ]
 GREY = "0.55"
 GREY_MARKER: dict[str, Any] = {"marker": "o", "color": GREY, "mfc": "none", "mec": GREY, "mew": 0.6}
-STYLE: Any = {
+_SETTINGS: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.titleweight": "bold",
@@ -59,7 +61,12 @@ STYLE: Any = {
     "pdf.fonttype": 42,  # text stays text; journals refuse type 3
     "savefig.dpi": 200,
 }
-"""Settings of matplotlib under which every figure is drawn and saved."""
+
+
+def in_style() -> AbstractContextManager[None]:
+    """Matplotlib as every figure is drawn and saved, whatever its user has set elsewhere."""
+    return style.context(["default", _SETTINGS])
+
 
 J, JF = r"$\mathcal{J}$", r"$\mathcal{J}$&$\mathcal{F}$"
 MATH: Any = {"parse_math": True}  # of a text that has one of them

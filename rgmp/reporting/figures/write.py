@@ -37,7 +37,7 @@ def write(folder: Path) -> None:
             not been written.
     """
     study = load(folder)
-    with mpl.rc_context(style.STYLE):
+    with style.in_style():
         # all before the first is written: a broken file leaves the figures as they were
         drawn = {entry: builder_of(entry)(study) for entry in catalog.FIGURE_ENTRIES}
         for entry, shown in drawn.items():
@@ -47,7 +47,7 @@ def write(folder: Path) -> None:
 
 
 def save(figure: Figure, path: Path, said: Mapping[str, str]) -> None:
-    """Save a figure at `path`, as .png and .pdf, laid out once; `style.STYLE` has to be set.
+    """Save a figure at `path`, as .png and .pdf, laid out once, in `style.in_style`.
 
     Args:
         figure: what is saved.

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import matplotlib as mpl
-
 from rgmp.errors import visible
 from rgmp.evaluation.score_table import write_scores
 from rgmp.provenance.code import in_words, package_versions
@@ -77,7 +75,7 @@ def write(folder: Path, comparison: Comparison, inputs: Mapping[str, str]) -> di
         path = folder / layout.TABLES / shown.name
         write_text(path.with_suffix(".md"), as_markdown(shown))
         write_text(path.with_suffix(".tex"), as_latex(shown))
-    with mpl.rc_context(style.STYLE):
+    with style.in_style():
         foot = comparison.provenance
         drawn = {
             tables.METHODS: figures.draw_methods(methods, trainings, foot),
