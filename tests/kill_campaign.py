@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,7 +39,7 @@ from rgmp.training.job import WEIGHTS
 
 PROJECT = Path(__file__).parents[1]
 WORKFLOW = ["--snakefile", str(PROJECT / "Snakefile"), "--cores", "4"]
-COMMAND = [sys.executable, "-m", "snakemake", *WORKFLOW]
+SNAKEMAKE = (sys.executable, "-m", "snakemake")
 STUDY = ["all", "--configfile", "study.yaml"]
 RENDERING = ["results/rendered/records/mini.json", "--configfile", "rendered.yaml"]
 COMPARING = ["all", "--configfile", "compared.yaml"]
@@ -118,22 +118,12 @@ def _write_withheld(root: Path) -> None:
         tiny_study.annotation(tree, number).unlink()
 
 
-Snakemake = Callable[[list[str], Path], subprocess.CompletedProcess[str]]
-"""Runs Snakemake with these arguments in a folder."""
-
-
-def snakemake(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run Snakemake to its end."""
-    command = [sys.executable, "-m", "snakemake", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-
-
-def announced(workspace: Path, snakemake: Snakemake = snakemake) -> tuple[set[str], set[str]]:
+def announced(workspace: Path, snakemake: Sequence[str] = SNAKEMAKE) -> tuple[set[str], set[str]]:
     """The rules and the kinds of all jobs of the workspace's runs, by dry runs of them.
 
     Args:
         workspace: see `make_workspace`.
-        snakemake: runs them.
+        snakemake: what starts it, before its arguments.
 
     Raises:
         RuntimeError: a dry run fails, or a job in it has no command of ours.
@@ -141,16 +131,14 @@ def announced(workspace: Path, snakemake: Snakemake = snakemake) -> tuple[set[st
     rules: set[str] = set()
     kinds: set[str] = set()
     for run in RUNS:
-        dry = [*WORKFLOW, *run, "--dry-run", "--forceall", "--printshellcmds"]
-        done = snakemake(dry, workspace)
+        dry = [*snakemake, *WORKFLOW, *run, "--dry-run", "--forceall", "--printshellcmds"]
+        done = subprocess.run(dry, cwd=workspace, capture_output=True, text=True, check=False)
         said = done.stdout + done.stderr
         counts = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
         due = int(counts.pop("total", 0)) - int(counts.pop("all", 0))
         commands = re.findall(r"^ *Shell command: (rgmp .*)$", said, re.MULTILINE)
         if done.returncode or len(commands) != due:
-            raise RuntimeError(
-                f"snakemake {shlex.join(dry)}: {len(commands)} commands of {due} jobs: {said}"
-            )
+            raise RuntimeError(f"{shlex.join(dry)}: {len(commands)} commands of {due} jobs: {said}")
         rules.update(counts)
         kinds.update(kind_of(command.split(), command) for command in commands)
     return rules, kinds
@@ -178,7 +166,7 @@ def start(workspace: Path, what: list[str]) -> subprocess.Popen[bytes]:
     (workspace / "tmp").mkdir(exist_ok=True)
     with (workspace / "said.txt").open("ab") as said:
         return subprocess.Popen(
-            [*COMMAND, *what],
+            [*SNAKEMAKE, *WORKFLOW, *what],
             cwd=workspace,
             env={**os.environ, "TMPDIR": str(workspace / "tmp")},
             stdout=said,

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -65,7 +64,7 @@ def test_every_rule_of_the_workflow_has_a_kind_of_job_that_is_killed(tmp_path: P
     for name in (layout.PLAN, f"{layout.TABLES}/ablation.csv"):
         write_text(tmp_path / "finished" / name, "{}")
     workspace = make_workspace(tmp_path / "work", tmp_path / "finished")
-    rules, kinds = announced(workspace, partial(forked.run, "snakemake", "snakemake.cli"))
+    rules, kinds = announced(workspace, forked.command("snakemake", "snakemake.cli"))
     files = (PROJECT / "Snakefile", *(PROJECT / "workflow/rules").glob("*.smk"))
     written = [
         name

@@ -31,12 +31,7 @@ TESTS = Path(__file__).parents[1]
 
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
-FORKED = [
-    *command("rgmp", "torch.distributed.run"),
-    "--run-path",
-    "--start-method",
-    "fork",
-]
+FORKED = [*command("rgmp", "torch.distributed.run"), "--run-path", "--start-method", "fork"]
 """Torchrun, too, and forked as its processes are: they import nothing."""
 
 

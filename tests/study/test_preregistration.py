@@ -1,7 +1,6 @@
 """Seeds and margins that come after the first tables, claims after the run, are marked."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.fake_study import build
@@ -38,8 +37,14 @@ def expecting(folder: Path, variant: str, **differences: str) -> Plan:
 
 def grown(folder: Path, *seeds: int, variants: int = 2, external: bool = False) -> Plan:
     """The study in a folder with other seeds, and their scores."""
-    how: dict[str, Any] = {"benchmarks": ("davis2017",), "frames": 6}
-    build(folder, variants=variants, seeds=seeds, external=external, **how)
+    build(
+        folder,
+        variants=variants,
+        benchmarks=("davis2017",),
+        frames=6,
+        seeds=seeds,
+        external=external,
+    )
     return load_plan(folder)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from rgmp.training.job import TrainingJob
 from rgmp.training.train import train
+from support.tiny_training import read_job
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
         AssertionError: it ended before it was killed.
     """
     torch.set_num_threads(1)
-    job = TrainingJob.model_validate_json((Path(sys.argv[1]) / "job.json").read_text())
+    job = read_job(Path(sys.argv[1]))
     kills, moments = int(sys.argv[2]), random.Random(0)
     for number in range(kills):
         machine = job.machine.model_copy(update={"workers": number // 4})

@@ -12,12 +12,12 @@ from unittest.mock import patch
 from torch.distributed.launcher.api import LaunchConfig
 
 from rgmp.training import scaling
-from rgmp.training.job import TrainingJob
+from support.tiny_training import read_job
 
 
 def main() -> None:
     """Print the fields of `rgmp.training.scaling.Scaled` as JSON."""
-    job = TrainingJob.model_validate_json((Path(sys.argv[1]) / "job.json").read_text())
+    job = read_job(Path(sys.argv[1]))
     with patch.object(scaling, "LaunchConfig", partial(LaunchConfig, start_method="fork")):
         (scaled,) = scaling.measure(job, 3, [2], last=False)
     print(json.dumps(scaled._asdict()))

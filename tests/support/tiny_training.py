@@ -105,6 +105,11 @@ def first_of(batch: Sample) -> Sample:
     return Sample(*(tensor[0] for tensor in batch))
 
 
+def read_job(root: Path) -> TrainingJob:
+    """The last of the trainings that `write_jobs` has written there."""
+    return TrainingJob.model_validate_json((root / "job.json").read_text())
+
+
 def write_jobs(
     root: Path,
     stages: tuple[Pretrain | Finetune, ...],

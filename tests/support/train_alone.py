@@ -5,12 +5,12 @@ from pathlib import Path
 
 import torch
 
-from rgmp.training.job import TrainingJob
 from rgmp.training.train import train
+from support.tiny_training import read_job
 
 
 def main() -> None:
     """Train with one thread."""
     torch.set_num_threads(1)
-    job = TrainingJob.model_validate_json((Path(sys.argv[1]) / "job.json").read_text())
+    job = read_job(Path(sys.argv[1]))
     train(job, torch.device("cpu"))

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from rgmp.runtime import device, distributed
-from rgmp.training.job import TrainingJob
 from rgmp.training.train import train
+from support.tiny_training import read_job
 
-job = TrainingJob.model_validate_json((Path(sys.argv[1]) / "job.json").read_text())
+job = read_job(Path(sys.argv[1]))
 with distributed.process_group() as processes:
     chosen = device.choose("cpu", 1, team=processes)
     torch.set_num_threads(1)
