@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -27,12 +26,10 @@ from rgmp.study import mlflow_links
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def backend(
-    request: pytest.FixtureRequest, made: Path, tmp_path_factory: pytest.TempPathFactory
-) -> str:
-    """The address of a database without runs, SQLite's or, where there is one, PostgreSQL's."""
+def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of an empty database, SQLite's or, where there is one, PostgreSQL's."""
     if request.param == "sqlite":
-        return f"sqlite:///{shutil.copy(made / 'mlflow.db', tmp_path_factory.mktemp('database'))}"
+        return f"sqlite:///{tmp_path_factory.mktemp('database')}/mlflow.db"
     address = os.environ.get("RGMP_TEST_POSTGRESQL")
     if address is None:
         pytest.skip("RGMP_TEST_POSTGRESQL names no PostgreSQL server")
